@@ -1,0 +1,1 @@
+"""What a delivery is and what happens to it next. Pure: no clock, no chance, no I/O."""

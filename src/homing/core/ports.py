@@ -1,0 +1,318 @@
+"""What the rules need from the world, as protocols. Implementations import this, never the reverse.
+
+Every method of the store is one transaction, durable when it returns.
+All of them raise `Unavailable` when the database cannot be reached or is out of space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from homing.core.identifiers import DeliveryId
+from homing.core.lifecycle import Delivery, State
+from homing.core.outcome import Outcome, Reason
+from homing.core.records import (
+    Acceptance,
+    AcceptResult,
+    Attempt,
+    Change,
+    Claimed,
+    LogEntry,
+    Message,
+    Reply,
+    RequestKey,
+)
+from homing.core.resources import Resource
+
+R = TypeVar("R", bound=Resource)
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now_us(self) -> int:
+        """Wall clock: microseconds since 1970, UTC. May jump."""
+
+    def mono_us(self) -> int:
+        """Monotonic clock: microseconds since some fixed moment of this process."""
+
+
+class Chance(Protocol):
+    """Draws."""
+
+    def fraction(self) -> float:
+        """Uniform in [0, 1)."""
+
+    def entropy(self, count: int) -> bytes:
+        """`count` uniform bytes, fit for keys."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a listing.
+
+    Rows are ordered by id; `after` is exclusive and means "further on in the chosen direction".
+    """
+
+    limit: int  #: 1 to 1001
+    descending: bool = False
+    after: str | None = None  #: an id; None: from the beginning of the chosen direction
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time, by the ids made in it; both ends exclusive. None: open."""
+
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages. Empty tuples and None mean all."""
+
+    app_id: str
+    event_types: tuple[str, ...] = ()
+    channel: str | None = None
+    tag: str | None = None
+    span: Span = Span()
+
+
+class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempts; exactly one of `endpoint_id` and `message_id` is always given, or both."""
+
+    app_id: str
+    endpoint_id: str | None = None
+    message_id: str | None = None
+    succeeded: bool | None = None
+    status_class: int | None = None  #: 100 … 500: that hundred; 0: no status came
+    event_types: tuple[str, ...] = ()
+    channel: str | None = None
+    tag: str | None = None
+    span: Span = Span()
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries. Empty tuples and None mean all.
+
+    Ordered by message id, then endpoint id; `Page.after` is a message id when `endpoint_id` is
+    given, an endpoint id when `message_id` is given, and the text of a delivery id otherwise.
+    """
+
+    app_id: str | None = None
+    endpoint_id: str | None = None
+    message_id: str | None = None
+    states: tuple[State, ...] = ()
+    event_types: tuple[str, ...] = ()
+    channel: str | None = None
+    span: Span = Span()  #: of acceptance
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The books of one endpoint for the messages accepted in one window."""
+
+    endpoint_id: str
+    app_id: str
+    window_at_us: int  #: the window's beginning
+    accepted: int  #: "accepted" lines of the delivery log
+    delivered: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    parked: int = 0
+    leased: int = 0
+    waiting: int = 0
+
+
+class Misfit(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery that the books cannot place."""
+
+    delivery: DeliveryId
+    #: "unaccounted": accepted, but in neither table; "unannounced": in a table, but never accepted;
+    #: "doubled": in both tables; "uncounted": its message's fan-out disagrees with the log
+    kind: str
+
+
+class LogCursor(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A place in the delivery log that no later commit can slip in before."""
+
+    transaction: int = 0
+    line: int = 0
+
+
+class LoggedEntry(msgspec.Struct, frozen=True):
+    """A line of the log and the place just after it."""
+
+    entry: LogEntry
+    cursor: LogCursor
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """How the hot table stands, in one look."""
+
+    waiting: int
+    leased: int
+    parked: int
+    due: int  #: waiting or lapsed leases with ready_at_us in the past
+    oldest_due_at_us: int | None
+
+
+class Deliveries(Protocol):
+    """The hot table, history, attempts and the log: everything that the rules change."""
+
+    async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
+        """Store messages with all that belongs to them, in one commit.
+
+        Each item is judged alone: a key that repeats, also within the batch, or an application
+        version that is no longer the present one, stores nothing of that item.
+
+        Returns:
+            One result per item, in order.
+        """
+
+    async def claim(
+        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+    ) -> list[Claimed]:
+        """Take up to `count` deliveries whose `ready_at_us` is at or before `at_us`, oldest first.
+
+        Each row, locked against other dispatchers, is given to `decide`, and the change that
+        comes back is written exactly as `settle` would. Side by side with other dispatchers no row
+        is decided on twice. `decide` may be called from another thread.
+
+        Returns:
+            Those that became leased, with their messages, in any order.
+        """
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        """Write decisions, each only if its row still has `before.version`, in one commit.
+
+        An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
+        history. `before` None adds a delivery, unless there is one for that message and endpoint. Where the row has moved on, its attempt is written marked late, its log line with
+        `rows_written` 0, and nothing else.
+
+        Returns:
+            Per change, in order: whether it was written.
+        """
+
+    async def next_ready_at_us(self) -> int | None:
+        """The earliest `ready_at_us` of all; None when nothing waits."""
+
+    async def parked_endpoints(self) -> list[tuple[str, str]]:
+        """(application id, endpoint id) of every endpoint that has parked deliveries."""
+
+    async def backlog(self, at_us: int) -> Backlog:
+        """The hot table, counted."""
+
+
+class Resources(Protocol):
+    """Documents that people write."""
+
+    async def get(self, kind: type[R], scope: str, name: str) -> R | None:
+        """By id or by uid, within a scope."""
+
+    async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
+        """Those that exist, in any order, of any scope."""
+
+    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
+        """A page of one scope's resources, by id."""
+
+    async def put(
+        self,
+        resource: Resource,
+        *,
+        touch: str | None = None,
+        key: RequestKey | None = None,
+        reply: Reply | None = None,
+    ) -> None:
+        """Create (`version` is 1) or replace (the stored version must be `version` - 1).
+
+        Args:
+            touch: an application whose version is raised in the same transaction.
+            key: recognises the repeat of a creating request; stored with `reply`.
+
+        Raises:
+            Conflict: the id or uid is taken, or `key` is known already (see `recall`).
+            Stale: the stored version is another.
+        """
+
+    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+        """Remove it; an application takes its endpoints with it. Nothing if it is gone already."""
+
+    async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
+        """What an unexpired earlier request with this key led to.
+
+        Raises:
+            Conflict: the earlier request had another fingerprint.
+        """
+
+    async def remember(self, key: RequestKey, reply: Reply) -> None:
+        """Keep the reply to a request whose work was done elsewhere. Nothing if known already."""
+
+
+class Records(Protocol):
+    """Reading back. One call sees one moment."""
+
+    async def message(self, app_id: str, name: str) -> Message | None:
+        """By id, or by event id (the newest that has it)."""
+
+    async def messages(self, which: MessageFilter, page: Page) -> list[Message]: ...
+
+    async def messages_by_ids(self, ids: Sequence[str]) -> dict[str, Message]: ...
+
+    async def delivery(self, which: DeliveryId) -> Delivery | None:
+        """From the hot table, or else from history."""
+
+    async def deliveries(self, which: DeliveryFilter, page: Page) -> list[Delivery]: ...
+
+    async def attempt(self, message_id: str, attempt_id: str) -> Attempt | None: ...
+
+    async def attempts(self, which: AttemptFilter, page: Page) -> list[Attempt]: ...
+
+    async def attempt_counts(self, endpoint_id: str, span: Span) -> dict[Reason, int]:
+        """Attempts of an endpoint begun within `span`, by what they came to."""
+
+    async def expunge_message(self, message_id: str) -> None:
+        """Forget a payload; the row stays."""
+
+    async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
+        """Forget a response; the row stays."""
+
+    async def log(
+        self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+    ) -> list[LoggedEntry]:
+        """Lines after `cursor`, oldest first. Never skips a line that commits later."""
+
+    async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
+        """The books, counted from the rows alone, for messages accepted within `span`.
+
+        `span` is half-open here: since_us inclusive, until_us exclusive.
+        """
+
+    async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
+        """Deliveries accepted within `span` (half-open) that the books cannot place."""
+
+
+class Store(Deliveries, Resources, Records, Protocol):
+    """Everything that is remembered."""
+
+    async def ping(self) -> None:
+        """Prove that a write could be committed now. Raises: Unavailable."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One signed HTTP request, ready to be sent."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    pool: str  #: requests with the same word may share connections: the endpoint's id
+
+
+class Sender(Protocol):
+    """Makes one HTTP request. Never raises for what the other side did."""
+
+    async def send(self, request: Request) -> Outcome: ...
+
+    async def close(self) -> None: ...
