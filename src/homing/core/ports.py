@@ -186,7 +186,8 @@ class Deliveries(Protocol):
         """Write decisions, each only if its row still has `before.version`, in one commit.
 
         An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
-        history. `before` None adds a delivery, unless there is one for that message and endpoint. Where the row has moved on, its attempt is written marked late, its log line with
+        history. `before` None adds a delivery, unless there is one for that message and endpoint.
+        Where the row has moved on, its attempt is written marked late, its log line with
         `rows_written` 0, and nothing else.
 
         Returns:
