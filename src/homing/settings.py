@@ -1,0 +1,384 @@
+"""Every setting of Homing, in one place: its default, meaning, bounds and the reason for them.
+
+The command line, the reference page, the start-up check and the tests read this one object.
+`read_settings` turns an environment and a TOML file into it; only `cli` calls that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, Literal
+
+from homing.core.errors import ConfigError
+from homing.core.retry import DEFAULT_DELAYS_S
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PREFIX: Final = "HOMING_"
+
+#: names beside the settings that begin with HOMING_, and who reads them
+OTHER_NAMES: Final = {
+    "HOMING_CONFIG": "Path of the TOML file; without it `homing.toml` is read where there is one.",
+    "HOMING_SERVER_URL": "Where commands that use the API find it; default: from HOMING_LISTEN.",
+    "HOMING_TOKEN": "The token such commands send; default: signed here with HOMING_SECRET.",
+}
+#: names of our own tests and benchmarks, which run where settings are read
+_FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
+
+#: the lease must outlive the longest request by this much: time to be scheduled, to record the
+#: outcome in a slow commit, and for clocks of two machines that disagree
+LEASE_MARGIN_S: Final = 10.0
+
+#: how to make a good one, on any machine that has Homing
+SECRET_RECIPE: Final = "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class SecretText:
+    """A text that does not show itself; `reveal` gives it. Empty: not set."""
+
+    _text: str = ""
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "********"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knob:
+    """What a setting means and what it may be."""
+
+    meaning: str
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def knob(default: Any, meaning: str, *, low: float = -math.inf, high: float = math.inf) -> Any:
+    """A field of Settings; the unit is the end of its name (`_s` seconds, `_h` hours)."""
+    return dataclasses.field(
+        default=default, metadata={"knob": Knob(meaning=meaning, low=low, high=high)}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one Homing runs. Environment name: HOMING_ and the field in capitals."""
+
+    # --- what others rely on from the start ---
+    database_url: str = knob(
+        "sqlite:///homing.db",
+        "Where everything is kept: `sqlite:///relative.db`, `sqlite:////absolute.db` or "
+        "`postgresql://user:password@host/name`.",
+    )
+    listen: str = knob(
+        "127.0.0.1:8000",
+        "Address and port of the API, `host:port`; port 0 takes a free one and prints it. "
+        "Only this machine by default, because the API has no TLS of its own.",
+    )
+    egress_allow: tuple[Network, ...] = knob(
+        (),
+        "Networks, comma-separated, that endpoints may be in although they are not public, such as "
+        "`10.1.0.0/16`. None by default: an endpoint's URL is written by a tenant.",
+    )
+    secret: SecretText = knob(
+        SecretText(),
+        "Root of all keys, at least 16 characters. On SQLite one is made beside the database file "
+        "when this is empty; on PostgreSQL it is required, because several processes must agree.",
+        low=16,
+        high=1024,
+    )
+
+    # --- how much at once ---
+    workers: int = knob(
+        1,
+        "Processes behind the one address, each with API and dispatcher. One is the fastest on "
+        "SQLite, which has one writer; on PostgreSQL about one per core.",
+        low=1,
+        high=64,
+    )
+    sends_max: int = knob(
+        1_000,
+        "Requests in flight at once, per process. A thousand endpoints that each take a second "
+        "keep it full at 1,000 deliveries a second; each costs a socket and some 10 KiB.",
+        low=1,
+        high=20_000,
+    )
+    backlog_max: int = knob(
+        0,
+        "Unfinished deliveries above which new messages are refused with 503; 0: no limit, since "
+        "what is waiting is on disk and costs little.",
+        low=0,
+        high=10**9,
+    )
+
+    # --- one attempt ---
+    connect_s: float = knob(
+        5.0, "Longest wait for a name's address and a connection.", low=0.1, high=60
+    )
+    tls_s: float = knob(5.0, "Longest wait for the TLS handshake.", low=0.1, high=60)
+    first_byte_s: float = knob(
+        15.0,
+        "Longest wait for the first byte of an answer. Receivers are told to answer within 15 s "
+        "by most webhook services.",
+        low=0.1,
+        high=120,
+    )
+    idle_s: float = knob(5.0, "Longest silence within an answer that has begun.", low=0.1, high=60)
+    total_s: float = knob(
+        30.0,
+        "Longest attempt from beginning to end, answer included. A receiver that drips bytes "
+        "cannot hold a place for longer.",
+        low=0.1,
+        high=600,
+    )
+    response_bytes_max: int = knob(
+        16_384,
+        "How much of an answer is read and kept; enough to see an error message.",
+        low=0,
+        high=1_048_576,
+    )
+    header_style: Literal["webhook", "svix"] = knob(
+        "webhook",
+        "Names of the signature headers: `webhook` for `webhook-id` … (Standard Webhooks), "
+        "`svix` for `svix-id` …",
+    )
+
+    # --- what follows an attempt ---
+    retry_delays_s: tuple[float, ...] = knob(
+        DEFAULT_DELAYS_S,
+        "Delays between attempts, comma-separated; one attempt more than there are delays. The "
+        "default makes eight attempts over 27.6 hours: longer than a night and a day of outage.",
+        low=0,
+        high=604_800,
+    )
+    retry_jitter: float = knob(
+        0.2,
+        "Each delay is drawn from this share around it, so that retries do not come in step.",
+        low=0,
+        high=0.99,
+    )
+    disable_after_s: float = knob(
+        432_000.0,
+        "An endpoint that has done nothing but fail for this long is disabled and its deliveries "
+        "are parked; announced at half of it. Five days outlast a long weekend. 0: never.",
+        low=0,
+        high=31_536_000,
+    )
+    lease_s: float = knob(
+        60.0,
+        "How long one dispatcher may hold a delivery, and so how long a delivery waits when its "
+        f"dispatcher dies. At least {LEASE_MARGIN_S:.0f} s more than `total_s`.",
+        low=1,
+        high=3_600,
+    )
+    leases_unanswered_max: int = knob(
+        5,
+        "Leases in a row that ended with no outcome, after which a delivery is set aside as dead: "
+        "it may be what kills the process. Fewer would punish a machine that restarts often.",
+        low=1,
+        high=1_000,
+    )
+
+    # --- accepting ---
+    body_bytes_max: int = knob(
+        1_048_576,
+        "Longest message accepted; longer ones answer 413. Receivers refuse more, as a rule.",
+        low=1_024,
+        high=16_777_216,
+    )
+    idempotency_h: float = knob(
+        12.0, "How long an idempotency key is remembered.", low=0.01, high=720
+    )
+    event_id_h: float = knob(
+        24.0, "How long a message's event id keeps others from using it.", low=0.01, high=8_760
+    )
+
+    # --- running ---
+    drain_s: float = knob(
+        20.0,
+        "How long a stopping process may take to finish what is in flight. Below the 30 s after "
+        "which Kubernetes and systemd's common settings kill.",
+        low=0,
+        high=600,
+    )
+    poll_s: float = knob(
+        1.0,
+        "How often the database is looked at for due deliveries when nothing wakes the dispatcher.",
+        low=0.05,
+        high=60,
+    )
+    audit_every_s: float = knob(
+        60.0, "How often the books are balanced inside the service.", low=1, high=86_400
+    )
+    log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
+    log_level: Literal["debug", "info", "warning", "error"] = knob(
+        "info", "The least important line that is logged."
+    )
+
+    @property
+    def listen_host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def listen_port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+def knobs() -> dict[str, tuple[dataclasses.Field[Any], Knob]]:
+    """Every setting by its environment name, in the order of declaration."""
+    return {
+        PREFIX + field.name.upper(): (field, field.metadata["knob"])
+        for field in dataclasses.fields(Settings)
+    }
+
+
+def read_settings(
+    environment: Mapping[str, str], file: Mapping[str, object] | None = None, *, file_name: str = ""
+) -> Settings:
+    """The settings that an environment and a parsed TOML file give; the environment wins.
+
+    Args:
+        environment: all of it; only names with HOMING_ are looked at.
+        file: keys as the fields of Settings.
+        file_name: for messages.
+
+    Raises:
+        ConfigError: everything that is wrong, one sentence each.
+    """
+    problems: list[str] = []
+    texts: dict[str, tuple[str, str]] = {}
+    for key, value in (file or {}).items():
+        texts[PREFIX + key.upper()] = (f"{file_name}: {key}", _as_text(value))
+        if PREFIX + key.upper() not in knobs():
+            problems.append(_unknown(f"{file_name}: {key}", key.upper()))
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or name in OTHER_NAMES or name.startswith(_FOREIGN_PREFIXES):
+            continue
+        texts[name] = (name, text)
+        if name not in knobs():
+            problems.append(_unknown(name, name.removeprefix(PREFIX)))
+    values = _parse_all(texts, problems)
+    settings = Settings(**values)
+    problems += _contradictions(settings)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dict[str, Any]:
+    hints = typing.get_type_hints(Settings)
+    values = {}
+    for name, (field, limits) in knobs().items():
+        if name not in texts:
+            continue
+        label, text = texts[name]
+        try:
+            values[field.name] = _parse(hints[field.name], text.strip(), limits)
+        except ValueError as error:
+            shown = "" if hints[field.name] is SecretText else f"={text!r}"
+            problems.append(f"{label}{shown}: {error}")
+    return values
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _unknown(label: str, name: str) -> str:
+    known = [known.removeprefix(PREFIX) for known in knobs()]
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {PREFIX}{near[0]}?" if near else "; `homing settings` lists them"
+    return f"{label}: no such setting{hint}"
+
+
+def _parse(kind: Any, text: str, limits: Knob) -> Any:
+    """`text` as a value of type `kind`. Raises: ValueError, whose text says what was expected."""
+    if kind is str:
+        return text
+    if kind is SecretText:
+        if text and not limits.low <= len(text) <= limits.high:
+            raise ValueError(
+                f"expected {limits.low:.0f} to {limits.high:.0f} characters; "
+                f"make one with {SECRET_RECIPE}"
+            )
+        return SecretText(text)
+    if kind is int or kind is float:
+        return _parse_number(kind, text, limits)
+    if typing.get_origin(kind) is Literal:
+        if text not in typing.get_args(kind):
+            raise ValueError(f"expected {' or '.join(typing.get_args(kind))}")
+        return text
+    element = typing.get_args(kind)[0]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(element, types.UnionType):
+        return tuple(_parse_network(part) for part in parts)
+    return tuple(_parse_number(element, part, limits) for part in parts)
+
+
+def _parse_number(kind: type[int] | type[float], text: str, limits: Knob) -> int | float:
+    word = "a whole number" if kind is int else "a number"
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(f"expected {word}, {limits.low:,g} to {limits.high:,g}") from None
+    if not limits.low <= number <= limits.high:
+        raise ValueError(f"expected {limits.low:,g} to {limits.high:,g}")
+    return number
+
+
+def _parse_network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"expected networks such as 10.1.0.0/16; {error}") from None
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What is wrong between settings, or in the form of one; one sentence each."""
+    problems = []
+    scheme = settings.database_url.partition(":")[0]
+    if scheme not in ("sqlite", "postgresql", "postgres", "memory"):
+        problems.append(
+            f"HOMING_DATABASE_URL={without_password(settings.database_url)!r}: "
+            "expected sqlite:///path or postgresql://…"
+        )
+    if scheme.startswith("postgres") and not settings.secret:
+        problems.append(
+            "HOMING_SECRET: required with PostgreSQL, the same for every process; "
+            f"make one with {SECRET_RECIPE}"
+        )
+    host, _, port = settings.listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
+        problems.append(
+            f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "
+            f"{LEASE_MARGIN_S:g} = {settings.total_s + LEASE_MARGIN_S:g}, so that a lease "
+            "outlives its request"
+        )
+    return problems
+
+
+def without_password(url: str) -> str:
+    """A database URL that can be shown."""
+    scheme, mark, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    if not at:
+        return url
+    return f"{scheme}{mark}{user.partition(':')[0]}:***@{place}"
