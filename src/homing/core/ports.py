@@ -25,7 +25,7 @@ from homing.core.records import (
     Reply,
     RequestKey,
 )
-from homing.core.resources import Resource
+from homing.core.resources import Endpoint, Resource
 
 R = TypeVar("R", bound=Resource)
 
@@ -317,3 +317,73 @@ class Sender(Protocol):
     async def send(self, request: Request) -> Outcome: ...
 
     async def close(self) -> None: ...
+
+
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """A leased delivery with all that is needed to attempt it."""
+
+    delivery: Delivery
+    message: Message
+    endpoint: Endpoint | None  #: None: it has been deleted
+
+
+class Hands(Protocol):
+    """The dispatcher of this process, as seen by whoever accepts messages."""
+
+    def reserve(self, count: int) -> int:
+        """Promise room for up to `count` attempts; how many there is room for, 0 to `count`."""
+
+    def release(self, count: int) -> None:
+        """Give back room that was reserved and is not needed."""
+
+    def take(self, work: Sequence[Work]) -> None:
+        """Attempt these now; each has had room reserved and is leased to this process."""
+
+    def wake(self) -> None:
+        """There may be something due."""
+
+
+class Meters(Protocol):
+    """Counts what happens. Must be cheap and must never raise."""
+
+    def accepted(self, messages: int, deliveries: int) -> None: ...
+
+    def attempted(self, reason: Reason, total_us: int, late: bool) -> None: ...
+
+    def received(self, after_us: int) -> None:
+        """A first attempt succeeded, this long after acceptance."""
+
+    def settled(self, state: State, reason: str | None) -> None: ...
+
+    def batch(self, kind: str, size: int) -> None:
+        """A batch was written; kind is "accept", "claim" or "settle"."""
+
+    def in_flight(self, count: int) -> None: ...
+
+    def endpoint_disabled(self, cause: str) -> None:
+        """cause is "gone" or "failing"."""
+
+
+class NoMeters:
+    """Counts nothing."""
+
+    def accepted(self, messages: int, deliveries: int) -> None:
+        pass
+
+    def attempted(self, reason: Reason, total_us: int, late: bool) -> None:
+        pass
+
+    def received(self, after_us: int) -> None:
+        pass
+
+    def settled(self, state: State, reason: str | None) -> None:
+        pass
+
+    def batch(self, kind: str, size: int) -> None:
+        pass
+
+    def in_flight(self, count: int) -> None:
+        pass
+
+    def endpoint_disabled(self, cause: str) -> None:
+        pass

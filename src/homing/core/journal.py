@@ -1,0 +1,127 @@
+"""Turns decisions into changes that carry their line of the delivery log."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from homing.core.lifecycle import Delivery, Fact, State, step
+from homing.core.ports import Clock
+from homing.core.records import Attempt, Change, LogEntry
+from homing.core.retry import RetryPolicy
+
+_NO_SCHEDULE = RetryPolicy(delays_s=())
+
+
+class Journal:
+    """The pen of one process: knows its name and numbers its lines.
+
+    Args:
+        holder: names this process among all that ever ran.
+    """
+
+    def __init__(self, clock: Clock, holder: str) -> None:
+        self.clock = clock
+        self.holder = holder
+        self._sequence = count(1)
+
+    def decide(
+        self,
+        before: Delivery,
+        fact: Fact,
+        policy: RetryPolicy = _NO_SCHEDULE,
+        *,
+        attempt: Attempt | None = None,
+        actor: str | None = None,
+    ) -> Change:
+        """What `fact` makes of the delivery, ready to be written.
+
+        Args:
+            policy: only a failed attempt needs one.
+            attempt: the request that led to the fact, if one was made.
+            actor: the person or rule behind it, when not the dispatcher's routine.
+
+        Raises:
+            IllegalTransition: the fact cannot happen to a delivery in this state.
+        """
+        after = step(before, fact, policy)
+        entry = self._entry(type(fact).__name__.lower(), before, after, attempt, actor)
+        return Change(before=before, after=after, entry=entry, attempt=attempt)
+
+    def accepted(self, delivery: Delivery) -> LogEntry:
+        """The line for a delivery accepted together with its message."""
+        return self._entry("accepted", None, delivery, None, None)
+
+    def added(self, delivery: Delivery, *, actor: str) -> Change:
+        """A delivery of an earlier message to one more endpoint."""
+        entry = self._entry("added", None, delivery, None, actor)
+        return Change(before=None, after=delivery, entry=entry)
+
+    def _entry(
+        self,
+        op: str,
+        before: Delivery | None,
+        after: Delivery,
+        attempt: Attempt | None,
+        actor: str | None,
+    ) -> LogEntry:
+        return LogEntry(
+            at_us=self.clock.now_us(),
+            mono_us=self.clock.mono_us(),
+            holder=self.holder,
+            sequence=next(self._sequence),
+            op=op,
+            message_id=after.message_id,
+            endpoint_id=after.endpoint_id,
+            app_id=after.app_id,
+            from_state=before.state if before else None,
+            to_state=after.state,
+            version_before=before.version if before else 0,
+            version_after=after.version,
+            rows_written=1,
+            lease_epoch=after.leases,
+            ready_at_us=after.ready_at_us,
+            attempt_id=attempt.id if attempt else None,
+            attempt_no=attempt.number if attempt else None,
+            request_bytes=attempt.request_bytes if attempt else None,
+            status=attempt.status if attempt else None,
+            first_byte_us=attempt.first_byte_us if attempt else None,
+            total_us=attempt.total_us if attempt else None,
+            outcome=attempt.reason if attempt else None,
+            reason=after.reason,
+            actor=actor,
+        )
+
+
+def newborn(
+    *, message_id: str, endpoint_id: str, app_id: str, at_us: int, parked: str | None = None
+) -> Delivery:
+    """A delivery as it is accepted: due at once, or parked for the given reason."""
+    return Delivery(
+        message_id=message_id,
+        endpoint_id=endpoint_id,
+        app_id=app_id,
+        state=State.PARKED if parked else State.WAITING,
+        accepted_at_us=at_us,
+        ready_at_us=None if parked else at_us,
+        reason=parked,
+    )
+
+
+def born_leased(delivery: Delivery, *, holder: str, until_us: int) -> Delivery:
+    """The same newborn, already leased to the process that accepts it.
+
+    It keeps version 1: it is stored once, so nobody has ever seen another.
+    """
+    assert delivery.version == 1
+    assert delivery.state is State.WAITING
+    return Delivery(
+        message_id=delivery.message_id,
+        endpoint_id=delivery.endpoint_id,
+        app_id=delivery.app_id,
+        state=State.LEASED,
+        accepted_at_us=delivery.accepted_at_us,
+        ready_at_us=until_us,
+        holder=holder,
+        leases=1,
+        unanswered=1,
+    )

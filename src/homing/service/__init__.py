@@ -1,0 +1,1 @@
+"""What the product can be asked to do, one function per verb."""

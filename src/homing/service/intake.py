@@ -1,0 +1,412 @@
+"""Accepts messages: fan-out, identifiers and keys are settled here, many messages to a commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from homing.core.errors import Conflict, NotFound, RequestError, Unavailable
+from homing.core.identifiers import ENTROPY_BYTES, new_id
+from homing.core.journal import Journal, born_leased, newborn
+from homing.core.lifecycle import Delivery, State
+from homing.core.ports import Chance, Hands, Meters, NoMeters, Page, Store, Work
+from homing.core.records import (
+    Acceptance,
+    Accepted,
+    AcceptResult,
+    Conflicting,
+    Message,
+    Outdated,
+    Repeated,
+    RequestKey,
+)
+from homing.core.resources import Application, Endpoint, wants
+
+#: messages that share one commit: enough to make the commit's cost vanish, few enough that the
+#: first of them does not wait for the last
+_COMMIT_MAX = 500
+#: how often a fan-out is computed again when the application keeps changing under it
+_TRIES_MAX = 8
+#: applications whose fan-out is remembered
+_FANOUTS_MAX = 10_000
+#: event types whose endpoints are remembered, per application
+_MATCHES_MAX = 1_000
+_ENDPOINTS_PAGE = 1_000
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as the publisher gives it."""
+
+    event_type: str
+    payload: bytes  #: kept, signed and sent exactly as it is
+    is_raw: bool = False  #: need not be JSON
+    event_id: str | None = None
+    channels: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class _Fanout:
+    """An application and its endpoints as they were at the application's present version."""
+
+    def __init__(self, application: Application, endpoints: Sequence[Endpoint]) -> None:
+        self.application = application
+        self.endpoints = endpoints
+        self._matches: dict[tuple[str, tuple[str, ...]], tuple[Endpoint, ...]] = {}
+
+    def match(self, draft: Draft, only_endpoint: str | None) -> tuple[Endpoint, ...]:
+        if only_endpoint is not None:
+            return tuple(e for e in self.endpoints if e.id == only_endpoint)
+        key = (draft.event_type, draft.channels)
+        found = self._matches.get(key)
+        if found is None:
+            found = tuple(e for e in self.endpoints if wants(e, draft.event_type, draft.channels))
+            if len(self._matches) >= _MATCHES_MAX:
+                self._matches.clear()
+            self._matches[key] = found
+        return found
+
+
+class _Item:
+    """One message on its way to a commit."""
+
+    __slots__ = ("application", "draft", "keys", "only_endpoint", "org_id", "result")
+
+    def __init__(
+        self,
+        org_id: str,
+        application: str,
+        draft: Draft,
+        keys: tuple[RequestKey, ...],
+        only_endpoint: str | None,
+        result: asyncio.Future[tuple[Message, bool]],
+    ) -> None:
+        self.org_id = org_id
+        self.application = application
+        self.draft = draft
+        self.keys = keys
+        self.only_endpoint = only_endpoint
+        self.result = result
+
+
+class Intake:
+    """The door of one process: everything that arrives while a commit is under way shares the next.
+
+    Args:
+        hands: this process's dispatcher; None when it has none, then nothing is born leased.
+        lease_s: how long a delivery that is born leased stays ours, in seconds.
+        event_id_s: how long an event id is remembered, in seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        chance: Chance,
+        journal: Journal,
+        *,
+        hands: Hands | None = None,
+        meters: Meters | None = None,
+        lease_s: float = 60.0,
+        event_id_s: float = 86_400.0,
+    ) -> None:
+        self._store = store
+        self._chance = chance
+        self._journal = journal
+        self._hands = hands
+        self._meters = meters or NoMeters()
+        self._lease_us = round(lease_s * 1_000_000)
+        self._event_id_us = round(event_id_s * 1_000_000)
+        self._fanouts: dict[tuple[str, str], _Fanout] = {}
+        self._waiting: deque[list[_Item]] = deque()
+        self._pump: asyncio.Task[None] | None = None
+        #: why nothing is accepted at the moment; None: the door is open
+        self.closed_because: str | None = None
+
+    async def create_message(
+        self,
+        org_id: str,
+        application: str,
+        draft: Draft,
+        *,
+        keys: tuple[RequestKey, ...] = (),
+        only_endpoint: str | None = None,
+    ) -> tuple[Message, bool]:
+        """Store a message and all of its deliveries; on disk when this returns.
+
+        Args:
+            application: its id or uid.
+            keys: idempotency keys of the request; the event id's key is added here.
+            only_endpoint: the id of the one endpoint that gets it, whatever it wants.
+
+        Returns:
+            The message and True, or, for a repeat, the earlier message and False.
+
+        Raises:
+            NotFound: no such application.
+            Conflict: a key was seen before with another body.
+            Unavailable: nothing was stored, or it is not known whether it was; send it again.
+        """
+        item = self._item(org_id, application, draft, keys, only_endpoint)
+        self._submit([item])
+        return await item.result
+
+    async def create_messages(
+        self, org_id: str, application: str, drafts: Sequence[Draft]
+    ) -> list[Message | RequestError]:
+        """Store up to 1,000 messages in one commit; one result for each, in order.
+
+        Raises:
+            Unavailable: as for one message.
+        """
+        items = [self._item(org_id, application, draft, (), None) for draft in drafts]
+        self._submit(items)
+        results = await asyncio.gather(*(i.result for i in items), return_exceptions=True)
+        answers: list[Message | RequestError] = []
+        for result in results:
+            if isinstance(result, RequestError):
+                answers.append(result)
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                answers.append(result[0])
+        return answers
+
+    async def close(self) -> None:
+        """Wait until everything that was let in is answered."""
+        while self._pump is not None and not self._pump.done():
+            await asyncio.wait([self._pump])
+
+    def _item(
+        self,
+        org_id: str,
+        application: str,
+        draft: Draft,
+        keys: tuple[RequestKey, ...],
+        only_endpoint: str | None,
+    ) -> _Item:
+        if self.closed_because is not None:
+            raise Unavailable(self.closed_because, retry_after_s=5)
+        result = asyncio.get_running_loop().create_future()
+        return _Item(org_id, application, draft, keys, only_endpoint, result)
+
+    def _submit(self, items: list[_Item]) -> None:
+        self._waiting.append(items)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._commit_all())
+
+    async def _commit_all(self) -> None:
+        while self._waiting:
+            batch: list[_Item] = []
+            while self._waiting and len(batch) < _COMMIT_MAX:
+                batch += self._waiting.popleft()
+            try:
+                await self._commit(batch)
+            except Exception as error:  # every waiting publisher is told, whatever went wrong
+                for item in batch:
+                    _fail(item, error)
+
+    async def _commit(self, batch: list[_Item]) -> None:
+        for _ in range(_TRIES_MAX):
+            batch = await self._commit_once(batch)
+            if not batch:
+                return
+        for item in batch:
+            _fail(item, Unavailable("the application keeps changing; send the message again"))
+
+    async def _commit_once(self, batch: list[_Item]) -> list[_Item]:
+        """Try to store these; those whose fan-out was out of date come back."""
+        ready: list[tuple[_Item, _Fanout]] = []
+        for item in batch:
+            fanout = await self._fanout(item)
+            if fanout is not None:
+                ready.append((item, fanout))
+        matched = [f.match(i.draft, i.only_endpoint) for i, f in ready]
+        reserved = self._reserve(matched)
+        works: list[list[Work]] = []
+        try:
+            acceptances = []
+            left = reserved
+            for (item, fanout), endpoints in zip(ready, matched, strict=True):
+                acceptance, work = self._compose(item, fanout, endpoints, left)
+                left -= len(work)
+                acceptances.append(acceptance)
+                works.append(work)
+            results = await self._store.accept(acceptances) if acceptances else []
+        except BaseException:
+            self._release(reserved)
+            raise
+        again: list[_Item] = []
+        taken: list[Work] = []
+        for (item, _), acceptance, work, result in zip(
+            ready, acceptances, works, results, strict=True
+        ):
+            if isinstance(result, Accepted):
+                taken += work
+            if isinstance(result, Outdated):
+                self._fanouts.pop((item.org_id, item.application), None)
+                again.append(item)
+            else:
+                await self._answer(item, acceptance.message, result)
+        self._hand_over(taken, reserved, acceptances, results)
+        return again
+
+    def _hand_over(
+        self,
+        taken: list[Work],
+        reserved: int,
+        acceptances: list[Acceptance],
+        results: list[AcceptResult],
+    ) -> None:
+        stored = [a for a, r in zip(acceptances, results, strict=True) if isinstance(r, Accepted)]
+        deliveries = sum(len(a.deliveries) for a in stored)
+        self._meters.batch("accept", len(acceptances))
+        self._meters.accepted(len(stored), deliveries)
+        if self._hands is not None:
+            self._hands.release(reserved - len(taken))
+            self._hands.take(taken)
+            if deliveries > len(taken):
+                self._hands.wake()
+
+    async def _answer(self, item: _Item, message: Message, result: AcceptResult) -> None:
+        if item.result.done():  # the publisher went away; the message is stored all the same
+            return
+        match result:
+            case Accepted():
+                item.result.set_result((message, True))
+            case Repeated(message_id):
+                found = await self._store.messages_by_ids([message_id])
+                if item.result.done():
+                    return
+                if message_id in found:
+                    item.result.set_result((found[message_id], False))
+                else:
+                    _fail(item, Conflict("this request was made before and its message is gone"))
+            case _:
+                assert isinstance(result, Conflicting)
+                _fail(
+                    item,
+                    Conflict("the same idempotency key or event id came with another message"),
+                )
+
+    async def _fanout(self, item: _Item) -> _Fanout | None:
+        key = (item.org_id, item.application)
+        cached = self._fanouts.get(key)
+        if cached is not None:
+            return cached
+        # The application first: if an endpoint changes between the two reads, the version that
+        # `accept` compares is already an old one, and the message is tried again.
+        application = await self._store.get(Application, item.org_id, item.application)
+        if application is None:
+            _fail(item, NotFound(f"there is no application {item.application!r}"))
+            return None
+        if len(self._fanouts) >= _FANOUTS_MAX:
+            self._fanouts.clear()
+        fanout = _Fanout(application, await self._endpoints(application.id))
+        self._fanouts[key] = fanout
+        return fanout
+
+    async def _endpoints(self, app_id: str) -> list[Endpoint]:
+        endpoints: list[Endpoint] = []
+        page = Page(limit=_ENDPOINTS_PAGE)
+        while True:
+            more = await self._store.list(Endpoint, app_id, page)
+            endpoints += more
+            if len(more) < _ENDPOINTS_PAGE:
+                return endpoints
+            page = Page(limit=_ENDPOINTS_PAGE, after=more[-1].id)
+
+    def _reserve(self, matched: Sequence[tuple[Endpoint, ...]]) -> int:
+        if self._hands is None:
+            return 0
+        return self._hands.reserve(sum(1 for found in matched for e in found if not e.disabled))
+
+    def _release(self, count: int) -> None:
+        if self._hands is not None:
+            self._hands.release(count)
+
+    def _compose(
+        self, item: _Item, fanout: _Fanout, endpoints: tuple[Endpoint, ...], room: int
+    ) -> tuple[Acceptance, list[Work]]:
+        """The rows of one message; the deliveries that there is room for are born leased."""
+        draft = item.draft
+        app_id = fanout.application.id
+        at_us = self._journal.clock.now_us()
+        message = Message(
+            id=new_id("msg_", at_us, self._chance.entropy(ENTROPY_BYTES)),
+            app_id=app_id,
+            event_type=draft.event_type,
+            payload=draft.payload,
+            accepted_at_us=at_us,
+            fanout=len(endpoints),
+            is_raw=draft.is_raw,
+            event_id=draft.event_id,
+            channels=draft.channels,
+            tags=draft.tags,
+        )
+        deliveries: list[Delivery] = []
+        work: list[Work] = []
+        for endpoint in endpoints:
+            delivery = newborn(
+                message_id=message.id,
+                endpoint_id=endpoint.id,
+                app_id=app_id,
+                at_us=at_us,
+                parked=parking_reason(endpoint),
+            )
+            if delivery.state is State.WAITING and len(work) < room:
+                delivery = born_leased(
+                    delivery, holder=self._journal.holder, until_us=at_us + self._lease_us
+                )
+                work.append(Work(delivery, message, endpoint))
+            deliveries.append(delivery)
+        acceptance = Acceptance(
+            message=message,
+            deliveries=tuple(deliveries),
+            entries=tuple(self._journal.accepted(d) for d in deliveries),
+            application_version=fanout.application.version,
+            keys=self._keys(item, app_id, at_us),
+        )
+        return acceptance, work
+
+    def _keys(self, item: _Item, app_id: str, at_us: int) -> tuple[RequestKey, ...]:
+        draft = item.draft
+        if draft.event_id is None:
+            return item.keys
+        event_key = RequestKey(
+            digest=digest16("event", app_id, draft.event_id),
+            fingerprint=digest16(
+                draft.event_type,
+                draft.payload,
+                str(draft.is_raw),
+                *sorted(draft.channels),
+                "tags",
+                *sorted(draft.tags),
+            ),
+            expires_at_us=at_us + self._event_id_us,
+        )
+        return (*item.keys, event_key)
+
+
+def parking_reason(endpoint: Endpoint) -> str | None:
+    """Why deliveries of this endpoint are parked now; None when they are not."""
+    if not endpoint.disabled:
+        return None
+    return endpoint.disabled_reason or "the endpoint is disabled"
+
+
+def digest16(*parts: str | bytes) -> bytes:
+    """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
+    hasher = blake2b(digest_size=16)
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        hasher.update(len(raw).to_bytes(8, "big"))
+        hasher.update(raw)
+    return hasher.digest()
+
+
+def _fail(item: _Item, error: Exception) -> None:
+    if not item.result.done():
+        item.result.set_exception(error)
