@@ -1,0 +1,56 @@
+"""What every verb of the service is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from homing.core.identifiers import ENTROPY_BYTES, new_id
+from homing.core.journal import Journal
+from homing.core.ports import Chance, Clock, Store
+from homing.core.records import Reply, RequestKey
+from homing.core.resources import Resource
+from homing.service.intake import Intake
+from homing.service.tokens import Tokens
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is taken at once."""
+
+    #: longest request body, bytes. Longer ones are refused before anything is stored.
+    body_bytes_max: int = 1_048_576
+    #: longest body of a batch of messages, bytes: it is held in memory whole
+    batch_bytes_max: int = 16_777_216
+    #: how long an idempotency key is remembered, seconds
+    idempotency_s: float = 43_200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The world of the verbs."""
+
+    store: Store
+    clock: Clock
+    chance: Chance
+    intake: Intake
+    journal: Journal
+    tokens: Tokens
+    limits: Limits = field(default_factory=Limits)
+    #: tells this process's dispatcher that something may be due; others find it by polling
+    wake: Callable[[], None] = lambda: None
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh identifier, e.g. for prefix "app_"."""
+        return new_id(prefix, self.clock.now_us(), self.chance.entropy(ENTROPY_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Generic[R]):
+    """Makes a creating request repeatable: its key, and the reply that its result leads to."""
+
+    key: RequestKey
+    reply: Callable[[R], Reply]

@@ -1,0 +1,151 @@
+"""Tokens: who may ask for what.
+
+A token is a JWT signed with HMAC-SHA256, in the form that Svix's tokens have: `sub` is an
+organisation (`org_…`), or `org` is the organisation and `sub` one application (`app_…`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, Final
+
+import jwt
+import msgspec
+
+from homing.core.errors import Forbidden, NotFound, Unauthenticated
+
+#: the organisation of tokens that name none. Source: the id that Svix's server has by default, so
+#: that its tools and examples work unchanged.
+DEFAULT_ORG_ID: Final = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+
+#: how long a token for one application is valid. Source: Svix's portal tokens.
+APP_TOKEN_S: Final = 28 * 86_400
+#: how long a token of an organisation is valid: ten years, as Svix's command line makes them
+ORG_TOKEN_S: Final = 3_650 * 86_400
+
+_ISSUER: Final = "homing"
+_ALGORITHM: Final = "HS256"
+#: verified tokens that are remembered; a caller uses one for thousands of requests
+_CACHED_MAX: Final = 4_096
+_TOKEN_LENGTH_MAX: Final = 4_096
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """Whose token it is."""
+
+    org_id: str
+    #: the one application the token is for; None: all of the organisation's
+    app_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """One word for the delivery log and for keys."""
+        return self.app_id or self.org_id
+
+    def must_be_org(self) -> None:
+        """Raises: Forbidden: an application's token does not allow this."""
+        if self.app_id is not None:
+            raise Forbidden("this needs a token of the organisation, not of one application")
+
+    def must_own(self, app_id: str) -> None:
+        """Raises: NotFound: it is another application, whose existence is not told."""
+        if self.app_id is not None and self.app_id != app_id:
+            raise NotFound("there is no such application")
+
+
+def sign_org_token(
+    secret: str, *, at_us: int, org_id: str = DEFAULT_ORG_ID, valid_s: int = ORG_TOKEN_S
+) -> str:
+    """A token that may do everything within one organisation.
+
+    Args:
+        secret: the value of HOMING_SECRET.
+        at_us: now, microseconds UTC.
+        org_id: "org_…"; any word makes a tenant of its own.
+        valid_s: for how long, in seconds, >= 1.
+    """
+    return _sign(_signing_key(secret), {"sub": org_id}, at_us, valid_s)
+
+
+class Tokens:
+    """Signs and verifies; remembers what it verified.
+
+    Args:
+        secret: the value of HOMING_SECRET.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = _signing_key(secret)
+        self._verified: dict[str, tuple[Caller, int]] = {}
+
+    def sign_app_token(
+        self, org_id: str, app_id: str, *, at_us: int, valid_s: int = APP_TOKEN_S
+    ) -> str:
+        """A token that may do what concerns one application."""
+        return _sign(self._key, {"org": org_id, "sub": app_id}, at_us, valid_s)
+
+    def verify(self, token: str, *, at_us: int) -> Caller:
+        """Whose token it is.
+
+        Raises:
+            Unauthenticated: not signed by us, expired, or not a token at all.
+        """
+        known = self._verified.get(token)
+        if known is None:
+            known = self._read(token)
+            if len(self._verified) >= _CACHED_MAX:
+                self._verified.clear()
+            self._verified[token] = known
+        caller, expires_at_us = known
+        if at_us >= expires_at_us:
+            raise Unauthenticated("the token has expired; make a new one")
+        return caller
+
+    def _read(self, token: str) -> tuple[Caller, int]:
+        if len(token) > _TOKEN_LENGTH_MAX:
+            raise Unauthenticated("Invalid token")
+        try:
+            # Expiry is compared by `verify`, with the clock that it is given.
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[_ALGORITHM],
+                options={
+                    "require": ["sub", "exp"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                    "verify_aud": False,
+                },
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthenticated("Invalid token") from error
+        return _caller_of(claims), _expiry_us(claims)
+
+
+def _caller_of(claims: dict[str, Any]) -> Caller:
+    subject, org_id = claims["sub"], claims.get("org")
+    if subject.startswith("org_") and org_id is None:
+        return Caller(subject)
+    if subject.startswith("app_") and isinstance(org_id, str) and org_id.startswith("org_"):
+        return Caller(org_id, subject)
+    raise Unauthenticated("Invalid token")
+
+
+def _expiry_us(claims: dict[str, Any]) -> int:
+    expires_s = claims["exp"]
+    if not isinstance(expires_s, int):
+        raise Unauthenticated("Invalid token")
+    return expires_s * 1_000_000
+
+
+def _sign(key: bytes, claims: dict[str, str], at_us: int, valid_s: int) -> str:
+    at_s = at_us // 1_000_000
+    times = {"iat": at_s, "nbf": at_s, "exp": at_s + valid_s}
+    return jwt.encode({"iss": _ISSUER, **times, **claims}, key, algorithm=_ALGORITHM)
+
+
+def _signing_key(secret: str) -> bytes:
+    """A key for this purpose alone, so that no other use of the secret can forge a token."""
+    return hmac.new(secret.encode(), b"homing token signing v1", hashlib.sha256).digest()
