@@ -19,6 +19,9 @@ _VALUE: Final = {digit: value for value, digit in enumerate(ALPHABET)}
 #: how many bytes of chance one identifier takes
 ENTROPY_BYTES: Final = 15
 
+#: identifiers made within the same step of time sort by chance
+STEP_US: Final = 4_000
+
 
 class DeliveryId(NamedTuple):
     """Names one delivery: one message for one endpoint."""
@@ -52,7 +55,7 @@ def new_id(prefix: str, at_us: int, entropy: bytes) -> str:
     """
     assert len(entropy) == ENTROPY_BYTES, len(entropy)
     seconds, rest_us = divmod(at_us, 1_000_000)
-    head = ((seconds - _EPOCH_S) << 8) | (rest_us // 4_000)
+    head = ((seconds - _EPOCH_S) << 8) | (rest_us // STEP_US)
     return prefix + _base62((head << 120) | int.from_bytes(entropy, "big"))
 
 
@@ -78,7 +81,7 @@ def made_at_us(identifier: str) -> int:
     for digit in text:
         number = number * 62 + _VALUE[digit]
     seconds, steps = divmod(number >> 120, 256)
-    return (seconds + _EPOCH_S) * 1_000_000 + steps * 4_000
+    return (seconds + _EPOCH_S) * 1_000_000 + steps * STEP_US
 
 
 def _base62(number: int) -> str:

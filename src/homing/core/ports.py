@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from homing.core.identifiers import DeliveryId
+from homing.core.identifiers import STEP_US, DeliveryId, first_id
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Outcome, Reason
 from homing.core.records import (
@@ -62,10 +62,25 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time, by the ids made in it; both ends exclusive. None: open."""
+    """A stretch of time, by the ids made in it; both ends exclusive. None: open.
+
+    Times count in the 4 ms steps of the ids.
+    """
 
     since_us: int | None = None
     until_us: int | None = None
+
+    def bounds(self, prefix: str) -> tuple[str, str]:
+        """(low, high): ids of this kind within the span are those with low <= id < high."""
+        low, high = self.half_open_bounds(prefix)
+        return (low if self.since_us is None else first_id(prefix, self.since_us + STEP_US)), high
+
+    def half_open_bounds(self, prefix: str) -> tuple[str, str]:
+        """As `bounds`, with `since_us` inclusive: spans that touch share no id and miss none."""
+        low = prefix if self.since_us is None else first_id(prefix, self.since_us)
+        # "~" sorts after every digit of an id
+        high = f"{prefix}~" if self.until_us is None else first_id(prefix, self.until_us)
+        return low, high
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +128,8 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoint_id: str
     app_id: str
-    window_at_us: int  #: the window's beginning
-    accepted: int  #: "accepted" lines of the delivery log
+    window_at_us: int  #: the window's beginning, a multiple of its length
+    accepted: int  #: deliveries with an "accepted" or "added" line in the delivery log
     delivered: int = 0
     dead: int = 0
     cancelled: int = 0
@@ -128,7 +143,8 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
 
     delivery: DeliveryId
     #: "unaccounted": accepted, but in neither table; "unannounced": in a table, but never accepted;
-    #: "doubled": in both tables; "uncounted": its message's fan-out disagrees with the log
+    #: "doubled": in both tables; "uncounted": its message's fan-out disagrees with the number of
+    #: "accepted" lines (nobody knows which endpoint, so its id is empty)
     kind: str
 
 
@@ -231,8 +247,9 @@ class Resources(Protocol):
             key: recognises the repeat of a creating request; stored with `reply`.
 
         Raises:
-            Conflict: the id or uid is taken, or `key` is known already (see `recall`).
-            Stale: the stored version is another.
+            Conflict: the id or uid is taken, or `key` is known already (see `recall`) and has not
+                expired by `resource.updated_at_us`.
+            Stale: the stored version is another, or the application to touch is gone.
         """
 
     async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
@@ -245,8 +262,11 @@ class Resources(Protocol):
             Conflict: the earlier request had another fingerprint.
         """
 
-    async def remember(self, key: RequestKey, reply: Reply) -> None:
-        """Keep the reply to a request whose work was done elsewhere. Nothing if known already."""
+    async def remember(self, key: RequestKey, reply: Reply, *, at_us: int) -> None:
+        """Keep the reply to a request whose work was done elsewhere.
+
+        Nothing if the key is known already and has not expired by `at_us`.
+        """
 
 
 class Records(Protocol):
@@ -282,10 +302,17 @@ class Records(Protocol):
     ) -> list[LoggedEntry]:
         """Lines after `cursor`, oldest first. Never skips a line that commits later."""
 
+    async def first_accepted_at_us(self) -> int | None:
+        """When the oldest message still kept was accepted; None when there is none."""
+
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         """The books, counted from the rows alone, for messages accepted within `span`.
 
-        `span` is half-open here: since_us inclusive, until_us exclusive.
+        `span` is half-open here: since_us inclusive, until_us exclusive. A message belongs to the
+        window that its id was made in.
+
+        Returns:
+            Rows by window, then endpoint; windows and endpoints without deliveries have none.
         """
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:

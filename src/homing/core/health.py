@@ -1,0 +1,75 @@
+"""When an endpoint that does nothing but fail is warned about, and when it is disabled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from homing.core.resources import Resource
+
+
+class EndpointHealth(Resource, frozen=True, kw_only=True):
+    """What is remembered of an endpoint's outcomes. Scope: the application; id: the endpoint's."""
+
+    kind = "endpoint_health"
+
+    #: the first failure since the last success; None while it is well
+    failing_since_us: int | None = None
+    warned_at_us: int | None = None
+
+
+class Verdict(StrEnum):
+    """What the latest observations call for."""
+
+    WELL = "well"
+    FAILING = "failing"
+    WARN = "warn"  #: say now that it will be disabled
+    DISABLE = "disable"
+
+
+class Observed(msgspec.Struct, kw_only=True):
+    """What one process saw of an endpoint since it last wrote that down."""
+
+    succeeded_at_us: int | None = None  #: the latest success
+    #: the first failure after the latest success
+    failed_at_us: int | None = None
+
+    def add(self, at_us: int, *, succeeded: bool) -> None:
+        """One more outcome."""
+        if succeeded:
+            self.succeeded_at_us = at_us
+            self.failed_at_us = None
+        elif self.failed_at_us is None:
+            self.failed_at_us = at_us
+
+
+def judge(
+    known: EndpointHealth, observed: Observed, *, at_us: int, disable_after_s: float
+) -> tuple[EndpointHealth, Verdict]:
+    """What to remember after these observations, and what to do.
+
+    Args:
+        known: as stored; its version is left alone.
+        at_us: now.
+        disable_after_s: how long nothing but failure is borne, in seconds, > 0; it is announced at
+            half of that.
+    """
+    since_us = known.failing_since_us
+    if observed.succeeded_at_us is not None:
+        since_us = None
+    if since_us is None:
+        since_us = observed.failed_at_us
+    warned_at_us = known.warned_at_us if since_us == known.failing_since_us else None
+    if since_us is None:
+        after = msgspec.structs.replace(known, failing_since_us=None, warned_at_us=None)
+        return after, Verdict.WELL
+    verdict = Verdict.FAILING
+    failing_s = (at_us - since_us) / 1_000_000
+    if failing_s >= disable_after_s:
+        verdict = Verdict.DISABLE
+    elif failing_s >= disable_after_s / 2 and warned_at_us is None:
+        verdict = Verdict.WARN
+        warned_at_us = at_us
+    after = msgspec.structs.replace(known, failing_since_us=since_us, warned_at_us=warned_at_us)
+    return after, verdict

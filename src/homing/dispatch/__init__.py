@@ -1,0 +1,1 @@
+"""Takes what is due, sends it, writes down what came back."""

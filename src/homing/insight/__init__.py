@@ -1,0 +1,1 @@
+"""Reads the books: ledger balance and what it is made of. Pure functions over rows."""

@@ -1,0 +1,112 @@
+"""The books of the house: the ledger, the audit by hand, and the audit of every minute."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from homing.core.errors import StoreError
+from homing.core.ports import Backlog, Clock, Span, Store
+from homing.insight.ledger import AuditReport, report
+
+_log = logging.getLogger("homing.audit")
+
+#: misfits named in one report; the count of all is in the rows
+MISFITS_MAX: Final = 1_000
+#: ids and clocks of several nodes may be this far apart, in seconds
+_SKEW_S: Final = 300
+#: what the audit of every minute looks at each time: the recent past, and one older slice in turn
+_RECENT_S: Final = 600
+_SLICE_S: Final = 3_600
+
+
+async def audit(
+    store: Store,
+    clock: Clock,
+    *,
+    since_us: int | None = None,
+    until_us: int | None = None,
+    window_s: int = 3_600,
+    misfits_max: int = MISFITS_MAX,
+) -> AuditReport:
+    """Count again, from the rows alone, and name every delivery that the books cannot place.
+
+    Args:
+        since_us, until_us: of acceptance; None: everything there is.
+        window_s: length of a ledger window, in seconds, > 0.
+    """
+    at_us = clock.now_us()
+    until_us = at_us + _SKEW_S * 1_000_000 if until_us is None else until_us
+    span = Span(since_us=since_us, until_us=until_us)
+    rows = await store.ledger(span, window_s=window_s)
+    misfits = await store.misfits(span, limit=misfits_max)
+    return report(rows, misfits, at_us=at_us, since_us=since_us, until_us=until_us)
+
+
+class Auditor:
+    """Audits inside the service: the last ten minutes each time, and all the rest in slices.
+
+    `latest` and `backlog` are what `/health` and the metrics show.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        every_s: float = 60.0,
+        on_report: Callable[[AuditReport, Backlog], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._every_s = every_s
+        self._on_report = on_report
+        self._slice_until_us: int | None = None
+        self.latest: AuditReport | None = None
+        self.latest_bad: AuditReport | None = None  #: the last one that did not balance
+        self.backlog: Backlog | None = None
+
+    async def run(self) -> None:
+        """Audit now and then every `every_s` seconds, for ever."""
+        while True:
+            try:
+                await self.once()
+            except StoreError as error:
+                _log.warning("the audit waits for the database: %s", error)
+            await asyncio.sleep(self._every_s)
+
+    async def once(self) -> AuditReport:
+        """One round."""
+        now_us = self._clock.now_us()
+        recent_us = now_us - _RECENT_S * 1_000_000
+        recent = await audit(self._store, self._clock, since_us=recent_us, window_s=60)
+        older = await self._audit_slice(recent_us)
+        self.latest = recent if older is None or not recent.is_balanced else older
+        self.backlog = await self._store.backlog(now_us)
+        for result in (recent, older):
+            if result is not None and not result.is_balanced:
+                self.latest_bad = self.latest = result
+                _log.critical(
+                    "%d deliveries are unaccounted for; `homing audit` names them",
+                    result.unaccounted,
+                    extra={"misfits": [str(m.delivery) for m in result.misfits[:10]]},
+                )
+        if self._on_report is not None:
+            self._on_report(self.latest, self.backlog)
+        return self.latest
+
+    async def _audit_slice(self, recent_us: int) -> AuditReport | None:
+        """The next older hour, going back to the first message and then from the start again."""
+        first = await self._store.first_accepted_at_us()
+        if first is None or first >= recent_us:
+            return None
+        until_us = self._slice_until_us or recent_us
+        if until_us <= first:
+            until_us = recent_us
+        since_us = until_us - _SLICE_S * 1_000_000
+        self._slice_until_us = since_us
+        return await audit(
+            self._store, self._clock, since_us=since_us, until_us=until_us, window_s=_SLICE_S
+        )
