@@ -1,0 +1,145 @@
+"""What a test may ask for, and what is said when this machine does not have it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from support import postgres
+
+#: what a machine may lack; `--require` names those that it must have
+NEEDS = ("postgres", "browser", "node")
+
+_TEMPLATE = f"homing_template_{os.getpid()}"
+_count = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require",
+        default="",
+        metavar="NEEDS",
+        help=f"fail, rather than skip, where one of these is missing: {','.join(NEEDS)}",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = _required(config) - set(NEEDS)
+    if unknown:
+        raise pytest.UsageError(f"--require={','.join(sorted(unknown))}: expected {NEEDS}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each reason why something was not tested."""
+    reasons = Counter(
+        report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    if reasons:
+        terminalreporter.section("NOT TESTED", yellow=True)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.line(f"{count} × {reason.removeprefix('Skipped: ')}", yellow=True)
+
+
+def _required(config: pytest.Config) -> set[str]:
+    return {need for need in config.getoption("--require").split(",") if need}
+
+
+Missing = Callable[[str, str], NoReturn]
+
+
+@pytest.fixture(scope="session")
+def missing(pytestconfig: pytest.Config) -> Missing:
+    """Call `missing("node", "not on PATH")` to skip, or to fail where `--require` says so."""
+
+    def missing(need: str, reason: str) -> NoReturn:
+        assert need in NEEDS, need
+        if need in _required(pytestconfig):
+            pytest.fail(f"{need} is required but missing: {reason}")
+        pytest.skip(f"{need}: {reason}")
+
+    return missing
+
+
+@pytest.fixture(scope="session")
+def postgres_server(missing: Missing) -> Iterator[postgres.Server]:
+    """A PostgreSQL server of this process (with xdist, of this worker), free to be restarted."""
+    try:
+        server = postgres.create(Path(tempfile.mkdtemp(prefix="homing-postgres-")))
+    except postgres.Absent as absent:
+        missing("postgres", str(absent))
+    server.launch()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(request: pytest.FixtureRequest) -> str:
+    """The URL to make databases with: HOMING_TEST_POSTGRES, or else a server of our own."""
+    given = os.environ.get("HOMING_TEST_POSTGRES")
+    if given:
+        return given
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_admin: str) -> Iterator[str]:
+    """The name of a database with today's schema, made once and copied for each test."""
+    asyncio.run(_make_template(postgres_admin))
+    yield _TEMPLATE
+    asyncio.run(_execute(postgres_admin, f"DROP DATABASE {_TEMPLATE}"))
+
+
+@pytest.fixture
+async def postgres_empty_url(postgres_admin: str) -> AsyncIterator[str]:
+    """The URL of a new database with nothing in it."""
+    async with _database(postgres_admin, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def postgres_url(postgres_admin: str, postgres_template: str) -> AsyncIterator[str]:
+    """The URL of a new database with today's schema."""
+    async with _database(postgres_admin, postgres_template) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _database(admin_url: str, template: str) -> AsyncIterator[str]:
+    name = f"homing_test_{os.getpid()}_{next(_count)}"
+    await _execute(admin_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield _url_of(admin_url, name)
+    finally:
+        await _execute(admin_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def _make_template(admin_url: str) -> None:
+    from homing.store.postgres import open_postgres
+
+    await _execute(admin_url, f"CREATE DATABASE {_TEMPLATE}")
+    store = await open_postgres(_url_of(admin_url, _TEMPLATE), migrate=True)
+    await store.close()
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _url_of(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
