@@ -1,0 +1,181 @@
+"""What a person may do to deliveries. None of it shortens the machine's own work (promise 6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from homing.core.errors import Conflict, NotFound, Refused, Unavailable
+from homing.core.identifiers import DeliveryId
+from homing.core.journal import newborn
+from homing.core.lifecycle import Cancelled, Delivery, Fact, Redriven, Resent, State
+from homing.core.ports import DeliveryFilter, Page, Span
+from homing.core.records import Change, Message
+from homing.core.resources import Endpoint
+from homing.service.context import Service
+from homing.service.intake import parking_reason
+
+_CHUNK: Final = 500
+#: an attempt under way is waited for this long before a resend is taken to mean that very attempt
+_RESEND_WAIT_S: Final = 2.0
+_RESEND_POLL_S: Final = 0.05
+_TRIES_MAX: Final = 8
+
+
+async def resend(
+    service: Service, app_id: str, message_id: str, endpoint_id: str, *, actor: str
+) -> None:
+    """Ask for one attempt now. The retries that were due stay due, whatever comes of it.
+
+    A delivery that is being attempted is waited for, for two seconds; if its attempt is still
+    under way then, that attempt is the one asked for. A parked delivery goes out when its endpoint
+    is enabled. A message that this endpoint never had becomes a delivery of it.
+
+    Raises:
+        NotFound: no such message, or no such endpoint, in this application.
+        Refused: `missing_payload`.
+    """
+    message = await _message_with_payload(service, app_id, message_id)
+    endpoint = await _endpoint(service, app_id, endpoint_id)
+    which = DeliveryId(message.id, endpoint.id)
+    for _ in range(_TRIES_MAX):
+        before = await _after_attempt(service, which)
+        if before is None:
+            change = _adding(service, message, endpoint, actor)
+        elif before.state in (State.LEASED, State.PARKED):
+            return
+        else:
+            fact = Resent(at_us=service.clock.now_us(), actor=actor)
+            change = service.journal.decide(before, fact, actor=actor)
+        if (await service.store.settle([change]))[0]:
+            service.wake()
+            return
+    raise Unavailable("the delivery keeps changing; ask again")
+
+
+async def recover(
+    service: Service, app_id: str, endpoint_id: str, *, since_us: int, until_us: int, actor: str
+) -> int:
+    """Redrive every dead letter of an endpoint accepted within a span of time; how many.
+
+    Deliveries that still have retries due are left to them.
+
+    Raises:
+        NotFound: no such endpoint in this application.
+    """
+    endpoint = await _endpoint(service, app_id, endpoint_id)
+    which = DeliveryFilter(
+        app_id=app_id,
+        endpoint_id=endpoint.id,
+        states=(State.DEAD,),
+        span=Span(since_us=since_us, until_us=until_us),
+    )
+    after: str | None = None
+    recovered = 0
+    while True:
+        found = await service.store.deliveries(which, Page(limit=_CHUNK, after=after))
+        if found:
+            fact = Redriven(at_us=service.clock.now_us(), actor=actor)
+            changes = [service.journal.decide(d, fact, actor=actor) for d in found]
+            recovered += sum(await service.store.settle(changes))
+            after = found[-1].message_id
+            service.wake()
+        if len(found) < _CHUNK:
+            return recovered
+
+
+async def redrive(service: Service, app_id: str, which: DeliveryId, *, actor: str) -> Delivery:
+    """Give a dead letter its whole schedule again, the first attempt now.
+
+    Raises:
+        NotFound: no such delivery in this application.
+        Conflict: it is not dead.
+        Refused: `missing_payload`.
+    """
+    await _message_with_payload(service, app_id, which.message_id)
+    return await _decide_on_dead(
+        service, app_id, which, actor, lambda at_us: Redriven(at_us=at_us, actor=actor)
+    )
+
+
+async def discard(
+    service: Service, app_id: str, which: DeliveryId, *, actor: str, reason: str
+) -> Delivery:
+    """Withdraw a dead letter; it stays in the books as cancelled, with who did it and why.
+
+    Raises:
+        NotFound: no such delivery in this application.
+        Conflict: it is not dead.
+    """
+    who = f"{actor}: {reason}"
+    return await _decide_on_dead(
+        service, app_id, which, actor, lambda at_us: Cancelled(at_us=at_us, actor=who)
+    )
+
+
+async def delivery(service: Service, app_id: str, which: DeliveryId) -> Delivery:
+    """One delivery of this application.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await service.store.delivery(which)
+    if found is None or found.app_id != app_id:
+        raise NotFound(f"there is no delivery {which}")
+    return found
+
+
+async def _decide_on_dead(
+    service: Service,
+    app_id: str,
+    which: DeliveryId,
+    actor: str,
+    fact: Callable[[int], Fact],
+) -> Delivery:
+    for _ in range(_TRIES_MAX):
+        before = await delivery(service, app_id, which)
+        if before.state is not State.DEAD:
+            raise Conflict(f"delivery {which} is not dead but {before.state}")
+        change: Change = service.journal.decide(before, fact(service.clock.now_us()), actor=actor)
+        if (await service.store.settle([change]))[0]:
+            service.wake()
+            return change.after
+    raise Unavailable("the delivery keeps changing; ask again")
+
+
+async def _after_attempt(service: Service, which: DeliveryId) -> Delivery | None:
+    """The delivery once nobody is attempting it, or as it is after a short wait."""
+    for _ in range(round(_RESEND_WAIT_S / _RESEND_POLL_S)):
+        found = await service.store.delivery(which)
+        if found is None or found.state is not State.LEASED:
+            return found
+        await asyncio.sleep(_RESEND_POLL_S)
+    return await service.store.delivery(which)
+
+
+def _adding(service: Service, message: Message, endpoint: Endpoint, actor: str) -> Change:
+    born = newborn(
+        message_id=message.id,
+        endpoint_id=endpoint.id,
+        app_id=message.app_id,
+        at_us=service.clock.now_us(),
+        parked=parking_reason(endpoint),
+    )
+    return service.journal.added(born, actor=actor)
+
+
+async def _message_with_payload(service: Service, app_id: str, message_id: str) -> Message:
+    message = await service.store.message(app_id, message_id)
+    if message is None:
+        raise NotFound(f"there is no message {message_id!r}")
+    if message.payload is None:
+        raise Refused("missing_payload", "the payload of this message has been deleted")
+    return message
+
+
+async def _endpoint(service: Service, app_id: str, name: str) -> Endpoint:
+    endpoint = await service.store.get(Endpoint, app_id, name)
+    if endpoint is None:
+        raise NotFound(f"there is no endpoint {name!r}")
+    return endpoint
