@@ -1,0 +1,210 @@
+"""How records become rows of a SQL table, and back: the same columns for both SQL stores.
+
+Tuples are in the order of the columns in schema.sql, which is that of the fields unless said.
+Enumerations are written as their plain values: drivers bind an exact `str` fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from homing.core.lifecycle import Delivery, State
+from homing.core.outcome import Reason
+from homing.core.records import Attempt, LogEntry, Message, Trigger
+
+Row = Sequence[Any]
+
+_STATES = {str(state): state for state in State}
+_REASONS = {str(reason): reason for reason in Reason}
+_encode = msgspec.json.encode
+_texts = msgspec.json.Decoder(tuple[str, ...])
+_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
+
+
+def message_row(message: Message) -> tuple[Any, ...]:
+    """Channels and tags are JSON lists; None when there are none."""
+    return (
+        message.id,
+        message.app_id,
+        message.event_type,
+        message.payload,
+        message.accepted_at_us,
+        message.fanout,
+        int(message.is_raw),
+        message.event_id,
+        _encode(message.channels).decode() if message.channels else None,
+        _encode(message.tags).decode() if message.tags else None,
+    )
+
+
+def message_of(row: Row) -> Message:
+    return Message(
+        id=row[0],
+        app_id=row[1],
+        event_type=row[2],
+        payload=row[3],
+        accepted_at_us=row[4],
+        fanout=row[5],
+        is_raw=bool(row[6]),
+        event_id=row[7],
+        channels=_texts.decode(row[8]) if row[8] else (),
+        tags=_texts.decode(row[9]) if row[9] else (),
+    )
+
+
+def delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.message_id,
+        delivery.endpoint_id,
+        delivery.app_id,
+        delivery.state._value_,
+        delivery.accepted_at_us,
+        delivery.version,
+        delivery.ready_at_us,
+        delivery.holder,
+        delivery.leases,
+        delivery.unanswered,
+        delivery.failures,
+        int(delivery.manual),
+        None if delivery.resume is None else delivery.resume._value_,
+        delivery.resume_at_us,
+        None if delivery.reason is None else str(delivery.reason),
+        delivery.first_error,
+        delivery.last_error,
+        delivery.finished_at_us,
+    )
+
+
+def delivery_of(row: Row) -> Delivery:
+    return Delivery(
+        message_id=row[0],
+        endpoint_id=row[1],
+        app_id=row[2],
+        state=_STATES[row[3]],
+        accepted_at_us=row[4],
+        version=row[5],
+        ready_at_us=row[6],
+        holder=row[7],
+        leases=row[8],
+        unanswered=row[9],
+        failures=row[10],
+        manual=bool(row[11]),
+        resume=None if row[12] is None else _STATES[row[12]],
+        resume_at_us=row[13],
+        reason=row[14],
+        first_error=row[15],
+        last_error=row[16],
+        finished_at_us=row[17],
+    )
+
+
+def attempt_row(attempt: Attempt, *, late: bool = False) -> tuple[Any, ...]:
+    """Headers are a JSON list of pairs; None when there are none.
+
+    Args:
+        attempt: to be written.
+        late: whether its delivery had moved on; adds to what the attempt itself says.
+    """
+    return (
+        attempt.id,
+        attempt.message_id,
+        attempt.endpoint_id,
+        attempt.app_id,
+        attempt.number,
+        attempt.trigger._value_,
+        attempt.at_us,
+        attempt.url,
+        attempt.reason._value_,
+        attempt.status,
+        attempt.first_byte_us,
+        attempt.total_us,
+        attempt.request_bytes,
+        attempt.detail,
+        _encode(attempt.response_headers).decode() if attempt.response_headers else None,
+        attempt.response_body,
+        int(late or attempt.late),
+    )
+
+
+def attempt_of(row: Row) -> Attempt:
+    return Attempt(
+        id=row[0],
+        message_id=row[1],
+        endpoint_id=row[2],
+        app_id=row[3],
+        number=row[4],
+        trigger=Trigger(row[5]),
+        at_us=row[6],
+        url=row[7],
+        reason=_REASONS[row[8]],
+        status=row[9],
+        first_byte_us=row[10],
+        total_us=row[11],
+        request_bytes=row[12],
+        detail=row[13],
+        response_headers=_headers.decode(row[14]) if row[14] else (),
+        response_body=row[15],
+        late=bool(row[16]),
+    )
+
+
+def entry_row(entry: LogEntry, *, rows_written: int) -> tuple[Any, ...]:
+    """A line of the log, with what became of the write that it tells of."""
+    return (
+        entry.at_us,
+        entry.mono_us,
+        entry.holder,
+        entry.sequence,
+        entry.op,
+        entry.message_id,
+        entry.endpoint_id,
+        entry.app_id,
+        None if entry.from_state is None else entry.from_state._value_,
+        entry.to_state._value_,
+        entry.version_before,
+        entry.version_after,
+        rows_written,
+        entry.lease_epoch,
+        entry.ready_at_us,
+        entry.attempt_id,
+        entry.attempt_no,
+        entry.request_bytes,
+        entry.status,
+        entry.first_byte_us,
+        entry.total_us,
+        None if entry.outcome is None else entry.outcome._value_,
+        None if entry.reason is None else str(entry.reason),
+        entry.actor,
+    )
+
+
+def entry_of(row: Row) -> LogEntry:
+    return LogEntry(
+        at_us=row[0],
+        mono_us=row[1],
+        holder=row[2],
+        sequence=row[3],
+        op=row[4],
+        message_id=row[5],
+        endpoint_id=row[6],
+        app_id=row[7],
+        from_state=None if row[8] is None else _STATES[row[8]],
+        to_state=_STATES[row[9]],
+        version_before=row[10],
+        version_after=row[11],
+        rows_written=row[12],
+        lease_epoch=row[13],
+        ready_at_us=row[14],
+        attempt_id=row[15],
+        attempt_no=row[16],
+        request_bytes=row[17],
+        status=row[18],
+        first_byte_us=row[19],
+        total_us=row[20],
+        outcome=None if row[21] is None else _REASONS[row[21]],
+        reason=row[22],
+        actor=row[23],
+    )
