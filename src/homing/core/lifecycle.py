@@ -172,19 +172,19 @@ _FINAL: Final = frozenset({State.DELIVERED, State.DEAD, State.CANCELLED})
 #: (state before, fact) → the states that may follow
 TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     (State.WAITING, Leased): frozenset({State.LEASED}),
-    (State.WAITING, Parked): frozenset({State.PARKED}),
-    (State.WAITING, Cancelled): frozenset({State.CANCELLED}),
+    # Whatever ends a manual attempt, a delivery that had finished before goes back to how it ended.
+    (State.WAITING, Parked): frozenset({State.PARKED, *_FINAL}),
+    (State.WAITING, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
     (State.WAITING, Resent): frozenset({State.WAITING}),
     # A lease that ran out is taken by another; too often, and the delivery is quarantined.
     (State.LEASED, Leased): frozenset({State.LEASED, *_FINAL}),
     (State.LEASED, Released): frozenset({State.WAITING}),
     (State.LEASED, Succeeded): frozenset({State.DELIVERED}),
-    # A failed manual attempt goes back to where it came from.
     (State.LEASED, Failed): frozenset({State.WAITING, *_FINAL}),
     (State.LEASED, Gone): frozenset({State.PARKED, *_FINAL}),
     (State.LEASED, Parked): frozenset({State.PARKED, *_FINAL}),
     (State.LEASED, Lost): frozenset({State.DEAD, *_FINAL}),
-    (State.LEASED, Cancelled): frozenset({State.CANCELLED}),
+    (State.LEASED, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
     (State.PARKED, Resumed): frozenset({State.WAITING}),
     (State.PARKED, Cancelled): frozenset({State.CANCELLED}),
     (State.DELIVERED, Resent): frozenset({State.WAITING}),
@@ -214,6 +214,8 @@ def step(delivery: Delivery, fact: Fact, policy: RetryPolicy) -> Delivery:
 
 
 def _after(delivery: Delivery, fact: Fact, policy: RetryPolicy) -> Delivery:
+    if isinstance(fact, _ENDS_A_RESEND) and delivery.resume in _FINAL:
+        return _back(delivery, error=_error_of(fact))
     match fact:
         case Succeeded():
             return _finished(delivery, State.DELIVERED, fact.at_us, reason=None)
@@ -224,26 +226,32 @@ def _after(delivery: Delivery, fact: Fact, policy: RetryPolicy) -> Delivery:
         case Released():
             return _waiting(delivery, fact.at_us, unanswered=max(delivery.unanswered - 1, 0))
         case Gone():
-            if delivery.manual and delivery.resume in _FINAL:
-                return _back(delivery, fact.at_us, error=fact.error)
             return _parked(delivery, "the receiver answered 410 Gone", fact.error)
         case Parked():
-            if delivery.manual and delivery.resume in _FINAL:
-                return _back(delivery, fact.at_us, error=None)
             return _parked(delivery, fact.reason, None)
-        case Resumed():
+        case Resumed() | Redriven():
             # A receiver that comes back gets the whole schedule again.
             return _waiting(delivery, fact.at_us, failures=0, unanswered=0, reason=None)
-        case Redriven():
-            return _waiting(delivery, fact.at_us, failures=0, unanswered=0, reason=None)
         case Lost():
-            if delivery.manual and delivery.resume in _FINAL:
-                return _back(delivery, fact.at_us, error=str(fact.reason))
             return _finished(delivery, State.DEAD, fact.at_us, reason=fact.reason)
         case Cancelled():
             return _finished(delivery, State.CANCELLED, fact.at_us, reason=fact.actor)
         case Resent():
             return _resent(delivery, fact)
+
+
+#: facts that end the manual attempt of a delivery that had finished before
+_ENDS_A_RESEND: Final = (Failed, Gone, Parked, Lost, Cancelled)
+
+
+def _error_of(fact: Failed | Gone | Parked | Lost | Cancelled) -> str | None:
+    match fact:
+        case Failed() | Gone():
+            return fact.error
+        case Lost():
+            return str(fact.reason)
+        case Parked() | Cancelled():
+            return None
 
 
 def _changed(delivery: Delivery, **fields: object) -> Delivery:
@@ -253,8 +261,8 @@ def _changed(delivery: Delivery, **fields: object) -> Delivery:
 
 def _leased(delivery: Delivery, fact: Leased) -> Delivery:
     if delivery.unanswered >= fact.unanswered_max:
-        if delivery.manual and delivery.resume in _FINAL:
-            return _back(delivery, fact.at_us, error=DeadReason.POISON_WORKER_CRASH)
+        if delivery.resume in _FINAL:
+            return _back(delivery, error=DeadReason.POISON_WORKER_CRASH)
         return _finished(delivery, State.DEAD, fact.at_us, reason=DeadReason.POISON_WORKER_CRASH)
     return _changed(
         delivery,
@@ -268,7 +276,7 @@ def _leased(delivery: Delivery, fact: Leased) -> Delivery:
 
 def _failed(delivery: Delivery, fact: Failed, policy: RetryPolicy) -> Delivery:
     if delivery.manual:
-        return _back(delivery, fact.at_us, error=fact.error)
+        return _back(delivery, error=fact.error)
     errors = {"first_error": delivery.first_error or fact.error, "last_error": fact.error}
     due_at_us = next_attempt_at_us(
         policy, delivery.failures, fact.at_us, fact.chance, fact.retry_after_s
@@ -285,7 +293,7 @@ def _failed(delivery: Delivery, fact: Failed, policy: RetryPolicy) -> Delivery:
     return _waiting(delivery, due_at_us, failures=delivery.failures + 1, unanswered=0, **errors)
 
 
-def _back(delivery: Delivery, at_us: int, *, error: str | None) -> Delivery:
+def _back(delivery: Delivery, *, error: str | None) -> Delivery:
     """A manual attempt failed: what the machine had planned, or had finished, stands."""
     assert delivery.resume is not None
     assert delivery.resume_at_us is not None
