@@ -1,0 +1,295 @@
+"""Endpoints: the URLs of an application, and their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from homing.core import signature
+from homing.core.errors import Invalid, NotFound, Problem, Refused
+from homing.core.resources import Application, Endpoint, Secret
+from homing.service.applications import find_application
+from homing.service.context import Once, Service
+from homing.service.editing import edit, refuse_id_as_uid
+from homing.service.event_types import refuse_unknown
+from homing.service.headers import check_headers
+from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.tokens import Caller
+
+PREFIX = "ep_"
+
+#: secrets that still sign beside the present one. Each adds to every request's header.
+_OLD_SECRETS_MAX: Final = 10
+#: longest URL, characters: more than any receiver's router takes
+URL_LENGTH_MAX: Final = 4_096
+
+
+class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as its owner describes it."""
+
+    url: str
+    uid: str | None = None
+    description: str = ""
+    event_types: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+    rate_limit: int | None = None
+    disabled: bool = False
+
+
+async def find_endpoint(
+    service: Service, caller: Caller, app: str, name: str
+) -> tuple[Application, Endpoint]:
+    """An endpoint by id or uid, and its application.
+
+    Raises:
+        NotFound: there is no such application, or no such endpoint in it.
+    """
+    application = await find_application(service, caller, app)
+    endpoint = await service.store.get(Endpoint, application.id, name)
+    if endpoint is None:
+        raise NotFound(f"there is no endpoint {name!r} in this application")
+    return application, endpoint
+
+
+async def list_endpoints(service: Service, caller: Caller, app: str, ask: Ask) -> Listing[Endpoint]:
+    """An application's endpoints, by id."""
+    application = await find_application(service, caller, app)
+    return await paginate(
+        lambda page: service.store.list(Endpoint, application.id, page),
+        lambda endpoint: endpoint.id,
+        ask,
+        is_name=is_id(PREFIX),
+    )
+
+
+async def create_endpoint(
+    service: Service,
+    caller: Caller,
+    app: str,
+    draft: EndpointDraft,
+    *,
+    secret: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    once: Once[Endpoint] | None = None,
+) -> Endpoint:
+    """A new endpoint; it gets every message accepted from now on that it wants.
+
+    Args:
+        secret: "whsec_…" or "whsk_…"; None: one is made.
+        headers: sent with each attempt.
+
+    Raises:
+        NotFound: no such application.
+        Conflict: the uid is taken.
+        Invalid: the URL, secret, a header, an event type or the uid cannot be used.
+    """
+    application = await find_application(service, caller, app)
+    fields = msgspec.structs.asdict(draft)
+    await _check(service, caller, fields)
+    given = dict(headers or {})
+    check_headers(given, where=("body", "headers"))
+    at_us = service.clock.now_us()
+    endpoint = Endpoint(
+        scope=application.id,
+        id=service.new_id(PREFIX),
+        org_id=application.scope,
+        created_at_us=at_us,
+        updated_at_us=at_us,
+        secrets=(_secret(service, secret, where=("body", "secret")),),
+        headers=given,
+        **_disabling(fields, None, at_us, caller),
+    )
+    if once is None:
+        await service.store.put(endpoint, touch=application.id)
+    else:
+        await service.store.put(
+            endpoint, touch=application.id, key=once.key, reply=once.reply(endpoint)
+        )
+    return endpoint
+
+
+async def put_endpoint(
+    service: Service, caller: Caller, app: str, name: str, draft: EndpointDraft
+) -> tuple[Endpoint, bool]:
+    """Replace an endpoint, all but its secrets and headers, or create one where there is none.
+
+    Returns:
+        The endpoint, and whether it is new. A new one has a new id and the draft's uid.
+
+    Raises:
+        as `create_endpoint`.
+    """
+    try:
+        fields = msgspec.structs.asdict(draft)
+        return await patch_endpoint(service, caller, app, name, fields), False
+    except NotFound:
+        return await create_endpoint(service, caller, app, draft), True
+
+
+async def patch_endpoint(
+    service: Service, caller: Caller, app: str, name: str, fields: Mapping[str, Any]
+) -> Endpoint:
+    """Replace the given fields. Enabling it sends what was parked.
+
+    Raises:
+        NotFound: no such application or endpoint.
+        Conflict, Invalid: as `create_endpoint`.
+    """
+    application, _ = await find_endpoint(service, caller, app, name)
+    await _check(service, caller, fields)
+    at_us = service.clock.now_us()
+    endpoint = await edit(
+        service,
+        lambda: _read(service, application.id, name),
+        lambda present: _disabling(fields, present, at_us, caller),
+        touch=application.id,
+    )
+    service.wake()
+    return endpoint
+
+
+async def delete_endpoint(service: Service, caller: Caller, app: str, name: str) -> None:
+    """Remove an endpoint; what it was not yet sent is cancelled.
+
+    Raises:
+        NotFound: no such application or endpoint.
+    """
+    application, endpoint = await find_endpoint(service, caller, app, name)
+    await service.store.delete(endpoint, touch=application.id)
+    service.wake()
+
+
+async def rotate_secret(
+    service: Service, caller: Caller, app: str, name: str, *, key: str | None, grace_s: int
+) -> None:
+    """Sign with a new secret from now on, and beside it with the old one for a while.
+
+    Args:
+        key: the new secret; None: one of the same kind is made.
+        grace_s: how long the old one still signs, seconds, 0 to 604800.
+
+    Raises:
+        NotFound: no such application or endpoint.
+        Invalid: the key cannot be used.
+        Refused: `limit_reached`: too many old secrets still sign.
+    """
+    application, endpoint = await find_endpoint(service, caller, app, name)
+    if key is None and endpoint.secrets[0].key.startswith(signature.PRIVATE_PREFIX):
+        entropy = service.chance.entropy(signature.ED25519_ENTROPY_BYTES)
+        key = signature.generate_private_key(entropy)
+    new = _secret(service, key, where=("body", "key"))
+    at_us = service.clock.now_us()
+
+    def change(present: Endpoint) -> dict[str, object]:
+        newest, *older = present.secrets
+        live = [s for s in older if s.expires_at_us is not None and s.expires_at_us > at_us]
+        if grace_s > 0:
+            live.insert(0, Secret(key=newest.key, expires_at_us=at_us + grace_s * 1_000_000))
+        if len(live) > _OLD_SECRETS_MAX:
+            text = f"{_OLD_SECRETS_MAX} old secrets still sign; wait until one expires"
+            raise Refused("limit_reached", text)
+        return {"secrets": (new, *live)}
+
+    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
+
+
+async def change_headers(
+    service: Service,
+    caller: Caller,
+    app: str,
+    name: str,
+    headers: Mapping[str, str | None],
+    *,
+    replace: bool,
+) -> None:
+    """Set the headers that are sent with each attempt.
+
+    Args:
+        headers: None as a value removes one (whatever the case of its name).
+        replace: the others are removed; otherwise they stay.
+
+    Raises:
+        NotFound: no such application or endpoint.
+        Invalid: a header that must not be set.
+    """
+    application, _ = await find_endpoint(service, caller, app, name)
+    given = {key: value for key, value in headers.items() if value is not None}
+    check_headers(given, where=("body", "headers"))
+    named = {key.lower() for key in headers}
+
+    def change(present: Endpoint) -> dict[str, object]:
+        kept = {k: v for k, v in present.headers.items() if k.lower() not in named}
+        after = given if replace else {**kept, **given}
+        check_headers(after, where=("body", "headers"))
+        return {"headers": after}
+
+    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
+
+
+async def _read(service: Service, app_id: str, name: str) -> Endpoint:
+    endpoint = await service.store.get(Endpoint, app_id, name)
+    if endpoint is None:
+        raise NotFound(f"there is no endpoint {name!r} in this application")
+    return endpoint
+
+
+async def _check(service: Service, caller: Caller, fields: Mapping[str, Any]) -> None:
+    refuse_id_as_uid(fields.get("uid"), PREFIX)
+    if "url" in fields:
+        check_url(fields["url"])
+    await refuse_unknown(service, caller, fields.get("event_types") or ())
+
+
+def _disabling(
+    fields: Mapping[str, Any], present: Endpoint | None, at_us: int, caller: Caller
+) -> dict[str, Any]:
+    """`fields`, and what is recorded when they disable or enable the endpoint."""
+    disabled = fields.get("disabled")
+    was = present is not None and present.disabled
+    if disabled is None or disabled == was:
+        return dict(fields)
+    if not disabled:
+        return {**fields, "disabled_reason": None, "disabled_at_us": None}
+    return {
+        **fields,
+        "disabled_reason": f"disabled by {caller.subject}",
+        "disabled_at_us": at_us,
+    }
+
+
+def _secret(service: Service, key: str | None, *, where: tuple[str, ...]) -> Secret:
+    if key is None:
+        entropy = service.chance.entropy(signature.HMAC_ENTROPY_BYTES)
+        return Secret(key=signature.generate_secret(entropy))
+    if not key.startswith((signature.HMAC_PREFIX, signature.PRIVATE_PREFIX)):
+        key = signature.HMAC_PREFIX + key  # Svix takes the bare base64 too
+    try:
+        signature.parse_secret(key)
+    except ValueError as error:
+        raise Invalid([Problem(where, str(error))]) from error
+    return Secret(key=key)
+
+
+def check_url(url: str) -> None:
+    """Raises: Invalid: not an absolute http or https URL that a request line can carry."""
+    text = None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        text = str(error)
+    else:
+        if len(url) > URL_LENGTH_MAX:
+            text = f"at most {URL_LENGTH_MAX} characters"
+        elif parts.scheme not in ("http", "https"):
+            text = "it must begin http:// or https://"
+        elif not parts.hostname or port == 0:
+            text = "it must name a host"
+        elif not url.isascii() or not url.isprintable() or " " in url:
+            text = "only printable ASCII without spaces; others percent-encoded or as punycode"
+    if text is not None:
+        raise Invalid([Problem(("body", "url"), f"expected an endpoint's URL: {text}")])

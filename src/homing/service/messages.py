@@ -1,0 +1,128 @@
+"""Reading messages back. Accepting them is the intake's work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from homing.core.errors import Invalid, NotFound, Problem
+from homing.core.identifiers import first_id
+from homing.core.ports import MessageFilter, Page, Span
+from homing.core.records import Message
+from homing.service.applications import ApplicationDraft, create_application, find_application
+from homing.service.context import Service
+from homing.service.endpoints import find_endpoint
+from homing.service.event_types import example_of
+from homing.service.intake import Draft
+from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.tokens import Caller
+
+PREFIX: Final = "msg_"
+
+
+class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of a listing. Empty and None mean all."""
+
+    event_types: tuple[str, ...] = ()
+    channel: str | None = None
+    tag: str | None = None
+    before_us: int | None = None  #: exclusive
+    after_us: int | None = None  #: exclusive
+
+    @property
+    def span(self) -> Span:
+        return Span(since_us=self.after_us, until_us=self.before_us)
+
+
+def from_oldest(ask: Ask, which: Narrowing, prefix: str) -> Ask:
+    """Where a listing by time begins: newest first, but only `after` asks for what came next.
+
+    Args:
+        prefix: of the ids that are listed.
+    """
+    if ask.iterator is not None or which.after_us is None or which.before_us is not None:
+        return ask
+    return msgspec.structs.replace(ask, iterator="-" + first_id(prefix, which.after_us))
+
+
+async def find_message(service: Service, caller: Caller, app: str, name: str) -> Message:
+    """By id or event id.
+
+    Raises:
+        NotFound: there is no such application, or no such message in it.
+    """
+    application = await find_application(service, caller, app)
+    message = await service.store.message(application.id, name)
+    if message is None:
+        raise NotFound(f"there is no message {name!r} in this application")
+    return message
+
+
+async def list_messages(
+    service: Service, caller: Caller, app: str, which: Narrowing, ask: Ask
+) -> Listing[Message]:
+    """An application's messages, newest first."""
+    application = await find_application(service, caller, app)
+    matching = MessageFilter(
+        app_id=application.id,
+        event_types=which.event_types,
+        channel=which.channel,
+        tag=which.tag,
+        span=which.span,
+    )
+
+    async def fetch(page: Page) -> list[Message]:
+        return await service.store.messages(matching, page)
+
+    return await paginate(
+        fetch,
+        lambda message: message.id,
+        msgspec.structs.replace(from_oldest(ask, which, PREFIX), descending=True),
+        is_name=is_id(PREFIX),
+    )
+
+
+async def expunge_message(service: Service, caller: Caller, app: str, name: str) -> None:
+    """Forget a message's payload; what is still to be delivered of it dies with that reason.
+
+    Raises:
+        NotFound: no such application or message.
+    """
+    message = await find_message(service, caller, app, name)
+    await service.store.expunge_message(message.id)
+
+
+async def ensure_application(
+    service: Service, caller: Caller, app: str, draft: ApplicationDraft
+) -> None:
+    """Create the application that a message brings along, if there is none.
+
+    Raises:
+        Invalid: its uid is not the name that the message is sent to.
+    """
+    try:
+        await find_application(service, caller, app)
+    except NotFound:
+        if draft.uid != app:
+            text = "expected the same uid as in the path, where no application has it yet"
+            raise Invalid([Problem(("body", "application", "uid"), text)]) from None
+        await create_application(service, caller, draft, get_if_exists=True)
+
+
+async def send_example(
+    service: Service, caller: Caller, app: str, endpoint_name: str, event_type: str
+) -> Message:
+    """Send one endpoint an example of an event type, whatever it wants.
+
+    Raises:
+        NotFound: no such application, endpoint or event type.
+        Refused: the event type has no example.
+    """
+    application, endpoint = await find_endpoint(service, caller, app, endpoint_name)
+    payload = msgspec.json.encode(await example_of(service, caller, event_type))
+    draft = Draft(event_type=event_type, payload=payload)
+    message, _ = await service.intake.create_message(
+        application.scope, application.id, draft, only_endpoint=endpoint.id
+    )
+    return message
