@@ -36,6 +36,8 @@ _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 #: outcome in a slow commit, and for clocks of two machines that disagree
 LEASE_MARGIN_S: Final = 10.0
 
+_DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
+
 #: how to make a good one, on any machine that has Homing
 SECRET_RECIPE: Final = "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"  # noqa: S105
 
@@ -216,8 +218,9 @@ class Settings:
         high=600,
     )
     poll_s: float = knob(
-        1.0,
-        "How often the database is looked at for due deliveries when nothing wakes the dispatcher.",
+        0.25,
+        "How often the database is asked what is due when nothing wakes the dispatcher: one "
+        "look-up in an index, and the most by which a retry can be late.",
         low=0.05,
         high=60,
     )
@@ -352,13 +355,12 @@ def _parse_network(text: str) -> Network:
 def _contradictions(settings: Settings) -> list[str]:
     """What is wrong between settings, or in the form of one; one sentence each."""
     problems = []
-    scheme = settings.database_url.partition(":")[0]
-    if scheme not in ("sqlite", "postgresql", "postgres", "memory"):
+    if not settings.database_url.startswith(_DATABASES):
         problems.append(
             f"HOMING_DATABASE_URL={without_password(settings.database_url)!r}: "
             "expected sqlite:///path or postgresql://…"
         )
-    if scheme.startswith("postgres") and not settings.secret:
+    if settings.database_url.startswith("postgres") and not settings.secret:
         problems.append(
             "HOMING_SECRET: required with PostgreSQL, the same for every process; "
             f"make one with {SECRET_RECIPE}"

@@ -1,0 +1,50 @@
+# `make` or `make help` lists the words. Nothing here needs root; only `make test` uses it where it may.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check format test bench docs release clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# A stamp per set of packages: a second `make run` starts at once.
+$(VENV)/.run: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homing needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/.setup: pyproject.toml $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.setup ## make a virtual environment with everything in it
+
+run: $(VENV)/.run ## the main job: service, publisher, two receivers, live books (Ctrl-C drains)
+	@$(BIN)/homing demo $(DEMO)
+
+check: $(VENV)/.setup ## format, lint, types, unit, contract (memory, sqlite), house
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m 'not slow and not postgres and not node' -n 2 tests/unit tests/contract tests/house
+
+test: $(VENV)/.setup ## everything this machine can run; says what it skipped
+	scripts/test
+
+bench: $(VENV)/.setup ## the performance promises, with numbers
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.setup ## refresh the generated parts of the documents
+	$(BIN)/python -m homing.cli.reference docs/reference
+
+release: $(VENV)/.setup ## build what is published, from a clean tree
+	@test -z "$$(git status --porcelain)" || { echo "commit first: the tree is not clean"; exit 1; }
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls -l dist
+
+clean: ## remove what was built; the demo's data in var/ stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

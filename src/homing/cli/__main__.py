@@ -1,0 +1,5 @@
+"""`python -m homing.cli` is `homing`."""
+
+from homing.cli.main import main
+
+main()

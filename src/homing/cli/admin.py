@@ -1,0 +1,142 @@
+"""Commands of whoever runs Homing: settings, migrate, token."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from homing.cli.configuration import load_settings
+from homing.cli.output import as_json, print_json, print_table, say
+from homing.core.errors import ConfigError
+from homing.service.tokens import (
+    APP_TOKEN_S,
+    DEFAULT_ORG_ID,
+    ORG_TOKEN_S,
+    Tokens,
+    sign_org_token,
+)
+from homing.settings import Settings, knobs, without_password
+from homing.system import SystemClock
+
+
+@click.command()
+@as_json
+def settings(as_json: bool) -> None:
+    """Show every setting, with the value in force here.
+
+    \b
+    Examples:
+      homing settings
+      HOMING_LEASE_S=90 homing settings --json
+    """
+    present = load_settings()
+    values = {name: _shown(present, field.name) for name, (field, _) in knobs().items()}
+    if as_json:
+        print_json(values)
+        return
+    changed = {
+        name
+        for name, (field, _) in knobs().items()
+        if getattr(present, field.name) != field.default
+    }
+    print_table(
+        ("setting", "value", "from"),
+        [
+            (name, _as_line(value), "you" if name in changed else "default")
+            for name, value in values.items()
+        ],
+    )
+
+
+def _shown(present: Settings, name: str) -> Any:
+    value = getattr(present, name)
+    if name == "database_url":
+        return without_password(value)
+    if name == "egress_allow":
+        return [str(network) for network in value]
+    return str(value) if name == "secret" else value
+
+
+def _as_line(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version; safe to repeat.
+
+    `homing serve` does this by itself when it starts.
+
+    \b
+    Examples:
+      homing migrate
+      HOMING_DATABASE_URL=postgresql://homing@db/homing homing migrate
+    """
+    from homing.store import migrate as migrate_store
+
+    url = load_settings().database_url
+    applied = asyncio.run(migrate_store(url))
+    for name in applied:
+        say(f"applied {name}")
+    say(f"{without_password(url)}: the schema is up to date")
+
+
+@click.command()
+@click.option("--org", default=DEFAULT_ORG_ID, show_default=True, help="Whose: any org_… is one.")
+@click.option("--application", metavar="ID", help="app_…: the token is for this one alone.")
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0.001, max=36_500),
+    help="How long it is valid; default: ten years, for an application 28 days.",
+)
+@as_json
+def token(org: str, application: str | None, days: float | None, as_json: bool) -> None:
+    """Make a token for the API, signed with HOMING_SECRET.
+
+    Nothing is stored: a token is valid until it expires, or until HOMING_SECRET is changed.
+
+    \b
+    Examples:
+      homing token
+      export HOMING_TOKEN=$(homing token)
+      homing token --application app_2Zx… --days 30 --json
+    """
+    text = sign_token(load_settings(), org=org, application=application, days=days)
+    if as_json:
+        print_json({"token": text})
+    else:
+        say(text)
+
+
+def sign_token(
+    settings: Settings,
+    *,
+    org: str = DEFAULT_ORG_ID,
+    application: str | None = None,
+    days: float | None = None,
+) -> str:
+    """A token of the organisation, or of one of its applications.
+
+    Raises:
+        ConfigError: an id that is none.
+    """
+    if not org.startswith("org_"):
+        raise ConfigError([f"--org {org!r}: expected an id that begins with org_"])
+    secret, at_us = settings.secret.reveal(), SystemClock().now_us()
+    valid_s = round(days * 86_400) if days else None
+    if application is None:
+        return sign_org_token(secret, at_us=at_us, org_id=org, valid_s=valid_s or ORG_TOKEN_S)
+    if not application.startswith("app_"):
+        raise ConfigError(
+            [
+                f"--application {application!r}: expected its id, which begins with app_; "
+                f"`homing application get {application}` shows it"
+            ]
+        )
+    return Tokens(secret).sign_app_token(
+        org, application, at_us=at_us, valid_s=valid_s or APP_TOKEN_S
+    )

@@ -1,0 +1,104 @@
+"""Finds the settings: environment, TOML file, and the secret beside a SQLite file."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from homing.core.errors import ConfigError
+from homing.settings import SecretText, Settings, read_settings
+from homing.system import SystemChance
+
+_FILE: Final = "homing.toml"
+#: 32 bytes are as many as HMAC-SHA256 can use
+_SECRET_BYTES: Final = 32
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings of this process; `overrides` are options of the command line, None: not given.
+
+    Raises:
+        ConfigError: everything that is wrong, one sentence each.
+    """
+    file, file_name = _read_file()
+    settings = read_settings(_environment(overrides), file, file_name=file_name)
+    return settings if settings.secret else _with_kept_secret(settings)
+
+
+def _environment(overrides: dict[str, object]) -> dict[str, str]:
+    given = {f"HOMING_{name.upper()}": str(value) for name, value in overrides.items() if value}
+    return dict(os.environ) | given
+
+
+def _read_file() -> tuple[dict[str, object], str]:
+    """The parsed file and its name; empty where there is none and none was asked for."""
+    asked = os.environ.get("HOMING_CONFIG")
+    path = Path(asked or _FILE)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except FileNotFoundError:
+        if asked:
+            raise ConfigError([f"HOMING_CONFIG={asked!r}: there is no such file"]) from None
+        return {}, ""
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError([f"{path}: {error}"]) from None
+
+
+def sqlite_path(database_url: str) -> Path | None:
+    """The file that a `sqlite:///` URL names; None for other databases."""
+    scheme, _, rest = database_url.partition(":///")
+    return Path(rest) if scheme == "sqlite" and rest else None
+
+
+def _with_kept_secret(settings: Settings) -> Settings:
+    """On SQLite, the secret lives beside the database: whoever copies one sees the other."""
+    database = sqlite_path(settings.database_url)
+    if database is None:
+        text = _new_secret()
+    else:
+        text = _kept_secret(Path(f"{database}.secret"))
+    return dataclasses.replace(settings, secret=SecretText(text))
+
+
+def _new_secret() -> str:
+    return base64.urlsafe_b64encode(SystemChance().entropy(_SECRET_BYTES)).decode()
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in `path`, made if there is none; two processes that start at once agree.
+
+    Raises:
+        ConfigError: it cannot be read or made, or others may read it.
+    """
+    try:
+        if not path.exists():
+            _create_secret(path)
+        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            raise ConfigError([f"{path}: readable by others; run `chmod 600 {path}`"])
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: {error}; or set HOMING_SECRET"]) from None
+    if not text:
+        raise ConfigError([f"{path}: empty; restore it, or remove it to have a new one made"])
+    return text
+
+
+def _create_secret(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(file, "w", encoding="ascii") as out:
+        out.write(_new_secret() + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        os.link(draft, path)  # whole or not at all, and never over another's
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

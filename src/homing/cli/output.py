@@ -1,0 +1,105 @@
+"""How commands print: one style for tables, JSON, times and complaints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: a colour says where a delivery stands, and nothing else is coloured
+STATE_STYLES: Final = {
+    "accepted": "cyan",
+    "waiting": "yellow",
+    "leased": "blue",
+    "parked": "magenta",
+    "delivered": "green",
+    "dead": "bold red",
+    "cancelled": "dim",
+}
+#: without a terminal nobody folds lines for us, so tables are made this wide
+_PIPE_COLUMNS: Final = 160
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+
+
+def console() -> Console:
+    """Standard output; NO_COLOR, FORCE_COLOR, COLUMNS and pipes are respected."""
+    return _console(sys.stdout)
+
+
+def _console(stream: Any) -> Console:
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
+    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width)
+
+
+def say(text: str | Text = "") -> None:
+    """A line on standard output, not folded."""
+    console().print(text, soft_wrap=True)
+
+
+def say_error(text: str) -> None:
+    """A complaint: one sentence on standard error."""
+    _console(sys.stderr).print(Text.assemble(("homing: ", "bold red"), text), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Something for a person beside the data: on standard error, so that pipes stay clean."""
+    _console(sys.stderr).print(Text(text, style="dim"), soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON document, indented."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    click.echo(text)
+
+
+def print_json_line(value: object) -> None:
+    """One JSON document on one line."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, empty: str = "nothing to show"
+) -> None:
+    """A table readable at 80 columns; numbers (columns that end in '#') to the right."""
+    rows = list(rows)
+    if not rows:
+        note(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        right = name.endswith("#")
+        table.add_column(
+            name.rstrip("#"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right,
+        )
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def state_text(state: str) -> Text:
+    """A state in its colour."""
+    return Text(state, style=STATE_STYLES.get(state, ""))
+
+
+def clock_text(at_us: int) -> str:
+    """A time of day as people read it, UTC: 14:03:59.123."""
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+def time_text(at_us: int | None) -> str:
+    """An instant, ISO 8601 UTC, seconds; empty for None."""
+    if at_us is None:
+        return ""
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

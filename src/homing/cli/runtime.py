@@ -1,0 +1,128 @@
+"""Builds the objects of one process by hand, runs them, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from homing import __version__
+from homing.core.journal import Journal
+from homing.core.ports import Store
+from homing.core.retry import RetryPolicy
+from homing.core.signature import HeaderStyle
+from homing.dispatch.envelope import Envelopes
+from homing.dispatch.health import HealthKeeper
+from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.sweeper import Sweeper
+from homing.service.books import Auditor
+from homing.service.context import Limits, Service
+from homing.service.intake import Intake
+from homing.service.tokens import Tokens
+from homing.settings import Settings
+from homing.system import SystemChance, SystemClock, process_name
+
+_log = logging.getLogger("homing")
+
+USER_AGENT: Final = f"Homing/{__version__}"
+
+
+class Runtime:
+    """One process: intake, dispatcher and the tasks around them, over one store.
+
+    Args:
+        store: open; closed by `close`.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        clock, chance = SystemClock(), SystemChance()
+        self.journal = Journal(clock, process_name())
+        self.sender = make_sender(settings)
+        self.health = HealthKeeper(
+            store, clock, disable_after_s=settings.disable_after_s or float("inf")
+        )
+        self.dispatcher = Dispatcher(
+            store,
+            self.sender,
+            chance,
+            self.journal,
+            Envelopes(HeaderStyle(settings.header_style), USER_AGENT),
+            limits=dispatch_limits(settings),
+            health=self.health,
+        )
+        self.intake = Intake(
+            store,
+            chance,
+            self.journal,
+            hands=self.dispatcher,
+            lease_s=settings.lease_s,
+            event_id_s=settings.event_id_h * 3600,
+        )
+        self.auditor = Auditor(store, clock, every_s=settings.audit_every_s)
+        self.sweeper = Sweeper(store, self.journal, self.dispatcher)
+        self.service = Service(
+            store=store,
+            clock=clock,
+            chance=chance,
+            intake=self.intake,
+            journal=self.journal,
+            tokens=Tokens(settings.secret.reveal()),
+            limits=Limits(
+                body_bytes_max=settings.body_bytes_max,
+                idempotency_s=settings.idempotency_h * 3600,
+            ),
+            wake=self.dispatcher.wake,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed = asyncio.Event()
+        self.stopping = False  #: shown by the readiness probe
+
+    def start(self) -> None:
+        """Begin to dispatch, to sweep, to watch over endpoints and to audit."""
+        for name, work in (
+            ("dispatcher", self.dispatcher.run()),
+            ("sweeper", self.sweeper.run()),
+            ("health", self.health.run()),
+            ("auditor", self.auditor.run()),
+        ):
+            self._tasks.append(self._spawn(name, work))
+
+    async def drain(self, within_s: float) -> bool:
+        """Finish what was begun; whether everything was."""
+        await self.intake.close()
+        finished = await self.dispatcher.drain(within_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return finished
+
+    async def close(self) -> None:
+        """Let go of connections and of the database."""
+        await self.sender.close()
+        await self.store.close()
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._look_at)
+        return task
+
+    def _look_at(self, task: asyncio.Task[None]) -> None:
+        """A part that ends by itself with an error takes the process down: nobody is half alive."""
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("the %s failed", task.get_name(), exc_info=task.exception())
+            self.failed.set()
+
+
+def dispatch_limits(settings: Settings) -> DispatchLimits:
+    """The dispatcher's numbers."""
+    return DispatchLimits(
+        sends_max=settings.sends_max,
+        lease_s=settings.lease_s,
+        request_total_s=settings.total_s,
+        poll_s=settings.poll_s,
+        unanswered_max=settings.leases_unanswered_max,
+        policy=RetryPolicy(delays_s=settings.retry_delays_s, jitter=settings.retry_jitter),
+    )

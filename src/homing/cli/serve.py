@@ -1,0 +1,229 @@
+"""`homing serve` and `homing dispatch`: run the service until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
+
+import click
+import uvicorn
+import uvloop
+
+from homing.cli.configuration import load_settings
+from homing.cli.logs import set_up_logs
+from homing.cli.runtime import Runtime
+from homing.cli.supervisor import Supervisor, orphaned
+from homing.core.errors import ConfigError
+from homing.settings import Settings, without_password
+from homing.store import migrate as migrate_store
+from homing.store import open_store
+
+_log = logging.getLogger("homing")
+
+#: connections that wait to be accepted; the kernel's own limit is 4,096 by default
+_BACKLOG: Final = 2_048
+#: how long requests under way may take to end once we stop; publishers answer-or-retry in seconds
+_REQUESTS_END_S: Final = 5
+_EXIT_FAILED: Final = 1
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Instead of HOMING_LISTEN.")
+@click.option("--workers", type=int, metavar="N", help="Instead of HOMING_WORKERS.")
+@click.option("--listener", type=int, hidden=True, help="A worker's: number of the open socket.")
+def serve(listen: str | None, workers: int | None, listener: int | None) -> None:
+    """Run the API and the dispatcher until SIGTERM or Ctrl-C, then drain.
+
+    A database that is empty or of an earlier version is migrated first.
+
+    \b
+    Examples:
+      homing serve
+      HOMING_LISTEN=0.0.0.0:8000 HOMING_DATABASE_URL=postgresql://… homing serve --workers 4
+    """
+    settings = load_settings(listen=listen, workers=workers)
+    _prepare(settings)
+    if listener is not None:
+        code = uvloop.run(_serve(settings, socket.socket(fileno=listener), is_worker=True))
+    elif settings.workers == 1:
+        code = uvloop.run(_serve(settings, _bind(settings), is_worker=False))
+    else:
+        code = _supervise(settings)
+    raise click.exceptions.Exit(code)
+
+
+@click.command()
+def dispatch() -> None:
+    """Run the dispatcher alone, without the API: more hands for a busy database.
+
+    \b
+    Examples:
+      HOMING_DATABASE_URL=postgresql://… homing dispatch
+    """
+    settings = load_settings()
+    _prepare(settings)
+    raise click.exceptions.Exit(uvloop.run(_dispatch(settings)))
+
+
+def _prepare(settings: Settings) -> None:
+    set_up_logs(settings.log_format, settings.log_level)
+    raise_file_limit()
+
+
+def raise_file_limit() -> int:
+    """Allow this process as many open files as it may have; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS refuses its own "unlimited"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        ConfigError: the address is taken, or not ours.
+    """
+    host, port = settings.listen_host, settings.listen_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError([f"HOMING_LISTEN={settings.listen!r}: {error.strerror}"]) from error
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL under which a listening socket is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _supervise(settings: Settings) -> int:
+    if settings.database_url == "memory:":
+        raise ConfigError(["HOMING_WORKERS: one, because memory: is not shared between processes"])
+    asyncio.run(migrate_store(settings.database_url))
+    listener = _bind(settings)
+    environment = dict(os.environ) | {
+        "HOMING_LISTEN": settings.listen,
+        "HOMING_WORKERS": str(settings.workers),
+    }
+    _say_where(settings, listener)
+    supervisor = Supervisor(listener, environment, drain_s=settings.drain_s)
+    return asyncio.run(supervisor.run(settings.workers))
+
+
+def _say_where(settings: Settings, listener: socket.socket) -> None:
+    _log.info(
+        "Homing listens on %s",
+        address_of(listener),
+        extra={
+            "database": without_password(settings.database_url),
+            "workers": settings.workers,
+        },
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: what SIGTERM means is decided here."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _make_server(app: Any) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_REQUESTS_END_S,
+        )
+    )
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool) -> int:
+    async with _running(settings, migrate=not is_worker) as runtime:
+        app = make_app(runtime)
+        server = _make_server(app)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        if not is_worker:
+            _say_where(settings, listener)
+        stop = _stop_signals()
+        await _first(stop.wait(), runtime.failed.wait(), serving, *_orphaned_if(is_worker))
+        runtime.stopping = True
+        deadline = asyncio.get_running_loop().time() + settings.drain_s
+        server.should_exit = True
+        await serving
+        return await _drain(runtime, deadline)
+
+
+async def _dispatch(settings: Settings) -> int:
+    async with _running(settings, migrate=True) as runtime:
+        _log.info("dispatching from %s", without_password(settings.database_url))
+        await _first(_stop_signals().wait(), runtime.failed.wait())
+        return await _drain(runtime, asyncio.get_running_loop().time() + settings.drain_s)
+
+
+@asynccontextmanager
+async def _running(settings: Settings, *, migrate: bool) -> AsyncIterator[Runtime]:
+    store = await open_store(settings.database_url, migrate=migrate)
+    runtime = Runtime(settings, store)
+    try:
+        runtime.start()
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+async def _drain(runtime: Runtime, deadline: float) -> int:
+    """Stop dispatching by `deadline` (loop time); the exit code."""
+    in_flight = runtime.dispatcher.in_flight
+    _log.info("draining", extra={"in_flight": in_flight})
+    left_s = max(0.0, deadline - asyncio.get_running_loop().time())
+    finished = await runtime.drain(left_s)
+    if not finished:
+        _log.warning(
+            "not everything in flight ended in time; it is attempted again when its lease runs out"
+        )
+    _log.info("stopped")
+    return _EXIT_FAILED if runtime.failed.is_set() else 0
+
+
+def _stop_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _orphaned_if(is_worker: bool) -> list[Any]:
+    return [orphaned().wait()] if is_worker else []
+
+
+async def _first(*waits: Any) -> None:
+    """Until one of these is done; the others that only wait are let go."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task, wait in zip(tasks, waits, strict=True):
+        if task is not wait:
+            task.cancel()
