@@ -1,0 +1,458 @@
+"""The store's contract in plain Python: for tests, for simulation, and as the reference to read.
+
+No threads, no clock, no chance: the same calls give the same answers. A method never waits, so
+each is atomic for everything else that runs on the loop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from homing.core.errors import Conflict, Stale
+from homing.core.identifiers import DeliveryId, made_at_us, parse_delivery_id
+from homing.core.lifecycle import Delivery, State
+from homing.core.outcome import Reason
+from homing.core.ports import (
+    AttemptFilter,
+    Backlog,
+    DeliveryFilter,
+    LedgerRow,
+    LogCursor,
+    LoggedEntry,
+    MessageFilter,
+    Misfit,
+    Page,
+    Span,
+)
+from homing.core.records import (
+    Acceptance,
+    Accepted,
+    AcceptResult,
+    Attempt,
+    Change,
+    Claimed,
+    Conflicting,
+    LogEntry,
+    Message,
+    Outdated,
+    Repeated,
+    Reply,
+    RequestKey,
+)
+from homing.core.resources import Application, Endpoint, Resource
+from homing.store.paging import LAST, cut
+
+R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
+_replace = msgspec.structs.replace
+_BORN = ("accepted", "added")
+
+
+class MemoryStore:
+    """Keeps everything in dictionaries; forgets it with the process."""
+
+    def __init__(self) -> None:
+        self.round_trips = 0  #: stays 0: nothing leaves the process
+        self.commits = 0
+        self.resources: dict[tuple[str, str, str], Resource] = {}  #: by kind, scope, id
+        self.accepted: dict[str, Message] = {}
+        self.hot: dict[DeliveryId, Delivery] = {}
+        self.history: dict[DeliveryId, Delivery] = {}
+        self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
+        self.lines: list[LogEntry] = []
+        self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
+
+    async def ping(self) -> None:
+        """Memory is always there."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    # --- deliveries -------------------------------------------------------------------------
+
+    async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
+        self.commits += 1
+        return [self._accept(item) for item in batch]
+
+    def _accept(self, item: Acceptance) -> AcceptResult:
+        message = item.message
+        for key in item.keys:
+            known = self._known(key, message.accepted_at_us)
+            if known is not None:
+                kept, led_to = known
+                if kept.fingerprint != key.fingerprint or isinstance(led_to, Reply):
+                    return Conflicting()
+                return Repeated(led_to)
+        if self._application_version(message.app_id) != item.application_version:
+            return Outdated()
+        self.accepted[message.id] = message
+        for delivery in item.deliveries:
+            assert delivery.id not in self.hot, delivery.id
+            self.hot[delivery.id] = delivery
+        self.lines.extend(item.entries)
+        for key in item.keys:
+            self._keep(key, message.id, message.accepted_at_us)
+        return Accepted()
+
+    def _application_version(self, app_id: str) -> int | None:
+        return next((found.version for found in self._with_ids(Application, [app_id])), None)
+
+    async def claim(
+        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+    ) -> list[Claimed]:
+        due = sorted(
+            (delivery.ready_at_us, delivery.id)
+            for delivery in self.hot.values()
+            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
+        )
+        changes = [decide(self.hot[which]) for _, which in due[:count]]
+        await self.settle(changes)
+        return [
+            Claimed(change.after, self.accepted[change.after.message_id])
+            for change in changes
+            if change.after.state is State.LEASED and change.after.message_id in self.accepted
+        ]
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        self.commits += 1
+        return [self._settle(change) for change in changes]
+
+    def _settle(self, change: Change) -> bool:
+        written = self._take(change)
+        if written:
+            target = self.hot if change.after.is_unfinished else self.history
+            target[change.id] = change.after
+        if change.attempt is not None:
+            attempt = _replace(change.attempt, late=change.attempt.late or not written)
+            self.attempted[attempt.message_id, attempt.id] = attempt
+        self.lines.append(_replace(change.entry, rows_written=int(written)))
+        return written
+
+    def _take(self, change: Change) -> bool:
+        """Remove the row that the change was decided on; whether it was (still) there."""
+        if change.before is None:
+            return change.id not in self.hot and change.id not in self.history
+        source = self.hot if change.before.is_unfinished else self.history
+        row = source.get(change.id)
+        if row is None or row.version != change.before.version:
+            return False
+        del source[change.id]
+        return True
+
+    async def next_ready_at_us(self) -> int | None:
+        return min(
+            (d.ready_at_us for d in self.hot.values() if d.ready_at_us is not None), default=None
+        )
+
+    async def parked_endpoints(self) -> list[tuple[str, str]]:
+        parked = (d for d in self.hot.values() if d.state is State.PARKED)
+        return sorted({(delivery.app_id, delivery.endpoint_id) for delivery in parked})
+
+    async def backlog(self, at_us: int) -> Backlog:
+        states = Counter(delivery.state for delivery in self.hot.values())
+        due = [
+            delivery.ready_at_us
+            for delivery in self.hot.values()
+            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
+        ]
+        return Backlog(
+            waiting=states[State.WAITING],
+            leased=states[State.LEASED],
+            parked=states[State.PARKED],
+            due=len(due),
+            oldest_due_at_us=min(due, default=None),
+        )
+
+    # --- resources --------------------------------------------------------------------------
+
+    def _of(self, kind: type[R], scope: str) -> list[R]:
+        found = [r for r in self.resources.values() if isinstance(r, kind) and r.scope == scope]
+        return sorted(found, key=lambda resource: resource.id)
+
+    def _with_ids(self, kind: type[R], ids: Iterable[str]) -> list[R]:
+        wanted = set(ids)
+        return [r for r in self.resources.values() if isinstance(r, kind) and r.id in wanted]
+
+    async def get(self, kind: type[R], scope: str, name: str) -> R | None:
+        found = self.resources.get((kind.kind, scope, name))
+        if isinstance(found, kind):
+            return found
+        return next((r for r in self._of(kind, scope) if r.uid == name), None)
+
+    async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
+        return self._with_ids(kind, ids)
+
+    async def put(
+        self,
+        resource: Resource,
+        *,
+        touch: str | None = None,
+        key: RequestKey | None = None,
+        reply: Reply | None = None,
+    ) -> None:
+        at_us = resource.updated_at_us
+        if key is not None and self._known(key, at_us) is not None:
+            raise Conflict("this request was made before")
+        place = (resource.kind, resource.scope, resource.id)
+        self._check_version(self.resources.get(place), resource)
+        self._check_uid(resource)
+        if touch is not None and not self._touch(touch):
+            raise Stale(f"application {touch} is gone")
+        self.commits += 1
+        self.resources[place] = resource
+        if key is not None and reply is not None:
+            self._keep(key, reply, at_us)
+
+    @staticmethod
+    def _check_version(stored: Resource | None, resource: Resource) -> None:
+        if resource.version == 1 and stored is not None:
+            raise Conflict(f"{resource.kind} {resource.id} exists already")
+        if resource.version != 1 and (stored is None or stored.version != resource.version - 1):
+            raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
+
+    def _check_uid(self, resource: Resource) -> None:
+        for other in self._of(type(resource), resource.scope):
+            if resource.uid is not None and other.uid == resource.uid and other.id != resource.id:
+                raise Conflict(f"{resource.kind} uid {resource.uid!r} is taken")
+
+    def _touch(self, app_id: str) -> bool:
+        for application in self._with_ids(Application, [app_id]):
+            place = (application.kind, application.scope, application.id)
+            self.resources[place] = _replace(application, version=application.version + 1)
+            return True
+        return False
+
+    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+        if self.resources.pop((resource.kind, resource.scope, resource.id), None) is None:
+            return
+        self.commits += 1
+        if isinstance(resource, Application):
+            for endpoint in self._of(Endpoint, resource.id):
+                del self.resources[endpoint.kind, endpoint.scope, endpoint.id]
+        if touch is not None:
+            self._touch(touch)
+
+    async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
+        known = self._known(key, at_us)
+        if known is None:
+            return None
+        kept, led_to = known
+        if kept.fingerprint != key.fingerprint:
+            raise Conflict("this key came with another request before")
+        return led_to if isinstance(led_to, Reply) else self.accepted.get(led_to)
+
+    async def remember(self, key: RequestKey, reply: Reply, *, at_us: int) -> None:
+        if self._known(key, at_us) is None:
+            self.commits += 1
+            self._keep(key, reply, at_us)
+
+    def _known(self, key: RequestKey, at_us: int) -> tuple[RequestKey, str | Reply] | None:
+        known = self.keys.get(key.digest)
+        return known if known is not None and known[0].expires_at_us > at_us else None
+
+    def _keep(self, key: RequestKey, led_to: str | Reply, at_us: int) -> None:
+        for digest in [d for d, (kept, _) in self.keys.items() if kept.expires_at_us <= at_us]:
+            del self.keys[digest]
+        self.keys[key.digest] = (key, led_to)
+
+    # --- records ----------------------------------------------------------------------------
+
+    async def message(self, app_id: str, name: str) -> Message | None:
+        found = self.accepted.get(name)
+        if found is not None and found.app_id == app_id:
+            return found
+        named = [m for m in self.accepted.values() if m.app_id == app_id and m.event_id == name]
+        return max(named, key=lambda message: message.id, default=None)
+
+    async def messages(self, which: MessageFilter, page: Page) -> list[Message]:
+        found = [
+            message
+            for message in self.accepted.values()
+            if message.app_id == which.app_id
+            and _fits(message, which.event_types, which.channel, which.tag)
+        ]
+        return _page(found, lambda message: message.id, which.span.bounds("msg_"), page)
+
+    async def messages_by_ids(self, ids: Sequence[str]) -> dict[str, Message]:
+        return {name: self.accepted[name] for name in ids if name in self.accepted}
+
+    async def delivery(self, which: DeliveryId) -> Delivery | None:
+        return self.hot.get(which) or self.history.get(which)
+
+    async def deliveries(self, which: DeliveryFilter, page: Page) -> list[Delivery]:
+        low, high = which.span.bounds("msg_")
+        found = [
+            delivery
+            for delivery in (self.history | self.hot).values()
+            if low <= delivery.message_id < high and self._delivery_fits(delivery, which)
+        ]
+        if which.endpoint_id is not None:
+            return _page(found, lambda delivery: delivery.message_id, ("", LAST), page)
+        if which.message_id is not None:
+            return _page(found, lambda delivery: delivery.endpoint_id, ("", LAST), page)
+        found.sort(key=lambda delivery: delivery.id, reverse=page.descending)
+        if page.after is not None:
+            after = parse_delivery_id(page.after)
+            found = [d for d in found if (d.id < after if page.descending else d.id > after)]
+        return found[: page.limit]
+
+    def _delivery_fits(self, delivery: Delivery, which: DeliveryFilter) -> bool:
+        return (
+            which.app_id in (None, delivery.app_id)
+            and which.endpoint_id in (None, delivery.endpoint_id)
+            and which.message_id in (None, delivery.message_id)
+            and (not which.states or delivery.state in which.states)
+            and self._message_fits(delivery.message_id, which.event_types, which.channel, None)
+        )
+
+    def _message_fits(
+        self, message_id: str, event_types: tuple[str, ...], channel: str | None, tag: str | None
+    ) -> bool:
+        if not event_types and channel is None and tag is None:
+            return True
+        message = self.accepted.get(message_id)
+        return message is not None and _fits(message, event_types, channel, tag)
+
+    async def attempt(self, message_id: str, attempt_id: str) -> Attempt | None:
+        return self.attempted.get((message_id, attempt_id))
+
+    async def attempts(self, which: AttemptFilter, page: Page) -> list[Attempt]:
+        found = [
+            attempt
+            for attempt in self.attempted.values()
+            if _attempt_fits(attempt, which)
+            and self._message_fits(attempt.message_id, which.event_types, which.channel, which.tag)
+        ]
+        return _page(found, lambda attempt: attempt.id, which.span.bounds("atmpt_"), page)
+
+    async def attempt_counts(self, endpoint_id: str, span: Span) -> dict[Reason, int]:
+        low, high = span.bounds("atmpt_")
+        return dict(
+            Counter(
+                attempt.reason
+                for attempt in self.attempted.values()
+                if attempt.endpoint_id == endpoint_id and low <= attempt.id < high
+            )
+        )
+
+    async def expunge_message(self, message_id: str) -> None:
+        message = self.accepted.get(message_id)
+        if message is not None:
+            self.commits += 1
+            self.accepted[message_id] = _replace(message, payload=None)
+
+    async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
+        attempt = self.attempted.get((message_id, attempt_id))
+        if attempt is not None:
+            self.commits += 1
+            self.attempted[message_id, attempt_id] = _replace(
+                attempt, response_body=None, response_headers=()
+            )
+
+    async def log(
+        self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+    ) -> list[LoggedEntry]:
+        found = []
+        for line, entry in enumerate(self.lines[cursor.line :], start=cursor.line + 1):
+            if app_id in (None, entry.app_id):
+                found.append(LoggedEntry(entry, LogCursor(line=line)))
+                if len(found) == limit:
+                    break
+        return found
+
+    async def first_accepted_at_us(self) -> int | None:
+        return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None
+
+    # --- the books --------------------------------------------------------------------------
+
+    def _born(self, low: str, high: str) -> dict[DeliveryId, str]:
+        """Deliveries with a line that says they exist, with their application."""
+        return {
+            DeliveryId(entry.message_id, entry.endpoint_id): entry.app_id
+            for entry in self.lines
+            if entry.op in _BORN and entry.rows_written and low <= entry.message_id < high
+        }
+
+    def _placed(self, low: str, high: str) -> Iterator[Delivery]:
+        """Every row of either table, so a doubled delivery comes twice."""
+        for table in (self.hot, self.history):
+            yield from (d for which, d in table.items() if low <= which.message_id < high)
+
+    async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
+        low, high = span.half_open_bounds("msg_")
+        books: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
+
+        def column(message_id: str, endpoint_id: str, app_id: str) -> Counter[str]:
+            made_us = made_at_us(message_id)
+            return books[made_us - made_us % (window_s * 1_000_000), endpoint_id, app_id]
+
+        for which, app_id in self._born(low, high).items():
+            column(*which, app_id)["accepted"] += 1
+        for delivery in self._placed(low, high):
+            column(*delivery.id, delivery.app_id)[delivery.state] += 1
+        return [
+            LedgerRow(
+                endpoint_id=endpoint_id,
+                app_id=app_id,
+                window_at_us=window_at_us,
+                accepted=counts["accepted"],
+                **{str(state): counts[state] for state in State},
+            )
+            for (window_at_us, endpoint_id, app_id), counts in sorted(books.items())
+        ]
+
+    async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
+        low, high = span.half_open_bounds("msg_")
+        born = self._born(low, high)
+        placed = Counter(delivery.id for delivery in self._placed(low, high))
+        found = [
+            *((which, "unaccounted") for which in born if which not in placed),
+            *((which, "unannounced") for which in placed if which not in born),
+            *((which, "doubled") for which, times in placed.items() if times > 1),
+            *((DeliveryId(name, ""), "uncounted") for name in self._uncounted(low, high)),
+        ]
+        return [Misfit(delivery=which, kind=kind) for which, kind in sorted(found)[:limit]]
+
+    def _uncounted(self, low: str, high: str) -> Iterator[str]:
+        lines = Counter(entry.message_id for entry in self.lines if entry.op == "accepted")
+        for message in self.accepted.values():
+            if low <= message.id < high and message.fanout != lines[message.id]:
+                yield message.id
+
+    # the last of all: within the class, its name hides the built-in `list` from what follows
+    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
+        return _page(self._of(kind, scope), lambda resource: resource.id, ("", LAST), page)
+
+
+def _fits(
+    message: Message, event_types: tuple[str, ...], channel: str | None, tag: str | None
+) -> bool:
+    return (
+        (not event_types or message.event_type in event_types)
+        and (channel is None or channel in message.channels)
+        and (tag is None or tag in message.tags)
+    )
+
+
+def _attempt_fits(attempt: Attempt, which: AttemptFilter) -> bool:
+    return (
+        attempt.app_id == which.app_id
+        and which.endpoint_id in (None, attempt.endpoint_id)
+        and which.message_id in (None, attempt.message_id)
+        and which.succeeded in (None, attempt.reason is Reason.OK)
+        and which.status_class in (None, (attempt.status or 0) // 100 * 100)
+    )
+
+
+def _page(
+    rows: Iterable[T], name: Callable[[T], str], bounds: tuple[str, str], page: Page
+) -> list[T]:
+    low, high = cut(*bounds, page)
+    found = sorted((row for row in rows if low <= name(row) < high), key=name)
+    if page.descending:
+        found.reverse()
+    return found[: page.limit]
