@@ -48,7 +48,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if reasons:
         terminalreporter.section("NOT TESTED", yellow=True)
     for reason, count in sorted(reasons.items()):
-        terminalreporter.line(f"{count} × {reason.removeprefix('Skipped: ')}", yellow=True)
+        terminalreporter.line(f"{count} x {reason.removeprefix('Skipped: ')}", yellow=True)
 
 
 def _required(config: pytest.Config) -> set[str]:
