@@ -220,14 +220,16 @@ class Dispatcher:
         return change
 
     def _unanswered(self, delivery: Delivery) -> Attempt:
+        assert delivery.ready_at_us is not None
+        at_us = delivery.ready_at_us  # when the lease ended: the latest that it can have been
         return Attempt(
-            id=new_id("atmpt_", self._clock.now_us(), self._chance.entropy(ENTROPY_BYTES)),
+            id=new_id("atmpt_", at_us, self._chance.entropy(ENTROPY_BYTES)),
             message_id=delivery.message_id,
             endpoint_id=delivery.endpoint_id,
             app_id=delivery.app_id,
             number=delivery.leases,
             trigger=_trigger(delivery),
-            at_us=self._clock.now_us(),
+            at_us=at_us,
             url="",
             reason=Reason.NO_OUTCOME,
             detail=f"{delivery.holder} leased it and recorded no outcome; it may have been sent",
