@@ -1,0 +1,155 @@
+"""Makes the signed request for an attempt. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from homing.core.ports import Request, Work
+from homing.core.resources import Endpoint
+from homing.core.signature import (
+    HeaderNames,
+    HeaderStyle,
+    SigningKey,
+    header_names,
+    parse_secret,
+    sign,
+)
+from homing.dispatch.egress import parse_url
+
+#: endpoints whose prepared headers and keys are remembered, per process
+_REMEMBERED_MAX: Final = 10_000
+
+#: names that frame the request or speak for us: an endpoint's own headers never override them
+_OURS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
+_OUR_PREFIXES: Final = ("webhook-", "svix-")
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")  # RFC 9110 5.6.2
+_NOT_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Envelope(NamedTuple):
+    """What the requests to one endpoint have in common, prepared once."""
+
+    url: str  #: without user and password
+    headers: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[SigningKey, int | None], ...]  #: each with the time (µs) it is live until
+    names: HeaderNames
+    pool: str
+
+
+def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope:
+    """What all requests to `endpoint`, as it is now, have in common.
+
+    Raises:
+        ValueError: its URL, a header or a secret cannot be used; says which.
+    """
+    url = parse_url(endpoint.url)
+    headers = [("content-type", "application/json"), ("user-agent", user_agent)]
+    taken = set(_OURS)
+    if url.authorization is not None:
+        headers.append(("authorization", url.authorization))
+        taken.add("authorization")
+    for name, value in endpoint.headers.items():
+        if not is_header_name(name) or not is_header_value(value):
+            raise ValueError(f"expected a header that HTTP allows, found one named {name[:64]!r}")
+        if name.lower() not in taken and not name.lower().startswith(_OUR_PREFIXES):
+            headers.append((name, value))
+            taken.add(name.lower())
+    return Envelope(
+        url=str(url),
+        headers=tuple(headers),
+        keys=tuple((parse_secret(s.key), s.expires_at_us) for s in endpoint.secrets),
+        names=header_names(style),
+        pool=endpoint.id,
+    )
+
+
+def build_request(envelope: Envelope, message_id: str, body: bytes, at_us: int) -> Request:
+    """The request for one attempt, signed with every key that is live.
+
+    Args:
+        body: exactly what was accepted.
+        at_us: when the attempt is made, microseconds UTC; it is in the signature.
+
+    Raises:
+        ValueError: no live key, or an id that must not be signed.
+    """
+    keys = [key for key, until_us in envelope.keys if until_us is None or until_us > at_us]
+    at_s = at_us // 1_000_000
+    names = envelope.names
+    return Request(
+        url=envelope.url,
+        headers=(
+            *envelope.headers,
+            (names.id, message_id),
+            (names.timestamp, str(at_s)),
+            (names.signature, sign(message_id, at_s, body, keys)),
+        ),
+        body=body,
+        pool=envelope.pool,
+    )
+
+
+class Envelopes:
+    """Remembers each endpoint's envelope until the endpoint changes. What a dispatcher is given.
+
+    Args:
+        style: names of the three headers.
+        user_agent: e.g. "Homing/1.0".
+    """
+
+    def __init__(self, style: HeaderStyle, user_agent: str) -> None:
+        self._style = style
+        self._user_agent = user_agent
+        self._remembered: dict[str, tuple[int, Envelope]] = {}
+
+    def __call__(self, work: Work, at_us: int) -> Request:
+        """The signed request for an attempt begun at `at_us`.
+
+        Raises:
+            ValueError: no usable URL, header or key.
+        """
+        assert work.endpoint is not None
+        assert work.message.payload is not None
+        envelope = self._envelope(work.endpoint)
+        return build_request(envelope, work.message.id, work.message.payload, at_us)
+
+    def _envelope(self, endpoint: Endpoint) -> Envelope:
+        known = self._remembered.get(endpoint.id)
+        if known is not None and known[0] == endpoint.version:
+            return known[1]
+        envelope = prepare(endpoint, self._style, self._user_agent)
+        if len(self._remembered) >= _REMEMBERED_MAX:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[endpoint.id] = (endpoint.version, envelope)
+        return envelope
+
+
+def is_header_name(text: str) -> bool:
+    """Whether HTTP allows this as the name of a header."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_header_value(text: str) -> bool:
+    """Whether HTTP allows this as a value: no control characters, above all no line end."""
+    return len(text) <= 8_192 and _NOT_IN_VALUE.search(text) is None

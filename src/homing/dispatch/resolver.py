@@ -1,0 +1,83 @@
+"""Looks up names without letting a slow name server hold everybody up."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from time import monotonic
+from typing import Final
+
+#: addresses of one name that are looked at
+_ADDRESSES_MAX: Final = 16
+
+
+class Resolver:
+    """Names to numeric addresses, remembered for a few seconds.
+
+    Args:
+        kept_s: how long an answer is used again. Short: a name may move at any time.
+        lookups_max: look-ups at once. Each holds a thread for as long as the name server likes,
+            even when nobody waits for it any more.
+        names_max: answers remembered.
+    """
+
+    def __init__(
+        self, *, kept_s: float = 5.0, lookups_max: int = 16, names_max: int = 4_096
+    ) -> None:
+        self._kept_s = kept_s
+        self._names_max = names_max
+        self._room = asyncio.Semaphore(lookups_max)
+        self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._asking: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """Every numeric address of `host`, in the order of preference, n >= 1.
+
+        Raises:
+            OSError: there is none, or nobody could tell (socket.gaierror).
+        """
+        if is_numeric(host):
+            return (host,)
+        known = self._known.get(host)
+        if known is not None and known[0] > monotonic():
+            return known[1]
+        task = self._asking.get(host)
+        if task is None:
+            task = asyncio.create_task(self._look_up(host))
+            self._asking[host] = task
+            task.add_done_callback(lambda done: self._asked(host, done))
+        # Several may wait for one look-up: none of them may cancel it.
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Forget whoever still waits. Threads that wait for a name server end by themselves."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look_up(self, host: str) -> tuple[str, ...]:
+        async with self._room:
+            answer = await asyncio.get_running_loop().getaddrinfo(
+                host, None, type=socket.SOCK_STREAM
+            )
+        found = dict.fromkeys(str(entry[4][0]) for entry in answer)
+        return tuple(found)[:_ADDRESSES_MAX]
+
+    def _asked(self, host: str, task: asyncio.Task[tuple[str, ...]]) -> None:
+        del self._asking[host]
+        if task.cancelled() or task.exception() is not None:
+            return
+        if len(self._known) >= self._names_max:
+            self._known.pop(next(iter(self._known)))
+        self._known[host] = (monotonic() + self._kept_s, task.result())
+
+
+def is_numeric(host: str) -> bool:
+    """Whether `host` is an address already."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
