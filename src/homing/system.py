@@ -8,6 +8,8 @@ import secrets
 import socket
 import time
 
+from homing import __version__
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -30,5 +32,5 @@ class SystemChance:
 
 
 def process_name() -> str:
-    """Names this process among all that ever ran: host, process id, boot id."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    """Names this process among all that ever ran: host, process id, boot id, build."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}:{__version__}"
