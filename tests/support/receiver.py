@@ -14,6 +14,7 @@ connection by returning `False`, or leaves it open for the next request by retur
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import ssl
@@ -66,12 +67,23 @@ class Exchange:
         self.writer.write(chunk)
         await self.writer.drain()
 
-    async def pause(self, seconds: float | None) -> None:
-        """Wait; None: until the receiver closes."""
-        try:
+    async def pause(self, seconds: float) -> None:
+        """Wait, at most until the receiver closes."""
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.released.wait(), seconds)
-        except TimeoutError:
-            return
+
+    async def wait_until_gone(self) -> None:
+        """Wait until the sender hangs up or the receiver closes."""
+        waits = [
+            asyncio.ensure_future(self.reader.read()),
+            asyncio.ensure_future(self.released.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
 
 Behaviour = Callable[[Exchange], Awaitable[bool]]
@@ -126,7 +138,7 @@ def hang(before: bytes = b"") -> Behaviour:
     async def behave(exchange: Exchange) -> bool:
         if before:
             await exchange.write(before)
-        await exchange.pause(None)
+        await exchange.wait_until_gone()
         return False
 
     return behave

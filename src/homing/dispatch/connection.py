@@ -7,6 +7,7 @@ carries one exchange at a time and is given up at the first thing that is not as
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Callable
 from time import monotonic
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
     Args:
         key: whose it is and where it goes; only requests with an equal one may share it.
         on_lost: called once, when the connection is gone.
+        descriptor: of the socket, so that it can be looked at without the event loop.
     """
 
     status: int | None  #: of the response, when its head has come
@@ -93,6 +95,7 @@ class Connection(asyncio.Protocol):
         "_keep",
         "_on_lost",
         "_parser",
+        "_readable",
         "_room",
         "_total_at",
         "_transport",
@@ -113,10 +116,13 @@ class Connection(asyncio.Protocol):
         bounds: Bounds,
         key: tuple[str, str],
         on_lost: Callable[[Connection], None],
+        descriptor: int,
     ) -> None:
         self._deadlines = deadlines
         self._bounds = bounds
         self._on_lost = on_lost
+        self._readable = select.poll()
+        self._readable.register(descriptor, select.POLLIN)
         self._parser: Any = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Ending] | None = None
         self._transport: asyncio.Transport | None = None
@@ -148,18 +154,26 @@ class Connection(asyncio.Protocol):
         return waiter
 
     @property
-    def is_reusable(self) -> bool:
-        """Whether another request may be written, as far as anybody can know."""
+    def is_sound(self) -> bool:
+        """Whether it may be kept for another request."""
         transport = self._transport
         return (
             self._keep
-            and not self.is_lost
             and transport is not None
             and not transport.is_closing()
             # An answer that came before all of the request was sent: the rest would be read as
             # the beginning of the next one.
             and transport.get_write_buffer_size() == 0
         )
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived since the event loop looked last.
+
+        It would be the end of the connection or an answer to nothing: a request written now would
+        be lost, or answered by the wrong one.
+        """
+        return not self._readable.poll(0)
 
     def overdue(self) -> None:
         """The time `due_at` has come."""

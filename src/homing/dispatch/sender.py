@@ -129,6 +129,16 @@ class HttpSender:
         self._keep(connection)
         return outcome
 
+    @property
+    def open_connections(self) -> int:
+        """In use or idle."""
+        return len(self._live)
+
+    @property
+    def idle_connections(self) -> int:
+        """Kept for the next request."""
+        return self._idle_count
+
     async def close(self) -> None:
         """Close every connection; requests under way end as reset."""
         await self._resolver.close()
@@ -171,7 +181,7 @@ class HttpSender:
 
     async def _attach(self, sock: socket.socket, url: Url, key: tuple[str, str]) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self._deadlines, self._bounds, key, self._lost),
+            lambda: Connection(self._deadlines, self._bounds, key, self._lost, sock.fileno()),
             sock=sock,
             ssl=self._tls if url.is_tls else None,
             server_hostname=url.host if url.is_tls else None,
@@ -194,7 +204,7 @@ class HttpSender:
         while pool and found is None:
             connection = pool.pop()
             self._idle_count -= 1
-            if connection.is_reusable and connection.due_at > now:
+            if connection.due_at > now and connection.is_sound and connection.is_silent:
                 found = connection
             else:
                 connection.abort()
@@ -204,7 +214,7 @@ class HttpSender:
 
     def _keep(self, connection: Connection) -> None:
         """Let the next request use it, unless it is spent or there are enough."""
-        if not connection.is_reusable:
+        if not connection.is_sound:
             connection.abort()
             return
         pool = self._idle.setdefault(connection.key, [])
