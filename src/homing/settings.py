@@ -141,9 +141,9 @@ class Settings:
     )
     idle_s: float = knob(5.0, "Longest silence within an answer that has begun.", low=0.1, high=60)
     total_s: float = knob(
-        30.0,
-        "Longest attempt from beginning to end, answer included. A receiver that drips bytes "
-        "cannot hold a place for longer.",
+        20.0,
+        "Longest attempt from beginning to end, answer included: `connect_s` and `first_byte_s` "
+        "together. A receiver that drips bytes cannot hold a place for longer.",
         low=0.1,
         high=600,
     )

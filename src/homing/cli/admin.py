@@ -31,7 +31,7 @@ def settings(as_json: bool) -> None:
       homing settings
       HOMING_LEASE_S=90 homing settings --json
     """
-    present = load_settings()
+    present = load_settings(make_secret=False)
     values = {name: _shown(present, field.name) for name, (field, _) in knobs().items()}
     if as_json:
         print_json(values)
@@ -56,7 +56,9 @@ def _shown(present: Settings, name: str) -> Any:
         return without_password(value)
     if name == "egress_allow":
         return [str(network) for network in value]
-    return str(value) if name == "secret" else value
+    if name == "secret":
+        return str(value) if value else ""
+    return value
 
 
 def _as_line(value: Any) -> str:

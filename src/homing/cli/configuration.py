@@ -19,15 +19,18 @@ _FILE: Final = "homing.toml"
 _SECRET_BYTES: Final = 32
 
 
-def load_settings(**overrides: object) -> Settings:
+def load_settings(*, make_secret: bool = True, **overrides: object) -> Settings:
     """The settings of this process; `overrides` are options of the command line, None: not given.
+
+    Args:
+        make_secret: make one beside a SQLite database that has none yet.
 
     Raises:
         ConfigError: everything that is wrong, one sentence each.
     """
     file, file_name = _read_file()
     settings = read_settings(_environment(overrides), file, file_name=file_name)
-    return settings if settings.secret else _with_kept_secret(settings)
+    return settings if settings.secret else _with_kept_secret(settings, make_secret)
 
 
 def _environment(overrides: dict[str, object]) -> dict[str, str]:
@@ -55,13 +58,13 @@ def sqlite_path(database_url: str) -> Path | None:
     return Path(rest) if scheme == "sqlite" and rest else None
 
 
-def _with_kept_secret(settings: Settings) -> Settings:
+def _with_kept_secret(settings: Settings, make_secret: bool) -> Settings:
     """On SQLite, the secret lives beside the database: whoever copies one sees the other."""
     database = sqlite_path(settings.database_url)
-    if database is None:
-        text = _new_secret()
-    else:
-        text = _kept_secret(Path(f"{database}.secret"))
+    path = Path(f"{database}.secret")
+    if not make_secret and (database is None or not path.exists()):
+        return settings
+    text = _new_secret() if database is None else _kept_secret(path)
     return dataclasses.replace(settings, secret=SecretText(text))
 
 

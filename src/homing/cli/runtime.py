@@ -12,9 +12,12 @@ from homing.core.journal import Journal
 from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
 from homing.core.signature import HeaderStyle
+from homing.dispatch.connection import Bounds, Deadlines
+from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import Envelopes
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
@@ -114,6 +117,21 @@ class Runtime:
         if not task.cancelled() and task.exception() is not None:
             _log.critical("the %s failed", task.get_name(), exc_info=task.exception())
             self.failed.set()
+
+
+def make_sender(settings: Settings) -> HttpSender:
+    """The sender, with the deadlines and bounds that were set."""
+    return HttpSender(
+        Egress(settings.egress_allow),
+        deadlines=Deadlines(
+            connect_s=settings.connect_s,
+            tls_s=settings.tls_s,
+            first_byte_s=settings.first_byte_s,
+            idle_s=settings.idle_s,
+            total_s=settings.total_s,
+        ),
+        bounds=Bounds(body_bytes_max=settings.response_bytes_max),
+    )
 
 
 def dispatch_limits(settings: Settings) -> DispatchLimits:

@@ -6,19 +6,18 @@ import asyncio
 import logging
 import os
 import resource
-import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import click
-import uvicorn
 import uvloop
 
 from homing.cli.configuration import load_settings
 from homing.cli.logs import set_up_logs
 from homing.cli.runtime import Runtime
+from homing.cli.server import address_of, bind, make_server, stop_signals
 from homing.cli.supervisor import Supervisor, orphaned
 from homing.core.errors import ConfigError
 from homing.settings import Settings, without_password
@@ -27,10 +26,6 @@ from homing.store import open_store
 
 _log = logging.getLogger("homing")
 
-#: connections that wait to be accepted; the kernel's own limit is 4,096 by default
-_BACKLOG: Final = 2_048
-#: how long requests under way may take to end once we stop; publishers answer-or-retry in seconds
-_REQUESTS_END_S: Final = 5
 _EXIT_FAILED: Final = 1
 
 
@@ -53,7 +48,7 @@ def serve(listen: str | None, workers: int | None, listener: int | None) -> None
     if listener is not None:
         code = uvloop.run(_serve(settings, socket.socket(fileno=listener), is_worker=True))
     elif settings.workers == 1:
-        code = uvloop.run(_serve(settings, _bind(settings), is_worker=False))
+        code = uvloop.run(_serve(settings, bind(settings.listen), is_worker=False))
     else:
         code = _supervise(settings)
     raise click.exceptions.Exit(code)
@@ -86,37 +81,11 @@ def raise_file_limit() -> int:
     return soft
 
 
-def _bind(settings: Settings) -> socket.socket:
-    """The listening socket.
-
-    Raises:
-        ConfigError: the address is taken, or not ours.
-    """
-    host, port = settings.listen_host, settings.listen_port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConfigError([f"HOMING_LISTEN={settings.listen!r}: {error.strerror}"]) from error
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """The URL under which a listening socket is reached."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _supervise(settings: Settings) -> int:
     if settings.database_url == "memory:":
         raise ConfigError(["HOMING_WORKERS: one, because memory: is not shared between processes"])
     asyncio.run(migrate_store(settings.database_url))
-    listener = _bind(settings)
+    listener = bind(settings.listen)
     environment = dict(os.environ) | {
         "HOMING_LISTEN": settings.listen,
         "HOMING_WORKERS": str(settings.workers),
@@ -137,38 +106,14 @@ def _say_where(settings: Settings, listener: socket.socket) -> None:
     )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: what SIGTERM means is decided here."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _make_server(app: Any) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=_REQUESTS_END_S,
-        )
-    )
-
-
 async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool) -> int:
     async with _running(settings, migrate=not is_worker) as runtime:
         app = make_app(runtime)
-        server = _make_server(app)
+        server = make_server(app)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         if not is_worker:
             _say_where(settings, listener)
-        stop = _stop_signals()
+        stop = stop_signals()
         await _first(stop.wait(), runtime.failed.wait(), serving, *_orphaned_if(is_worker))
         runtime.stopping = True
         deadline = asyncio.get_running_loop().time() + settings.drain_s
@@ -180,7 +125,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool
 async def _dispatch(settings: Settings) -> int:
     async with _running(settings, migrate=True) as runtime:
         _log.info("dispatching from %s", without_password(settings.database_url))
-        await _first(_stop_signals().wait(), runtime.failed.wait())
+        await _first(stop_signals().wait(), runtime.failed.wait())
         return await _drain(runtime, asyncio.get_running_loop().time() + settings.drain_s)
 
 
@@ -207,13 +152,6 @@ async def _drain(runtime: Runtime, deadline: float) -> int:
         )
     _log.info("stopped")
     return _EXIT_FAILED if runtime.failed.is_set() else 0
-
-
-def _stop_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 def _orphaned_if(is_worker: bool) -> list[Any]:

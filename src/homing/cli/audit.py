@@ -1,0 +1,122 @@
+"""`homing audit`: balance the books from the rows alone, and name what they cannot place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import click
+import msgspec
+from rich.text import Text
+
+from homing.cli.database import moment, with_store
+from homing.cli.output import as_json, print_json, print_table, say, state_text, time_text
+from homing.core.ports import LedgerRow
+from homing.insight.ledger import COLUMNS, AuditReport, imbalance, total
+from homing.service.books import audit as audit_books
+from homing.system import SystemClock
+
+_EXIT_UNACCOUNTED = 1
+
+
+@click.command()
+@click.option("--since", type=moment, metavar="TIME", help="Accepted since: ISO 8601, or 6h, 2d.")
+@click.option("--until", type=moment, metavar="TIME", help="Accepted before.")
+@click.option("--window-s", type=click.IntRange(1, 31_536_000), default=3_600, show_default=True)
+@click.option("--windows", is_flag=True, help="A line per endpoint and window.")
+@as_json
+def audit(
+    since: int | None, until: int | None, window_s: int, windows: bool, as_json: bool
+) -> None:
+    """Count every delivery again and prove that none is unaccounted for.
+
+    \b
+    accepted = delivered + dead + cancelled + parked + leased + waiting
+    must hold per endpoint and window; exit code 1 and the deliveries by name if it does not.
+    It reads the database, beside the running service, and changes nothing.
+
+    \b
+    Examples:
+      homing audit
+      homing audit --since 24h --windows
+      homing audit --json | jq .unaccounted
+    """
+    report = with_store(
+        lambda store: audit_books(
+            store, SystemClock(), since_us=since, until_us=until, window_s=window_s
+        )
+    )
+    if as_json:
+        print_json(report_document(report))
+    else:
+        _show(report, windows=windows)
+    if not report.is_balanced:
+        raise click.exceptions.Exit(_EXIT_UNACCOUNTED)
+
+
+def report_document(report: AuditReport) -> dict[str, Any]:
+    """The report as a JSON document: `balanced`, `unaccounted`, totals, rows, misfits."""
+    return {
+        "balanced": report.is_balanced,
+        "unaccounted": report.unaccounted,
+        "audited_at": time_text(report.at_us),
+        "total": {name: getattr(report.total, name) for name in ("accepted", *COLUMNS)},
+        "rows": [
+            {
+                **msgspec.structs.asdict(row),
+                "window_at": time_text(row.window_at_us),
+                "imbalance": imbalance(row),
+            }
+            for row in report.rows
+        ],
+        "misfits": [{"delivery": str(m.delivery), "kind": m.kind} for m in report.misfits],
+    }
+
+
+def _show(report: AuditReport, *, windows: bool) -> None:
+    rows = list(report.rows) if windows else _by_endpoint(report.rows)
+    shown = [name for name in COLUMNS if getattr(report.total, name) or name in COLUMNS[:2]]
+    places = ("endpoint", "since") if windows else ("endpoint",)
+    print_table(
+        (*places, "accepted#", *(f"{name}#" for name in shown)),
+        [_line(row, shown, windows) for row in rows],
+        empty="no deliveries",
+    )
+    for misfit in report.misfits:
+        say(Text.assemble((f"{misfit.kind:12}", "bold red"), str(misfit.delivery)))
+    say(verdict(report))
+
+
+def _by_endpoint(rows: tuple[LedgerRow, ...]) -> list[LedgerRow]:
+    grouped: dict[str, list[LedgerRow]] = defaultdict(list)
+    for row in rows:
+        grouped[row.endpoint_id].append(row)
+    return [
+        msgspec.structs.replace(total(some), endpoint_id=endpoint_id)
+        for endpoint_id, some in sorted(grouped.items())
+    ]
+
+
+def _line(row: LedgerRow, shown: list[str], windows: bool) -> list[str | Text]:
+    name = Text(row.endpoint_id, style="bold red" if imbalance(row) else "")
+    place: list[str | Text] = [name, time_text(row.window_at_us)] if windows else [name]
+    numbers = [_number(getattr(row, column), column) for column in shown]
+    return [*place, str(row.accepted), *numbers]
+
+
+def _number(count: int, column: str) -> Text:
+    text = state_text(column) if count else Text("", style="dim")
+    return Text(str(count), style=text.style)
+
+
+def verdict(report: AuditReport) -> Text:
+    """The books in one line, green or red."""
+    parts = " + ".join(
+        f"{getattr(report.total, name)} {name}" for name in COLUMNS if getattr(report.total, name)
+    )
+    books = f"{report.total.accepted} accepted = {parts or '0'}"
+    if report.is_balanced:
+        return Text.assemble(("balanced: ", "bold green"), books)
+    return Text.assemble(
+        (f"{report.unaccounted} unaccounted for: ", "bold red"), books.replace("=", "≠")
+    )

@@ -1,0 +1,134 @@
+"""`homing event-type`: the kinds of messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from homing.cli.client import Api, api_options, given_only, limit_option, read_text
+from homing.cli.output import as_json, print_json, print_table, say
+
+
+@click.group()
+def event_type() -> None:
+    """Event types: the kinds of messages, with a JSON Schema where you have one."""
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    print_table(
+        ("event type", "archived", "description"),
+        [(e["name"], "yes" if e.get("archived") else "", e["description"]) for e in found],
+        empty="no event types; messages may have any type until you list some",
+    )
+
+
+def _schemas(schema: str | None) -> dict[str, Any] | None:
+    """The API's form of one schema.
+
+    Raises:
+        click.BadParameter: not JSON.
+    """
+    if schema is None:
+        return None
+    try:
+        return {"1": json.loads(read_text(schema))}
+    except json.JSONDecodeError as error:
+        raise click.BadParameter(f"--schema: not JSON: {error}") from error
+
+
+@event_type.command("list")
+@click.option("--archived", is_flag=True, help="Archived ones too.")
+@limit_option
+@as_json
+@api_options
+def list_event_types(api: Api, archived: bool, limit: int, as_json: bool) -> None:
+    """List event types.
+
+    \b
+    Example:
+      homing event-type list --archived
+    """
+    found = api.pages(
+        "event-type", limit=limit, include_archived=str(archived).lower(), with_content="true"
+    )
+    print_json(found) if as_json else _show(found)
+
+
+@event_type.command("get")
+@click.argument("name")
+@as_json
+@api_options
+def get_event_type(api: Api, name: str, as_json: bool) -> None:
+    """Show one event type.
+
+    \b
+    Example:
+      homing event-type get payment.captured --json
+    """
+    found = api.get("event-type", name)
+    print_json(found) if as_json else _show([found])
+
+
+@event_type.command("create")
+@click.argument("name")
+@click.option("--description", default="", help="What it means, for those who receive it.")
+@click.option("--schema", metavar="JSON|@FILE|-", help="JSON Schema of its payload, draft 7.")
+@as_json
+@api_options
+def create_event_type(
+    api: Api, name: str, description: str, schema: str | None, as_json: bool
+) -> None:
+    """Create an event type.
+
+    \b
+    Examples:
+      homing event-type create payment.captured --description "Money has been taken"
+      homing event-type create payment.failed --schema @payment-failed.json
+    """
+    body = {"name": name, "description": description, **given_only(schemas=_schemas(schema))}
+    made = api.call("POST", "event-type", body=body)
+    print_json(made) if as_json else _show([made])
+
+
+@event_type.command("update")
+@click.argument("name")
+@click.option("--description")
+@click.option("--schema", metavar="JSON|@FILE|-", help="JSON Schema of its payload, draft 7.")
+@click.option("--archived/--not-archived", default=None, help="Archived ones cannot be chosen.")
+@as_json
+@api_options
+def update_event_type(
+    api: Api,
+    name: str,
+    description: str | None,
+    schema: str | None,
+    archived: bool | None,
+    as_json: bool,
+) -> None:
+    """Change what is given and leave the rest.
+
+    \b
+    Example:
+      homing event-type update payment.captured --archived
+    """
+    body = given_only(description=description, schemas=_schemas(schema), archived=archived)
+    changed = api.call("PATCH", "event-type", name, body=body)
+    print_json(changed) if as_json else _show([changed])
+
+
+@event_type.command("delete")
+@click.argument("name")
+@click.option("--expunge", is_flag=True, help="Remove it for good instead of archiving it.")
+@api_options
+def delete_event_type(api: Api, name: str, expunge: bool) -> None:
+    """Archive an event type, or remove it.
+
+    \b
+    Examples:
+      homing event-type delete payment.captured
+      homing event-type delete payment.captured --expunge
+    """
+    api.call("DELETE", "event-type", name, query={"expunge": "true" if expunge else None})
+    say(f"{'removed' if expunge else 'archived'} {name}")
