@@ -1,0 +1,1 @@
+"""The JSON API, and later the dashboard and the portal."""

@@ -1,0 +1,102 @@
+"""The whole API of one process, as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from homing.core.errors import NotFound
+from homing.service.context import Service
+from homing.web import hot
+from homing.web.frame import Frame
+from homing.web.hot import CreateMessage, application_of
+from homing.web.operation import Operation
+from homing.web.operations import (
+    access,
+    applications,
+    attempts,
+    endpoints,
+    event_types,
+    messages,
+)
+from homing.web.operations.health import Vitals, health_operations
+from homing.web.repeats import Repeats
+from homing.web.running import PathOperations
+
+
+def create_app(
+    service: Service,
+    *,
+    vitals: Callable[[], Vitals] = Vitals,
+    metrics: Callable[[], bytes] = lambda: b"",
+) -> ASGIApp:
+    """The API.
+
+    Args:
+        service: of this process.
+        vitals: what this process knows of itself at the moment, for the probes.
+        metrics: the text that Prometheus reads.
+    """
+    operations = route_table(service, vitals, metrics)
+    repeats = Repeats(service.store)
+    router = Router(
+        [
+            Route(path, PathOperations(service, repeats, list(found)))
+            for path, found in groupby(
+                sorted(operations, key=_specific_first), key=lambda operation: operation.path
+            )
+        ],
+        redirect_slashes=False,
+        default=_not_found,
+    )
+    return Frame(_Fork(CreateMessage(service), router), clock=service.clock, chance=service.chance)
+
+
+def route_table(
+    service: Service, vitals: Callable[[], Vitals] = Vitals, metrics: Callable[[], bytes] = bytes
+) -> Sequence[Operation]:
+    """Every operation that is served."""
+    return (
+        *applications.OPERATIONS,
+        *endpoints.OPERATIONS,
+        *event_types.OPERATIONS,
+        *hot.OPERATIONS,
+        *messages.OPERATIONS,
+        *attempts.OPERATIONS,
+        *access.OPERATIONS,
+        *health_operations(service, vitals, metrics),
+    )
+
+
+def _specific_first(operation: Operation) -> list[tuple[bool, str]]:
+    """Sorts `/msg/batch` before `/msg/{msg_id}`."""
+    return [(part.startswith("{"), part) for part in operation.path.split("/")]
+
+
+class _Fork:
+    """Sends the one hot request past the router."""
+
+    def __init__(self, create_message: CreateMessage, router: ASGIApp) -> None:
+        self._create_message = create_message
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.endswith("/") and len(path) > 1:
+                scope["path"] = path.rstrip("/") or "/"
+            app = application_of(scope)
+            if app is not None:
+                await self._create_message(app, scope, receive, send)
+                return
+        await self._router(scope, receive, send)
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
+    raise NotFound(f"there is no {scope['path']!r} here; /api/v1/openapi.json lists what there is")

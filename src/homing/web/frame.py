@@ -1,0 +1,115 @@
+"""What every request goes through: its id, CORS, errors as JSON, and a line in the log."""
+
+from __future__ import annotations
+
+import logging
+from itertools import count
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from homing.core.errors import HomingError
+from homing.core.ports import Chance, Clock
+from homing.web.problems import INTERNAL, Headers, describe
+from homing.web.reading import header
+
+_log = logging.getLogger("homing.web")
+
+REQUEST_ID: Final = b"svix-req-id"
+#: as long as a caller's own id may be; longer ones would fill the log
+_REQUEST_ID_MAX: Final = 128
+#: how long a browser may remember what it is allowed, seconds
+_CORS_AGE: Final = b"600"
+
+
+class Frame:
+    """The outermost application.
+
+    Args:
+        app: everything that answers; it may raise.
+        chance: begins the request ids of this process.
+    """
+
+    def __init__(self, app: ASGIApp, *, clock: Clock, chance: Chance) -> None:
+        self._app = app
+        self._clock = clock
+        self._prefix = chance.entropy(6).hex()
+        self._count = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._request_id(scope)
+        scope["homing.request_id"] = request_id
+        extra: Headers = [(REQUEST_ID, request_id.encode("latin-1"))]
+        origin = header(scope, b"origin")
+        if origin is not None:
+            extra += [(b"access-control-allow-origin", b"*"), (b"vary", b"Origin")]
+            extra.append((b"access-control-expose-headers", REQUEST_ID))
+        began_us = self._clock.mono_us()
+        status = 0
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        try:
+            if origin is not None and _is_preflight(scope):
+                await _answer_preflight(scope, send_framed)
+            else:
+                await self._app(scope, receive, send_framed)
+        except HomingError as error:
+            if describe(error)[0] >= 500:
+                _log.warning("%s %s: %s", scope["method"], scope["path"], error)
+            await _tell(send_framed, status, *describe(error))
+        except Exception:
+            _log.exception(
+                "%s %s failed", scope["method"], scope["path"], extra={"request_id": request_id}
+            )
+            await _tell(send_framed, status, 500, [], INTERNAL)
+        if _log.isEnabledFor(logging.DEBUG):
+            took_ms = (self._clock.mono_us() - began_us) / 1_000
+            _log.debug(
+                "%s %s → %d in %.1f ms",
+                scope["method"],
+                scope["path"],
+                status,
+                took_ms,
+                extra={"request_id": request_id},
+            )
+
+    def _request_id(self, scope: Scope) -> str:
+        given = header(scope, REQUEST_ID)
+        if given and len(given) <= _REQUEST_ID_MAX and given.isascii() and given.isprintable():
+            return given
+        return f"req_{self._prefix}{next(self._count):x}"
+
+
+async def _tell(send: Send, begun: int, status: int, headers: Headers, body: bytes) -> None:
+    if begun:
+        # Half an answer is out; breaking the connection is the only honest end of it.
+        raise ConnectionAbortedError("the response could not be completed")
+    length = (b"content-length", str(len(body)).encode())
+    start = [*headers, length, (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _is_preflight(scope: Scope) -> bool:
+    asked = header(scope, b"access-control-request-method")
+    return scope["method"] == "OPTIONS" and asked is not None
+
+
+async def _answer_preflight(scope: Scope, send: Send) -> None:
+    asked = header(scope, b"access-control-request-headers") or "*"
+    headers = [
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+        (b"access-control-allow-headers", asked.encode("latin-1")),
+        (b"access-control-max-age", _CORS_AGE),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,242 @@
+"""`/event-type`: the kinds of messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from homing.core.resources import EventType
+from homing.service import event_types
+from homing.service.event_types import EventTypeDraft
+from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
+from homing.web.operations.applications import given_fields
+from homing.web.wire import (
+    EventTypeName,
+    ListOut,
+    NoQuery,
+    PageQuery,
+    Query,
+    Text,
+    Timestamp,
+    Wire,
+    distinct,
+    page_of,
+    rfc3339,
+)
+
+_TAG = "Event Type"
+
+#: the JSON Schema of each version, e.g. under "1"
+Schemas = dict[Annotated[str, Meta(max_length=64)], dict[str, Any]]
+
+
+class EventTypeUpdate(Wire, kw_only=True):
+    """What an event type is to be."""
+
+    description: Text
+    archived: bool = False
+    deprecated: bool = False
+    schemas: Schemas | None = None
+    feature_flag: EventTypeName | None = None
+    feature_flags: list[EventTypeName] | None = None
+    group_name: EventTypeName | None = None
+
+    def draft(self) -> EventTypeDraft:
+        flags = self.feature_flags or ([self.feature_flag] if self.feature_flag else [])
+        return EventTypeDraft(
+            description=self.description,
+            schemas=None if self.schemas is None else dict(self.schemas),
+            archived=self.archived,
+            deprecated=self.deprecated,
+            feature_flags=distinct(flags),
+            group_name=self.group_name,
+        )
+
+
+class EventTypeIn(EventTypeUpdate, kw_only=True):
+    """A new event type."""
+
+    name: EventTypeName
+
+
+class EventTypePatch(Wire, kw_only=True):
+    """What to change of an event type; null clears."""
+
+    description: Text | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    deprecated: bool | UnsetType = UNSET
+    schemas: Schemas | UnsetType | None = UNSET
+    feature_flag: EventTypeName | UnsetType | None = UNSET
+    feature_flags: list[EventTypeName] | UnsetType | None = UNSET
+    group_name: EventTypeName | UnsetType | None = UNSET
+
+
+class EventTypeOut(Wire, kw_only=True):
+    """An event type."""
+
+    name: str
+    description: str
+    archived: bool
+    deprecated: bool
+    schemas: dict[str, Any] | None
+    feature_flag: str | None
+    feature_flags: list[str] | None
+    group_name: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class EventTypesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which event types, and how much of each. They come by name, whatever `order` says."""
+
+    order: Literal["ascending", "descending"] | None = None
+    include_archived: bool = False
+    with_content: bool = False
+
+
+class DeleteQuery(Query, frozen=True, kw_only=True):
+    """Whether to forget it altogether."""
+
+    expunge: bool = False
+
+
+def event_type_out(event_type: EventType, *, with_content: bool = True) -> EventTypeOut:
+    flags = list(event_type.feature_flags)
+    return EventTypeOut(
+        name=event_type.id,
+        description=event_type.description,
+        archived=event_type.archived,
+        deprecated=event_type.deprecated,
+        schemas=event_type.schemas if with_content else None,
+        feature_flag=flags[0] if flags else None,
+        feature_flags=flags or None,
+        group_name=event_type.group_name,
+        created_at=rfc3339(event_type.created_at_us),
+        updated_at=rfc3339(event_type.updated_at_us),
+    )
+
+
+@operation(
+    "GET",
+    "/event-type",
+    "v1.event-type.list",
+    "List event types, by name",
+    tag=_TAG,
+    query=EventTypesQuery,
+    answers={200: ListOut[EventTypeOut]},
+)
+async def list_event_types(call: Call[EventTypesQuery, None]) -> Answer:
+    query = call.query
+    listing = await event_types.list_event_types(
+        call.service, call.caller, query.ask(), include_archived=query.include_archived
+    )
+    page = page_of(listing, lambda e: event_type_out(e, with_content=query.with_content))
+    return answer(200, page)
+
+
+@operation(
+    "POST",
+    "/event-type",
+    "v1.event-type.create",
+    "Create an event type, or bring an archived one back",
+    tag=_TAG,
+    body=EventTypeIn,
+    answers={201: EventTypeOut},
+    org_only=True,
+)
+async def create_event_type(call: Call[NoQuery, EventTypeIn]) -> Answer:
+    event_type = await event_types.create_event_type(
+        call.service,
+        call.caller,
+        call.body.name,
+        call.body.draft(),
+        once=call.once(lambda made: answer(201, event_type_out(made))),
+    )
+    return answer(201, event_type_out(event_type))
+
+
+@operation(
+    "GET",
+    "/event-type/{event_type_name}",
+    "v1.event-type.get",
+    "Get an event type",
+    tag=_TAG,
+    answers={200: EventTypeOut},
+)
+async def get_event_type(call: Call[NoQuery, None]) -> Answer:
+    event_type = await event_types.find_event_type(
+        call.service, call.caller, call.path["event_type_name"]
+    )
+    return answer(200, event_type_out(event_type))
+
+
+@operation(
+    "PUT",
+    "/event-type/{event_type_name}",
+    "v1.event-type.update",
+    "Replace an event type, or create one",
+    tag=_TAG,
+    body=EventTypeUpdate,
+    answers={200: EventTypeOut, 201: EventTypeOut},
+    org_only=True,
+)
+async def put_event_type(call: Call[NoQuery, EventTypeUpdate]) -> Answer:
+    event_type, is_new = await event_types.put_event_type(
+        call.service, call.caller, call.path["event_type_name"], call.body.draft()
+    )
+    return answer(201 if is_new else 200, event_type_out(event_type))
+
+
+@operation(
+    "PATCH",
+    "/event-type/{event_type_name}",
+    "v1.event-type.patch",
+    "Change an event type",
+    tag=_TAG,
+    body=EventTypePatch,
+    answers={200: EventTypeOut},
+    org_only=True,
+)
+async def patch_event_type(call: Call[NoQuery, EventTypePatch]) -> Answer:
+    event_type = await event_types.patch_event_type(
+        call.service, call.caller, call.path["event_type_name"], _patched(call.body)
+    )
+    return answer(200, event_type_out(event_type))
+
+
+def _patched(patch: EventTypePatch) -> dict[str, Any]:
+    fields = given_fields(patch, {})
+    if "feature_flag" in fields:
+        flag = fields.pop("feature_flag")
+        fields.setdefault("feature_flags", [flag] if flag else [])
+    if "feature_flags" in fields:
+        fields["feature_flags"] = distinct(fields["feature_flags"])
+    return fields
+
+
+@operation(
+    "DELETE",
+    "/event-type/{event_type_name}",
+    "v1.event-type.delete",
+    "Archive an event type, or expunge it",
+    tag=_TAG,
+    query=DeleteQuery,
+    answers={204: None},
+    org_only=True,
+)
+async def delete_event_type(call: Call[DeleteQuery, None]) -> Answer:
+    await event_types.delete_event_type(
+        call.service, call.caller, call.path["event_type_name"], expunge=call.query.expunge
+    )
+    return NO_CONTENT
+
+
+OPERATIONS = (
+    list_event_types,
+    create_event_type,
+    get_event_type,
+    put_event_type,
+    patch_event_type,
+    delete_event_type,
+)

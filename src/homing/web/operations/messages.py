@@ -1,0 +1,294 @@
+"""`/app/{app_id}/msg`: what publishers send. One at a time is accepted in `web.hot`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, NoReturn
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from homing.core.errors import HomingError, Invalid, Problem
+from homing.core.records import Message
+from homing.service import messages
+from homing.service.intake import Draft
+from homing.service.messages import Narrowing
+from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
+from homing.web.operations.applications import ApplicationIn
+from homing.web.problems import describe
+from homing.web.wire import (
+    Channel,
+    EventTypeName,
+    JsonObject,
+    ListOut,
+    Moment,
+    NoQuery,
+    PageQuery,
+    Query,
+    Tag,
+    Timestamp,
+    Uid,
+    Wire,
+    distinct,
+    microseconds,
+    page_of,
+    rfc3339,
+)
+
+TAG: Final = "Message"
+PATH: Final = "/app/{app_id}/msg"
+
+_EMPTY: Final = msgspec.Raw(b"{}")
+_EXPUNGED: Final = msgspec.Raw(b'{"expired":true}')
+
+
+class MessageIn(Wire, kw_only=True):
+    """A message. Its payload is kept, signed and sent byte by byte as it is here."""
+
+    event_type: EventTypeName
+    payload: JsonObject | UnsetType = UNSET
+    data: JsonObject | UnsetType = UNSET  # another name of payload
+    event_id: Uid | None = None
+    channels: Annotated[list[Channel], Meta(max_length=10)] | None = None
+    tags: Annotated[list[Tag], Meta(max_length=5)] | None = None
+    #: creates the application if there is none with the path's name
+    application: ApplicationIn | None = None
+    #: `rawPayload`: a text to send instead of `payload`; it need not be JSON
+    transformations_params: dict[str, Any] | None = None
+    payload_retention_period: Annotated[int, Meta(ge=5, le=90)] | None = None
+    payload_retention_hours: Annotated[int, Meta(ge=1, le=2_160)] | None = None
+    deliver_at: Moment | None = None
+
+    def draft(self) -> Draft:
+        """Raises: Invalid: no payload, or something that Homing does not do."""
+        payload, is_raw = self._payload()
+        if self.deliver_at is not None:
+            _refuse("deliverAt", "delivering later is not offered; leave this out")
+        return Draft(
+            event_type=self.event_type,
+            payload=payload,
+            is_raw=is_raw,
+            event_id=self.event_id,
+            channels=distinct(self.channels),
+            tags=distinct(self.tags),
+        )
+
+    def _payload(self) -> tuple[bytes, bool]:
+        if self.transformations_params is not None:
+            text = self.transformations_params.get("rawPayload")
+            if isinstance(text, str):
+                return text.encode(), True
+        given = self.data if self.payload is UNSET else self.payload
+        if given is UNSET:
+            _refuse("payload", "Object missing required field `payload`")
+        payload = bytes(given)
+        if not payload.startswith(b"{"):
+            _refuse("payload", "Expected `object`")
+        return payload, False
+
+
+def _refuse(field: str, text: str) -> NoReturn:
+    raise Invalid([Problem(("body", field), text)])
+
+
+class MessageOut(Wire, kw_only=True):
+    """A message."""
+
+    id: str
+    event_type: str
+    event_id: str | None
+    payload: JsonObject
+    channels: list[str] | None
+    tags: list[str] | None
+    timestamp: Timestamp
+
+
+class ContentQuery(Query, frozen=True, kw_only=True):
+    """How much to answer."""
+
+    with_content: bool = True
+
+
+class TimedQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of what was accepted or tried when; `before` and `after` are exclusive."""
+
+    before: Moment | None = None
+    after: Moment | None = None
+    channel: Channel | None = None
+    event_types: list[EventTypeName] | None = None
+    with_content: bool = True
+
+    def narrowing(self, tag: str | None = None) -> Narrowing:
+        return Narrowing(
+            event_types=distinct(self.event_types),
+            channel=self.channel,
+            tag=tag,
+            before_us=_us(self.before),
+            after_us=_us(self.after),
+        )
+
+
+class MessagesQuery(TimedQuery, frozen=True, kw_only=True):
+    """Which messages."""
+
+    tag: Tag | None = None
+
+
+class BatchIn(Wire, kw_only=True):
+    """Messages to accept in one commit."""
+
+    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=1_000)]
+
+
+class BatchItemOut(Wire, kw_only=True):
+    """What became of one message; `status` is what it would have been answered alone."""
+
+    status: int
+    id: str | None = None
+    code: str | None = None
+    detail: Any = None
+
+
+class BatchOut(Wire, kw_only=True):
+    """What became of each message, in their order."""
+
+    data: list[BatchItemOut]
+
+
+def _us(moment: datetime | None) -> int | None:
+    return None if moment is None else microseconds(moment)
+
+
+def shown_payload(message: Message) -> msgspec.Raw:
+    """The payload as a JSON object, which is what the SDKs can read.
+
+    A text that is not a JSON object comes as `{"rawPayload": text}`.
+    """
+    if message.payload is None:
+        return _EXPUNGED
+    if not message.is_raw or _is_json_object(message.payload):
+        return msgspec.Raw(message.payload)
+    text = message.payload.decode(errors="replace")
+    return msgspec.Raw(msgspec.json.encode({"rawPayload": text}))
+
+
+def _is_json_object(payload: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(payload), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def message_fields(message: Message, *, with_content: bool = True) -> dict[str, Any]:
+    """What every representation of a message has."""
+    return {
+        "id": message.id,
+        "event_type": message.event_type,
+        "event_id": message.event_id,
+        "payload": shown_payload(message) if with_content else _EMPTY,
+        "channels": list(message.channels) or None,
+        "tags": list(message.tags) or None,
+        "timestamp": rfc3339(message.accepted_at_us),
+    }
+
+
+def message_out(message: Message, *, with_content: bool = True) -> MessageOut:
+    return MessageOut(**message_fields(message, with_content=with_content))
+
+
+@operation(
+    "GET",
+    PATH,
+    "v1.message.list",
+    "List messages, newest first",
+    tag=TAG,
+    query=MessagesQuery,
+    answers={200: ListOut[MessageOut]},
+)
+async def list_messages(call: Call[MessagesQuery, None]) -> Answer:
+    query = call.query
+    listing = await messages.list_messages(
+        call.service, call.caller, call.path["app_id"], query.narrowing(query.tag), query.ask()
+    )
+    page = page_of(listing, lambda m: message_out(m, with_content=query.with_content))
+    return answer(200, page)
+
+
+@operation(
+    "POST",
+    f"{PATH}/batch",
+    "v1.message.create-batch",
+    "Send up to 1,000 messages in one commit",
+    tag=TAG,
+    body=BatchIn,
+    answers={202: BatchOut},
+    org_only=True,
+    is_batch=True,
+)
+async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
+    results: list[BatchItemOut | None] = []
+    drafts: list[Draft] = []
+    for item in call.body.messages:
+        try:
+            drafts.append(_batch_draft(item))
+            results.append(None)
+        except HomingError as error:
+            results.append(_failed(error))
+    accepted = iter(
+        await call.service.intake.create_messages(call.caller.org_id, call.path["app_id"], drafts)
+    )
+    data = [_batch_item(next(accepted)) if result is None else result for result in results]
+    return answer(202, BatchOut(data=data))
+
+
+def _batch_draft(item: MessageIn) -> Draft:
+    if item.application is not None:
+        _refuse("application", "create the application first; a batch does not")
+    return item.draft()
+
+
+def _batch_item(result: Message | HomingError) -> BatchItemOut:
+    if isinstance(result, Message):
+        return BatchItemOut(status=202, id=result.id)
+    return _failed(result)
+
+
+def _failed(error: HomingError) -> BatchItemOut:
+    status, _, body = describe(error)
+    told = msgspec.json.decode(body)
+    return BatchItemOut(status=status, code=told.get("code"), detail=told["detail"])
+
+
+@operation(
+    "GET",
+    f"{PATH}/{{msg_id}}",
+    "v1.message.get",
+    "Get a message by its id or event id",
+    tag=TAG,
+    query=ContentQuery,
+    answers={200: MessageOut},
+)
+async def get_message(call: Call[ContentQuery, None]) -> Answer:
+    message = await messages.find_message(
+        call.service, call.caller, call.path["app_id"], call.path["msg_id"]
+    )
+    return answer(200, message_out(message, with_content=call.query.with_content))
+
+
+@operation(
+    "DELETE",
+    f"{PATH}/{{msg_id}}/content",
+    "v1.message.expunge-content",
+    "Forget a message's payload",
+    tag=TAG,
+    answers={204: None},
+    org_only=True,
+)
+async def expunge_message(call: Call[NoQuery, None]) -> Answer:
+    await messages.expunge_message(
+        call.service, call.caller, call.path["app_id"], call.path["msg_id"]
+    )
+    return NO_CONTENT
+
+
+OPERATIONS = (list_messages, create_batch, get_message, expunge_message)

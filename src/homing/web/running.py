@@ -1,0 +1,95 @@
+"""Runs the operations of one path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.types import Receive, Scope, Send
+
+from homing.service.context import Service
+from homing.service.tokens import Caller
+from homing.web.operation import Answer, Call, Operation
+from homing.web.problems import MethodNotAllowed
+from homing.web.reading import (
+    authenticate,
+    check_path,
+    decode_body,
+    decode_query,
+    header,
+    read_body,
+    request_key,
+)
+from homing.web.repeats import Repeats
+
+_NOBODY = Caller("")
+
+
+class PathOperations:
+    """The operations of one path, as an ASGI application."""
+
+    def __init__(self, service: Service, repeats: Repeats, operations: Sequence[Operation]) -> None:
+        self._service = service
+        self._repeats = repeats
+        self._operations = {operation.method: operation for operation in operations}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operations.get(scope["method"])
+        if operation is None:
+            raise MethodNotAllowed(sorted(self._operations))
+        await respond(send, await self._answer(operation, scope, receive))
+
+    async def _answer(self, operation: Operation, scope: Scope, receive: Receive) -> Answer:
+        caller = _NOBODY
+        if not operation.public:
+            caller = authenticate(self._service, header(scope, b"authorization"))
+            if operation.org_only:
+                caller.must_be_org()
+        check_path(scope["path_params"])
+        query = QueryParams(scope["query_string"]).multi_items()
+        call: Call[Any, Any] = Call(
+            service=self._service,
+            caller=caller,
+            path=scope["path_params"],
+            query=decode_query(operation.query, query),
+            body=None,
+            base_url=_base_url(scope),
+        )
+        body = b""
+        if operation.body is not None:
+            limits = self._service.limits
+            bytes_max = limits.batch_bytes_max if operation.is_batch else limits.body_bytes_max
+            body = await read_body(scope, receive, bytes_max)
+            call.body = decode_body(operation.body, body)
+        text = header(scope, b"idempotency-key")
+        if text is None or operation.method != "POST" or operation.public:
+            return await operation.handle(call)
+        call.key = request_key(self._service, caller, scope, text, body)
+        if not operation.keeps_reply:
+            return await operation.handle(call)
+        return await self._repeats.once(
+            call.key,
+            self._service.clock.now_us(),
+            lambda: operation.handle(call),
+            lambda: call.key_is_kept,
+        )
+
+
+async def respond(send: Send, answer: Answer) -> None:
+    """Send a whole response."""
+    headers = [(b"content-length", str(len(answer.body)).encode())]
+    if answer.status != 204:
+        headers.append((b"content-type", answer.content_type))
+    else:
+        headers.clear()
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _base_url(scope: Scope) -> str:
+    host = header(scope, b"host")
+    if host is None:
+        name, port = scope.get("server") or ("127.0.0.1", 0)
+        host = f"{name}:{port}"
+    return f"{scope['scheme']}://{host}"
