@@ -74,16 +74,7 @@ class Exchange:
 
     async def wait_until_gone(self) -> None:
         """Wait until the sender hangs up or the receiver closes."""
-        waits = [
-            asyncio.ensure_future(self.reader.read()),
-            asyncio.ensure_future(self.released.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        await _wait_until_gone(self.reader, self.released)
 
 
 Behaviour = Callable[[Exchange], Awaitable[bool]]
@@ -202,7 +193,7 @@ class Receiver:
 
     Args:
         tls: serve HTTPS with this context.
-        is_silent: accept connections and neither read nor write (not even a TLS handshake).
+        is_silent: accept connections and never say anything (not even a TLS handshake).
         otherwise: what unscripted paths do.
     """
 
@@ -288,8 +279,8 @@ class Receiver:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> None:
         if self.is_silent:
-            await self._released.wait()
-        keep = True
+            await _wait_until_gone(reader, self._released)
+        keep = not self.is_silent
         while keep:
             request = await _read_request(reader, connection)
             behave = self._behaviour(request.path)
@@ -302,6 +293,16 @@ class Receiver:
         if script is None:
             return self.otherwise
         return script.pop(0) if len(script) > 1 else script[0]
+
+
+async def _wait_until_gone(reader: asyncio.StreamReader, released: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(reader.read()), asyncio.ensure_future(released.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def _read_request(reader: asyncio.StreamReader, connection: int) -> Received:

@@ -29,12 +29,6 @@ async def sender() -> AsyncIterator[HttpSender]:
     await sender.close()
 
 
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as receiver:
-        yield receiver
-
-
 async def test_a_request_is_on_the_wire_exactly_as_it_was_made(
     sender: HttpSender, receiver: Receiver
 ) -> None:

@@ -1,0 +1,454 @@
+"""Everything a receiver can do wrong becomes one word, in bounded time, after one request."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from support.authority import Authority
+from support.receiver import (
+    Behaviour,
+    Receiver,
+    dribble,
+    endless_body,
+    gzipped,
+    hang,
+    huge_headers,
+    interim,
+    raw,
+    reset,
+    respond,
+    response_bytes,
+)
+
+from homing.core.outcome import Outcome, Reason
+from homing.core.ports import Request
+from homing.dispatch.connection import Bounds, Deadlines
+from homing.dispatch.egress import Egress
+from homing.dispatch.resolver import Resolver
+from homing.dispatch.sender import HttpSender
+
+LOOPBACK = Egress([ipaddress.ip_network("127.0.0.0/8")])
+#: short enough to wait for, and far enough apart to tell which one it was
+DEADLINES = Deadlines(connect_s=0.3, tls_s=0.3, first_byte_s=0.3, idle_s=0.2, total_s=0.7)
+SLACK_S = 0.5  #: the ticks of the timer, and a busy machine
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+
+
+def request_to(url: str) -> Request:
+    return Request(url=url, headers=(), body=b"{}", pool="ep_1")
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[HttpSender]:
+    sender = HttpSender(LOOPBACK, deadlines=DEADLINES)
+    yield sender
+    assert sender.open_connections == sender.idle_connections
+    await sender.close()
+    assert sender.open_connections == 0
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """A port on which nobody listens, held so that nobody will."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port whose queue of connections is full: a SYN gets no answer."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        queued = [socket.socket() for _ in range(3)]
+        for one in queued:
+            one.setblocking(False)
+            one.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+        for one in queued:
+            one.close()
+
+
+TOO_LONG = b"x" * 40_000
+MISDEEDS: dict[str, tuple[Behaviour, Reason, int | None, str]] = {
+    "resets instead of answering": (reset(), Reason.RESET, None, "before a response"),
+    "closes instead of answering": (raw(b""), Reason.RESET, None, "before a response"),
+    "resets within the head": (reset(b"HTTP/1.1 200 OK\r\nx: "), Reason.RESET, None, "within"),
+    "closes within the body": (raw(HEAD + b"abc"), Reason.RESET, 200, "within the response"),
+    "resets within the body": (reset(HEAD + b"abc"), Reason.RESET, 200, "within the response"),
+    "closes within a chunk": (
+        raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab"),
+        Reason.RESET,
+        200,
+        "within",
+    ),
+    "speaks another protocol": (raw(b"220 smtp ready\r\n"), Reason.GARBAGE, None, "Expected HTTP"),
+    "speaks binary": (raw(b"\x00\x01\x16\x03\x03" * 9), Reason.GARBAGE, None, "Expected HTTP"),
+    "gives a status that is none": (raw(b"HTTP/1.1 abc\r\n\r\n"), Reason.GARBAGE, None, "tatus"),
+    "contradicts itself about the length": (
+        raw(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello"),
+        Reason.GARBAGE,
+        None,
+        "ength",
+    ),
+    "sends a thousand headers": (huge_headers(1_000, b"x"), Reason.GARBAGE, None, "128 headers"),
+    "sends headers too large": (
+        huge_headers(3, TOO_LONG),
+        Reason.GARBAGE,
+        None,
+        "",
+    ),
+    "sends a header without end": (
+        raw(b"HTTP/1.1 200 OK\r\nx: " + TOO_LONG, then=hang()),
+        Reason.GARBAGE,
+        None,
+        "",
+    ),
+    "sends a status line without end": (
+        raw(b"HTTP/1.1 200 " + TOO_LONG, then=hang()),
+        Reason.GARBAGE,
+        None,
+        "",
+    ),
+    "sends interim responses for ever": (
+        interim(1_000, respond()),
+        Reason.GARBAGE,
+        None,
+        "interim",
+    ),
+    "hides endless bytes beside the body": (
+        raw(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;" + b"x" * 400_000, then=hang()
+        ),
+        Reason.GARBAGE,
+        200,
+        "",
+    ),
+    "says nothing": (hang(), Reason.FIRST_BYTE_TIMEOUT, None, "no response"),
+    "stalls within the head": (hang(b"HTTP/1.1 200 OK\r\nx"), Reason.IDLE_TIMEOUT, None, "stalled"),
+    "stalls after the head": (hang(HEAD), Reason.IDLE_TIMEOUT, 200, "stalled"),
+    "stalls within the body": (hang(HEAD + b"abc"), Reason.IDLE_TIMEOUT, 200, "stalled"),
+    "dribbles for ever": (
+        dribble(response_bytes(200, b"x" * 500), every_s=0.05, size=20),
+        Reason.TOTAL_TIMEOUT,
+        200,
+        "in all",
+    ),
+    "dribbles interim responses": (
+        dribble(b"HTTP/1.1 103 E\r\n\r\n" * 100, every_s=0.1, size=20),
+        Reason.TOTAL_TIMEOUT,
+        None,
+        "in all",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISDEEDS)
+async def test_a_receiver_that(sender: HttpSender, receiver: Receiver, name: str) -> None:
+    behaviour, reason, status, detail = MISDEEDS[name]
+    receiver.script("/", behaviour)
+    began = time.monotonic()
+    outcome = await sender.send(request_to(receiver.url()))
+    took_s = time.monotonic() - began
+    assert (outcome.reason, outcome.status) == (reason, status), outcome
+    assert detail in outcome.detail
+    assert len(outcome.detail) <= 200
+    assert len(outcome.headers) <= 64
+    assert took_s < DEADLINES.total_s + SLACK_S
+    assert (len(receiver.requests), receiver.connections) == (1, 1)  # never sent twice
+    await receiver.wait_until_closed()
+
+
+async def test_a_reset_of_a_kept_connection_is_an_outcome_and_not_a_resend(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    receiver.script("/", respond(), reset(), respond())
+    reasons = [(await sender.send(request_to(receiver.url()))).reason for _ in range(3)]
+    assert reasons == [Reason.OK, Reason.RESET, Reason.OK]
+    assert len(receiver.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (200, Reason.OK),
+        (204, Reason.OK),
+        (299, Reason.OK),
+        (300, Reason.STATUS),
+        (304, Reason.STATUS),
+        (410, Reason.STATUS),
+        (429, Reason.STATUS),
+        (503, Reason.STATUS),
+        (599, Reason.STATUS),
+    ],
+)
+async def test_only_2xx_is_ok(
+    sender: HttpSender, receiver: Receiver, status: int, reason: Reason
+) -> None:
+    receiver.script("/", raw(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.reason, outcome.status) == (reason, status)
+
+
+async def test_a_few_interim_responses_are_passed_over(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    receiver.script("/", interim(3, respond(202, b"later")))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.status, outcome.body) == (202, b"later")
+    assert outcome.headers == (("content-length", "5"),)
+
+
+async def test_switching_protocols_is_a_status_like_any_other(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    receiver.script(
+        "/", raw(b"HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello", then=hang())
+    )
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.reason, outcome.status, outcome.body) == (Reason.STATUS, 101, b"")
+    await receiver.wait_until_closed()
+
+
+async def test_a_body_that_ends_with_the_connection_is_whole(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    receiver.script("/", raw(b"HTTP/1.1 200 OK\r\n\r\nhello"))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.reason, outcome.body) == (Reason.OK, b"hello")
+
+
+async def test_a_compressed_answer_is_kept_as_it_came(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    receiver.script("/", gzipped(b"x" * 1_000_000))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert outcome.body.startswith(b"\x1f\x8b")
+    assert len(outcome.body) < 2_000
+
+
+@pytest.mark.parametrize("behaviour", [endless_body(), respond(200, b"x" * 2_000_000)])
+async def test_of_a_long_body_the_beginning_is_kept_and_the_rest_is_not_read(
+    sender: HttpSender, receiver: Receiver, behaviour: Behaviour
+) -> None:
+    receiver.script("/", behaviour)
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.reason, outcome.body_truncated) == (Reason.OK, True)
+    assert outcome.body == b"x" * Bounds().body_bytes_max
+    await receiver.wait_until_closed()
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100])
+async def test_a_body_within_the_bound_is_kept_whole(receiver: Receiver, size: int) -> None:
+    sender = HttpSender(LOOPBACK, bounds=Bounds(body_bytes_max=100))
+    receiver.script("/", respond(200, b"x" * size))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.body, outcome.body_truncated) == (b"x" * size, False)
+    await sender.close()
+
+
+async def test_a_body_in_one_byte_chunks_is_read(sender: HttpSender, receiver: Receiver) -> None:
+    chunks = b"1\r\nx\r\n" * Bounds().body_bytes_max + b"0\r\n\r\n"
+    receiver.script("/", raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunks))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.reason, len(outcome.body)) == (Reason.OK, Bounds().body_bytes_max)
+
+
+async def send_once(url: str, egress: Egress = LOOPBACK, **options: object) -> Outcome:
+    sender = HttpSender(egress, deadlines=DEADLINES, **options)  # type: ignore[arg-type]
+    try:
+        return await sender.send(request_to(url))
+    finally:
+        await sender.close()
+
+
+async def test_nobody_listening_is_a_refused_connection(unused_port: int) -> None:
+    outcome = await send_once(f"http://127.0.0.1:{unused_port}/")
+    assert outcome.reason is Reason.CONNECT_REFUSED
+    assert "127.0.0.1" not in outcome.detail
+
+
+async def test_a_connection_that_is_not_answered_times_out(deaf_port: int) -> None:
+    outcome = await send_once(f"http://127.0.0.1:{deaf_port}/")
+    assert outcome.reason is Reason.CONNECT_TIMEOUT
+    assert 200_000 < outcome.total_us < (DEADLINES.connect_s + SLACK_S) * 1e6
+
+
+async def test_a_network_that_cannot_be_reached_is_a_failed_connection() -> None:
+    # A multicast address: the system refuses to open a TCP connection to one.
+    egress = Egress([ipaddress.ip_network("224.0.0.0/4")])
+    outcome = await send_once("http://224.0.0.1/", egress)
+    assert outcome.reason is Reason.CONNECT_FAILED
+    assert outcome.detail == "network is unreachable"
+
+
+async def test_a_silent_tls_handshake_times_out() -> None:
+    async with Receiver(is_silent=True) as receiver:
+        outcome = await send_once(receiver.url().replace("http:", "https:"))
+        assert outcome.reason is Reason.TLS_TIMEOUT
+        await receiver.wait_until_closed()
+
+
+async def test_a_url_that_cannot_be_dialled_is_an_outcome() -> None:
+    outcome = await send_once("ftp://example.com/")
+    assert outcome.reason is Reason.URL_INVALID
+    assert outcome.detail == "expected a URL that begins with https:// or http://"
+
+
+class Names(Resolver):
+    """Knows the names it was given; never answers for others."""
+
+    def __init__(self, known: dict[str, tuple[str, ...]]) -> None:
+        super().__init__()
+        self._told = known
+
+    async def _look_up(self, host: str) -> tuple[str, ...]:
+        if host not in self._told:
+            await asyncio.Event().wait()
+        if not self._told[host]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return self._told[host]
+
+
+async def test_a_name_that_does_not_exist_is_a_dns_failure() -> None:
+    outcome = await send_once("http://gone.example/", resolver=Names({"gone.example": ()}))
+    assert outcome.reason is Reason.DNS_FAILED
+    outcome = await send_once("http://nowhere.invalid/")  # asks the system
+    assert outcome.reason is Reason.DNS_FAILED
+
+
+async def test_a_name_server_that_does_not_answer_is_a_dns_failure_in_time() -> None:
+    outcome = await send_once("http://slow.example/", resolver=Names({}))
+    assert outcome.reason is Reason.DNS_FAILED
+    assert outcome.total_us < (DEADLINES.connect_s + SLACK_S) * 1e6
+
+
+@pytest.mark.parametrize(
+    ("url", "answer"),
+    [
+        ("http://10.0.0.1/", ()),
+        ("http://[::1]/", ()),
+        ("http://[::ffff:127.0.0.1]/", ()),
+        ("http://mixed.example/", ("93.184.216.34", "10.0.0.1")),
+        ("http://inside.example/", ("169.254.169.254",)),
+    ],
+)
+async def test_an_address_that_is_not_allowed_is_not_dialled(
+    url: str, answer: tuple[str, ...]
+) -> None:
+    names = Names({"mixed.example": answer, "inside.example": answer})
+    outcome = await send_once(url, Egress(), resolver=names)
+    assert outcome.reason is Reason.ADDRESS_BLOCKED
+    assert outcome.detail == (
+        "address not allowed; an operator can allow it with HOMING_EGRESS_ALLOW"
+    )
+
+
+async def test_the_receiver_sees_nothing_of_a_request_that_is_not_allowed(
+    receiver: Receiver,
+) -> None:
+    outcome = await send_once(receiver.url(), Egress())
+    assert outcome.reason is Reason.ADDRESS_BLOCKED
+    assert receiver.connections == 0
+
+
+async def test_the_next_address_of_a_name_is_dialled_when_the_first_refuses(
+    receiver: Receiver,
+) -> None:
+    # Nobody listens on 127.0.0.2; the request itself is written once.
+    names = Names({"two.example": ("127.0.0.2", "127.0.0.1")})
+    outcome = await send_once(receiver.url(host="two.example"), resolver=names)
+    assert outcome.reason is Reason.OK
+    assert receiver.requests[0].headers["host"] == f"two.example:{receiver.port}"
+    assert len(receiver.requests) == 1
+
+
+async def test_many_requests_to_one_name_ask_once(receiver: Receiver) -> None:
+    asked = 0
+
+    class Counting(Names):
+        async def _look_up(self, host: str) -> tuple[str, ...]:
+            nonlocal asked
+            asked += 1
+            return await super()._look_up(host)
+
+    sender = HttpSender(LOOPBACK, resolver=Counting({"one.example": ("127.0.0.1",)}))
+    url = receiver.url(host="one.example")
+    outcomes = await asyncio.gather(*(sender.send(request_to(url)) for _ in range(20)))
+    assert {outcome.reason for outcome in outcomes} == {Reason.OK}
+    assert asked == 1
+    await sender.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+async def send_over_tls(authority: Authority, receiver: Receiver, host: str) -> Outcome:
+    names = Names({"good.example": ("127.0.0.1",)})
+    return await send_once(receiver.url(host=host), tls=authority.client_context(), resolver=names)
+
+
+@pytest.mark.parametrize("host", ["good.example", "127.0.0.1"])
+async def test_a_certificate_of_a_trusted_authority_is_taken(
+    authority: Authority, host: str
+) -> None:
+    async with Receiver(tls=authority.server_context(host)) as receiver:
+        outcome = await send_over_tls(authority, receiver, host)
+        assert outcome.reason is Reason.OK, outcome
+        assert len(receiver.requests) == 1
+
+
+async def test_tls_connections_are_kept_too(authority: Authority) -> None:
+    async with Receiver(tls=authority.server_context("127.0.0.1")) as receiver:
+        sender = HttpSender(LOOPBACK, tls=authority.client_context())
+        for _ in range(5):
+            assert (await sender.send(request_to(receiver.url()))).reason is Reason.OK
+        assert (len(receiver.requests), receiver.connections) == (5, 1)
+        await sender.close()
+
+
+async def test_a_certificate_that_vouches_for_itself_is_refused(authority: Authority) -> None:
+    context = authority.server_context("good.example", is_self_signed=True)
+    async with Receiver(tls=context) as receiver:
+        outcome = await send_over_tls(authority, receiver, "good.example")
+        assert outcome.reason is Reason.TLS_FAILED
+        assert "self-signed certificate" in outcome.detail
+        assert receiver.requests == []
+
+
+async def test_a_certificate_for_another_host_is_refused(authority: Authority) -> None:
+    async with Receiver(tls=authority.server_context("other.example")) as receiver:
+        outcome = await send_over_tls(authority, receiver, "good.example")
+        assert outcome.reason is Reason.TLS_FAILED
+        assert "not valid for 'good.example'" in outcome.detail
+        assert receiver.requests == []
+
+
+async def test_an_authority_that_nobody_knows_is_refused(authority: Authority) -> None:
+    async with Receiver(tls=authority.server_context("127.0.0.1")) as receiver:
+        outcome = await send_once(receiver.url())  # the system's authorities
+        assert outcome.reason is Reason.TLS_FAILED
+        assert "certificate" in outcome.detail
+
+
+async def test_a_receiver_without_tls_is_a_tls_failure(receiver: Receiver) -> None:
+    receiver.otherwise = raw(b"HTTP/1.1 400 Bad\r\n\r\n")
+    plain = await asyncio.start_server(_speak_plainly, "127.0.0.1", 0)
+    port = plain.sockets[0].getsockname()[1]
+    outcome = await send_once(f"https://127.0.0.1:{port}/")
+    assert outcome.reason is Reason.TLS_FAILED, outcome
+    plain.close()
+
+
+async def _speak_plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad\r\n\r\n")
+    writer.close()
