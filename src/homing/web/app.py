@@ -31,14 +31,15 @@ def create_app(
     service: Service,
     *,
     vitals: Callable[[], Vitals] = Vitals,
-    metrics: Callable[[], bytes] = lambda: b"",
+    metrics: Callable[[float], bytes] = lambda oldest_due_age_s: b"",
 ) -> ASGIApp:
     """The API.
 
     Args:
         service: of this process.
         vitals: what this process knows of itself at the moment, for the probes.
-        metrics: the text that Prometheus reads.
+        metrics: the text that Prometheus reads; is told how long the oldest due delivery has been
+            due, in seconds.
     """
     operations = route_table(service, vitals, metrics)
     repeats = Repeats(service.store)
@@ -56,7 +57,9 @@ def create_app(
 
 
 def route_table(
-    service: Service, vitals: Callable[[], Vitals] = Vitals, metrics: Callable[[], bytes] = bytes
+    service: Service,
+    vitals: Callable[[], Vitals] = Vitals,
+    metrics: Callable[[float], bytes] = lambda oldest_due_age_s: b"",
 ) -> Sequence[Operation]:
     """Every operation that is served."""
     return (

@@ -1,0 +1,182 @@
+"""Every metric of Homing, in one list, for Prometheus.
+
+Every series is there from the start with value 0, so that an alert on it can be trusted: a series
+that appears with its first event has no rate at that event.
+
+With several workers (PROMETHEUS_MULTIPROC_DIR is set before this is imported) counts are kept in
+files and added up over the processes; gauges of the database show what was seen last.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from homing import __version__
+from homing.core.lifecycle import DeadReason, State
+from homing.core.outcome import Reason
+from homing.core.ports import Backlog
+from homing.insight.ledger import COLUMNS, AuditReport
+
+#: kinds of batches that are written
+BATCHES: Final = ("accept", "claim", "settle")
+#: why an endpoint is disabled without a person
+CAUSES: Final = ("gone", "failing")
+
+#: seconds; a first attempt takes milliseconds, the promise is about seconds, a timeout is 30 s
+_RECEIPT_S: Final = (
+    0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300,
+)  # fmt: skip
+_ATTEMPT_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
+_BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+
+
+class Metrics:
+    """Counts what happens in this process; the port is `core.ports.Meters`.
+
+    Args:
+        store: its `round_trips` and `commits` are shown, where it counts them.
+    """
+
+    def __init__(self, store: object = None) -> None:
+        self._store = store
+        self._store_seen = {"round_trips": 0, "commits": 0}
+        self.registry = CollectorRegistry()
+        self._make_counters()
+        self._make_histograms()
+        self._make_gauges()
+
+    def _make_counters(self) -> None:
+        self._messages = self._counter("messages_accepted", "Messages answered 2xx.")
+        self._deliveries = self._counter("deliveries_accepted", "Deliveries of those messages.")
+        attempts = self._counter("attempts", "HTTP requests made, by outcome.", "reason")
+        self._attempts = {reason: attempts.labels(reason) for reason in Reason}
+        self._late = self._counter(
+            "attempts_late", "Outcomes that came after the lease was somebody else's."
+        )
+        settled = self._counter(
+            "deliveries_settled", "Decisions written, by the state they led to.", "state"
+        )
+        self._settled = {state: settled.labels(state) for state in State}
+        dead = self._counter("deliveries_dead", "Deliveries given up, by reason.", "reason")
+        self._dead = {str(reason): dead.labels(reason) for reason in DeadReason}
+        disabled = self._counter(
+            "endpoints_disabled", "Endpoints disabled without a person, by cause.", "cause"
+        )
+        self._disabled = {cause: disabled.labels(cause) for cause in CAUSES}
+        self._round_trips = self._counter("store_round_trips", "Requests to the database server.")
+        self._commits = self._counter("store_commits", "Transactions that wrote.")
+
+    def _make_histograms(self) -> None:
+        self._receipt = self._histogram(
+            "receipt_seconds", "From acceptance to the end of a first attempt.", _RECEIPT_S
+        )
+        self._attempt = self._histogram("attempt_seconds", "Length of an attempt.", _ATTEMPT_S)
+        batch = self._histogram("batch_size", "Rows written in one commit.", _BATCH, "kind")
+        self._batch = {kind: batch.labels(kind) for kind in BATCHES}
+
+    def _make_gauges(self) -> None:
+        self._in_flight = self._gauge("in_flight", "Attempts under way.", mode="livesum")
+        self._oldest_due = self._gauge(
+            "oldest_due_age_seconds", "How long the longest-waiting due delivery has been due."
+        )
+        deliveries = self._gauge("deliveries", "Unfinished deliveries, by state.", "state")
+        self._unfinished = {
+            name: deliveries.labels(name) for name in ("waiting", "leased", "parked")
+        }
+        self._due = self._gauge("deliveries_due", "Deliveries that are due now.")
+        ledger = self._gauge("ledger", "The columns of the latest audit.", "column")
+        self._ledger = {name: ledger.labels(name) for name in ("accepted", *COLUMNS)}
+        self._unaccounted = self._gauge(
+            "unaccounted", "Deliveries that the latest audit could not place; must be 0."
+        )
+        self._audited = self._gauge("audit_timestamp_seconds", "When the latest audit began.")
+        build = self._gauge("build_info", "The running version.", "version")
+        build.labels(__version__).set(1)
+
+    # --- core.ports.Meters ---
+
+    def accepted(self, messages: int, deliveries: int) -> None:
+        self._messages.inc(messages)
+        self._deliveries.inc(deliveries)
+
+    def attempted(self, reason: Reason, total_us: int, late: bool) -> None:
+        self._attempts[reason].inc()
+        self._attempt.observe(total_us / 1_000_000)
+        if late:
+            self._late.inc()
+
+    def received(self, after_us: int) -> None:
+        self._receipt.observe(max(after_us, 0) / 1_000_000)
+
+    def settled(self, state: State, reason: str | None) -> None:
+        self._settled[state].inc()
+        if state is State.DEAD and reason in self._dead:
+            self._dead[reason].inc()
+
+    def batch(self, kind: str, size: int) -> None:
+        self._batch[kind].observe(size)
+
+    def in_flight(self, count: int) -> None:
+        self._in_flight.set(count)
+
+    def endpoint_disabled(self, cause: str) -> None:
+        self._disabled[cause].inc()
+
+    # --- what is looked at now and then ---
+
+    def audited(self, report: AuditReport, backlog: Backlog) -> None:
+        """Show what an audit found (`Auditor(on_report=…)`)."""
+        for name, gauge in self._ledger.items():
+            gauge.set(getattr(report.total, name))
+        self._unaccounted.set(report.unaccounted)
+        self._audited.set(report.at_us / 1_000_000)
+        for name, gauge in self._unfinished.items():
+            gauge.set(getattr(backlog, name))
+        self._due.set(backlog.due)
+        self._count_store()
+
+    def expose(self, oldest_due_age_s: float) -> bytes:
+        """The text that Prometheus reads (format 0.0.4)."""
+        self._oldest_due.set(oldest_due_age_s)
+        self._count_store()
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
+
+    def _count_store(self) -> None:
+        for name, counter in (("round_trips", self._round_trips), ("commits", self._commits)):
+            now: int = getattr(self._store, name, 0)
+            counter.inc(max(now - self._store_seen[name], 0))
+            self._store_seen[name] = now
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"homing_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"homing_{name}", meaning, labels, buckets=buckets, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str, mode: Any = "mostrecent") -> Gauge:
+        return Gauge(
+            f"homing_{name}", meaning, labels, multiprocess_mode=mode, registry=self.registry
+        )
+
+
+def watch_process(metrics: Metrics) -> None:
+    """Also show this process's CPU, memory and open files; only where there is one process."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        ProcessCollector(registry=metrics.registry)
