@@ -64,7 +64,7 @@ def _with_kept_secret(settings: Settings, make_secret: bool) -> Settings:
     path = Path(f"{database}.secret")
     if not make_secret and (database is None or not path.exists()):
         return settings
-    text = _new_secret() if database is None else _kept_secret(path)
+    text = _new_secret() if database is None else keep_secret(path)
     return dataclasses.replace(settings, secret=SecretText(text))
 
 
@@ -72,7 +72,7 @@ def _new_secret() -> str:
     return base64.urlsafe_b64encode(SystemChance().entropy(_SECRET_BYTES)).decode()
 
 
-def _kept_secret(path: Path) -> str:
+def keep_secret(path: Path) -> str:
     """The secret in `path`, made if there is none; two processes that start at once agree.
 
     Raises:

@@ -7,7 +7,11 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from starlette.types import ASGIApp
+
 from homing import __version__
+from homing.cli.metrics import PrometheusMeters
+from homing.core.errors import StoreError
 from homing.core.journal import Journal
 from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
@@ -25,8 +29,13 @@ from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
+from homing.web.app import create_app
+from homing.web.operations.health import Vitals
 
 _log = logging.getLogger("homing")
+
+#: how often the backlog is compared with its limit, where one was set
+_GATE_S: Final = 1.0
 
 USER_AGENT: Final = f"Homing/{__version__}"
 
@@ -44,8 +53,12 @@ class Runtime:
         clock, chance = SystemClock(), SystemChance()
         self.journal = Journal(clock, process_name())
         self.sender = make_sender(settings)
+        self.meters = PrometheusMeters()
         self.health = HealthKeeper(
-            store, clock, disable_after_s=settings.disable_after_s or float("inf")
+            store,
+            clock,
+            disable_after_s=settings.disable_after_s or float("inf"),
+            meters=self.meters,
         )
         self.dispatcher = Dispatcher(
             store,
@@ -55,16 +68,20 @@ class Runtime:
             Envelopes(HeaderStyle(settings.header_style), USER_AGENT),
             limits=dispatch_limits(settings),
             health=self.health,
+            meters=self.meters,
         )
         self.intake = Intake(
             store,
             chance,
             self.journal,
             hands=self.dispatcher,
+            meters=self.meters,
             lease_s=settings.lease_s,
             event_id_s=settings.event_id_h * 3600,
         )
-        self.auditor = Auditor(store, clock, every_s=settings.audit_every_s)
+        self.auditor = Auditor(
+            store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
+        )
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.service = Service(
             store=store,
@@ -90,8 +107,25 @@ class Runtime:
             ("sweeper", self.sweeper.run()),
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
+            ("gate", self._keep_gate()),
         ):
             self._tasks.append(self._spawn(name, work))
+
+    def make_app(self) -> ASGIApp:
+        """The API of this process."""
+        return create_app(self.service, vitals=self.vitals, metrics=self.meters.text)
+
+    def vitals(self) -> Vitals:
+        """What this process knows of itself at the moment."""
+        audited = self.auditor.latest
+        return Vitals(
+            stopping=self.stopping,
+            dispatching=not self.failed.is_set(),
+            accepting=self.intake.closed_because,
+            balanced=audited.is_balanced if audited else None,
+            unaccounted=audited.unaccounted if audited else 0,
+            audited_at_us=audited.at_us if audited else None,
+        )
 
     async def drain(self, within_s: float) -> bool:
         """Finish what was begun; whether everything was."""
@@ -106,6 +140,23 @@ class Runtime:
         """Let go of connections and of the database."""
         await self.sender.close()
         await self.store.close()
+
+    async def _keep_gate(self) -> None:
+        """Close the door while more is unfinished than was allowed; open it again below that."""
+        limit = self.settings.backlog_max
+        while limit:
+            try:
+                backlog = await self.store.backlog(self.journal.clock.now_us())
+            except StoreError:
+                backlog = None  # whoever accepts is told so by the store itself
+            if backlog is not None:
+                unfinished = backlog.waiting + backlog.leased
+                self.intake.closed_because = (
+                    f"{unfinished} deliveries are unfinished, HOMING_BACKLOG_MAX is {limit}"
+                    if unfinished > limit
+                    else None
+                )
+            await asyncio.sleep(_GATE_S)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

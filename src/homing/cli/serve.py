@@ -108,7 +108,7 @@ def _say_where(settings: Settings, listener: socket.socket) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool) -> int:
     async with _running(settings, migrate=not is_worker) as runtime:
-        app = make_app(runtime)
+        app = runtime.make_app()
         server = make_server(app)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         if not is_worker:
