@@ -1,0 +1,156 @@
+"""The request that is made for an attempt: whose headers, which signature."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+import standardwebhooks
+from support.making import make_delivery, make_endpoint, make_message
+
+from homing.core.ports import Request, Work
+from homing.core.resources import Endpoint, Secret
+from homing.core.signature import HeaderStyle, generate_secret, parse_secret, sign
+from homing.dispatch.envelope import Envelopes, build_request, prepare
+
+AT_US = 1_767_225_600_123_456
+AT_S = AT_US // 1_000_000
+SECRET = generate_secret(bytes(24))
+OLDER = generate_secret(bytes(range(24)))
+BODY = b'{"amount": 1}'
+
+
+def endpoint(**fields: object) -> Endpoint:
+    given = {"id": "ep_1", "url": "https://example.com/hook", "secrets": (Secret(key=SECRET),)}
+    return make_endpoint("app_1", **(given | fields))
+
+
+def request_for(
+    whose: Endpoint, style: HeaderStyle = HeaderStyle.WEBHOOK, at_us: int = AT_US
+) -> Request:
+    return build_request(prepare(whose, style, "Homing/9"), "msg_1", BODY, at_us)
+
+
+def test_a_request_says_what_it_is_and_who_signed_it() -> None:
+    request = request_for(endpoint())
+    assert request == Request(
+        url="https://example.com/hook",
+        headers=(
+            ("content-type", "application/json"),
+            ("user-agent", "Homing/9"),
+            ("webhook-id", "msg_1"),
+            ("webhook-timestamp", str(AT_S)),
+            ("webhook-signature", sign("msg_1", AT_S, BODY, [parse_secret(SECRET)])),
+        ),
+        body=BODY,
+        pool=endpoint().id,
+    )
+
+
+def test_the_headers_can_have_svix_s_names() -> None:
+    names = [name for name, _ in request_for(endpoint(), HeaderStyle.SVIX).headers]
+    assert names[-3:] == ["svix-id", "svix-timestamp", "svix-signature"]
+
+
+def test_every_secret_that_is_live_at_the_time_signs() -> None:
+    rotated = endpoint(
+        secrets=(Secret(key=SECRET), Secret(key=OLDER, expires_at_us=AT_US + 1_000_000))
+    )
+    during = dict(request_for(rotated).headers)["webhook-signature"]
+    after = dict(request_for(rotated, at_us=AT_US + 1_000_000).headers)["webhook-signature"]
+    assert (len(during.split(" ")), len(after.split(" "))) == (2, 1)
+
+
+def test_without_a_live_secret_there_is_no_request() -> None:
+    lapsed = endpoint(secrets=(Secret(key=SECRET, expires_at_us=AT_US),))
+    with pytest.raises(ValueError, match="at least one live secret"):
+        request_for(lapsed)
+
+
+def test_an_endpoint_s_own_headers_are_sent_with_their_case() -> None:
+    request = request_for(endpoint(headers={"X-Tenant": "Ä 1", "authorization": "Bearer t"}))
+    assert ("X-Tenant", "Ä 1") in request.headers
+    assert ("authorization", "Bearer t") in request.headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Webhook-Id",
+        "WEBHOOK-SIGNATURE",
+        "svix-id",
+        "Svix-Anything",
+        "Content-Type",
+        "content-length",
+        "Transfer-Encoding",
+        "Host",
+        "Connection",
+        "User-Agent",
+        "Expect",
+        "Upgrade",
+        "TE",
+    ],
+)
+def test_an_endpoint_s_own_headers_never_override_ours(name: str) -> None:
+    plain = request_for(endpoint())
+    assert request_for(endpoint(headers={name: "evil"})) == plain
+
+
+def test_credentials_in_the_url_become_a_header_that_nothing_overrides() -> None:
+    request = request_for(
+        endpoint(url="https://me:secret@example.com/x", headers={"Authorization": "other"})
+    )
+    assert request.url == "https://example.com/x"
+    found = [value for name, value in request.headers if name.lower() == "authorization"]
+    assert found == ["Basic bWU6c2VjcmV0"]
+
+
+def test_of_two_headers_that_differ_in_case_only_one_is_sent() -> None:
+    request = request_for(endpoint(headers={"X-A": "1", "x-a": "2"}))
+    assert [value for name, value in request.headers if name.lower() == "x-a"] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-A": "1\r\nX-B: 2"},
+        {"X-A": "1\n"},
+        {"X-A": "\x00"},
+        {"X-A\r\nX-B": "2"},
+        {"X A": "1"},
+        {"": "1"},
+        {"X:": "1"},
+        {"X-A": "x" * 8_193},
+    ],
+)
+def test_a_header_that_could_break_the_request_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="expected a header that HTTP allows"):
+        prepare(endpoint(headers=headers), HeaderStyle.WEBHOOK, "Homing/9")
+
+
+@pytest.mark.parametrize("fields", [{"url": "ftp://x/"}, {"secrets": (Secret(key="whsec_"),)}])
+def test_an_endpoint_that_cannot_be_sent_to_says_why(fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        prepare(endpoint(**fields), HeaderStyle.WEBHOOK, "Homing/9")
+
+
+def test_an_envelope_is_remembered_until_its_endpoint_changes() -> None:
+    envelopes = Envelopes(HeaderStyle.WEBHOOK, "Homing/9")
+    before = endpoint()
+    message = make_message(payload=BODY)
+    work = Work(make_delivery(), message, before)
+    changed = Work(
+        make_delivery(),
+        message,
+        msgspec.structs.replace(before, version=before.version + 1, headers={"X-New": "1"}),
+    )
+    assert envelopes(work, AT_US) == envelopes(work, AT_US)
+    assert ("X-New", "1") not in envelopes(work, AT_US).headers
+    assert ("X-New", "1") in envelopes(changed, AT_US).headers
+
+
+def test_what_is_sent_verifies_with_a_receiver_s_library() -> None:
+    at_us = int(datetime.now(UTC).timestamp()) * 1_000_000
+    request = request_for(endpoint(), at_us=at_us)
+    standardwebhooks.Webhook(SECRET).verify(request.body, dict(request.headers))
