@@ -18,6 +18,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -27,6 +28,9 @@ from homing.core.lifecycle import DeadReason, State
 from homing.core.outcome import Reason
 from homing.core.ports import Backlog
 from homing.insight.ledger import COLUMNS, AuditReport
+
+# They double the length of the page, and rates do not need them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 #: kinds of batches that are written
 BATCHES: Final = ("accept", "claim", "settle")
