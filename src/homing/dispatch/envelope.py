@@ -60,14 +60,16 @@ class Envelope(NamedTuple):
 def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope:
     """What all requests to `endpoint`, as it is now, have in common.
 
+    A URL that cannot be dialled is left as it is: the sender says what is wrong with it.
+
     Raises:
-        ValueError: its URL, a header or a secret cannot be used; says which.
+        ValueError: a header or a secret cannot be used; says which.
     """
-    url = parse_url(endpoint.url)
+    url, authorization = _split_url(endpoint.url)
     headers = [("content-type", "application/json"), ("user-agent", user_agent)]
     taken = set(_OURS)
-    if url.authorization is not None:
-        headers.append(("authorization", url.authorization))
+    if authorization is not None:
+        headers.append(("authorization", authorization))
         taken.add("authorization")
     for name, value in endpoint.headers.items():
         if not is_header_name(name) or not is_header_value(value):
@@ -76,7 +78,7 @@ def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope
             headers.append((name, value))
             taken.add(name.lower())
     return Envelope(
-        url=str(url),
+        url=url,
         headers=tuple(headers),
         keys=tuple((parse_secret(s.key), s.expires_at_us) for s in endpoint.secrets),
         names=header_names(style),
@@ -127,7 +129,7 @@ class Envelopes:
         """The signed request for an attempt begun at `at_us`.
 
         Raises:
-            ValueError: no usable URL, header or key.
+            ValueError: no usable header or key.
         """
         assert work.endpoint is not None
         assert work.message.payload is not None
@@ -143,6 +145,15 @@ class Envelopes:
             self._remembered.pop(next(iter(self._remembered)))
         self._remembered[endpoint.id] = (endpoint.version, envelope)
         return envelope
+
+
+def _split_url(text: str) -> tuple[str, str | None]:
+    """The URL without credentials, and these as the value of a header."""
+    try:
+        url = parse_url(text)
+    except ValueError:
+        return text, None
+    return str(url), url.authorization
 
 
 def is_header_name(text: str) -> bool:
