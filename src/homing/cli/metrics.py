@@ -141,13 +141,16 @@ class PrometheusMeters:
         for state, gauge in self._states.items():
             gauge.set(getattr(backlog, state))
         self._due.set(backlog.due)
-        oldest_us = backlog.oldest_due_at_us
-        self._oldest.set(0 if oldest_us is None else max(0, report.at_us - oldest_us) * _MICRO)
         self._unaccounted.set(report.unaccounted)
         self._audited.set(report.at_us * _MICRO)
 
-    def text(self) -> bytes:
-        """All series, in Prometheus's text format."""
+    def text(self, oldest_due_age_s: float) -> bytes:
+        """All series, in Prometheus's text format.
+
+        Args:
+            oldest_due_age_s: how long the oldest due delivery has been due, at this moment.
+        """
+        self._oldest.set(oldest_due_age_s)
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
