@@ -204,7 +204,8 @@ class Deliveries(Protocol):
         An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
         history. `before` None adds a delivery, unless there is one for that message and endpoint.
         Where the row has moved on, its attempt is written marked late, its log line with
-        `rows_written` 0, and nothing else.
+        `rows_written` 0, and nothing else. An attempt that is recorded already stays as it is, so
+        the same batch can be settled again after an error that left open whether it was written.
 
         Returns:
             Per change, in order: whether it was written.

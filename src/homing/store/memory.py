@@ -128,7 +128,7 @@ class MemoryStore:
             target[change.id] = change.after
         if change.attempt is not None:
             attempt = _replace(change.attempt, late=change.attempt.late or not written)
-            self.attempted[attempt.message_id, attempt.id] = attempt
+            self.attempted.setdefault((attempt.message_id, attempt.id), attempt)
         self.lines.append(_replace(change.entry, rows_written=int(written)))
         return written
 

@@ -1,0 +1,341 @@
+-- Every statement of the SQLite store. A statement that says ASC also exists as
+-- `<name>_descending`, with DESC in its place (see queries.py).
+-- Statements of the hot path take positional parameters, in the order of the table's columns:
+-- binding a tuple costs a third of binding names.
+
+-- name: create_migrations
+-- Which migrations were applied; it comes before the first of them.
+CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY);
+
+-- name: applied_migrations
+SELECT name FROM migrations ORDER BY name;
+
+-- name: insert_migration
+INSERT INTO migrations (name) VALUES (?);
+
+-- name: beat
+-- A write that changes nothing anyone reads.
+INSERT INTO pulse (one, beats) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET beats = beats + 1;
+
+-- name: application_version
+SELECT version FROM resources WHERE kind = 'application' AND id = ?;
+
+-- name: find_key
+SELECT * FROM keys WHERE digest = ? AND expires_at_us > ?;
+
+-- name: insert_key
+-- Replaces an expired one; the caller has looked for one that is not.
+INSERT OR REPLACE INTO keys (digest, fingerprint, message_id, status, body, expires_at_us)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: delete_expired_keys
+DELETE FROM keys WHERE digest IN (
+    SELECT digest FROM keys WHERE expires_at_us <= ? ORDER BY expires_at_us LIMIT ?
+);
+
+-- name: insert_message
+INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_delivery
+INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_history
+INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_attempt
+-- Once recorded it stays as it is: the same batch may come again after an unclear error.
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- name: insert_line
+-- The line's number is given by the table.
+INSERT INTO delivery_log VALUES
+    (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: take_delivery
+-- The fence: only the row that the decision was made on leaves its place.
+DELETE FROM deliveries WHERE message_id = ? AND endpoint_id = ? AND version = ?;
+
+-- name: take_history
+-- The fence, for what had finished.
+DELETE FROM history WHERE message_id = ? AND endpoint_id = ? AND version = ?;
+
+-- name: due_deliveries
+-- Walks deliveries_ready from its beginning and stops at the limit. The write lock is held, so no
+-- other dispatcher sees these rows before they are written.
+SELECT * FROM deliveries WHERE ready_at_us <= :at_us
+ORDER BY ready_at_us, message_id, endpoint_id LIMIT :count;
+
+-- name: next_ready_at_us
+SELECT ready_at_us FROM deliveries WHERE ready_at_us IS NOT NULL ORDER BY ready_at_us LIMIT 1;
+
+-- name: parked_endpoints
+SELECT DISTINCT app_id, endpoint_id FROM deliveries WHERE state = 'parked'
+ORDER BY app_id, endpoint_id;
+
+-- name: backlog_states
+SELECT state, COUNT(*) FROM deliveries GROUP BY state;
+
+-- name: backlog_due
+SELECT COUNT(*), MIN(ready_at_us) FROM deliveries WHERE ready_at_us <= :at_us;
+
+-- name: resource_by_id
+SELECT document, version FROM resources WHERE kind = :kind AND scope = :scope AND id = :name;
+
+-- name: resource_by_uid
+SELECT document, version FROM resources WHERE kind = :kind AND scope = :scope AND uid = :name;
+
+-- name: resources_by_ids
+SELECT document, version FROM resources
+WHERE kind = :kind AND id IN (SELECT value FROM json_each(:ids)) ORDER BY id;
+
+-- name: list_resources
+SELECT document, version FROM resources
+WHERE kind = :kind AND scope = :scope AND id >= :low AND id < :high
+ORDER BY id ASC LIMIT :limit;
+
+-- name: insert_resource
+INSERT INTO resources (kind, scope, id, uid, version, document)
+VALUES (:kind, :scope, :id, :uid, :version, :document);
+
+-- name: update_resource
+UPDATE resources SET uid = :uid, version = :version, document = :document
+WHERE kind = :kind AND scope = :scope AND id = :id AND version = :version - 1;
+
+-- name: touch_application
+UPDATE resources SET version = version + 1 WHERE kind = 'application' AND id = ?;
+
+-- name: delete_resource
+DELETE FROM resources WHERE kind = :kind AND scope = :scope AND id = :id;
+
+-- name: delete_endpoints_of
+DELETE FROM resources WHERE kind = 'endpoint' AND scope = ?;
+
+-- name: message_by_id
+SELECT * FROM messages WHERE id = ?;
+
+-- name: message_by_event_id
+SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id DESC LIMIT 1;
+
+-- name: messages_by_ids
+SELECT * FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: first_message
+SELECT accepted_at_us FROM messages ORDER BY id LIMIT 1;
+
+-- name: list_messages
+-- The filters after the bounds are looked at row by row.
+SELECT * FROM messages
+WHERE app_id = :app_id AND id >= :low AND id < :high
+    AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+    AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
+    AND (:tag IS NULL OR :tag IN (SELECT value FROM json_each(tags)))
+ORDER BY id ASC LIMIT :limit;
+
+-- name: expunge_message
+UPDATE messages SET payload = NULL WHERE id = ?;
+
+-- name: delivery
+SELECT * FROM placed WHERE message_id = ? AND endpoint_id = ? LIMIT 1;
+
+-- name: list_deliveries_of_endpoint
+-- Merges two index walks, hot and history, and stops at the limit; filters are looked at row by row.
+SELECT placed.* FROM placed
+WHERE endpoint_id = :endpoint_id AND message_id >= :message_low AND message_id < :message_high
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = placed.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))))
+ORDER BY message_id ASC LIMIT :limit;
+
+-- name: list_deliveries_of_message
+-- By primary key.
+SELECT placed.* FROM placed
+WHERE message_id = :message_id AND endpoint_id >= :endpoint_low AND endpoint_id < :endpoint_high
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = placed.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))))
+ORDER BY endpoint_id ASC LIMIT :limit;
+
+-- name: list_deliveries
+-- Of everyone, along the primary keys.
+SELECT placed.* FROM placed
+WHERE (message_id, endpoint_id) >= (:message_low, :endpoint_low)
+    AND (message_id, endpoint_id) < (:message_high, :endpoint_high)
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = placed.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))))
+ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
+
+-- name: list_deliveries_of_app
+-- Walks the application's messages, and from each to its deliveries: in both tables, merged.
+SELECT placed.* FROM messages CROSS JOIN deliveries AS placed ON placed.message_id = messages.id
+WHERE messages.app_id = :app_id AND messages.id >= :message_low AND messages.id <= :message_high
+    AND (messages.id, endpoint_id) >= (:message_low, :endpoint_low)
+    AND (messages.id, endpoint_id) < (:message_high, :endpoint_high)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+    AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
+UNION ALL
+SELECT placed.* FROM messages CROSS JOIN history AS placed ON placed.message_id = messages.id
+WHERE messages.app_id = :app_id AND messages.id >= :message_low AND messages.id <= :message_high
+    AND (messages.id, endpoint_id) >= (:message_low, :endpoint_low)
+    AND (messages.id, endpoint_id) < (:message_high, :endpoint_high)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+    AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
+ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
+
+-- name: list_dead_of_endpoint
+-- The three that follow walk an index of dead letters only.
+SELECT placed.* FROM history AS placed
+WHERE state = 'dead' AND endpoint_id = :endpoint_id
+    AND message_id >= :message_low AND message_id < :message_high
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = placed.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))))
+ORDER BY message_id ASC LIMIT :limit;
+
+-- name: list_dead_of_app
+SELECT placed.* FROM history AS placed
+WHERE state = 'dead' AND app_id = :app_id
+    AND (message_id, endpoint_id) >= (:message_low, :endpoint_low)
+    AND (message_id, endpoint_id) < (:message_high, :endpoint_high)
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = placed.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))))
+ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
+
+-- name: list_dead
+SELECT placed.* FROM history AS placed
+WHERE state = 'dead'
+    AND (message_id, endpoint_id) >= (:message_low, :endpoint_low)
+    AND (message_id, endpoint_id) < (:message_high, :endpoint_high)
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = placed.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))))
+ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
+
+-- name: attempt
+SELECT * FROM attempts WHERE message_id = ? AND id = ?;
+
+-- name: list_attempts_of_endpoint
+SELECT * FROM attempts
+WHERE endpoint_id = :endpoint_id AND id >= :low AND id < :high
+    AND app_id = :app_id
+    AND (:succeeded IS NULL OR (reason = 'ok') = :succeeded)
+    AND (:status_class IS NULL OR coalesce(status, 0) / 100 * 100 = :status_class)
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = attempts.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
+            AND (:tag IS NULL OR :tag IN (SELECT value FROM json_each(tags)))))
+ORDER BY id ASC LIMIT :limit;
+
+-- name: list_attempts_of_message
+SELECT * FROM attempts
+WHERE message_id = :message_id AND id >= :low AND id < :high
+    AND (:endpoint_id IS NULL OR endpoint_id = :endpoint_id)
+    AND app_id = :app_id
+    AND (:succeeded IS NULL OR (reason = 'ok') = :succeeded)
+    AND (:status_class IS NULL OR coalesce(status, 0) / 100 * 100 = :status_class)
+    AND (:any_message OR EXISTS (
+        SELECT 1 FROM messages WHERE messages.id = attempts.message_id
+            AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
+            AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
+            AND (:tag IS NULL OR :tag IN (SELECT value FROM json_each(tags)))))
+ORDER BY id ASC LIMIT :limit;
+
+-- name: attempt_counts
+SELECT reason, COUNT(*) FROM attempts
+WHERE endpoint_id = :endpoint_id AND id >= :low AND id < :high GROUP BY reason;
+
+-- name: expunge_attempt
+UPDATE attempts SET response_body = NULL, response_headers = NULL
+WHERE message_id = ? AND id = ?;
+
+-- name: log_lines
+-- One writer at a time: lines become visible in the order of their numbers.
+SELECT * FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit;
+
+-- name: log_lines_of_app
+SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line LIMIT :limit;
+
+-- name: next_book
+-- The first message id of the range that has anything to count: empty windows are skipped.
+SELECT min(message_id) FROM (
+    SELECT min(message_id) AS message_id FROM deliveries
+    WHERE message_id >= :low AND message_id < :high
+    UNION ALL
+    SELECT min(message_id) FROM history WHERE message_id >= :low AND message_id < :high
+    UNION ALL
+    SELECT min(message_id) FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1 AND message_id >= :low AND message_id < :high
+);
+
+-- name: count_born
+-- Deliveries that the log says were made. One announced twice (mended by hand) counts once.
+SELECT endpoint_id, app_id, 'accepted', COUNT(*) FROM (
+    SELECT DISTINCT message_id, endpoint_id, app_id FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1 AND message_id >= :low AND message_id < :high
+)
+GROUP BY endpoint_id, app_id;
+
+-- name: count_placed
+SELECT endpoint_id, app_id, state, COUNT(*) FROM placed
+WHERE message_id >= :low AND message_id < :high
+GROUP BY endpoint_id, app_id, state;
+
+-- name: find_unaccounted
+-- Said to be made, but in neither table.
+SELECT DISTINCT message_id, endpoint_id FROM delivery_log AS line
+WHERE from_state IS NULL AND rows_written = 1 AND message_id >= :low AND message_id < :high
+    AND NOT EXISTS (
+        SELECT 1 FROM deliveries AS hot
+        WHERE hot.message_id = line.message_id AND hot.endpoint_id = line.endpoint_id)
+    AND NOT EXISTS (
+        SELECT 1 FROM history
+        WHERE history.message_id = line.message_id AND history.endpoint_id = line.endpoint_id)
+ORDER BY message_id, endpoint_id LIMIT :limit;
+
+-- name: find_unannounced
+-- In a table, but never said to be made.
+SELECT DISTINCT message_id, endpoint_id FROM placed
+WHERE message_id >= :low AND message_id < :high
+    AND NOT EXISTS (
+        SELECT 1 FROM delivery_log AS line
+        WHERE from_state IS NULL AND rows_written = 1
+            AND line.message_id = placed.message_id AND line.endpoint_id = placed.endpoint_id)
+ORDER BY message_id, endpoint_id LIMIT :limit;
+
+-- name: find_doubled
+-- In both tables.
+SELECT message_id, endpoint_id FROM deliveries INNER JOIN history USING (message_id, endpoint_id)
+WHERE message_id >= :low AND message_id < :high
+ORDER BY message_id, endpoint_id LIMIT :limit;
+
+-- name: find_uncounted
+-- Messages with another number of "accepted" lines than deliveries made at acceptance.
+SELECT id, '' FROM messages
+WHERE id >= :low AND id < :high AND fanout <> (
+    SELECT COUNT(*) FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1
+        AND message_id = messages.id AND op = 'accepted')
+ORDER BY id LIMIT :limit;

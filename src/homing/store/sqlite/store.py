@@ -1,0 +1,220 @@
+"""The store on one SQLite file: for one machine, any number of processes.
+
+Writes go through one thread with group commit (`writer`), reads through a few threads with
+connections of their own, each call in one snapshot. WAL lets them run side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from homing.core.errors import Unavailable
+from homing.core.identifiers import DeliveryId
+from homing.core.lifecycle import Delivery
+from homing.core.outcome import Reason
+from homing.core.ports import (
+    AttemptFilter,
+    Backlog,
+    DeliveryFilter,
+    LedgerRow,
+    LogCursor,
+    LoggedEntry,
+    MessageFilter,
+    Misfit,
+    Page,
+    Span,
+)
+from homing.core.records import (
+    Acceptance,
+    AcceptResult,
+    Attempt,
+    Change,
+    Claimed,
+    Message,
+    Reply,
+    RequestKey,
+)
+from homing.core.resources import Resource
+from homing.store.sqlite import reads, writes
+from homing.store.sqlite.connection import connect
+from homing.store.sqlite.errors import store_error
+from homing.store.sqlite.writer import Writer
+
+R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
+P = ParamSpec("P")
+
+#: readers at the same time; the machine's other work needs the cores more
+_READERS_MAX = 2
+
+
+class SqliteStore:
+    """The store's contract on one SQLite file. Open it with `open_sqlite`."""
+
+    def __init__(self, path: str, *, inline: bool = False) -> None:
+        self.round_trips = 0  #: calls that went to the database
+        self._path = path
+        self._inline = inline
+        self._writer = Writer(connect(path), inline=inline)
+        self._pool = ThreadPoolExecutor(_READERS_MAX, thread_name_prefix="homing-reader")
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._closed = False
+
+    @property
+    def commits(self) -> int:
+        """Transactions that were committed."""
+        return self._writer.commits
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._writer.close()
+        await asyncio.to_thread(self._pool.shutdown)
+        for db in self._connections:
+            db.close()
+        self._connections.clear()
+
+    async def _write(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        self.round_trips += 1
+        return await self._writer.submit(lambda db: work(db, *args, **kwargs))
+
+    async def _read(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        self.round_trips += 1
+        if self._closed:
+            raise Unavailable("the store is closed")
+
+        def run() -> T:
+            try:
+                db = self._reader()
+                db.execute("BEGIN")
+                try:
+                    return work(db, *args, **kwargs)
+                finally:
+                    db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise store_error(error) from error
+
+        if self._inline:
+            return run()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+
+    def _reader(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = connect(self._path)
+            db.execute("PRAGMA query_only = ON")
+            self._local.db = db
+            self._connections.append(db)
+        return db
+
+    async def ping(self) -> None:
+        await self._write(writes.beat)
+
+    async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
+        return await self._write(writes.accept, batch)
+
+    async def claim(
+        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+    ) -> list[Claimed]:
+        return await self._write(writes.claim, decide, at_us, count)
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        return await self._write(writes.settle, changes)
+
+    async def next_ready_at_us(self) -> int | None:
+        return await self._read(reads.next_ready_at_us)
+
+    async def parked_endpoints(self) -> list[tuple[str, str]]:
+        return await self._read(reads.parked_endpoints)
+
+    async def backlog(self, at_us: int) -> Backlog:
+        return await self._read(reads.backlog, at_us)
+
+    async def get(self, kind: type[R], scope: str, name: str) -> R | None:
+        return await self._read(reads.get, kind, scope, name)
+
+    async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
+        return await self._read(reads.by_ids, kind, ids)
+
+    async def put(
+        self,
+        resource: Resource,
+        *,
+        touch: str | None = None,
+        key: RequestKey | None = None,
+        reply: Reply | None = None,
+    ) -> None:
+        await self._write(writes.put, resource, touch, key, reply)
+
+    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+        await self._write(writes.delete, resource, touch)
+
+    async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
+        return await self._read(reads.recall, key, at_us)
+
+    async def remember(self, key: RequestKey, reply: Reply, *, at_us: int) -> None:
+        await self._write(writes.remember, key, reply, at_us)
+
+    async def message(self, app_id: str, name: str) -> Message | None:
+        return await self._read(reads.message, app_id, name)
+
+    async def messages(self, which: MessageFilter, page: Page) -> list[Message]:
+        return await self._read(reads.messages, which, page)
+
+    async def messages_by_ids(self, ids: Sequence[str]) -> dict[str, Message]:
+        return await self._read(reads.messages_by_ids, ids)
+
+    async def delivery(self, which: DeliveryId) -> Delivery | None:
+        return await self._read(reads.delivery, which)
+
+    async def deliveries(self, which: DeliveryFilter, page: Page) -> list[Delivery]:
+        return await self._read(reads.deliveries, which, page)
+
+    async def attempt(self, message_id: str, attempt_id: str) -> Attempt | None:
+        return await self._read(reads.attempt, message_id, attempt_id)
+
+    async def attempts(self, which: AttemptFilter, page: Page) -> list[Attempt]:
+        return await self._read(reads.attempts, which, page)
+
+    async def attempt_counts(self, endpoint_id: str, span: Span) -> dict[Reason, int]:
+        return await self._read(reads.attempt_counts, endpoint_id, span)
+
+    async def expunge_message(self, message_id: str) -> None:
+        await self._write(writes.expunge_message, message_id)
+
+    async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
+        await self._write(writes.expunge_attempt, message_id, attempt_id)
+
+    async def log(
+        self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+    ) -> list[LoggedEntry]:
+        return await self._read(reads.log, cursor, limit, app_id)
+
+    async def first_accepted_at_us(self) -> int | None:
+        return await self._read(reads.first_accepted_at_us)
+
+    async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
+        return await self._read(reads.ledger, span, window_s)
+
+    async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
+        return await self._read(reads.misfits, span, limit)
+
+    # the last of all: within the class, its name hides the built-in `list` from what follows
+    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
+        return await self._read(reads.list_resources, kind, scope, page)
