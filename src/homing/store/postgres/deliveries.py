@@ -1,0 +1,250 @@
+"""Accepting, claiming and settling: the hot path, in as few round trips as there can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from homing.core.identifiers import DeliveryId
+from homing.core.lifecycle import Delivery, State
+from homing.core.ports import Backlog
+from homing.core.records import (
+    Acceptance,
+    Accepted,
+    AcceptResult,
+    Change,
+    Claimed,
+    Conflicting,
+    Outdated,
+    Repeated,
+)
+from homing.store.postgres.database import Connection, Database
+from homing.store.rows import (
+    attempt_row,
+    delivery_of,
+    delivery_row,
+    entry_row,
+    message_of,
+    message_row,
+)
+
+_DELIVERY_COLUMNS: Final = 18
+#: a line's place in the log is given by the database
+_NO_PLACE: Final = (None, None)
+#: keys stored between two removals of expired ones; each removes up to twice as many
+_KEYS_BETWEEN: Final = 1_000
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class PostgresDeliveries:
+    """`core.ports.Deliveries` on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._keys_stored = 0
+
+    async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
+        results: dict[str, AcceptResult] = {}
+        waiting = list(batch)
+        while waiting:
+            items, waiting = _apart(waiting, lambda item: (key.digest for key in item.keys))
+            results |= await self._accept(items)
+        return [results[item.message.id] for item in batch]
+
+    async def _accept(self, items: Sequence[Acceptance]) -> dict[str, AcceptResult]:
+        """Accept items that share no key, by message id."""
+        rows = await self._database.write("accept", *_acceptance_parameters(items))
+        if not rows:
+            results: dict[str, AcceptResult] = {item.message.id: Accepted() for item in items}
+        else:
+            outdated = {row[0] for row in rows if row[1] is None}
+            seen = {row[1]: row for row in rows if row[1] is not None}
+            results = {item.message.id: _judge(item, seen, outdated) for item in items}
+        await self._forget_keys(items)
+        return results
+
+    async def _forget_keys(self, items: Sequence[Acceptance]) -> None:
+        self._keys_stored += sum(len(item.keys) for item in items)
+        if self._keys_stored >= _KEYS_BETWEEN:
+            at_us = min(item.message.accepted_at_us for item in items)
+            count, self._keys_stored = 2 * self._keys_stored, 0
+            await self._database.write("delete_expired_keys", at_us, count)
+
+    async def claim(
+        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+    ) -> list[Claimed]:
+        if not await self._database.query("has_due", at_us):
+            return []
+
+        async def take(connection: Connection) -> list[Claimed]:
+            rows = await self._database.fetch(connection, "due_deliveries", at_us, count)
+            changes = [decide(delivery_of(row)) for row in rows]
+            missed = set()
+            if changes:
+                written = _change_parameters(changes)
+                found = await self._database.fetch(connection, "settle", *written)
+                missed = {DeliveryId(*row) for row in found}
+            return [
+                Claimed(change.after, message_of(row[_DELIVERY_COLUMNS:]))
+                for change, row in zip(changes, rows, strict=True)
+                if change.after.state is State.LEASED
+                and change.id not in missed
+                and row[_DELIVERY_COLUMNS] is not None
+            ]
+
+        return await self._database.transact(take)
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        missed: set[int] = set()
+        waiting = list(changes)
+        while waiting:
+            now, waiting = _apart(waiting, lambda change: (change.id,))
+            missed |= {id(change) for change in await self._settle(now)}
+        return [id(change) not in missed for change in changes]
+
+    async def _settle(self, changes: Sequence[Change]) -> list[Change]:
+        """Settle changes of different deliveries; those that found another version."""
+        rows = await self._database.write("settle", *_change_parameters(changes))
+        if not rows:
+            return []
+        missed = {DeliveryId(*row) for row in rows}
+        return await self._settle_missed([change for change in changes if change.id in missed])
+
+    async def _settle_missed(self, changes: Sequence[Change]) -> list[Change]:
+        """Of these, the ones that were late; the others had been written before.
+
+        When a connection breaks, nobody knows whether the statement was carried out, so it is
+        sent again. What it wrote the first time is recognised by the row, which is then exactly
+        what it was to become, or by the attempt, which is stored and not late.
+        """
+        rows = await self._database.query(
+            "present_deliveries",
+            [change.after.message_id for change in changes],
+            [change.after.endpoint_id for change in changes],
+        )
+        present = {delivery.id: delivery for delivery in map(delivery_of, rows)}
+        attempts = await self._late_attempts(changes)
+        late = [
+            change
+            for change in changes
+            if present.get(change.id) != change.after and attempts.get(_attempt_key(change), True)
+        ]
+        unknown = [change for change in late if _attempt_key(change) not in attempts]
+        if unknown:
+            await self._database.write(
+                "settle_late",
+                [attempt_row(c.attempt, late=True) for c in unknown if c.attempt],
+                [entry_row(c.entry, rows_written=0) + _NO_PLACE for c in unknown],
+            )
+        return late
+
+    async def _late_attempts(self, changes: Sequence[Change]) -> dict[tuple[str, str], bool]:
+        """Whether they came late: the attempts of these changes that are stored, by their ids."""
+        made = [change.attempt for change in changes if change.attempt is not None]
+        if not made:
+            return {}
+        rows = await self._database.query(
+            "present_attempts",
+            [attempt.message_id for attempt in made],
+            [attempt.id for attempt in made],
+        )
+        return {(row[0], row[1]): bool(row[2]) for row in rows}
+
+    async def next_ready_at_us(self) -> int | None:
+        at_us: int | None = (await self._database.query("next_ready_at_us"))[0][0]
+        return at_us
+
+    async def parked_endpoints(self) -> list[tuple[str, str]]:
+        return [(row[0], row[1]) for row in await self._database.query("parked_endpoints")]
+
+    async def backlog(self, at_us: int) -> Backlog:
+        row = (await self._database.browse("backlog", at_us))[0]
+        return Backlog(
+            waiting=row[0], leased=row[1], parked=row[2], due=row[3], oldest_due_at_us=row[4]
+        )
+
+
+def _apart(items: Sequence[T], names: Callable[[T], Iterable[object]]) -> tuple[list[T], list[T]]:
+    """(now, later): those before which no other bears one of their names, and the rest, in order.
+
+    A statement cannot judge one item by what another item of the same statement does.
+    """
+    now: list[T] = []
+    later: list[T] = []
+    taken: set[object] = set()
+    for item in items:
+        own = set(names(item))
+        (now if taken.isdisjoint(own) else later).append(item)
+        taken |= own
+    return now, later
+
+
+def _acceptance_parameters(items: Sequence[Acceptance]) -> tuple[list[Any], ...]:
+    """The parameters of the statement `accept`, in order."""
+    deliveries = [delivery_row(delivery) for item in items for delivery in item.deliveries]
+    lines = [entry_row(e, rows_written=1) + _NO_PLACE for item in items for e in item.entries]
+    keys = {key.digest: (key, item.message) for item in items for key in item.keys}
+    return (
+        [message_row(item.message) for item in items],
+        deliveries,
+        lines,
+        [
+            (key.digest, key.fingerprint, message.id, None, None, key.expires_at_us)
+            for key, message in keys.values()
+        ],
+        [message.accepted_at_us for _, message in keys.values()],
+        [item.message.id for item in items],
+        [item.message.app_id for item in items],
+        [item.application_version for item in items],
+        list({item.message.app_id for item in items}),
+    )
+
+
+def _judge(item: Acceptance, seen: Mapping[bytes, Row], outdated: set[str]) -> AcceptResult:
+    """What became of an item, given what the statement `accept` returned.
+
+    Args:
+        item: to be judged.
+        seen: (…, fingerprint, message id) of known keys, by digest.
+        outdated: ids of messages whose fan-out is outdated.
+    """
+    for key in item.keys:
+        row = seen.get(key.digest)
+        if row is not None:
+            _, _, fingerprint, earlier_id = row
+            same = fingerprint == key.fingerprint and earlier_id is not None
+            return Repeated(earlier_id) if same else Conflicting()
+    return Outdated() if item.message.id in outdated else Accepted()
+
+
+def _change_parameters(changes: Sequence[Change]) -> tuple[list[Row], ...]:
+    """The parameters of the statement `settle`, in order.
+
+    Rows are sorted, so that two statements that meet lock what they share in the same order.
+    """
+    moves: tuple[list[Row], ...] = ([], [], [], [], [])
+    attempts = []
+    lines = []
+    for change in sorted(changes, key=lambda change: change.id):
+        assert change.before is None or change.before.version == change.after.version - 1
+        moves[_move(change)].append(delivery_row(change.after))
+        lines.append(entry_row(change.entry, rows_written=1) + _NO_PLACE)
+        if change.attempt is not None:
+            attempts.append(attempt_row(change.attempt))
+    return (*moves, attempts, lines)
+
+
+def _move(change: Change) -> int:
+    """Which of the first five parameters of `settle` it belongs to."""
+    if change.before is None:
+        assert change.after.is_unfinished, change.after
+        return 4
+    return 2 * (not change.before.is_unfinished) + (
+        change.after.is_unfinished == change.before.is_unfinished
+    )
+
+
+def _attempt_key(change: Change) -> tuple[str, str]:
+    return (change.attempt.message_id, change.attempt.id) if change.attempt else ("", "")

@@ -1,0 +1,48 @@
+"""Brings a PostgreSQL database to the schema that this version needs, or says that it is not."""
+
+from __future__ import annotations
+
+from homing.core.errors import SchemaMismatch
+from homing.store.postgres.database import Connection, Database
+from homing.store.queries import load_migrations
+
+
+async def migrate(database: Database) -> None:
+    """Apply what is missing, all of it or nothing; nodes that start together take turns."""
+
+    async def apply(connection: Connection) -> None:
+        await database.fetch(connection, "lock_migrations")
+        await database.fetch(connection, "create_migrations")
+        applied = await _applied(database, connection)
+        for name, sql in load_migrations("postgres"):
+            if name not in applied:
+                await connection.execute(sql)
+                await database.fetch(connection, "insert_migration", name)
+        await database.fetch(connection, "renumber_log")
+
+    await database.transact(apply)
+
+
+async def check(database: Database) -> None:
+    """Make sure that every migration was applied, and none that this version does not know.
+
+    Raises:
+        SchemaMismatch: says what to do.
+    """
+    if not (await database.query("find_table", "migrations"))[0][0]:
+        raise SchemaMismatch("the database is empty; run `homing migrate`")
+    applied = {row[0] for row in await database.query("applied_migrations")}
+    known = {name for name, _ in load_migrations("postgres")}
+    if known - applied:
+        raise SchemaMismatch(
+            f"the database lacks {', '.join(sorted(known - applied))}; run `homing migrate`"
+        )
+    if applied - known:
+        raise SchemaMismatch(
+            f"the database is newer than this version of Homing, which does not know "
+            f"{', '.join(sorted(applied - known))}; install the version that wrote it"
+        )
+
+
+async def _applied(database: Database, connection: Connection) -> set[str]:
+    return {row[0] for row in await database.fetch(connection, "applied_migrations")}

@@ -1,0 +1,478 @@
+-- Every statement of the PostgreSQL store. Parameters are numbered; a batch is an array of a
+-- table's own row type. Statements run under REPEATABLE READ unless they say otherwise: one that
+-- meets a row changed since it began fails as a whole, and is run again.
+--
+-- NOT IN, never a join, compares two parts of one batch: it is answered by a hash table, while
+-- the planner, which takes every array for ten rows, would compare each with each.
+
+-- name: accept
+-- Store messages with what belongs to them; one that repeats a key, or whose application is not
+-- of the version that its fan-out came from, stores nothing and comes back. Mostly nothing does.
+-- Safe: a key that another transaction writes at this moment is waited for; if that commits, this
+-- statement fails as a whole, and when it is run again the key is seen. Keys are written in
+-- order, so that two of these never wait for each other.
+WITH seen AS MATERIALIZED (
+    SELECT given.message_id, known.digest, known.fingerprint, known.message_id AS earlier_id
+    FROM ROWS FROM (unnest($4::keys[]), unnest($5::bigint[]))
+        AS given (digest, fingerprint, message_id, status, body, expires_at_us, at_us)
+    JOIN keys AS known ON known.digest = given.digest
+    WHERE known.expires_at_us > given.at_us
+), outdated AS MATERIALIZED (
+    SELECT given.message_id
+    FROM unnest($6::text[], $7::text[], $8::bigint[]) AS given (message_id, app_id, version)
+    WHERE (given.app_id, given.version) NOT IN (
+        SELECT id, version FROM resources WHERE kind = 'application' AND id = ANY ($9::text[])
+    )
+), refused AS MATERIALIZED (
+    SELECT message_id FROM seen UNION ALL SELECT message_id FROM outdated
+), stored_messages AS (
+    INSERT INTO messages
+    SELECT * FROM unnest($1::messages[]) AS given
+    WHERE given.id NOT IN (SELECT message_id FROM refused)
+), stored_deliveries AS (
+    INSERT INTO deliveries
+    SELECT * FROM unnest($2::deliveries[]) AS given
+    WHERE given.message_id NOT IN (SELECT message_id FROM refused)
+), stored_lines AS (
+    INSERT INTO delivery_log
+    SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
+        to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
+        attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
+        actor
+    FROM unnest($3::delivery_log[]) AS given
+    WHERE given.message_id NOT IN (SELECT message_id FROM refused)
+), stored_keys AS (
+    INSERT INTO keys
+    SELECT * FROM unnest($4::keys[]) AS given
+    WHERE given.message_id NOT IN (SELECT message_id FROM refused)
+    ORDER BY given.digest
+    ON CONFLICT (digest) DO UPDATE
+    SET (fingerprint, message_id, status, body, expires_at_us) = (
+        excluded.fingerprint, excluded.message_id, excluded.status, excluded.body,
+        excluded.expires_at_us
+    )
+)
+SELECT message_id, digest, fingerprint, earlier_id FROM seen
+UNION ALL
+SELECT message_id, NULL, NULL, NULL FROM outdated;
+
+-- name: delete_expired_keys
+-- Remove some keys that have expired. Those that somebody is writing are left for another time.
+DELETE FROM keys WHERE digest IN (
+    SELECT digest FROM keys WHERE expires_at_us <= $1
+    ORDER BY expires_at_us LIMIT $2 FOR UPDATE SKIP LOCKED
+);
+
+-- name: has_due
+-- Whether there is anything to claim: the whole of most claims.
+SELECT FROM deliveries WHERE ready_at_us <= $1 LIMIT 1;
+
+-- name: due_deliveries
+-- Lock what is due, with its message. Runs under READ COMMITTED, in the transaction that writes
+-- the decisions: SKIP LOCKED lets dispatchers claim side by side, and a row that changed before
+-- it was locked is looked at again.
+SELECT d.*, m.*
+FROM deliveries AS d
+LEFT JOIN messages AS m ON m.id = d.message_id
+WHERE d.ready_at_us <= $1
+ORDER BY d.ready_at_us
+LIMIT $2
+FOR UPDATE OF d SKIP LOCKED;
+
+-- name: settle
+-- Write decisions, each only over the version it was made on; those that found another come back.
+-- $1 hot to history, $2 hot to hot, $3 history to hot, $4 history to history, $5 new to hot;
+-- $6 their attempts, $7 one line of the log each. A delivery appears at most once.
+-- Safe: the fence is in the same statement as the write, and what follows from the write
+-- (history, attempts, log) is taken from what it returned.
+WITH finished AS (
+    DELETE FROM deliveries AS d USING unnest($1::deliveries[]) AS a
+    WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
+        AND d.version = a.version - 1
+    RETURNING a.*
+), kept AS (
+    UPDATE deliveries AS d
+    SET (state, version, ready_at_us, holder, leases, unanswered, failures, manual, resume,
+        resume_at_us, reason, first_error, last_error) = (
+        a.state, a.version, a.ready_at_us, a.holder, a.leases, a.unanswered, a.failures, a.manual,
+        a.resume, a.resume_at_us, a.reason, a.first_error, a.last_error)
+    FROM unnest($2::deliveries[]) AS a
+    WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
+        AND d.version = a.version - 1
+    RETURNING a.message_id, a.endpoint_id
+), revived AS (
+    DELETE FROM history AS h USING unnest($3::deliveries[]) AS a
+    WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
+        AND h.version = a.version - 1
+    RETURNING a.*
+), amended AS (
+    UPDATE history AS h
+    SET (state, version, leases, unanswered, failures, reason, first_error, last_error,
+        finished_at_us) = (
+        a.state, a.version, a.leases, a.unanswered, a.failures, a.reason, a.first_error,
+        a.last_error, a.finished_at_us)
+    FROM unnest($4::deliveries[]) AS a
+    WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
+        AND h.version = a.version - 1
+    RETURNING a.message_id, a.endpoint_id
+), entered AS (
+    INSERT INTO deliveries
+    SELECT * FROM revived
+    UNION ALL
+    SELECT * FROM unnest($5::deliveries[]) AS a
+    WHERE NOT EXISTS (
+        SELECT FROM history AS h
+        WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
+    )
+    ON CONFLICT (message_id, endpoint_id) DO NOTHING
+    RETURNING message_id, endpoint_id
+), filed AS (
+    INSERT INTO history SELECT * FROM finished
+), written AS MATERIALIZED (
+    SELECT message_id, endpoint_id FROM finished
+    UNION ALL SELECT message_id, endpoint_id FROM kept
+    UNION ALL SELECT message_id, endpoint_id FROM amended
+    UNION ALL SELECT message_id, endpoint_id FROM entered
+), missed AS MATERIALIZED (
+    SELECT message_id, endpoint_id FROM unnest($7::delivery_log[]) AS given
+    WHERE (given.message_id, given.endpoint_id) NOT IN (
+        SELECT message_id, endpoint_id FROM written
+    )
+), stored_attempts AS (
+    INSERT INTO attempts
+    SELECT * FROM unnest($6::attempts[]) AS given
+    WHERE (given.message_id, given.endpoint_id) NOT IN (
+        SELECT message_id, endpoint_id FROM missed
+    )
+    ON CONFLICT (message_id, id) DO NOTHING
+), stored_lines AS (
+    INSERT INTO delivery_log
+    SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
+        to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
+        attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
+        actor
+    FROM unnest($7::delivery_log[]) AS given
+    WHERE (given.message_id, given.endpoint_id) NOT IN (
+        SELECT message_id, endpoint_id FROM missed
+    )
+)
+SELECT message_id, endpoint_id FROM missed;
+
+-- name: settle_late
+-- Keep outcomes that decided nothing.
+WITH stored_attempts AS (
+    INSERT INTO attempts SELECT * FROM unnest($1::attempts[])
+    ON CONFLICT (message_id, id) DO NOTHING
+)
+INSERT INTO delivery_log
+SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
+    to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
+    attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
+    actor
+FROM unnest($2::delivery_log[]);
+
+-- name: next_ready_at_us
+SELECT min(ready_at_us) FROM deliveries WHERE ready_at_us IS NOT NULL;
+
+-- name: parked_endpoints
+SELECT DISTINCT app_id, endpoint_id FROM deliveries WHERE state = 'parked'
+ORDER BY app_id, endpoint_id;
+
+-- name: backlog
+SELECT
+    count(*) FILTER (WHERE state = 'waiting'),
+    count(*) FILTER (WHERE state = 'leased'),
+    count(*) FILTER (WHERE state = 'parked'),
+    count(*) FILTER (WHERE ready_at_us <= $1),
+    min(ready_at_us) FILTER (WHERE ready_at_us <= $1)
+FROM deliveries;
+
+-- name: present_deliveries
+-- Where these stand: hot rows and finished ones.
+SELECT d.* FROM unnest($1::text[], $2::text[]) AS given (message_id, endpoint_id)
+JOIN deliveries AS d ON d.message_id = given.message_id AND d.endpoint_id = given.endpoint_id
+UNION ALL
+SELECT h.* FROM unnest($1::text[], $2::text[]) AS given (message_id, endpoint_id)
+JOIN history AS h ON h.message_id = given.message_id AND h.endpoint_id = given.endpoint_id;
+
+-- name: present_attempts
+-- Those of these attempts that are stored, and whether each came late.
+SELECT t.message_id, t.id, t.late
+FROM unnest($1::text[], $2::text[]) AS given (message_id, id)
+JOIN attempts AS t ON t.message_id = given.message_id AND t.id = given.id;
+
+-- name: find_resource
+-- By id, or else by uid.
+SELECT version, document FROM resources WHERE kind = $1 AND scope = $2 AND id = $3
+UNION ALL
+SELECT version, document FROM resources WHERE kind = $1 AND scope = $2 AND uid = $3
+LIMIT 1;
+
+-- name: resources_by_ids
+SELECT version, document FROM resources WHERE kind = $1 AND id = ANY ($2::text[]);
+
+-- name: list_resources
+SELECT version, document FROM resources
+WHERE kind = $1 AND scope = $2 AND id >= $3 AND id < $4 ORDER BY id ASC LIMIT $5;
+
+-- name: insert_resource
+INSERT INTO resources (kind, scope, id, uid, version, document) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING RETURNING id;
+
+-- name: update_resource
+UPDATE resources SET uid = $4, version = $5, document = $6
+WHERE kind = $1 AND scope = $2 AND id = $3 AND version = $5 - 1 RETURNING id;
+
+-- name: touch_application
+UPDATE resources SET version = version + 1 WHERE kind = 'application' AND id = $1 RETURNING id;
+
+-- name: lock_application
+-- Taken before what belongs to the application, so that no two writers wait for each other.
+SELECT FROM resources WHERE kind = 'application' AND id = $1 FOR UPDATE;
+
+-- name: delete_resource
+DELETE FROM resources WHERE kind = $1 AND scope = $2 AND id = $3 RETURNING id;
+
+-- name: delete_endpoints_of
+DELETE FROM resources WHERE kind = 'endpoint' AND scope = $1;
+
+-- name: insert_key
+-- Keep what a request led to, unless an earlier one with this key has not expired by $7.
+INSERT INTO keys (digest, fingerprint, message_id, status, body, expires_at_us)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (digest) DO UPDATE
+SET (fingerprint, message_id, status, body, expires_at_us) = (
+    excluded.fingerprint, excluded.message_id, excluded.status, excluded.body,
+    excluded.expires_at_us
+)
+WHERE keys.expires_at_us <= $7
+RETURNING digest;
+
+-- name: find_key
+SELECT k.fingerprint, k.status, k.body, m.*
+FROM keys AS k LEFT JOIN messages AS m ON m.id = k.message_id
+WHERE k.digest = $1 AND k.expires_at_us > $2;
+
+-- name: find_message
+-- By id, or else the newest with this event id.
+SELECT * FROM messages WHERE app_id = $1 AND id = $2
+UNION ALL
+(SELECT * FROM messages WHERE app_id = $1 AND event_id = $2 ORDER BY id DESC LIMIT 1)
+LIMIT 1;
+
+-- name: messages_by_ids
+SELECT * FROM messages WHERE id = ANY ($1::text[]);
+
+-- name: list_messages
+SELECT * FROM messages
+WHERE app_id = $1 AND id >= $2 AND id < $3
+    AND ($5::text[] IS NULL OR event_type = ANY ($5))
+    AND ($6::text IS NULL OR channels::jsonb ? $6)
+    AND ($7::text IS NULL OR tags::jsonb ? $7)
+ORDER BY id ASC LIMIT $4;
+
+-- name: delivery
+SELECT * FROM deliveries WHERE message_id = $1 AND endpoint_id = $2
+UNION ALL
+SELECT * FROM history WHERE message_id = $1 AND endpoint_id = $2
+LIMIT 1;
+
+-- name: list_deliveries_of_endpoint
+SELECT * FROM (
+    SELECT * FROM deliveries
+    WHERE endpoint_id = $1 AND message_id >= $2 AND message_id < $3
+    UNION ALL
+    SELECT * FROM history
+    WHERE endpoint_id = $1 AND message_id >= $2 AND message_id < $3
+) AS d
+WHERE ($5::text IS NULL OR d.app_id = $5)
+    AND ($6::text[] IS NULL OR d.state = ANY ($6))
+    AND ($7::text[] IS NULL AND $8::text IS NULL OR EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.id = d.message_id AND ($7 IS NULL OR m.event_type = ANY ($7))
+            AND ($8 IS NULL OR m.channels::jsonb ? $8)
+    ))
+ORDER BY d.message_id ASC LIMIT $4;
+
+-- name: list_deliveries_of_message
+SELECT * FROM (
+    SELECT * FROM deliveries
+    WHERE message_id = $1 AND endpoint_id >= $2 AND endpoint_id < $3
+    UNION ALL
+    SELECT * FROM history
+    WHERE message_id = $1 AND endpoint_id >= $2 AND endpoint_id < $3
+) AS d
+WHERE ($5::text IS NULL OR d.app_id = $5)
+    AND ($6::text[] IS NULL OR d.state = ANY ($6))
+    AND ($7::text[] IS NULL AND $8::text IS NULL OR EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.id = d.message_id AND ($7 IS NULL OR m.event_type = ANY ($7))
+            AND ($8 IS NULL OR m.channels::jsonb ? $8)
+    ))
+ORDER BY d.endpoint_id ASC LIMIT $4;
+
+-- name: list_deliveries
+-- Of one application or of everyone, between two (message, endpoint), both exclusive.
+SELECT * FROM (
+    SELECT * FROM deliveries
+    WHERE (message_id, endpoint_id) > ($1, $2) AND (message_id, endpoint_id) < ($3, $4)
+    UNION ALL
+    SELECT * FROM history
+    WHERE (message_id, endpoint_id) > ($1, $2) AND (message_id, endpoint_id) < ($3, $4)
+) AS d
+WHERE ($6::text IS NULL OR d.app_id = $6)
+    AND ($7::text[] IS NULL OR d.state = ANY ($7))
+    AND ($8::text[] IS NULL AND $9::text IS NULL OR EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.id = d.message_id AND ($8 IS NULL OR m.event_type = ANY ($8))
+            AND ($9 IS NULL OR m.channels::jsonb ? $9)
+    ))
+ORDER BY d.message_id ASC, d.endpoint_id ASC LIMIT $5;
+
+-- name: attempt
+SELECT * FROM attempts WHERE message_id = $1 AND id = $2;
+
+-- name: list_attempts_of_endpoint
+SELECT t.* FROM attempts AS t
+WHERE t.endpoint_id = $1 AND t.id >= $2 AND t.id < $3 AND t.app_id = $5
+    AND ($6::text IS NULL OR t.message_id = $6)
+    AND ($7::boolean IS NULL OR (t.reason = 'ok') = $7)
+    AND ($8::integer IS NULL OR coalesce(t.status, 0) / 100 * 100 = $8)
+    AND ($9::text[] IS NULL AND $10::text IS NULL AND $11::text IS NULL OR EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.id = t.message_id AND ($9 IS NULL OR m.event_type = ANY ($9))
+            AND ($10 IS NULL OR m.channels::jsonb ? $10)
+            AND ($11 IS NULL OR m.tags::jsonb ? $11)
+    ))
+ORDER BY t.id ASC LIMIT $4;
+
+-- name: list_attempts_of_message
+SELECT t.* FROM attempts AS t
+WHERE t.message_id = $1 AND t.id >= $2 AND t.id < $3 AND t.app_id = $5
+    AND ($6::text IS NULL OR t.endpoint_id = $6)
+    AND ($7::boolean IS NULL OR (t.reason = 'ok') = $7)
+    AND ($8::integer IS NULL OR coalesce(t.status, 0) / 100 * 100 = $8)
+    AND ($9::text[] IS NULL AND $10::text IS NULL AND $11::text IS NULL OR EXISTS (
+        SELECT FROM messages AS m
+        WHERE m.id = t.message_id AND ($9 IS NULL OR m.event_type = ANY ($9))
+            AND ($10 IS NULL OR m.channels::jsonb ? $10)
+            AND ($11 IS NULL OR m.tags::jsonb ? $11)
+    ))
+ORDER BY t.id ASC LIMIT $4;
+
+-- name: attempt_counts
+SELECT reason, count(*) FROM attempts
+WHERE endpoint_id = $1 AND id >= $2 AND id < $3 GROUP BY reason;
+
+-- name: expunge_message
+UPDATE messages SET payload = NULL WHERE id = $1;
+
+-- name: expunge_attempt
+UPDATE attempts SET response_body = NULL, response_headers = NULL WHERE message_id = $1 AND id = $2;
+
+-- name: log
+-- Lines whose transaction is older than every one that still runs: none can appear before them.
+SELECT *, transaction::text::bigint AS after_transaction
+FROM delivery_log
+WHERE (transaction, line) > ($1::text::xid8, $2)
+    AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+    AND ($4::text IS NULL OR app_id = $4)
+ORDER BY transaction, line LIMIT $3;
+
+-- name: first_message
+SELECT accepted_at_us FROM messages ORDER BY id LIMIT 1;
+
+-- name: next_book
+-- The first message that any of the books names, from $1 up to but not $2.
+SELECT least(
+    (SELECT min(message_id) FROM delivery_log
+        WHERE from_state IS NULL AND rows_written = 1 AND message_id >= $1 AND message_id < $2),
+    (SELECT min(message_id) FROM deliveries WHERE message_id >= $1 AND message_id < $2),
+    (SELECT min(message_id) FROM history WHERE message_id >= $1 AND message_id < $2)
+);
+
+-- name: ledger
+-- Deliveries from $1 up to but not $2, counted by window, endpoint and column. $3: the first id of
+-- each window, in order; a message is in the window with the last of them that is not after it.
+SELECT width_bucket(message_id, $3::text[]), endpoint_id, app_id, 'accepted', count(*)
+FROM (
+    SELECT DISTINCT message_id, endpoint_id, app_id FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1 AND message_id >= $1 AND message_id < $2
+) AS born
+GROUP BY 1, 2, 3
+UNION ALL
+SELECT width_bucket(message_id, $3::text[]), endpoint_id, app_id, state, count(*)
+FROM (
+    SELECT message_id, endpoint_id, app_id, state FROM deliveries
+    WHERE message_id >= $1 AND message_id < $2
+    UNION ALL
+    SELECT message_id, endpoint_id, app_id, state FROM history
+    WHERE message_id >= $1 AND message_id < $2
+) AS placed
+GROUP BY 1, 2, 3, 4;
+
+-- name: misfits
+-- The books, line by line: who is missing on which side.
+WITH born AS (
+    SELECT message_id, endpoint_id, count(*) FILTER (WHERE op = 'accepted') AS lines
+    FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1 AND message_id >= $1 AND message_id < $2
+    GROUP BY message_id, endpoint_id
+), placed AS (
+    SELECT message_id, endpoint_id, count(*) AS times
+    FROM (
+        SELECT message_id, endpoint_id FROM deliveries
+        WHERE message_id >= $1 AND message_id < $2
+        UNION ALL
+        SELECT message_id, endpoint_id FROM history
+        WHERE message_id >= $1 AND message_id < $2
+    ) AS rows
+    GROUP BY message_id, endpoint_id
+), announced AS (
+    SELECT message_id, sum(lines) AS lines FROM born GROUP BY message_id
+)
+SELECT message_id, endpoint_id, kind FROM (
+    SELECT message_id, endpoint_id,
+        CASE WHEN placed.times IS NULL THEN 'unaccounted' ELSE 'unannounced' END AS kind
+    FROM born FULL JOIN placed USING (message_id, endpoint_id)
+    WHERE placed.times IS NULL OR born.lines IS NULL
+    UNION ALL
+    SELECT message_id, endpoint_id, 'doubled' FROM placed WHERE times > 1
+    UNION ALL
+    SELECT m.id, '', 'uncounted'
+    FROM messages AS m LEFT JOIN announced AS a ON a.message_id = m.id
+    WHERE m.id >= $1 AND m.id < $2 AND m.fanout <> coalesce(a.lines, 0)
+) AS found
+ORDER BY message_id, endpoint_id, kind LIMIT $3;
+
+-- name: beat
+-- A write that changes nothing anyone reads.
+INSERT INTO pulse (one, beats) VALUES (1, 1)
+ON CONFLICT (one) DO UPDATE SET beats = pulse.beats + 1;
+
+-- name: durability
+-- What the server promises when it says that something is committed.
+SELECT current_setting('fsync'), current_setting('synchronous_commit'),
+    current_setting('full_page_writes');
+
+-- name: lock_migrations
+-- Nodes that start together migrate one after the other. The number only has to be ours.
+SELECT pg_advisory_xact_lock(7102301045);
+
+-- name: create_migrations
+-- Which migrations were applied; it comes before the first of them.
+CREATE TABLE IF NOT EXISTS migrations (name text COLLATE "C" PRIMARY KEY);
+
+-- name: find_table
+SELECT to_regclass($1) IS NOT NULL;
+
+-- name: applied_migrations
+SELECT name FROM migrations ORDER BY name;
+
+-- name: insert_migration
+INSERT INTO migrations (name) VALUES ($1);
+
+-- name: renumber_log
+-- A database restored into another server has lines of transactions that are yet to come there.
+-- They are put before everything, in the order of their numbers.
+UPDATE delivery_log SET transaction = '3' WHERE transaction >= pg_current_xact_id();

@@ -1,0 +1,205 @@
+-- Everything that Homing remembers, PostgreSQL 14 or later.
+-- Times are microseconds since 1970, UTC. Ids sort by the time they were made, as bytes: hence "C".
+-- Batches arrive as arrays of a table's own row type, so the order of columns is that of the rows
+-- in homing/store/rows.py.
+-- The hot path writes messages, deliveries, history, attempts, delivery_log and keys: each index
+-- on them has to earn its place, and says how.
+
+-- What people configure: documents. The version column is the truth; the document's own may lag,
+-- because an application's is also raised by writes to its endpoints.
+CREATE TABLE resources (
+    kind text COLLATE "C" NOT NULL,
+    scope text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    uid text COLLATE "C",
+    version bigint NOT NULL CHECK (version >= 1),
+    document text NOT NULL,
+    PRIMARY KEY (kind, scope, id)
+);
+
+CREATE UNIQUE INDEX resources_uid ON resources (kind, scope, uid) WHERE uid IS NOT NULL;
+
+-- for look-ups that do not know the scope: the version check of each acceptance
+CREATE INDEX resources_id ON resources (kind, id);
+
+-- What publishers send.
+CREATE TABLE messages (
+    id text COLLATE "C" NOT NULL PRIMARY KEY,
+    app_id text COLLATE "C" NOT NULL,
+    event_type text COLLATE "C" NOT NULL,
+    payload bytea,
+    accepted_at_us bigint NOT NULL,
+    fanout integer NOT NULL CHECK (fanout >= 0),
+    is_raw smallint NOT NULL CHECK (is_raw IN (0, 1)),
+    event_id text COLLATE "C",
+    channels text,
+    tags text
+);
+
+-- for an application's listing
+CREATE INDEX messages_app ON messages (app_id, id);
+
+CREATE INDEX messages_event ON messages (app_id, event_id, id) WHERE event_id IS NOT NULL;
+
+-- Unfinished deliveries: state and schedule in one narrow row, which leaves when it finishes.
+-- It turns over as fast as messages arrive, so what is dead has to go soon, or each claim walks
+-- over it: vacuum after so many rows, however large the table, and without pauses. Some room in
+-- each page keeps the new version of a row next to the old one.
+CREATE TABLE deliveries (
+    message_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    app_id text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL CHECK (state IN ('waiting', 'leased', 'parked')),
+    accepted_at_us bigint NOT NULL,
+    version bigint NOT NULL CHECK (version >= 1),
+    ready_at_us bigint,
+    holder text COLLATE "C",
+    leases integer NOT NULL CHECK (leases >= 0),
+    unanswered integer NOT NULL CHECK (unanswered BETWEEN 0 AND leases),
+    failures integer NOT NULL CHECK (failures >= 0),
+    manual smallint NOT NULL CHECK (manual IN (0, 1)),
+    resume text COLLATE "C",
+    resume_at_us bigint,
+    reason text,
+    first_error text,
+    last_error text,
+    finished_at_us bigint CHECK (finished_at_us IS NULL),
+    PRIMARY KEY (message_id, endpoint_id),
+    CONSTRAINT ready_unless_parked CHECK ((ready_at_us IS NOT NULL) = (state IN ('waiting', 'leased'))),
+    CONSTRAINT held_iff_leased CHECK ((holder IS NOT NULL) = (state = 'leased')),
+    CONSTRAINT resumes_iff_manual
+        CHECK ((resume IS NOT NULL) = (manual = 1) AND (resume_at_us IS NOT NULL) = (manual = 1))
+) WITH (
+    fillfactor = 85,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_insert_scale_factor = 0,
+    autovacuum_vacuum_insert_threshold = 100000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- for the claim: it walks this index from its beginning and stops at its limit
+CREATE INDEX deliveries_ready ON deliveries (ready_at_us) WHERE ready_at_us IS NOT NULL;
+
+-- for an endpoint's listing
+CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, message_id);
+
+-- for the sweeper, which resumes or cancels what is parked
+CREATE INDEX deliveries_parked ON deliveries (app_id, endpoint_id) WHERE state = 'parked';
+
+-- Finished deliveries, appended; the same columns.
+CREATE TABLE history (
+    message_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    app_id text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL CHECK (state IN ('delivered', 'dead', 'cancelled')),
+    accepted_at_us bigint NOT NULL,
+    version bigint NOT NULL CHECK (version >= 1),
+    ready_at_us bigint CHECK (ready_at_us IS NULL),
+    holder text COLLATE "C" CHECK (holder IS NULL),
+    leases integer NOT NULL CHECK (leases >= 0),
+    unanswered integer NOT NULL CHECK (unanswered BETWEEN 0 AND leases),
+    failures integer NOT NULL CHECK (failures >= 0),
+    manual smallint NOT NULL CHECK (manual = 0),
+    resume text COLLATE "C" CHECK (resume IS NULL),
+    resume_at_us bigint CHECK (resume_at_us IS NULL),
+    reason text,
+    first_error text,
+    last_error text,
+    finished_at_us bigint NOT NULL,
+    PRIMARY KEY (message_id, endpoint_id),
+    CONSTRAINT dead_has_reason CHECK (state = 'delivered' OR reason IS NOT NULL)
+);
+
+-- for an endpoint's listing
+CREATE INDEX history_endpoint ON history (endpoint_id, message_id);
+
+-- Dead letters are found at once, by endpoint, by application and over all; only they pay for it.
+CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE state = 'dead';
+CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
+CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
+
+-- HTTP requests made, and what came of them.
+CREATE TABLE attempts (
+    id text COLLATE "C" NOT NULL,
+    message_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    app_id text COLLATE "C" NOT NULL,
+    number integer NOT NULL CHECK (number >= 1),
+    trigger text COLLATE "C" NOT NULL CHECK (trigger IN ('scheduled', 'manual')),
+    at_us bigint NOT NULL,
+    url text NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    status integer,
+    first_byte_us bigint,
+    total_us bigint NOT NULL,
+    request_bytes bigint NOT NULL,
+    detail text NOT NULL,
+    response_headers text,
+    response_body bytea,
+    late smallint NOT NULL CHECK (late IN (0, 1)),
+    PRIMARY KEY (message_id, id)
+);
+
+-- for an endpoint's listing and, without touching the table, its counts
+CREATE INDEX attempts_endpoint ON attempts (endpoint_id, id, reason);
+
+-- Every change of a delivery, in the transaction that made it. Only ever appended.
+-- `transaction` puts lines in an order that no later commit can slip in before: a line is shown
+-- once every transaction that began before its own has ended.
+CREATE TABLE delivery_log (
+    at_us bigint NOT NULL,
+    mono_us bigint NOT NULL,
+    holder text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    op text COLLATE "C" NOT NULL,
+    message_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    app_id text COLLATE "C" NOT NULL,
+    from_state text COLLATE "C",
+    to_state text COLLATE "C" NOT NULL,
+    version_before bigint NOT NULL,
+    version_after bigint NOT NULL,
+    rows_written smallint NOT NULL CHECK (rows_written IN (0, 1)),
+    lease_epoch integer NOT NULL,
+    ready_at_us bigint,
+    attempt_id text COLLATE "C",
+    attempt_no integer,
+    request_bytes bigint,
+    status integer,
+    first_byte_us bigint,
+    total_us bigint,
+    outcome text COLLATE "C",
+    reason text,
+    actor text,
+    transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    line bigint GENERATED ALWAYS AS IDENTITY (CACHE 100),
+    PRIMARY KEY (transaction, line),
+    CONSTRAINT from_nowhere_iff_born
+        CHECK ((from_state IS NULL) = (op IN ('accepted', 'added')))
+);
+
+-- for the books: which deliveries exist by what was said when they were made
+CREATE INDEX delivery_log_born ON delivery_log (message_id, endpoint_id, app_id, op)
+    WHERE from_state IS NULL AND rows_written = 1;
+
+-- Requests that were made before: idempotency keys and event ids.
+CREATE TABLE keys (
+    digest bytea NOT NULL PRIMARY KEY,
+    fingerprint bytea NOT NULL,
+    message_id text COLLATE "C",
+    status integer,
+    body bytea,
+    expires_at_us bigint NOT NULL,
+    CONSTRAINT led_to_message_or_reply
+        CHECK ((message_id IS NULL) = (status IS NOT NULL) AND (status IS NULL) = (body IS NULL))
+);
+
+-- for forgetting the expired, a few at each write
+CREATE INDEX keys_expiry ON keys (expires_at_us);
+
+-- One row that is written to prove that a write is possible.
+CREATE TABLE pulse (
+    one integer PRIMARY KEY CHECK (one = 1),
+    beats bigint NOT NULL
+) WITH (fillfactor = 10);
