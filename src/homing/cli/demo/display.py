@@ -99,25 +99,26 @@ def _counters(books: Books) -> Table:
 def _receivers(world: World) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for receiver in world.receivers:
-        unverified = Text(
-            f"{receiver.unverified} with a wrong signature",
-            style="bold red" if receiver.unverified else "green",
+        signatures = (
+            Text(f"{receiver.unverified} not verified", style="bold red")
+            if receiver.unverified
+            else Text("all verified", style="green")
         )
         table.add_row(
             Text(receiver.name, style="bold"),
             receiver.description,
             f"{receiver.received} received",
             f"{receiver.refused} refused",
-            unverified,
+            signatures,
         )
     return table
 
 
 def _delivery(entry: LogEntry, world: World) -> Text:
     """One change, in words a newcomer reads."""
-    line = Text(clock_text(entry.at_us), style="dim")
+    line = Text(clock_text(entry.at_us)[:8], style="dim")
     line.append(f"  {world.name_of(entry.endpoint_id):8}", style="default")
-    line.append(f" {entry.message_id}  ", style="default")
+    line.append(f" msg_…{entry.message_id[-8:]}  ", style="default")
     number = f"attempt {entry.attempt_no}" if entry.attempt_no else entry.op
     answer = f"status {entry.status}" if entry.status else str(entry.outcome or "")
     again_s = max(0.0, ((entry.ready_at_us or 0) - entry.at_us) / 1_000_000)
