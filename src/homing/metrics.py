@@ -92,7 +92,8 @@ class Metrics:
     def _make_gauges(self) -> None:
         self._in_flight = self._gauge("in_flight", "Attempts under way.", mode="livesum")
         self._oldest_due = self._gauge(
-            "oldest_due_age_seconds", "How long the longest-waiting due delivery has been due."
+            "oldest_due_age_seconds",
+            "How long the oldest due delivery had been due at the latest audit.",
         )
         deliveries = self._gauge("deliveries", "Unfinished deliveries, by state.", "state")
         self._unfinished = {
@@ -148,11 +149,13 @@ class Metrics:
         for name, gauge in self._unfinished.items():
             gauge.set(getattr(backlog, name))
         self._due.set(backlog.due)
+        due_at_us = backlog.oldest_due_at_us
+        age_us = 0 if due_at_us is None else max(report.at_us - due_at_us, 0)
+        self._oldest_due.set(age_us / 1_000_000)
         self._count_store()
 
-    def expose(self, oldest_due_age_s: float) -> bytes:
-        """The text that Prometheus reads (format 0.0.4)."""
-        self._oldest_due.set(oldest_due_age_s)
+    def text(self) -> bytes:
+        """What Prometheus reads (format 0.0.4)."""
         self._count_store()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)

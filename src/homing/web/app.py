@@ -18,6 +18,8 @@ from homing.web.operations import (
     access,
     applications,
     attempts,
+    books,
+    deliveries,
     endpoints,
     event_types,
     messages,
@@ -31,15 +33,14 @@ def create_app(
     service: Service,
     *,
     vitals: Callable[[], Vitals] = Vitals,
-    metrics: Callable[[float], bytes] = lambda oldest_due_age_s: b"",
+    metrics: Callable[[], bytes] = bytes,
 ) -> ASGIApp:
     """The API.
 
     Args:
         service: of this process.
         vitals: what this process knows of itself at the moment, for the probes.
-        metrics: the text that Prometheus reads; is told how long the oldest due delivery has been
-            due, in seconds.
+        metrics: the text that Prometheus reads.
     """
     operations = route_table(service, vitals, metrics)
     repeats = Repeats(service.store)
@@ -59,7 +60,7 @@ def create_app(
 def route_table(
     service: Service,
     vitals: Callable[[], Vitals] = Vitals,
-    metrics: Callable[[float], bytes] = lambda oldest_due_age_s: b"",
+    metrics: Callable[[], bytes] = bytes,
 ) -> Sequence[Operation]:
     """Every operation that is served."""
     return (
@@ -69,6 +70,8 @@ def route_table(
         *hot.OPERATIONS,
         *messages.OPERATIONS,
         *attempts.OPERATIONS,
+        *deliveries.OPERATIONS,
+        *books.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -29,6 +29,13 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     content_type: bytes = JSON
+
+
+class Streamed(NamedTuple):
+    """What goes out piece by piece, with status 200."""
+
+    content_type: bytes
+    chunks: AsyncIterator[bytes]
 
 
 def answer(status: int, content: msgspec.Struct) -> Answer:
@@ -65,7 +72,7 @@ class Call(Generic[Q, B]):
         return Once(self.key, reply_to)
 
 
-Handle = Callable[[Any], Awaitable[Answer]]
+Handle = Callable[[Any], Awaitable[Answer | Streamed]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

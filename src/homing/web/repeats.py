@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from homing.core.errors import Conflict
 from homing.core.ports import Store
 from homing.core.records import Reply, RequestKey
-from homing.web.operation import Answer
+from homing.web.operation import Answer, Streamed
 
 
 class Repeats:
@@ -22,9 +22,9 @@ class Repeats:
         self,
         key: RequestKey,
         at_us: int,
-        work: Callable[[], Awaitable[Answer]],
+        work: Callable[[], Awaitable[Answer | Streamed]],
         is_kept: Callable[[], bool],
-    ) -> Answer:
+    ) -> Answer | Streamed:
         """Do the work, or answer as it was answered before.
 
         Args:
@@ -50,7 +50,7 @@ class Repeats:
                 if earlier is None:
                     raise
                 return earlier
-            if not is_kept() and 200 <= answer.status < 300:
+            if isinstance(answer, Answer) and not is_kept() and 200 <= answer.status < 300:
                 reply = Reply(status=answer.status, body=answer.body)
                 await self._store.remember(key, reply, at_us=at_us)
             return answer

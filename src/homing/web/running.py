@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from homing.service.context import Service
 from homing.service.tokens import Caller
-from homing.web.operation import Answer, Call, Operation
+from homing.web.operation import Answer, Call, Operation, Streamed
 from homing.web.problems import MethodNotAllowed
 from homing.web.reading import (
     authenticate,
@@ -40,7 +40,9 @@ class PathOperations:
             raise MethodNotAllowed(sorted(self._operations))
         await respond(send, await self._answer(operation, scope, receive))
 
-    async def _answer(self, operation: Operation, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(
+        self, operation: Operation, scope: Scope, receive: Receive
+    ) -> Answer | Streamed:
         caller = _NOBODY
         if not operation.public:
             caller = authenticate(self._service, header(scope, b"authorization"))
@@ -76,15 +78,32 @@ class PathOperations:
         )
 
 
-async def respond(send: Send, answer: Answer) -> None:
-    """Send a whole response."""
-    headers = [(b"content-length", str(len(answer.body)).encode())]
+async def respond(send: Send, answer: Answer | Streamed) -> None:
+    """Send a response."""
+    if isinstance(answer, Streamed):
+        await _stream(send, answer)
+        return
+    headers = []
     if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
         headers.append((b"content-type", answer.content_type))
-    else:
-        headers.clear()
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _stream(send: Send, streamed: Streamed) -> None:
+    """The status goes out with the first piece, so that an error before it can still be told."""
+    headers = [(b"content-type", streamed.content_type)]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    begun = False
+    async for chunk in streamed.chunks:
+        if not begun:
+            await send(start)
+            begun = True
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    if not begun:
+        await send(start)
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _base_url(scope: Scope) -> str:

@@ -1,0 +1,107 @@
+"""The delivery log as lines and columns that other programs read."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from io import BytesIO
+from typing import Any, Final
+
+import msgspec
+
+from homing.core.errors import ConfigError
+from homing.core.ports import LogCursor, LoggedEntry, Store
+from homing.core.records import LogEntry
+
+#: lines read at once: a few megabytes
+PAGE: Final = 5_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+def parse_cursor(text: str) -> LogCursor:
+    """The place that `text`, e.g. "18.3021", names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    transaction, dot, line = text.partition(".")
+    if not dot or not _is_number(transaction) or not _is_number(line):
+        raise ValueError(f"expected a cursor such as 18.3021, found {text[:50]!r}")
+    return LogCursor(transaction=int(transaction), line=int(line))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def cursor_text(cursor: LogCursor) -> str:
+    """The text that `parse_cursor` reads."""
+    return f"{cursor.transaction}.{cursor.line}"
+
+
+async def log_pages(
+    store: Store,
+    cursor: LogCursor,
+    *,
+    limit: int,
+    app_id: str | None = None,
+    keep: Callable[[Sequence[LoggedEntry]], Any] | None = None,
+) -> AsyncIterator[list[LoggedEntry]]:
+    """The log after `cursor` in pages, until its present end or until `limit` lines.
+
+    Args:
+        limit: lines at most, >= 1.
+        app_id: only of this application.
+        keep: awaited with each page; returns the lines of it that may be seen.
+    """
+    while limit > 0:
+        asked = min(limit, PAGE)
+        found = await store.log(cursor, limit=asked, app_id=app_id)
+        if not found:
+            return
+        cursor = found[-1].cursor
+        shown: list[LoggedEntry] = await keep(found) if keep is not None else found
+        if shown:
+            yield shown
+        limit -= len(shown)
+        if len(found) < asked:
+            return
+
+
+def json_lines(page: Sequence[LoggedEntry]) -> bytes:
+    """One JSON object a line: the fields of the log, and `cursor`, the place after the line."""
+    return b"".join(
+        _encode({**msgspec.structs.asdict(line.entry), "cursor": cursor_text(line.cursor)}) + b"\n"
+        for line in page
+    )
+
+
+def parquet(pages: Sequence[Sequence[LoggedEntry]]) -> bytes:
+    """The lines as a Parquet file, one row group a page.
+
+    Raises:
+        ConfigError: pyarrow is not installed; says how to.
+    """
+    try:
+        arrow = importlib.import_module("pyarrow")
+        writer_of = importlib.import_module("pyarrow.parquet").ParquetWriter
+    except ImportError as error:
+        text = "Parquet needs one more package: pip install 'homing[parquet]'"
+        raise ConfigError([text]) from error
+    fields = msgspec.structs.fields(LogEntry)
+    columns = [(f.name, arrow.int64() if _is_whole(f.type) else arrow.string()) for f in fields]
+    schema = arrow.schema([*columns, ("cursor", arrow.string())])
+    buffer = BytesIO()
+    with writer_of(buffer, schema) as writer:
+        for page in pages:
+            rows = [
+                {**msgspec.to_builtins(line.entry), "cursor": cursor_text(line.cursor)}
+                for line in page
+            ]
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+    return buffer.getvalue()
+
+
+def _is_whole(kind: Any) -> bool:
+    return kind is int or kind == int | None
