@@ -15,7 +15,7 @@ from homing.core.signature import (
     parse_secret,
     sign,
 )
-from homing.dispatch.egress import parse_url
+from homing.core.urls import parse_url
 
 #: endpoints whose prepared headers and keys are remembered, per process
 _REMEMBERED_MAX: Final = 10_000

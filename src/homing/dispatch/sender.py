@@ -9,6 +9,8 @@ import asyncio
 import os
 import socket
 import ssl
+from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 from time import monotonic
@@ -18,6 +20,7 @@ import msgspec
 
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
+from homing.core.urls import Url, parse_url
 from homing.dispatch.connection import (
     HEADERS_KEPT_MAX,
     Bounds,
@@ -26,7 +29,7 @@ from homing.dispatch.connection import (
     Ending,
     tls_detail,
 )
-from homing.dispatch.egress import NOT_ALLOWED, Egress, Url, parse_url
+from homing.dispatch.egress import NOT_ALLOWED, Egress
 from homing.dispatch.resolver import Resolver
 
 #: of a name's addresses, how many are tried
@@ -165,7 +168,7 @@ class HttpSender:
                 if not self._egress.permits_all(addresses):
                     return Ending(Reason.ADDRESS_BLOCKED, NOT_ALLOWED)
                 stage = _Stage.CONNECT
-                sock = await _dial(addresses[:_DIALS_MAX], url.port, until)
+                sock = await _dial(_in_turn(addresses)[:_DIALS_MAX], url.port, until)
             if url.is_tls:
                 stage = _Stage.TLS
             async with asyncio.timeout(_patience(self._deadlines.tls_s, total_at)):
@@ -259,7 +262,19 @@ def _patience(stage_s: float, total_at: float) -> float:
     return max(0.0, min(stage_s, total_at - monotonic()))
 
 
-async def _dial(addresses: tuple[str, ...], port: int, until: float) -> socket.socket:
+def _in_turn(addresses: Sequence[str]) -> list[str]:
+    """The same with IPv4 and IPv6 alternating: one of the two may lead nowhere from here."""
+    seen: Counter[bool] = Counter()
+
+    def turn(address: str) -> int:
+        is_ipv6 = ":" in address
+        seen[is_ipv6] += 1
+        return seen[is_ipv6]
+
+    return sorted(addresses, key=turn)
+
+
+async def _dial(addresses: Sequence[str], port: int, until: float) -> socket.socket:
     """A connected socket to the first address that answers.
 
     Each gets its share of the time, so that one that swallows packets does not cost the others

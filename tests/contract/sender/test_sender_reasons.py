@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -301,32 +302,72 @@ async def test_a_url_that_cannot_be_dialled_is_an_outcome() -> None:
     assert outcome.detail == "expected a URL that begins with https:// or http://"
 
 
-class Names(Resolver):
-    """Knows the names it was given; never answers for others."""
+def knowing(names: dict[str, tuple[str, ...]]) -> Resolver:
+    """Resolves these names and no others."""
 
-    def __init__(self, known: dict[str, tuple[str, ...]]) -> None:
-        super().__init__()
-        self._told = known
-
-    async def _look_up(self, host: str) -> tuple[str, ...]:
-        if host not in self._told:
-            await asyncio.Event().wait()
-        if not self._told[host]:
+    def ask(host: str) -> tuple[str, ...]:
+        if host not in names:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return self._told[host]
+        return names[host]
+
+    return Resolver(ask)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Resolver]:
+    """Asks a name server that never answers."""
+    end = threading.Event()
+
+    def ask(host: str) -> tuple[str, ...]:
+        end.wait(30)
+        return ("127.0.0.1",)
+
+    yield Resolver(ask)
+    end.set()
 
 
 async def test_a_name_that_does_not_exist_is_a_dns_failure() -> None:
-    outcome = await send_once("http://gone.example/", resolver=Names({"gone.example": ()}))
+    outcome = await send_once("http://gone.example/", resolver=knowing({}))
     assert outcome.reason is Reason.DNS_FAILED
     outcome = await send_once("http://nowhere.invalid/")  # asks the system
     assert outcome.reason is Reason.DNS_FAILED
 
 
-async def test_a_name_server_that_does_not_answer_is_a_dns_failure_in_time() -> None:
-    outcome = await send_once("http://slow.example/", resolver=Names({}))
+async def test_a_name_server_that_does_not_answer_is_a_dns_failure_in_time(
+    hanging: Resolver,
+) -> None:
+    outcome = await send_once("http://slow.example/", resolver=hanging)
     assert outcome.reason is Reason.DNS_FAILED
     assert outcome.total_us < (DEADLINES.connect_s + SLACK_S) * 1e6
+
+
+async def test_closing_ends_a_look_up_under_way_as_failed(hanging: Resolver) -> None:
+    sender = HttpSender(LOOPBACK, resolver=hanging)
+    task = asyncio.create_task(sender.send(request_to("http://slow.example/")))
+    await asyncio.sleep(0)  # it has begun to ask
+    await sender.close()
+    assert (await task).reason is Reason.DNS_FAILED
+
+
+async def test_cancelling_one_request_leaves_the_look_up_to_the_others(
+    receiver: Receiver,
+) -> None:
+    go = threading.Event()
+
+    def ask(host: str) -> tuple[str, ...]:
+        go.wait(30)
+        return ("127.0.0.1",)
+
+    sender = HttpSender(LOOPBACK, resolver=Resolver(ask))
+    url = receiver.url(host="one.example")
+    first, second = (asyncio.create_task(sender.send(request_to(url))) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert (await second).reason is Reason.OK
+    await sender.close()
 
 
 @pytest.mark.parametrize(
@@ -342,7 +383,7 @@ async def test_a_name_server_that_does_not_answer_is_a_dns_failure_in_time() -> 
 async def test_an_address_that_is_not_allowed_is_not_dialled(
     url: str, answer: tuple[str, ...]
 ) -> None:
-    names = Names({"mixed.example": answer, "inside.example": answer})
+    names = knowing({"mixed.example": answer, "inside.example": answer})
     outcome = await send_once(url, Egress(), resolver=names)
     assert outcome.reason is Reason.ADDRESS_BLOCKED
     assert outcome.detail == (
@@ -362,27 +403,59 @@ async def test_the_next_address_of_a_name_is_dialled_when_the_first_refuses(
     receiver: Receiver,
 ) -> None:
     # Nobody listens on 127.0.0.2; the request itself is written once.
-    names = Names({"two.example": ("127.0.0.2", "127.0.0.1")})
+    names = knowing({"two.example": ("127.0.0.2", "127.0.0.1")})
     outcome = await send_once(receiver.url(host="two.example"), resolver=names)
     assert outcome.reason is Reason.OK
     assert receiver.requests[0].headers["host"] == f"two.example:{receiver.port}"
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        # Nothing listens on ::1 there, and nothing on 127.0.0.2.
+        ("::1", "::1", "::1", "::1", "127.0.0.1"),
+        ("127.0.0.2", "::1", "127.0.0.1"),
+    ],
+)
+async def test_a_family_of_addresses_that_leads_nowhere_does_not_hide_the_other(
+    receiver: Receiver, addresses: tuple[str, ...]
+) -> None:
+    egress = Egress([ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")])
+    names = knowing({"six.example": addresses})
+    outcome = await send_once(receiver.url(host="six.example"), egress, resolver=names)
+    assert outcome.reason is Reason.OK
+    assert len(receiver.requests) == 1
+
+
 async def test_many_requests_to_one_name_ask_once(receiver: Receiver) -> None:
-    asked = 0
+    asked: list[str] = []
 
-    class Counting(Names):
-        async def _look_up(self, host: str) -> tuple[str, ...]:
-            nonlocal asked
-            asked += 1
-            return await super()._look_up(host)
+    def ask(host: str) -> tuple[str, ...]:
+        asked.append(host)
+        return ("127.0.0.1",)
 
-    sender = HttpSender(LOOPBACK, resolver=Counting({"one.example": ("127.0.0.1",)}))
+    sender = HttpSender(LOOPBACK, resolver=Resolver(ask))
     url = receiver.url(host="one.example")
-    outcomes = await asyncio.gather(*(sender.send(request_to(url)) for _ in range(20)))
-    assert {outcome.reason for outcome in outcomes} == {Reason.OK}
-    assert asked == 1
+    for _ in range(2):
+        outcomes = await asyncio.gather(*(sender.send(request_to(url)) for _ in range(10)))
+        assert {outcome.reason for outcome in outcomes} == {Reason.OK}
+    assert asked == ["one.example"]
+    await sender.close()
+
+
+async def test_an_answer_about_a_name_is_not_believed_for_long(receiver: Receiver) -> None:
+    asked: list[str] = []
+
+    def ask(host: str) -> tuple[str, ...]:
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    receiver.otherwise = respond(close=True)
+    sender = HttpSender(LOOPBACK, resolver=Resolver(ask, kept_s=0))
+    for _ in range(3):
+        await sender.send(request_to(receiver.url(host="one.example")))
+    assert len(asked) == 3
     await sender.close()
 
 
@@ -392,7 +465,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 async def send_over_tls(authority: Authority, receiver: Receiver, host: str) -> Outcome:
-    names = Names({"good.example": ("127.0.0.1",)})
+    names = knowing({"good.example": ("127.0.0.1",)})
     return await send_once(receiver.url(host=host), tls=authority.client_context(), resolver=names)
 
 
