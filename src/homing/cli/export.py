@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,28 +15,12 @@ from homing.cli.output import note
 from homing.core.errors import ConfigError
 from homing.core.ports import LogCursor, LoggedEntry, Store
 from homing.core.records import LogEntry
+from homing.service.log_export import cursor_text, json_lines, log_pages, parse_cursor
 
-#: lines fetched and written at once; also a Parquet row group
-_PAGE: Final = 20_000
-_WHOLE_NUMBERS: Final = frozenset(
-    {
-        "at_us",
-        "mono_us",
-        "sequence",
-        "version_before",
-        "version_after",
-        "rows_written",
-        "lease_epoch",
-        "ready_at_us",
-        "attempt_no",
-        "request_bytes",
-        "status",
-        "first_byte_us",
-        "total_us",
-    }
-)
+#: more lines than any log has: everything
+_ALL: Final = 2**62
 
-_Write = Callable[[list[LogEntry]], None]
+_Write = Callable[[list[LoggedEntry]], Any]
 
 
 @click.command()
@@ -59,14 +43,17 @@ def export(form: str, output: str | None, application: str | None, after: str | 
     """
     if form == "parquet" and not output:
         raise click.UsageError("expected --output FILE with --format parquet")
-    start = _parse_cursor(after)
+    try:
+        start = parse_cursor(after) if after else LogCursor()
+    except ValueError as error:
+        raise click.BadParameter(f"--after: {error}") from error
 
     async def run(store: Store) -> tuple[int, LogCursor]:
         count, cursor = 0, start
         write, close = _parquet(str(output)) if form == "parquet" else _json_lines(output)
         try:
-            async for page in _pages(store, start, application):
-                write([line.entry for line in page])
+            async for page in log_pages(store, start, limit=_ALL, app_id=application):
+                write(page)
                 count += len(page)
                 cursor = page[-1].cursor
         finally:
@@ -74,36 +61,14 @@ def export(form: str, output: str | None, application: str | None, after: str | 
         return count, cursor
 
     count, cursor = with_store(run)
-    note(f"{count} lines; the next: --after {cursor.transaction}.{cursor.line}")
-
-
-async def _pages(
-    store: Store, cursor: LogCursor, application: str | None
-) -> AsyncIterator[list[LoggedEntry]]:
-    while True:
-        page = await store.log(cursor, limit=_PAGE, app_id=application)
-        if page:
-            cursor = page[-1].cursor
-            yield page
-        if len(page) < _PAGE:
-            return
-
-
-def _parse_cursor(text: str | None) -> LogCursor:
-    if text is None:
-        return LogCursor()
-    transaction, dot, line = text.partition(".")
-    if not (dot and transaction.isdecimal() and line.isdecimal()):
-        raise click.BadParameter(f"--after: expected a cursor such as 18.3021, found {text!r}")
-    return LogCursor(transaction=int(transaction), line=int(line))
+    note(f"{count} lines; the next export: --after {cursor_text(cursor)}")
 
 
 def _json_lines(output: str | None) -> tuple[_Write, Callable[[], None]]:
     file: IO[bytes] = Path(output).open("wb") if output else sys.stdout.buffer  # noqa: SIM115
-    encoder = msgspec.json.Encoder()
 
-    def write(entries: list[LogEntry]) -> None:
-        file.write(encoder.encode_lines(entries))
+    def write(page: list[LoggedEntry]) -> None:
+        file.write(json_lines(page))
 
     return write, file.close if output else file.flush
 
@@ -116,16 +81,17 @@ def _parquet(output: str) -> tuple[_Write, Callable[[], None]]:
         raise ConfigError(
             ["Parquet needs one more package: `pip install 'homing[parquet]'`"]
         ) from error
-    schema = pyarrow.schema(
-        [
-            (name, pyarrow.int64() if name in _WHOLE_NUMBERS else pyarrow.string())
-            for name in LogEntry.__struct_fields__
-        ]
-    )
+    columns = [
+        (field.name, pyarrow.int64() if field.type in (int, int | None) else pyarrow.string())
+        for field in msgspec.structs.fields(LogEntry)
+    ]
+    schema = pyarrow.schema([*columns, ("cursor", pyarrow.string())])
     writer = pyarrow.parquet.ParquetWriter(output, schema)
 
-    def write(entries: list[LogEntry]) -> None:
-        rows: list[dict[str, Any]] = msgspec.to_builtins(entries)
+    def write(page: list[LoggedEntry]) -> None:
+        rows = [
+            {**msgspec.to_builtins(line.entry), "cursor": cursor_text(line.cursor)} for line in page
+        ]
         writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
 
     return write, writer.close
