@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
@@ -49,21 +49,25 @@ class PostgresDeliveries:
         results: dict[str, AcceptResult] = {}
         waiting = list(batch)
         while waiting:
-            items, waiting = _apart(waiting, lambda item: (key.digest for key in item.keys))
-            results |= await self._accept(items)
+            now, waiting = _apart(waiting, lambda item: [key.digest for key in item.keys])
+            fresh = await self._accept(now)
+            results |= fresh
+            # What shares a key with one of these is judged by what became of that one.
+            known = _keys_of(item for item in now if fresh[item.message.id] == Accepted())
+            outdated = {_fanout(item) for item in now if fresh[item.message.id] == Outdated()}
+            judged = {item.message.id: _judge(item, known, outdated) for item in waiting}
+            waiting = [item for item in waiting if judged[item.message.id] == Accepted()]
+            results |= judged
         return [results[item.message.id] for item in batch]
 
     async def _accept(self, items: Sequence[Acceptance]) -> dict[str, AcceptResult]:
         """Accept items that share no key, by message id."""
         rows = await self._database.write("accept", *_acceptance_parameters(items))
-        if not rows:
-            results: dict[str, AcceptResult] = {item.message.id: Accepted() for item in items}
-        else:
-            outdated = {row[0] for row in rows if row[1] is None}
-            seen = {row[1]: row for row in rows if row[1] is not None}
-            results = {item.message.id: _judge(item, seen, outdated) for item in items}
+        outdated_ids = {row[0] for row in rows if row[1] is None}
+        known = {row[1]: _Known(*row[2:]) for row in rows if row[1] is not None}
+        outdated = {_fanout(item) for item in items if item.message.id in outdated_ids}
         await self._forget_keys(items)
-        return results
+        return {item.message.id: _judge(item, known, outdated) for item in items}
 
     async def _forget_keys(self, items: Sequence[Acceptance]) -> None:
         self._keys_stored += sum(len(item.keys) for item in items)
@@ -181,15 +185,47 @@ def _apart(items: Sequence[T], names: Callable[[T], Iterable[object]]) -> tuple[
     return now, later
 
 
+class _Known(NamedTuple):
+    """What an earlier request with a key led to."""
+
+    fingerprint: bytes
+    message_id: str | None  #: None: something else than a message
+    expires_at_us: int
+
+
+def _keys_of(items: Iterable[Acceptance]) -> dict[bytes, _Known]:
+    """The keys that these items leave behind, by digest."""
+    return {
+        key.digest: _Known(key.fingerprint, item.message.id, key.expires_at_us)
+        for item in items
+        for key in item.keys
+    }
+
+
+def _fanout(item: Acceptance) -> tuple[str, int]:
+    """The application and the version of it that an item's fan-out was computed from."""
+    return item.message.app_id, item.application_version
+
+
+def _judge(
+    item: Acceptance, known: Mapping[bytes, _Known], outdated: Collection[tuple[str, int]]
+) -> AcceptResult:
+    """What becomes of an item, given the keys and the outdated fan-outs that concern it."""
+    for key in item.keys:
+        earlier = known.get(key.digest)
+        if earlier is not None and earlier.expires_at_us > item.message.accepted_at_us:
+            same = earlier.fingerprint == key.fingerprint and earlier.message_id is not None
+            return Repeated(str(earlier.message_id)) if same else Conflicting()
+    return Outdated() if _fanout(item) in outdated else Accepted()
+
+
 def _acceptance_parameters(items: Sequence[Acceptance]) -> tuple[list[Any], ...]:
     """The parameters of the statement `accept`, in order."""
-    deliveries = [delivery_row(delivery) for item in items for delivery in item.deliveries]
-    lines = [entry_row(e, rows_written=1) + _NO_PLACE for item in items for e in item.entries]
     keys = {key.digest: (key, item.message) for item in items for key in item.keys}
     return (
         [message_row(item.message) for item in items],
-        deliveries,
-        lines,
+        [delivery_row(delivery) for item in items for delivery in item.deliveries],
+        [entry_row(e, rows_written=1) + _NO_PLACE for item in items for e in item.entries],
         [
             (key.digest, key.fingerprint, message.id, None, None, key.expires_at_us)
             for key, message in keys.values()
@@ -200,23 +236,6 @@ def _acceptance_parameters(items: Sequence[Acceptance]) -> tuple[list[Any], ...]
         [item.application_version for item in items],
         list({item.message.app_id for item in items}),
     )
-
-
-def _judge(item: Acceptance, seen: Mapping[bytes, Row], outdated: set[str]) -> AcceptResult:
-    """What became of an item, given what the statement `accept` returned.
-
-    Args:
-        item: to be judged.
-        seen: (…, fingerprint, message id) of known keys, by digest.
-        outdated: ids of messages whose fan-out is outdated.
-    """
-    for key in item.keys:
-        row = seen.get(key.digest)
-        if row is not None:
-            _, _, fingerprint, earlier_id = row
-            same = fingerprint == key.fingerprint and earlier_id is not None
-            return Repeated(earlier_id) if same else Conflicting()
-    return Outdated() if item.message.id in outdated else Accepted()
 
 
 def _change_parameters(changes: Sequence[Change]) -> tuple[list[Row], ...]:

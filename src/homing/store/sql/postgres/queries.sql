@@ -12,7 +12,8 @@
 -- statement fails as a whole, and when it is run again the key is seen. Keys are written in
 -- order, so that two of these never wait for each other.
 WITH seen AS MATERIALIZED (
-    SELECT given.message_id, known.digest, known.fingerprint, known.message_id AS earlier_id
+    SELECT given.message_id, known.digest, known.fingerprint, known.message_id AS earlier_id,
+        known.expires_at_us
     FROM ROWS FROM (unnest($4::keys[]), unnest($5::bigint[]))
         AS given (digest, fingerprint, message_id, status, body, expires_at_us, at_us)
     JOIN keys AS known ON known.digest = given.digest
@@ -52,9 +53,9 @@ WITH seen AS MATERIALIZED (
         excluded.expires_at_us
     )
 )
-SELECT message_id, digest, fingerprint, earlier_id FROM seen
+SELECT message_id, digest, fingerprint, earlier_id, expires_at_us FROM seen
 UNION ALL
-SELECT message_id, NULL, NULL, NULL FROM outdated;
+SELECT message_id, NULL, NULL, NULL, NULL FROM outdated;
 
 -- name: delete_expired_keys
 -- Remove some keys that have expired. Those that somebody is writing are left for another time.
