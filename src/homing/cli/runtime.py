@@ -10,7 +10,6 @@ from typing import Any, Final
 from starlette.types import ASGIApp
 
 from homing import __version__
-from homing.cli.metrics import PrometheusMeters
 from homing.core.errors import StoreError
 from homing.core.journal import Journal
 from homing.core.ports import Store
@@ -23,6 +22,7 @@ from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
+from homing.metrics import Metrics, watch_process
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.intake import Intake
@@ -53,7 +53,7 @@ class Runtime:
         clock, chance = SystemClock(), SystemChance()
         self.journal = Journal(clock, process_name())
         self.sender = make_sender(settings)
-        self.meters = PrometheusMeters()
+        self.meters = Metrics(store)
         self.health = HealthKeeper(
             store,
             clock,
@@ -113,6 +113,7 @@ class Runtime:
 
     def make_app(self) -> ASGIApp:
         """The API of this process."""
+        watch_process(self.meters)
         return create_app(self.service, vitals=self.vitals, metrics=self.meters.text)
 
     def vitals(self) -> Vitals:
