@@ -13,6 +13,7 @@ from homing.service.context import Service
 from homing.web import hot
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
+from homing.web.not_served import not_served
 from homing.web.operation import Operation
 from homing.web.operations import (
     access,
@@ -25,6 +26,7 @@ from homing.web.operations import (
     messages,
 )
 from homing.web.operations.health import Vitals, health_operations
+from homing.web.operations.openapi import openapi_operation
 from homing.web.repeats import Repeats
 from homing.web.running import PathOperations
 
@@ -42,7 +44,8 @@ def create_app(
         vitals: what this process knows of itself at the moment, for the probes.
         metrics: the text that Prometheus reads.
     """
-    operations = route_table(service, vitals, metrics)
+    served = route_table(service, vitals, metrics)
+    operations = [*served, *not_served(served)]
     repeats = Repeats(service.store)
     router = Router(
         [
@@ -63,7 +66,7 @@ def route_table(
     metrics: Callable[[], bytes] = bytes,
 ) -> Sequence[Operation]:
     """Every operation that is served."""
-    return (
+    operations = (
         *applications.OPERATIONS,
         *endpoints.OPERATIONS,
         *event_types.OPERATIONS,
@@ -75,6 +78,7 @@ def route_table(
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )
+    return (*operations, openapi_operation(operations))
 
 
 def _specific_first(operation: Operation) -> list[tuple[bool, str]]:

@@ -16,7 +16,6 @@ from homing.web.operations.messages import TimedQuery
 from homing.web.wire import (
     ListOut,
     NoQuery,
-    Text,
     Timestamp,
     Uid,
     Wire,
@@ -65,7 +64,9 @@ class DeliveryOut(Wire, kw_only=True):
 class DiscardIn(Wire, kw_only=True):
     """Why it is withdrawn; kept with it."""
 
-    reason: Annotated[Text, Meta(min_length=1, max_length=500)] = "discarded"
+    reason: Annotated[str, Meta(pattern=r"^[^\u0000]+$", min_length=1, max_length=500)] = (
+        "discarded"
+    )
 
 
 def delivery_out(delivery: Delivery) -> DeliveryOut:

@@ -57,13 +57,11 @@ class MessageIn(Wire, kw_only=True):
     transformations_params: dict[str, Any] | None = None
     payload_retention_period: Annotated[int, Meta(ge=5, le=90)] | None = None
     payload_retention_hours: Annotated[int, Meta(ge=1, le=2_160)] | None = None
-    deliver_at: Moment | None = None
+    deliver_at: None = None  # delivering later is not offered
 
     def draft(self) -> Draft:
         """Raises: Invalid: no payload, or something that Homing does not do."""
         payload, is_raw = self._payload()
-        if self.deliver_at is not None:
-            _refuse("deliverAt", "delivering later is not offered; leave this out")
         return Draft(
             event_type=self.event_type,
             payload=payload,
