@@ -10,7 +10,6 @@ from typing import Any, Final
 from starlette.types import ASGIApp
 
 from homing import __version__
-from homing.core.errors import StoreError
 from homing.core.journal import Journal
 from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
@@ -25,6 +24,7 @@ from homing.dispatch.sweeper import Sweeper
 from homing.metrics import Metrics, watch_process
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
+from homing.service.gate import Gate
 from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 from homing.settings import Settings
@@ -33,9 +33,6 @@ from homing.web.app import create_app
 from homing.web.operations.health import Vitals
 
 _log = logging.getLogger("homing")
-
-#: how often the backlog is compared with its limit, where one was set
-_GATE_S: Final = 1.0
 
 USER_AGENT: Final = f"Homing/{__version__}"
 
@@ -107,9 +104,10 @@ class Runtime:
             ("sweeper", self.sweeper.run()),
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
-            ("gate", self._keep_gate()),
         ):
             self._tasks.append(self._spawn(name, work))
+        if self.settings.backlog_max:
+            self._tasks.append(self._spawn("gate", self._gate().run()))
 
     def make_app(self) -> ASGIApp:
         """The API of this process."""
@@ -142,22 +140,10 @@ class Runtime:
         await self.sender.close()
         await self.store.close()
 
-    async def _keep_gate(self) -> None:
-        """Close the door while more is unfinished than was allowed; open it again below that."""
-        limit = self.settings.backlog_max
-        while limit:
-            try:
-                backlog = await self.store.backlog(self.journal.clock.now_us())
-            except StoreError:
-                backlog = None  # whoever accepts is told so by the store itself
-            if backlog is not None:
-                unfinished = backlog.waiting + backlog.leased
-                self.intake.closed_because = (
-                    f"{unfinished} deliveries are unfinished, HOMING_BACKLOG_MAX is {limit}"
-                    if unfinished > limit
-                    else None
-                )
-            await asyncio.sleep(_GATE_S)
+    def _gate(self) -> Gate:
+        return Gate(
+            self.store, self.journal.clock, self.intake, backlog_max=self.settings.backlog_max
+        )
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
