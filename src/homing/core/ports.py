@@ -204,11 +204,14 @@ class Deliveries(Protocol):
         An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
         history. `before` None adds a delivery, unless there is one for that message and endpoint.
         Where the row has moved on, its attempt is written marked late, its log line with
-        `rows_written` 0, and nothing else. An attempt that is recorded already stays as it is, so
-        the same batch can be settled again after an error that left open whether it was written.
+        `rows_written` 0, and nothing else.
+
+        After an error that left open whether a batch was written, it is settled again. A change
+        that had been written is recognised (the row is exactly its `after`, or its attempt is
+        stored and not late): it writes nothing again, and counts as written.
 
         Returns:
-            Per change, in order: whether it was written.
+            Per change, in order: whether it was written, now or before.
         """
 
     async def next_ready_at_us(self) -> int | None:
