@@ -107,13 +107,12 @@ def _say_where(settings: Settings, listener: socket.socket) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool) -> int:
+    stop = stop_signals()
     async with _running(settings, migrate=not is_worker) as runtime:
-        app = runtime.make_app()
-        server = make_server(app)
+        server = make_server(runtime.make_app())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         if not is_worker:
             _say_where(settings, listener)
-        stop = stop_signals()
         await _first(stop.wait(), runtime.failed.wait(), serving, *_orphaned_if(is_worker))
         runtime.stopping = True
         deadline = asyncio.get_running_loop().time() + settings.drain_s
@@ -123,9 +122,10 @@ async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool
 
 
 async def _dispatch(settings: Settings) -> int:
+    stop = stop_signals()
     async with _running(settings, migrate=True) as runtime:
         _log.info("dispatching from %s", without_password(settings.database_url))
-        await _first(stop_signals().wait(), runtime.failed.wait())
+        await _first(stop.wait(), runtime.failed.wait())
         return await _drain(runtime, asyncio.get_running_loop().time() + settings.drain_s)
 
 

@@ -1,0 +1,170 @@
+"""Real processes: `homing serve` as an operator starts it, and a publisher who speaks HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+SECRET = "a secret of the end-to-end tests"
+_START_S = 30.0
+
+
+def environment(database_url: str, **settings: object) -> dict[str, str]:
+    """The environment of a process; settings by their lower-case names."""
+    base = {name: value for name, value in os.environ.items() if not name.startswith("HOMING_")}
+    given = {f"HOMING_{name.upper()}": str(value) for name, value in settings.items()}
+    return base | {
+        "HOMING_DATABASE_URL": database_url,
+        "HOMING_LISTEN": "127.0.0.1:0",
+        "HOMING_EGRESS_ALLOW": "127.0.0.0/8",
+        "HOMING_SECRET": SECRET,
+        "HOMING_RETRY_DELAYS_S": "0.2,0.2,0.2,0.5,0.5,1,1,2",
+        "HOMING_POLL_S": "0.1",
+        **given,
+    }
+
+
+@dataclass
+class Homing:
+    """A running `homing serve`."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    log: list[str] = field(default_factory=list)
+    _reading: asyncio.Task[None] | None = None
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended."""
+        code = await asyncio.wait_for(self.process.wait(), 40)
+        if self._reading is not None:
+            await self._reading
+        return code
+
+    async def read_on(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.log.append(line.decode())
+
+    async def wait_for_line(self, words: str) -> str:
+        """The first log line with these words."""
+        async with asyncio.timeout(_START_S):
+            while True:
+                for line in self.log:
+                    if words in line:
+                        return line
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, *arguments: str, database_url: str | None = None, **settings: object
+) -> AsyncIterator[Homing]:
+    """`homing serve` in `folder`; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "homing.cli",
+        "serve",
+        *arguments,
+        cwd=folder,
+        env=environment(database_url or "sqlite:///homing.db", **settings),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    homing = Homing(process, "")
+    try:
+        async with asyncio.timeout(_START_S):
+            while not homing.url:
+                line = (await process.stderr.readline()).decode()
+                assert line, f"it ended: {''.join(homing.log)}"
+                homing.log.append(line)
+                found = re.search(r"Homing listens on (\S+)", line)
+                homing.url = found[1] if found else ""
+        homing._reading = asyncio.create_task(homing.read_on())
+        yield homing
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), 30)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if homing._reading is not None:
+            await homing._reading
+
+
+async def run(folder: Path, *arguments: str, **settings: Any) -> tuple[int, str, str]:
+    """One `homing` command: exit code, standard output, standard error."""
+    database_url = settings.pop("database_url", "sqlite:///homing.db")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "homing.cli",
+        *arguments,
+        cwd=folder,
+        env=environment(database_url, **settings) | {"COLUMNS": "100"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+class Shop:
+    """A publisher with one application, and the endpoints it was told to make."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def add_endpoint(self, url: str) -> dict[str, Any]:
+        answer = await self.http.post("/app/shop/endpoint", json={"url": url})
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    async def send(self, number: int) -> str:
+        """Publish one message; its id once it is accepted."""
+        body = {"eventType": "payment.captured", "payload": {"number": number}}
+        answer = await self.http.post("/app/shop/msg", json=body)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+
+@asynccontextmanager
+async def shop(homing: Homing, folder: Path) -> AsyncIterator[Shop]:
+    """A publisher with a token made by `homing token`."""
+    code, out, err = await run(folder, "token", "--json")
+    assert code == 0, err
+    async with httpx.AsyncClient(
+        base_url=f"{homing.url}/api/v1",
+        headers={"authorization": f"Bearer {json.loads(out)['token']}"},
+        timeout=20,
+        trust_env=False,
+    ) as http:
+        body = {"name": "shop", "uid": "shop"}
+        (await http.post("/app", params={"get_if_exists": "true"}, json=body)).raise_for_status()
+        yield Shop(http)
+
+
+async def audit(folder: Path, **settings: Any) -> dict[str, Any]:
+    """What `homing audit --json` finds."""
+    code, out, err = await run(folder, "audit", "--json", **settings)
+    report: dict[str, Any] = json.loads(out)
+    assert (code == 0) == report["balanced"], err
+    return report
