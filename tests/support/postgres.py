@@ -34,6 +34,9 @@ SETTINGS = {
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
+#: servers that are our own children, by process id
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
 
 class Absent(Exception):
     """There is no PostgreSQL to test with; says why and what to do."""
@@ -86,6 +89,7 @@ class Server(NamedTuple):
                 preexec_fn=None if outlive else _stop_with_parent,
                 **_unprivileged(),
             )
+        _children[child.pid] = child
         self._wait_until_ready(child)
 
     def halt(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -96,12 +100,13 @@ class Server(NamedTuple):
         except FileNotFoundError:
             return
         os.kill(pid, how)
+        if pid in _children:
+            _children.pop(pid).wait(WAIT_MAX_S)
+            return
         deadline_s = time.monotonic() + WAIT_MAX_S
-        while _is_alive(pid):
+        while Path(f"/proc/{pid}").exists():
             if time.monotonic() > deadline_s:
-                raise TimeoutError(
-                    f"PostgreSQL (process {pid}) does not stop; see {self.folder}/log"
-                )
+                raise TimeoutError(f"PostgreSQL (process {pid}) does not stop: {self.folder}/log")
             time.sleep(0.02)
 
     def remove(self) -> None:
@@ -172,16 +177,6 @@ def _stop_with_parent() -> None:
     """In the child: get SIGINT (a fast shutdown) when the process that started us dies. Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether the process runs; one of our own children that ended is buried on the way."""
-    try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass
-    return Path(f"/proc/{pid}").exists()
 
 
 def _main(arguments: list[str]) -> int:

@@ -101,27 +101,36 @@ class PostgresDeliveries:
         return await self._database.transact(take)
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
-        missed: set[int] = set()
+        written: dict[DeliveryId, list[Delivery]] = {}
+        late: set[int] = set()
         waiting = list(changes)
         while waiting:
-            now, waiting = _apart(waiting, lambda change: (change.id,))
-            missed |= {id(change) for change in await self._settle(now)}
-        return [id(change) not in missed for change in changes]
+            now, waiting = _apart(waiting, lambda change: [change.id])
+            missed = await self._settle(now)
+            for change in now:
+                if change.id not in missed:
+                    written.setdefault(change.id, []).append(change.after)
+            if missed:
+                late |= await self._settle_missed([c for c in now if c.id in missed], written)
+        return [id(change) not in late for change in changes]
 
-    async def _settle(self, changes: Sequence[Change]) -> list[Change]:
-        """Settle changes of different deliveries; those that found another version."""
+    async def _settle(self, changes: Sequence[Change]) -> set[DeliveryId]:
+        """Settle changes of different deliveries; the ids of those that found another version."""
         rows = await self._database.write("settle", *_change_parameters(changes))
-        if not rows:
-            return []
-        missed = {DeliveryId(*row) for row in rows}
-        return await self._settle_missed([change for change in changes if change.id in missed])
+        return {DeliveryId(*row) for row in rows}
 
-    async def _settle_missed(self, changes: Sequence[Change]) -> list[Change]:
-        """Of these, the ones that were late; the others had been written before.
+    async def _settle_missed(
+        self, changes: Sequence[Change], written: Mapping[DeliveryId, Sequence[Delivery]]
+    ) -> set[int]:
+        """Of these, the ones that were late, by `id()`; the others had been written before.
 
         When a connection breaks, nobody knows whether the statement was carried out, so it is
         sent again. What it wrote the first time is recognised by the row, which is then exactly
         what it was to become, or by the attempt, which is stored and not late.
+
+        Args:
+            changes: that found another version.
+            written: what other changes of the same call made of these deliveries just now.
         """
         rows = await self._database.query(
             "present_deliveries",
@@ -133,7 +142,10 @@ class PostgresDeliveries:
         late = [
             change
             for change in changes
-            if present.get(change.id) != change.after and attempts.get(_attempt_key(change), True)
+            if attempts.get(_attempt_key(change), True)
+            and (
+                present.get(change.id) != change.after or change.after in written.get(change.id, ())
+            )
         ]
         unknown = [change for change in late if _attempt_key(change) not in attempts]
         if unknown:
@@ -142,7 +154,7 @@ class PostgresDeliveries:
                 [attempt_row(c.attempt, late=True) for c in unknown if c.attempt],
                 [entry_row(c.entry, rows_written=0) + _NO_PLACE for c in unknown],
             )
-        return late
+        return {id(change) for change in late}
 
     async def _late_attempts(self, changes: Sequence[Change]) -> dict[tuple[str, str], bool]:
         """Whether they came late: the attempts of these changes that are stored, by their ids."""
