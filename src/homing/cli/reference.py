@@ -83,7 +83,7 @@ def _arguments(command: click.Command) -> str:
 
 
 def _option_line(option: click.Option) -> str:
-    if option.hidden:
+    if option.hidden or option.name == "version":
         return ""
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     metavar = f" {option.metavar}" if option.metavar else ""
