@@ -1,0 +1,1 @@
+"""Measures Homing from outside: load, receiver and service are separate processes."""
