@@ -13,7 +13,7 @@ from homing import __version__
 from homing.service.listing import NAME_PATTERN
 from homing.web.operation import Operation
 from homing.web.problems import HttpErrorOut, HTTPValidationError
-from homing.web.wire import END
+from homing.web.wire import END, Wire
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -45,6 +45,8 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     schema_of = dict(zip(kinds, map(_published, schemas), strict=True))
     components = {name: _published(schema) for name, schema in components.items()}
+    for kind in _bodies(kinds):
+        components[kind.__name__].update(getattr(kind, "schema_extra", {}))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, schema_of, components)
@@ -71,6 +73,10 @@ def _kinds(operations: Iterable[Operation]) -> Iterable[Any]:
         if operation.body is not None:
             yield operation.body
         yield from (kind for kind in operation.answers.values() if kind is not None)
+
+
+def _bodies(kinds: Sequence[Any]) -> Iterable[type[Wire]]:
+    return (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Wire))
 
 
 def _operation(
@@ -133,14 +139,14 @@ def _responses(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any
     }
     for status, kind in operation.answers.items():
         schema = None if kind is None else schema_of[kind]
-        responses[status] = _response(status, schema, operation.content_type)
+        responses[status] = _response(status, schema, *operation.content_types)
     return {str(status): responses[status] for status in sorted(responses)}
 
 
-def _response(status: int, schema: Any, content_type: str) -> dict[str, Any]:
+def _response(status: int, schema: Any, *content_types: str) -> dict[str, Any]:
     described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if schema is not None:
-        described["content"] = {content_type: {"schema": schema}}
+        described["content"] = {name: {"schema": schema} for name in content_types}
     return described
 
 

@@ -94,7 +94,7 @@ class Operation:
     deprecated: bool = False
     #: whether the reply to a POST is kept for its repeat
     keeps_reply: bool = True
-    content_type: str = "application/json"
+    content_types: tuple[str, ...] = ("application/json",)
 
 
 def operation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homing.core.errors import NotFound, NotServed
+from homing.core.errors import NotFound
 from homing.service import applications
 from homing.service.messages import ensure_application
 from homing.web.operation import Answer, Call, answer, operation
@@ -70,17 +70,4 @@ async def dashboard_access(call: Call[NoQuery, None]) -> Answer:
     return await _grant(call)
 
 
-@operation(
-    "POST",
-    "/auth/logout",
-    "v1.authentication.logout",
-    "Not offered: tokens are valid until they expire",
-    tag=_TAG,
-    answers={},
-    keeps_reply=False,
-)
-async def logout(call: Call[NoQuery, None]) -> Answer:
-    raise NotServed("tokens cannot be withdrawn; they are valid until they expire")
-
-
-OPERATIONS = (app_portal_access, dashboard_access, logout)
+OPERATIONS = (app_portal_access, dashboard_access)

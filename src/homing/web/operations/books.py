@@ -17,6 +17,7 @@ from homing.web.operation import Answer, Call, Streamed, answer, operation
 from homing.web.wire import Moment, Query, Timestamp, Uid, Wire, microseconds, rfc3339
 
 _TAG: Final = "Books"
+PARQUET: Final = b"application/vnd.apache.parquet"
 
 #: windows in one answer: a month of hours
 _WINDOWS_MAX: Final = 1_000
@@ -74,12 +75,6 @@ class LogQuery(Query, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     app_id: Uid | None = None
     format: Literal["jsonl", "parquet"] = "jsonl"
-
-
-class LogLineOut(Wire, kw_only=True):
-    """One change of a delivery."""
-
-    cursor: str
 
 
 async def _own(call: Call[Any, Any], app_ids: Sequence[str], known: dict[str, bool]) -> None:
@@ -159,9 +154,9 @@ async def get_ledger(call: Call[LedgerQuery, None]) -> Answer:
     "Read the delivery log, oldest line first, as JSON lines or Parquet",
     tag=_TAG,
     query=LogQuery,
-    answers={200: LogLineOut},
+    answers={200: str},
     org_only=True,
-    content_type="application/jsonl",
+    content_types=("application/jsonl", PARQUET.decode()),
 )
 async def get_log(call: Call[LogQuery, None]) -> Answer | Streamed:
     query, store = call.query, call.service.store
@@ -182,7 +177,7 @@ async def get_log(call: Call[LogQuery, None]) -> Answer | Streamed:
             content = log_export.parquet([page async for page in pages])
         except ConfigError as error:
             raise NotServed(str(error)) from error
-        return Answer(200, content, b"application/vnd.apache.parquet")
+        return Answer(200, content, PARQUET)
     return Streamed(b"application/jsonl", _lines(pages))
 
 

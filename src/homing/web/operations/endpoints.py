@@ -40,7 +40,14 @@ _TAG = "Endpoint"
 _APP = "/app/{app_id}/endpoint"
 _ONE = "/app/{app_id}/endpoint/{endpoint_id}"
 
-Url = Annotated[str, Meta(min_length=1, max_length=endpoints.URL_LENGTH_MAX)]
+Url = Annotated[
+    str,
+    Meta(
+        pattern="^[hH][tT][tT][pP][sS]?://",
+        max_length=endpoints.URL_LENGTH_MAX,
+        extra_json_schema={"format": "uri"},
+    ),
+]
 EventTypeNames = Annotated[list[EventTypeName], Meta(max_length=1_000)]
 Channels = Annotated[list[Channel], Meta(max_length=10)]
 SecretText = Annotated[str, Meta(min_length=1, max_length=256)]

@@ -153,7 +153,7 @@ def health_operations(
             tag=_TAG,
             answers={200: str},
             public=True,
-            content_type="text/plain",
+            content_types=("text/plain",),
         )(show_metrics),
     ]
     return tuple(made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, ClassVar, Final, NoReturn
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -45,6 +45,8 @@ _EXPUNGED: Final = msgspec.Raw(b'{"expired":true}')
 class MessageIn(Wire, kw_only=True):
     """A message. Its payload is kept, signed and sent byte by byte as it is here."""
 
+    schema_extra: ClassVar = {"anyOf": [{"required": ["payload"]}, {"required": ["data"]}]}
+
     event_type: EventTypeName
     payload: JsonObject | UnsetType = UNSET
     data: JsonObject | UnsetType = UNSET  # another name of payload
@@ -72,16 +74,16 @@ class MessageIn(Wire, kw_only=True):
         )
 
     def _payload(self) -> tuple[bytes, bool]:
+        given = [raw for raw in (self.payload, self.data) if raw is not UNSET]
+        if not given:
+            _refuse("payload", "Object missing required field `payload`")
+        payload = bytes(given[0])
+        if not all(bytes(raw).startswith(b"{") for raw in given):
+            _refuse("payload", "Expected `object`")
         if self.transformations_params is not None:
             text = self.transformations_params.get("rawPayload")
             if isinstance(text, str):
                 return text.encode(), True
-        given = self.data if self.payload is UNSET else self.payload
-        if given is UNSET:
-            _refuse("payload", "Object missing required field `payload`")
-        payload = bytes(given)
-        if not payload.startswith(b"{"):
-            _refuse("payload", "Expected `object`")
         return payload, False
 
 
