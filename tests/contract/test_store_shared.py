@@ -65,14 +65,17 @@ async def test_of_two_processes_settling_the_same_delivery_one_wins(
     await stores[0].put(application)
     items = [make_acceptance(application) for _ in range(20)]
     await stores[0].accept(items)
-    decided = [
-        make_change(
-            item.deliveries[0],
-            step(item.deliveries[0], Succeeded(at_us=START_US), RetryPolicy()),
-        )
-        for item in items
-    ]
-    one, other = await asyncio.gather(*(store.settle(decided) for store in stores))
+
+    def decided(at_us: int) -> list[Change]:
+        befores = [item.deliveries[0] for item in items]
+        return [
+            make_change(before, step(before, Succeeded(at_us=at_us), RetryPolicy()))
+            for before in befores
+        ]
+
+    one, other = await asyncio.gather(
+        stores[0].settle(decided(START_US)), stores[1].settle(decided(START_US + 1))
+    )
     assert [first != second for first, second in zip(one, other, strict=True)] == [True] * 20
 
 

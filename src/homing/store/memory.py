@@ -119,18 +119,37 @@ class MemoryStore:
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         self.commits += 1
-        return [self._settle(change) for change in changes]
+        now: set[DeliveryId] = set()
+        return [self._settle(change, now) for change in changes]
 
-    def _settle(self, change: Change) -> bool:
+    def _settle(self, change: Change, now: set[DeliveryId]) -> bool:
+        """Write one change.
+
+        Args:
+            now: deliveries that this call has changed; is added to.
+        """
         written = self._take(change)
         if written:
             target = self.hot if change.after.is_unfinished else self.history
             target[change.id] = change.after
+            now.add(change.id)
+        else:
+            before = self._settled_before(change, now)
+            if before is not None:
+                return before
         if change.attempt is not None:
             attempt = _replace(change.attempt, late=change.attempt.late or not written)
-            self.attempted.setdefault((attempt.message_id, attempt.id), attempt)
+            self.attempted[attempt.message_id, attempt.id] = attempt
         self.lines.append(_replace(change.entry, rows_written=int(written)))
         return written
+
+    def _settled_before(self, change: Change, now: set[DeliveryId]) -> bool | None:
+        """What an earlier call with the same change answered; None: there was none."""
+        if change.attempt is not None:
+            stored = self.attempted.get((change.attempt.message_id, change.attempt.id))
+            return None if stored is None else not stored.late
+        row = self.hot.get(change.id) or self.history.get(change.id)
+        return True if row == change.after and change.id not in now else None
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""

@@ -30,6 +30,7 @@ from homing.core.resources import Application, Resource
 from homing.store.queries import load_queries
 from homing.store.rows import (
     Row,
+    attempt_of,
     attempt_row,
     delivery_of,
     delivery_row,
@@ -152,10 +153,11 @@ def claim(
 
 def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
     """Write decisions in order, each behind its fence."""
-    written: list[bool] = []
+    answers: list[bool] = []
+    now: set[DeliveryId] = set()
     for run in _runs(changes):
-        written += _settle_run(db, run)
-    return written
+        answers += _settle_run(db, run, now)
+    return answers
 
 
 def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -173,19 +175,32 @@ def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
         yield run
 
 
-def _settle_run(db: sqlite3.Connection, run: Sequence[Change]) -> list[bool]:
-    """Take each row from its place, if it is still the one decided on; then append in bulk."""
-    written = [_take(db, change) for change in run]
+def _settle_run(db: sqlite3.Connection, run: Sequence[Change], now: set[DeliveryId]) -> list[bool]:
+    """Take each row from its place, if it is still the one decided on; then append in bulk.
+
+    Args:
+        run: changes of different deliveries.
+        now: deliveries that this call has changed; is added to.
+    """
+    answers: list[bool] = []
     hot: list[Row] = []
     history: list[Row] = []
     attempts: list[Row] = []
     lines: list[Row] = []
-    for change, is_written in zip(run, written, strict=True):
-        if is_written:
+    for change in run:
+        written = _take(db, change)
+        if written:
             (hot if change.after.is_unfinished else history).append(delivery_row(change.after))
+            now.add(change.id)
+        else:
+            before = _settled_before(db, change, now)
+            if before is not None:
+                answers.append(before)
+                continue
         if change.attempt is not None:
-            attempts.append(attempt_row(change.attempt, late=not is_written))
-        lines.append(entry_row(change.entry, rows_written=int(is_written)))
+            attempts.append(attempt_row(change.attempt, late=not written))
+        lines.append(entry_row(change.entry, rows_written=int(written)))
+        answers.append(written)
     for name, rows in (
         ("insert_delivery", hot),
         ("insert_history", history),
@@ -194,7 +209,18 @@ def _settle_run(db: sqlite3.Connection, run: Sequence[Change]) -> list[bool]:
     ):
         if rows:
             db.executemany(_SQL[name], rows)
-    return written
+    return answers
+
+
+def _settled_before(db: sqlite3.Connection, change: Change, now: set[DeliveryId]) -> bool | None:
+    """What an earlier call with the same change answered; None: there was none."""
+    attempt = change.attempt
+    if attempt is not None:
+        row = db.execute(_SQL["attempt"], (attempt.message_id, attempt.id)).fetchone()
+        return None if row is None else not attempt_of(row).late
+    row = db.execute(_SQL["delivery"], change.id).fetchone()
+    is_ours = row is not None and change.id not in now and delivery_of(row) == change.after
+    return True if is_ours else None
 
 
 def _take(db: sqlite3.Connection, change: Change) -> bool:
