@@ -327,8 +327,6 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter
         self._waiter = None
         self.due_at = _NEVER
-        if reason is not None or not self._keep:
-            self.abort()
         if waiter is not None and not waiter.done():
             waiter.set_result(_COMPLETE if reason is None else Ending(reason, detail))
 

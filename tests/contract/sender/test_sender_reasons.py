@@ -281,6 +281,13 @@ async def test_a_connection_that_is_not_answered_times_out(deaf_port: int) -> No
     assert 200_000 < outcome.total_us < (DEADLINES.connect_s + SLACK_S) * 1e6
 
 
+async def test_connecting_counts_towards_the_total(deaf_port: int) -> None:
+    sender = HttpSender(LOOPBACK, deadlines=Deadlines(connect_s=30, total_s=0.2))
+    outcome = await sender.send(request_to(f"http://127.0.0.1:{deaf_port}/"))
+    assert outcome.reason is Reason.TOTAL_TIMEOUT
+    await sender.close()
+
+
 async def test_a_network_that_cannot_be_reached_is_a_failed_connection() -> None:
     # A multicast address: the system refuses to open a TCP connection to one.
     egress = Egress([ipaddress.ip_network("224.0.0.0/4")])

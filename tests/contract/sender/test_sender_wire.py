@@ -202,7 +202,8 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection(
     outcome = await sender.send(request_to(url, body=bytes(32 * 2**20)))
     assert (outcome.status, outcome.body) == (413, b"too much")
     assert sender.idle_connections == 0
-    await refused.wait()
+    async with asyncio.timeout(5):
+        await refused.wait()
     server.close()
 
 
