@@ -52,3 +52,12 @@ async def open_postgres(url: str, *, migrate: bool) -> Store:
         await database.close()
         raise
     return PostgresStore(database)
+
+
+async def migrate_postgres(url: str) -> list[str]:
+    """Bring the schema up to date; the names of the migrations that were applied."""
+    database = await connect(url)
+    try:
+        return await bring_up(database)
+    finally:
+        await database.close()

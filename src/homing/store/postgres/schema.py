@@ -7,20 +7,25 @@ from homing.store.postgres.database import Connection, Database
 from homing.store.queries import load_migrations
 
 
-async def migrate(database: Database) -> None:
-    """Apply what is missing, all of it or nothing; nodes that start together take turns."""
+async def migrate(database: Database) -> list[str]:
+    """Apply what is missing, all of it or nothing; nodes that start together take turns.
 
-    async def apply(connection: Connection) -> None:
+    Returns:
+        The names of the migrations that were applied now, in order.
+    """
+
+    async def apply(connection: Connection) -> list[str]:
         await database.fetch(connection, "lock_migrations")
         await database.fetch(connection, "create_migrations")
         applied = await _applied(database, connection)
-        for name, sql in load_migrations("postgres"):
-            if name not in applied:
-                await connection.execute(sql)
-                await database.fetch(connection, "insert_migration", name)
+        missing = [(name, sql) for name, sql in load_migrations("postgres") if name not in applied]
+        for name, sql in missing:
+            await connection.execute(sql)
+            await database.fetch(connection, "insert_migration", name)
         await database.fetch(connection, "renumber_log")
+        return [name for name, _ in missing]
 
-    await database.transact(apply)
+    return await database.transact(apply)
 
 
 async def check(database: Database) -> None:
