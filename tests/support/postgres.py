@@ -75,7 +75,8 @@ class Server(NamedTuple):
         """Run the server, and wait until it answers.
 
         Args:
-            outlive: it stays when this process ends; otherwise it is stopped even if we are killed.
+            outlive: it stays when this process ends; otherwise it is stopped even if we are killed,
+                by the kernel, when the thread ends that called this: call it from the main thread.
         """
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
         options += [f"-p{self.port}", f"-k{self.folder}"]

@@ -41,7 +41,7 @@ _SETTINGS: Final = {
 
 #: A plan for the hot path is made once and never from statistics, which are those of an empty
 #: table when a service starts: by index, row by row, is right for a batch whatever the tables hold.
-_TRAFFIC_SETTINGS: Final = _SETTINGS | {
+TRAFFIC_SETTINGS: Final = _SETTINGS | {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -49,7 +49,7 @@ _TRAFFIC_SETTINGS: Final = _SETTINGS | {
 }
 
 #: Reading filters by whatever was asked for: each plan is made for its parameters.
-_READING_SETTINGS: Final = _SETTINGS | {"plan_cache_mode": "force_custom_plan"}
+READING_SETTINGS: Final = _SETTINGS | {"plan_cache_mode": "force_custom_plan"}
 
 #: what another transaction's write, or another version's migration, does to ours: run it again
 _AGAIN: Final = (
@@ -57,6 +57,15 @@ _AGAIN: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
     asyncpg.OutdatedSchemaCacheError,
+)
+
+#: everything that the driver raises, or lets through
+_DRIVER_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 
 #: SQLSTATE classes and codes that pass (PostgreSQL documentation, appendix A)
@@ -137,18 +146,24 @@ class Database:
         for pool in (self.traffic, self.reading):
             try:
                 await asyncio.wait_for(pool.close(), CONNECT_MAX_S)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except _DRIVER_ERRORS:
                 pool.terminate()
 
     async def _run(self, pool: asyncpg.Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
         for tries_left in reversed(range(_TRIES_MAX)):
             try:
                 async with pool.acquire(timeout=CONNECT_MAX_S) as connection:
-                    return await work(connection)
+                    try:
+                        return await work(connection)
+                    except asyncpg.InternalClientError:
+                        # asyncpg lost track of the conversation: this happens when a session is
+                        # ended in the middle of a word. The connection is of no more use.
+                        connection.terminate()
+                        raise
             except _AGAIN as error:
                 if not tries_left:
                     raise Unavailable(f"PostgreSQL: {error}") from error
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _DRIVER_ERRORS as error:
                 raise in_our_words(error) from error
         raise AssertionError("unreachable")
 
@@ -161,8 +176,6 @@ def in_our_words(error: Exception) -> StoreError:
         return SchemaMismatch(f"the database has another schema ({text}); run `homing migrate`")
     if isinstance(error, asyncpg.PostgresError) and not state.startswith(_PASSING):
         return StoreError(f"PostgreSQL refused: {text}")
-    if isinstance(error, ValueError):  # asyncpg.DataError: a parameter that it cannot write
-        return StoreError(f"PostgreSQL cannot keep this: {text}")
     return Unavailable(f"PostgreSQL cannot be used now: {text}")
 
 
@@ -175,15 +188,15 @@ async def connect(url: str) -> Database:
     """
     try:
         settings = await _settings_of(url)
-        traffic = await _pool(url, _TRAFFIC_SETTINGS | settings, TRAFFIC_CONNECTIONS, first=1)
-        reading = await _pool(url, _READING_SETTINGS | settings, READING_CONNECTIONS, first=0)
+        traffic = await _pool(url, TRAFFIC_SETTINGS | settings, TRAFFIC_CONNECTIONS, first=1)
+        reading = await _pool(url, READING_SETTINGS | settings, READING_CONNECTIONS, first=0)
     except (ValueError, asyncpg.ClientConfigurationError) as error:
         raise ConfigError([f"the database URL cannot be used: {error}"]) from error
     except asyncpg.PostgresError as error:
         if str(error.sqlstate).startswith(_MISCONFIGURED):
             raise ConfigError([f"PostgreSQL does not let us in: {error}"]) from error
         raise in_our_words(error) from error
-    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+    except _DRIVER_ERRORS as error:
         raise in_our_words(error) from error
     return Database(traffic, reading)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+import asyncpg
+
+from homing.core.errors import StoreError
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.ports import Backlog
@@ -116,7 +119,13 @@ class PostgresDeliveries:
 
     async def _settle(self, changes: Sequence[Change]) -> set[DeliveryId]:
         """Settle changes of different deliveries; the ids of those that found another version."""
-        rows = await self._database.write("settle", *_change_parameters(changes))
+        parameters = _change_parameters(changes)
+        try:
+            rows = await self._database.write("settle", *parameters)
+        except StoreError as error:
+            if not isinstance(error.__cause__, asyncpg.DataError):
+                raise
+            rows = await self._database.write("settle", *map(_storable, parameters))
         return {DeliveryId(*row) for row in rows}
 
     async def _settle_missed(
@@ -151,8 +160,8 @@ class PostgresDeliveries:
         if unknown:
             await self._database.write(
                 "settle_late",
-                [attempt_row(c.attempt, late=True) for c in unknown if c.attempt],
-                [entry_row(c.entry, rows_written=0) + _NO_PLACE for c in unknown],
+                _storable([attempt_row(c.attempt, late=True) for c in unknown if c.attempt]),
+                _storable([entry_row(c.entry, rows_written=0) + _NO_PLACE for c in unknown]),
             )
         return {id(change) for change in late}
 
@@ -279,3 +288,16 @@ def _move(change: Change) -> int:
 
 def _attempt_key(change: Change) -> tuple[str, str]:
     return (change.attempt.message_id, change.attempt.id) if change.attempt else ("", "")
+
+
+def _storable(rows: Sequence[Row]) -> list[Row]:
+    """The same rows, without the characters that PostgreSQL cannot hold.
+
+    A receiver decides what is in an error's text. It may hold NUL, or half of a surrogate pair,
+    which must not stop the settlement of everybody's deliveries.
+    """
+    return [tuple(_text(v) if isinstance(v, str) else v for v in row) for row in rows]
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

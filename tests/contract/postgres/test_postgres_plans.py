@@ -1,0 +1,132 @@
+"""How PostgreSQL finds rows: the hot path must stay on its indexes, whatever the tables hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from support.making import START_US
+
+from homing.store.postgres.database import QUERIES, READING_SETTINGS, TRAFFIC_SETTINGS
+
+pytestmark = pytest.mark.postgres
+
+_ROWS = 50_000
+
+_FILL = f"""
+INSERT INTO messages
+SELECT 'msg_' || lpad(n::text, 27, '0'), 'app_1', 'payment.captured', '{{}}', {START_US} + n, 1, 0
+FROM generate_series(1, {_ROWS}) AS n;
+INSERT INTO deliveries
+SELECT id, 'ep_' || lpad((right(id, 2)::int % 50)::text, 27, '0'), app_id, 'waiting',
+    accepted_at_us, 1, accepted_at_us, NULL, 0, 0, 0, 0
+FROM messages;
+INSERT INTO history
+SELECT 'msg_1' || right(id, 26), 'ep_' || lpad((right(id, 2)::int % 50)::text, 27, '0'), app_id,
+    CASE WHEN right(id, 3) = '007' THEN 'dead' ELSE 'delivered' END, accepted_at_us, 2, NULL, NULL,
+    1, 0, 0, 0, NULL, NULL, 'attempts_exhausted', NULL, NULL, accepted_at_us
+FROM messages;
+INSERT INTO keys SELECT decode(md5(id), 'hex'), '\\x00', id, NULL, NULL, accepted_at_us
+FROM messages;
+"""
+
+
+@pytest.fixture
+async def connection(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """To a database with a backlog, planning as the hot path does."""
+    connection = await asyncpg.connect(postgres_url, server_settings=TRAFFIC_SETTINGS)
+    yield connection
+    await connection.close()
+
+
+async def plan_of(connection: asyncpg.Connection, name: str, types: str, values: str) -> str:
+    """The plan that the prepared statement gets, as text."""
+    await connection.execute(f"DEALLOCATE ALL; PREPARE asked ({types}) AS {QUERIES[name]}")
+    rows = await connection.fetch(f"EXPLAIN EXECUTE asked ({values})")
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_a_claim_walks_the_index_and_stops_at_its_limit(
+    connection: asyncpg.Connection, analyzed: bool
+) -> None:
+    await connection.execute(_FILL)
+    if analyzed:
+        await connection.execute("ANALYZE")
+
+    for name in ("due_deliveries", "has_due"):
+        types, values = ("bigint, bigint", f"{START_US * 2}, 100")
+        if name == "has_due":
+            types, values = ("bigint", f"{START_US * 2}")
+        plan = await plan_of(connection, name, types, values)
+        assert "deliveries_ready" in plan, plan
+        assert "Sort" not in plan, plan
+        assert "Seq Scan" not in plan, plan
+
+
+_SETTLE_TYPES = "deliveries[], deliveries[], deliveries[], deliveries[], deliveries[], attempts[]"
+_ACCEPT_TYPES = "messages[], deliveries[], delivery_log[], keys[], bigint[], text[], text[]"
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_batch_meets_the_tables_by_their_keys_only(
+    connection: asyncpg.Connection, full: bool
+) -> None:
+    if full:
+        await connection.execute(_FILL + "ANALYZE;")
+
+    settle = await plan_of(
+        connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
+    )
+    accept = await plan_of(
+        connection, "accept", f"{_ACCEPT_TYPES}, bigint[], text[]", ", ".join(["'{}'"] * 9)
+    )
+
+    for plan in (settle, accept):
+        assert "Seq Scan" not in plan, plan
+        # Two parts of a batch are compared through a hash table, never each with each.
+        assert "hashed SubPlan" in plan, plan
+        assert "Join Filter" not in plan, plan
+    assert settle.count("Index Scan using deliveries_") == 2, settle
+    assert settle.count("Index Scan using history_") == 2, settle
+    assert "keys_pkey" in accept
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "index"),
+    [
+        (
+            "list_deliveries",
+            ("msg_", "", "msg_~", "", 50, "app_1", ["dead"], None, None),
+            "history_dead",
+        ),
+        (
+            "list_deliveries_of_endpoint",
+            ("ep_" + "7".rjust(27, "0"), "msg_", "msg_~", 50, None, ["dead"], None, None),
+            "history_dead_endpoint",
+        ),
+        (
+            "list_deliveries_of_endpoint",
+            ("ep_" + "7".rjust(27, "0"), "msg_", "msg_~", 50, None, None, None, None),
+            "history_endpoint",
+        ),
+        (
+            "list_deliveries_descending",
+            ("msg_", "", "msg_~", "", 50, None, None, None, None),
+            "history_pkey",
+        ),
+    ],
+)
+async def test_a_page_of_deliveries_costs_a_page(
+    postgres_url: str, name: str, values: tuple[Any, ...], index: str
+) -> None:
+    connection = await asyncpg.connect(postgres_url, server_settings=READING_SETTINGS)
+    await connection.execute(_FILL + "ANALYZE;")
+    rows = await connection.fetch(f"EXPLAIN (ANALYZE, TIMING off) {QUERIES[name]}", *values)
+    await connection.close()
+
+    plan = "\n".join(row[0] for row in rows)
+    assert index in plan, plan
+    assert "Seq Scan" not in plan, plan
