@@ -33,7 +33,7 @@ check: $(VENV)/.setup ## format, lint, types, unit, contract (memory, sqlite), h
 	$(BIN)/pytest -q -m 'not slow and not postgres and not node' -n 2 tests/unit tests/contract tests/house
 
 test: $(VENV)/.setup ## everything this machine can run; says what it skipped
-	scripts/test
+	@VENV=$(VENV) scripts/test
 
 bench: $(VENV)/.setup ## the performance promises, with numbers
 	$(BIN)/python -m bench

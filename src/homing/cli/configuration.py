@@ -34,7 +34,11 @@ def load_settings(*, make_secret: bool = True, **overrides: object) -> Settings:
 
 
 def _environment(overrides: dict[str, object]) -> dict[str, str]:
-    given = {f"HOMING_{name.upper()}": str(value) for name, value in overrides.items() if value}
+    given = {
+        f"HOMING_{name.upper()}": str(value)
+        for name, value in overrides.items()
+        if value is not None
+    }
     return dict(os.environ) | given
 
 

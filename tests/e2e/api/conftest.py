@@ -1,0 +1,48 @@
+"""A Homing to talk to over HTTP, on each store that needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support.receiver import Receiver
+from support.serving import Served, serving
+
+from homing.store import open_store
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """Accepts and dispatches."""
+    url = f"sqlite:///{tmp_path}/homing.db" if request.param == "sqlite" else "memory:"
+    async with serving(await open_store(url), retry_delays_s=(0.05,), retry_jitter=0.0) as served:
+        yield served
+
+
+@pytest.fixture
+async def quiet(tmp_path: Path) -> AsyncIterator[Served]:
+    """Accepts, and sends nothing."""
+    async with serving(await open_store("memory:"), dispatching=False) as served:
+        yield served
+
+
+@pytest.fixture
+async def client(quiet: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """Of the quiet one, with a token of the organisation."""
+    async with quiet.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def app(client: httpx.AsyncClient) -> str:
+    """The path of an application of the quiet one, whose uid is "shop"."""
+    await client.post("/api/v1/app", json={"name": "Shop", "uid": "shop"})
+    return "/api/v1/app/shop"
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver

@@ -1,0 +1,277 @@
+"""Every command as a person types it, against a real service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.processes import Homing, environment, run, serving
+from support.receiver import Receiver, respond
+
+
+class Person:
+    """Types commands in a folder where `homing serve` runs."""
+
+    def __init__(self, folder: Path, homing: Homing) -> None:
+        self._folder = folder
+        self.url = homing.url
+
+    async def types(self, *words: str, code: int = 0) -> str:
+        """What a command prints; it must end with this code."""
+        found, out, err = await run(self._folder, *words, listen=self.url.removeprefix("http://"))
+        assert found == code, f"{' '.join(words)} ended with {found}: {out}{err}"
+        assert "Traceback" not in err
+        return out if code != 2 else err
+
+    async def asks(self, *words: str, code: int = 0) -> Any:
+        """The same with --json, parsed."""
+        return json.loads(await self.types(*words, "--json", code=code))
+
+
+@pytest.fixture
+async def person(tmp_path: Path) -> AsyncIterator[Person]:
+    async with serving(tmp_path, retry_delays_s="0.1", retry_jitter="0") as homing:
+        yield Person(tmp_path, homing)
+
+
+async def test_applications_endpoints_and_event_types_are_made_changed_and_removed(
+    person: Person,
+) -> None:
+    made = await person.asks("application", "create", "The Shop", "--uid", "shop")
+    again = await person.asks("application", "create", "x", "--uid", "shop", "--if-missing")
+    assert made["id"] == again["id"]
+    await person.types("application", "update", "shop", "--name", "Shop, Ltd.")
+    assert "Shop, Ltd." in await person.types("application", "list")
+
+    await person.types("event-type", "create", "refund.created", "--description", "Money back")
+    assert "Money back" in await person.types("event-type", "get", "refund.created")
+    assert [e["name"] for e in await person.asks("event-type", "list")] == ["refund.created"]
+
+    url = "http://127.0.0.1:1/hook"
+    endpoint = await person.asks(
+        "endpoint", "create", "shop", url, "--event-type", "refund.created"
+    )
+    secret = await person.types("endpoint", "secret", "shop", endpoint["id"])
+    assert secret.startswith("whsec_")
+    rotated = await person.types("endpoint", "secret", "shop", endpoint["id"], "--rotate")
+    assert rotated != secret
+    await person.types("endpoint", "update", "shop", endpoint["id"], "--disable")
+    assert "disabled" in await person.types("endpoint", "get", "shop", endpoint["id"])
+    await person.types("endpoint", "update", "shop", endpoint["id"], "--all-event-types")
+    assert (await person.asks("endpoint", "stats", "shop", endpoint["id"]))["success"] == 0
+    await person.types("endpoint", "delete", "shop", endpoint["id"], "--yes")
+    assert await person.asks("endpoint", "list", "shop") == []
+
+    await person.types("event-type", "delete", "refund.created")
+    assert await person.asks("event-type", "list") == []
+    await person.types("application", "delete", "shop", "--yes")
+    assert "no application" in await person.types("application", "get", "shop", code=2)
+
+
+async def test_a_message_is_sent_seen_resent_and_forgotten(person: Person) -> None:
+    async with Receiver() as receiver:
+        receiver.script("/hook", respond(200))
+        await person.types("application", "create", "shop", "--uid", "shop")
+        endpoint = await person.asks("endpoint", "create", "shop", receiver.url("/hook"))
+        sent = await person.asks(
+            "send", "shop", "payment.captured", '{"amount": 42}', "--wait", "10"
+        )
+        assert [d["statusText"] for d in sent["deliveries"]] == ["success"]
+        assert json.loads(receiver.requests[0].body) == {"amount": 42}
+        assert sent["id"] in await person.types("message", "list", "shop")
+        assert "payment.captured" in await person.types("message", "get", "shop", sent["id"])
+
+        await person.types("message", "resend", "shop", sent["id"], endpoint["id"])
+        await receiver.wait_for(2)
+        async with asyncio.timeout(10):
+            attempts: list[dict[str, Any]] = []
+            while len(attempts) < 2:
+                attempts = await person.asks("attempt", "list", "shop", "--message", sent["id"])
+        assert sent["id"] in await person.types(
+            "attempt", "list", "shop", "--endpoint", endpoint["id"]
+        )
+        first = attempts[-1]["id"]
+        assert first in await person.types("attempt", "get", "shop", sent["id"], first)
+        await person.types("attempt", "expunge", "shop", sent["id"], first, "--yes")
+        await person.types("message", "expunge", "shop", sent["id"], "--yes")
+        assert (await person.asks("message", "get", "shop", sent["id"]))["payload"] != {
+            "amount": 42
+        }
+
+
+async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) -> None:
+    async with Receiver() as receiver:
+        receiver.script("/hook", respond(500), respond(500), respond(200))
+        await person.types("application", "create", "shop", "--uid", "shop")
+        await person.types("endpoint", "create", "shop", receiver.url("/hook"))
+        sent = await person.asks("send", "shop", "payment.failed", "--wait", "10", code=1)
+        (letter,) = await person.asks("dead-letters", "list", "shop", code=1)
+        assert (letter["msgId"], letter["reason"]) == (sent["id"], "attempts_exhausted")
+        assert "status 500" in await person.types("dead-letters", "show", "shop", letter["id"])
+        assert "redriven: 1" in await person.types("dead-letters", "redrive", "shop", "--all")
+        await receiver.wait_for(3)
+        async with asyncio.timeout(10):
+            while (await person.asks("audit"))["total"]["delivered"] != 1:
+                pass
+
+        receiver.script("/hook", respond(500))
+        await person.asks("send", "shop", "payment.failed", "--wait", "10", code=1)
+        (letter,) = await person.asks("dead-letters", "list", "shop", code=1)
+        words = ("dead-letters", "discard", "shop", letter["id"], "--reason", "paid by phone")
+        await person.types(*words)
+        assert await person.asks("dead-letters", "list", "shop") == []
+        assert (await person.asks("audit"))["total"]["cancelled"] == 1
+
+
+async def test_the_log_can_be_followed_and_exported_while_the_service_runs(
+    person: Person, tmp_path: Path
+) -> None:
+    async with Receiver() as receiver:
+        receiver.script("/hook", respond(200))
+        await person.types("application", "create", "shop", "--uid", "shop")
+        await person.types("endpoint", "create", "shop", receiver.url("/hook"))
+        for _ in range(3):
+            await person.types("send", "shop", "payment.captured", "--wait", "10")
+    lines = (await person.types("tail", "--from-start", "--no-follow")).splitlines()
+    assert [line.split()[1] for line in lines].count("accepted") == 3
+    exported = [json.loads(line) for line in (await person.types("export")).splitlines()]
+    assert [line["op"] for line in exported].count("succeeded") == 3
+    rest = await person.types("export", "--after", exported[2]["cursor"])
+    assert len(rest.splitlines()) == len(exported) - 3
+
+    parquet = pytest.importorskip("pyarrow.parquet")
+    await person.types("export", "--format", "parquet", "--output", "log.parquet")
+    assert parquet.read_table(tmp_path / "log.parquet").num_rows == len(exported)
+
+
+async def test_audit_names_a_delivery_that_somebody_deleted(person: Person, tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        receiver.script("/hook", respond(200))
+        await person.types("application", "create", "shop", "--uid", "shop")
+        await person.types("endpoint", "create", "shop", receiver.url("/hook"))
+        sent = await person.asks("send", "shop", "payment.captured", "--wait", "10")
+    assert "balanced: 1 accepted = 1 delivered" in await person.types("audit")
+    with sqlite3.connect(tmp_path / "homing.db") as database:
+        assert database.execute("DELETE FROM history").rowcount == 1
+    database.close()
+    report = await person.asks("audit", code=1)
+    assert report["unaccounted"] == 1
+    assert report["misfits"][0]["delivery"].startswith(sent["id"])
+    assert "1 unaccounted for" in await person.types("audit", "--windows", code=1)
+
+
+async def test_listen_verifies_and_can_be_told_to_refuse_first(
+    person: Person, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homing.cli", "listen", "--application", "shop", "--port", "0"),
+        *("--then-ok", "1", "--count", "2", "--json"),
+        cwd=tmp_path,
+        env=environment("sqlite:///homing.db", listen=person.url.removeprefix("http://")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        while b"Ctrl-C stops" not in await process.stderr.readline():
+            pass
+    await person.types("send", "shop", "payment.captured", '{"amount": 1}', "--wait", "10")
+    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0
+    arrivals = [json.loads(line) for line in out.splitlines()]
+    assert [(a["verified"], a["status"]) for a in arrivals] == [(True, 503), (True, 200)]
+    assert await person.asks("endpoint", "list", "shop") == [], "its endpoint went with it"
+
+
+async def test_doctor_is_content_with_a_service_that_runs(person: Person) -> None:
+    findings = await person.asks("doctor")
+    assert {"configuration", "database", "disk", "clock", "egress", "files"} <= {
+        finding["check"] for finding in findings
+    }
+
+
+async def test_a_token_of_one_application_may_do_no_more_than_that(person: Person) -> None:
+    made = await person.asks("application", "create", "shop", "--uid", "shop")
+    token = (await person.asks("token", "--application", made["id"]))["token"]
+    assert made["id"] in await person.types("application", "get", "shop", "--token", token)
+    assert "403" in await person.types("application", "create", "x", "--token", token, code=2)
+
+
+async def test_a_pipe_that_is_closed_early_is_no_error(person: Person, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m homing.cli settings | head -1",
+        cwd=tmp_path,
+        env=environment("sqlite:///homing.db"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (out.split()[0], err) == (b"setting", b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("application", "list"), "no answer from http://127.0.0.1:1"),
+        (("audit",), "there is no such file"),
+        (("send", "shop", "x", "{"), "the payload is not JSON"),
+        (("attempt", "list", "shop"), "expected --message or --endpoint"),
+        (("token", "--application", "shop"), "begins with app_"),
+        (("export", "--after", "x"), "expected a cursor such as"),
+        (("audit", "--since", "yesterday"), "expected a time such as"),
+        (("serve", "--workers", "0"), "expected 1 to 64"),
+        (("wander",), "No such command 'wander'"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+async def test_bad_input_is_one_sentence_and_exit_code_2(
+    words: tuple[str, ...], complaint: str, tmp_path: Path
+) -> None:
+    code, out, err = await run(tmp_path, *words, listen="127.0.0.1:1")
+    assert (code, out) == (2, "")
+    assert complaint in err.replace("\n", " ")
+    assert "Traceback" not in err
+
+
+async def test_without_a_secret_and_a_token_a_command_says_what_to_do(tmp_path: Path) -> None:
+    code, _, err = await run(tmp_path, "application", "list", secret="")
+    assert code == 2
+    assert "homing token" in err
+    assert not list(tmp_path.iterdir()), "asking makes nothing"
+
+
+async def test_the_demo_balances_its_books_without_a_terminal(tmp_path: Path) -> None:
+    code, out, err = await run(
+        tmp_path, "demo", "--duration", "3", "--rate", "20", "--listen", "127.0.0.1:0", "--json"
+    )
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["balanced"]
+    assert summary["unverified"] == 0
+    assert summary["total"]["accepted"] > 30
+    assert summary["received"]["books"] > 20
+
+
+async def test_ctrl_c_ends_the_demo_with_the_balanced_ledger(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homing.cli", "demo", "--listen", "127.0.0.1:0"),
+        cwd=tmp_path,
+        env=environment("sqlite:///homing.db"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while b"accepted" not in await process.stderr.readline():
+            pass
+    process.send_signal(signal.SIGINT)
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    assert out.decode().splitlines()[-1].startswith("balanced: ")
