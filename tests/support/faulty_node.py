@@ -1,0 +1,52 @@
+"""`homing serve` with a bug planted in it, named by its argument: to see that it is caught.
+
+forgetful: every retry of one endpoint's first failure is forgotten, without a trace in its place.
+boastful: an answer of 503 is taken for a success.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from homing.cli.main import main
+from homing.core.lifecycle import State
+from homing.core.outcome import Outcome, Reason
+from homing.core.ports import Request
+from homing.core.records import Change
+from homing.dispatch.sender import HttpSender
+from homing.store.sqlite import writes
+
+
+def forgetful() -> None:
+    settle = writes.settle
+
+    def settle_and_forget(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
+        written = settle(db, changes)
+        for change in changes:
+            if change.after.state is State.WAITING and change.after.failures == 1:
+                db.execute("DELETE FROM deliveries WHERE message_id = ?", (change.id.message_id,))
+        return written
+
+    writes.settle = settle_and_forget
+
+
+def boastful() -> None:
+    send = HttpSender.send
+
+    async def send_and_boast(self: HttpSender, request: Request) -> Outcome:
+        outcome = await send(self, request)
+        if outcome.status == 503:
+            return msgspec.structs.replace(outcome, reason=Reason.OK)
+        return outcome
+
+    HttpSender.send = send_and_boast  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    {"forgetful": forgetful, "boastful": boastful}[sys.argv[1]]()
+    sys.argv = ["homing", "serve"]
+    main()
