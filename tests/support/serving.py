@@ -17,8 +17,6 @@ from homing.core.ports import Store
 from homing.service.tokens import sign_org_token
 from homing.settings import SecretText, Settings
 from homing.system import SystemClock
-from homing.web.app import create_app
-from homing.web.operations.health import Vitals
 
 SECRET = "a secret of the tests, long enough"
 
@@ -76,10 +74,14 @@ async def serving(
     runtime = Runtime(settings, store)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(runtime.service, vitals=lambda: Vitals(dispatching=dispatching or None))
     server = _Server(
         uvicorn.Config(
-            app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+            runtime.make_app(),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
