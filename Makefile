@@ -27,8 +27,8 @@ run: $(VENV)/.run ## the main job: service, publisher, two receivers, live books
 	@$(BIN)/homing demo $(DEMO)
 
 check: $(VENV)/.setup ## format, lint, types, unit, contract (memory, sqlite), house
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m 'not slow and not postgres and not node' -n 2 tests/unit tests/contract tests/house
 
