@@ -13,7 +13,8 @@ from homing.core.outcome import Reason
 from homing.core.ports import Request
 from homing.dispatch.connection import Deadlines
 from homing.dispatch.egress import Egress
-from homing.dispatch.sender import HttpSender, Idle
+from homing.dispatch.pool import Idle
+from homing.dispatch.sender import HttpSender
 
 LOOPBACK = Egress([ipaddress.ip_network("127.0.0.0/8")])
 
@@ -204,6 +205,20 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection(
     assert sender.idle_connections == 0
     async with asyncio.timeout(5):
         await refused.wait()
+    server.close()
+
+
+async def test_a_receiver_that_speaks_first_gets_no_second_chance(sender: HttpSender) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ready\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    outcome = await sender.send(request_to(url))
+    # Before or after our request was written: the network decides.
+    assert outcome.reason in (Reason.GARBAGE, Reason.RESET)
+    assert sender.idle_connections == 0
     server.close()
 
 
