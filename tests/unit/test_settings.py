@@ -86,7 +86,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         ("HOMING_DATABASE_URL", "mysql://x", "expected sqlite:///path or postgresql://"),
         ("HOMING_LISTEN", "8000", "expected host:port"),
         ("HOMING_LISTEN", "localhost:99999", "port 0 to 65535"),
-        ("HOMING_LEASE_S", "35", "expected at least HOMING_TOTAL_S"),
+        ("HOMING_LEASE_S", "25", "expected at least HOMING_TOTAL_S"),
         ("HOMING_EGRESS_ALLOW", "10.0.0.1/8", "expected networks such as"),
         ("HOMING_LOG_FORMAT", "xml", "expected text or json"),
         ("HOMING_RETRY_DELAYS_S", "5,-1", "expected 0 to 604,800"),
