@@ -23,6 +23,8 @@ from homing.dispatch.resolver import Resolver
 
 #: of a name's addresses, how many are tried
 _DIALS_MAX: Final = 3
+#: how much too early a timer may fire: uvloop's clock counts milliseconds
+_CLOCK_S: Final = 0.01
 
 
 class _Stage(Enum):
@@ -86,7 +88,7 @@ class Dialler:
         except (OSError, ValueError) as error:
             if sock is not None:
                 sock.close()
-            return _failed(stage, error, is_over=monotonic() >= total_at)
+            return _failed(stage, error, is_over=total_at - monotonic() < _CLOCK_S)
         except asyncio.CancelledError:
             if sock is not None:
                 sock.close()
