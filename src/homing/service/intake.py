@@ -154,14 +154,26 @@ class Intake:
         return await item.result
 
     async def create_messages(
-        self, org_id: str, application: str, drafts: Sequence[Draft]
+        self,
+        org_id: str,
+        application: str,
+        drafts: Sequence[Draft],
+        *,
+        keys: Sequence[RequestKey] = (),
     ) -> list[Message | RequestError]:
         """Store up to 1,000 messages in one commit; one result for each, in order.
+
+        Args:
+            keys: none, or the idempotency key of each draft.
 
         Raises:
             Unavailable: as for one message.
         """
-        items = [self._item(org_id, application, draft, (), None) for draft in drafts]
+        each = [(key,) for key in keys] if keys else [()] * len(drafts)
+        items = [
+            self._item(org_id, application, draft, own, None)
+            for draft, own in zip(drafts, each, strict=True)
+        ]
         self._submit(items)
         results = await asyncio.gather(*(i.result for i in items), return_exceptions=True)
         answers: list[Message | RequestError] = []

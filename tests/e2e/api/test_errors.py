@@ -64,7 +64,7 @@ async def test_every_operation_below_an_unknown_application_is_a_404(quiet: Serv
     bodies = {
         "v1.application.update": None,
         "v1.message.create": {"eventType": "x", "payload": {}},
-        "v1.message.create-batch": None,
+        "v1.message.create-batch": {"messages": [{"eventType": "x", "payload": {}}]},
         "v1.endpoint.create": {"url": "https://example.com"},
         "v1.endpoint.update": {"url": "https://example.com"},
         "v1.endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
