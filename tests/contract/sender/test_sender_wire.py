@@ -25,7 +25,7 @@ def request_to(url: str, *, pool: str = "ep_1", body: bytes = b"{}") -> Request:
 
 @pytest.fixture
 async def sender() -> AsyncIterator[HttpSender]:
-    sender = HttpSender(LOOPBACK)
+    sender = HttpSender(LOOPBACK, idle=Idle(kept_s=30))
     yield sender
     await sender.close()
 
@@ -138,7 +138,7 @@ async def test_idle_connections_are_closed_after_a_while(receiver: Receiver) -> 
     await sender.close()
 
 
-@pytest.mark.parametrize("idle", [Idle(per_pool_max=2), Idle(total_max=2)])
+@pytest.mark.parametrize("idle", [Idle(kept_s=30, per_pool_max=2), Idle(kept_s=30, total_max=2)])
 async def test_idle_connections_are_bounded(receiver: Receiver, idle: Idle) -> None:
     sender = HttpSender(LOOPBACK, idle=idle)
     receiver.otherwise = respond(200, delay_s=0.02)
