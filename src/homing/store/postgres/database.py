@@ -27,6 +27,8 @@ READING_CONNECTIONS: Final = 2
 #: longest wait for a connection, and for a statement, in seconds
 CONNECT_MAX_S: Final = 10.0
 STATEMENT_MAX_S: Final = 60.0
+#: the same for what reads at length: the books of ten million deliveries
+READING_MAX_S: Final = 600.0
 
 #: how often a statement is run that met another's write; each time somebody else got further
 _TRIES_MAX: Final = 10
@@ -188,8 +190,22 @@ async def connect(url: str) -> Database:
     """
     try:
         settings = await _settings_of(url)
-        traffic = await _pool(url, TRAFFIC_SETTINGS | settings, TRAFFIC_CONNECTIONS, first=1)
-        reading = await _pool(url, READING_SETTINGS | settings, READING_CONNECTIONS, first=0)
+        traffic = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=TRAFFIC_CONNECTIONS,
+            command_timeout=STATEMENT_MAX_S,
+            server_settings=TRAFFIC_SETTINGS | settings,
+            **_POOL,
+        )
+        reading = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=READING_CONNECTIONS,
+            command_timeout=READING_MAX_S,
+            server_settings=READING_SETTINGS | settings,
+            **_POOL,
+        )
     except (ValueError, asyncpg.ClientConfigurationError) as error:
         raise ConfigError([f"the database URL cannot be used: {error}"]) from error
     except asyncpg.PostgresError as error:
@@ -216,22 +232,16 @@ async def _settings_of(url: str) -> dict[str, str]:
     return {"synchronous_commit": "on"} if commit == "off" else {}
 
 
-async def _pool(url: str, settings: dict[str, str], size: int, *, first: int) -> asyncpg.Pool:
-    return await asyncpg.create_pool(
-        url,
-        min_size=first,
-        max_size=size,
-        timeout=CONNECT_MAX_S,
-        command_timeout=STATEMENT_MAX_S,
-        server_settings=settings,
-        # Statements are few and stay prepared, however long they are.
-        max_cached_statement_lifetime=0,
-        max_cacheable_statement_size=0,
-        max_queries=10_000_000,
-        # Nothing we do leaves traces in a session; asyncpg's own reset is a round trip each time.
-        reset=_no_reset,
-    )
-
-
 async def _no_reset(connection: Connection) -> None:
     pass
+
+
+_POOL: Final[dict[str, Any]] = {
+    "timeout": CONNECT_MAX_S,
+    # Statements are few and stay prepared, however long they are.
+    "max_cached_statement_lifetime": 0,
+    "max_cacheable_statement_size": 0,
+    "max_queries": 10_000_000,
+    # Nothing we do leaves traces in a session; asyncpg's own reset is a round trip each time.
+    "reset": _no_reset,
+}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from homing.core.errors import SchemaMismatch
-from homing.store.postgres.database import Connection, Database
+from homing.store.postgres.database import QUERIES, Connection, Database
 from homing.store.queries import load_migrations
+
+#: longest wait for one migration, or for another node's, in seconds: large tables take their time
+_MIGRATION_MAX_S: Final = 86_400.0
 
 
 async def migrate(database: Database) -> list[str]:
@@ -15,14 +20,14 @@ async def migrate(database: Database) -> list[str]:
     """
 
     async def apply(connection: Connection) -> list[str]:
-        await database.fetch(connection, "lock_migrations")
+        await connection.execute(QUERIES["lock_migrations"], timeout=_MIGRATION_MAX_S)
         await database.fetch(connection, "create_migrations")
         applied = await _applied(database, connection)
         missing = [(name, sql) for name, sql in load_migrations("postgres") if name not in applied]
         for name, sql in missing:
-            await connection.execute(sql)
+            await connection.execute(sql, timeout=_MIGRATION_MAX_S)
             await database.fetch(connection, "insert_migration", name)
-        await database.fetch(connection, "renumber_log")
+        await connection.execute(QUERIES["renumber_log"], timeout=_MIGRATION_MAX_S)
         return [name for name, _ in missing]
 
     return await database.transact(apply)
