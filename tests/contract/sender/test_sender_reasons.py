@@ -197,6 +197,41 @@ async def test_only_2xx_is_ok(
     assert (outcome.reason, outcome.status) == (reason, status)
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        # Apache offers HTTP/2 in ordinary answers.
+        (
+            b"HTTP/1.1 200 OK\r\nUpgrade: h2,h2c\r\nConnection: Upgrade, Keep-Alive\r\n"
+            b"Content-Length: 2\r\n\r\nok",
+            200,
+            b"ok",
+        ),
+        (b"HTTP/1.1 204\r\n\r\n", 204, b""),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 20\r\n\r\n", 304, b""),
+        (
+            b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
+            200,
+            b"ok",
+        ),
+        (b"\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 200, b"ok"),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"2;x=y\r\nok\r\n0\r\ntrailer: 1\r\n\r\n",
+            200,
+            b"ok",
+        ),
+    ],
+)
+async def test_an_unusual_answer_is_understood_and_its_connection_kept(
+    sender: HttpSender, receiver: Receiver, answer: bytes, status: int, body: bytes
+) -> None:
+    receiver.script("/", raw(answer, then=hang()))
+    outcome = await sender.send(request_to(receiver.url()))
+    assert (outcome.status, outcome.body) == (status, body)
+    assert sender.idle_connections == 1
+
+
 async def test_a_few_interim_responses_are_passed_over(
     sender: HttpSender, receiver: Receiver
 ) -> None:
