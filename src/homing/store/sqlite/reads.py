@@ -30,6 +30,7 @@ from homing.core.resources import Resource
 from homing.store.paging import LAST, cut
 from homing.store.queries import load_queries
 from homing.store.rows import attempt_of, delivery_of, entry_of, message_of
+from homing.store.sqlite.bulk import fetch_bulk
 
 R = TypeVar("R", bound=Resource)
 
@@ -165,10 +166,12 @@ def list_resources(db: sqlite3.Connection, kind: type[R], scope: str, page: Page
 
 
 def recall(db: sqlite3.Connection, key: RequestKey, at_us: int) -> Reply | Message | None:
-    row = db.execute(_SQL["find_key"], (key.digest, at_us)).fetchone()
+    row = next(fetch_bulk(db, "find_keys", [(key.digest,)]), None)
     if row is None:
         return None
-    _, fingerprint, message_id, status, body, _ = row
+    _, fingerprint, message_id, status, body, expires_at_us = row
+    if expires_at_us <= at_us:
+        return None
     if fingerprint != key.fingerprint:
         raise Conflict("this key came with another request before")
     if message_id is None:

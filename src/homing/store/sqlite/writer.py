@@ -118,17 +118,17 @@ class Writer:
                 self._attempt(job)
             db.execute("COMMIT")
             self.commits += 1
-        except sqlite3.Error as error:
+        except BaseException as error:  # the thread must live: everyone is told instead
             if db.in_transaction:
                 db.execute("ROLLBACK")
             for job in group:
-                job.error = store_error(error)
+                job.error = store_error(error) if isinstance(error, sqlite3.Error) else error
 
     def _attempt(self, job: _Job[Any]) -> None:
         """Run one job; its failure undoes it alone.
 
         Raises:
-            sqlite3.Error: the database gave up the whole transaction.
+            BaseException: the database gave up the whole transaction with it.
         """
         db = self._db
         db.execute("SAVEPOINT job")

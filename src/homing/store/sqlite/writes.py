@@ -1,13 +1,13 @@
 """What the SQLite store writes: functions on a connection whose transaction is already begun.
 
-Rows are written with `executemany` on tuples; only where each row needs its own answer (the
-fence, the keys) is there a statement per row.
+Everything is written in bulk. Only when a fence fails does each row get a statement of its own, to
+learn which it was.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -38,8 +38,10 @@ from homing.store.rows import (
     message_of,
     message_row,
 )
+from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
 
 _SQL = load_queries("sqlite")
+_EXPIRES_AT_US = 5  # its place in a row of keys
 
 
 def beat(db: sqlite3.Connection) -> None:
@@ -53,22 +55,25 @@ def beat(db: sqlite3.Connection) -> None:
 def accept(db: sqlite3.Connection, batch: Sequence[Acceptance]) -> list[AcceptResult]:
     """Judge each item, then write all that were accepted."""
     versions: dict[str, int | None] = {}
-    earlier: dict[bytes, Row] = {}
-    results = [_judge(db, item, versions, earlier) for item in batch]
+    known = _find_keys(db, [key for item in batch for key in item.keys])
+    fresh: list[Row] = []
+    results = [_judge(db, item, versions, known, fresh) for item in batch]
     stored = [
         item for item, result in zip(batch, results, strict=True) if isinstance(result, Accepted)
     ]
-    db.executemany(_SQL["insert_message"], [message_row(item.message) for item in stored])
-    db.executemany(
-        _SQL["insert_delivery"],
+    execute_bulk(db, "insert_messages", [message_row(item.message) for item in stored])
+    execute_bulk(
+        db,
+        "insert_deliveries",
         [delivery_row(delivery) for item in stored for delivery in item.deliveries],
     )
-    db.executemany(
-        _SQL["insert_line"],
+    execute_bulk(
+        db,
+        "insert_lines",
         [entry_row(entry, rows_written=1) for item in stored for entry in item.entries],
     )
-    if earlier:
-        _keep_keys(db, earlier.values(), at_us=batch[-1].message.accepted_at_us)
+    if fresh:
+        _keep_keys(db, fresh, at_us=batch[-1].message.accepted_at_us)
     return results
 
 
@@ -76,40 +81,50 @@ def _judge(
     db: sqlite3.Connection,
     item: Acceptance,
     versions: dict[str, int | None],
-    earlier: dict[bytes, Row],
+    known: dict[bytes, Row],
+    fresh: list[Row],
 ) -> AcceptResult:
-    """What becomes of one item; notes its keys in `earlier` when it is accepted.
+    """What becomes of one item.
 
     Args:
-        versions: of applications, as far as they were looked up for this batch.
-        earlier: rows of the keys of this batch, by digest.
+        versions: of applications, as far as they were looked up for this batch; is added to.
+        known: rows of keys, by digest; is added to when the item is accepted.
+        fresh: rows of keys to be written; is added to likewise.
     """
     message = item.message
     for key in item.keys:
-        known = earlier.get(key.digest)
-        if known is None:
-            known = _find_key(db, key, message.accepted_at_us)
-        if known is not None:
-            _, fingerprint, message_id, *_ = known
+        row = _unexpired(known.get(key.digest), message.accepted_at_us)
+        if row is not None:
+            _, fingerprint, message_id, *_ = row
             if fingerprint != key.fingerprint or message_id is None:
                 return Conflicting()
             return Repeated(message_id)
     if message.app_id not in versions:
-        row = db.execute(_SQL["application_version"], (message.app_id,)).fetchone()
-        versions[message.app_id] = row and row[0]
+        found = db.execute(_SQL["application_version"], (message.app_id,)).fetchone()
+        versions[message.app_id] = found and found[0]
     if versions[message.app_id] != item.application_version:
         return Outdated()
     for key in item.keys:
-        earlier[key.digest] = _key_row(key, message.id)
+        row = _key_row(key, message.id)
+        known[key.digest] = row
+        fresh.append(row)
     return Accepted()
 
 
 # --- keys -------------------------------------------------------------------------------------
 
 
-def _find_key(db: sqlite3.Connection, key: RequestKey, at_us: int) -> Row | None:
-    row: Row | None = db.execute(_SQL["find_key"], (key.digest, at_us)).fetchone()
-    return row
+def _find_keys(db: sqlite3.Connection, keys: Sequence[RequestKey]) -> dict[bytes, Row]:
+    """Rows of those that were used before, expired or not, by digest."""
+    return {row[0]: row for row in fetch_bulk(db, "find_keys", [(key.digest,) for key in keys])}
+
+
+def _unexpired(row: Row | None, at_us: int) -> Row | None:
+    return row if row is not None and row[_EXPIRES_AT_US] > at_us else None
+
+
+def _is_known(db: sqlite3.Connection, key: RequestKey, at_us: int) -> bool:
+    return _unexpired(_find_keys(db, [key]).get(key.digest), at_us) is not None
 
 
 def _key_row(key: RequestKey, led_to: str | Reply) -> Row:
@@ -118,16 +133,15 @@ def _key_row(key: RequestKey, led_to: str | Reply) -> Row:
     return (key.digest, key.fingerprint, led_to, None, None, key.expires_at_us)
 
 
-def _keep_keys(db: sqlite3.Connection, rows: Iterable[Row], *, at_us: int) -> None:
+def _keep_keys(db: sqlite3.Connection, rows: Sequence[Row], *, at_us: int) -> None:
     """Store new keys, and forget twice as many expired ones: the table cannot grow for ever."""
-    rows = list(rows)
     db.execute(_SQL["delete_expired_keys"], (at_us, 2 * len(rows)))
-    db.executemany(_SQL["insert_key"], rows)
+    execute_bulk(db, "insert_keys", rows)
 
 
 def remember(db: sqlite3.Connection, key: RequestKey, reply: Reply, at_us: int) -> None:
     """Keep a reply, unless the key is known."""
-    if _find_key(db, key, at_us) is None:
+    if not _is_known(db, key, at_us):
         _keep_keys(db, [_key_row(key, reply)], at_us=at_us)
 
 
@@ -176,40 +190,72 @@ def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
 
 
 def _settle_run(db: sqlite3.Connection, run: Sequence[Change], now: set[DeliveryId]) -> list[bool]:
-    """Take each row from its place, if it is still the one decided on; then append in bulk.
+    """Settle changes of different deliveries.
 
     Args:
-        run: changes of different deliveries.
+        run: the changes.
         now: deliveries that this call has changed; is added to.
     """
-    answers: list[bool] = []
+    answers = [True] * len(run)
+    written: Sequence[Change] = run
+    late: Sequence[Change] = ()
+    if not _take_all(db, run):
+        answers, written, late = _take_each(db, run, now)
+    now.update(change.id for change in written)
+    _append(db, written, late)
+    return answers
+
+
+def _take_all(db: sqlite3.Connection, run: Sequence[Change]) -> bool:
+    """Remove the rows that the changes were made on, if they are all still there; else none."""
     hot: list[Row] = []
     history: list[Row] = []
-    attempts: list[Row] = []
-    lines: list[Row] = []
     for change in run:
-        written = _take(db, change)
-        if written:
-            (hot if change.after.is_unfinished else history).append(delivery_row(change.after))
-            now.add(change.id)
+        before = change.before
+        if before is None:
+            return False
+        fence = (before.message_id, before.endpoint_id, before.version)
+        (hot if before.is_unfinished else history).append(fence)
+    db.execute("SAVEPOINT taking")
+    taken = execute_bulk(db, "take_deliveries", hot) + execute_bulk(db, "take_history", history)
+    if taken != len(run):
+        db.execute("ROLLBACK TO taking")
+    db.execute("RELEASE taking")
+    return taken == len(run)
+
+
+def _take_each(
+    db: sqlite3.Connection, run: Sequence[Change], now: set[DeliveryId]
+) -> tuple[list[bool], list[Change], list[Change]]:
+    """One by one: the answers, the changes to be written, and those that came late."""
+    answers: list[bool] = []
+    written: list[Change] = []
+    late: list[Change] = []
+    for change in run:
+        answer: bool | None = _take(db, change)
+        if answer:
+            written.append(change)
         else:
-            before = _settled_before(db, change, now)
-            if before is not None:
-                answers.append(before)
-                continue
-        if change.attempt is not None:
-            attempts.append(attempt_row(change.attempt, late=not written))
-        lines.append(entry_row(change.entry, rows_written=int(written)))
-        answers.append(written)
-    for name, rows in (
-        ("insert_delivery", hot),
-        ("insert_history", history),
-        ("insert_attempt", attempts),
-        ("insert_line", lines),
-    ):
-        if rows:
-            db.executemany(_SQL[name], rows)
-    return answers
+            answer = _settled_before(db, change, now)
+            if answer is None:
+                answer = False
+                late.append(change)
+        answers.append(answer)
+    return answers, written, late
+
+
+def _append(db: sqlite3.Connection, written: Sequence[Change], late: Sequence[Change]) -> None:
+    """Put deliveries in their new place; attempts and log lines are kept even of the late."""
+    hot = [delivery_row(c.after) for c in written if c.after.is_unfinished]
+    history = [delivery_row(c.after) for c in written if not c.after.is_unfinished]
+    attempts = [attempt_row(c.attempt) for c in written if c.attempt is not None]
+    attempts += [attempt_row(c.attempt, late=True) for c in late if c.attempt is not None]
+    lines = [entry_row(change.entry, rows_written=1) for change in written]
+    lines += [entry_row(change.entry, rows_written=0) for change in late]
+    execute_bulk(db, "insert_deliveries", hot)
+    execute_bulk(db, "insert_history", history)
+    execute_bulk(db, "insert_attempts", attempts)
+    execute_bulk(db, "insert_lines", lines)
 
 
 def _settled_before(db: sqlite3.Connection, change: Change, now: set[DeliveryId]) -> bool | None:
@@ -226,11 +272,8 @@ def _settled_before(db: sqlite3.Connection, change: Change, now: set[DeliveryId]
 def _take(db: sqlite3.Connection, change: Change) -> bool:
     before = change.before
     if before is None:
-        row = db.execute(_SQL["delivery"], change.id).fetchone()
-        return row is None
-    name = "take_delivery" if before.is_unfinished else "take_history"
-    taken = db.execute(_SQL[name], (before.message_id, before.endpoint_id, before.version))
-    return taken.rowcount == 1
+        return db.execute(_SQL["delivery"], change.id).fetchone() is None
+    return _take_all(db, [change])
 
 
 # --- resources --------------------------------------------------------------------------------
@@ -245,7 +288,7 @@ def put(
 ) -> None:
     """Create or replace; see the port."""
     at_us = resource.updated_at_us
-    if key is not None and _find_key(db, key, at_us) is not None:
+    if key is not None and _is_known(db, key, at_us):
         raise Conflict("this request was made before")
     _write_resource(db, resource)
     if touch is not None and db.execute(_SQL["touch_application"], (touch,)).rowcount == 0:

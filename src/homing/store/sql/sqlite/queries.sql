@@ -1,7 +1,7 @@
 -- Every statement of the SQLite store. A statement that says ASC also exists as
 -- `<name>_descending`, with DESC in its place (see queries.py).
--- Statements of the hot path take positional parameters, in the order of the table's columns:
--- binding a tuple costs a third of binding names.
+-- Statements of the hot path take positional parameters, in the order of the table's columns, and
+-- end in one row of VALUES, which is written as often as there are rows (see sqlite/bulk.py).
 
 -- name: create_migrations
 -- Which migrations were applied; it comes before the first of them.
@@ -20,43 +20,45 @@ INSERT INTO pulse (one, beats) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET bea
 -- name: application_version
 SELECT version FROM resources WHERE kind = 'application' AND id = ?;
 
--- name: find_key
-SELECT * FROM keys WHERE digest = ? AND expires_at_us > ?;
+-- name: find_keys
+-- Expired ones too: they are gone once somebody has the room to forget them.
+SELECT * FROM keys WHERE digest IN (SELECT * FROM (VALUES (?)));
 
--- name: insert_key
--- Replaces an expired one; the caller has looked for one that is not.
-INSERT OR REPLACE INTO keys (digest, fingerprint, message_id, status, body, expires_at_us)
-VALUES (?, ?, ?, ?, ?, ?);
+-- name: insert_keys
+-- Replaces expired ones; the caller has looked for those that are not.
+INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: delete_expired_keys
 DELETE FROM keys WHERE digest IN (
     SELECT digest FROM keys WHERE expires_at_us <= ? ORDER BY expires_at_us LIMIT ?
 );
 
--- name: insert_message
+-- name: insert_messages
 INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: insert_delivery
+-- name: insert_deliveries
 INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_history
 INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: insert_attempt
+-- name: insert_attempts
 INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: insert_line
+-- name: insert_lines
 -- The line's number is given by the table.
 INSERT INTO delivery_log VALUES
     (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: take_delivery
--- The fence: only the row that the decision was made on leaves its place.
-DELETE FROM deliveries WHERE message_id = ? AND endpoint_id = ? AND version = ?;
+-- name: take_deliveries
+-- The fence: only rows that the decisions were made on leave their place.
+DELETE FROM deliveries
+WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 
 -- name: take_history
 -- The fence, for what had finished.
-DELETE FROM history WHERE message_id = ? AND endpoint_id = ? AND version = ?;
+DELETE FROM history
+WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 
 -- name: due_deliveries
 -- Walks deliveries_ready from its beginning and stops at the limit. The write lock is held, so no
