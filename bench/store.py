@@ -15,7 +15,9 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -65,7 +67,9 @@ def _changes(items: list[Acceptance]) -> list[Change]:
     return made
 
 
-async def _timed(verb, rows, batch: int, parallel: int) -> tuple[float, float]:  # noqa: ANN001
+async def _timed(
+    verb: Callable[[list[Any]], Awaitable[object]], rows: list[Any], batch: int, parallel: int
+) -> tuple[float, float]:
     """Seconds on the clock and on the processor, for all rows in batches."""
     batches = iter([rows[start : start + batch] for start in range(0, len(rows), batch)])
 

@@ -177,7 +177,9 @@ ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
 
 -- name: list_deliveries_of_app
 -- Walks the application's messages, and from each to its deliveries: in both tables, merged.
-SELECT placed.* FROM messages CROSS JOIN deliveries AS placed ON placed.message_id = messages.id
+-- Ordered by the message's own id, or SQLite would sort what comes in order already.
+SELECT placed.*, messages.id AS walked
+FROM messages CROSS JOIN deliveries AS placed ON placed.message_id = messages.id
 WHERE messages.app_id = :app_id AND messages.id >= :message_low AND messages.id <= :message_high
     AND (messages.id, endpoint_id) >= (:message_low, :endpoint_low)
     AND (messages.id, endpoint_id) < (:message_high, :endpoint_high)
@@ -185,14 +187,15 @@ WHERE messages.app_id = :app_id AND messages.id >= :message_low AND messages.id 
     AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
     AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
 UNION ALL
-SELECT placed.* FROM messages CROSS JOIN history AS placed ON placed.message_id = messages.id
+SELECT placed.*, messages.id AS walked
+FROM messages CROSS JOIN history AS placed ON placed.message_id = messages.id
 WHERE messages.app_id = :app_id AND messages.id >= :message_low AND messages.id <= :message_high
     AND (messages.id, endpoint_id) >= (:message_low, :endpoint_low)
     AND (messages.id, endpoint_id) < (:message_high, :endpoint_high)
     AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
     AND (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
     AND (:channel IS NULL OR :channel IN (SELECT value FROM json_each(channels)))
-ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
+ORDER BY walked ASC, endpoint_id ASC LIMIT :limit;
 
 -- name: list_dead_of_endpoint
 -- The three that follow walk an index of dead letters only.

@@ -1,0 +1,144 @@
+"""The schema of a SQLite file: how it gets it, and what is said when it has another."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from support.making import make_delivery
+
+from homing.core.errors import ConfigError, SchemaMismatch, Unavailable
+from homing.core.lifecycle import State
+from homing.store import migrate, open_store
+from homing.store.queries import load_migrations, load_queries
+from homing.store.rows import delivery_row
+from homing.store.sqlite.bulk import execute_bulk
+
+SCHEMA = (files("homing.store") / "sql" / "sqlite" / "schema.sql").read_text("utf-8")
+SQL = load_queries("sqlite")
+
+
+def objects(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    return db.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE name <> 'migrations' AND sql IS NOT NULL "
+        "ORDER BY name"
+    ).fetchall()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/homing.db"
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    """An empty database with today's schema."""
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    yield db
+    db.close()
+
+
+async def test_all_migrations_together_make_the_schema(
+    url: str, tmp_path: Path, database: sqlite3.Connection
+) -> None:
+    assert await migrate(url) == [name for name, _ in load_migrations("sqlite")]
+    assert await migrate(url) == []
+    migrated = sqlite3.connect(tmp_path / "homing.db")
+    assert objects(migrated) == objects(database)
+    migrated.close()
+
+
+async def test_a_new_file_is_refused_with_the_command_that_mends_it(url: str) -> None:
+    with pytest.raises(SchemaMismatch, match="run `homing migrate`"):
+        await open_store(url, migrate=False)
+    await migrate(url)
+    store = await open_store(url, migrate=False)
+    await store.close()
+
+
+async def test_a_file_of_a_later_version_is_refused(url: str, tmp_path: Path) -> None:
+    await migrate(url)
+    with sqlite3.connect(tmp_path / "homing.db") as db:
+        db.execute("INSERT INTO migrations VALUES ('9999_later')")
+    db.close()
+    for migrating in (False, True):
+        with pytest.raises(SchemaMismatch, match="9999_later"):
+            await open_store(url, migrate=migrating)
+
+
+async def test_what_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("not a database, but long enough to be looked at" * 50)
+    with pytest.raises(Unavailable, match="not a database"):
+        await open_store(f"sqlite:///{tmp_path}/text.db")
+    with pytest.raises(Unavailable, match="unable to open"):
+        await open_store(f"sqlite:///{tmp_path}/no/such/folder.db")
+
+
+@pytest.mark.parametrize("wrong", ["mysql://host/db", "sqlite:homing.db", "sqlite:///", ""])
+async def test_a_url_of_no_known_kind_is_a_mistake_of_the_settings(wrong: str) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        await open_store(wrong)
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ("insert_deliveries", {"state": State.WAITING, "ready_at_us": None}),
+        ("insert_deliveries", {"state": State.WAITING, "holder": "somebody"}),
+        ("insert_deliveries", {"state": State.LEASED, "holder": None}),
+        ("insert_deliveries", {"state": State.DELIVERED}),
+        ("insert_deliveries", {"manual": True}),
+        ("insert_deliveries", {"resume": State.DEAD}),
+        ("insert_deliveries", {"unanswered": 1}),
+        ("insert_history", {"state": State.WAITING}),
+        ("insert_history", {"state": State.DELIVERED, "finished_at_us": None}),
+        ("insert_history", {"state": State.DEAD, "reason": None}),
+    ],
+)
+def test_a_row_that_contradicts_itself_cannot_be_stored(
+    database: sqlite3.Connection, table: str, wrong: dict[str, object]
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        execute_bulk(database, table, [delivery_row(make_delivery(**wrong))])
+
+
+def plan(database: sqlite3.Connection, name: str, **given: object) -> str:
+    steps = database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", given)
+    return "\n".join(step[3] for step in steps)
+
+
+def test_a_claim_walks_the_partial_index_and_stops_at_its_limit(
+    database: sqlite3.Connection,
+) -> None:
+    how = plan(database, "due_deliveries", at_us=1, count=1)
+    assert how == "SEARCH deliveries USING INDEX deliveries_ready (ready_at_us<?)"
+
+
+@pytest.mark.parametrize("name", ["count_born", "find_unaccounted", "find_uncounted"])
+def test_the_books_are_read_from_the_index_alone(database: sqlite3.Connection, name: str) -> None:
+    how = plan(database, name, low="", high="", limit=1)
+    assert "USING COVERING INDEX delivery_log_born (message_id" in how
+    assert "SCAN delivery_log" not in how
+
+
+@pytest.mark.parametrize("name", sorted(name for name in SQL if name.startswith("list_")))
+def test_a_listing_never_sorts_and_never_scans(database: sqlite3.Connection, name: str) -> None:
+    names = (
+        "kind scope low high limit app_id event_types channel tag endpoint_id message_id states "
+        "any_message message_low message_high endpoint_low endpoint_high succeeded status_class"
+    )
+    how = plan(database, name, **dict.fromkeys(names.split(), 1))
+    steps = [step for step in how.splitlines() if "json_each" not in step]
+    # Sorting the "right part", the few endpoints of one message, is no sorting of the table.
+    dear = ("SCAN", "MATERIALIZE", "USE TEMP B-TREE FOR ORDER BY")
+    assert not [step for step in steps if step.startswith(dear)]
+
+
+def test_many_rows_are_taken_by_their_key(database: sqlite3.Connection) -> None:
+    for name, table in (("take_deliveries", "deliveries"), ("take_history", "history")):
+        steps = database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", ("m", "e", 1))
+        assert f"SEARCH {table} USING PRIMARY KEY" in "\n".join(step[3] for step in steps)
