@@ -1,0 +1,155 @@
+"""Fills a database before a bench: due deliveries by the store's own door, finished ones by SQL."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+
+from homing.core.identifiers import ENTROPY_BYTES, new_id
+from homing.core.journal import Journal, newborn
+from homing.core.records import Acceptance, Accepted, Message
+from homing.store import open_store
+from homing.system import SystemClock
+
+_BATCH = 1_000
+#: runs one statement; its rows
+Execute = Callable[[str], Awaitable[Sequence[Any]]]
+#: rows of each table that one statement multiplies finished deliveries by
+_COPIES = 250_000
+#: tables that a finished delivery has rows in
+_TABLES = ("messages", "history", "attempts", "delivery_log")
+
+
+async def due(url: str, app: str, endpoint: str, count: int, payload: bytes) -> None:
+    """Store `count` messages whose deliveries are due now and belong to nobody.
+
+    Args:
+        url: of a database that is migrated and has the application and its endpoint.
+    """
+    clock = SystemClock()
+    journal = Journal(clock, "bench")
+    store = await open_store(url, migrate=False)
+    version = await _application_version(url)
+    try:
+        for start in range(0, count, _BATCH):
+            batch = [
+                _acceptance(journal, app, endpoint, version, payload)
+                for _ in range(min(_BATCH, count - start))
+            ]
+            results = await store.accept(batch)
+            assert all(isinstance(result, Accepted) for result in results), results[0]
+    finally:
+        await store.close()
+
+
+def _acceptance(
+    journal: Journal, app: str, endpoint: str, version: int, payload: bytes
+) -> Acceptance:
+    at_us = journal.clock.now_us()
+    message = Message(
+        id=new_id("msg_", at_us, secrets.token_bytes(ENTROPY_BYTES)),
+        app_id=app,
+        event_type="payment.captured",
+        payload=payload,
+        accepted_at_us=at_us,
+        fanout=1,
+    )
+    delivery = newborn(message_id=message.id, endpoint_id=endpoint, app_id=app, at_us=at_us)
+    return Acceptance(
+        message=message,
+        deliveries=(delivery,),
+        entries=(journal.accepted(delivery),),
+        application_version=version,
+    )
+
+
+async def _application_version(url: str) -> int:
+    """Of the only application, as the next acceptance must name it."""
+    execute, close = await _door(url)
+    try:
+        (version,) = (await execute("SELECT version FROM resources WHERE kind = 'application'"))[0]
+        return int(version)
+    finally:
+        await close()
+
+
+async def finished(url: str, count: int) -> int:
+    """Multiply the finished deliveries that are there until there are `count` more.
+
+    Their ids sort before all others, as those of an earlier year would. Returns: how many.
+    """
+    execute, close = await _door(url)
+    try:
+        columns = {table: await _columns(execute, url, table) for table in _TABLES}
+        (seed,) = (await execute("SELECT MAX(message_id) FROM history"))[0]
+        for first in range(0, count, _COPIES):
+            last = min(first + _COPIES, count) - 1
+            for table, names in columns.items():
+                await execute(_copy(url, table, names, seed, first, last))
+        if not url.startswith("sqlite"):
+            for table in _TABLES:
+                await execute(f"ANALYZE {table}")
+        return count
+    finally:
+        await close()
+
+
+def _copy(url: str, table: str, names: list[str], seed: str, first: int, last: int) -> str:
+    """A statement that copies the seed's rows of one table once for each number of a series."""
+    is_sqlite = url.startswith("sqlite")
+    text = "printf('%027d', n)" if is_sqlite else "lpad(n::text, 27, '0')"
+    made = {
+        "messages": {"id": f"'msg_' || {text}"},
+        "attempts": {"id": f"'atmpt_' || {text}", "message_id": f"'msg_' || {text}"},
+        "delivery_log": {"message_id": f"'msg_' || {text}"},
+        "history": {"message_id": f"'msg_' || {text}"},
+    }[table]
+    which = "id" if table == "messages" else "message_id"
+    quoted = [f'"{name}"' for name in names]
+    chosen = [made.get(name, f'"{name}"') for name in names]
+    series = (
+        f"(WITH RECURSIVE s(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM s WHERE n < {last}) "
+        "SELECT n FROM s) AS series"
+        if is_sqlite
+        else f"generate_series({first}, {last}) AS series(n)"
+    )
+    return (
+        f"INSERT INTO {table} ({', '.join(quoted)}) SELECT {', '.join(chosen)} "
+        f"FROM {series} CROSS JOIN {table} WHERE {table}.{which} = '{seed}'"
+    )
+
+
+async def _door(url: str) -> tuple[Execute, Callable[[], Awaitable[None]]]:
+    """How to run statements on a database, and how to let go of it."""
+    if not url.startswith("sqlite"):
+        connection = await asyncpg.connect(url)
+        return connection.fetch, connection.close
+    db = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    # What is only filling need not be on disk before it goes on.
+    db.execute("PRAGMA synchronous = OFF")
+
+    async def execute(statement: str) -> Sequence[Any]:
+        return db.execute(statement).fetchall()
+
+    async def close() -> None:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+
+    return execute, close
+
+
+async def _columns(execute: Execute, url: str, table: str) -> list[str]:
+    """Of a table, without those that number themselves."""
+    if url.startswith("sqlite"):
+        found = await execute(f"SELECT name FROM pragma_table_info('{table}')")
+    else:
+        found = await execute(
+            "SELECT column_name FROM information_schema.columns "
+            f"WHERE table_name = '{table}' AND table_schema = current_schema() "
+            "AND is_identity = 'NO' AND column_default IS NULL"
+        )
+    return [name for (name,) in found if name != "line"]
