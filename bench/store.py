@@ -5,7 +5,8 @@
     python -m bench.store --busy                            beside an event loop that is never idle
 
 A message here is one message to one endpoint with one key, 600 bytes: accepting it writes four
-rows, settling it deletes one and writes three. Batches are submitted `--parallel` at a time.
+rows, settling it deletes one and writes three, claiming it rewrites one, adds one and reads it.
+Batches are submitted `--parallel` at a time. The wall clock counts commits, and everybody else.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from support.making import (
     make_key,
 )
 
-from homing.core.lifecycle import Succeeded, step
+from homing.core.lifecycle import Delivery, Leased, State, Succeeded, step
 from homing.core.ports import Store
 from homing.core.records import Acceptance, Change
 from homing.core.resources import Application
@@ -44,12 +45,15 @@ _BATCHES = (1, 10, 100, 1_000)
 _PAYLOAD = b"x" * 600
 
 
-def _acceptances(application: Application, count: int, run: str) -> list[Acceptance]:
+def _acceptances(
+    application: Application, count: int, run: str, state: State = State.LEASED
+) -> list[Acceptance]:
     endpoint_ids = [make_id("ep_") for _ in range(5)]
     return [
         make_acceptance(
             application,
             (endpoint_ids[number % 5],),
+            state=state,
             accepted_at_us=START_US + number * 100,
             payload=_PAYLOAD,
             keys=(make_key(f"{run}{number}"),),
@@ -65,6 +69,11 @@ def _changes(items: list[Acceptance]) -> list[Change]:
         after = step(before, Succeeded(at_us=START_US), RetryPolicy())
         made.append(make_change(before, after, attempt=make_attempt(before)))
     return made
+
+
+def _lease(before: Delivery) -> Change:
+    fact = Leased(at_us=START_US, holder="bench", until_us=3 * START_US)
+    return make_change(before, step(before, fact, RetryPolicy()))
 
 
 async def _timed(
@@ -96,7 +105,15 @@ async def _measure(store: Store, count: int, parallel: int) -> None:
         await store.put(application)
         total = min(count, batch * 200) if batch < 100 else count
         items = _acceptances(application, total, f"{batch}-")
+        due = _acceptances(application, total, f"{batch}-due-", State.WAITING)
+        for start in range(0, total, 1_000):
+            await store.accept(due[start : start + 1_000])
+
+        async def claim(wanted: list[Acceptance]) -> None:
+            await store.claim(_lease, at_us=2 * START_US, count=len(wanted))
+
         for name, verb, rows in (
+            ("claim", claim, due),
             ("accept", store.accept, items),
             ("settle", store.settle, _changes(items)),
         ):

@@ -50,6 +50,31 @@ async def test_what_is_due_is_leased_and_comes_with_its_message(
     assert (line.entry.op, line.entry.rows_written) == ("leased", 1)
 
 
+async def test_a_claimed_message_has_its_payload_to_the_byte_or_none_at_all(
+    store: Store, application: Application
+) -> None:
+    payloads = {"bytes": bytes(range(256)), "empty": b"", "gone": b"{}"}
+    items = {
+        name: make_acceptance(
+            application,
+            state=State.WAITING,
+            payload=payload,
+            channels=("eu",),
+            event_id='"quoted"',
+        )
+        for name, payload in payloads.items()
+    }
+    await store.accept(list(items.values()))
+    await store.expunge_message(items["gone"].message.id)
+    claimed = await store.claim(lease, at_us=START_US, count=10)
+    found = {each.message.id: each.message.payload for each in claimed}
+    assert found == {
+        items["bytes"].message.id: bytes(range(256)),
+        items["empty"].message.id: b"",
+        items["gone"].message.id: None,
+    }
+
+
 async def test_what_is_not_due_yet_is_left_alone(store: Store, application: Application) -> None:
     await accept_waiting(store, application, START_US + 1)
     assert await store.claim(lease, at_us=START_US, count=10) == []

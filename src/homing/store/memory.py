@@ -110,11 +110,13 @@ class MemoryStore:
             if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
         )
         changes = [decide(self.hot[which]) for _, which in due[:count]]
-        await self.settle(changes)
+        written = await self.settle(changes)
         return [
             Claimed(change.after, self.accepted[change.after.message_id])
-            for change in changes
-            if change.after.state is State.LEASED and change.after.message_id in self.accepted
+            for change, is_written in zip(changes, written, strict=True)
+            if is_written
+            and change.after.state is State.LEASED
+            and change.after.message_id in self.accepted
         ]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:

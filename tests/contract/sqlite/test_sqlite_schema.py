@@ -115,7 +115,8 @@ def test_a_claim_walks_the_partial_index_and_stops_at_its_limit(
     database: sqlite3.Connection,
 ) -> None:
     how = plan(database, "due_deliveries", at_us=1, count=1)
-    assert how == "SEARCH deliveries USING INDEX deliveries_ready (ready_at_us<?)"
+    assert "SEARCH deliveries USING INDEX deliveries_ready (ready_at_us<?)" in how.splitlines()
+    assert "TEMP B-TREE" not in how
 
 
 @pytest.mark.parametrize("name", ["count_born", "find_unaccounted", "find_uncounted"])

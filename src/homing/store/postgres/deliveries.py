@@ -65,14 +65,18 @@ class PostgresDeliveries:
 
     async def _accept(self, items: Sequence[Acceptance]) -> dict[str, AcceptResult]:
         """Accept items that share no key, by message id."""
+        await self._forget_keys(items)
         rows = await self._database.write("accept", *_acceptance_parameters(items))
         outdated_ids = {row[0] for row in rows if row[1] is None}
         known = {row[1]: _Known(*row[2:]) for row in rows if row[1] is not None}
         outdated = {_fanout(item) for item in items if item.message.id in outdated_ids}
-        await self._forget_keys(items)
         return {item.message.id: _judge(item, known, outdated) for item in items}
 
     async def _forget_keys(self, items: Sequence[Acceptance]) -> None:
+        """Now and then, remove keys that have expired: the table cannot grow for ever.
+
+        Before anything is stored, so that its failure cannot hide that something was.
+        """
         self._keys_stored += sum(len(item.keys) for item in items)
         if self._keys_stored >= _KEYS_BETWEEN:
             at_us = min(item.message.accepted_at_us for item in items)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
+
+import msgspec
 
 from homing.store.queries import load_queries
 
@@ -21,6 +23,7 @@ from homing.store.queries import load_queries
 _SIZES = (256, 64, 16, 4, 1)
 
 _SQL = load_queries("sqlite")
+_rows = msgspec.json.Decoder(list[Sequence[Any]])
 _VALUES = re.compile(r"VALUES\s*(\([^()]*\))")
 
 
@@ -35,6 +38,14 @@ def fetch_bulk(
     """Run a query that looks up a list of VALUES; everything that it finds."""
     for sql, values in _pieces(name, rows):
         yield from db.execute(sql, values).fetchall()
+
+
+def fetch_packed(
+    db: sqlite3.Connection, name: str, given: Mapping[str, object]
+) -> list[Sequence[Any]]:
+    """The rows of a query that returns them all as one JSON list of lists, in one step."""
+    [packed] = db.execute(_SQL[name], given).fetchone()
+    return _rows.decode(packed)
 
 
 def _pieces(name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, tuple[Any, ...]]]:

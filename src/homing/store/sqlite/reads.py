@@ -29,13 +29,14 @@ from homing.core.records import Attempt, Message, Reply, RequestKey
 from homing.core.resources import Resource
 from homing.store.paging import LAST, cut
 from homing.store.queries import load_queries
-from homing.store.rows import attempt_of, delivery_of, entry_of, message_of
-from homing.store.sqlite.bulk import fetch_bulk
+from homing.store.rows import Row, attempt_of, delivery_of, entry_of, message_of
+from homing.store.sqlite.bulk import fetch_bulk, fetch_packed
 
 R = TypeVar("R", bound=Resource)
 
 _SQL = load_queries("sqlite")
 _encode = msgspec.json.encode
+_PAYLOAD = 3  # its place in a row of messages
 
 
 def _listing(name: str, page: Page) -> str:
@@ -206,8 +207,14 @@ def messages(db: sqlite3.Connection, which: MessageFilter, page: Page) -> list[M
 
 
 def messages_by_ids(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Message]:
-    rows = db.execute(_SQL["messages_by_ids"], {"ids": _encode(ids).decode()})
-    return {row[0]: message_of(row) for row in rows}
+    rows = fetch_packed(db, "messages_by_ids", {"ids": _encode(ids).decode()})
+    return {row[0]: message_of(_with_payload(row)) for row in rows}
+
+
+def _with_payload(row: Row) -> Row:
+    """The row with the bytes that it brings in hexadecimal."""
+    given = row[_PAYLOAD]
+    return [*row[:_PAYLOAD], None if given is None else bytes.fromhex(given), *row[_PAYLOAD + 1 :]]
 
 
 def first_accepted_at_us(db: sqlite3.Connection) -> int | None:

@@ -35,10 +35,10 @@ from homing.store.rows import (
     delivery_of,
     delivery_row,
     entry_row,
-    message_of,
     message_row,
 )
-from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
+from homing.store.sqlite.bulk import execute_bulk, fetch_bulk, fetch_packed
+from homing.store.sqlite.reads import messages_by_ids
 
 _SQL = load_queries("sqlite")
 _EXPIRES_AT_US = 5  # its place in a row of keys
@@ -152,17 +152,21 @@ def claim(
     db: sqlite3.Connection, decide: Callable[[Delivery], Change], at_us: int, count: int
 ) -> list[Claimed]:
     """Decide on what is due, write it, and read the messages of what became leased."""
-    rows = db.execute(_SQL["due_deliveries"], {"at_us": at_us, "count": count}).fetchall()
+    rows = fetch_packed(db, "due_deliveries", {"at_us": at_us, "count": count})
     changes = [decide(delivery_of(row)) for row in rows]
-    settle(db, changes)
-    leased = [change.after for change in changes if change.after.state is State.LEASED]
-    claimed = []
-    for delivery in leased:
-        row = db.execute(_SQL["message_by_id"], (delivery.message_id,)).fetchone()
-        # Without its message (somebody deleted rows) it is left to its lease, and in the end dead.
-        if row is not None:
-            claimed.append(Claimed(delivery, message_of(row)))
-    return claimed
+    written = settle(db, changes)
+    leased = [
+        change.after
+        for change, is_written in zip(changes, written, strict=True)
+        if is_written and change.after.state is State.LEASED
+    ]
+    messages = messages_by_ids(db, list({delivery.message_id for delivery in leased}))
+    # Without its message (somebody deleted rows) one is left to its lease, and in the end dead.
+    return [
+        Claimed(delivery, messages[delivery.message_id])
+        for delivery in leased
+        if delivery.message_id in messages
+    ]
 
 
 def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:

@@ -62,9 +62,15 @@ WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 
 -- name: due_deliveries
 -- Walks deliveries_ready from its beginning and stops at the limit. The write lock is held, so no
--- other dispatcher sees these rows before they are written.
-SELECT * FROM deliveries WHERE ready_at_us <= :at_us
-ORDER BY ready_at_us, message_id, endpoint_id LIMIT :count;
+-- other dispatcher sees these rows before they are written. Packed: see fetch_packed in bulk.py.
+SELECT json_group_array(json_array(
+    message_id, endpoint_id, app_id, state, accepted_at_us, version, ready_at_us, holder, leases,
+    unanswered, failures, manual, resume, resume_at_us, reason, first_error, last_error,
+    finished_at_us))
+FROM (
+    SELECT * FROM deliveries WHERE ready_at_us <= :at_us
+    ORDER BY ready_at_us, message_id, endpoint_id LIMIT :count
+);
 
 -- name: next_ready_at_us
 SELECT ready_at_us FROM deliveries WHERE ready_at_us IS NOT NULL ORDER BY ready_at_us LIMIT 1;
@@ -118,7 +124,11 @@ SELECT * FROM messages WHERE id = ?;
 SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id DESC LIMIT 1;
 
 -- name: messages_by_ids
-SELECT * FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
+-- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
+SELECT json_group_array(json_array(
+    id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
+    is_raw, event_id, channels, tags))
+FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: first_message
 SELECT accepted_at_us FROM messages ORDER BY id LIMIT 1;
