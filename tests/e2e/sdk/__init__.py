@@ -1,0 +1,1 @@
+"""Svix's published SDKs against a running Homing."""

@@ -1,0 +1,27 @@
+"""Homing on each kind of database, and Svix's published SDKs in environments of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.serving import Served, serving
+
+from homing.store import open_store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """Accepts and dispatches; a failed delivery is tried once more."""
+    url = f"sqlite:///{tmp_path}/homing.db"
+    if request.param == "postgres":
+        url = str(request.getfixturevalue("postgres_url"))
+    async with serving(await open_store(url), retry_delays_s=(0.05,), retry_jitter=0.0) as served:
+        yield served
+
+
+@pytest.fixture
+def environments(pytestconfig: pytest.Config) -> Path:
+    """Where environments are kept from one run to the next."""
+    return Path(pytestconfig.cache.mkdir("sdk"))

@@ -1,0 +1,33 @@
+"""Svix's Python SDK, as published, does here what it does with Svix's own server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from support.packages import install, run
+from support.serving import Served
+
+SCENARIO = Path(__file__).with_name("scenario.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["1.99.1", "2.0.0", "2.9.1"])
+async def test_the_python_sdk_works(
+    served: Served, environments: Path, missing: Callable[[str, str], NoReturn], version: str
+) -> None:
+    folder = await install(
+        environments / f"python-{version}",
+        [
+            [sys.executable, "-m", "venv", "venv"],
+            ["venv/bin/python", "-m", "pip", "install", "--quiet", f"svix=={version}"],
+        ],
+        missing,
+    )
+    python = folder / "venv/bin/python"
+    code, said = await run(python, SCENARIO, served.url, served.token)
+    assert code == 0, said
+    assert said.splitlines()[-1] == "done"
