@@ -1,0 +1,34 @@
+"""Both SQL dialects speak of the same things by the same names."""
+
+from __future__ import annotations
+
+from homing.store.queries import load_queries
+
+#: SQLite has no data-changing WITH, so the hot path is many small statements there and one here;
+#: it has a planner that wants a statement per index, and one writer, so nothing to lock
+ONLY_SQLITE = {
+    *("application_version", "find_keys", "insert_keys", "insert_messages"),
+    *("insert_deliveries", "insert_history", "insert_attempts", "insert_lines"),
+    *("take_deliveries", "take_history"),
+    *("backlog_due", "backlog_states", "count_born", "count_placed"),
+    *("find_doubled", "find_unaccounted", "find_unannounced", "find_uncounted"),
+    *("list_dead", "list_dead_of_app", "list_dead_of_endpoint", "list_deliveries_of_app"),
+    *("log_lines", "log_lines_of_app", "message_by_event_id", "message_by_id"),
+    *("resource_by_id", "resource_by_uid"),
+}
+
+#: a round trip is dear, so one statement does the work of several; nodes meet, so some lock
+ONLY_POSTGRES = {
+    *("accept", "settle", "settle_late", "has_due", "present_attempts", "present_deliveries"),
+    *("find_key", "insert_key", "find_message", "find_resource", "backlog", "ledger", "misfits"),
+    *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
+}
+
+
+def test_what_both_dialects_say_has_one_name() -> None:
+    names = {
+        dialect: {name.removesuffix("_descending") for name in load_queries(dialect)}
+        for dialect in ("sqlite", "postgres")
+    }
+    assert names["sqlite"] - names["postgres"] == ONLY_SQLITE
+    assert names["postgres"] - names["sqlite"] == ONLY_POSTGRES
