@@ -112,9 +112,9 @@ class Settler:
             await self._write([change])
 
     def _count(self, batch: list[Change], written: list[bool]) -> None:
-        self._meters.batch("settle", len(batch))
         for change, done in zip(batch, written, strict=True):
             if done:
                 self._meters.settled(change.after.state, change.after.reason)
             if change.attempt is not None:
                 self._meters.attempted(change.attempt.reason, change.attempt.total_us, not done)
+        self._meters.batch("settle", len(batch))
