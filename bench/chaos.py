@@ -284,6 +284,7 @@ def _kill_while(publisher: Publisher, nodes: Sequence[Node], trial: Trial) -> in
             continue
         next_s = time.monotonic() + trial.kill_every_s
         node = nodes[kills % len(nodes)]
+        node.wait_until_ready()  # to kill one that is still starting would show nothing
         node.kill()
         kills += 1
         time.sleep(chance.uniform(0, min(_DOWN_MAX_S, trial.kill_every_s / 2)))
