@@ -69,8 +69,9 @@ class Api:
         try:
             answer = self._http.request(method, url, params=given, json=body)
         except httpx.HTTPError as error:
+            reason = str(error).rpartition("] ")[2] or type(error).__name__
             raise ApiError(
-                f"no answer from {self.server_url}: {error}. Is `homing serve` running there? "
+                f"no answer from {self.server_url}: {reason}. Is `homing serve` running there? "
                 "HOMING_SERVER_URL or --server-url names another place"
             ) from error
         if not answer.is_success:

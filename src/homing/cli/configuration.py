@@ -89,7 +89,8 @@ def keep_secret(path: Path) -> str:
             raise ConfigError([f"{path}: readable by others; run `chmod 600 {path}`"])
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: {error}; or set HOMING_SECRET"]) from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([f"{path}: {reason}; or set HOMING_SECRET"]) from None
     if not text:
         raise ConfigError([f"{path}: empty; restore it, or remove it to have a new one made"])
     return text
@@ -97,8 +98,8 @@ def keep_secret(path: Path) -> str:
 
 def _create_secret(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = path.with_name(f"{path.name}.{SystemChance().entropy(8).hex()}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "w", encoding="ascii") as out:
         out.write(_new_secret() + "\n")
         out.flush()

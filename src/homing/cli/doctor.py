@@ -18,7 +18,7 @@ from rich.text import Text
 from homing.cli.configuration import load_settings, sqlite_path
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.cli.serve import raise_file_limit
-from homing.core.errors import HomingError
+from homing.core.errors import HomingError, SchemaMismatch
 from homing.settings import Settings, without_password
 from homing.store import open_store
 from homing.store.inspection import inspect_postgres, is_wal
@@ -140,10 +140,18 @@ async def _check_database(settings: Settings) -> Iterable[Finding]:
         finally:
             await store.close()
     except HomingError as error:
-        return [_bad("database", str(error), "start the database, or run `homing migrate`")]
+        return [_bad("database", str(error), _mend_for(error, path))]
     took_ms = (time.perf_counter() - began) * 1_000
     found = [_fine("database", f"reachable, schema up to date ({took_ms:.0f} ms)")]
     return [*found, *await _check_durability(settings, path)]
+
+
+def _mend_for(error: HomingError, path: Path | None) -> str:
+    if isinstance(error, SchemaMismatch):
+        return "`homing migrate`, or the version of Homing that wrote it"
+    if path is not None:
+        return f"is {path} the right file, and may this user write it and its folder?"
+    return "start it, or correct HOMING_DATABASE_URL"
 
 
 async def _check_durability(settings: Settings, path: Path | None) -> Iterable[Finding]:

@@ -38,7 +38,7 @@ def export(form: str, output: str | None, application: str | None, after: str | 
     \b
     Examples:
       homing export > log.jsonl
-      homing export --format parquet -o log.parquet      (needs homing[parquet])
+      homing export --format parquet -o log.parquet      # needs homing[parquet]
       homing export --after 18.3021 >> log.jsonl
     """
     if form == "parquet" and not output:

@@ -60,7 +60,7 @@ def listen(
     \b
     Examples:
       homing listen --application shop
-      homing listen --secret whsec_… --then-ok 2        refused twice, then taken
+      homing listen --secret whsec_… --then-ok 2      # refused twice
       homing listen --application shop --fail 0.2 --status 500 --delay 0.5
     """
     refuses = bool(fail or then_ok)

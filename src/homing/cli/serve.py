@@ -19,7 +19,7 @@ from homing.cli.logs import set_up_logs
 from homing.cli.runtime import Runtime
 from homing.cli.server import address_of, bind, make_server, stop_signals
 from homing.cli.supervisor import Supervisor, orphaned
-from homing.core.errors import ConfigError
+from homing.core.errors import ConfigError, Unavailable
 from homing.settings import Settings, without_password
 from homing.store import migrate as migrate_store
 from homing.store import open_store
@@ -46,12 +46,21 @@ def serve(listen: str | None, workers: int | None, listener: int | None) -> None
     settings = load_settings(listen=listen, workers=workers)
     _prepare(settings)
     if listener is not None:
-        code = uvloop.run(_serve(settings, socket.socket(fileno=listener), is_worker=True))
+        code = _work(settings, socket.socket(fileno=listener))
     elif settings.workers == 1:
         code = uvloop.run(_serve(settings, bind(settings.listen), is_worker=False))
     else:
         code = _supervise(settings)
     raise click.exceptions.Exit(code)
+
+
+def _work(settings: Settings, listener: socket.socket) -> int:
+    """Serve as one of several; a database that is away now is worth another start."""
+    try:
+        return uvloop.run(_serve(settings, listener, is_worker=True))
+    except Unavailable as error:
+        _log.error("%s", error)
+        return _EXIT_FAILED
 
 
 @click.command()
