@@ -165,7 +165,7 @@ async def delete_endpoint(service: Service, caller: Caller, app: str, name: str)
 
 async def rotate_secret(
     service: Service, caller: Caller, app: str, name: str, *, key: str | None, grace_s: int
-) -> None:
+) -> Endpoint:
     """Sign with a new secret from now on, and beside it with the old one for a while.
 
     Args:
@@ -194,7 +194,9 @@ async def rotate_secret(
             raise Refused("limit_reached", text)
         return {"secrets": (new, *live)}
 
-    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
+    return await edit(
+        service, lambda: _read(service, application.id, name), change, touch=application.id
+    )
 
 
 async def change_headers(

@@ -147,12 +147,13 @@ async def test_rotation_keeps_the_old_secret_for_a_while(
     client: httpx.AsyncClient, path: str
 ) -> None:
     old = (await client.get(f"{path}/secret")).json()["key"]
-    assert (await client.post(f"{path}/secret/rotate", json={})).status_code == 204
+    rotated = await client.post(f"{path}/secret/rotate", json={})
     new = (await client.get(f"{path}/secret")).json()["key"]
+    assert (rotated.status_code, rotated.json()) == (200, {"key": new})
     assert new != old
     assert new.startswith("whsec_")
     given = {"key": WHSEC, "gracePeriodSeconds": 0}
-    assert (await client.post(f"{path}/secret/rotate", json=given)).status_code == 204
+    assert (await client.post(f"{path}/secret/rotate", json=given)).status_code == 200
     assert (await client.get(f"{path}/secret")).json()["key"] == WHSEC
     for wrong in ({"gracePeriodSeconds": 604_801}, {"gracePeriodSeconds": -1}, {"key": "x"}):
         assert (await client.post(f"{path}/secret/rotate", json=wrong)).status_code == 422
@@ -162,7 +163,7 @@ async def test_more_than_ten_old_secrets_at_once_are_refused(
     client: httpx.AsyncClient, path: str
 ) -> None:
     for _ in range(10):
-        assert (await client.post(f"{path}/secret/rotate", json={})).status_code == 204
+        assert (await client.post(f"{path}/secret/rotate", json={})).status_code == 200
     refused = await client.post(f"{path}/secret/rotate", json={})
     assert (refused.status_code, refused.json()["code"]) == (400, "limit_reached")
 

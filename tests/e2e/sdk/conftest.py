@@ -12,12 +12,18 @@ from homing.store import open_store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
-    """Accepts and dispatches; a failed delivery is tried once more."""
-    url = f"sqlite:///{tmp_path}/homing.db"
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database of each kind."""
     if request.param == "postgres":
-        url = str(request.getfixturevalue("postgres_url"))
-    async with serving(await open_store(url), retry_delays_s=(0.05,), retry_jitter=0.0) as served:
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path}/homing.db"
+
+
+@pytest.fixture
+async def served(store_url: str) -> AsyncIterator[Served]:
+    """Accepts and dispatches; a failed delivery is tried once more."""
+    store = await open_store(store_url)
+    async with serving(store, retry_delays_s=(0.05,), retry_jitter=0.0) as served:
         yield served
 
 

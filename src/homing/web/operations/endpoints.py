@@ -344,18 +344,19 @@ async def get_secret(call: Call[NoQuery, None]) -> Answer:
     "Sign with a new secret; the old one signs too, for a day unless said otherwise",
     tag=_TAG,
     body=EndpointSecretRotateIn,
-    answers={204: None},
+    answers={200: EndpointSecretOut},
 )
 async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Answer:
+    # Svix's server answers 204 with nothing; its newest SDK reads the key, the others ignore it.
     grace_s = call.body.grace_period_seconds
-    await endpoints.rotate_secret(
+    endpoint = await endpoints.rotate_secret(
         call.service,
         call.caller,
         *_names(call),
         key=call.body.key,
         grace_s=86_400 if grace_s is None else grace_s,
     )
-    return NO_CONTENT
+    return answer(200, EndpointSecretOut(key=public_key(endpoint.secrets[0].key)))
 
 
 @operation(
