@@ -94,7 +94,7 @@ async def test_a_message_is_sent_seen_resent_and_forgotten(person: Person) -> No
             attempts: list[dict[str, Any]] = []
             while len(attempts) < 2:
                 attempts = await person.asks("attempt", "list", "shop", "--message", sent["id"])
-        assert sent["id"] in await person.types(
+        assert sent["id"][-8:] in await person.types(
             "attempt", "list", "shop", "--endpoint", endpoint["id"]
         )
         first = attempts[-1]["id"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from homing.cli.client import Api, api_options, limit_option
 from homing.cli.messages import status_text
 from homing.cli.output import as_json, note, print_json, print_table, say
+
+
+#: enough of the other id to tell rows apart; two whole ids do not fit into 80 columns
+_ID_END: Final = 8
 
 
 @click.group()
@@ -66,7 +70,7 @@ def _show(found: list[dict[str, Any]], *, other: str) -> None:
                 status_text(a.get("statusText") or str(a["status"])),
                 str(a["responseStatusCode"] or ""),
                 str(a["responseDurationMs"]),
-                a[other],
+                f"…{a[other][-_ID_END:]}",
             )
             for a in found
         ],
