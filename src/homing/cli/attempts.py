@@ -10,7 +10,6 @@ from homing.cli.client import Api, api_options, limit_option
 from homing.cli.messages import status_text
 from homing.cli.output import as_json, note, print_json, print_table, say
 
-
 #: enough of the other id to tell rows apart; two whole ids do not fit into 80 columns
 _ID_END: Final = 8
 
