@@ -50,8 +50,12 @@ TRAFFIC_SETTINGS: Final = _SETTINGS | {
     "enable_mergejoin": "off",
 }
 
-#: Reading filters by whatever was asked for: each plan is made for its parameters.
-READING_SETTINGS: Final = _SETTINGS | {"plan_cache_mode": "force_custom_plan"}
+#: Reading filters by whatever was asked for: each plan is made for its parameters. The books of a
+#: long span are compared in memory: room for some hundred thousand deliveries.
+READING_SETTINGS: Final = _SETTINGS | {
+    "plan_cache_mode": "force_custom_plan",
+    "work_mem": "32MB",
+}
 
 #: what another transaction's write, or another version's migration, does to ours: run it again
 _AGAIN: Final = (

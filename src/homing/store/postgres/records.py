@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ from homing.store.rows import attempt_of, delivery_of, entry_of, message_of
 
 #: columns of a log line before its place
 _ENTRY_COLUMNS: Final = 24
-#: windows of the ledger that are counted in one statement: a week of minutes
-_WINDOWS_MAX: Final = 10_080
+#: windows of the ledger that are counted in one statement: a day of minutes
+_WINDOWS_MAX: Final = 1_440
 
 
 class PostgresRecords:
@@ -134,12 +135,17 @@ class PostgresRecords:
                 if found[0][0] is None:
                     return books
                 at_us = made_at_us(found[0][0]) // window_us * window_us
-                windows = [at_us + number * window_us for number in range(_WINDOWS_MAX)]
-                end = min(high, first_id("msg_", windows[-1] + window_us))
-                firsts = [first_id("msg_", window_at_us) for window_at_us in windows]
-                rows = await self._database.fetch(connection, "ledger", start, end, firsts)
+                last_us = at_us + _WINDOWS_MAX * window_us
+                windows = range(at_us, last_us, window_us)
+                lows = [first_id("msg_", window_at_us) for window_at_us in windows]
+                highs = [*lows[1:], first_id("msg_", last_us)]
+                inside = bisect_left(lows, high)  # windows that begin before the span ends
+                lows[0], highs[inside - 1] = max(lows[0], start), min(highs[inside - 1], high)
+                rows = await self._database.fetch(
+                    connection, "ledger", lows[:inside], highs[:inside]
+                )
                 books += _books(rows, windows)
-                start = end
+                start = highs[inside - 1]
 
         return await self._database.look(count)
 

@@ -380,56 +380,63 @@ SELECT least(
 );
 
 -- name: ledger
--- Deliveries from $1 up to but not $2, counted by window, endpoint and column. $3: the first id of
--- each window, in order; a message is in the window with the last of them that is not after it.
-SELECT width_bucket(message_id, $3::text[]), endpoint_id, app_id, 'accepted', count(*)
-FROM (
-    SELECT DISTINCT message_id, endpoint_id, app_id FROM delivery_log
-    WHERE from_state IS NULL AND rows_written = 1 AND message_id >= $1 AND message_id < $2
-) AS born
-GROUP BY 1, 2, 3
-UNION ALL
-SELECT width_bucket(message_id, $3::text[]), endpoint_id, app_id, state, count(*)
-FROM (
-    SELECT message_id, endpoint_id, app_id, state FROM deliveries
-    WHERE message_id >= $1 AND message_id < $2
+-- Deliveries counted by window, endpoint and column. $1, $2: the first message of each window, and
+-- the one that the window ends before. Each window is a walk along one index of each table.
+SELECT window_no, endpoint_id, app_id, state, count(*)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS windows (low, high, window_no)
+CROSS JOIN LATERAL (
+    SELECT endpoint_id, app_id, state FROM deliveries
+    WHERE message_id >= low AND message_id < high
     UNION ALL
-    SELECT message_id, endpoint_id, app_id, state FROM history
-    WHERE message_id >= $1 AND message_id < $2
-) AS placed
-GROUP BY 1, 2, 3, 4;
+    SELECT endpoint_id, app_id, state FROM history
+    WHERE message_id >= low AND message_id < high
+    UNION ALL
+    (SELECT endpoint_id, app_id, 'accepted' FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1 AND message_id >= low AND message_id < high
+    GROUP BY message_id, endpoint_id, app_id)
+) AS books
+GROUP BY window_no, endpoint_id, app_id, state;
 
 -- name: misfits
--- The books, line by line: who is missing on which side.
-WITH born AS (
-    SELECT message_id, endpoint_id, count(*) FILTER (WHERE op = 'accepted') AS lines
-    FROM delivery_log
+-- From the message $1 up to but not $2: who is missing on which side, at most $3. The span is said
+-- of both sides, so that a comparison by merging does not begin at the first row of all.
+SELECT message_id, endpoint_id, kind FROM (
+    SELECT DISTINCT message_id, endpoint_id, 'unaccounted' AS kind FROM delivery_log AS l
     WHERE from_state IS NULL AND rows_written = 1 AND message_id >= $1 AND message_id < $2
-    GROUP BY message_id, endpoint_id
-), placed AS (
-    SELECT message_id, endpoint_id, count(*) AS times
-    FROM (
+        AND NOT EXISTS (
+            SELECT FROM deliveries AS d
+            WHERE d.message_id = l.message_id AND d.endpoint_id = l.endpoint_id
+                AND d.message_id >= $1 AND d.message_id < $2
+        ) AND NOT EXISTS (
+            SELECT FROM history AS h
+            WHERE h.message_id = l.message_id AND h.endpoint_id = l.endpoint_id
+                AND h.message_id >= $1 AND h.message_id < $2
+        )
+    UNION ALL
+    SELECT DISTINCT message_id, endpoint_id, 'unannounced' FROM (
         SELECT message_id, endpoint_id FROM deliveries
-        WHERE message_id >= $1 AND message_id < $2
         UNION ALL
         SELECT message_id, endpoint_id FROM history
-        WHERE message_id >= $1 AND message_id < $2
-    ) AS rows
-    GROUP BY message_id, endpoint_id
-), announced AS (
-    SELECT message_id, sum(lines) AS lines FROM born GROUP BY message_id
-)
-SELECT message_id, endpoint_id, kind FROM (
-    SELECT message_id, endpoint_id,
-        CASE WHEN placed.times IS NULL THEN 'unaccounted' ELSE 'unannounced' END AS kind
-    FROM born FULL JOIN placed USING (message_id, endpoint_id)
-    WHERE placed.times IS NULL OR born.lines IS NULL
+    ) AS placed
+    WHERE message_id >= $1 AND message_id < $2 AND NOT EXISTS (
+        SELECT FROM delivery_log AS l
+        WHERE l.from_state IS NULL AND l.rows_written = 1
+            AND l.message_id = placed.message_id AND l.endpoint_id = placed.endpoint_id
+            AND l.message_id >= $1 AND l.message_id < $2
+    )
     UNION ALL
-    SELECT message_id, endpoint_id, 'doubled' FROM placed WHERE times > 1
+    SELECT message_id, endpoint_id, 'doubled'
+    FROM deliveries JOIN history USING (message_id, endpoint_id)
+    WHERE message_id >= $1 AND message_id < $2
     UNION ALL
-    SELECT m.id, '', 'uncounted'
-    FROM messages AS m LEFT JOIN announced AS a ON a.message_id = m.id
-    WHERE m.id >= $1 AND m.id < $2 AND m.fanout <> coalesce(a.lines, 0)
+    SELECT id, '', 'uncounted' FROM messages
+    LEFT JOIN (
+        SELECT message_id, count(*) AS lines FROM delivery_log
+        WHERE from_state IS NULL AND rows_written = 1 AND op = 'accepted'
+            AND message_id >= $1 AND message_id < $2
+        GROUP BY message_id
+    ) AS announced ON message_id = id
+    WHERE id >= $1 AND id < $2 AND fanout <> coalesce(lines, 0)
 ) AS found
 ORDER BY message_id, endpoint_id, kind LIMIT $3;
 
