@@ -125,7 +125,7 @@ async def test_the_log_is_followed_without_missing_a_line(stores: tuple[Store, S
 
     async def follow(writing: asyncio.Future[object]) -> list[LoggedEntry]:
         seen: list[LoggedEntry] = []
-        for _ in range(10_000):
+        for _ in range(1_000_000):
             was_done = writing.done()
             lines = await stores[0].log(seen[-1].cursor if seen else LogCursor(), limit=7)
             seen += lines

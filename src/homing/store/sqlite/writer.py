@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -18,6 +19,10 @@ from homing.store.sqlite.errors import store_error
 
 T = TypeVar("T")
 
+#: how long a busy event loop keeps the interpreter's lock from the writing thread, seconds. Each
+#: statement asks for it about three times; with Python's 5 ms a saturated loop starved the writer
+#: (340 to 2,400 µs a message, 90 to 160 with this; bench/store.py --busy)
+_SWITCH_S = 0.0005
 #: jobs in one transaction: bounds how long the write lock is kept from other processes
 _JOBS_MAX = 256
 
@@ -58,6 +63,7 @@ class Writer:
         self._closed = False
         self._thread = None if inline else threading.Thread(target=self._run, name="homing-writer")
         if self._thread is not None:
+            sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
             self._thread.daemon = True  # a commit cut off by the end of the process never happened
             self._thread.start()
 

@@ -1,7 +1,8 @@
 -- Every statement of the SQLite store. A statement that says ASC also exists as
 -- `<name>_descending`, with DESC in its place (see queries.py).
--- Statements of the hot path take positional parameters, in the order of the table's columns, and
--- end in one row of VALUES, which is written as often as there are rows (see sqlite/bulk.py).
+-- Statements of the hot path take positional parameters, in the order of the table's columns, in one
+-- row of VALUES, which is written as often as there are rows; rows of NULLs have to be ignored (see
+-- sqlite/bulk.py).
 
 -- name: create_migrations
 -- Which migrations were applied; it comes before the first of them.
@@ -26,7 +27,9 @@ SELECT * FROM keys WHERE digest IN (SELECT * FROM (VALUES (?)));
 
 -- name: insert_keys
 -- Replaces expired ones; the caller has looked for those that are not.
-INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO keys
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL;
 
 -- name: delete_expired_keys
 DELETE FROM keys WHERE digest IN (
@@ -34,21 +37,31 @@ DELETE FROM keys WHERE digest IN (
 );
 
 -- name: insert_messages
-INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO messages
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL;
 
 -- name: insert_deliveries
-INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO deliveries
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL;
 
 -- name: insert_history
-INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO history
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL;
 
 -- name: insert_attempts
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO attempts
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL;
 
 -- name: insert_lines
 -- The line's number is given by the table.
-INSERT INTO delivery_log VALUES
-    (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO delivery_log
+SELECT NULL, * FROM (VALUES
+    (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL;
 
 -- name: take_deliveries
 -- The fence: only rows that the decisions were made on leave their place.
