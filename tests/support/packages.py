@@ -10,7 +10,7 @@ from subprocess import PIPE, STDOUT
 from typing import NoReturn
 
 #: how long a package registry, or a scenario, is waited for, in seconds
-_RUN_S = 180
+_RUN_S = 400
 
 
 async def run(*command: str | Path, cwd: Path | None = None) -> tuple[int, str]:
