@@ -75,9 +75,10 @@ def missing(pytestconfig: pytest.Config) -> Missing:
 def postgres_server(missing: Missing) -> Iterator[postgres.Server]:
     """A PostgreSQL server of this process (with xdist, of this worker), free to be restarted."""
     try:
-        server = postgres.create(Path(tempfile.mkdtemp(prefix="homing-postgres-")))
+        postgres.find_programs()
     except postgres.Absent as absent:
         missing("postgres", str(absent))
+    server = postgres.create(Path(tempfile.mkdtemp(prefix="homing-postgres-")))
     server.launch()
     yield server
     server.remove()
