@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -13,28 +13,45 @@ from homing import __version__
 from homing.cli.output import say_error
 from homing.core.errors import ConfigError, HomingError
 
-#: command → module that has it under the same name; imported only when asked for, so that `--help`
-#: and completion are quick and a missing extra stops only the command that needs it
-COMMANDS: Final = {
-    "serve": "homing.cli.serve",
-    "dispatch": "homing.cli.serve",
-    "migrate": "homing.cli.admin",
-    "settings": "homing.cli.admin",
-    "token": "homing.cli.admin",
-    "audit": "homing.cli.audit",
-    "doctor": "homing.cli.doctor",
-    "export": "homing.cli.export",
-    "tail": "homing.cli.tail",
-    "listen": "homing.cli.listen",
-    "demo": "homing.cli.demo",
-    "send": "homing.cli.messages",
-    "message": "homing.cli.messages",
-    "attempt": "homing.cli.attempts",
-    "application": "homing.cli.applications",
-    "endpoint": "homing.cli.endpoints",
-    "event-type": "homing.cli.event_types",
-    "dead-letters": "homing.cli.dead_letters",
+
+class Where(NamedTuple):
+    """A command: the module that has it under its name, and what it is for."""
+
+    module: str
+    summary: str
+
+
+#: commands by what they are for. A module is imported only when its command is asked for, so that
+#: `--help` is quick and a missing extra stops only the command that needs it.
+SECTIONS: Final = {
+    "Run it": {
+        "serve": Where("homing.cli.serve", "API and dispatcher, until SIGTERM or Ctrl-C"),
+        "dispatch": Where("homing.cli.serve", "the dispatcher alone: more hands"),
+        "migrate": Where("homing.cli.admin", "bring the database up to date"),
+        "settings": Where("homing.cli.admin", "every setting, and what is in force here"),
+        "token": Where("homing.cli.admin", "make a token for the API"),
+    },
+    "Look at it": {
+        "audit": Where("homing.cli.audit", "recount every delivery; name what is missing"),
+        "doctor": Where("homing.cli.doctor", "find what will make trouble, with its mend"),
+        "tail": Where("homing.cli.tail", "follow the delivery log"),
+        "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
+    },
+    "Try it": {
+        "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),
+        "listen": Where("homing.cli.listen", "receive webhooks here, verify and print them"),
+        "send": Where("homing.cli.messages", "send a message"),
+    },
+    "Ask the API": {
+        "application": Where("homing.cli.applications", "whoever owns a set of endpoints"),
+        "endpoint": Where("homing.cli.endpoints", "URLs that want some of the messages"),
+        "event-type": Where("homing.cli.event_types", "the kinds of messages"),
+        "message": Where("homing.cli.messages", "what was sent, and what became of it"),
+        "attempt": Where("homing.cli.attempts", "the requests made, and what came back"),
+        "dead-letters": Where("homing.cli.dead_letters", "what was given up, and the way back"),
+    },
 }
+COMMANDS: Final = {name: where for some in SECTIONS.values() for name, where in some.items()}
 
 EXIT_FINE: Final = 0
 EXIT_FINDINGS: Final = 1
@@ -50,10 +67,15 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(COMMANDS[name])
+        module = importlib.import_module(COMMANDS[name].module)
         command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command), name
         return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, where.summary) for name, where in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -27,6 +28,8 @@ from homing.store import open_store
 _log = logging.getLogger("homing")
 
 _EXIT_FAILED: Final = 1
+#: objects made, less objects freed, before the collector looks at young, older and all objects
+_COLLECT_AFTER: Final = (20_000, 20, 20)
 
 
 @click.command()
@@ -144,9 +147,21 @@ async def _running(settings: Settings, *, migrate: bool) -> AsyncIterator[Runtim
     runtime = Runtime(settings, store)
     try:
         runtime.start()
+        _collect_rarely()
         yield runtime
     finally:
         await runtime.close()
+
+
+def _collect_rarely() -> None:
+    """Let the collector of reference cycles look seldom, and never at what was there at the start.
+
+    A delivery makes some twenty short-lived objects and no cycle; by default the collector would
+    look at all that is in flight after every 700 of them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 async def _drain(runtime: Runtime, deadline: float) -> int:
