@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
@@ -143,3 +144,10 @@ def test_many_rows_are_taken_by_their_key(database: sqlite3.Connection) -> None:
     for name, table in (("take_deliveries", "deliveries"), ("take_history", "history")):
         steps = database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", ("m", "e", 1))
         assert f"SEARCH {table} USING PRIMARY KEY" in "\n".join(step[3] for step in steps)
+
+
+async def test_processes_that_start_at_once_migrate_once(url: str) -> None:
+    stores = await asyncio.gather(*(open_store(url) for _ in range(4)))
+    for store in stores:
+        await store.ping()
+        await store.close()
