@@ -46,6 +46,8 @@ class Api:
                 "user-agent": f"homing-cli/{__version__}",
             },
             timeout=_TIMEOUT_S,
+            # A service that was started a moment ago is given another: half a second in all.
+            transport=httpx.HTTPTransport(retries=2, trust_env=False),
             trust_env=False,
         )
 
