@@ -120,6 +120,13 @@ def test_a_claim_walks_the_partial_index_and_stops_at_its_limit(
     assert "TEMP B-TREE" not in how
 
 
+def test_the_backlog_is_counted_from_indexes_alone(database: sqlite3.Connection) -> None:
+    how = plan(database, "backlog", at_us=1)
+    assert "TEMP B-TREE" not in how
+    walks = [step for step in how.splitlines() if "deliveries" in step]
+    assert all("deliveries_ready" in step or "deliveries_parked" in step for step in walks), walks
+
+
 @pytest.mark.parametrize("name", ["count_born", "find_unaccounted", "find_uncounted"])
 def test_the_books_are_read_from_the_index_alone(database: sqlite3.Connection, name: str) -> None:
     how = plan(database, name, low="", high="", limit=1)

@@ -65,13 +65,13 @@ def parked_endpoints(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def backlog(db: sqlite3.Connection, at_us: int) -> Backlog:
-    states: dict[str, int] = dict(db.execute(_SQL["backlog_states"]))
-    due, oldest_due_at_us = db.execute(_SQL["backlog_due"], {"at_us": at_us}).fetchone()
+    row = db.execute(_SQL["backlog"], {"at_us": at_us}).fetchone()
+    waiting, leased, parked, due, oldest_due_at_us = row
     return Backlog(
-        waiting=states.get(State.WAITING, 0),
-        leased=states.get(State.LEASED, 0),
-        parked=states.get(State.PARKED, 0),
-        due=due,
+        waiting=int(waiting),
+        leased=int(leased),
+        parked=parked,
+        due=int(due),
         oldest_due_at_us=oldest_due_at_us,
     )
 

@@ -68,7 +68,9 @@ CREATE TABLE deliveries (
 ) WITHOUT ROWID;
 
 -- for the claim: it walks this index from its beginning and stops at its limit
-CREATE INDEX deliveries_ready ON deliveries (ready_at_us) WHERE ready_at_us IS NOT NULL;
+-- (with the state at its end, the backlog is counted without touching the table)
+CREATE INDEX deliveries_ready ON deliveries (ready_at_us, message_id, endpoint_id, state)
+    WHERE ready_at_us IS NOT NULL;
 
 -- for an endpoint's listing
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, message_id);
