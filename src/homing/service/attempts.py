@@ -168,13 +168,25 @@ async def list_messages_of_endpoint(
         channel=which.channel,
         span=which.span,
     )
+    messages: dict[str, Message] = {}
+
+    async def fetch(page: Page) -> list[Delivery]:
+        deliveries = await service.store.deliveries(matching, page)
+        ids = [delivery.message_id for delivery in deliveries]
+        messages.update(await service.store.messages_by_ids(ids))
+        return deliveries
+
+    def is_tagged(delivery: Delivery) -> bool:
+        message = messages.get(delivery.message_id)
+        return message is not None and (which.tag is None or which.tag in message.tags)
+
     listing = await paginate(
-        lambda page: service.store.deliveries(matching, page),
+        fetch,
         lambda delivery: delivery.message_id,
         msgspec.structs.replace(from_oldest(ask, which, "msg_"), descending=True),
         is_name=is_id("msg_"),
+        keep=is_tagged,
     )
-    messages = await service.store.messages_by_ids([d.message_id for d in listing.data])
     return listing.map(lambda delivery: (delivery, messages[delivery.message_id]))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from homing.core import signature
 from homing.core.errors import Invalid, NotFound, Problem, Refused
 from homing.core.resources import Application, Endpoint, Secret
+from homing.core.urls import parse_url
 from homing.service.applications import find_application
 from homing.service.context import Once, Service
 from homing.service.editing import edit, refuse_id_as_uid
@@ -23,8 +23,6 @@ PREFIX = "ep_"
 
 #: secrets that still sign beside the present one. Each adds to every request's header.
 _OLD_SECRETS_MAX: Final = 10
-#: longest URL, characters: more than any receiver's router takes
-URL_LENGTH_MAX: Final = 4_096
 
 
 class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,21 +275,8 @@ def _secret(service: Service, key: str | None, *, where: tuple[str, ...]) -> Sec
 
 
 def check_url(url: str) -> None:
-    """Raises: Invalid: not an absolute http or https URL that a request line can carry."""
-    text = None
+    """Raises: Invalid: not a URL that the sender could dial; the same reader decides there."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parse_url(url)
     except ValueError as error:
-        text = str(error)
-    else:
-        if len(url) > URL_LENGTH_MAX:
-            text = f"at most {URL_LENGTH_MAX} characters"
-        elif parts.scheme not in ("http", "https"):
-            text = "it must begin http:// or https://"
-        elif not parts.hostname or port == 0:
-            text = "it must name a host"
-        elif not url.isascii() or not url.isprintable() or " " in url:
-            text = "only printable ASCII without spaces; others percent-encoded or as punycode"
-    if text is not None:
-        raise Invalid([Problem(("body", "url"), f"expected an endpoint's URL: {text}")])
+        raise Invalid([Problem(("body", "url"), str(error))]) from error

@@ -16,6 +16,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 NAME_PATTERN: Final = re.compile(r"[a-zA-Z0-9\-_.]{1,256}")
+#: how often more rows are read to fill a page from which most are left out
+_FETCHES_MAX: Final = 40
 #: a name that begins with "-" would read as "backwards from"; this mark before it prevents that
 _FORWARD_MARK: Final = "~"
 
@@ -61,28 +63,33 @@ async def paginate(
         fetch: reads a page of the store.
         name_of: what the rows are ordered by.
         is_name: whether a text has the form of such a name.
-        keep: rows for which it is false are skipped.
+        keep: rows for which it is false are skipped; a page may then have fewer than it could.
 
     Raises:
         Invalid: the iterator is not one that a listing like this gave.
     """
     backwards, after = _read_iterator(ask.iterator, is_name)
     rows: list[T] = []
-    while len(rows) <= ask.limit:
+    cut_short = True
+    for _ in range(_FETCHES_MAX):
         page = Page(limit=ask.limit + 1, descending=ask.descending != backwards, after=after)
         found = await fetch(page)
         rows += [row for row in found if keep(row)]
-        if len(found) < page.limit:
+        if len(found) < page.limit or len(rows) > ask.limit:
+            cut_short = False
             break
         after = name_of(found[-1])
-    done = len(rows) <= ask.limit
+    done = len(rows) <= ask.limit and not cut_short
     del rows[ask.limit :]
     if backwards:
         rows.reverse()
+    first, last = (name_of(rows[0]), name_of(rows[-1])) if rows else (None, None)
+    if cut_short:  # goes on behind the last row that was looked at, shown or not
+        first, last = (after, last) if backwards else (first, after)
     return Listing(
         data=rows,
-        iterator=_forward(name_of(rows[-1])) if rows else None,
-        prev_iterator="-" + name_of(rows[0]) if rows else None,
+        iterator=None if last is None else _forward(last),
+        prev_iterator=None if first is None else "-" + first,
         done=done,
     )
 

@@ -123,6 +123,16 @@ async def test_attempts_are_narrowed_by_status_class_type_and_channel(shop: Shop
     assert (await shop.client.get(path, params={"status_code_class": "1"})).status_code == 422
 
 
+async def test_messages_of_an_endpoint_are_narrowed_by_tag_and_channel(shop: Shop) -> None:
+    tagged = await shop.send(tags=["t"], channels=["c"])
+    await shop.send()
+    path = f"{APP}/endpoint/main/msg"
+    for params in ({"tag": "t"}, {"channel": "c"}, {"tag": "t", "limit": 1}):
+        page = await shop.get(path, **params)
+        assert [row["id"] for row in page["data"]] == [tagged], params
+    assert (await shop.get(path, tag="u"))["data"] == []
+
+
 async def test_where_no_answer_came_the_attempt_says_why(shop: Shop) -> None:
     await shop.client.patch(f"{APP}/endpoint/main", json={"url": "http://127.0.0.1:1/"})
     message = await shop.send()

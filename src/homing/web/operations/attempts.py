@@ -66,6 +66,7 @@ class AttemptedMessagesQuery(TimedQuery, frozen=True, kw_only=True):
     """Which messages of an endpoint."""
 
     status: Status | None = None
+    tag: Tag | None = None
     expanded_statuses: bool = False
 
 
@@ -289,7 +290,7 @@ async def list_attempted_messages(call: Call[AttemptedMessagesQuery, None]) -> A
             call.caller,
             call.path["app_id"],
             call.path["endpoint_id"],
-            query.narrowing(),
+            query.narrowing(query.tag),
             query.ask(),
             states=states,
         )

@@ -11,6 +11,7 @@ from homing.core.errors import Invalid, Problem
 from homing.core.outcome import Reason
 from homing.core.resources import Endpoint
 from homing.core.signature import public_key
+from homing.core.urls import URL_CHARACTERS_MAX
 from homing.service import attempts, deliveries, endpoints, messages
 from homing.service.endpoints import EndpointDraft
 from homing.service.headers import SENSITIVE
@@ -44,7 +45,7 @@ Url = Annotated[
     str,
     Meta(
         pattern="^[hH][tT][tT][pP][sS]?://",
-        max_length=endpoints.URL_LENGTH_MAX,
+        max_length=URL_CHARACTERS_MAX,
         extra_json_schema={"format": "uri"},
     ),
 ]
