@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _EPOCH_S: Final = 1_400_000_000
 _DIGITS: Final = 27
-_CHUNK: Final = 62**3
-# Three digits at a time: 9 look-ups an id instead of 27 divisions of a 160-bit number.
-_TRIPLES: Final = [a + b + c for a in ALPHABET for b in ALPHABET for c in ALPHABET]
+# Two digits at a time, from a table that stays in the processor's cache; one of three digits does
+# not, and took three times as long.
+_PAIR: Final = 62**2
+_PAIRS: Final = [a + b for a in ALPHABET for b in ALPHABET]
+_WORD: Final = 62**8
 _VALUE: Final = {digit: value for value, digit in enumerate(ALPHABET)}
 
 #: how many bytes of chance one identifier takes
@@ -85,9 +87,15 @@ def made_at_us(identifier: str) -> int:
 
 
 def _base62(number: int) -> str:
-    triples = []
-    for _ in range(_DIGITS // 3):
-        number, rest = divmod(number, _CHUNK)
-        triples.append(_TRIPLES[rest])
-    triples.reverse()
-    return "".join(triples)
+    # Eight digits fit a machine word, where division is cheap.
+    rest, low = divmod(number, _WORD)
+    rest, middle = divmod(rest, _WORD)
+    top, high = divmod(rest, _WORD)
+    first = f"{ALPHABET[top // _PAIR]}{_PAIRS[top % _PAIR]}"
+    return f"{first}{_eight(high)}{_eight(middle)}{_eight(low)}"
+
+
+def _eight(word: int) -> str:
+    high, low = divmod(word, _PAIR * _PAIR)
+    pairs = _PAIRS
+    return f"{pairs[high // _PAIR]}{pairs[high % _PAIR]}{pairs[low // _PAIR]}{pairs[low % _PAIR]}"
