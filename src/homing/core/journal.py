@@ -32,6 +32,7 @@ class Journal:
         *,
         attempt: Attempt | None = None,
         actor: str | None = None,
+        config_version: int | None = None,
     ) -> Change:
         """What `fact` makes of the delivery, ready to be written.
 
@@ -39,21 +40,28 @@ class Journal:
             policy: only a failed attempt needs one.
             attempt: the request that led to the fact, if one was made.
             actor: the person or rule behind it, when not the dispatcher's routine.
+            config_version: of the endpoint that the attempt was made for.
 
         Raises:
             IllegalTransition: the fact cannot happen to a delivery in this state.
         """
         after = step(before, fact, policy)
-        entry = self._entry(type(fact).__name__.lower(), before, after, attempt, actor)
+        entry = self._entry(
+            type(fact).__name__.lower(), before, after, attempt, actor, config_version
+        )
         return Change(before=before, after=after, entry=entry, attempt=attempt)
 
-    def accepted(self, delivery: Delivery) -> LogEntry:
-        """The line for a delivery accepted together with its message."""
-        return self._entry("accepted", None, delivery, None, None)
+    def accepted(self, delivery: Delivery, *, config_version: int | None = None) -> LogEntry:
+        """The line for a delivery accepted together with its message.
+
+        Args:
+            config_version: of the application, whose endpoints decided the fan-out.
+        """
+        return self._entry("accepted", None, delivery, None, None, config_version)
 
     def added(self, delivery: Delivery, *, actor: str) -> Change:
         """A delivery of an earlier message to one more endpoint."""
-        entry = self._entry("added", None, delivery, None, actor)
+        entry = self._entry("added", None, delivery, None, actor, None)
         return Change(before=None, after=delivery, entry=entry)
 
     def _entry(
@@ -63,6 +71,7 @@ class Journal:
         after: Delivery,
         attempt: Attempt | None,
         actor: str | None,
+        config_version: int | None,
     ) -> LogEntry:
         return LogEntry(
             at_us=self.clock.now_us(),
@@ -89,6 +98,7 @@ class Journal:
             outcome=attempt.reason if attempt else None,
             reason=after.reason,
             actor=actor,
+            config_version=config_version,
         )
 
 

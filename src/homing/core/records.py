@@ -88,6 +88,8 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     outcome: Reason | None = None
     reason: str | None = None
     actor: str | None = None  #: the person or rule behind it, when not the dispatcher's routine
+    #: what was in force: of the application (accepted) or of the endpoint (an attempt)
+    config_version: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -312,7 +312,13 @@ class Dispatcher:
             # a delivery parked for an enabled endpoint would be resumed at once.
             await self._health.disable(endpoint, "the receiver answered 410 Gone", cause="gone")
         attempt = self._attempt(work, endpoint, began_us, outcome)
-        change = self._journal.decide(work.delivery, fact, self._policy(endpoint), attempt=attempt)
+        change = self._journal.decide(
+            work.delivery,
+            fact,
+            self._policy(endpoint),
+            attempt=attempt,
+            config_version=endpoint.version,
+        )
         self._settler.put(change)
         succeeded = outcome.reason is Reason.OK
         self._health.observe(endpoint, ended_us, succeeded=succeeded)

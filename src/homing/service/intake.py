@@ -377,7 +377,10 @@ class Intake:
         acceptance = Acceptance(
             message=message,
             deliveries=tuple(deliveries),
-            entries=tuple(self._journal.accepted(d) for d in deliveries),
+            entries=tuple(
+                self._journal.accepted(d, config_version=fanout.application.version)
+                for d in deliveries
+            ),
             application_version=fanout.application.version,
             keys=self._keys(item, app_id, at_us),
         )

@@ -178,6 +178,7 @@ def entry_row(entry: LogEntry, *, rows_written: int) -> tuple[Any, ...]:
         None if entry.outcome is None else entry.outcome._value_,
         None if entry.reason is None else str(entry.reason),
         entry.actor,
+        entry.config_version,
     )
 
 
@@ -207,4 +208,5 @@ def entry_of(row: Row) -> LogEntry:
         outcome=None if row[21] is None else _REASONS[row[21]],
         reason=row[22],
         actor=row[23],
+        config_version=row[24],
     )

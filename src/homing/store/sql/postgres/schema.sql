@@ -172,6 +172,7 @@ CREATE TABLE delivery_log (
     outcome text COLLATE "C",
     reason text,
     actor text,
+    config_version bigint,
     transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
     line bigint GENERATED ALWAYS AS IDENTITY (CACHE 100),
     PRIMARY KEY (transaction, line),

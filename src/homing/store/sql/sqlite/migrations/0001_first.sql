@@ -165,6 +165,7 @@ CREATE TABLE delivery_log (
     outcome TEXT,
     reason TEXT,
     actor TEXT,
+    config_version INTEGER,
     CONSTRAINT from_nowhere_iff_born
         CHECK ((from_state IS NULL) = (op IN ('accepted', 'added')))
 );
