@@ -95,15 +95,27 @@ async def test_a_batch_has_a_result_for_each_message(client: httpx.AsyncClient, 
         {"eventType": "x", "payload": []},
         {"eventType": "x", "payload": {"n": 2}, "eventId": "e"},
         {"eventType": "x", "payload": {"n": 3}},
+        {"payload": {}},
     ]
     sent = await client.post(f"{app}/msg/batch", json={"messages": items})
     assert sent.status_code == 202, sent.text
     results = sent.json()["data"]
-    assert [r["status"] for r in results] == [202, 422, 409, 202]
+    assert [r["status"] for r in results] == [202, 422, 409, 202, 422]
     assert results[1]["detail"][0]["loc"] == ["body", "payload"]
     assert results[2]["code"] == "conflict"
+    assert results[4]["detail"][0]["loc"] == ["body", "eventType"]
     listed = (await client.get(f"{app}/msg")).json()["data"]
     assert {row["id"] for row in listed} == {results[0]["id"], results[3]["id"]}
+
+
+async def test_what_is_not_even_an_object_refuses_the_batch(
+    client: httpx.AsyncClient, app: str
+) -> None:
+    body = {"messages": [{"eventType": "x", "payload": {}}, 7]}
+    refused = await client.post(f"{app}/msg/batch", json=body)
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["loc"] == ["body", "messages", "1"]
+    assert (await client.get(f"{app}/msg")).json()["data"] == []
 
 
 async def test_a_batch_may_be_longer_than_one_message_but_not_endless(

@@ -83,7 +83,7 @@ def test_any_text_as_a_parameter_is_taken_or_refused_and_never_more(text: str) -
             _query(**{name: text})
         except Invalid as refused:
             places = [problem.where[0] for problem in refused.problems]
-            assert places == ["query"]  # noqa: PT017
+            assert places == ["query"]
 
 
 @given(st.binary())

@@ -17,6 +17,7 @@ from homing.service.messages import Narrowing
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
 from homing.web.problems import describe
+from homing.web.reading import decode_body
 from homing.web.wire import (
     Channel,
     EventTypeName,
@@ -136,9 +137,9 @@ class MessagesQuery(TimedQuery, frozen=True, kw_only=True):
 
 
 class BatchIn(Wire, kw_only=True):
-    """Messages to accept in one commit."""
+    """Messages to accept in one commit, each as it would be sent alone, and judged alone."""
 
-    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=1_000)]
+    messages: Annotated[list[JsonObject], Meta(min_length=1, max_length=1_000)]
 
 
 class BatchItemOut(Wire, kw_only=True):
@@ -227,6 +228,13 @@ async def list_messages(call: Call[MessagesQuery, None]) -> Answer:
     is_batch=True,
 )
 async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
+    wrong = [
+        Problem(("body", "messages", number), "Expected `object`")
+        for number, item in enumerate(call.body.messages)
+        if not bytes(item).startswith(b"{")
+    ]
+    if wrong:
+        raise Invalid(wrong)
     await find_application(call.service, call.caller, call.path["app_id"])
     results: list[BatchItemOut | None] = []
     drafts: list[Draft] = []
@@ -253,10 +261,11 @@ def _keys_of(key: RequestKey | None, count: int) -> list[RequestKey]:
     ]
 
 
-def _batch_draft(item: MessageIn) -> Draft:
-    if item.application is not None:
+def _batch_draft(item: msgspec.Raw) -> Draft:
+    new = decode_body(MessageIn, bytes(item))
+    if new.application is not None:
         _refuse("application", "create the application first; a batch does not")
-    return item.draft()
+    return new.draft()
 
 
 def _batch_item(result: Message | HomingError) -> BatchItemOut:
