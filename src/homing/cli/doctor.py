@@ -28,10 +28,10 @@ _EXIT_FINDINGS: Final = 1
 
 #: files a process needs beside its requests: the database, the log, publishers' connections
 _FILES_SPARE: Final = 512
-#: free disk below which an operator wants to know: an hour of 5,000 deliveries a second at 1 KiB
-_DISK_FREE_MIN: Final = 20 * 1024**3
-#: free disk below which SQLite may fail at any moment
-_DISK_FREE_DIRE: Final = 1024**3
+#: free disk below which an operator wants to know: room to grow while somebody makes more
+_DISK_FREE_MIN: Final = 4 * 1024**3
+#: free disk below which a checkpoint of the write-ahead log may fail at any moment
+_DISK_FREE_DIRE: Final = 512 * 1024**2
 #: a commit costs one fsync; slower than this and every publisher feels it
 _FSYNC_SLOW_S: Final = 0.020
 #: no disk syncs faster than this: the file system does not sync at all, as tmpfs
@@ -204,7 +204,7 @@ def _check_free(folder: Path) -> Finding:
     if free < _DISK_FREE_DIRE:
         return _bad("disk", saw, "make room now: a full disk refuses every message")
     if free < _DISK_FREE_MIN:
-        return _bad("disk", saw, "make room: a busy hour fills about 20 GiB")
+        return _bad("disk", saw, "make room before it is needed")
     return _fine("disk", saw)
 
 
