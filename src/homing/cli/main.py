@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import Final, NamedTuple
 
 import click
@@ -56,6 +57,9 @@ COMMANDS: Final = {name: where for some in SECTIONS.values() for name, where in 
 EXIT_FINE: Final = 0
 EXIT_FINDINGS: Final = 1
 EXIT_BAD_INPUT: Final = 2
+#: not 1, which `audit` and `doctor` say something by
+EXIT_BUG: Final = 3
+EXIT_INTERRUPTED: Final = 130
 
 
 class LazyGroup(click.Group):
@@ -91,7 +95,7 @@ def homing() -> None:
     Settings come from the environment (HOMING_…) and ./homing.toml; `homing settings` lists them.
 
     Exit codes: 0 fine, 1 findings (something is wrong with what was looked at), 2 bad input or
-    configuration.
+    configuration, or something that is needed is away, 3 a bug.
     """
 
 
@@ -100,7 +104,7 @@ def main() -> None:
     try:
         code = homing.main(standalone_mode=False)
     except click.exceptions.Abort:
-        code = 130
+        code = EXIT_INTERRUPTED
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
@@ -114,12 +118,16 @@ def main() -> None:
         say_error(str(error))
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        code = 130
+        code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left, as in `homing tail | head`. Python would complain
         # when it flushes at exit: https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FINE
+    except Exception:
+        traceback.print_exc()
+        say_error("this is a bug in Homing; please report it with the lines above")
+        code = EXIT_BUG
     sys.exit(code or EXIT_FINE)
 
 
