@@ -20,6 +20,11 @@ REQUEST_ID: Final = b"svix-req-id"
 _REQUEST_ID_MAX: Final = 128
 #: how long a browser may remember what it is allowed, seconds
 _CORS_AGE: Final = b"600"
+_CORS_HEADERS: Final = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", REQUEST_ID),
+    (b"vary", b"Origin"),
+)
 
 
 class Frame:
@@ -40,13 +45,16 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = self._request_id(scope)
-        scope["homing.request_id"] = request_id
+        given = origin = None
+        for name, value in scope["headers"]:
+            if name == REQUEST_ID:
+                given = value
+            elif name == b"origin":
+                origin = value
+        request_id = self._request_id(given)
         extra: Headers = [(REQUEST_ID, request_id.encode("latin-1"))]
-        origin = header(scope, b"origin")
         if origin is not None:
-            extra += [(b"access-control-allow-origin", b"*"), (b"vary", b"Origin")]
-            extra.append((b"access-control-expose-headers", REQUEST_ID))
+            extra += _CORS_HEADERS
         began_us = self._clock.mono_us()
         status = 0
 
@@ -64,7 +72,13 @@ class Frame:
                 await self._app(scope, receive, send_framed)
         except HomingError as error:
             if describe(error)[0] >= 500:
-                _log.warning("%s %s: %s", scope["method"], scope["path"], error)
+                _log.warning(
+                    "%s %s: %s",
+                    scope["method"],
+                    scope["path"],
+                    error,
+                    extra={"request_id": request_id},
+                )
             await _tell(send_framed, status, *describe(error))
         except Exception:
             _log.exception(
@@ -82,10 +96,11 @@ class Frame:
                 extra={"request_id": request_id},
             )
 
-    def _request_id(self, scope: Scope) -> str:
-        given = header(scope, REQUEST_ID)
-        if given and len(given) <= _REQUEST_ID_MAX and given.isascii() and given.isprintable():
-            return given
+    def _request_id(self, given: bytes | None) -> str:
+        if given and len(given) <= _REQUEST_ID_MAX:
+            text = given.decode("latin-1")
+            if text.isascii() and text.isprintable():
+                return text
         return f"req_{self._prefix}{next(self._count):x}"
 
 

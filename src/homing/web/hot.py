@@ -57,12 +57,14 @@ class CreateMessage:
     async def __call__(self, app: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept a message for the application `app` (id or uid)."""
         service = self._service
-        authorization = key_text = None
+        authorization = key_text = length = None
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value.decode("latin-1")
             elif name == b"idempotency-key":
                 key_text = value.decode("latin-1")
+            elif name == b"content-length":
+                length = value.decode("latin-1")
         caller = authenticate(service, authorization)
         caller.must_be_org()
         if not is_plain_name(app):
@@ -70,7 +72,7 @@ class CreateMessage:
         query = _QUERIES.get(scope["query_string"]) or decode_query(
             ContentQuery, QueryParams(scope["query_string"]).multi_items()
         )
-        body = await read_body(scope, receive, service.limits.body_bytes_max)
+        body = await read_body(receive, service.limits.body_bytes_max, length)
         new = decode_body(MessageIn, body)
         key = request_key(service, caller, scope, key_text, body) if key_text else None
         await respond(send, await _accept(service, caller, app, new, key, query))

@@ -53,13 +53,15 @@ def authenticate(service: Service, authorization: str | None) -> Caller:
     return service.tokens.verify(token.strip(), at_us=service.clock.now_us())
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
+async def read_body(receive: Receive, bytes_max: int, declared: str | None) -> bytes:
     """The whole body.
+
+    Args:
+        declared: the content-length header.
 
     Raises:
         TooLarge: it is longer than `bytes_max`.
     """
-    declared = header(scope, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > bytes_max:
         await _discard(receive)
         raise TooLarge(f"expected at most {bytes_max} bytes, found {declared}")

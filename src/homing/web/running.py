@@ -62,7 +62,7 @@ class PathOperations:
         if operation.body is not None:
             limits = self._service.limits
             bytes_max = limits.batch_bytes_max if operation.is_batch else limits.body_bytes_max
-            body = await read_body(scope, receive, bytes_max)
+            body = await read_body(receive, bytes_max, header(scope, b"content-length"))
             call.body = decode_body(operation.body, body)
         text = header(scope, b"idempotency-key")
         if text is None or operation.method != "POST" or operation.public:

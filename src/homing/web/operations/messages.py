@@ -76,17 +76,24 @@ class MessageIn(Wire, kw_only=True):
         )
 
     def _payload(self) -> tuple[bytes, bool]:
-        given = [raw for raw in (self.payload, self.data) if raw is not UNSET]
-        if not given:
+        payload, other = _object(self.payload), _object(self.data)
+        payload = payload or other
+        if payload is None:
             _refuse("payload", "Object missing required field `payload`")
-        payload = bytes(given[0])
-        if not all(bytes(raw).startswith(b"{") for raw in given):
-            _refuse("payload", "Expected `object`")
         if self.transformations_params is not None:
             text = self.transformations_params.get("rawPayload")
             if isinstance(text, str):
                 return text.encode(), True
         return payload, False
+
+
+def _object(given: msgspec.Raw | UnsetType) -> bytes | None:
+    if given is UNSET:
+        return None
+    payload = bytes(given)
+    if not payload.startswith(b"{"):
+        _refuse("payload", "Expected `object`")
+    return payload
 
 
 def _refuse(field: str, text: str) -> NoReturn:
