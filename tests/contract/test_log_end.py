@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from support.making import make_acceptance
 
+from homing.cli.demo.books import Books
 from homing.cli.tail import end_of_log
 from homing.core.ports import LogCursor, Store
 from homing.core.resources import Application, Endpoint
@@ -27,3 +30,15 @@ async def test_what_comes_after_the_end_is_seen_and_nothing_before(
     await store.accept([late])
     (line,) = await store.log(end, limit=10)
     assert line.entry.message_id == late.message.id
+
+
+async def test_the_demo_counts_each_line_once_however_many_tasks_look(
+    store: Store, application: Application, endpoint: Endpoint
+) -> None:
+    await store.accept([make_acceptance(application, (endpoint.id,))])
+    books = Books(store)
+    await books.start()
+    await store.accept([make_acceptance(application, (endpoint.id,)) for _ in range(5)])
+    await asyncio.gather(*(books.update() for _ in range(4)))
+    assert books.accepted == 5
+    assert books.backlog.leased == 6

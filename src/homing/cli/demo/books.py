@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import Final
 
@@ -24,6 +25,7 @@ class Books:
         self._store = store
         self._clock = SystemClock()
         self._cursor = LogCursor()
+        self._reading = asyncio.Lock()  # a page read twice would be counted twice
         self.began_us = self._clock.now_us()
         self.accepted = self.delivered = self.retried = self.dead = 0
         self.lines: deque[LogEntry] = deque(maxlen=_SHOWN)
@@ -35,14 +37,15 @@ class Books:
         self._cursor = await end_of_log(self._store)
 
     async def update(self) -> None:
-        """Read what is new."""
-        while True:
-            page = await self._store.log(self._cursor, limit=_PAGE)
-            for line in page:
-                self._count(line.entry)
-                self._cursor = line.cursor
-            if len(page) < _PAGE:
-                break
+        """Read what is new; safe to be asked for by several tasks at once."""
+        async with self._reading:
+            while True:
+                page = await self._store.log(self._cursor, limit=_PAGE)
+                for line in page:
+                    self._count(line.entry)
+                    self._cursor = line.cursor
+                if len(page) < _PAGE:
+                    break
         self.backlog = await self._store.backlog(self._clock.now_us())
 
     async def audit_recent(self) -> None:
