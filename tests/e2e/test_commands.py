@@ -268,6 +268,7 @@ async def test_the_demo_balances_its_books_without_a_terminal(tmp_path: Path) ->
     assert summary["unverified"] == 0
     assert summary["total"]["accepted"] > 30
     assert summary["received"]["books"] > 20
+    assert summary["retried"] > 0
 
 
 async def test_ctrl_c_ends_the_demo_with_the_balanced_ledger(tmp_path: Path) -> None:

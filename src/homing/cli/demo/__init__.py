@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -46,18 +46,18 @@ def demo(duration: float | None, rate: float, listen: str, folder: str, as_json:
       homing demo --duration 20 --json
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    report, world = asyncio.run(_run(Path(folder), listen, rate, duration, quiet=as_json))
+    report, seen = asyncio.run(_run(Path(folder), listen, rate, duration, quiet=as_json))
     if as_json:
-        print_json({**report_document(report), **world.summary()})
+        print_json({**report_document(report), **seen})
     else:
         say(verdict(report))
-    if not report.is_balanced or world.unverified:
+    if not report.is_balanced or seen["unverified"]:
         raise click.exceptions.Exit(_EXIT_UNBALANCED)
 
 
 async def _run(
     folder: Path, listen: str, rate: float, duration: float | None, *, quiet: bool
-) -> tuple[AuditReport, World]:
+) -> tuple[AuditReport, dict[str, Any]]:
     stop = stop_signals()
     async with open_world(folder, listen) as world:
         books = Books(world.store)
@@ -79,7 +79,7 @@ async def _run(
         note("draining")
         await world.stop_serving()
         await books.update()
-        return await books.audit_all(), world
+        return await books.audit_all(), world.summary() | {"retried": books.retried}
 
 
 async def _until(
