@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from homing.core import signature
 from homing.core.errors import Invalid, NotFound, Problem, Refused
@@ -36,6 +37,13 @@ class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     rate_limit: int | None = None
     disabled: bool = False
+    #: delays between attempts, seconds; None: the service's schedule; not given: as it is
+    retry_delays_s: tuple[float, ...] | UnsetType | None = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are given."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 async def find_endpoint(
@@ -86,7 +94,7 @@ async def create_endpoint(
         Invalid: the URL, secret, a header, an event type or the uid cannot be used.
     """
     application = await find_application(service, caller, app)
-    fields = msgspec.structs.asdict(draft)
+    fields = draft.given()
     await _check(service, caller, fields)
     given = dict(headers or {})
     check_headers(given, where=("body", "headers"))
@@ -113,7 +121,9 @@ async def create_endpoint(
 async def put_endpoint(
     service: Service, caller: Caller, app: str, name: str, draft: EndpointDraft
 ) -> tuple[Endpoint, bool]:
-    """Replace an endpoint, all but its secrets and headers, or create one where there is none.
+    """Replace an endpoint, or create one where there is none.
+
+    Its secrets and headers stay as they are; so does its retry schedule, if none is given.
 
     Returns:
         The endpoint, and whether it is new. A new one has a new id and the draft's uid.
@@ -122,8 +132,7 @@ async def put_endpoint(
         as `create_endpoint`.
     """
     try:
-        fields = msgspec.structs.asdict(draft)
-        return await patch_endpoint(service, caller, app, name, fields), False
+        return await patch_endpoint(service, caller, app, name, draft.given()), False
     except NotFound:
         return await create_endpoint(service, caller, app, draft), True
 

@@ -133,6 +133,14 @@ async def test_messages_of_an_endpoint_are_narrowed_by_tag_and_channel(shop: Sho
     assert (await shop.get(path, tag="u"))["data"] == []
 
 
+async def test_an_endpoint_s_own_retry_schedule_is_followed(shop: Shop) -> None:
+    shop.receiver.script("/hook", respond(500))
+    await shop.client.patch(f"{APP}/endpoint/main", json={"retryDelaysSeconds": []})
+    await shop.send()
+    letter = _one(await shop.until(f"{APP}/dead-letter", lambda page: page["data"]))
+    assert letter["attempts"] == 1
+
+
 async def test_where_no_answer_came_the_attempt_says_why(shop: Shop) -> None:
     await shop.client.patch(f"{APP}/endpoint/main", json={"url": "http://127.0.0.1:1/"})
     message = await shop.send()

@@ -138,6 +138,32 @@ async def test_patch_keeps_what_is_absent_and_clears_what_is_null(
     assert cleared["url"] == URL
 
 
+async def test_an_endpoint_may_have_a_retry_schedule_of_its_own(
+    client: httpx.AsyncClient, app: str
+) -> None:
+    path = f"{app}/endpoint"
+    made = await client.post(path, json={"url": URL, "uid": "own", "retryDelaysSeconds": [1, 2.5]})
+    assert made.json()["retryDelaysSeconds"] == [1, 2.5]
+    kept = await client.put(f"{path}/own", json={"url": URL, "uid": "own"})
+    assert kept.json()["retryDelaysSeconds"] == [1, 2.5], "what an SDK does not know stays"
+    none = await client.patch(f"{path}/own", json={"retryDelaysSeconds": []})
+    assert none.json()["retryDelaysSeconds"] == []
+    cleared = await client.patch(f"{path}/own", json={"retryDelaysSeconds": None})
+    assert cleared.json()["retryDelaysSeconds"] is None
+    for wrong in ([-1], [604_801], [1] * 51, "1"):
+        refused = await client.patch(f"{path}/own", json={"retryDelaysSeconds": wrong})
+        assert refused.status_code == 422
+
+
+async def test_a_disabled_endpoint_says_who_disabled_it(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    disabled = (await client.patch(path, json={"disabled": True})).json()
+    assert disabled["disabledReason"].startswith("disabled by org_")
+    enabled = (await client.patch(path, json={"disabled": False})).json()
+    assert enabled["disabledReason"] is None
+
+
 async def test_the_older_names_are_taken_in_a_patch(client: httpx.AsyncClient, path: str) -> None:
     await client.post("/api/v1/event-type", json={"name": "a", "description": ""})
     patched = (await client.patch(path, json={"filterTypes": ["a"], "rateLimit": 2})).json()

@@ -51,6 +51,8 @@ Url = Annotated[
 ]
 EventTypeNames = Annotated[list[EventTypeName], Meta(max_length=1_000)]
 Channels = Annotated[list[Channel], Meta(max_length=10)]
+#: at most a week each; an empty list means one attempt
+RetryDelays = Annotated[list[Annotated[float, Meta(ge=0, le=604_800)]], Meta(max_length=50)]
 SecretText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 #: how far back `recover` may reach: 14 days and 5 minutes for clocks that disagree
@@ -70,6 +72,8 @@ class EndpointUpdate(Wire, kw_only=True):
     throttle_rate: Rate | None = None
     rate_limit: Rate | None = None  # the older SDKs' name of throttleRate
     metadata: Metadata = {}
+    #: beyond Svix: delays between attempts; null: the service's schedule; absent: as it is
+    retry_delays_seconds: RetryDelays | UnsetType | None = UNSET
     version: int | None = None  # of older SDKs; has no meaning any more
 
     def draft(self) -> EndpointDraft:
@@ -82,6 +86,7 @@ class EndpointUpdate(Wire, kw_only=True):
             channels=distinct(self.channels),
             rate_limit=self.throttle_rate or self.rate_limit,
             metadata=self.metadata,
+            retry_delays_s=_delays(self.retry_delays_seconds),
         )
 
 
@@ -105,6 +110,7 @@ class EndpointPatch(Wire, kw_only=True):
     throttle_rate: Rate | UnsetType | None = UNSET
     rate_limit: Rate | UnsetType | None = UNSET
     metadata: Metadata | UnsetType = UNSET
+    retry_delays_seconds: RetryDelays | UnsetType | None = UNSET
     version: int | UnsetType | None = UNSET
 
 
@@ -121,6 +127,8 @@ class EndpointOut(Wire, kw_only=True):
     channels: list[str] | None
     throttle_rate: int | None
     rate_limit: int | None
+    retry_delays_seconds: list[float] | None  # None: the service's schedule
+    disabled_reason: str | None  # who or what disabled it
     metadata: dict[str, str]
     version: int
     created_at: Timestamp
@@ -202,6 +210,7 @@ class EventExampleIn(Wire, kw_only=True):
 def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
     """What every representation of an endpoint has."""
     event_types = list(endpoint.event_types) or None
+    delays = endpoint.retry_delays_s
     return {
         "id": endpoint.id,
         "uid": endpoint.uid,
@@ -213,6 +222,8 @@ def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
         "channels": list(endpoint.channels) or None,
         "throttle_rate": endpoint.rate_limit,
         "rate_limit": endpoint.rate_limit,
+        "retry_delays_seconds": None if delays is None else list(delays),
+        "disabled_reason": endpoint.disabled_reason,
         "version": 1,
         "created_at": rfc3339(endpoint.created_at_us),
         "updated_at": rfc3339(endpoint.updated_at_us),
@@ -309,7 +320,13 @@ def _patched(patch: EndpointPatch) -> dict[str, Any]:
         if name in fields:
             fields[name] = distinct(fields[name])
     fields.pop("filter_types", None)
+    if "retry_delays_seconds" in fields:
+        fields["retry_delays_s"] = _delays(fields.pop("retry_delays_seconds"))
     return fields
+
+
+def _delays(given: list[float] | UnsetType | None) -> tuple[float, ...] | UnsetType | None:
+    return tuple(given) if isinstance(given, list) else given
 
 
 @operation(
