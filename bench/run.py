@@ -120,7 +120,7 @@ class Run:
                 "/s",
                 must=5_000,
                 aim=10_000,
-                detail=f"{figures.deliveries:,} messages, 64 connections",
+                detail=f"{figures.deliveries:,} messages, 128 connections",
             )
             self._costs(store, figures)
 

@@ -30,7 +30,7 @@ from bench.processes import (
 from tests.support import postgres
 
 #: connections of the load generator
-_CONNECTIONS = 64
+_CONNECTIONS = 128
 #: messages sent before a measurement begins, so that connections are open and caches are warm
 _WARM = 2_000
 #: longest wait for anything to finish, seconds
