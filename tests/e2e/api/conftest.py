@@ -1,4 +1,4 @@
-"""A Homing to talk to over HTTP, on each store that needs no server."""
+"""A Homing to talk to over HTTP, on each kind of store."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ from support.serving import Served, serving
 from homing.store import open_store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def served(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh store of each kind."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path}/homing.db" if request.param == "sqlite" else "memory:"
+
+
+@pytest.fixture
+async def served(store_url: str) -> AsyncIterator[Served]:
     """Accepts and dispatches."""
-    url = f"sqlite:///{tmp_path}/homing.db" if request.param == "sqlite" else "memory:"
-    async with serving(await open_store(url), retry_delays_s=(0.05,), retry_jitter=0.0) as served:
+    store = await open_store(store_url)
+    async with serving(store, retry_delays_s=(0.05,), retry_jitter=0.0) as served:
         yield served
 
 

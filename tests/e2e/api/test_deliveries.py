@@ -292,3 +292,18 @@ async def test_the_log_comes_as_parquet_with_the_same_lines(shop: Shop) -> None:
     assert response.headers["content-type"] == "application/vnd.apache.parquet"
     table = parquet.read_table(io.BytesIO(response.content))
     assert table.to_pylist() == [json.loads(line) for line in jsonl.text.splitlines()]
+
+
+async def test_any_text_that_is_taken_can_be_kept(shop: Shop) -> None:
+    odd = "\u0000 \ud7ff \U0010ffff \u2028 ' \" \\ %s :x"
+    schema = {"description": odd, "examples": [{"a": odd}]}
+    body = {"name": "odd", "description": odd[1:], "schemas": {"1": schema}}
+    made = await shop.client.post("/api/v1/event-type", json=body)
+    assert made.status_code == 201, made.text
+    assert (await shop.get("/api/v1/event-type/odd"))["schemas"] == {"1": schema}
+    message = await shop.send(payload={"a": odd})
+    assert (await shop.get(f"{APP}/msg/{message}"))["payload"] == {"a": odd}
+    named = await shop.client.post(
+        "/api/v1/app", json={"name": odd[1:], "metadata": {"a": odd[1:]}}
+    )
+    assert named.json()["metadata"] == {"a": odd[1:]}

@@ -23,12 +23,11 @@ NOT_CHECKED = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def furnished(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+@pytest.fixture
+async def furnished(store_url: str) -> AsyncIterator[Served]:
     """Sends nothing, and has one of each thing under names that may be drawn."""
-    url = f"sqlite:///{tmp_path}/homing.db" if request.param == "sqlite" else "memory:"
     async with (
-        serving(await open_store(url), dispatching=False) as served,
+        serving(await open_store(store_url), dispatching=False) as served,
         served.client() as client,
     ):
         for path, body in (
