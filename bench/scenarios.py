@@ -105,7 +105,7 @@ class Stage:
         self._answers = answers
         self._stack = ExitStack()
         self._runs = 0
-        self._sent: list[load.Sent] = []
+        self.sent: list[load.Sent] = []  #: accepted so far
 
     def __enter__(self) -> Stage:
         self.receiver = self._stack.enter_context(Receiver(self.database.folder, *self._answers))
@@ -141,8 +141,8 @@ class Stage:
         report = publisher.report(_WAIT_MAX_S)
         if report.refused or report.unresolved:
             raise RuntimeError(f"the service refused: {report.refused} {self.node.log_end()}")
-        self._sent += report.sent
-        self.wait_until_recorded(len(self._sent) * self.endpoints)
+        self.sent += report.sent
+        self.wait_until_recorded(len(self.sent) * self.endpoints)
         return report
 
     def wait_until_recorded(self, count: int) -> float:
@@ -193,7 +193,7 @@ class Stage:
     def check_arrivals(self, figures: Figures | None = None) -> None:
         """The receiver got exactly what the publisher saw accepted. Fills in the latencies."""
         received = self.receiver.report()
-        ids = {sent.id for sent in self._sent}
+        ids = {sent.id for sent in self.sent}
         for number in range(self.endpoints):
             arrived = received.receipts.get(f"/{number}", {})
             if arrived.keys() != ids:
