@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from homing.core.errors import Conflict, NotFound, RequestError, Unavailable
+from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery, State
@@ -251,28 +251,35 @@ class Intake:
             self._release(reserved)
             raise
         again: list[_Item] = []
-        taken: list[Work] = []
-        for (item, _), acceptance, work, result in zip(
-            ready, acceptances, works, results, strict=True
-        ):
-            if isinstance(result, Accepted):
-                taken += work
+        repeats: list[tuple[_Item, str]] = []
+        for (item, _), acceptance, result in zip(ready, acceptances, results, strict=True):
             if isinstance(result, Outdated):
                 self._fanouts.pop((item.org_id, item.application), None)
                 again.append(item)
+            elif isinstance(result, Repeated):
+                repeats.append((item, result.message_id))
             else:
-                await self._answer(item, acceptance.message, result)
-        self._hand_over(taken, reserved, acceptances, results)
+                _answer(item, acceptance.message, result)
+        # Before anything that can fail: the work has room reserved, and leases that run.
+        self._hand_over(works, reserved, acceptances, results)
+        await self._answer_repeats(repeats)
         return again
 
     def _hand_over(
         self,
-        taken: list[Work],
+        works: list[list[Work]],
         reserved: int,
         acceptances: list[Acceptance],
         results: list[AcceptResult],
     ) -> None:
+        """Give the dispatcher what was stored and born leased, and back the room that is left."""
         stored = [a for a, r in zip(acceptances, results, strict=True) if isinstance(r, Accepted)]
+        taken = [
+            one
+            for work, result in zip(works, results, strict=True)
+            if isinstance(result, Accepted)
+            for one in work
+        ]
         deliveries = sum(len(a.deliveries) for a in stored)
         self._meters.batch("accept", len(acceptances))
         self._meters.accepted(len(stored), deliveries)
@@ -282,26 +289,20 @@ class Intake:
             if deliveries > len(taken):
                 self._hands.wake()
 
-    async def _answer(self, item: _Item, message: Message, result: AcceptResult) -> None:
-        if item.result.done():  # the publisher went away; the message is stored all the same
+    async def _answer_repeats(self, repeats: list[tuple[_Item, str]]) -> None:
+        if not repeats:
             return
-        match result:
-            case Accepted():
-                item.result.set_result((message, True))
-            case Repeated(message_id):
-                found = await self._store.messages_by_ids([message_id])
-                if item.result.done():
-                    return
-                if message_id in found:
-                    item.result.set_result((found[message_id], False))
-                else:
-                    _fail(item, Conflict("this request was made before and its message is gone"))
-            case _:
-                assert isinstance(result, Conflicting)
-                _fail(
-                    item,
-                    Conflict("the same idempotency key or event id came with another message"),
-                )
+        try:
+            found = await self._store.messages_by_ids([message_id for _, message_id in repeats])
+        except StoreError as error:
+            for item, _ in repeats:
+                _fail(item, error)
+            return
+        for item, message_id in repeats:
+            if message_id not in found:
+                _fail(item, Conflict("this request was made before and its message is gone"))
+            elif not item.result.done():
+                item.result.set_result((found[message_id], False))
 
     async def _fanout(self, item: _Item) -> _Fanout | None:
         key = (item.org_id, item.application)
@@ -420,6 +421,14 @@ def digest16(*parts: str | bytes) -> bytes:
         hasher.update(len(raw).to_bytes(8, "big"))
         hasher.update(raw)
     return hasher.digest()
+
+
+def _answer(item: _Item, message: Message, result: Accepted | Conflicting) -> None:
+    if isinstance(result, Conflicting):
+        text = "the same idempotency key or event id came with another message"
+        _fail(item, Conflict(text))
+    elif not item.result.done():  # or else the publisher went away; it is stored all the same
+        item.result.set_result((message, True))
 
 
 def _fail(item: _Item, error: Exception) -> None:

@@ -1,0 +1,61 @@
+"""A database that fails in the middle of things: what was begun is finished, no room is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from support.making import ORG_ID
+from support.world import LIMITS, World, running
+
+from homing.core.errors import Unavailable
+from homing.core.lifecycle import State
+from homing.core.records import RequestKey
+from homing.service.intake import Draft
+from homing.store.memory import MemoryStore
+
+
+class FailingStore(MemoryStore):
+    """The methods named in `away` fail; how often each was asked for is in `asked`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away: set[str] = set()
+        self.asked: Counter[str] = Counter()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("away", "asked"):
+            return super().__getattribute__(name)
+        self.asked[name] += 1
+        return self._fail if name in self.away else super().__getattribute__(name)
+
+    async def _fail(self, *_: object, **__: object) -> Any:
+        raise Unavailable("the database is away")
+
+
+KEY = RequestKey(digest=b"k" * 16, fingerprint=b"f" * 16, expires_at_us=2**62)
+DRAFT = Draft(event_type="payment.captured", payload=b"{}")
+
+
+async def test_a_repeat_that_cannot_be_answered_costs_nobody_room_or_an_answer() -> None:
+    store = FailingStore()
+    async with running(World(store)) as world:
+        await world.begin()
+        create = world.intake.create_message
+        app = world.application.id
+        first, _ = await create(ORG_ID, app, DRAFT, keys=(KEY,))
+        await world.settle()
+        store.away = {"messages_by_ids"}
+        repeat, other = await asyncio.gather(
+            create(ORG_ID, app, DRAFT, keys=(KEY,)),
+            create(ORG_ID, app, DRAFT),
+            return_exceptions=True,
+        )
+        assert isinstance(repeat, Unavailable)
+        assert not isinstance(other, BaseException)
+        await world.settle()
+        assert (await world.delivery(other[0])).state is State.DELIVERED
+        room = LIMITS.sends_max
+        assert world.dispatcher.reserve(room) == room
+        world.dispatcher.release(room)
