@@ -21,6 +21,8 @@ from homing.web.operations import (
     attempts,
     books,
     deliveries,
+    endpoint_requests,
+    endpoint_traffic,
     endpoints,
     event_types,
     messages,
@@ -69,6 +71,8 @@ def route_table(
     operations = (
         *applications.OPERATIONS,
         *endpoints.OPERATIONS,
+        *endpoint_requests.OPERATIONS,
+        *endpoint_traffic.OPERATIONS,
         *event_types.OPERATIONS,
         *hot.OPERATIONS,
         *messages.OPERATIONS,

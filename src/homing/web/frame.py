@@ -72,29 +72,17 @@ class Frame:
                 await self._app(scope, receive, send_framed)
         except HomingError as error:
             if describe(error)[0] >= 500:
-                _log.warning(
-                    "%s %s: %s",
-                    scope["method"],
-                    scope["path"],
-                    error,
-                    extra={"request_id": request_id},
-                )
+                known = {"request_id": request_id}
+                _log.warning("%s %s: %s", scope["method"], scope["path"], error, extra=known)
             await _tell(send_framed, status, *describe(error))
         except Exception:
-            _log.exception(
-                "%s %s failed", scope["method"], scope["path"], extra={"request_id": request_id}
-            )
+            known = {"request_id": request_id}
+            _log.exception("%s %s failed", scope["method"], scope["path"], extra=known)
             await _tell(send_framed, status, 500, [], INTERNAL)
         if _log.isEnabledFor(logging.DEBUG):
             took_ms = (self._clock.mono_us() - began_us) / 1_000
-            _log.debug(
-                "%s %s → %d in %.1f ms",
-                scope["method"],
-                scope["path"],
-                status,
-                took_ms,
-                extra={"request_id": request_id},
-            )
+            measured = {"request_id": request_id, "status": status, "took_ms": took_ms}
+            _log.debug("%s %s → %d", scope["method"], scope["path"], status, extra=measured)
 
     def _request_id(self, given: bytes | None) -> str:
         if given and len(given) <= _REQUEST_ID_MAX:

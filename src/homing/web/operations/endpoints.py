@@ -1,45 +1,36 @@
-"""`/app/{app_id}/endpoint`: the URLs, their secrets, headers and figures."""
+"""`/app/{app_id}/endpoint`: the URLs of an application."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from homing.core.errors import Invalid, Problem
-from homing.core.outcome import Reason
 from homing.core.resources import Endpoint
-from homing.core.signature import public_key
 from homing.core.urls import URL_CHARACTERS_MAX
-from homing.service import attempts, deliveries, endpoints, messages
+from homing.service import endpoints
 from homing.service.endpoints import EndpointDraft
-from homing.service.headers import SENSITIVE
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery, given_fields
-from homing.web.operations.messages import MessageOut, message_out
 from homing.web.wire import (
     Channel,
     EventTypeName,
     ListOut,
     Metadata,
-    Moment,
     NoQuery,
-    Query,
     Rate,
     Text,
     Timestamp,
     Uid,
     Wire,
     distinct,
-    microseconds,
     page_of,
     rfc3339,
 )
 
-_TAG = "Endpoint"
+TAG = "Endpoint"
 _APP = "/app/{app_id}/endpoint"
-_ONE = "/app/{app_id}/endpoint/{endpoint_id}"
+ONE = "/app/{app_id}/endpoint/{endpoint_id}"
 
 Url = Annotated[
     str,
@@ -54,9 +45,6 @@ Channels = Annotated[list[Channel], Meta(max_length=10)]
 #: at most a week each; an empty list means one attempt
 RetryDelays = Annotated[list[Annotated[float, Meta(ge=0, le=604_800)]], Meta(max_length=50)]
 SecretText = Annotated[str, Meta(min_length=1, max_length=256)]
-
-#: how far back `recover` may reach: 14 days and 5 minutes for clocks that disagree
-_RECOVERED_US_MAX = (14 * 86_400 + 300) * 1_000_000
 
 
 class EndpointUpdate(Wire, kw_only=True):
@@ -135,78 +123,6 @@ class EndpointOut(Wire, kw_only=True):
     updated_at: Timestamp
 
 
-class EndpointSecretOut(Wire, kw_only=True):
-    """What receivers verify signatures with."""
-
-    key: str
-
-
-class EndpointSecretRotateIn(Wire, kw_only=True):
-    """The next secret; none given: one is made."""
-
-    key: SecretText | None = None
-    grace_period_seconds: Annotated[int, Meta(ge=0, le=604_800)] | None = None
-
-
-class EndpointHeadersIn(Wire, kw_only=True):
-    """The headers to send with each attempt."""
-
-    headers: dict[str, str]
-
-
-class EndpointHeadersPatchIn(Wire, kw_only=True):
-    """Headers to set; null, or a name in `deleteHeaders`, removes one."""
-
-    headers: dict[str, str | None]
-    delete_headers: list[str] = []
-
-
-class EndpointHeadersOut(Wire, kw_only=True):
-    """The headers sent with each attempt; the values of sensitive ones are not shown."""
-
-    headers: dict[str, str]
-    sensitive: list[str]
-
-
-class EndpointStats(Wire, kw_only=True):
-    """Attempts by what they came to. An attempt is made or not, so three of these are 0."""
-
-    success: int
-    fail: int
-    pending: int = 0
-    sending: int = 0
-    canceled: int = 0
-
-
-class StatsQuery(Query, frozen=True, kw_only=True):
-    """Which attempts: those begun in this time, at most 28 days."""
-
-    since: Moment | None = None
-    until: Moment | None = None
-
-
-class RecoverIn(Wire, kw_only=True):
-    """Which dead letters: of messages accepted in this time."""
-
-    since: Moment
-    until: Moment | None = None
-
-
-class RecoverOut(Wire, kw_only=True):
-    """What was done. It is done when this is answered."""
-
-    id: str
-    status: str
-    task: str
-    updated_at: Timestamp
-
-
-class EventExampleIn(Wire, kw_only=True):
-    """Which event type to send an example of."""
-
-    event_type: EventTypeName
-
-
 def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
     """What every representation of an endpoint has."""
     event_types = list(endpoint.event_types) or None
@@ -239,7 +155,7 @@ def endpoint_out(endpoint: Endpoint) -> EndpointOut:
     _APP,
     "v1.endpoint.list",
     "List endpoints",
-    tag=_TAG,
+    tag=TAG,
     query=OrderedQuery,
     answers={200: ListOut[EndpointOut]},
 )
@@ -254,7 +170,7 @@ async def list_endpoints(call: Call[OrderedQuery, None]) -> Answer:
     _APP,
     "v1.endpoint.create",
     "Create an endpoint",
-    tag=_TAG,
+    tag=TAG,
     body=EndpointIn,
     answers={201: EndpointOut},
 )
@@ -271,39 +187,39 @@ async def create_endpoint(call: Call[NoQuery, EndpointIn]) -> Answer:
     return answer(201, endpoint_out(endpoint))
 
 
-@operation("GET", _ONE, "v1.endpoint.get", "Get an endpoint", tag=_TAG, answers={200: EndpointOut})
+@operation("GET", ONE, "v1.endpoint.get", "Get an endpoint", tag=TAG, answers={200: EndpointOut})
 async def get_endpoint(call: Call[NoQuery, None]) -> Answer:
-    return answer(200, endpoint_out(await _find(call)))
+    return answer(200, endpoint_out(await find_named(call)))
 
 
 @operation(
     "PUT",
-    _ONE,
+    ONE,
     "v1.endpoint.update",
     "Replace an endpoint (its secret and headers stay), or create one",
-    tag=_TAG,
+    tag=TAG,
     body=EndpointUpdate,
     answers={200: EndpointOut, 201: EndpointOut},
 )
 async def put_endpoint(call: Call[NoQuery, EndpointUpdate]) -> Answer:
     endpoint, is_new = await endpoints.put_endpoint(
-        call.service, call.caller, *_names(call), call.body.draft()
+        call.service, call.caller, *names_of(call), call.body.draft()
     )
     return answer(201 if is_new else 200, endpoint_out(endpoint))
 
 
 @operation(
     "PATCH",
-    _ONE,
+    ONE,
     "v1.endpoint.patch",
     "Change an endpoint",
-    tag=_TAG,
+    tag=TAG,
     body=EndpointPatch,
     answers={200: EndpointOut},
 )
 async def patch_endpoint(call: Call[NoQuery, EndpointPatch]) -> Answer:
     endpoint = await endpoints.patch_endpoint(
-        call.service, call.caller, *_names(call), _patched(call.body)
+        call.service, call.caller, *names_of(call), _patched(call.body)
     )
     return answer(200, endpoint_out(endpoint))
 
@@ -331,181 +247,24 @@ def _delays(given: list[float] | UnsetType | None) -> tuple[float, ...] | UnsetT
 
 @operation(
     "DELETE",
-    _ONE,
+    ONE,
     "v1.endpoint.delete",
     "Delete an endpoint; what it was not sent yet is cancelled",
-    tag=_TAG,
+    tag=TAG,
     answers={204: None},
 )
 async def delete_endpoint(call: Call[NoQuery, None]) -> Answer:
-    await endpoints.delete_endpoint(call.service, call.caller, *_names(call))
+    await endpoints.delete_endpoint(call.service, call.caller, *names_of(call))
     return NO_CONTENT
 
 
-@operation(
-    "GET",
-    f"{_ONE}/secret",
-    "v1.endpoint.get-secret",
-    "Get what receivers verify with; of an ed25519 pair the public key",
-    tag=_TAG,
-    answers={200: EndpointSecretOut},
-)
-async def get_secret(call: Call[NoQuery, None]) -> Answer:
-    endpoint = await _find(call)
-    return answer(200, EndpointSecretOut(key=public_key(endpoint.secrets[0].key)))
-
-
-@operation(
-    "POST",
-    f"{_ONE}/secret/rotate",
-    "v1.endpoint.rotate-secret",
-    "Sign with a new secret; the old one signs too, for a day unless said otherwise",
-    tag=_TAG,
-    body=EndpointSecretRotateIn,
-    answers={200: EndpointSecretOut},
-)
-async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Answer:
-    # Svix's server answers 204 with nothing; its newest SDK reads the key, the others ignore it.
-    grace_s = call.body.grace_period_seconds
-    endpoint = await endpoints.rotate_secret(
-        call.service,
-        call.caller,
-        *_names(call),
-        key=call.body.key,
-        grace_s=86_400 if grace_s is None else grace_s,
-    )
-    return answer(200, EndpointSecretOut(key=public_key(endpoint.secrets[0].key)))
-
-
-@operation(
-    "GET",
-    f"{_ONE}/headers",
-    "v1.endpoint.get-headers",
-    "Get the headers that are sent with each attempt",
-    tag=_TAG,
-    answers={200: EndpointHeadersOut},
-)
-async def get_headers(call: Call[NoQuery, None]) -> Answer:
-    headers = (await _find(call)).headers
-    shown = {name: value for name, value in headers.items() if name.lower() not in SENSITIVE}
-    hidden = [name for name in headers if name not in shown]
-    return answer(200, EndpointHeadersOut(headers=shown, sensitive=hidden))
-
-
-@operation(
-    "PUT",
-    f"{_ONE}/headers",
-    "v1.endpoint.update-headers",
-    "Replace the headers",
-    tag=_TAG,
-    body=EndpointHeadersIn,
-    answers={204: None},
-)
-async def put_headers(call: Call[NoQuery, EndpointHeadersIn]) -> Answer:
-    await endpoints.change_headers(
-        call.service, call.caller, *_names(call), dict(call.body.headers), replace=True
-    )
-    return NO_CONTENT
-
-
-@operation(
-    "PATCH",
-    f"{_ONE}/headers",
-    "v1.endpoint.patch-headers",
-    "Set or remove some headers",
-    tag=_TAG,
-    body=EndpointHeadersPatchIn,
-    answers={204: None},
-)
-async def patch_headers(call: Call[NoQuery, EndpointHeadersPatchIn]) -> Answer:
-    headers = {**dict.fromkeys(call.body.delete_headers), **call.body.headers}
-    await endpoints.change_headers(call.service, call.caller, *_names(call), headers, replace=False)
-    return NO_CONTENT
-
-
-@operation(
-    "GET",
-    f"{_ONE}/stats",
-    "v1.endpoint.get-stats",
-    "Count attempts by what they came to",
-    tag=_TAG,
-    query=StatsQuery,
-    answers={200: EndpointStats},
-)
-async def get_stats(call: Call[StatsQuery, None]) -> Answer:
-    counts = await attempts.count_attempts(
-        call.service,
-        call.caller,
-        *_names(call),
-        since_us=_us(call.query.since),
-        until_us=_us(call.query.until),
-    )
-    success = counts.get(Reason.OK, 0)
-    return answer(200, EndpointStats(success=success, fail=sum(counts.values()) - success))
-
-
-@operation(
-    "POST",
-    f"{_ONE}/recover",
-    "v1.endpoint.recover",
-    "Send the dead letters of a time again; what still has retries due is left to them",
-    tag=_TAG,
-    body=RecoverIn,
-    answers={202: RecoverOut},
-)
-async def recover(call: Call[NoQuery, RecoverIn]) -> Answer:
-    application, endpoint = await endpoints.find_endpoint(call.service, call.caller, *_names(call))
-    now_us = call.service.clock.now_us()
-    since_us = microseconds(call.body.since)
-    until_us = now_us if call.body.until is None else microseconds(call.body.until)
-    if since_us < now_us - _RECOVERED_US_MAX:
-        raise Invalid([Problem(("body", "since"), "expected at most 14 days ago")])
-    if until_us <= since_us:
-        raise Invalid([Problem(("body", "until"), "expected a time after `since`")])
-    await deliveries.recover(
-        call.service,
-        application.id,
-        endpoint.id,
-        since_us=since_us,
-        until_us=until_us,
-        actor=call.caller.subject,
-    )
-    out = RecoverOut(
-        id=call.service.new_id("qtask_"),
-        status="finished",
-        task="endpoint.recover",
-        updated_at=rfc3339(call.service.clock.now_us()),
-    )
-    return answer(202, out)
-
-
-@operation(
-    "POST",
-    f"{_ONE}/send-example",
-    "v1.endpoint.send-example",
-    "Send this endpoint an example of an event type",
-    tag=_TAG,
-    body=EventExampleIn,
-    answers={200: MessageOut},
-)
-async def send_example(call: Call[NoQuery, EventExampleIn]) -> Answer:
-    message = await messages.send_example(
-        call.service, call.caller, *_names(call), call.body.event_type
-    )
-    return answer(200, message_out(message))
-
-
-def _names(call: Call[Any, Any]) -> tuple[str, str]:
+def names_of(call: Call[Any, Any]) -> tuple[str, str]:
     return call.path["app_id"], call.path["endpoint_id"]
 
 
-async def _find(call: Call[Any, Any]) -> Endpoint:
-    _, endpoint = await endpoints.find_endpoint(call.service, call.caller, *_names(call))
+async def find_named(call: Call[Any, Any]) -> Endpoint:
+    _, endpoint = await endpoints.find_endpoint(call.service, call.caller, *names_of(call))
     return endpoint
-
-
-def _us(moment: datetime | None) -> int | None:
-    return None if moment is None else microseconds(moment)
 
 
 OPERATIONS = (
@@ -515,12 +274,4 @@ OPERATIONS = (
     put_endpoint,
     patch_endpoint,
     delete_endpoint,
-    get_secret,
-    rotate_secret,
-    get_headers,
-    put_headers,
-    patch_headers,
-    get_stats,
-    recover,
-    send_example,
 )

@@ -145,6 +145,7 @@ def health_operations(
             "Can it accept, and does somebody deliver?",
             {200: ReadyOut, 503: ReadyOut},
         )(ready),
+        _public("HEAD", "//ready", "ready-head", "The same", {200: None, 503: None})(ready),
         operation(
             "GET",
             "//metrics",
