@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from homing.core.errors import Unavailable
+from homing.core.errors import StoreError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
 from homing.core.lifecycle import (
@@ -310,7 +310,7 @@ class Dispatcher:
         if isinstance(fact, Gone):
             # First the endpoint, then the delivery: a crash in between only costs a lease, whereas
             # a delivery parked for an enabled endpoint would be resumed at once.
-            await self._health.disable(endpoint, "the receiver answered 410 Gone", cause="gone")
+            await self._disable_gone(endpoint)
         attempt = self._attempt(work, endpoint, began_us, outcome)
         change = self._journal.decide(
             work.delivery,
@@ -324,6 +324,14 @@ class Dispatcher:
         self._health.observe(endpoint, ended_us, succeeded=succeeded)
         if succeeded and work.delivery.leases == 1:
             self._meters.received(ended_us - work.message.accepted_at_us)
+
+    async def _disable_gone(self, endpoint: Endpoint) -> None:
+        try:
+            await self._health.disable(endpoint, "the receiver answered 410 Gone", cause="gone")
+        except StoreError as error:
+            # The outcome is worth more: it is written when the database is back. The delivery is
+            # then resumed, since its endpoint is enabled, and the receiver says 410 once more.
+            _log.warning("endpoint %s answered 410 and is not disabled yet: %s", endpoint.id, error)
 
     def _attempt(self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome) -> Attempt:
         return Attempt(

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from support.making import ORG_ID
+from support.scripted import OK, status
 from support.world import LIMITS, World, running
 
 from homing.core.errors import Unavailable
@@ -44,7 +45,7 @@ async def test_a_repeat_that_cannot_be_answered_costs_nobody_room_or_an_answer()
         await world.begin()
         create = world.intake.create_message
         app = world.application.id
-        first, _ = await create(ORG_ID, app, DRAFT, keys=(KEY,))
+        await create(ORG_ID, app, DRAFT, keys=(KEY,))
         await world.settle()
         store.away = {"messages_by_ids"}
         repeat, other = await asyncio.gather(
@@ -59,3 +60,20 @@ async def test_a_repeat_that_cannot_be_answered_costs_nobody_room_or_an_answer()
         room = LIMITS.sends_max
         assert world.dispatcher.reserve(room) == room
         world.dispatcher.release(room)
+
+
+async def test_an_answer_of_410_is_written_down_though_the_endpoint_cannot_be() -> None:
+    store = FailingStore()
+    answers = [status(410), OK]
+    async with running(World(store, lambda _: answers.pop(0))) as world:
+        await world.begin()
+        store.away = {"put"}
+        message = await world.send()
+        await world.settle()
+        (attempt,) = await world.attempts(message)
+        assert attempt.status == 410
+        assert (await world.delivery(message)).state is State.PARKED
+        # Its endpoint is still enabled, so it is tried again: the receiver will say so once more.
+        await world.sweeper.sweep()
+        await world.settle()
+        assert (await world.delivery(message)).state is State.DELIVERED
