@@ -240,7 +240,14 @@ class Dispatcher:
         if not claimed:
             return []
         ids = sorted({c.delivery.endpoint_id for c in claimed})
-        endpoints = {e.id: e for e in await self._store.by_ids(Endpoint, ids)}
+        try:
+            endpoints = {e.id: e for e in await self._store.by_ids(Endpoint, ids)}
+        except StoreError:
+            # Nothing was sent, so these leases must not count as ones that nobody answered for.
+            for one in claimed:
+                fact = Released(at_us=self._clock.now_us())
+                self._settler.put(self._journal.decide(one.delivery, fact))
+            raise
         return [Work(c.delivery, c.message, endpoints.get(c.delivery.endpoint_id)) for c in claimed]
 
     def _count_claim(self, changes: Sequence[Change]) -> None:

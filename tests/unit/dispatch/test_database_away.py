@@ -6,12 +6,14 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import msgspec
 from support.making import ORG_ID
 from support.scripted import OK, status
 from support.world import LIMITS, World, running
 
 from homing.core.errors import Unavailable
 from homing.core.lifecycle import State
+from homing.core.outcome import Reason
 from homing.core.records import RequestKey
 from homing.service.intake import Draft
 from homing.store.memory import MemoryStore
@@ -77,3 +79,23 @@ async def test_an_answer_of_410_is_written_down_though_the_endpoint_cannot_be() 
         await world.sweeper.sweep()
         await world.settle()
         assert (await world.delivery(message)).state is State.DELIVERED
+
+
+async def test_what_was_claimed_but_cannot_be_begun_is_given_back() -> None:
+    store = FailingStore()
+    limits = msgspec.structs.replace(LIMITS, sends_max=1, unanswered_max=1)
+    async with running(World(store, limits=limits)) as world:
+        await world.begin()
+        held = world.sender.hold()
+        await world.send()
+        waiting = await world.send()  # there is no room for it: it has to be claimed
+        asked = store.asked["by_ids"]
+        store.away = {"by_ids"}
+        held.set()
+        async with asyncio.timeout(10):
+            while store.asked["by_ids"] < asked + 2:
+                await asyncio.sleep(0.01)
+        store.away = set()
+        await world.settle()
+        assert (await world.delivery(waiting)).state is State.DELIVERED
+        assert [a.reason for a in await world.attempts(waiting)] == [Reason.OK]
