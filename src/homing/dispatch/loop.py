@@ -34,7 +34,7 @@ from homing.core.records import Attempt, Change, Claimed, Trigger
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
 from homing.dispatch.health import HealthKeeper
-from homing.dispatch.settler import Settler
+from homing.dispatch.settler import BATCH_MAX, Settler
 
 _log = logging.getLogger("homing.dispatch")
 
@@ -43,6 +43,9 @@ _CLAIM_MAX: Final = 500
 #: a claim waits until there is room for this many, or for a quarter of all, whichever is less:
 #: small claims cost as many round trips as large ones
 _CLAIM_MIN: Final = 100
+#: decisions that may wait to be written before they are counted as if they were still under way;
+#: two batches: less is what a busy moment looks like
+_UNWRITTEN_MAX: Final = 2 * BATCH_MAX
 #: what a lease must still have left, beyond the longest request, for a request to be started
 _LEASE_MARGIN_S: Final = 5.0
 
@@ -368,7 +371,10 @@ class Dispatcher:
     # ── waiting ──
 
     def _free(self) -> int:
-        return self.limits.sends_max - len(self._sending) - self._reserved
+        # Outcomes that the database does not take as fast as they come occupy room too: they are
+        # in memory alone, and would all be sent again when their leases run out.
+        unwritten = max(0, self._settler.pending - _UNWRITTEN_MAX)
+        return self.limits.sends_max - len(self._sending) - self._reserved - unwritten
 
     async def _wait(self, event: asyncio.Event) -> None:
         """Until `event`, or the next poll: a missed wake-up costs a moment, never a delivery."""

@@ -14,7 +14,7 @@ from homing.core.records import Change
 _log = logging.getLogger("homing.dispatch")
 
 #: decisions that share one commit
-_BATCH_MAX: Final = 1_000
+BATCH_MAX: Final = 1_000
 #: decisions that arrive within this time of each other share a commit. Nobody waits for it: the
 #: receiver has its webhook. At 5,000 a second it makes batches of 50.
 LINGER_S: Final = 0.01
@@ -77,9 +77,9 @@ class Settler:
     async def _run(self) -> None:
         while True:
             await self._arrived.wait()
-            if len(self._waiting) < _BATCH_MAX:
+            if len(self._waiting) < BATCH_MAX:
                 await asyncio.sleep(LINGER_S)
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_MAX))]
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
             await self._write(batch)
             if not self._waiting:
                 self._arrived.clear()

@@ -15,6 +15,7 @@ from homing.core.errors import Unavailable
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
 from homing.core.records import RequestKey
+from homing.dispatch.settler import BATCH_MAX
 from homing.service.intake import Draft
 from homing.store.memory import MemoryStore
 
@@ -99,3 +100,23 @@ async def test_what_was_claimed_but_cannot_be_begun_is_given_back() -> None:
         await world.settle()
         assert (await world.delivery(waiting)).state is State.DELIVERED
         assert [a.reason for a in await world.attempts(waiting)] == [Reason.OK]
+
+
+async def test_outcomes_that_cannot_be_written_keep_more_work_from_being_taken() -> None:
+    store = FailingStore()
+    limits = msgspec.structs.replace(LIMITS, sends_max=10)
+    async with running(World(store, limits=limits)) as world:
+        await world.begin()
+        store.away = {"settle"}
+        many = 3 * BATCH_MAX + 2 * limits.sends_max
+        drafts = [DRAFT] * many
+        await world.intake.create_messages(ORG_ID, world.application.id, drafts)
+        async with asyncio.timeout(20):
+            while world.dispatcher.reserve(1):
+                world.dispatcher.release(1)
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(10 * limits.poll_s)
+        assert len(world.sender.requests) < many
+        store.away = set()
+        await world.settle()
+        assert len(world.sender.requests) == many
