@@ -43,6 +43,13 @@ class Observed(msgspec.Struct, kw_only=True):
         elif self.failed_at_us is None:
             self.failed_at_us = at_us
 
+    def then(self, later: Observed) -> Observed:
+        """This and what was seen after it."""
+        if later.succeeded_at_us is not None:
+            return later
+        failed_at_us = later.failed_at_us if self.failed_at_us is None else self.failed_at_us
+        return Observed(succeeded_at_us=self.succeeded_at_us, failed_at_us=failed_at_us)
+
 
 def judge(
     known: EndpointHealth, observed: Observed, *, at_us: int, disable_after_s: float

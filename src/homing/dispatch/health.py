@@ -75,7 +75,12 @@ class HealthKeeper:
             except StoreError as error:
                 _log.warning("endpoint health waits for the database: %s", error)
                 for endpoint_id in some:
-                    self._seen.setdefault(endpoint_id, seen[endpoint_id])
+                    self._keep(endpoint_id, seen[endpoint_id])
+
+    def _keep(self, endpoint_id: str, observed: Observed) -> None:
+        """For the next time, before what was seen meanwhile."""
+        later = self._seen.get(endpoint_id)
+        self._seen[endpoint_id] = observed if later is None else observed.then(later)
 
     async def disable(self, endpoint: Endpoint, reason: str, *, cause: str) -> bool:
         """Disable an endpoint, whatever else is being changed about it; whether we did.
@@ -132,7 +137,7 @@ class HealthKeeper:
                 msgspec.structs.replace(after, version=before.version + 1, updated_at_us=now_us)
             )
         except (Stale, Conflict):  # another process wrote it just now; look again next time
-            self._seen.setdefault(endpoint_id, observed)
+            self._keep(endpoint_id, observed)
             return
         if verdict is Verdict.WARN:
             _log.warning(

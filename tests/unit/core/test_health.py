@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from support.making import SECOND_US, START_US
 
 from homing.core.health import EndpointHealth, Observed, Verdict, judge
@@ -52,3 +54,12 @@ def test_a_failure_after_a_success_starts_a_new_clock() -> None:
     after, verdict = look(failing, DAY_S, succeeded_at_us=later_us - 9, failed_at_us=later_us)
     assert verdict is Verdict.FAILING
     assert after.failing_since_us == later_us
+
+
+def test_what_is_seen_in_two_parts_is_what_was_seen() -> None:
+    for *outcomes, cut in itertools.product([True, False], [True, False], [True, False], range(4)):
+        whole, first, second = Observed(), Observed(), Observed()
+        for at_us, succeeded in enumerate(outcomes):
+            whole.add(at_us, succeeded=succeeded)
+            (first if at_us < cut else second).add(at_us, succeeded=succeeded)
+        assert first.then(second) == whole, (outcomes, cut)

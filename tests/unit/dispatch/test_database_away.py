@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-from support.making import ORG_ID
+from support.making import ORG_ID, SECOND_US
 from support.scripted import OK, status
 from support.world import LIMITS, World, running
 
@@ -118,3 +118,19 @@ async def test_outcomes_that_cannot_be_written_keep_more_work_from_being_taken()
         store.away = set()
         await world.settle()
         assert len(world.sender.requests) == many
+
+
+async def test_a_success_that_could_not_be_written_down_still_counts() -> None:
+    store = FailingStore()
+    answers = [status(500), OK, status(500), status(500), status(500)]
+    async with running(World(store, lambda _: answers.pop(0))) as world:
+        await world.begin()
+        for after_s in (0, 1_000, 1_000, 1_700):
+            world.clock.advance(after_s)
+            store.away = {"by_ids"} if after_s == 1_000 else set()
+            await world.send()
+            await world.dispatcher.flush()
+            await world.health.flush()
+        known = await world.known_health()
+        assert known is not None
+        assert known.failing_since_us == world.clock.now_us() - 1_700 * SECOND_US
