@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -276,8 +277,11 @@ class MemoryStore:
         return known if known is not None and known[0].expires_at_us > at_us else None
 
     def _keep(self, key: RequestKey, led_to: str | Reply, at_us: int) -> None:
-        for digest in [d for d, (kept, _) in self.keys.items() if kept.expires_at_us <= at_us]:
-            del self.keys[digest]
+        # Two of the oldest for each new one: enough to keep up, and no walk through all of them.
+        for digest in list(islice(self.keys, 2)):
+            if self.keys[digest][0].expires_at_us <= at_us:
+                del self.keys[digest]
+        self.keys.pop(key.digest, None)  # so that it goes to the end again
         self.keys[key.digest] = (key, led_to)
 
     # --- records ----------------------------------------------------------------------------
