@@ -60,7 +60,8 @@ def judge(
         known: as stored; its version is left alone.
         at_us: now.
         disable_after_s: how long nothing but failure is borne, in seconds, > 0; it is announced at
-            half of that.
+            half of that. Where attempts are rare the announcement comes with the next one, and
+            there is always a quarter of the span between the two.
     """
     since_us = known.failing_since_us
     if observed.succeeded_at_us is not None:
@@ -73,10 +74,11 @@ def judge(
         return after, Verdict.WELL
     verdict = Verdict.FAILING
     failing_s = (at_us - since_us) / 1_000_000
-    if failing_s >= disable_after_s:
+    if warned_at_us is None:
+        if failing_s >= disable_after_s / 2:
+            verdict = Verdict.WARN
+            warned_at_us = at_us
+    elif failing_s >= disable_after_s and at_us - warned_at_us >= disable_after_s * 250_000:
         verdict = Verdict.DISABLE
-    elif failing_s >= disable_after_s / 2 and warned_at_us is None:
-        verdict = Verdict.WARN
-        warned_at_us = at_us
     after = msgspec.structs.replace(known, failing_since_us=since_us, warned_at_us=warned_at_us)
     return after, verdict

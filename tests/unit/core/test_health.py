@@ -63,3 +63,13 @@ def test_what_is_seen_in_two_parts_is_what_was_seen() -> None:
             whole.add(at_us, succeeded=succeeded)
             (first if at_us < cut else second).add(at_us, succeeded=succeeded)
         assert first.then(second) == whole, (outcomes, cut)
+
+
+def test_where_attempts_are_rare_it_is_announced_all_the_same_before_it_is_disabled() -> None:
+    health, _ = look(WELL, 0, failed_at_us=START_US)
+    health, verdict = look(health, DAY_S * 3, failed_at_us=START_US)
+    assert verdict is Verdict.WARN
+    health, verdict = look(health, DAY_S * 3.1, failed_at_us=START_US)
+    assert verdict is Verdict.FAILING
+    health, verdict = look(health, DAY_S * 3.3, failed_at_us=START_US)
+    assert verdict is Verdict.DISABLE
