@@ -19,6 +19,13 @@ class EndpointHealth(Resource, frozen=True, kw_only=True):
     warned_at_us: int | None = None
 
 
+def blank_health(app_id: str, endpoint_id: str, at_us: int) -> EndpointHealth:
+    """What is known of an endpoint that nothing is known of; version 0: not stored yet."""
+    return EndpointHealth(
+        scope=app_id, id=endpoint_id, version=0, created_at_us=at_us, updated_at_us=at_us
+    )
+
+
 class Verdict(StrEnum):
     """What the latest observations call for."""
 

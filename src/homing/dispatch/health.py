@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Conflict, Stale, StoreError
-from homing.core.health import EndpointHealth, Observed, Verdict, judge
+from homing.core.health import EndpointHealth, Observed, Verdict, blank_health, judge
 from homing.core.ports import Clock, Meters, NoMeters, Resources
 from homing.core.resources import Endpoint
 
@@ -117,13 +117,7 @@ class HealthKeeper:
         self, endpoint_id: str, known: EndpointHealth | None, observed: Observed
     ) -> None:
         now_us = self._clock.now_us()
-        before = known or EndpointHealth(
-            scope=self._scopes[endpoint_id],
-            id=endpoint_id,
-            version=0,
-            created_at_us=now_us,
-            updated_at_us=now_us,
-        )
+        before = known or blank_health(self._scopes[endpoint_id], endpoint_id, now_us)
         after, verdict = judge(
             before, observed, at_us=now_us, disable_after_s=self._disable_after_s
         )

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from homing.core import signature
 from homing.core.errors import Invalid, NotFound, Problem, Refused
+from homing.core.health import blank_health
 from homing.core.resources import Application, Endpoint, Secret
 from homing.core.urls import parse_url
 from homing.service.applications import find_application
@@ -146,9 +147,12 @@ async def patch_endpoint(
         NotFound: no such application or endpoint.
         Conflict, Invalid: as `create_endpoint`.
     """
-    application, _ = await find_endpoint(service, caller, app, name)
+    application, present = await find_endpoint(service, caller, app, name)
     await _check(service, caller, fields)
     at_us = service.clock.now_us()
+    if fields.get("disabled") is False and present.disabled:
+        # Failures from before it was disabled must not disable it again at its first new one.
+        await service.store.delete(blank_health(application.id, present.id, at_us))
     endpoint = await edit(
         service,
         lambda: _read(service, application.id, name),

@@ -18,7 +18,9 @@ from homing.core.records import Change, RequestKey, Trigger
 from homing.core.resources import Application, Endpoint
 from homing.service.context import Service
 from homing.service.deliveries import discard, recover, redrive, resend
+from homing.service.endpoints import patch_endpoint
 from homing.service.intake import Draft
+from homing.service.tokens import Caller
 from homing.store.memory import MemoryStore
 
 
@@ -282,6 +284,29 @@ async def test_nothing_but_failure_disables_an_endpoint_and_one_success_prevents
         (endpoint,) = await world.store.by_ids(Endpoint, [world.endpoints[0].id])
         assert endpoint.disabled
         assert "nothing but failures since" in (endpoint.disabled_reason or "")
+
+
+async def test_enabling_an_endpoint_forgets_how_long_it_had_failed() -> None:
+    async with running(make_world(lambda _: status(500))) as world:
+        await world.begin()
+        service, caller = service_of(world), Caller(ORG_ID)
+        which = (world.application.id, world.endpoints[0].id)
+        for _ in range(2):
+            await world.send()
+            await world.settle()
+            await world.health.flush()
+            world.clock.advance(2_000)  # disabled after 3,600 s, announced at half of it
+        await patch_endpoint(service, caller, *which, {"disabled": True})
+        world.clock.advance(7_200)
+        await patch_endpoint(service, caller, *which, {"disabled": False})
+        await world.send()
+        await world.settle()
+        await world.health.flush()
+        (endpoint,) = await world.store.by_ids(Endpoint, [world.endpoints[0].id])
+        assert not endpoint.disabled
+        known = await world.known_health()
+        assert known is not None
+        assert known.failing_since_us == world.clock.now_us()
 
 
 async def test_a_lease_whose_holder_died_is_taken_over_and_its_attempt_is_on_record() -> None:
