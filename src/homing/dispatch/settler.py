@@ -16,8 +16,8 @@ _log = logging.getLogger("homing.dispatch")
 #: decisions that share one commit
 BATCH_MAX: Final = 1_000
 #: decisions that arrive within this time of each other share a commit. Nobody waits for it: the
-#: receiver has its webhook. At 5,000 a second it makes batches of 50.
-LINGER_S: Final = 0.01
+#: receiver has its webhook. At 5,000 a second it makes batches of 100.
+LINGER_S: Final = 0.02
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0
 
