@@ -48,7 +48,8 @@ async def audit(
 class Auditor:
     """Audits inside the service: the last ten minutes each time, and all the rest in slices.
 
-    `latest` and `backlog` are what `/health` and the metrics show.
+    `latest` and `backlog` are what the readiness probe and the metrics show. A slice that did not
+    balance is looked at again each time, and shown, until it does.
     """
 
     def __init__(
@@ -65,7 +66,8 @@ class Auditor:
         self._on_report = on_report
         self._slice_until_us: int | None = None
         self.latest: AuditReport | None = None
-        self.latest_bad: AuditReport | None = None  #: the last one that did not balance
+        #: the last one that did not balance; None once its stretch of time balances again
+        self.latest_bad: AuditReport | None = None
         self.backlog: Backlog | None = None
 
     async def run(self) -> None:
@@ -83,9 +85,10 @@ class Auditor:
         recent_us = now_us - _RECENT_S * 1_000_000
         recent = await audit(self._store, self._clock, since_us=recent_us, window_s=60)
         older = await self._audit_slice(recent_us)
-        self.latest = recent if older is None or not recent.is_balanced else older
+        again = await self._audit_again()
         self.backlog = await self._store.backlog(now_us)
-        for result in (recent, older):
+        self.latest, self.latest_bad = older or recent, None
+        for result in (again, older, recent):
             if result is not None and not result.is_balanced:
                 self.latest_bad = self.latest = result
                 _log.critical(
@@ -96,6 +99,19 @@ class Auditor:
         if self._on_report is not None:
             self._on_report(self.latest, self.backlog)
         return self.latest
+
+    async def _audit_again(self) -> AuditReport | None:
+        """The stretch of time that did not balance the last time, if there is one."""
+        bad = self.latest_bad
+        if bad is None:
+            return None
+        return await audit(
+            self._store,
+            self._clock,
+            since_us=bad.since_us,
+            until_us=bad.until_us,
+            window_s=_SLICE_S,
+        )
 
     async def _audit_slice(self, recent_us: int) -> AuditReport | None:
         """The next older hour, going back to the first message and then from the start again."""

@@ -58,4 +58,8 @@ async def test_the_auditor_of_every_minute_finds_a_drop_and_walks_back_through_o
         assert not all(r.is_balanced for r in reports)
         assert auditor.latest_bad is not None
         assert [m.delivery for m in auditor.latest_bad.misfits] == [which]
+        assert auditor.latest is not None
+        assert not auditor.latest.is_balanced  # it goes on being shown
         world.store.history[which] = taken
+        assert (await auditor.once()).is_balanced
+        assert auditor.latest_bad is None
