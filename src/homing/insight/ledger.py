@@ -43,7 +43,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
     at_us: int  #: when it began
     since_us: int | None  #: of the messages audited; None: from the beginning
-    until_us: int  #: exclusive
+    until_us: int  #: exclusive; of an audit without end, when it began
     total: LedgerRow
     rows: tuple[LedgerRow, ...]  #: per endpoint and window
     #: deliveries that the books cannot place, at most as many as were asked for

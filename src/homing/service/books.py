@@ -15,8 +15,6 @@ _log = logging.getLogger("homing.audit")
 
 #: misfits named in one report; the count of all is in the rows
 MISFITS_MAX: Final = 1_000
-#: ids and clocks of several nodes may be this far apart, in seconds
-_SKEW_S: Final = 300
 #: what the audit of every minute looks at each time: the recent past, and one older slice in turn
 _RECENT_S: Final = 600
 _SLICE_S: Final = 3_600
@@ -38,8 +36,9 @@ async def audit(
         window_s: length of a ledger window, in seconds, > 0.
     """
     at_us = clock.now_us()
-    until_us = at_us + _SKEW_S * 1_000_000 if until_us is None else until_us
     span = Span(since_us=since_us, until_us=until_us)
+    if until_us is None:
+        until_us = at_us
     rows = await store.ledger(span, window_s=window_s)
     misfits = await store.misfits(span, limit=misfits_max)
     return report(rows, misfits, at_us=at_us, since_us=since_us, until_us=until_us)

@@ -63,3 +63,18 @@ async def test_the_auditor_of_every_minute_finds_a_drop_and_walks_back_through_o
         world.store.history[which] = taken
         assert (await auditor.once()).is_balanced
         assert auditor.latest_bad is None
+
+
+async def test_what_a_node_with_a_fast_clock_accepted_is_audited_too() -> None:
+    async with running(make_world()) as world:
+        await world.begin()
+        world.clock.advance(3_600)
+        message = await world.send()
+        await world.settle()
+        world.clock.advance(-3_600)
+        assert isinstance(world.store, MemoryStore)
+        which = DeliveryId(message.id, world.endpoints[0].id)
+        taken = world.store.history.pop(which)
+        assert (await audit(world.store, world.clock)).unaccounted == 1
+        assert (await Auditor(world.store, world.clock).once()).unaccounted == 1
+        world.store.history[which] = taken
