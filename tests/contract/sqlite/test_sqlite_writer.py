@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.making import (
@@ -22,6 +23,7 @@ from homing.core.ports import Page
 from homing.core.records import Accepted
 from homing.core.resources import Application
 from homing.store.sqlite import SqliteStore, connection, open_sqlite
+from homing.store.sqlite.writer import Writer
 
 
 @pytest.fixture
@@ -114,6 +116,34 @@ async def test_a_full_disk_is_unavailable_and_what_was_committed_stays(store: Sq
     assert await store.message(application.id, kept.message.id) == kept.message
     store._writer._db.execute("PRAGMA max_page_count = 1000000")
     assert await store.accept([large]) == [Accepted()]
+
+
+class BrokenFile(sqlite3.Connection):
+    """Ends no transaction while `is_broken`."""
+
+    is_broken = False
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if self.is_broken and sql in ("COMMIT", "ROLLBACK"):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *parameters)
+
+
+async def test_the_writer_outlives_a_file_that_can_neither_commit_nor_roll_back(path: str) -> None:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=BrokenFile)
+    db.execute("CREATE TABLE told (word TEXT)")
+    writer = Writer(db)
+    db.is_broken = True
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match="disk I/O error"):
+            await writer.submit(lambda db: db.execute("INSERT INTO told VALUES ('lost')").rowcount)
+        db.is_broken = False
+        with pytest.raises(Unavailable, match="within a transaction"):
+            await writer.submit(lambda db: db.execute("INSERT INTO told VALUES ('lost')").rowcount)
+        await writer.submit(lambda db: db.execute("INSERT INTO told VALUES ('kept')").rowcount)
+        found = await writer.submit(lambda db: db.execute("SELECT word FROM told").fetchall())
+        assert found == [("kept",)]
+        await writer.close()
 
 
 async def test_a_missing_table_names_the_command_that_mends_it(

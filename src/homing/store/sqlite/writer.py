@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from homing.core.errors import Unavailable
@@ -128,10 +129,13 @@ class Writer:
             db.execute("COMMIT")
             self.commits += 1
         except BaseException as error:  # the thread must live: everyone is told instead
-            if db.in_transaction:
-                db.execute("ROLLBACK")
             for job in group:
                 job.error = store_error(error) if isinstance(error, sqlite3.Error) else error
+            if db.in_transaction:
+                with suppress(
+                    sqlite3.Error
+                ):  # if it stays open, the next BEGIN brings us back here
+                    db.execute("ROLLBACK")
 
     def _attempt(self, job: _Job[Any]) -> None:
         """Run one job; its failure undoes it alone.
