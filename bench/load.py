@@ -14,15 +14,15 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
-import httptools
 import msgspec
 import uvloop
 
-from bench.receiver import open_files_max
+from bench.receiver import length_of, open_files_max
 
 #: waits before the same message is sent again, seconds: short, since a killed node is soon back
 _AGAIN_S = 0.2
@@ -79,11 +79,12 @@ _decode = msgspec.json.Decoder(_Id).decode
 class _Try:
     """One message on its way."""
 
-    __slots__ = ("due_us", "number", "tries")
+    __slots__ = ("due_us", "number", "sent_us", "tries")
 
     def __init__(self, number: int, due_us: int) -> None:
         self.number = number
         self.due_us = due_us
+        self.sent_us = 0
         self.tries = 0
 
 
@@ -124,15 +125,17 @@ class Load:
             _Connection(self, number % len(self.plan.urls))
             for number in range(self.plan.connections)
         ]
-        pace = loop.create_task(self._pace()) if self.plan.rate else None
+        tasks = [loop.create_task(self._watch(connections))]
+        if self.plan.rate:
+            tasks.append(loop.create_task(self._pace()))
         for connection in connections:
             connection.open()
         try:
             await asyncio.wait_for(self._done.wait(), self.plan.seconds_max)
         except TimeoutError:
             self.report.unresolved = sorted(self._open)
-        if pace is not None:
-            pace.cancel()
+        for task in tasks:
+            task.cancel()
         for connection in connections:
             connection.close()
         self.report.ended_us = _now_us()
@@ -198,11 +201,18 @@ class Load:
 
     def _send(self, connection: _Connection, one: _Try) -> None:
         one.tries += 1
+        one.sent_us = _now_us()
         begin, end = self._bodies[one.number % len(self._bodies)]
         body = f"{begin}{one.number:9d}{end}"
         key = f"idempotency-key: {self._key}-{one.number}\r\n" if self.plan.keys else ""
         head = f"{self._heads[connection.node]}{key}content-length: {len(body)}\r\n\r\n"
         connection.send(one, (head + body).encode())
+
+    async def _watch(self, connections: Sequence[_Connection]) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            for connection in connections:
+                connection.give_up_if_late(_now_us())
 
     async def _pace(self) -> None:
         began_us, made = _now_us(), 0
@@ -227,8 +237,7 @@ class _Connection(asyncio.Protocol):
         self._one: _Try | None = None
         self._transport: asyncio.Transport | None = None
         self._closed = False
-        self._body: list[bytes] = []
-        self._late: asyncio.TimerHandle | None = None
+        self._held = b""
         url = urlsplit(load.plan.urls[node])
         assert url.hostname is not None
         self._address = (url.hostname, url.port)
@@ -259,47 +268,40 @@ class _Connection(asyncio.Protocol):
         assert self._transport is not None
         self._one = one
         self._transport.write(content)
-        self._late = asyncio.get_running_loop().call_later(_ANSWER_MAX_S, self._give_up)
 
-    def _give_up(self) -> None:
-        if self._transport is not None:
+    def give_up_if_late(self, now_us: int) -> None:
+        """Break the connection when its answer takes too long."""
+        late_us = now_us - _ANSWER_MAX_S * 1_000_000
+        if self._transport is not None and self._one is not None and self._one.sent_us < late_us:
             self._transport.abort()
 
     # ── asyncio.Protocol ──
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one only by its ways
-        self._parser = httptools.HttpResponseParser(self)
         self._load.ready(self)
 
     def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
+        if self._held:
+            data = self._held + data
+        head_bytes = data.find(b"\r\n\r\n") + 4
+        if head_bytes < 4 or len(data) < head_bytes + length_of(data):
+            self._held = data
+            return
+        self._held = b""
+        one, self._one = self._one, None
+        assert one is not None
+        self._load.answered(one, int(data[9:12]), data[head_bytes:])
+        self._load.ready(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
-        self._body.clear()
+        self._held = b""
         one, self._one = self._one, None
-        if self._late is not None:
-            self._late.cancel()
         if not self._closed:
             if one is not None:
                 self._load.failed(one, "broken")
             self.open()
-
-    # ── httptools ──
-
-    def on_body(self, body: bytes) -> None:
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        one, self._one = self._one, None
-        assert one is not None
-        assert self._late is not None
-        self._late.cancel()
-        body = b"".join(self._body)
-        self._body.clear()
-        self._load.answered(one, self._parser.get_status_code(), body)
-        self._load.ready(self)
 
 
 def _now_us() -> int:
