@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.types import ASGIApp
@@ -127,9 +128,16 @@ class Runtime:
         )
 
     async def drain(self, within_s: float) -> bool:
-        """Finish what was begun; whether everything was."""
-        await self.intake.close()
-        finished = await self.dispatcher.drain(within_s)
+        """Finish what was begun; whether everything was.
+
+        A database that does not answer cannot make it last longer than `within_s` and a few
+        seconds.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.intake.close(), within_s)
+        finished = await self.dispatcher.drain(max(0.0, deadline - loop.time()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

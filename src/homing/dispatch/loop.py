@@ -161,7 +161,8 @@ class Dispatcher:
         if self._sending:
             await asyncio.wait(self._sending, timeout=1.0)
         written = await self._settler.close(max(1.0, deadline - loop.time()))
-        await self._health.flush()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._health.flush(), max(1.0, deadline - loop.time()))
         return written and left == 0
 
     async def flush(self) -> None:
