@@ -378,15 +378,18 @@ class Dispatcher:
         return self.limits.sends_max - len(self._sending) - self._reserved - unwritten
 
     async def _wait(self, event: asyncio.Event) -> None:
-        """Until `event`, or the next poll: a missed wake-up costs a moment, never a delivery."""
+        """Until `event`, or the next poll: a missed wake-up costs a moment, never a delivery.
+
+        One that came while the database was asked counts: it may be about what came after.
+        """
         self._room_is_awaited = event is self._room
-        event.clear()
         try:
             await asyncio.wait_for(event.wait(), self.limits.poll_s)
         except TimeoutError:
             pass
         finally:
             self._room_is_awaited = False
+            event.clear()
 
 
 def _trigger(delivery: Delivery) -> Trigger:

@@ -390,6 +390,45 @@ async def test_draining_finishes_what_is_in_flight_and_takes_nothing_more() -> N
     assert len(world.sender.requests) == 1
 
 
+class SlowStore(MemoryStore):
+    """Says what is due when told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def next_ready_at_us(self) -> int | None:
+        found = await super().next_ready_at_us()
+        self.asked.set()
+        await self.go_on.wait()
+        return found
+
+
+async def test_a_wake_up_that_comes_while_the_database_is_asked_is_not_missed() -> None:
+    store = SlowStore()
+    limits = msgspec.structs.replace(LIMITS, poll_s=60.0)
+    async with asyncio.timeout(10), running(World(store, limits=limits)) as world:
+        await world.begin()
+        await store.asked.wait()
+        held = world.sender.hold()
+        for _ in range(limits.sends_max + 1):  # one more than there is room for
+            await world.send()
+        store.go_on.set()
+        await asyncio.sleep(0.05)
+        held.set()
+        while len(world.sender.requests) <= limits.sends_max:
+            await asyncio.sleep(0.01)
+
+
+async def test_draining_while_the_database_is_asked_does_not_wait_for_the_next_poll() -> None:
+    store = SlowStore()
+    limits = msgspec.structs.replace(LIMITS, poll_s=60.0)
+    async with asyncio.timeout(3), running(World(store, limits=limits)):
+        await store.asked.wait()
+        asyncio.get_running_loop().call_later(0.05, store.go_on.set)
+
+
 class FlakyStore(MemoryStore):
     """Its database goes away when told to."""
 
