@@ -49,6 +49,23 @@ async def test_workers_drain_when_their_supervisor_is_killed(tmp_path: Path) -> 
                 await asyncio.sleep(0.1)
 
 
+async def test_a_configuration_broken_later_stops_no_worker_that_serves(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--workers", "2") as homing:
+        await homing.wait_for_line("worker 2 started")
+        async with shop(homing, tmp_path) as publisher:
+            (tmp_path / "homing.toml").write_text("lease_s = 'long'")
+            first, _ = _children(homing.process.pid)
+            os.kill(first, signal.SIGKILL)
+            await homing.wait_for_line("ended with 2; starting another")
+            await publisher.send(1)
+            (tmp_path / "homing.toml").unlink()
+            async with asyncio.timeout(20):
+                while sum("started" in line for line in homing.log) < 4:
+                    await asyncio.sleep(0.05)
+        homing.signal(signal.SIGTERM)
+        assert await homing.wait() == 0
+
+
 def _is_alive(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()

@@ -24,7 +24,8 @@ _BACKOFF_MAX_S: Final = 30.0
 _SETTLED_S: Final = 60.0
 #: what a worker gets beyond its own drain before it is killed
 _GRACE_S: Final = 5.0
-#: a worker that ends so has found its configuration wrong: starting it again changes nothing
+#: a worker that ends so has found its configuration wrong. The first time, nobody serves yet, and
+#: starting it again changes nothing; later the others serve on, and somebody may mend it.
 _EXIT_CONFIG: Final = 2
 
 
@@ -61,6 +62,7 @@ class Supervisor:
 
     async def _keep(self, number: int) -> None:
         backoff_s = _BACKOFF_FIRST_S
+        is_first = True
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began_s = loop.time()
@@ -70,10 +72,11 @@ class Supervisor:
             self._forget(process.pid)
             if self._stopping.is_set():
                 break
-            if code == _EXIT_CONFIG:
+            if code == _EXIT_CONFIG and is_first:
                 self._exit_code = _EXIT_CONFIG
                 self._stopping.set()
                 break
+            is_first = False
             if loop.time() - began_s > _SETTLED_S:
                 backoff_s = _BACKOFF_FIRST_S
             _log.error(
