@@ -364,8 +364,9 @@ def _parked(delivery: Delivery, reason: str, error: str | None) -> Delivery:
 def _finished(
     delivery: Delivery, state: State, at_us: int, *, reason: str | None, **fields: object
 ) -> Delivery:
-    return _changed(
+    finished: Delivery = msgspec.structs.replace(  # as _changed, without a detour on the hot path
         delivery,
+        version=delivery.version + 1,
         state=state,
         ready_at_us=None,
         holder=None,
@@ -377,6 +378,7 @@ def _finished(
         finished_at_us=at_us,
         **fields,
     )
+    return finished
 
 
 def diagram() -> str:
