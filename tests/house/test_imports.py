@@ -25,7 +25,7 @@ MAY_IMPORT = {
 EVERYTHING = {"cli"}
 
 #: modules that never ask the world: same arguments, same answer
-PURE = ("core", "insight", "dispatch.envelope", "dispatch.egress")
+PURE = ("core", "insight", "dispatch.envelope", "dispatch.egress", "dispatch.ranges")
 NOT_PURE = {
     "asyncio",
     "concurrent",
