@@ -13,6 +13,8 @@ import pytest
 from support.receiver import Receiver, respond
 from support.serving import Served, org_token
 
+from homing.store.memory import MemoryStore
+
 APP = "/api/v1/app/shop"
 
 
@@ -264,6 +266,24 @@ async def test_the_ledger_balances_and_counts_only_our_own(shop: Shop) -> None:
         theirs = (await other.get("/api/v1/ledger")).json()
         assert (theirs["rows"], theirs["total"]["accepted"]) == ([], 0)
         assert (await other.get("/api/v1/delivery-log")).content == b""
+
+
+async def test_the_ledger_names_even_a_delivery_of_which_no_trace_is_left(
+    quiet: Served, client: httpx.AsyncClient, app: str
+) -> None:
+    await client.post(f"{app}/endpoint", json={"url": "http://127.0.0.1:9/"})
+    message = {"eventType": "payment.captured", "payload": {}}
+    message_id = (await client.post(f"{app}/msg", json=message)).json()["id"]
+    store = quiet.runtime.store
+    assert isinstance(store, MemoryStore)
+    store.hot.clear()
+    store.lines.clear()  # the planted drop
+    ledger = (await client.get("/api/v1/ledger")).json()
+    assert (ledger["balanced"], ledger["unaccounted"]) == (False, 1)
+    [misfit] = ledger["misfits"]
+    assert (misfit["deliveryId"], misfit["kind"]) == (f"{message_id}.", "uncounted")
+    async with quiet.client(org_token("org_other")) as other:
+        assert (await other.get("/api/v1/ledger")).json()["misfits"] == []
 
 
 async def test_the_log_is_read_on_from_any_line(shop: Shop) -> None:

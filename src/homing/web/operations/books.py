@@ -125,11 +125,21 @@ async def get_ledger(call: Call[LedgerQuery, None]) -> Answer:
         call.service.store, clock, since_us=since_us, until_us=until_us, window_s=query.window_s
     )
     own: dict[str, bool] = {}
-    await _own(call, [row.app_id for row in found.rows], own)
+    # By its message, not by a row of its endpoint: a delivery of which no trace is left has none.
+    messages = await call.service.store.messages_by_ids(
+        list({misfit.delivery.message_id for misfit in found.misfits})
+    )
+    app_ids = {message.id: message.app_id for message in messages.values()}
+    await _own(call, [*(row.app_id for row in found.rows), *app_ids.values()], own)
     mine = {row.endpoint_id for row in found.rows if own[row.app_id]}
     audited = report(
         [row for row in found.rows if own[row.app_id]],
-        [misfit for misfit in found.misfits if misfit.delivery.endpoint_id in mine],
+        [
+            misfit
+            for misfit in found.misfits
+            if own.get(app_ids.get(misfit.delivery.message_id, ""))
+            or misfit.delivery.endpoint_id in mine
+        ],
         at_us=found.at_us,
         since_us=since_us,
         until_us=until_us,
