@@ -29,6 +29,10 @@ from homing.core.resources import Application, Endpoint, wants
 #: messages that share one commit: enough to make the commit's cost vanish, few enough that the
 #: first of them does not wait for the last
 _COMMIT_MAX = 500
+#: what may wait for a commit, in bytes of payloads and of what surrounds each of them: some seconds
+#: of heavy traffic. More means that the database hangs, and memory is not where messages are kept
+_WAITING_BYTES_MAX = 64 * 1024 * 1024
+_ITEM_BYTES = 2_048
 #: how often a fan-out is computed again when the application keeps changing under it
 _TRIES_MAX = 8
 #: applications whose fan-out is remembered
@@ -121,6 +125,7 @@ class Intake:
         self._event_id_us = round(event_id_s * 1_000_000)
         self._fanouts: dict[tuple[str, str], _Fanout] = {}
         self._waiting: deque[list[_Item]] = deque()
+        self._waiting_bytes = 0
         self._pump: asyncio.Task[None] | None = None
         #: why nothing is accepted at the moment; None: the door is open
         self.closed_because: str | None = None
@@ -205,6 +210,9 @@ class Intake:
         return _Item(org_id, application, draft, keys, only_endpoint, result)
 
     def _submit(self, items: list[_Item]) -> None:
+        if self._waiting and self._waiting_bytes > _WAITING_BYTES_MAX:
+            raise Unavailable("the database does not keep up; send the message again later")
+        self._waiting_bytes += _bytes_of(items)
         self._waiting.append(items)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._commit_all())
@@ -213,7 +221,10 @@ class Intake:
         while self._waiting:
             batch: list[_Item] = []
             while self._waiting and len(batch) < _COMMIT_MAX:
-                batch += self._waiting.popleft()
+                items = self._waiting.popleft()
+                self._waiting_bytes -= _bytes_of(items)
+                # Whoever went away before anything was tried will send the message again.
+                batch += [item for item in items if not item.result.done()]
             try:
                 await self._commit(batch)
             except Exception as error:  # every waiting publisher is told, whatever went wrong
@@ -429,6 +440,10 @@ def _answer(item: _Item, message: Message, result: Accepted | Conflicting) -> No
         _fail(item, Conflict(text))
     elif not item.result.done():  # or else the publisher went away; it is stored all the same
         item.result.set_result((message, True))
+
+
+def _bytes_of(items: list[_Item]) -> int:
+    return sum([len(item.draft.payload) + _ITEM_BYTES for item in items])
 
 
 def _fail(item: _Item, error: Exception) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from support.making import ORG_ID, SECOND_US
 from support.scripted import OK, status
 from support.world import LIMITS, World, running
@@ -14,7 +16,7 @@ from support.world import LIMITS, World, running
 from homing.core.errors import Unavailable
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
-from homing.core.records import RequestKey
+from homing.core.records import Acceptance, AcceptResult, RequestKey
 from homing.dispatch.settler import BATCH_MAX
 from homing.service.intake import Draft
 from homing.store.memory import MemoryStore
@@ -134,3 +136,36 @@ async def test_a_success_that_could_not_be_written_down_still_counts() -> None:
         known = await world.known_health()
         assert known is not None
         assert known.failing_since_us == world.clock.now_us() - 1_700 * SECOND_US
+
+
+class HangingStore(MemoryStore):
+    """Accepts when told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
+        await self.go_on.wait()
+        return await super().accept(batch)
+
+
+async def test_messages_do_not_pile_up_in_memory_while_the_database_hangs() -> None:
+    store = HangingStore()
+    async with running(World(store)) as world:
+        await world.begin()
+        first = asyncio.create_task(world.send())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gone = asyncio.create_task(world.send(b'"nobody waits for it"'))
+        waiting = [asyncio.create_task(world.send(b"x" * 2**20)) for _ in range(64)]
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(Unavailable, match="does not keep up"):
+            await world.send()
+        store.go_on.set()
+        accepted = await asyncio.gather(first, *waiting)
+        await world.send()
+        await world.settle()
+        assert len(accepted) == 65
+        assert len(world.sender.requests) == 66
