@@ -124,7 +124,9 @@ class Metrics:
         ledger = self._gauge("ledger", "The columns of the latest audit.", "column")
         self._ledger = {name: ledger.labels(name) for name in ("accepted", *COLUMNS)}
         self._unaccounted = self._gauge(
-            "unaccounted", "Deliveries that the latest audit could not place; must be 0."
+            "unaccounted",
+            "Deliveries that the latest audit could not place; must be 0.",
+            mode="livemax",  # each worker audits other hours; a good one hides no bad one
         )
         self._audited = self._gauge("audit_timestamp_seconds", "When the latest audit began.")
         build = self._gauge("build_info", "The running version.", "version")
