@@ -66,14 +66,16 @@ async def serving(
         dispatching: also send what is accepted; to 127.0.0.1 only.
         fields: of Settings.
     """
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    host, port = listener.getsockname()
     settings = Settings(
         secret=SecretText(SECRET),
+        listen=f"{host}:{port}",
         egress_allow=(ip_network("127.0.0.0/8"),),
         **{"poll_s": 0.05, "drain_s": 5.0, **fields},  # type: ignore[arg-type]
     )
     runtime = Runtime(settings, store)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
     server = _Server(
         uvicorn.Config(
             runtime.make_app(),
@@ -88,7 +90,6 @@ async def serving(
     await server.begun.wait()
     if dispatching:
         runtime.start()
-    host, port = listener.getsockname()
     token = sign_org_token(SECRET, at_us=SystemClock().now_us())
     try:
         yield Served(f"http://{host}:{port}", token, runtime)

@@ -16,6 +16,7 @@ from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
 from homing.core.signature import HeaderStyle
 from homing.dispatch.connection import Bounds, Deadlines
+from homing.dispatch.dialling import is_here
 from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import Envelopes
 from homing.dispatch.health import HealthKeeper
@@ -50,7 +51,8 @@ class Runtime:
         self.store = store
         clock, chance = SystemClock(), SystemChance()
         self.journal = Journal(clock, process_name())
-        self.sender = make_sender(settings)
+        self.egress = make_egress(settings)
+        self.sender = make_sender(settings, self.egress)
         self.meters = Metrics(store)
         self.health = HealthKeeper(
             store,
@@ -165,10 +167,15 @@ class Runtime:
             self.failed.set()
 
 
-def make_sender(settings: Settings) -> HttpSender:
+def make_egress(settings: Settings) -> Egress:
+    """The rule about addresses, with the networks that were allowed."""
+    return Egress(settings.egress_allow, own_port=settings.listen_port or None, is_here=is_here)
+
+
+def make_sender(settings: Settings, egress: Egress) -> HttpSender:
     """The sender, with the deadlines and bounds that were set."""
     return HttpSender(
-        Egress(settings.egress_allow),
+        egress,
         deadlines=Deadlines(
             connect_s=settings.connect_s,
             tls_s=settings.tls_s,

@@ -10,6 +10,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -120,6 +121,8 @@ def _say_where(settings: Settings, listener: socket.socket) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool) -> int:
     stop = stop_signals()
+    # Port 0 has become a real one by now, and the sender must know it to keep away from it.
+    settings = replace(settings, listen=address_of(listener).removeprefix("http://"))
     async with _running(settings, migrate=not is_worker) as runtime:
         server = make_server(runtime.make_app())
         serving = asyncio.create_task(server.serve(sockets=[listener]))

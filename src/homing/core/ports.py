@@ -340,6 +340,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     pool: str  #: requests with the same word may share connections: the endpoint's id
+    app_id: str = ""  #: the application on whose word the URL is called
 
 
 class Sender(Protocol):

@@ -6,6 +6,7 @@ What goes wrong is a value; `_FAILURES` is the one table from exceptions to reas
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -25,6 +26,10 @@ from homing.dispatch.resolver import Resolver
 _DIALS_MAX: Final = 3
 #: how much too early a timer may fire: uvloop's clock counts milliseconds
 _CLOCK_S: Final = 0.01
+
+
+#: what the system says to one who would bind another machine's address, or has no such family
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class _Stage(Enum):
@@ -62,11 +67,12 @@ class Dialler:
         self._deadlines = deadlines
 
     async def open(
-        self, url: Url, total_at: float, make: Callable[[int], Connection]
+        self, url: Url, app_id: str, total_at: float, make: Callable[[int], Connection]
     ) -> Connection | Ending:
         """A new connection, or why there is none.
 
         Args:
+            app_id: the application on whose word.
             total_at: monotonic seconds at which the attempt must be over.
             make: makes the connection, given the descriptor of its socket.
         """
@@ -77,7 +83,7 @@ class Dialler:
         try:
             async with asyncio.timeout(connect_s):
                 addresses = await self._resolver.addresses(url.host)
-                if not self._egress.permits_all(addresses):
+                if not self._egress.permits_all(addresses, port=url.port, app_id=app_id):
                     return Ending(Reason.ADDRESS_BLOCKED, NOT_ALLOWED)
                 stage = _Stage.CONNECT
                 sock = await _dial(_in_turn(addresses)[:_DIALS_MAX], url.port, until)
@@ -108,6 +114,21 @@ class Dialler:
     async def close(self) -> None:
         """End look-ups under way."""
         await self._resolver.close()
+
+
+def is_here(address: str) -> bool:
+    """Whether a numeric address is one of this machine's: only those can be bound.
+
+    Asked anew each time, because addresses come and go. Says yes when in doubt, and of every
+    address on a machine that may bind foreign ones (Linux: net.ipv4.ip_nonlocal_bind=1).
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((address, 0))
+    except OSError as error:
+        return error.errno not in _NOT_HERE
+    return True
 
 
 def _patience(stage_s: float, total_at: float) -> float:

@@ -55,6 +55,7 @@ class Envelope(NamedTuple):
     keys: tuple[tuple[SigningKey, int | None], ...]  #: each with the time (µs) it is live until
     names: HeaderNames
     pool: str
+    app_id: str
 
 
 def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope:
@@ -83,6 +84,7 @@ def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope
         keys=tuple((parse_secret(s.key), s.expires_at_us) for s in endpoint.secrets),
         names=header_names(style),
         pool=endpoint.id,
+        app_id=endpoint.scope,
     )
 
 
@@ -109,6 +111,7 @@ def build_request(envelope: Envelope, message_id: str, body: bytes, at_us: int) 
         ),
         body=body,
         pool=envelope.pool,
+        app_id=envelope.app_id,
     )
 
 

@@ -74,7 +74,7 @@ class HttpSender:
         key = (request.pool, destination.origin)
         connection = self._pool.take(key)
         if connection is None:
-            opened = await self._open(destination.url, key, total_at)
+            opened = await self._open(destination.url, request.app_id, key, total_at)
             if isinstance(opened, Ending):
                 return _without_response(opened, began)
             connection = opened
@@ -103,9 +103,12 @@ class HttpSender:
         await self._dialler.close()
         await self._pool.close()
 
-    async def _open(self, url: Url, key: tuple[str, str], total_at: float) -> Connection | Ending:
+    async def _open(
+        self, url: Url, app_id: str, key: tuple[str, str], total_at: float
+    ) -> Connection | Ending:
         opened = await self._dialler.open(
             url,
+            app_id,
             total_at,
             lambda descriptor: Connection(
                 self._deadlines, self._bounds, key, self._pool.forget, descriptor

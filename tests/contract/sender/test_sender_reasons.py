@@ -412,35 +412,6 @@ async def test_cancelling_one_request_leaves_the_look_up_to_the_others(
     await sender.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "answer"),
-    [
-        ("http://10.0.0.1/", ()),
-        ("http://[::1]/", ()),
-        ("http://[::ffff:127.0.0.1]/", ()),
-        ("http://mixed.example/", ("93.184.216.34", "10.0.0.1")),
-        ("http://inside.example/", ("169.254.169.254",)),
-    ],
-)
-async def test_an_address_that_is_not_allowed_is_not_dialled(
-    url: str, answer: tuple[str, ...]
-) -> None:
-    names = knowing({"mixed.example": answer, "inside.example": answer})
-    outcome = await send_once(url, Egress(), resolver=names)
-    assert outcome.reason is Reason.ADDRESS_BLOCKED
-    assert outcome.detail == (
-        "address not allowed; an operator can allow it with HOMING_EGRESS_ALLOW"
-    )
-
-
-async def test_the_receiver_sees_nothing_of_a_request_that_is_not_allowed(
-    receiver: Receiver,
-) -> None:
-    outcome = await send_once(receiver.url(), Egress())
-    assert outcome.reason is Reason.ADDRESS_BLOCKED
-    assert receiver.connections == 0
-
-
 async def test_the_next_address_of_a_name_is_dialled_when_the_first_refuses(
     receiver: Receiver,
 ) -> None:
