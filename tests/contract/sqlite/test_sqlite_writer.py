@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,17 @@ async def test_the_writer_outlives_a_file_that_can_neither_commit_nor_roll_back(
         found = await writer.submit(lambda db: db.execute("SELECT word FROM told").fetchall())
         assert found == [("kept",)]
         await writer.close()
+
+
+async def test_dispatching_does_not_wait_behind_long_reads(store: SqliteStore) -> None:
+    ended = threading.Event()
+    long = [asyncio.create_task(store._browse(lambda _: ended.wait(20))) for _ in range(5)]
+    async with asyncio.timeout(5):
+        assert await store.next_ready_at_us() is None
+        assert await store.by_ids(Application, ["app_1"]) == []
+        assert await store.accept([]) == []
+    ended.set()
+    assert await asyncio.gather(*long) == [True] * 5
 
 
 async def test_a_missing_table_names_the_command_that_mends_it(

@@ -49,8 +49,10 @@ R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 P = ParamSpec("P")
 
-#: readers at the same time; the machine's other work needs the cores more
-_READERS_MAX = 2
+#: readers at the same time: of a few rows by their keys, which dispatching waits for, and of what
+#: takes as long as it takes (listings, the books); the machine's other work needs the cores more
+_READERS_MAX = 1
+_BROWSERS_MAX = 2
 
 
 class SqliteStore:
@@ -62,6 +64,7 @@ class SqliteStore:
         self._inline = inline
         self._writer = Writer(connect(path), inline=inline)
         self._pool = ThreadPoolExecutor(_READERS_MAX, thread_name_prefix="homing-reader")
+        self._browsers = ThreadPoolExecutor(_BROWSERS_MAX, thread_name_prefix="homing-browser")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._closed = False
@@ -75,6 +78,7 @@ class SqliteStore:
         self._closed = True
         await self._writer.close()
         await asyncio.to_thread(self._pool.shutdown)
+        await asyncio.to_thread(self._browsers.shutdown)
         for db in self._connections:
             db.close()
         self._connections.clear()
@@ -94,6 +98,19 @@ class SqliteStore:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
+        """A short look-up by key."""
+        return await self._run(self._pool, lambda db: work(db, *args, **kwargs))
+
+    async def _browse(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """A listing or a count, kept apart from short look-ups."""
+        return await self._run(self._browsers, lambda db: work(db, *args, **kwargs))
+
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[sqlite3.Connection], T]) -> T:
         self.round_trips += 1
         if self._closed:
             raise Unavailable("the store is closed")
@@ -103,7 +120,7 @@ class SqliteStore:
                 db = self._reader()
                 db.execute("BEGIN")
                 try:
-                    return work(db, *args, **kwargs)
+                    return work(db)
                 finally:
                     db.execute("COMMIT")
             except sqlite3.Error as error:
@@ -111,7 +128,7 @@ class SqliteStore:
 
         if self._inline:
             return run()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+        return await asyncio.get_running_loop().run_in_executor(pool, run)
 
     def _reader(self) -> sqlite3.Connection:
         """This thread's connection."""
@@ -144,7 +161,7 @@ class SqliteStore:
         return await self._read(reads.parked_endpoints)
 
     async def backlog(self, at_us: int) -> Backlog:
-        return await self._read(reads.backlog, at_us)
+        return await self._browse(reads.backlog, at_us)
 
     async def get(self, kind: type[R], scope: str, name: str) -> R | None:
         return await self._read(reads.get, kind, scope, name)
@@ -175,7 +192,7 @@ class SqliteStore:
         return await self._read(reads.message, app_id, name)
 
     async def messages(self, which: MessageFilter, page: Page) -> list[Message]:
-        return await self._read(reads.messages, which, page)
+        return await self._browse(reads.messages, which, page)
 
     async def messages_by_ids(self, ids: Sequence[str]) -> dict[str, Message]:
         return await self._read(reads.messages_by_ids, ids)
@@ -184,16 +201,16 @@ class SqliteStore:
         return await self._read(reads.delivery, which)
 
     async def deliveries(self, which: DeliveryFilter, page: Page) -> list[Delivery]:
-        return await self._read(reads.deliveries, which, page)
+        return await self._browse(reads.deliveries, which, page)
 
     async def attempt(self, message_id: str, attempt_id: str) -> Attempt | None:
         return await self._read(reads.attempt, message_id, attempt_id)
 
     async def attempts(self, which: AttemptFilter, page: Page) -> list[Attempt]:
-        return await self._read(reads.attempts, which, page)
+        return await self._browse(reads.attempts, which, page)
 
     async def attempt_counts(self, endpoint_id: str, span: Span) -> dict[Reason, int]:
-        return await self._read(reads.attempt_counts, endpoint_id, span)
+        return await self._browse(reads.attempt_counts, endpoint_id, span)
 
     async def expunge_message(self, message_id: str) -> None:
         await self._write(writes.expunge_message, message_id)
@@ -204,16 +221,16 @@ class SqliteStore:
     async def log(
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
-        return await self._read(reads.log, cursor, limit, app_id)
+        return await self._browse(reads.log, cursor, limit, app_id)
 
     async def first_accepted_at_us(self) -> int | None:
         return await self._read(reads.first_accepted_at_us)
 
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
-        return await self._read(reads.ledger, span, window_s)
+        return await self._browse(reads.ledger, span, window_s)
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
-        return await self._read(reads.misfits, span, limit)
+        return await self._browse(reads.misfits, span, limit)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
