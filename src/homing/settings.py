@@ -14,9 +14,10 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from homing.core.errors import ConfigError
+from homing.core.identifiers import made_at_us
 from homing.core.retry import DEFAULT_DELAYS_S
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -60,6 +61,16 @@ class SecretText:
     __str__ = __repr__
 
 
+class Allowance(NamedTuple):
+    """Networks that the endpoints of one application may be in."""
+
+    app_id: str
+    networks: tuple[Network, ...]
+
+    def __str__(self) -> str:
+        return f"{self.app_id}={','.join(map(str, self.networks))}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knob:
     """What a setting means and what it may be."""
@@ -94,7 +105,14 @@ class Settings:
     egress_allow: tuple[Network, ...] = knob(
         (),
         "Networks, comma-separated, that endpoints may be in although they are not public, such as "
-        "`10.1.0.0/16`. None by default: an endpoint's URL is written by a tenant.",
+        "`10.1.0.0/16`. None by default: an endpoint's URL is written by a tenant. A cloud's "
+        "metadata address within such a network stays refused unless it is listed by itself.",
+    )
+    egress_allow_for: tuple[Allowance, ...] = knob(
+        (),
+        "Networks that the endpoints of one application may be in besides: "
+        "`app_…=10.2.0.0/16,10.3.0.0/16; app_…=…`. By id, because a tenant may choose the uid; a "
+        "setting, because no token can change it.",
     )
     secret: SecretText = knob(
         SecretText(),
@@ -300,6 +318,8 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
 def _as_text(value: object) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ";".join(f"{key}={_as_text(one)}" for key, one in value.items())
     return str(value)
 
 
@@ -328,6 +348,8 @@ def _parse(kind: Any, text: str, limits: Knob) -> Any:
             raise ValueError(f"expected {' or '.join(typing.get_args(kind))}")
         return text
     element = typing.get_args(kind)[0]
+    if element is Allowance:
+        return _parse_allowances(text)
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if isinstance(element, types.UnionType):
         return tuple(_parse_network(part) for part in parts)
@@ -350,6 +372,23 @@ def _parse_network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError as error:
         raise ValueError(f"expected networks such as 10.1.0.0/16; {error}") from None
+
+
+def _parse_allowances(text: str) -> tuple[Allowance, ...]:
+    found: dict[str, Allowance] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        app_id, _, listed = (piece.strip() for piece in part.partition("="))
+        try:
+            made_at_us(app_id)
+        except ValueError:
+            app_id = ""
+        networks = tuple(_parse_network(one.strip()) for one in listed.split(",") if one.strip())
+        if not app_id.startswith("app_") or not networks:
+            raise ValueError(f"expected an application's id and networks, app_…=…, found {part!r}")
+        if app_id in found:
+            raise ValueError(f"expected each application once, found {app_id} again")
+        found[app_id] = Allowance(app_id, networks)
+    return tuple(found.values())
 
 
 def _contradictions(settings: Settings) -> list[str]:

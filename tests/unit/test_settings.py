@@ -7,9 +7,12 @@ import ipaddress
 import pytest
 
 from homing.core.errors import ConfigError
+from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.settings import SecretText, Settings, knobs, read_settings, without_password
 
 SECRET = "a secret of enough characters"
+APP = new_id("app_", 1_800_000_000_000_000, bytes(ENTROPY_BYTES))
+OTHER_APP = new_id("app_", 1_800_000_001_000_000, bytes(ENTROPY_BYTES))
 
 
 def problems_of(environment: dict[str, str], file: dict[str, object] | None = None) -> list[str]:
@@ -44,6 +47,7 @@ def test_each_kind_of_value_is_read() -> None:
             "HOMING_TOTAL_S": "12.5",
             "HOMING_RETRY_DELAYS_S": "1, 2.5,30",
             "HOMING_EGRESS_ALLOW": "127.0.0.0/8, ::1",
+            "HOMING_EGRESS_ALLOW_FOR": f"{APP}=10.1.0.0/16, fd00::/64 ; {OTHER_APP}=10.2.0.1;",
             "HOMING_HEADER_STYLE": "svix",
             "HOMING_SECRET": SECRET,
             "UNRELATED": "x",
@@ -56,6 +60,10 @@ def test_each_kind_of_value_is_read() -> None:
         ipaddress.ip_network("127.0.0.0/8"),
         ipaddress.ip_network("::1"),
     )
+    assert dict(settings.egress_allow_for) == {
+        APP: (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/64")),
+        OTHER_APP: (ipaddress.ip_network("10.2.0.1/32"),),
+    }
     assert settings.header_style == "svix"
     assert settings.secret.reveal() == SECRET
 
@@ -64,6 +72,12 @@ def test_the_environment_wins_over_the_file() -> None:
     file: dict[str, object] = {"sends_max": 10, "retry_delays_s": [1, 2]}
     settings = read_settings({"HOMING_SENDS_MAX": "20"}, file, file_name="homing.toml")
     assert (settings.sends_max, settings.retry_delays_s) == (20, (1.0, 2.0))
+
+
+def test_networks_of_single_applications_are_a_table_of_the_file() -> None:
+    file: dict[str, object] = {"egress_allow_for": {APP: ["10.1.0.0/16", "::1"], OTHER_APP: "::2"}}
+    (one, other) = read_settings({}, file).egress_allow_for
+    assert (str(one), str(other)) == (f"{APP}=10.1.0.0/16,::1/128", f"{OTHER_APP}=::2/128")
 
 
 def test_all_mistakes_are_named_at_once() -> None:
@@ -88,6 +102,11 @@ def test_all_mistakes_are_named_at_once() -> None:
         ("HOMING_LISTEN", "localhost:99999", "port 0 to 65535"),
         ("HOMING_LEASE_S", "25", "expected at least HOMING_TOTAL_S"),
         ("HOMING_EGRESS_ALLOW", "10.0.0.1/8", "expected networks such as"),
+        ("HOMING_EGRESS_ALLOW_FOR", "10.1.0.0/16", "expected an application's id and networks"),
+        ("HOMING_EGRESS_ALLOW_FOR", "shop=10.1.0.0/16", "expected an application's id"),
+        ("HOMING_EGRESS_ALLOW_FOR", f"{'app_' + 'x' * 27}=", "expected an application's id"),
+        ("HOMING_EGRESS_ALLOW_FOR", f"{APP}=10.1.0.1/16", "expected networks such as"),
+        ("HOMING_EGRESS_ALLOW_FOR", f"{APP}=::1;{APP}=::2", "expected each application once"),
         ("HOMING_LOG_FORMAT", "xml", "expected text or json"),
         ("HOMING_RETRY_DELAYS_S", "5,-1", "expected 0 to 604,800"),
         ("HOMING_SECRET", "short", "expected 16 to 1024 characters"),

@@ -54,8 +54,8 @@ def _shown(present: Settings, name: str) -> Any:
     value = getattr(present, name)
     if name == "database_url":
         return without_password(value)
-    if name == "egress_allow":
-        return [str(network) for network in value]
+    if name in ("egress_allow", "egress_allow_for"):
+        return [str(one) for one in value]
     if name == "secret":
         return str(value) if value else ""
     return value

@@ -285,6 +285,7 @@ def _compare_clock(other: str, other_us: int) -> Finding:
 
 
 async def _check_egress(settings: Settings) -> Iterable[Finding]:
+    everywhere = [*settings.egress_allow, *(n for _, ns in settings.egress_allow_for for n in ns)]
     allowed = ", ".join(map(str, settings.egress_allow))
     servers = _name_servers()
     saw = f"public addresses{' and ' + allowed if allowed else ' only'}"
@@ -296,17 +297,19 @@ async def _check_egress(settings: Settings) -> Iterable[Finding]:
                 "add a `nameserver` line",
             )
         ]
-    wide = [str(n) for n in settings.egress_allow if n.prefixlen == 0]
+    wide = [str(n) for n in everywhere if n.prefixlen == 0]
     if wide:
         return [
             _bad(
                 "egress",
-                f"HOMING_EGRESS_ALLOW has {', '.join(wide)}: any tenant can reach any machine",
+                f"{', '.join(wide)} is allowed: a tenant can reach any machine",
                 "name the networks that endpoints are really in",
             )
         ]
+    favoured = len(settings.egress_allow_for)
+    more = f"; more for {favoured} of the applications" if favoured else ""
     names = f"; names by {', '.join(servers)}" if servers else ""
-    return [_fine("egress", f"{saw}{names}")]
+    return [_fine("egress", f"{saw}{more}{names}")]
 
 
 def _name_servers() -> list[str] | None:

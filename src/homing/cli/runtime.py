@@ -169,7 +169,12 @@ class Runtime:
 
 def make_egress(settings: Settings) -> Egress:
     """The rule about addresses, with the networks that were allowed."""
-    return Egress(settings.egress_allow, own_port=settings.listen_port or None, is_here=is_here)
+    return Egress(
+        settings.egress_allow,
+        allow_for=dict(settings.egress_allow_for),
+        own_port=settings.listen_port or None,
+        is_here=is_here,
+    )
 
 
 def make_sender(settings: Settings, egress: Egress) -> HttpSender:
