@@ -11,6 +11,7 @@ import queue
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -24,6 +25,10 @@ T = TypeVar("T")
 #: statement asks for it about three times; with Python's 5 ms a saturated loop starved the writer
 #: (340 to 2,400 µs a message, 90 to 160 with this; bench/store.py --busy)
 _SWITCH_S = 0.0005
+#: while commits follow each other this closely, the next one waits for company, seconds
+_BUSY_S = 0.01
+#: how long it waits: a commit of few rows writes nearly as many pages as one of fifty
+_COMPANY_S = 0.001
 #: jobs in one transaction: bounds how long the write lock is kept from other processes
 _JOBS_MAX = 256
 
@@ -97,9 +102,13 @@ class Writer:
         self._db.close()
 
     def _run(self) -> None:
+        committed_at = 0.0
         while (first := self._jobs.get()) is not None:
+            if time.monotonic() - committed_at < _BUSY_S:
+                time.sleep(_COMPANY_S)
             group, ended = self._gather(first)
             self._commit(group)
+            committed_at = time.monotonic()
             _tell(group)
             if ended:
                 return
