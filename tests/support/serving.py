@@ -63,7 +63,7 @@ async def serving(
     """Serve `store`, which is closed at the end.
 
     Args:
-        dispatching: also send what is accepted; to 127.0.0.1 only.
+        dispatching: also send what is accepted; to 127.0.0.1 only, unless `fields` say more.
         fields: of Settings.
     """
     listener = socket.socket()
@@ -72,8 +72,12 @@ async def serving(
     settings = Settings(
         secret=SecretText(SECRET),
         listen=f"{host}:{port}",
-        egress_allow=(ip_network("127.0.0.0/8"),),
-        **{"poll_s": 0.05, "drain_s": 5.0, **fields},  # type: ignore[arg-type]
+        **{  # type: ignore[arg-type]
+            "egress_allow": (ip_network("127.0.0.0/8"),),
+            "poll_s": 0.05,
+            "drain_s": 5.0,
+            **fields,
+        },
     )
     runtime = Runtime(settings, store)
     server = _Server(

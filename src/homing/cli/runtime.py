@@ -95,6 +95,7 @@ class Runtime:
                 idempotency_s=settings.idempotency_h * 3600,
             ),
             wake=self.dispatcher.wake,
+            permits=self.egress.permits_url,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = asyncio.Event()

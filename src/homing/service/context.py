@@ -11,6 +11,7 @@ from homing.core.journal import Journal
 from homing.core.ports import Chance, Clock, Store
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.urls import Url
 from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 
@@ -42,6 +43,8 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     #: tells this process's dispatcher that something may be due; others find it by polling
     wake: Callable[[], None] = lambda: None
+    #: whether there is hope for this URL of this application (its id); no opinion by default
+    permits: Callable[[Url, str], bool] = lambda url, app_id: True
 
     def new_id(self, prefix: str) -> str:
         """A fresh identifier, e.g. for prefix "app_"."""

@@ -26,6 +26,11 @@ PREFIX = "ep_"
 #: secrets that still sign beside the present one. Each adds to every request's header.
 _OLD_SECRETS_MAX: Final = 10
 
+#: of every address that is refused, whatever the reason: it tells nothing about what is there
+_NOT_PERMITTED: Final = (
+    "expected a public address, or one that the operator allows (HOMING_EGRESS_ALLOW)"
+)
+
 
 class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint as its owner describes it."""
@@ -96,7 +101,7 @@ async def create_endpoint(
     """
     application = await find_application(service, caller, app)
     fields = draft.given()
-    await _check(service, caller, fields)
+    await _check(service, caller, application.id, fields)
     given = dict(headers or {})
     check_headers(given, where=("body", "headers"))
     at_us = service.clock.now_us()
@@ -148,7 +153,7 @@ async def patch_endpoint(
         Conflict, Invalid: as `create_endpoint`.
     """
     application, present = await find_endpoint(service, caller, app, name)
-    await _check(service, caller, fields)
+    await _check(service, caller, application.id, fields)
     at_us = service.clock.now_us()
     if fields.get("disabled") is False and present.disabled:
         # Failures from before it was disabled must not disable it again at its first new one.
@@ -250,10 +255,10 @@ async def _read(service: Service, app_id: str, name: str) -> Endpoint:
     return endpoint
 
 
-async def _check(service: Service, caller: Caller, fields: Mapping[str, Any]) -> None:
+async def _check(service: Service, caller: Caller, app_id: str, fields: Mapping[str, Any]) -> None:
     refuse_id_as_uid(fields.get("uid"), PREFIX)
     if "url" in fields:
-        check_url(fields["url"])
+        _check_url(service, app_id, fields["url"])
     await refuse_unknown(service, caller, fields.get("event_types") or ())
 
 
@@ -287,9 +292,11 @@ def _secret(service: Service, key: str | None, *, where: tuple[str, ...]) -> Sec
     return Secret(key=key)
 
 
-def check_url(url: str) -> None:
+def _check_url(service: Service, app_id: str, text: str) -> None:
     """Raises: Invalid: not a URL that the sender could dial; the same reader decides there."""
     try:
-        parse_url(url)
+        url = parse_url(text)
     except ValueError as error:
         raise Invalid([Problem(("body", "url"), str(error))]) from error
+    if not service.permits(url, app_id):
+        raise Invalid([Problem(("body", "url"), _NOT_PERMITTED)])
