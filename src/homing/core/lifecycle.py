@@ -260,7 +260,9 @@ def _changed(delivery: Delivery, **fields: object) -> Delivery:
 
 
 def _leased(delivery: Delivery, fact: Leased) -> Delivery:
-    if delivery.unanswered >= fact.unanswered_max:
+    # Only when the last lease lapsed: one that was given back tells nothing against the delivery,
+    # even where the bound has been lowered since.
+    if delivery.state is State.LEASED and delivery.unanswered >= fact.unanswered_max:
         if delivery.resume in _FINAL:
             return _back(delivery, error=DeadReason.POISON_WORKER_CRASH)
         return _finished(delivery, State.DEAD, fact.at_us, reason=DeadReason.POISON_WORKER_CRASH)

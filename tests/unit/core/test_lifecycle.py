@@ -152,6 +152,16 @@ def test_a_lease_given_back_unsent_does_not_count_against_the_delivery() -> None
     assert (after.unanswered, after.ready_at_us, after.failures) == (3, NOW_US, 0)
 
 
+def test_a_lowered_bound_does_not_give_up_what_was_given_back_before() -> None:
+    delivery = make_delivery()
+    for kind in (Leased, Leased, Leased, Released):
+        delivery = step(delivery, FACTS[kind], POLICY)
+    fact = msgspec.structs.replace(FACTS[Leased], unanswered_max=1)
+    delivery = step(delivery, fact, POLICY)
+    assert delivery.state is State.LEASED
+    assert step(delivery, fact, POLICY).state is State.DEAD
+
+
 @pytest.mark.parametrize("failed", [Failed, Gone, Parked, Lost, Cancelled])
 def test_a_failed_resend_of_a_finished_delivery_leaves_it_as_it_was(failed: type) -> None:
     for state in (State.DELIVERED, State.DEAD, State.CANCELLED):
