@@ -176,8 +176,9 @@ TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     (State.WAITING, Parked): frozenset({State.PARKED, *_FINAL}),
     (State.WAITING, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
     (State.WAITING, Resent): frozenset({State.WAITING}),
-    # A lease that ran out is taken by another; too often, and the delivery is quarantined.
-    (State.LEASED, Leased): frozenset({State.LEASED, *_FINAL}),
+    # A lease that ran out is taken by another; too often, and the delivery is quarantined, or goes
+    # back to what was planned when it was a person who asked.
+    (State.LEASED, Leased): frozenset({State.LEASED, State.WAITING, *_FINAL}),
     (State.LEASED, Released): frozenset({State.WAITING}),
     (State.LEASED, Succeeded): frozenset({State.DELIVERED}),
     (State.LEASED, Failed): frozenset({State.WAITING, *_FINAL}),
@@ -263,7 +264,7 @@ def _leased(delivery: Delivery, fact: Leased) -> Delivery:
     # Only when the last lease lapsed: one that was given back tells nothing against the delivery,
     # even where the bound has been lowered since.
     if delivery.state is State.LEASED and delivery.unanswered >= fact.unanswered_max:
-        if delivery.resume in _FINAL:
+        if delivery.manual:
             return _back(delivery, error=DeadReason.POISON_WORKER_CRASH)
         return _finished(delivery, State.DEAD, fact.at_us, reason=DeadReason.POISON_WORKER_CRASH)
     return _changed(

@@ -205,6 +205,16 @@ def test_a_resend_whose_dispatcher_dies_five_times_goes_back_to_where_it_was() -
     assert delivery.state is State.DELIVERED
 
 
+def test_a_resend_whose_dispatcher_dies_five_times_leaves_the_retry_that_was_due() -> None:
+    due_us = NOW_US + 7_200 * SECOND_US
+    delivery = make_delivery(ready_at_us=due_us, failures=1, leases=1)
+    delivery = step(delivery, FACTS[Resent], POLICY)
+    for _ in range(6):
+        delivery = step(delivery, FACTS[Leased], POLICY)
+    assert (delivery.state, delivery.ready_at_us, delivery.failures) == (State.WAITING, due_us, 1)
+    assert not delivery.manual
+
+
 def test_a_redriven_dead_letter_gets_the_whole_schedule_again() -> None:
     dead = make_delivery(state=State.DEAD, failures=8, unanswered=0, reason="attempts_exhausted")
     after = step(dead, FACTS[Redriven], POLICY)
