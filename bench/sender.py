@@ -27,6 +27,7 @@ import uvloop
 from homing.core.outcome import Reason
 from homing.core.ports import Request
 from homing.core.resources import Endpoint, Secret
+from homing.core.sealing import Seals, secret_place
 from homing.core.signature import HeaderStyle, generate_secret
 from homing.dispatch.connection import Deadlines
 from homing.dispatch.egress import Egress
@@ -93,16 +94,18 @@ def receiver(hold_s: float):
 
 
 def requests_to(port: int, path: str) -> Callable[[int], Request]:
+    seals = Seals("a secret of the benches")
+    key = seals.seal(generate_secret(bytes(24)), secret_place("ep_1"), nonce=bytes(12))
     endpoint = Endpoint(
         scope="app_1",
         id="ep_1",
         org_id="org_1",
         url=f"http://127.0.0.1:{port}{path}",
-        secrets=(Secret(key=generate_secret(bytes(24))),),
+        secrets=(Secret(key=key),),
         created_at_us=AT_US,
         updated_at_us=AT_US,
     )
-    envelope = prepare(endpoint, HeaderStyle.WEBHOOK, "Homing/bench")
+    envelope = prepare(endpoint, HeaderStyle.WEBHOOK, "Homing/bench", seals.open)
     return lambda number: build_request(envelope, f"msg_{number:027d}", BODY, AT_US)
 
 

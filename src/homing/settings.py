@@ -121,6 +121,22 @@ class Settings:
         low=16,
         high=1024,
     )
+    secret_previous: tuple[SecretText, ...] = knob(
+        (),
+        "Former values of `HOMING_SECRET`, comma-separated: what was sealed with them still opens, "
+        "and tokens signed with them are still good. `homing secrets reseal` makes them "
+        "superfluous for what is stored. Without a comma in any of them.",
+        low=16,
+        high=1024,
+    )
+    svix_jwt_secret: SecretText = knob(
+        SecretText(),
+        "The `SVIX_JWT_SECRET` of a Svix server: tokens that it signed with HS256 are taken as "
+        "ours, so that publishers can move without new ones. At least 32 characters, because a "
+        "shorter key of HMAC-SHA256 can be guessed (RFC 7518 3.2). Empty: none is taken.",
+        low=32,
+        high=1024,
+    )
 
     # --- how much at once ---
     workers: int = knob(
@@ -310,7 +326,7 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
         try:
             values[field.name] = _parse(hints[field.name], text.strip(), limits)
         except ValueError as error:
-            shown = "" if hints[field.name] is SecretText else f"={text!r}"
+            shown = "" if "SecretText" in str(hints[field.name]) else f"={text!r}"
             problems.append(f"{label}{shown}: {error}")
     return values
 
@@ -335,12 +351,7 @@ def _parse(kind: Any, text: str, limits: Knob) -> Any:
     if kind is str:
         return text
     if kind is SecretText:
-        if text and not limits.low <= len(text) <= limits.high:
-            raise ValueError(
-                f"expected {limits.low:.0f} to {limits.high:.0f} characters; "
-                f"make one with {SECRET_RECIPE}"
-            )
-        return SecretText(text)
+        return _parse_secret(text, limits) if text else SecretText()
     if kind is int or kind is float:
         return _parse_number(kind, text, limits)
     if typing.get_origin(kind) is Literal:
@@ -351,6 +362,8 @@ def _parse(kind: Any, text: str, limits: Knob) -> Any:
     if element is Allowance:
         return _parse_allowances(text)
     parts = [part.strip() for part in text.split(",") if part.strip()]
+    if element is SecretText:
+        return tuple(_parse_secret(part, limits) for part in parts)
     if isinstance(element, types.UnionType):
         return tuple(_parse_network(part) for part in parts)
     return tuple(_parse_number(element, part, limits) for part in parts)
@@ -365,6 +378,15 @@ def _parse_number(kind: type[int] | type[float], text: str, limits: Knob) -> int
     if not limits.low <= number <= limits.high:
         raise ValueError(f"expected {limits.low:,g} to {limits.high:,g}")
     return number
+
+
+def _parse_secret(text: str, limits: Knob) -> SecretText:
+    if not limits.low <= len(text) <= limits.high:
+        raise ValueError(
+            f"expected {limits.low:.0f} to {limits.high:.0f} characters; "
+            f"make one with {SECRET_RECIPE}"
+        )
+    return SecretText(text)
 
 
 def _parse_network(text: str) -> Network:

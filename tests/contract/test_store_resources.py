@@ -273,3 +273,14 @@ async def test_the_key_of_a_message_recalls_the_message(store: Store) -> None:
     item = make_acceptance(application, keys=(make_key(),))
     await store.accept([item])
     assert await store.recall(make_key(), at_us=START_US) == item.message
+
+
+async def test_a_listing_without_a_scope_has_everybody_s(store: Store) -> None:
+    endpoints = [make_endpoint() for _ in range(5)]
+    for endpoint in reversed(endpoints):
+        await store.put(endpoint)
+    await store.put(make_application())
+    first = await store.list(Endpoint, None, Page(limit=3))
+    rest = await store.list(Endpoint, None, Page(limit=3, after=first[-1].id))
+    assert first + rest == endpoints
+    assert await store.list(Endpoint, None, Page(limit=9, descending=True)) == endpoints[::-1]

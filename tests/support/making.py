@@ -21,6 +21,7 @@ from homing.core.records import (
     Trigger,
 )
 from homing.core.resources import Application, Endpoint, EventType, Secret
+from homing.core.sealing import NONCE_BYTES, Sealed, Seals, header_place, secret_place
 
 SECOND_US = 1_000_000
 #: 2026-01-01T00:00:00Z
@@ -28,6 +29,7 @@ START_US = 1_767_225_600 * SECOND_US
 LEASE_US = 30 * SECOND_US
 ORG_ID = "org_1"
 HOLDER = "test:1:a"
+SEALS = Seals("a secret of the tests")
 
 _count = itertools.count(1)
 
@@ -82,15 +84,37 @@ def make_application(**fields: Any) -> Application:
     return Application(**(given | fields))
 
 
+def seal(text: str, place: str, seals: Seals = SEALS) -> Sealed:
+    """`text` sealed for `place` with a nonce of its own."""
+    return seals.seal(text, place, nonce=next(_count).to_bytes(NONCE_BYTES, "big"))
+
+
+def make_secret(
+    endpoint_id: str,
+    key: str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    *,
+    expires_at_us: int | None = None,
+    seals: Seals = SEALS,
+) -> Secret:
+    """One of an endpoint's secrets, sealed."""
+    return Secret(key=seal(key, secret_place(endpoint_id), seals), expires_at_us=expires_at_us)
+
+
+def make_headers(endpoint_id: str, headers: dict[str, str]) -> dict[str, Sealed]:
+    """An endpoint's own headers, sealed."""
+    return {name: seal(value, header_place(endpoint_id, name)) for name, value in headers.items()}
+
+
 def make_endpoint(app_id: str | None = None, **fields: Any) -> Endpoint:
+    endpoint_id = fields.get("id") or make_id("ep_")
     given: dict[str, Any] = {
         "scope": app_id or make_id("app_"),
-        "id": make_id("ep_"),
+        "id": endpoint_id,
         "created_at_us": START_US,
         "updated_at_us": START_US,
         "org_id": ORG_ID,
         "url": "http://127.0.0.1:9/hook",
-        "secrets": (Secret(key="whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),),
+        "secrets": (make_secret(endpoint_id),),
     }
     return Endpoint(**(given | fields))
 

@@ -58,19 +58,20 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    store: Store, *, dispatching: bool = True, **fields: object
+    store: Store, *, dispatching: bool = True, secret: str = SECRET, **fields: object
 ) -> AsyncIterator[Served]:
     """Serve `store`, which is closed at the end.
 
     Args:
         dispatching: also send what is accepted; to 127.0.0.1 only, unless `fields` say more.
+        secret: HOMING_SECRET.
         fields: of Settings.
     """
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     host, port = listener.getsockname()
     settings = Settings(
-        secret=SecretText(SECRET),
+        secret=SecretText(secret),
         listen=f"{host}:{port}",
         **{  # type: ignore[arg-type]
             "egress_allow": (ip_network("127.0.0.0/8"),),
@@ -94,7 +95,7 @@ async def serving(
     await server.begun.wait()
     if dispatching:
         runtime.start()
-    token = sign_org_token(SECRET, at_us=SystemClock().now_us())
+    token = sign_org_token(secret, at_us=SystemClock().now_us())
     try:
         yield Served(f"http://{host}:{port}", token, runtime)
     finally:

@@ -133,3 +133,19 @@ def test_secrets_do_not_show_themselves() -> None:
     assert "tiny" not in problem
     assert without_password("postgresql://me:hidden@db/x") == "postgresql://me:***@db/x"
     assert without_password("sqlite:///x.db") == "sqlite:///x.db"
+
+
+def test_previous_secrets_are_a_list_and_do_not_show_themselves() -> None:
+    settings = read_settings({"HOMING_SECRET_PREVIOUS": f"{SECRET}-1, {SECRET}-2"})
+    assert [one.reveal() for one in settings.secret_previous] == [f"{SECRET}-1", f"{SECRET}-2"]
+    assert SECRET not in repr(settings)
+    (problem,) = problems_of({"HOMING_SECRET_PREVIOUS": f"{SECRET},tiny"})
+    assert "16 to 1024" in problem
+    assert SECRET not in problem
+    assert "tiny" not in problem
+
+
+def test_svix_s_secret_must_be_long_enough_for_its_algorithm() -> None:
+    (problem,) = problems_of({"HOMING_SVIX_JWT_SECRET": "x" * 31})
+    assert "32 to 1024" in problem
+    assert "xxx" not in problem

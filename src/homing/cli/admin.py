@@ -17,7 +17,7 @@ from homing.service.tokens import (
     Tokens,
     sign_org_token,
 )
-from homing.settings import Settings, knobs, without_password
+from homing.settings import SecretText, Settings, knobs, without_password
 from homing.system import SystemClock
 
 
@@ -54,9 +54,9 @@ def _shown(present: Settings, name: str) -> Any:
     value = getattr(present, name)
     if name == "database_url":
         return without_password(value)
-    if name in ("egress_allow", "egress_allow_for"):
+    if name in ("egress_allow", "egress_allow_for", "secret_previous"):
         return [str(one) for one in value]
-    if name == "secret":
+    if isinstance(value, SecretText):
         return str(value) if value else ""
     return value
 
@@ -95,19 +95,26 @@ def migrate() -> None:
     type=click.FloatRange(min=0.001, max=36_500),
     help="How long it is valid; default: ten years, for an application 28 days.",
 )
+@click.option("--read-only", is_flag=True, help="It may look, change nothing, and see no secret.")
 @as_json
-def token(org: str, application: str | None, days: float | None, as_json: bool) -> None:
+def token(
+    org: str, application: str | None, days: float | None, read_only: bool, as_json: bool
+) -> None:
     """Make a token for the API, signed with HOMING_SECRET.
 
-    Nothing is stored: a token is valid until it expires, or until HOMING_SECRET is changed.
+    Nothing is stored: a token is valid until it expires, or until HOMING_SECRET is changed and no
+    longer among HOMING_SECRET_PREVIOUS.
 
     \b
     Examples:
       homing token
       export HOMING_TOKEN=$(homing token)
       homing token --application app_2Zx… --days 30 --json
+      homing token --read-only --days 90     # for a dashboard
     """
-    text = sign_token(load_settings(), org=org, application=application, days=days)
+    text = sign_token(
+        load_settings(), org=org, application=application, days=days, read_only=read_only
+    )
     if as_json:
         print_json({"token": text})
     else:
@@ -120,6 +127,7 @@ def sign_token(
     org: str = DEFAULT_ORG_ID,
     application: str | None = None,
     days: float | None = None,
+    read_only: bool = False,
 ) -> str:
     """A token of the organisation, or of one of its applications.
 
@@ -131,7 +139,13 @@ def sign_token(
     secret, at_us = settings.secret.reveal(), SystemClock().now_us()
     valid_s = round(days * 86_400) if days else None
     if application is None:
-        return sign_org_token(secret, at_us=at_us, org_id=org, valid_s=valid_s or ORG_TOKEN_S)
+        return sign_org_token(
+            secret,
+            at_us=at_us,
+            org_id=org,
+            valid_s=valid_s or ORG_TOKEN_S,
+            read_only=read_only,
+        )
     if not application.startswith("app_"):
         raise ConfigError(
             [
@@ -140,5 +154,5 @@ def sign_token(
             ]
         )
     return Tokens(secret).sign_app_token(
-        org, application, at_us=at_us, valid_s=valid_s or APP_TOKEN_S
+        org, application, at_us=at_us, valid_s=valid_s or APP_TOKEN_S, read_only=read_only
     )

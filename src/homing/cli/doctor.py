@@ -17,8 +17,10 @@ from rich.text import Text
 
 from homing.cli.configuration import load_settings, sqlite_path
 from homing.cli.output import as_json, print_json, print_table, say
+from homing.cli.runtime import make_seals
 from homing.cli.serve import raise_file_limit
 from homing.core.errors import HomingError, SchemaMismatch
+from homing.service.resealing import Sealing, survey
 from homing.settings import Settings, without_password
 from homing.store import open_store
 from homing.store.inspection import inspect_postgres, is_wal
@@ -137,13 +139,36 @@ async def _check_database(settings: Settings) -> Iterable[Finding]:
         store = await open_store(settings.database_url, migrate=False)
         try:
             await store.ping()
+            took_ms = (time.perf_counter() - began) * 1_000
+            sealing = await survey(store, make_seals(settings))
         finally:
             await store.close()
     except HomingError as error:
         return [_bad("database", str(error), _mend_for(error, path))]
-    took_ms = (time.perf_counter() - began) * 1_000
-    found = [_fine("database", f"reachable, schema up to date ({took_ms:.0f} ms)")]
+    found = [
+        _fine("database", f"reachable, schema up to date ({took_ms:.0f} ms)"),
+        _check_secrets(sealing),
+    ]
     return [*found, *await _check_durability(settings, path)]
+
+
+def _check_secrets(sealing: Sealing) -> Finding:
+    if sealing.lost:
+        some = ", ".join(sealing.lost[:3]) + ", …" * (len(sealing.lost) > 3)
+        return _bad(
+            "secrets",
+            f"{len(sealing.lost)} endpoints cannot be signed for: what is sealed for them does "
+            f"not open with HOMING_SECRET ({some})",
+            "set HOMING_SECRET, or HOMING_SECRET_PREVIOUS, to the one they were made with; if it "
+            "is lost, rotate their secrets and set their headers again",
+        )
+    if sealing.previous:
+        return _bad(
+            "secrets",
+            f"{len(sealing.previous)} endpoints are sealed with a previous secret",
+            "`homing secrets reseal`, then HOMING_SECRET_PREVIOUS can go",
+        )
+    return _fine("secrets", f"{sealing.present} endpoints, sealed with the present secret")
 
 
 def _mend_for(error: HomingError, path: Path | None) -> str:

@@ -31,6 +31,7 @@ SECTIONS: Final = {
         "migrate": Where("homing.cli.admin", "bring the database up to date"),
         "settings": Where("homing.cli.admin", "every setting, and what is in force here"),
         "token": Where("homing.cli.admin", "make a token for the API"),
+        "secrets": Where("homing.cli.sealing", "seal what is stored with a new key"),
     },
     "Look at it": {
         "audit": Where("homing.cli.audit", "recount every delivery; name what is missing"),

@@ -14,6 +14,7 @@ from homing import __version__
 from homing.core.journal import Journal
 from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
+from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle
 from homing.dispatch.connection import Bounds, Deadlines
 from homing.dispatch.dialling import is_here
@@ -50,6 +51,7 @@ class Runtime:
         self.settings = settings
         self.store = store
         clock, chance = SystemClock(), SystemChance()
+        seals = make_seals(settings)
         self.journal = Journal(clock, process_name())
         self.egress = make_egress(settings)
         self.sender = make_sender(settings, self.egress)
@@ -65,7 +67,7 @@ class Runtime:
             self.sender,
             chance,
             self.journal,
-            Envelopes(HeaderStyle(settings.header_style), USER_AGENT),
+            Envelopes(HeaderStyle(settings.header_style), USER_AGENT, seals.open),
             limits=dispatch_limits(settings),
             health=self.health,
             meters=self.meters,
@@ -89,7 +91,8 @@ class Runtime:
             chance=chance,
             intake=self.intake,
             journal=self.journal,
-            tokens=Tokens(settings.secret.reveal()),
+            tokens=make_tokens(settings),
+            seals=seals,
             limits=Limits(
                 body_bytes_max=settings.body_bytes_max,
                 idempotency_s=settings.idempotency_h * 3600,
@@ -166,6 +169,20 @@ class Runtime:
         if not task.cancelled() and task.exception() is not None:
             _log.critical("the %s failed", task.get_name(), exc_info=task.exception())
             self.failed.set()
+
+
+def make_seals(settings: Settings) -> Seals:
+    """What seals and opens the endpoints' secrets."""
+    return Seals(settings.secret.reveal(), [one.reveal() for one in settings.secret_previous])
+
+
+def make_tokens(settings: Settings) -> Tokens:
+    """What signs and verifies tokens."""
+    return Tokens(
+        settings.secret.reveal(),
+        previous=[one.reveal() for one in settings.secret_previous],
+        svix_secret=settings.svix_jwt_secret.reveal(),
+    )
 
 
 def make_egress(settings: Settings) -> Egress:

@@ -233,8 +233,11 @@ class Resources(Protocol):
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         """Those that exist, in any order, of any scope."""
 
-    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
-        """A page of one scope's resources, by id."""
+    async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
+        """A page of one scope's resources, by id; of all scopes' when `scope` is None.
+
+        An id that several scopes have, as those of event types, may be cut by a page's end.
+        """
 
     async def put(
         self,

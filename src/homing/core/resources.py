@@ -9,6 +9,8 @@ from typing import ClassVar
 
 import msgspec
 
+from homing.core.sealing import Sealed
+
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """Anything that is configured.
@@ -41,9 +43,9 @@ class Application(Resource, frozen=True, kw_only=True):
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """One signing key of an endpoint, in the Standard Webhooks text form."""
+    """One signing key of an endpoint."""
 
-    key: str  #: "whsec_…" (HMAC-SHA256) or "whsk_…" (ed25519, private)
+    key: Sealed  #: inside: "whsec_…" (HMAC-SHA256) or "whsk_…" (ed25519, private)
     expires_at_us: int | None = None  #: None: the present key; otherwise still signed with until
 
 
@@ -58,7 +60,7 @@ class Endpoint(Resource, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...]  #: the present one first, n >= 1
     event_types: tuple[str, ...] = ()  #: wanted; empty: all
     channels: tuple[str, ...] = ()  #: wanted; empty: all
-    headers: dict[str, str] = {}  #: sent with each attempt
+    headers: dict[str, Sealed] = {}  #: sent with each attempt; many are credentials
     metadata: dict[str, str] = {}
     rate_limit: int | None = None  #: messages per second
     disabled: bool = False

@@ -6,7 +6,8 @@ import re
 from typing import Final, NamedTuple
 
 from homing.core.ports import Request, Work
-from homing.core.resources import Endpoint
+from homing.core.resources import Endpoint, Secret
+from homing.core.sealing import CannotOpen, Opener, Sealed, header_place, secret_place
 from homing.core.signature import (
     HeaderNames,
     HeaderStyle,
@@ -58,13 +59,16 @@ class Envelope(NamedTuple):
     app_id: str
 
 
-def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope:
+def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str, opener: Opener) -> Envelope:
     """What all requests to `endpoint`, as it is now, have in common.
 
     A URL that cannot be dialled is left as it is: the sender says what is wrong with it.
 
+    Args:
+        opener: of secrets and header values.
+
     Raises:
-        ValueError: a header or a secret cannot be used; says which.
+        ValueError: a header or a secret cannot be opened or used; says which.
     """
     url, authorization = _split_url(endpoint.url)
     headers = [("content-type", "application/json"), ("user-agent", user_agent)]
@@ -72,7 +76,8 @@ def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope
     if authorization is not None:
         headers.append(("authorization", authorization))
         taken.add("authorization")
-    for name, value in endpoint.headers.items():
+    for name, sealed in endpoint.headers.items():
+        value = _open(opener, sealed, header_place(endpoint.id, name), f"the header {name[:64]!r}")
         if not is_header_name(name) or not is_header_value(value):
             raise ValueError(f"expected a header that HTTP allows, found one named {name[:64]!r}")
         if name.lower() not in taken and not name.lower().startswith(_OUR_PREFIXES):
@@ -81,11 +86,22 @@ def prepare(endpoint: Endpoint, style: HeaderStyle, user_agent: str) -> Envelope
     return Envelope(
         url=url,
         headers=tuple(headers),
-        keys=tuple((parse_secret(s.key), s.expires_at_us) for s in endpoint.secrets),
+        keys=tuple((_signing_key(endpoint, s, opener), s.expires_at_us) for s in endpoint.secrets),
         names=header_names(style),
         pool=endpoint.id,
         app_id=endpoint.scope,
     )
+
+
+def _signing_key(endpoint: Endpoint, secret: Secret, opener: Opener) -> SigningKey:
+    return parse_secret(_open(opener, secret.key, secret_place(endpoint.id), "the secret"))
+
+
+def _open(opener: Opener, sealed: Sealed, place: str, what: str) -> str:
+    try:
+        return opener(sealed, place)
+    except CannotOpen as error:
+        raise ValueError(f"{what} cannot be opened: {error}") from error
 
 
 def build_request(envelope: Envelope, message_id: str, body: bytes, at_us: int) -> Request:
@@ -121,18 +137,20 @@ class Envelopes:
     Args:
         style: names of the three headers.
         user_agent: e.g. "Homing/1.0".
+        opener: of the endpoints' secrets.
     """
 
-    def __init__(self, style: HeaderStyle, user_agent: str) -> None:
+    def __init__(self, style: HeaderStyle, user_agent: str, opener: Opener) -> None:
         self._style = style
         self._user_agent = user_agent
+        self._opener = opener
         self._remembered: dict[str, tuple[int, Envelope]] = {}
 
     def __call__(self, work: Work, at_us: int) -> Request:
         """The signed request for an attempt begun at `at_us`.
 
         Raises:
-            ValueError: no usable header or key.
+            ValueError: a header or a key that cannot be opened or used.
         """
         assert work.endpoint is not None
         assert work.message.payload is not None
@@ -143,7 +161,7 @@ class Envelopes:
         known = self._remembered.get(endpoint.id)
         if known is not None and known[0] == endpoint.version:
             return known[1]
-        envelope = prepare(endpoint, self._style, self._user_agent)
+        envelope = prepare(endpoint, self._style, self._user_agent, self._opener)
         if len(self._remembered) >= _REMEMBERED_MAX:
             self._remembered.pop(next(iter(self._remembered)))
         self._remembered[endpoint.id] = (endpoint.version, envelope)

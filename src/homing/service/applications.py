@@ -135,13 +135,19 @@ async def delete_application(service: Service, caller: Caller, name: str) -> Non
     await service.store.delete(await find_application(service, caller, name))
 
 
-async def application_token(service: Service, caller: Caller, name: str) -> str:
-    """A token that may do what concerns this application.
+async def application_token(
+    service: Service, caller: Caller, name: str, *, valid_s: int, read_only: bool
+) -> str:
+    """A token that may do what concerns this application, or only look at it.
 
     Raises:
         NotFound: no such application.
     """
     application = await find_application(service, caller, name)
     return service.tokens.sign_app_token(
-        caller.org_id, application.id, at_us=service.clock.now_us()
+        caller.org_id,
+        application.id,
+        at_us=service.clock.now_us(),
+        valid_s=valid_s,
+        read_only=read_only,
     )

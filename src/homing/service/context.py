@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from homing.core.errors import Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
 from homing.core.ports import Chance, Clock, Store
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
 from homing.core.urls import Url
 from homing.service.intake import Intake
 from homing.service.tokens import Tokens
@@ -40,6 +42,7 @@ class Service:
     intake: Intake
     journal: Journal
     tokens: Tokens
+    seals: Seals
     limits: Limits = field(default_factory=Limits)
     #: tells this process's dispatcher that something may be due; others find it by polling
     wake: Callable[[], None] = lambda: None
@@ -49,6 +52,21 @@ class Service:
     def new_id(self, prefix: str) -> str:
         """A fresh identifier, e.g. for prefix "app_"."""
         return new_id(prefix, self.clock.now_us(), self.chance.entropy(ENTROPY_BYTES))
+
+    def seal(self, text: str, place: str) -> Sealed:
+        """A secret as it may be stored."""
+        return self.seals.seal(text, place, nonce=self.chance.entropy(NONCE_BYTES))
+
+    def open(self, sealed: Sealed, place: str) -> str:
+        """A stored secret.
+
+        Raises:
+            Unavailable: it cannot be opened until the operator gives the secret it was sealed with.
+        """
+        try:
+            return self.seals.open(sealed, place)
+        except CannotOpen as error:
+            raise Unavailable(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from homing.core import signature
 from homing.core.errors import Invalid, NotFound, Problem, Refused
 from homing.core.health import blank_health
 from homing.core.resources import Application, Endpoint, Secret
+from homing.core.sealing import CannotOpen, Sealed, header_place, secret_place
 from homing.core.urls import parse_url
 from homing.service.applications import find_application
 from homing.service.context import Once, Service
 from homing.service.editing import edit, refuse_id_as_uid
 from homing.service.event_types import refuse_unknown
-from homing.service.headers import check_headers
+from homing.service.headers import SENSITIVE, check_headers, check_names
 from homing.service.listing import Ask, Listing, is_id, paginate
 from homing.service.tokens import Caller
 
@@ -104,15 +105,16 @@ async def create_endpoint(
     await _check(service, caller, application.id, fields)
     given = dict(headers or {})
     check_headers(given, where=("body", "headers"))
+    endpoint_id, key = service.new_id(PREFIX), _secret(service, secret, where=("body", "secret"))
     at_us = service.clock.now_us()
     endpoint = Endpoint(
         scope=application.id,
-        id=service.new_id(PREFIX),
+        id=endpoint_id,
         org_id=application.scope,
         created_at_us=at_us,
         updated_at_us=at_us,
-        secrets=(_secret(service, secret, where=("body", "secret")),),
-        headers=given,
+        secrets=(Secret(key=service.seal(key, secret_place(endpoint_id))),),
+        headers=_sealed(service, endpoint_id, given),
         **_disabling(fields, None, at_us, caller),
     )
     if once is None:
@@ -179,14 +181,31 @@ async def delete_endpoint(service: Service, caller: Caller, app: str, name: str)
     service.wake()
 
 
+async def verifying_key(service: Service, caller: Caller, app: str, name: str) -> str:
+    """What receivers verify with: the secret itself, or the public key of an ed25519 pair.
+
+    Raises:
+        NotFound: no such application or endpoint.
+        Unavailable: the secret cannot be opened.
+    """
+    _, endpoint = await find_endpoint(service, caller, app, name)
+    key = service.open(endpoint.secrets[0].key, secret_place(endpoint.id))
+    return signature.public_key(key)
+
+
 async def rotate_secret(
     service: Service, caller: Caller, app: str, name: str, *, key: str | None, grace_s: int
-) -> Endpoint:
+) -> str:
     """Sign with a new secret from now on, and beside it with the old one for a while.
+
+    A secret that cannot be opened any more is left behind: rotating is the way out of that.
 
     Args:
         key: the new secret; None: one of the same kind is made.
         grace_s: how long the old one still signs, seconds, 0 to 604800.
+
+    Returns:
+        What receivers verify with from now on.
 
     Raises:
         NotFound: no such application or endpoint.
@@ -194,25 +213,48 @@ async def rotate_secret(
         Refused: `limit_reached`: too many old secrets still sign.
     """
     application, endpoint = await find_endpoint(service, caller, app, name)
-    if key is None and endpoint.secrets[0].key.startswith(signature.PRIVATE_PREFIX):
+    if key is None and _is_private(service, endpoint):
         entropy = service.chance.entropy(signature.ED25519_ENTROPY_BYTES)
         key = signature.generate_private_key(entropy)
     new = _secret(service, key, where=("body", "key"))
+    sealed = Secret(key=service.seal(new, secret_place(endpoint.id)))
     at_us = service.clock.now_us()
 
     def change(present: Endpoint) -> dict[str, object]:
         newest, *older = present.secrets
+        older = [s for s in older if _opened(service, endpoint.id, s) is not None]
         live = [s for s in older if s.expires_at_us is not None and s.expires_at_us > at_us]
-        if grace_s > 0:
+        if grace_s > 0 and _opened(service, endpoint.id, newest) is not None:
             live.insert(0, Secret(key=newest.key, expires_at_us=at_us + grace_s * 1_000_000))
         if len(live) > _OLD_SECRETS_MAX:
             text = f"{_OLD_SECRETS_MAX} old secrets still sign; wait until one expires"
             raise Refused("limit_reached", text)
-        return {"secrets": (new, *live)}
+        return {"secrets": (sealed, *live)}
 
-    return await edit(
-        service, lambda: _read(service, application.id, name), change, touch=application.id
-    )
+    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
+    return signature.public_key(new)
+
+
+async def shown_headers(
+    service: Service, caller: Caller, app: str, name: str
+) -> tuple[dict[str, str], list[str]]:
+    """The headers that are sent with each attempt.
+
+    Returns:
+        Value by name, and the names of those whose values are not shown.
+
+    Raises:
+        NotFound: no such application or endpoint.
+        Unavailable: a value cannot be opened.
+    """
+    _, endpoint = await find_endpoint(service, caller, app, name)
+    hidden = [header for header in endpoint.headers if header.lower() in SENSITIVE]
+    shown = {
+        header: service.open(sealed, header_place(endpoint.id, header))
+        for header, sealed in endpoint.headers.items()
+        if header not in hidden
+    }
+    return shown, hidden
 
 
 async def change_headers(
@@ -234,15 +276,16 @@ async def change_headers(
         NotFound: no such application or endpoint.
         Invalid: a header that must not be set.
     """
-    application, _ = await find_endpoint(service, caller, app, name)
+    application, endpoint = await find_endpoint(service, caller, app, name)
     given = {key: value for key, value in headers.items() if value is not None}
     check_headers(given, where=("body", "headers"))
+    sealed = _sealed(service, endpoint.id, given)
     named = {key.lower() for key in headers}
 
     def change(present: Endpoint) -> dict[str, object]:
         kept = {k: v for k, v in present.headers.items() if k.lower() not in named}
-        after = given if replace else {**kept, **given}
-        check_headers(after, where=("body", "headers"))
+        after = sealed if replace else {**kept, **sealed}
+        check_names(after, where=("body", "headers"))
         return {"headers": after}
 
     await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
@@ -279,17 +322,39 @@ def _disabling(
     }
 
 
-def _secret(service: Service, key: str | None, *, where: tuple[str, ...]) -> Secret:
+def _sealed(service: Service, endpoint_id: str, headers: Mapping[str, str]) -> dict[str, Sealed]:
+    return {
+        name: service.seal(value, header_place(endpoint_id, name))
+        for name, value in headers.items()
+    }
+
+
+def _opened(service: Service, endpoint_id: str, secret: Secret) -> str | None:
+    """The key, or None when it cannot be opened."""
+    try:
+        return service.seals.open(secret.key, secret_place(endpoint_id))
+    except CannotOpen:
+        return None
+
+
+def _is_private(service: Service, endpoint: Endpoint) -> bool:
+    """Whether its present secret is an ed25519 key; of one that cannot be opened nobody knows."""
+    key = _opened(service, endpoint.id, endpoint.secrets[0])
+    return key is not None and key.startswith(signature.PRIVATE_PREFIX)
+
+
+def _secret(service: Service, key: str | None, *, where: tuple[str, ...]) -> str:
+    """The text of a new secret: `key`, if it can be used, or one that is made."""
     if key is None:
         entropy = service.chance.entropy(signature.HMAC_ENTROPY_BYTES)
-        return Secret(key=signature.generate_secret(entropy))
+        return signature.generate_secret(entropy)
     if not key.startswith((signature.HMAC_PREFIX, signature.PRIVATE_PREFIX)):
         key = signature.HMAC_PREFIX + key  # Svix takes the bare base64 too
     try:
         signature.parse_secret(key)
     except ValueError as error:
         raise Invalid([Problem(where, str(error))]) from error
-    return Secret(key=key)
+    return key
 
 
 def _check_url(service: Service, app_id: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from homing.core.errors import Invalid, Problem
@@ -74,12 +74,21 @@ def check_headers(headers: Mapping[str, str], *, where: tuple[str, ...]) -> None
         for name, value in headers.items()
         if (text := _problem_of(name, value))
     ]
-    if len(headers) > _COUNT_MAX:
-        problems.append(Problem(where, f"expected at most {_COUNT_MAX} headers"))
-    if len({name.lower() for name in headers}) < len(headers):
-        problems.append(Problem(where, "the same header is named twice"))
     if problems:
         raise Invalid(problems)
+    check_names(headers, where=where)
+
+
+def check_names(names: Collection[str], *, where: tuple[str, ...]) -> None:
+    """Whether an endpoint may have headers of these names, each of which may be sent.
+
+    Raises:
+        Invalid: too many, or one twice.
+    """
+    if len(names) > _COUNT_MAX:
+        raise Invalid([Problem(where, f"expected at most {_COUNT_MAX} headers")])
+    if len({name.lower() for name in names}) < len(names):
+        raise Invalid([Problem(where, "the same header is named twice")])
 
 
 def _problem_of(name: str, value: str) -> str | None:

@@ -1,13 +1,17 @@
 """Tokens: who may ask for what.
 
 A token is a JWT signed with HMAC-SHA256, in the form that Svix's tokens have: `sub` is an
-organisation (`org_…`), or `org` is the organisation and `sub` one application (`app_…`).
+organisation (`org_…`), or `org` is the organisation and `sub` one application (`app_…`). Beyond
+Svix's, `access` may be `read`: such a token changes nothing and is told no secret.
+
+Nothing is stored: a token says itself what it may do, and until when.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Any, Final
 
 import jwt
@@ -25,6 +29,9 @@ APP_TOKEN_S: Final = 28 * 86_400
 ORG_TOKEN_S: Final = 3_650 * 86_400
 
 _ISSUER: Final = "homing"
+#: what Svix's server writes into the tokens that it signs
+_SVIX_ISSUER: Final = "svix-server"
+_READ: Final = "read"
 _ALGORITHM: Final = "HS256"
 #: verified tokens that are remembered; a caller uses one for thousands of requests
 _CACHED_MAX: Final = 4_096
@@ -37,6 +44,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     org_id: str
     #: the one application the token is for; None: all of the organisation's
     app_id: str | None = None
+    read_only: bool = False
 
     @property
     def subject(self) -> str:
@@ -48,6 +56,11 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
         if self.app_id is not None:
             raise Forbidden("this needs a token of the organisation, not of one application")
 
+    def must_write(self) -> None:
+        """Raises: Forbidden: a token that may only read does not allow this."""
+        if self.read_only:
+            raise Forbidden("this needs a token that may change things; this one may only read")
+
     def must_own(self, app_id: str) -> None:
         """Raises: NotFound: it is another application, whose existence is not told."""
         if self.app_id is not None and self.app_id != app_id:
@@ -55,41 +68,62 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 
 
 def sign_org_token(
-    secret: str, *, at_us: int, org_id: str = DEFAULT_ORG_ID, valid_s: int = ORG_TOKEN_S
+    secret: str,
+    *,
+    at_us: int,
+    org_id: str = DEFAULT_ORG_ID,
+    valid_s: int = ORG_TOKEN_S,
+    read_only: bool = False,
 ) -> str:
-    """A token that may do everything within one organisation.
+    """A token for one organisation and all of its applications.
 
     Args:
         secret: the value of HOMING_SECRET.
         at_us: now, microseconds UTC.
         org_id: "org_…"; any word makes a tenant of its own.
         valid_s: for how long, in seconds, >= 1.
+        read_only: it may look, and do nothing.
     """
-    return _sign(_signing_key(secret), {"sub": org_id}, at_us, valid_s)
+    return _sign(_signing_key(secret), {"sub": org_id}, at_us, valid_s, read_only)
 
 
 class Tokens:
     """Signs and verifies; remembers what it verified.
 
     Args:
-        secret: the value of HOMING_SECRET.
+        secret: the value of HOMING_SECRET; signs and verifies.
+        previous: values that it had before; they verify.
+        svix_secret: the key of a Svix server, whose tokens are taken too; empty: none are.
     """
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, *, previous: Sequence[str] = (), svix_secret: str = "") -> None:
         self._key = _signing_key(secret)
+        #: each with whom it lets sign; None: nobody else has it
+        self._keys: list[tuple[bytes, str | None]] = [
+            (_signing_key(one), None) for one in (secret, *previous)
+        ]
+        if svix_secret:
+            self._keys.append((svix_secret.encode(), _SVIX_ISSUER))
         self._verified: dict[str, tuple[Caller, int]] = {}
 
     def sign_app_token(
-        self, org_id: str, app_id: str, *, at_us: int, valid_s: int = APP_TOKEN_S
+        self,
+        org_id: str,
+        app_id: str,
+        *,
+        at_us: int,
+        valid_s: int = APP_TOKEN_S,
+        read_only: bool = False,
     ) -> str:
-        """A token that may do what concerns one application."""
-        return _sign(self._key, {"org": org_id, "sub": app_id}, at_us, valid_s)
+        """A token that may do what concerns one application, or only look at it."""
+        return _sign(self._key, {"org": org_id, "sub": app_id}, at_us, valid_s, read_only)
 
     def verify(self, token: str, *, at_us: int) -> Caller:
         """Whose token it is.
 
         Raises:
-            Unauthenticated: not signed by us, expired, or not a token at all.
+            Unauthenticated: not signed by us or by the Svix server that we trust, expired, or
+                not a token at all.
         """
         known = self._verified.get(token)
         if known is None:
@@ -105,31 +139,43 @@ class Tokens:
     def _read(self, token: str) -> tuple[Caller, int]:
         if len(token) > _TOKEN_LENGTH_MAX:
             raise Unauthenticated("Invalid token")
-        try:
-            # Expiry is compared by `verify`, with the clock that it is given.
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[_ALGORITHM],
-                options={
-                    "require": ["sub", "exp"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                    "verify_nbf": False,
-                    "verify_aud": False,
-                },
-            )
-        except jwt.PyJWTError as error:
-            raise Unauthenticated("Invalid token") from error
-        return _caller_of(claims), _expiry_us(claims)
+        for key, issuer in self._keys:
+            claims = _claims(token, key)
+            if claims is not None and issuer in (None, claims.get("iss")):
+                return _caller_of(claims), _expiry_us(claims)
+        raise Unauthenticated("Invalid token")
+
+
+def _claims(token: str, key: bytes) -> dict[str, Any] | None:
+    """What a token signed with `key` says; None when it is not signed with it."""
+    try:
+        # Expiry is compared by `verify`, with the clock that it is given.
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            options={
+                "require": ["sub", "exp"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+                "verify_aud": False,
+            },
+        )
+    except jwt.PyJWTError:
+        return None
+    return claims
 
 
 def _caller_of(claims: dict[str, Any]) -> Caller:
-    subject, org_id = claims["sub"], claims.get("org")
+    subject, org_id, access = claims["sub"], claims.get("org"), claims.get("access")
+    if access not in (None, _READ):
+        raise Unauthenticated("Invalid token")  # of a later version: less than what we know
+    read_only = access == _READ
     if subject.startswith("org_") and org_id is None:
-        return Caller(subject)
+        return Caller(subject, read_only=read_only)
     if subject.startswith("app_") and isinstance(org_id, str) and org_id.startswith("org_"):
-        return Caller(org_id, subject)
+        return Caller(org_id, subject, read_only)
     raise Unauthenticated("Invalid token")
 
 
@@ -140,8 +186,10 @@ def _expiry_us(claims: dict[str, Any]) -> int:
     return expires_s * 1_000_000
 
 
-def _sign(key: bytes, claims: dict[str, str], at_us: int, valid_s: int) -> str:
+def _sign(key: bytes, claims: dict[str, str], at_us: int, valid_s: int, read_only: bool) -> str:
     at_s = at_us // 1_000_000
+    if read_only:
+        claims = {**claims, "access": _READ}
     times = {"iat": at_s, "nbf": at_s, "exp": at_s + valid_s}
     return jwt.encode({"iss": _ISSUER, **times, **claims}, key, algorithm=_ALGORITHM)
 

@@ -191,8 +191,12 @@ class MemoryStore:
 
     # --- resources --------------------------------------------------------------------------
 
-    def _of(self, kind: type[R], scope: str) -> list[R]:
-        found = [r for r in self.resources.values() if isinstance(r, kind) and r.scope == scope]
+    def _of(self, kind: type[R], scope: str | None) -> list[R]:
+        found = [
+            resource
+            for resource in self.resources.values()
+            if isinstance(resource, kind) and scope in (None, resource.scope)
+        ]
         return sorted(found, key=lambda resource: resource.id)
 
     def _with_ids(self, kind: type[R], ids: Iterable[str]) -> list[R]:
@@ -449,7 +453,7 @@ class MemoryStore:
                 yield message.id
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
-    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
+    async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         return _page(self._of(kind, scope), lambda resource: resource.id, ("", LAST), page)
 
 

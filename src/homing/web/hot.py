@@ -67,6 +67,7 @@ class CreateMessage:
                 length = value.decode("latin-1")
         caller = authenticate(service, authorization)
         caller.must_be_org()
+        caller.must_write()
         if not is_plain_name(app):
             raise NotFound("there is nothing with this app id")
         query = _QUERIES.get(scope["query_string"]) or decode_query(

@@ -94,6 +94,8 @@ class Operation:
     deprecated: bool = False
     #: whether the reply to a POST is kept for its repeat
     keeps_reply: bool = True
+    #: its answer has a secret: not for a token that may only read, and kept for a repeat sealed
+    tells_secret: bool = False
     content_types: tuple[str, ...] = ("application/json",)
 
 

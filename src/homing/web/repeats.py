@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
 
 from homing.core.errors import Conflict
 from homing.core.ports import Store
 from homing.core.records import Reply, RequestKey
 from homing.web.operation import Answer, Streamed
+
+
+class Cover(NamedTuple):
+    """How the body of a reply is kept."""
+
+    put_on: Callable[[bytes], bytes]
+    take_off: Callable[[bytes], bytes]
+
+
+NO_COVER: Final = Cover(bytes, bytes)
 
 
 class Repeats:
@@ -24,6 +35,7 @@ class Repeats:
         at_us: int,
         work: Callable[[], Awaitable[Answer | Streamed]],
         is_kept: Callable[[], bool],
+        cover: Cover = NO_COVER,
     ) -> Answer | Streamed:
         """Do the work, or answer as it was answered before.
 
@@ -31,6 +43,7 @@ class Repeats:
             at_us: now; keys expire.
             work: the request.
             is_kept: after the work: whether it has stored the reply itself.
+            cover: for a reply that must not be stored as it is.
 
         Raises:
             Conflict: the key came with another body before.
@@ -39,25 +52,27 @@ class Repeats:
             await self._under_way[key.digest].wait()
         done = self._under_way[key.digest] = asyncio.Event()
         try:
-            earlier = await self._earlier(key, at_us)
+            earlier = await self._earlier(key, at_us, cover)
             if earlier is not None:
                 return earlier
             try:
                 answer = await work()
             except Conflict:
                 # Another process may have done the same request meanwhile.
-                earlier = await self._earlier(key, at_us)
+                earlier = await self._earlier(key, at_us, cover)
                 if earlier is None:
                     raise
                 return earlier
             if isinstance(answer, Answer) and not is_kept() and 200 <= answer.status < 300:
-                reply = Reply(status=answer.status, body=answer.body)
+                reply = Reply(status=answer.status, body=cover.put_on(answer.body))
                 await self._store.remember(key, reply, at_us=at_us)
             return answer
         finally:
             del self._under_way[key.digest]
             done.set()
 
-    async def _earlier(self, key: RequestKey, at_us: int) -> Answer | None:
+    async def _earlier(self, key: RequestKey, at_us: int, cover: Cover) -> Answer | None:
         reply = await self._store.recall(key, at_us=at_us)
-        return Answer(reply.status, reply.body) if isinstance(reply, Reply) else None
+        if not isinstance(reply, Reply):
+            return None
+        return Answer(reply.status, cover.take_off(reply.body))

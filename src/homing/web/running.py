@@ -8,6 +8,8 @@ from typing import Any
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
+from homing.core.records import RequestKey
+from homing.core.sealing import Sealed
 from homing.service.context import Service
 from homing.service.tokens import Caller
 from homing.web.operation import Answer, Call, Operation, Streamed
@@ -21,7 +23,7 @@ from homing.web.reading import (
     read_body,
     request_key,
 )
-from homing.web.repeats import Repeats
+from homing.web.repeats import NO_COVER, Cover, Repeats
 
 _NOBODY = Caller("")
 
@@ -48,6 +50,8 @@ class PathOperations:
             caller = authenticate(self._service, header(scope, b"authorization"))
             if operation.org_only:
                 caller.must_be_org()
+            if operation.method != "GET" or operation.tells_secret:
+                caller.must_write()
         check_path(scope["path_params"])
         query = QueryParams(scope["query_string"]).multi_items()
         call: Call[Any, Any] = Call(
@@ -75,7 +79,17 @@ class PathOperations:
             self._service.clock.now_us(),
             lambda: operation.handle(call),
             lambda: call.key_is_kept,
+            _sealing(self._service, call.key) if operation.tells_secret else NO_COVER,
         )
+
+
+def _sealing(service: Service, key: RequestKey) -> Cover:
+    """Keeps a reply sealed, for the repeats of this one request."""
+    place = f"reply/{key.digest.hex()}"
+    return Cover(
+        lambda body: service.seal(body.decode(), place).encode(),
+        lambda body: service.open(Sealed(body.decode()), place).encode(),
+    )
 
 
 async def respond(send: Send, answer: Answer | Streamed) -> None:

@@ -7,12 +7,20 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 import standardwebhooks
-from support.making import make_delivery, make_endpoint, make_message
+from support.making import (
+    SEALS,
+    make_delivery,
+    make_endpoint,
+    make_headers,
+    make_message,
+    make_secret,
+)
 
 from homing.core.ports import Request, Work
 from homing.core.resources import Endpoint, Secret
+from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle, generate_secret, parse_secret, sign
-from homing.dispatch.envelope import Envelopes, build_request, prepare
+from homing.dispatch.envelope import Envelope, Envelopes, build_request, prepare
 
 AT_US = 1_767_225_600_123_456
 AT_S = AT_US // 1_000_000
@@ -22,14 +30,24 @@ BODY = b'{"amount": 1}'
 
 
 def endpoint(**fields: object) -> Endpoint:
-    given = {"id": "ep_1", "url": "https://example.com/hook", "secrets": (Secret(key=SECRET),)}
+    given = {"id": "ep_1", "url": "https://example.com/hook", "secrets": (secret(SECRET),)}
+    if "headers" in fields:
+        fields["headers"] = make_headers("ep_1", fields["headers"])  # type: ignore[arg-type]
     return make_endpoint("app_1", **(given | fields))
+
+
+def secret(key: str, until_us: int | None = None) -> Secret:
+    return make_secret("ep_1", key, expires_at_us=until_us)
+
+
+def prepared(whose: Endpoint, style: HeaderStyle = HeaderStyle.WEBHOOK) -> Envelope:
+    return prepare(whose, style, "Homing/9", SEALS.open)
 
 
 def request_for(
     whose: Endpoint, style: HeaderStyle = HeaderStyle.WEBHOOK, at_us: int = AT_US
 ) -> Request:
-    return build_request(prepare(whose, style, "Homing/9"), "msg_1", BODY, at_us)
+    return build_request(prepared(whose, style), "msg_1", BODY, at_us)
 
 
 def test_a_request_says_what_it_is_and_who_signed_it() -> None:
@@ -55,16 +73,14 @@ def test_the_headers_can_have_svix_s_names() -> None:
 
 
 def test_every_secret_that_is_live_at_the_time_signs() -> None:
-    rotated = endpoint(
-        secrets=(Secret(key=SECRET), Secret(key=OLDER, expires_at_us=AT_US + 1_000_000))
-    )
+    rotated = endpoint(secrets=(secret(SECRET), secret(OLDER, AT_US + 1_000_000)))
     during = dict(request_for(rotated).headers)["webhook-signature"]
     after = dict(request_for(rotated, at_us=AT_US + 1_000_000).headers)["webhook-signature"]
     assert (len(during.split(" ")), len(after.split(" "))) == (2, 1)
 
 
 def test_without_a_live_secret_there_is_no_request() -> None:
-    lapsed = endpoint(secrets=(Secret(key=SECRET, expires_at_us=AT_US),))
+    lapsed = endpoint(secrets=(secret(SECRET, AT_US),))
     with pytest.raises(ValueError, match="at least one live secret"):
         request_for(lapsed)
 
@@ -127,12 +143,38 @@ def test_of_two_headers_that_differ_in_case_only_one_is_sent() -> None:
 )
 def test_a_header_that_could_break_the_request_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="expected a header that HTTP allows"):
-        prepare(endpoint(headers=headers), HeaderStyle.WEBHOOK, "Homing/9")
+        prepared(endpoint(headers=headers))
 
 
 def test_a_secret_that_cannot_be_used_says_why() -> None:
     with pytest.raises(ValueError, match="expected 24 to 75 bytes"):
-        prepare(endpoint(secrets=(Secret(key="whsec_"),)), HeaderStyle.WEBHOOK, "Homing/9")
+        prepared(endpoint(secrets=(secret("whsec_"),)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"secrets": (make_secret("ep_2", SECRET),)}, "the secret cannot be opened: .* damaged"),
+        (
+            {"secrets": (make_secret("ep_1", SECRET, seals=Seals("another secret")),)},
+            "the secret cannot be opened: .* HOMING_SECRET_PREVIOUS",
+        ),
+    ],
+)
+def test_without_the_key_that_sealed_it_a_secret_signs_nothing(
+    fields: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint) as error:
+        prepared(endpoint(**fields))
+    assert len(str(error.value)) <= 200  # as much as is kept of it
+    assert SECRET not in str(error.value)
+
+
+def test_a_header_that_was_sealed_for_another_is_not_sent() -> None:
+    sealed = make_headers("ep_1", {"authorization": "Bearer t"})
+    swapped = msgspec.structs.replace(endpoint(), headers={"x-shown": sealed["authorization"]})
+    with pytest.raises(ValueError, match="the header 'x-shown' cannot be opened"):
+        prepared(swapped)
 
 
 def test_a_url_that_cannot_be_dialled_is_left_for_the_sender_to_complain_about() -> None:
@@ -140,14 +182,14 @@ def test_a_url_that_cannot_be_dialled_is_left_for_the_sender_to_complain_about()
 
 
 def test_an_envelope_is_remembered_until_its_endpoint_changes() -> None:
-    envelopes = Envelopes(HeaderStyle.WEBHOOK, "Homing/9")
+    envelopes = Envelopes(HeaderStyle.WEBHOOK, "Homing/9", SEALS.open)
     before = endpoint()
     message = make_message(payload=BODY)
     work = Work(make_delivery(), message, before)
     changed = Work(
         make_delivery(),
         message,
-        msgspec.structs.replace(before, version=before.version + 1, headers={"X-New": "1"}),
+        endpoint(version=before.version + 1, headers={"X-New": "1"}),
     )
     assert envelopes(work, AT_US) == envelopes(work, AT_US)
     assert ("X-New", "1") not in envelopes(work, AT_US).headers

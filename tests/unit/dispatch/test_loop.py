@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
-from support.making import ORG_ID, SECOND_US
+from support.making import ORG_ID, SEALS, SECOND_US
 from support.scripted import OK, status
 from support.world import LIMITS, World, make_world, running
 
@@ -32,6 +32,7 @@ def service_of(world: World) -> Service:
         intake=world.intake,
         journal=world.journal,
         tokens=None,  # type: ignore[arg-type]
+        seals=SEALS,
         wake=world.dispatcher.wake,
     )
 

@@ -84,3 +84,74 @@ def test_what_is_remembered_has_a_bound() -> None:
         tokens._verified[f"token {number}"] = (Caller("org_1"), 0)
     tokens.verify(sign_org_token(SECRET, at_us=START_US), at_us=START_US)
     assert len(tokens._verified) == 1
+
+
+def test_a_token_that_may_only_read_says_so() -> None:
+    tokens = Tokens(SECRET)
+    org = sign_org_token(SECRET, at_us=START_US, org_id="org_1", read_only=True)
+    app = tokens.sign_app_token("org_1", "app_1", at_us=START_US, read_only=True)
+    assert tokens.verify(org, at_us=START_US) == Caller("org_1", read_only=True)
+    assert tokens.verify(app, at_us=START_US) == Caller("org_1", "app_1", read_only=True)
+    for token in (org, app):
+        with pytest.raises(Forbidden):
+            tokens.verify(token, at_us=START_US).must_write()
+    Caller("org_1").must_write()
+
+
+@pytest.mark.parametrize("access", ["write", "", 1, ["read"], False])
+def test_an_access_that_is_not_known_is_refused_and_not_taken_for_more(access: object) -> None:
+    tokens = Tokens(SECRET)
+    claims = {"exp": 4_000_000_000, "sub": "org_1", "access": access}
+    with pytest.raises(Unauthenticated):
+        tokens.verify(jwt.encode(claims, tokens._key, algorithm="HS256"), at_us=START_US)
+
+
+def test_a_token_of_a_previous_secret_is_good_and_new_ones_are_signed_with_the_present() -> None:
+    former = sign_org_token(SECRET, at_us=START_US)
+    rotated = Tokens("the next secret", previous=[SECRET])
+    assert rotated.verify(former, at_us=START_US) == Caller(DEFAULT_ORG_ID)
+    new = rotated.sign_app_token("org_1", "app_1", at_us=START_US)
+    with pytest.raises(Unauthenticated):
+        Tokens(SECRET).verify(new, at_us=START_US)
+
+
+SVIX_SECRET = "x" * 32
+SVIX_CLAIMS = {
+    "iss": "svix-server",
+    "sub": "org_23rb8YdGqMT0qIzpgGwdXfHirMu",
+    "iat": START_US // 1_000_000,
+    "nbf": START_US // 1_000_000,
+    "exp": START_US // 1_000_000 + 60,
+}
+
+
+def test_svix_s_own_tokens_are_good_when_its_secret_is_given() -> None:
+    tokens = Tokens(SECRET, svix_secret=SVIX_SECRET)
+    org = jwt.encode(SVIX_CLAIMS, SVIX_SECRET, algorithm="HS256")
+    portal = {**SVIX_CLAIMS, "org": SVIX_CLAIMS["sub"], "sub": "app_1"}
+    app = jwt.encode(portal, SVIX_SECRET, algorithm="HS256")
+    assert tokens.verify(org, at_us=START_US) == Caller(DEFAULT_ORG_ID)
+    assert tokens.verify(app, at_us=START_US) == Caller(DEFAULT_ORG_ID, "app_1")
+    with pytest.raises(Unauthenticated, match="expired"):
+        tokens.verify(org, at_us=START_US + 60_000_000)
+    with pytest.raises(Unauthenticated):
+        Tokens(SECRET).verify(org, at_us=START_US)
+
+
+@pytest.mark.parametrize(
+    ("claims", "secret", "algorithm"),
+    [
+        ({"iss": "homing"}, SVIX_SECRET, "HS256"),
+        ({"iss": None}, SVIX_SECRET, "HS256"),
+        ({}, "y" * 32, "HS256"),
+        ({}, SVIX_SECRET * 2, "HS512"),
+        ({}, None, "none"),
+    ],
+)
+def test_of_svix_s_secret_nothing_but_its_own_tokens_is_taken(
+    claims: dict[str, object], secret: str | None, algorithm: str
+) -> None:
+    given = {name: value for name, value in (SVIX_CLAIMS | claims).items() if value is not None}
+    token = jwt.encode(given, secret, algorithm=algorithm)
+    with pytest.raises(Unauthenticated):
+        Tokens(SECRET, svix_secret=SVIX_SECRET).verify(token, at_us=START_US)

@@ -105,10 +105,18 @@ class PostgresResources:
         )
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
-    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
+    async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         low, high = cut("", LAST, page)
-        name = "list_resources_descending" if page.descending else "list_resources"
-        rows = await self._database.query(name, kind.kind, scope, low, high, page.limit)
+        name = "list_all_resources" if scope is None else "list_resources"
+        of = () if scope is None else (scope,)
+        rows = await self._database.query(
+            f"{name}_descending" if page.descending else name,
+            kind.kind,
+            *of,
+            low,
+            high,
+            page.limit,
+        )
         return [_resource(kind, row) for row in rows]
 
 

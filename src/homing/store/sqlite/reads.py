@@ -160,10 +160,11 @@ def by_ids(db: sqlite3.Connection, kind: type[R], ids: Sequence[str]) -> list[R]
     return [_resource(kind, *row) for row in db.execute(_SQL["resources_by_ids"], which)]
 
 
-def list_resources(db: sqlite3.Connection, kind: type[R], scope: str, page: Page) -> list[R]:
+def list_resources(db: sqlite3.Connection, kind: type[R], scope: str | None, page: Page) -> list[R]:
     low, high = cut("", LAST, page)
     which = {"kind": kind.kind, "scope": scope, "low": low, "high": high, "limit": page.limit}
-    return [_resource(kind, *row) for row in db.execute(_listing("list_resources", page), which)]
+    name = "list_all_resources" if scope is None else "list_resources"
+    return [_resource(kind, *row) for row in db.execute(_listing(name, page), which)]
 
 
 def recall(db: sqlite3.Connection, key: RequestKey, at_us: int) -> Reply | Message | None:

@@ -233,5 +233,5 @@ class SqliteStore:
         return await self._browse(reads.misfits, span, limit)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
-    async def list(self, kind: type[R], scope: str, page: Page) -> list[R]:
+    async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         return await self._read(reads.list_resources, kind, scope, page)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from homing.core.errors import NotFound
 from homing.service import applications
 from homing.service.messages import ensure_application
+from homing.service.tokens import APP_TOKEN_S
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
 from homing.web.wire import NoQuery, Wire
 
 _TAG = "Authentication"
+
+Capability = Literal[
+    "ViewBase",
+    "ViewEndpointSecret",
+    "ManageEndpointSecret",
+    "ManageTransformations",
+    "CreateAttempts",
+    "ManageEndpoint",
+]
+#: what a token for an application may do; the second of them includes to view the secret, and
+#: there are no transformations to manage
+_ALL = frozenset({"ManageEndpoint", "ManageEndpointSecret", "CreateAttempts"})
 
 
 class AppPortalAccessIn(Wire, kw_only=True):
@@ -19,10 +34,23 @@ class AppPortalAccessIn(Wire, kw_only=True):
 
     application: ApplicationIn | None = None
     feature_flags: list[str] | None = None
+    #: how long it is valid, seconds; 28 days unless given
+    expiry: Annotated[int, Meta(ge=3_600, le=APP_TOKEN_S)] | None = None
+    capabilities: list[Capability] | None = None
+    read_only: bool | None = None  # the older SDKs' name of capabilities: ["ViewBase"]
+
+    def may_only_read(self) -> bool:
+        """Whether less was asked for than all that a token for an application may do.
+
+        There is nothing in between: whoever names capabilities, and not all, gets the smaller.
+        """
+        if self.capabilities is not None:
+            return not _ALL.issubset(self.capabilities)
+        return bool(self.read_only)
 
 
 class AppPortalAccessOut(Wire, kw_only=True):
-    """A token for one application, valid for 28 days, and the address of this server for it."""
+    """A token for one application, and the address of this server for it."""
 
     url: str
     token: str
@@ -30,12 +58,19 @@ class AppPortalAccessOut(Wire, kw_only=True):
 
 async def _grant(call: Call[Any, Any]) -> Answer:
     app = call.path["app_id"]
-    if call.body is not None and call.body.application is not None:
+    asked: AppPortalAccessIn = call.body or AppPortalAccessIn()
+    if asked.application is not None:
         try:
             await applications.find_application(call.service, call.caller, app)
         except NotFound:
-            await ensure_application(call.service, call.caller, app, call.body.application.draft())
-    token = await applications.application_token(call.service, call.caller, app)
+            await ensure_application(call.service, call.caller, app, asked.application.draft())
+    token = await applications.application_token(
+        call.service,
+        call.caller,
+        app,
+        valid_s=asked.expiry or APP_TOKEN_S,
+        read_only=asked.may_only_read(),
+    )
     # There is no portal to link to: this is the server that the token is good for.
     return answer(200, AppPortalAccessOut(url=f"{call.base_url}/#key={token}", token=token))
 

@@ -6,11 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from homing.core.signature import public_key
 from homing.service import endpoints
-from homing.service.headers import SENSITIVE
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
-from homing.web.operations.endpoints import ONE, TAG, SecretText, find_named, names_of
+from homing.web.operations.endpoints import ONE, TAG, SecretText, names_of
 from homing.web.wire import (
     NoQuery,
     Wire,
@@ -57,10 +55,11 @@ class EndpointHeadersOut(Wire, kw_only=True):
     "Get what receivers verify with; of an ed25519 pair the public key",
     tag=TAG,
     answers={200: EndpointSecretOut},
+    tells_secret=True,
 )
 async def get_secret(call: Call[NoQuery, None]) -> Answer:
-    endpoint = await find_named(call)
-    return answer(200, EndpointSecretOut(key=public_key(endpoint.secrets[0].key)))
+    key = await endpoints.verifying_key(call.service, call.caller, *names_of(call))
+    return answer(200, EndpointSecretOut(key=key))
 
 
 @operation(
@@ -71,18 +70,19 @@ async def get_secret(call: Call[NoQuery, None]) -> Answer:
     tag=TAG,
     body=EndpointSecretRotateIn,
     answers={200: EndpointSecretOut},
+    tells_secret=True,
 )
 async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Answer:
     # Svix's server answers 204 with nothing; its newest SDK reads the key, the others ignore it.
     grace_s = call.body.grace_period_seconds
-    endpoint = await endpoints.rotate_secret(
+    key = await endpoints.rotate_secret(
         call.service,
         call.caller,
         *names_of(call),
         key=call.body.key,
         grace_s=86_400 if grace_s is None else grace_s,
     )
-    return answer(200, EndpointSecretOut(key=public_key(endpoint.secrets[0].key)))
+    return answer(200, EndpointSecretOut(key=key))
 
 
 @operation(
@@ -94,9 +94,7 @@ async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Answer:
     answers={200: EndpointHeadersOut},
 )
 async def get_headers(call: Call[NoQuery, None]) -> Answer:
-    headers = (await find_named(call)).headers
-    shown = {name: value for name, value in headers.items() if name.lower() not in SENSITIVE}
-    hidden = [name for name in headers if name not in shown]
+    shown, hidden = await endpoints.shown_headers(call.service, call.caller, *names_of(call))
     return answer(200, EndpointHeadersOut(headers=shown, sensitive=hidden))
 
 

@@ -216,6 +216,11 @@ SELECT version, document FROM resources WHERE kind = $1 AND id = ANY ($2::text[]
 SELECT version, document FROM resources
 WHERE kind = $1 AND scope = $2 AND id >= $3 AND id < $4 ORDER BY id ASC LIMIT $5;
 
+-- name: list_all_resources
+-- Of every scope.
+SELECT version, document FROM resources
+WHERE kind = $1 AND id >= $2 AND id < $3 ORDER BY id ASC LIMIT $4;
+
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING RETURNING id;

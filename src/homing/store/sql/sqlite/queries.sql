@@ -115,6 +115,12 @@ SELECT document, version FROM resources
 WHERE kind = :kind AND scope = :scope AND id >= :low AND id < :high
 ORDER BY id ASC LIMIT :limit;
 
+-- name: list_all_resources
+-- Of every scope.
+SELECT document, version FROM resources
+WHERE kind = :kind AND id >= :low AND id < :high
+ORDER BY id ASC LIMIT :limit;
+
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document)
 VALUES (:kind, :scope, :id, :uid, :version, :document);
