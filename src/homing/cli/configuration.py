@@ -68,6 +68,14 @@ def _with_kept_secret(settings: Settings, make_secret: bool) -> Settings:
     path = Path(f"{database}.secret")
     if not make_secret and (database is None or not path.exists()):
         return settings
+    if database is not None and database.exists() and not path.exists():
+        # A new one would open nothing of what the old one sealed.
+        raise ConfigError(
+            [
+                f"{path}: there is no such file, but a database beside it; restore it, or set "
+                "HOMING_SECRET to the one that the database was made with"
+            ]
+        )
     text = _new_secret() if database is None else keep_secret(path)
     return dataclasses.replace(settings, secret=SecretText(text))
 

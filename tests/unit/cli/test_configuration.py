@@ -56,6 +56,16 @@ def test_an_empty_secret_file_is_not_taken_for_a_secret(tmp_path: Path) -> None:
         load_settings()
 
 
+def test_no_second_secret_is_made_for_a_database_that_was_made_with_another(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "homing.db").touch()
+    with pytest.raises(ConfigError, match="restore it, or set HOMING_SECRET"):
+        load_settings()
+    assert not load_settings(make_secret=False).secret
+    assert [p.name for p in tmp_path.iterdir()] == ["homing.db"]
+
+
 def test_a_file_in_the_folder_is_read_and_the_command_line_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
