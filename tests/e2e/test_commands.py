@@ -54,6 +54,9 @@ async def test_applications_endpoints_and_event_types_are_made_changed_and_remov
     assert "Money back" in await person.types("event-type", "get", "refund.created")
     assert [e["name"] for e in await person.asks("event-type", "list")] == ["refund.created"]
 
+    refused = await person.types("endpoint", "create", "shop", "http://10.0.0.1/", code=2)
+    assert "url: expected a public address" in refused
+    assert "HOMING_EGRESS_ALLOW" in refused
     url = "http://127.0.0.1:1/hook"
     endpoint = await person.asks(
         "endpoint", "create", "shop", url, "--event-type", "refund.created"

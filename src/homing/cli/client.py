@@ -103,14 +103,16 @@ def _complaint(answer: httpx.Response) -> str:
     except ValueError:
         detail = answer.text[:200]
     if isinstance(detail, list):
-        detail = "; ".join(
-            f"{'.'.join(str(part) for part in one.get('loc', []))}: {one.get('msg')}"
-            for one in detail
-        )
+        detail = "; ".join(f"{_place(one.get('loc', []))}: {one.get('msg')}" for one in detail)
     hint = ""
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         hint = ". Is HOMING_TOKEN (or HOMING_SECRET) the one of that server?"
     return f"{detail or answer.reason_phrase} (status {answer.status_code}){hint}"
+
+
+def _place(loc: list[Any]) -> str:
+    """Which field it is about; that it was in the body is no news."""
+    return ".".join(str(part) for part in loc if part != "body")
 
 
 def connect(server_url: str | None, token: str | None) -> Api:
