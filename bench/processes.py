@@ -186,6 +186,7 @@ class Receiver:
             text=True,
         )
         assert self._process.stdout is not None
+        self.pid = self._process.pid
         self.port = int(self._process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -291,6 +292,13 @@ def usage(pids: Sequence[int]) -> Usage:
             cpu_s += (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
             resident += int(fields[21]) * _PAGE_BYTES
     return Usage(cpu_s, resident)
+
+
+def machine_cpu_s() -> float:
+    """Processor time that the whole machine has spent working, seconds (proc_stat(5))."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, fields)
+    return (user + nice + system + irq + softirq) / _TICKS_PER_S
 
 
 def with_descendants(pid: int) -> list[int]:

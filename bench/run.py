@@ -120,7 +120,8 @@ class Run:
                 "/s",
                 must=5_000,
                 aim=10_000,
-                detail=f"{figures.deliveries:,} messages, 128 connections",
+                detail=f"{figures.deliveries:,} messages, 128 connections; "
+                f"others busy on {figures.strangers:.2f} cores",
             )
             self._costs(store, figures)
 

@@ -22,6 +22,7 @@ from bench.processes import (
     Setup,
     Usage,
     homing,
+    machine_cpu_s,
     running,
     token,
     usage,
@@ -57,6 +58,8 @@ class Figures(msgspec.Struct, kw_only=True):
     commits: float  #: per delivery
     round_trips: float  #: per delivery
     resident_bytes: int
+    #: cores that processes of others were busy on meanwhile: above 0.1 the figures are not ours
+    strangers: float = 0.0
     #: publisher's first byte to the receiver's last, and 202 to receipt, milliseconds
     p50_ms: float = 0.0
     p99_ms: float = 0.0
@@ -164,9 +167,13 @@ class Stage:
     def measure(self, count: int, *, rate: float = 0.0, connections: int = _CONNECTIONS) -> Figures:
         """Publish `count` messages and wait until all is recorded."""
         before = self._counts()
+        machine_s, began_s = machine_cpu_s(), time.monotonic()
+        receiving = usage([self.receiver.pid])
         report = self.finish(self.send(count, rate=rate, connections=connections))
         ended_s = time.monotonic()
         service, server, counts = self._counts()
+        ours_s = (service - before[0]).cpu_s + (server - before[1]).cpu_s + report.cpu_s
+        ours_s += (usage([self.receiver.pid]) - receiving).cpu_s
         deliveries = count * self.endpoints
         self._last = report
         return Figures(
@@ -177,6 +184,7 @@ class Stage:
             commits=(counts["commits"] - before[2]["commits"]) / deliveries,
             round_trips=(counts["round_trips"] - before[2]["round_trips"]) / deliveries,
             resident_bytes=service.resident_bytes,
+            strangers=max(machine_cpu_s() - machine_s - ours_s, 0) / (time.monotonic() - began_s),
         )
 
     def check(self, figures: Figures | None = None) -> None:
