@@ -155,8 +155,8 @@ class Settings:
     )
     backlog_max: int = knob(
         0,
-        "Unfinished deliveries above which new messages are refused with 503; 0: no limit, since "
-        "what is waiting is on disk and costs little.",
+        "Deliveries due or under way above which new messages are refused with 503; those that are "
+        "parked or due later do not count. 0: no limit: what is due is on disk and costs little.",
         low=0,
         high=10**9,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from support.scripted import status
 from support.world import LIMITS, make_world, running
 
 from homing.core.errors import Unavailable
@@ -18,7 +19,9 @@ async def test_the_door_closes_over_the_limit_and_opens_when_work_is_done() -> N
         held = world.sender.hold()
         messages = [await world.send() for _ in range(11)]
         await gate.look()
-        with pytest.raises(Unavailable, match="11 deliveries are unfinished and the limit is 10"):
+        with pytest.raises(
+            Unavailable, match="11 deliveries are due or under way and the limit is 10"
+        ):
             await world.send()
         held.set()
         await world.settle()
@@ -26,4 +29,17 @@ async def test_the_door_closes_over_the_limit_and_opens_when_work_is_done() -> N
         await world.send()
         for message in messages:
             assert (await world.delivery(message)).state == "delivered"
+        await world.settle()
+
+
+async def test_what_is_parked_or_due_later_does_not_close_the_door() -> None:
+    async with running(make_world(lambda _: status(500))) as world:
+        await world.begin(2)
+        await world.change_endpoint(world.endpoints[0], disabled=True, disabled_reason="by ann")
+        gate = Gate(world.store, world.clock, world.intake, backlog_max=10)
+        for _ in range(20):
+            await world.send()
+        await world.settle()
+        await gate.look()
+        await world.send()
         await world.settle()
