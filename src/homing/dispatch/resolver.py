@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Final
 
-#: addresses of one name that are looked at
-_ADDRESSES_MAX: Final = 16
+#: addresses that one name may have. A longer answer is refused, not cut: what is judged must be
+#: all of it. Large services give some sixteen.
+_ADDRESSES_MAX: Final = 64
 
 
 class Resolver:
@@ -76,7 +77,11 @@ class Resolver:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _look_up(self, host: str) -> tuple[str, ...]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, host)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, self._ask, host)
+        if len(found) > _ADDRESSES_MAX:
+            raise socket.gaierror(f"more than {_ADDRESSES_MAX} addresses")
+        return found
 
     def _asked(self, host: str, task: asyncio.Task[tuple[str, ...]]) -> None:
         del self._asking[host]
@@ -90,7 +95,7 @@ class Resolver:
 def ask_system(host: str) -> tuple[str, ...]:
     """What the system says; may take as long as the name server likes."""
     answer = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in answer))[:_ADDRESSES_MAX]
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in answer))
 
 
 def is_numeric(host: str) -> bool:

@@ -107,6 +107,21 @@ async def test_a_name_is_asked_once_for_each_connection_so_that_nothing_changes_
     assert asked == ["toctou.example"]
 
 
+async def test_a_bad_address_does_not_hide_at_the_end_of_a_long_answer(
+    receiver: Receiver,
+) -> None:
+    url = receiver.url(host="long.example")
+    loopback = [f"127.0.0.{number}" for number in range(1, 255)]
+    last_is_bad = answering((*loopback[:63], "10.0.0.1"))
+    assert is_blocked(await send_once(url, Egress([LOOPBACK]), resolver=last_is_bad))
+    too_long = answering((*loopback[:64], "10.0.0.1"))
+    outcome = await send_once(url, Egress([LOOPBACK]), resolver=too_long)
+    assert outcome.reason is Reason.DNS_FAILED
+    longest = answering(tuple(loopback[:64]))
+    assert (await send_once(url, Egress([LOOPBACK]), resolver=longest)).reason is Reason.OK
+    assert receiver.connections == 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "[::ffff:127.0.0.1]", "own"])
 async def test_our_own_port_is_not_dialled_on_any_address_of_this_machine(
     receiver: Receiver, host: str
