@@ -41,7 +41,7 @@ class Reason(StrEnum):
     RESET = "reset"  #: the connection ended before the response was complete
     GARBAGE = "garbage"  #: not HTTP
     URL_INVALID = "url_invalid"
-    SIGN_FAILED = "sign_failed"  #: our own side: no usable key
+    SIGN_FAILED = "sign_failed"  #: our own side: no usable key, or none that opens
     NO_OUTCOME = "no_outcome"  #: the lease ran out and nobody said what came of it
 
 
