@@ -19,13 +19,16 @@ from support.receiver import Receiver, respond
 class Person:
     """Types commands in a folder where `homing serve` runs."""
 
-    def __init__(self, folder: Path, homing: Homing) -> None:
+    def __init__(self, folder: Path, homing: Homing, **settings: str) -> None:
         self._folder = folder
+        self._settings = settings
         self.url = homing.url
 
     async def types(self, *words: str, code: int = 0) -> str:
         """What a command prints; it must end with this code."""
-        found, out, err = await run(self._folder, *words, listen=self.url.removeprefix("http://"))
+        found, out, err = await run(
+            self._folder, *words, listen=self.url.removeprefix("http://"), **self._settings
+        )
         assert found == code, f"{' '.join(words)} ended with {found}: {out}{err}"
         assert "Traceback" not in err
         return out if code != 2 else err
@@ -252,6 +255,46 @@ async def test_bad_input_is_one_sentence_and_exit_code_2(
     assert (code, out) == (2, "")
     assert complaint in err.replace("\n", " ")
     assert "Traceback" not in err
+
+
+async def test_a_secret_is_followed_by_another_and_the_doctor_says_what_is_left_to_do(
+    tmp_path: Path,
+) -> None:
+    former, present = "the former secret of the tests", "the present secret of the tests"
+
+    async def secrets_finding(**settings: str) -> tuple[int, dict[str, Any]]:
+        code, out, err = await run(tmp_path, "doctor", "--json", **settings)
+        assert code in (0, 1), err
+        (found,) = [one for one in json.loads(out) if one["check"] == "secrets"]
+        return code, found
+
+    async with serving(tmp_path, secret=former) as homing:
+        made = Person(tmp_path, homing, secret=former)
+        await made.types("application", "create", "The Shop", "--uid", "shop")
+        endpoint = await made.asks("endpoint", "create", "shop", "http://127.0.0.1:1/hook")
+    _, fine = await secrets_finding(secret=former)
+    assert (fine["is_fine"], fine["saw"]) == (True, "1 endpoints, sealed with the present secret")
+    code, lost = await secrets_finding(secret=present)
+    assert (code, lost["is_fine"]) == (1, False)
+    assert endpoint["id"] in lost["saw"]
+    both = {"secret": present, "secret_previous": former}
+    _, left = await secrets_finding(**both)
+    assert "homing secrets reseal" in left["mend"]
+    code, out, _ = await run(tmp_path, "secrets", "reseal", secret=present)
+    assert (code, endpoint["id"] in out) == (1, True)
+
+    code, out, err = await run(tmp_path, "secrets", "reseal", "--json", **both)
+    assert (code, json.loads(out)) == (0, {"present": 0, "resealed": [endpoint["id"]], "lost": []})
+    code, out, err = await run(tmp_path, "secrets", "reseal", secret=present)
+    assert (code, out) == (0, "sealed anew: 0 endpoints; were so already: 1\n"), err
+    assert (await secrets_finding(secret=present))[1]["is_fine"]
+
+
+async def test_a_token_for_reading_reads(person: Person) -> None:
+    token = (await person.types("token", "--read-only", "--days", "1")).strip()
+    assert await person.asks("application", "list", "--token", token) == []
+    refused = await person.types("application", "create", "x", "--token", token, code=2)
+    assert "may only read" in refused.replace("\n", " ")
 
 
 async def test_without_a_secret_and_a_token_a_command_says_what_to_do(tmp_path: Path) -> None:
