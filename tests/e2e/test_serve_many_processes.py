@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+import httpx
+import pytest
 from support.processes import audit, serving, shop
 from support.receiver import Receiver, respond
 
@@ -34,6 +36,17 @@ async def test_two_workers_share_one_socket_and_a_dead_one_is_replaced(tmp_path:
     assert accepted <= {r.headers["webhook-id"] for r in receiver.requests}
     assert (await audit(tmp_path))["balanced"]
     assert not Path(f"/proc/{second}").exists(), "no worker outlives its supervisor"
+
+
+async def test_workers_are_not_made_to_call_their_own_api(tmp_path: Path) -> None:
+    async with serving(tmp_path, "--workers", "2", listen="0.0.0.0:0") as homing:
+        port = homing.url.rpartition(":")[2]
+        homing.url = f"http://127.0.0.1:{port}"
+        async with shop(homing, tmp_path) as publisher:
+            for host in ("127.0.0.1", "127.1.2.3", "[::ffff:127.0.0.1]"):
+                with pytest.raises(httpx.HTTPStatusError, match="422"):
+                    await publisher.add_endpoint(f"http://{host}:{port}/metrics")
+            await publisher.add_endpoint("http://127.0.0.1:9/")
 
 
 async def test_workers_drain_when_their_supervisor_is_killed(tmp_path: Path) -> None:
