@@ -332,7 +332,8 @@ class Dispatcher:
         )
         self._settler.put(change)
         succeeded = outcome.reason is Reason.OK
-        self._health.observe(endpoint, ended_us, succeeded=succeeded)
+        if outcome.reason is not Reason.SIGN_FAILED:  # our own failure says nothing about it
+            self._health.observe(endpoint, ended_us, succeeded=succeeded)
         if succeeded and work.delivery.leases == 1:
             self._meters.received(ended_us - work.message.accepted_at_us)
 

@@ -12,7 +12,7 @@ from support.world import LIMITS, World, make_world, running
 
 from homing.core.errors import Conflict, NotFound, Unavailable
 from homing.core.lifecycle import DeadReason, State
-from homing.core.outcome import Reason
+from homing.core.outcome import Outcome, Reason
 from homing.core.ports import LogCursor, Request
 from homing.core.records import Change, RequestKey, Trigger
 from homing.core.resources import Application, Endpoint
@@ -285,6 +285,19 @@ async def test_nothing_but_failure_disables_an_endpoint_and_one_success_prevents
         (endpoint,) = await world.store.by_ids(Endpoint, [world.endpoints[0].id])
         assert endpoint.disabled
         assert "nothing but failures since" in (endpoint.disabled_reason or "")
+
+
+async def test_an_endpoint_is_not_disabled_because_we_cannot_sign_for_it() -> None:
+    async with running(make_world(lambda _: Outcome(reason=Reason.SIGN_FAILED))) as world:
+        await world.begin()
+        for _ in range(4):
+            await world.send()
+            await world.settle()
+            await world.health.flush()
+            world.clock.advance(2_000)  # disabled after 3,600 s
+        (endpoint,) = await world.store.by_ids(Endpoint, [world.endpoints[0].id])
+        assert not endpoint.disabled
+        assert await world.known_health() is None
 
 
 async def test_enabling_an_endpoint_forgets_how_long_it_had_failed() -> None:
