@@ -195,6 +195,8 @@ def request_key(
             scope["query_string"],
             key,
         ),
-        fingerprint=digest16(body),
+        # With the key, which is not stored and as a rule cannot be guessed: who has the database
+        # cannot try passwords that a body may have had against its fingerprint.
+        fingerprint=digest16(key, body),
         expires_at_us=service.clock.now_us() + lifetime_us,
     )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.making import FakeClock
 
 from homing.core.errors import Invalid, NotFound
+from homing.core.records import RequestKey
+from homing.service.context import Limits, Service
+from homing.service.tokens import Caller
 from homing.web.operations.attempts import AttemptsQuery
 from homing.web.operations.messages import MessageIn, MessagesQuery
-from homing.web.reading import check_path, decode_body, decode_query
+from homing.web.reading import check_path, decode_body, decode_query, request_key
 from homing.web.wire import microseconds
 
 
@@ -118,3 +123,16 @@ def test_a_raw_payload_is_not_changed_by_reading() -> None:
 def test_a_name_that_nothing_can_have_is_not_found(name: str) -> None:
     with pytest.raises(NotFound):
         check_path({"app_id": name})
+
+
+def test_a_request_s_fingerprint_cannot_be_tried_without_its_key() -> None:
+    service = cast(Service, SimpleNamespace(limits=Limits(), clock=FakeClock()))
+    scope = {"method": "POST", "path": "/api/v1/app", "query_string": b""}
+
+    def known_by(key: str, body: bytes) -> RequestKey:
+        return request_key(service, Caller("org_1"), scope, key, body)
+
+    first = known_by("once", b"{}")
+    assert known_by("once", b"{}") == first
+    assert known_by("once", b"{ }").fingerprint != first.fingerprint
+    assert known_by("twice", b"{}").fingerprint != first.fingerprint
