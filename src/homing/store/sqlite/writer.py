@@ -1,18 +1,20 @@
 """Group commit: writes that are asked for at the same time share one transaction of SQLite.
 
-One thread owns the writing connection. It takes everything that is queued, runs each job under a
-savepoint, commits once, and only then tells those who wait. A job that fails fails alone.
+The statements run on the event loop's own thread: beside it they would compete with it for the
+interpreter's lock at every row, which cost an eighth more processor time and three times the
+latency (measured). What may wait, for another process or for the disk, does so in a thread: the
+beginning and the end of each transaction. Only after the commit is anybody told. A job that fails
+fails alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -21,14 +23,9 @@ from homing.store.sqlite.errors import store_error
 
 T = TypeVar("T")
 
-#: how long a busy event loop keeps the interpreter's lock from the writing thread, seconds. Each
-#: statement asks for it about three times; with Python's 5 ms a saturated loop starved the writer
-#: (340 to 2,400 µs a message, 90 to 160 with this; bench/store.py --busy)
+#: how long a busy event loop keeps the interpreter's lock from a thread that has committed or
+#: read, seconds; Python's own 5 ms would be added to every commit
 _SWITCH_S = 0.0005
-#: while commits follow each other this closely, the next one waits for company, seconds
-_BUSY_S = 0.01
-#: how long it waits: a commit of few rows writes nearly as many pages as one of fifty
-_COMPANY_S = 0.001
 #: jobs in one transaction: bounds how long the write lock is kept from other processes
 _JOBS_MAX = 256
 
@@ -55,23 +52,22 @@ class _Job(Generic[T]):
 
 
 class Writer:
-    """Runs jobs on the one writing connection.
+    """Runs jobs on the one writing connection. Belongs to one event loop.
 
     Args:
         db: in autocommit mode (`isolation_level` None); closed by `close`.
-        inline: run each job at once on the calling thread, for simulation.
+        inline: run and commit each job at once, without a thread, for simulation.
     """
 
     def __init__(self, db: sqlite3.Connection, *, inline: bool = False) -> None:
         self.commits = 0
         self._db = db
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job[Any]] = deque()
         self._closed = False
-        self._thread = None if inline else threading.Thread(target=self._run, name="homing-writer")
+        self._pump: asyncio.Task[None] | None = None
+        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="homing-writer")
         if self._thread is not None:
             sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
-            self._thread.daemon = True  # a commit cut off by the end of the process never happened
-            self._thread.start()
 
     async def submit(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction; durable when this returns.
@@ -83,12 +79,14 @@ class Writer:
             raise Unavailable("the store is closed")
         job = _Job(work)
         if self._thread is None:
-            self._commit([job])
+            await self._transact([job], self._at_once)
             if job.error is not None:
                 raise job.error
             return job.result  # type: ignore[return-value]
         job.future = asyncio.get_running_loop().create_future()
-        self._jobs.put(job)
+        self._jobs.append(job)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._commit_all(), name="sqlite writer")
         return await job.future
 
     async def close(self) -> None:
@@ -96,55 +94,59 @@ class Writer:
         if self._closed:
             return
         self._closed = True
+        if self._pump is not None:
+            await asyncio.wait([self._pump])
         if self._thread is not None:
-            self._jobs.put(None)
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.shutdown)
         self._db.close()
 
-    def _run(self) -> None:
-        committed_at = 0.0
-        while (first := self._jobs.get()) is not None:
-            if time.monotonic() - committed_at < _BUSY_S:
-                time.sleep(_COMPANY_S)
-            group, ended = self._gather(first)
-            self._commit(group)
-            committed_at = time.monotonic()
-            _tell(group)
-            if ended:
-                return
+    async def _commit_all(self) -> None:
+        while self._jobs:
+            group: list[_Job[Any]] = []
+            await self._transact(group, self._in_thread)
+            for job in group:
+                job.tell()
 
-    def _gather(self, first: _Job[Any]) -> tuple[list[_Job[Any]], bool]:
-        """Everything that is queued by now; whether the end came with it."""
-        group = [first]
-        while len(group) < _JOBS_MAX:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                return group, True
-            group.append(job)
-        return group, False
+    async def _transact(
+        self, group: list[_Job[Any]], execute: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """Run the group, or, if it is empty, all that is queued once the transaction has begun.
 
-    def _commit(self, group: Sequence[_Job[Any]]) -> None:
+        Args:
+            execute: carries out a statement that may have to wait.
+        """
         db = self._db
         try:
-            db.execute("BEGIN IMMEDIATE")
+            await execute("BEGIN IMMEDIATE")
+            if not group:
+                self._gather(group)
             if len(group) == 1:  # as a rule: then there is nobody to keep its failure from
                 group[0].result = group[0].work(db)
             else:
                 for job in group:
                     self._attempt(job)
-            db.execute("COMMIT")
+            await execute("COMMIT")
             self.commits += 1
-        except BaseException as error:  # the thread must live: everyone is told instead
+        except BaseException as error:  # the pump must live: everyone is told instead
+            if not group:
+                self._gather(group)
             for job in group:
                 job.error = store_error(error) if isinstance(error, sqlite3.Error) else error
             if db.in_transaction:
-                with suppress(
-                    sqlite3.Error
-                ):  # if it stays open, the next BEGIN brings us back here
-                    db.execute("ROLLBACK")
+                # If it stays open, the next BEGIN brings us back here.
+                with suppress(sqlite3.Error):
+                    await execute("ROLLBACK")
+
+    def _gather(self, group: list[_Job[Any]]) -> None:
+        """Everything that is queued by now."""
+        while self._jobs and len(group) < _JOBS_MAX:
+            group.append(self._jobs.popleft())
+
+    async def _in_thread(self, statement: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.execute, statement)
+
+    async def _at_once(self, statement: str) -> None:
+        self._db.execute(statement)
 
     def _attempt(self, job: _Job[Any]) -> None:
         """Run one job; its failure undoes it alone.
@@ -162,19 +164,3 @@ class Writer:
             db.execute("ROLLBACK TO job")
             job.error = store_error(error) if isinstance(error, sqlite3.Error) else error
         db.execute("RELEASE job")
-
-
-def _tell(group: Sequence[_Job[Any]]) -> None:
-    """One wake-up per loop, however many wait on it."""
-    loops = {job.future.get_loop() for job in group if job.future is not None}
-    for loop in loops:
-        waiting = [job for job in group if job.future and job.future.get_loop() is loop]
-        try:
-            loop.call_soon_threadsafe(_tell_all, waiting)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            continue
-
-
-def _tell_all(jobs: Sequence[_Job[Any]]) -> None:
-    for job in jobs:
-        job.tell()
