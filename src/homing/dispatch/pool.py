@@ -17,7 +17,9 @@ class Idle(msgspec.Struct, frozen=True, kw_only=True):
     #: request written while the receiver closes is an attempt lost. An endpoint with more than a
     #: request per second keeps its connection anyway, and the others do not miss it.
     kept_s: float = 1.5
-    per_pool_max: int = 128
+    #: as many as one claim can put in flight to one endpoint: with fewer, a backlog opened a new
+    #: connection for most of its requests (a third of what they cost)
+    per_pool_max: int = 1_024
     total_max: int = 2_048
 
 
