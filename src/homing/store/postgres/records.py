@@ -151,7 +151,12 @@ class PostgresRecords:
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         low, high = span.half_open_bounds("msg_")
-        rows = await self._database.browse("misfits", low, high, limit)
+
+        async def compare(connection: Connection) -> list[Any]:
+            await self._database.fetch(connection, "compare_by_hash")
+            return await self._database.fetch(connection, "misfits", low, high, limit)
+
+        rows = await self._database.look(compare)
         return [Misfit(delivery=DeliveryId(row[0], row[1]), kind=row[2]) for row in rows]
 
 
