@@ -24,6 +24,7 @@ _ERRORS: Final = {
     401: HttpErrorOut,
     403: HttpErrorOut,
     404: HttpErrorOut,
+    405: HttpErrorOut,  # a name such as ".." in the path is another path to a client
     409: HttpErrorOut,
     413: HttpErrorOut,
     422: HTTPValidationError,

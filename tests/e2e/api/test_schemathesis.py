@@ -64,10 +64,13 @@ async def _schemathesis(served: Served, folder: Path, *options: str) -> None:
 
 
 async def test_drawn_requests_find_no_broken_promise(furnished: Served, tmp_path: Path) -> None:
-    await _schemathesis(furnished, tmp_path, "--phases", "fuzzing", "--max-examples", "3")
+    # The same draws each time: what gates a change must not depend on luck.
+    await _schemathesis(
+        furnished, tmp_path, "--phases", "fuzzing", "--max-examples", "3", "--seed", "7"
+    )
 
 
-@pytest.mark.slow
+@pytest.mark.explore
 async def test_many_drawn_requests_find_no_broken_promise(
     furnished: Served, tmp_path: Path
 ) -> None:
