@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import click
-import msgspec
 
 from homing.cli.database import with_store
 from homing.cli.output import note
-from homing.core.errors import ConfigError
 from homing.core.ports import LogCursor, LoggedEntry, Store
-from homing.core.records import LogEntry
-from homing.service.log_export import cursor_text, json_lines, log_pages, parse_cursor
+from homing.service.log_export import (
+    ParquetLog,
+    cursor_text,
+    json_lines,
+    log_pages,
+    parse_cursor,
+)
 
 #: more lines than any log has: everything
 _ALL: Final = 2**62
@@ -74,24 +77,5 @@ def _json_lines(output: str | None) -> tuple[_Write, Callable[[], None]]:
 
 
 def _parquet(output: str) -> tuple[_Write, Callable[[], None]]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ConfigError(
-            ["Parquet needs one more package: `pip install 'homing[parquet]'`"]
-        ) from error
-    columns = [
-        (field.name, pyarrow.int64() if field.type in (int, int | None) else pyarrow.string())
-        for field in msgspec.structs.fields(LogEntry)
-    ]
-    schema = pyarrow.schema([*columns, ("cursor", pyarrow.string())])
-    writer = pyarrow.parquet.ParquetWriter(output, schema)
-
-    def write(page: list[LoggedEntry]) -> None:
-        rows = [
-            {**msgspec.to_builtins(line.entry), "cursor": cursor_text(line.cursor)} for line in page
-        ]
-        writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
-
-    return write, writer.close
+    log = ParquetLog(output)
+    return log.write, log.close

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from io import BytesIO
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -77,29 +77,52 @@ def json_lines(page: Sequence[LoggedEntry]) -> bytes:
     )
 
 
-def parquet(pages: Sequence[Sequence[LoggedEntry]]) -> bytes:
-    """The lines as a Parquet file, one row group a page.
+class ParquetLog:
+    """Writes the delivery log as Parquet, one row group a page.
+
+    Args:
+        target: a path, or a binary file.
 
     Raises:
         ConfigError: pyarrow is not installed; says how to.
     """
-    try:
-        arrow = importlib.import_module("pyarrow")
-        writer_of = importlib.import_module("pyarrow.parquet").ParquetWriter
-    except ImportError as error:
-        text = "Parquet needs one more package: pip install 'homing[parquet]'"
-        raise ConfigError([text]) from error
-    fields = msgspec.structs.fields(LogEntry)
-    columns = [(f.name, arrow.int64() if _is_whole(f.type) else arrow.string()) for f in fields]
-    schema = arrow.schema([*columns, ("cursor", arrow.string())])
+
+    def __init__(self, target: str | IO[bytes]) -> None:
+        try:
+            self._arrow = importlib.import_module("pyarrow")
+            writer_of = importlib.import_module("pyarrow.parquet").ParquetWriter
+        except ImportError as error:
+            text = "Parquet needs one more package: `pip install 'homing[parquet]'`"
+            raise ConfigError([text]) from error
+        whole, text_type = self._arrow.int64(), self._arrow.string()
+        fields = msgspec.structs.fields(LogEntry)
+        columns = [(f.name, whole if _is_whole(f.type) else text_type) for f in fields]
+        self._schema = self._arrow.schema([*columns, ("cursor", text_type)])
+        self._writer = writer_of(target, self._schema)
+
+    def write(self, page: Sequence[LoggedEntry]) -> None:
+        """Append one page."""
+        rows = [
+            {**msgspec.to_builtins(line.entry), "cursor": cursor_text(line.cursor)} for line in page
+        ]
+        self._writer.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
+
+    def close(self) -> None:
+        """Write the footer: without it the file cannot be read."""
+        self._writer.close()
+
+
+def parquet(pages: Sequence[Sequence[LoggedEntry]]) -> bytes:
+    """The lines as a Parquet file in memory.
+
+    Raises:
+        ConfigError: as `ParquetLog`.
+    """
     buffer = BytesIO()
-    with writer_of(buffer, schema) as writer:
-        for page in pages:
-            rows = [
-                {**msgspec.to_builtins(line.entry), "cursor": cursor_text(line.cursor)}
-                for line in page
-            ]
-            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+    log = ParquetLog(buffer)
+    for page in pages:
+        log.write(page)
+    log.close()
     return buffer.getvalue()
 
 
