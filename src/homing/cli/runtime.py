@@ -8,8 +8,6 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from starlette.types import ASGIApp
-
 from homing import __version__
 from homing.core.journal import Journal
 from homing.core.ports import Store
@@ -32,7 +30,7 @@ from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
-from homing.web.app import create_app
+from homing.web.app import Api, create_api
 from homing.web.operations.health import Vitals
 
 _log = logging.getLogger("homing")
@@ -116,10 +114,10 @@ class Runtime:
         if self.settings.backlog_max:
             self._tasks.append(self._spawn("gate", self._gate().run()))
 
-    def make_app(self) -> ASGIApp:
+    def make_api(self) -> Api:
         """The API of this process."""
         watch_process(self.meters)
-        return create_app(self.service, vitals=self.vitals, metrics=self.meters.text)
+        return create_api(self.service, vitals=self.vitals, metrics=self.meters.text)
 
     def vitals(self) -> Vitals:
         """What this process knows of itself at the moment."""

@@ -154,9 +154,25 @@ class Intake:
             Conflict: a key was seen before with another body.
             Unavailable: nothing was stored, or it is not known whether it was; send it again.
         """
+        return await self.submit(org_id, application, draft, keys=keys, only_endpoint=only_endpoint)
+
+    def submit(
+        self,
+        org_id: str,
+        application: str,
+        draft: Draft,
+        *,
+        keys: tuple[RequestKey, ...] = (),
+        only_endpoint: str | None = None,
+    ) -> asyncio.Future[tuple[Message, bool]]:
+        """As `create_message`, without waiting; the future has what that returns or raises.
+
+        Raises:
+            Unavailable: nothing was stored.
+        """
         item = self._item(org_id, application, draft, keys, only_endpoint)
         self._submit([item])
-        return await item.result
+        return item.result
 
     async def create_messages(
         self,
