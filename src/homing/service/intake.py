@@ -246,20 +246,16 @@ class Intake:
             fanout = await self._fanout(item)
             if fanout is not None:
                 ready.append((item, fanout))
-        matched = [f.match(i.draft, i.only_endpoint) for i, f in ready]
-        reserved = self._reserve(matched)
         works: list[list[Work]] = []
         try:
             acceptances = []
-            left = reserved
-            for (item, fanout), endpoints in zip(ready, matched, strict=True):
-                acceptance, work = self._compose(item, fanout, endpoints, left)
-                left -= len(work)
-                acceptances.append(acceptance)
+            for item, fanout in ready:
+                work: list[Work] = []
                 works.append(work)
+                acceptances.append(self._compose(item, fanout, work))
             results = await self._store.accept(acceptances) if acceptances else []
         except BaseException:
-            self._release(reserved)
+            self._release(works)
             raise
         again: list[_Item] = []
         repeats: list[tuple[_Item, str]] = []
@@ -272,30 +268,30 @@ class Intake:
             else:
                 _answer(item, acceptance.message, result)
         # Before anything that can fail: the work has room reserved, and leases that run.
-        self._hand_over(works, reserved, acceptances, results)
+        self._hand_over(works, acceptances, results)
         await self._answer_repeats(repeats)
         return again
 
     def _hand_over(
         self,
         works: list[list[Work]],
-        reserved: int,
         acceptances: list[Acceptance],
         results: list[AcceptResult],
     ) -> None:
         """Give the dispatcher what was stored and born leased, and back the room that is left."""
         stored = [a for a, r in zip(acceptances, results, strict=True) if isinstance(r, Accepted)]
-        taken = [
-            one
-            for work, result in zip(works, results, strict=True)
-            if isinstance(result, Accepted)
-            for one in work
-        ]
+        taken: list[Work] = []
+        unused: list[list[Work]] = []
+        for work, result in zip(works, results, strict=True):
+            if isinstance(result, Accepted):
+                taken += work
+            else:
+                unused.append(work)
         deliveries = sum(len(a.deliveries) for a in stored)
         self._meters.batch("accept", len(acceptances))
         self._meters.accepted(len(stored), deliveries)
         if self._hands is not None:
-            self._hands.release(reserved - len(taken))
+            self._release(unused)
             self._hands.take(taken)
             if deliveries > len(taken):
                 self._hands.wake()
@@ -342,20 +338,19 @@ class Intake:
                 return endpoints
             page = Page(limit=_ENDPOINTS_PAGE, after=more[-1].id)
 
-    def _reserve(self, matched: Sequence[tuple[Endpoint, ...]]) -> int:
-        if self._hands is None:
-            return 0
-        return self._hands.reserve(sum(1 for found in matched for e in found if not e.disabled))
-
-    def _release(self, count: int) -> None:
+    def _release(self, works: Sequence[Sequence[Work]]) -> None:
         if self._hands is not None:
-            self._hands.release(count)
+            for work in works:
+                self._hands.release(work)
 
-    def _compose(
-        self, item: _Item, fanout: _Fanout, endpoints: tuple[Endpoint, ...], room: int
-    ) -> tuple[Acceptance, list[Work]]:
-        """The rows of one message; the deliveries that there is room for are born leased."""
+    def _compose(self, item: _Item, fanout: _Fanout, work: list[Work]) -> Acceptance:
+        """The rows of one message; the deliveries that there is room for are born leased.
+
+        Args:
+            work: what room was reserved for is added to it, one by one.
+        """
         draft = item.draft
+        endpoints = fanout.match(draft, item.only_endpoint)
         app_id = fanout.application.id
         at_us = self._journal.clock.now_us()
         message = Message(
@@ -371,7 +366,6 @@ class Intake:
             tags=draft.tags,
         )
         deliveries: list[Delivery] = []
-        work: list[Work] = []
         for endpoint in endpoints:
             delivery = newborn(
                 message_id=message.id,
@@ -380,13 +374,17 @@ class Intake:
                 at_us=at_us,
                 parked=parking_reason(endpoint),
             )
-            if delivery.state is State.WAITING and len(work) < room:
+            if (
+                delivery.state is State.WAITING
+                and self._hands is not None
+                and self._hands.reserve(fanout.application, endpoint)
+            ):
                 delivery = born_leased(
                     delivery, holder=self._journal.holder, until_us=at_us + self._lease_us
                 )
                 work.append(Work(delivery, message, endpoint))
             deliveries.append(delivery)
-        acceptance = Acceptance(
+        return Acceptance(
             message=message,
             deliveries=tuple(deliveries),
             entries=tuple(
@@ -396,7 +394,6 @@ class Intake:
             application_version=fanout.application.version,
             keys=self._keys(item, app_id, at_us),
         )
-        return acceptance, work
 
     def _keys(self, item: _Item, app_id: str, at_us: int) -> tuple[RequestKey, ...]:
         draft = item.draft

@@ -50,6 +50,7 @@ async def test_a_repeat_that_cannot_be_answered_costs_nobody_room_or_an_answer()
         await world.begin()
         create = world.intake.create_message
         app = world.application.id
+        rooms = world.room()
         await create(ORG_ID, app, DRAFT, keys=(KEY,))
         await world.settle()
         store.away = {"messages_by_ids"}
@@ -62,9 +63,7 @@ async def test_a_repeat_that_cannot_be_answered_costs_nobody_room_or_an_answer()
         assert not isinstance(other, BaseException)
         await world.settle()
         assert (await world.delivery(other[0])).state is State.DELIVERED
-        room = LIMITS.sends_max
-        assert world.dispatcher.reserve(room) == room
-        world.dispatcher.release(room)
+        assert world.room() == rooms
 
 
 async def test_an_answer_of_410_is_written_down_though_the_endpoint_cannot_be() -> None:
@@ -84,7 +83,7 @@ async def test_an_answer_of_410_is_written_down_though_the_endpoint_cannot_be() 
         assert (await world.delivery(message)).state is State.DELIVERED
 
 
-async def test_what_was_claimed_but_cannot_be_begun_is_given_back() -> None:
+async def test_what_cannot_be_begun_is_not_claimed() -> None:
     store = FailingStore()
     limits = msgspec.structs.replace(LIMITS, sends_max=1, unanswered_max=1)
     async with running(World(store, limits=limits)) as world:
