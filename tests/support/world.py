@@ -88,6 +88,23 @@ class World:
         self.endpoints.append(endpoint)
         return endpoint
 
+    async def add_tenant(
+        self, *, endpoint: dict[str, object] | None = None, **fields: object
+    ) -> Application:
+        """Another application, with one endpoint; fields of each."""
+        application = make_application(**fields)
+        await self.store.put(application)
+        await self.store.put(
+            make_endpoint(application.id, **(endpoint or {})), touch=application.id
+        )
+        return application
+
+    async def send_as(self, application: Application, payload: bytes = b"{}") -> Message:
+        """Publish for one application."""
+        draft = Draft(event_type="payment.captured", payload=payload)
+        message, _ = await self.intake.create_message(ORG_ID, application.id, draft)
+        return message
+
     async def change_endpoint(self, endpoint: Endpoint, **fields: object) -> Endpoint:
         """As the API would: over the present version."""
         (now,) = await self.store.by_ids(Endpoint, [endpoint.id])

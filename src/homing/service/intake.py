@@ -33,6 +33,9 @@ _COMMIT_MAX = 500
 #: of heavy traffic. More means that the database hangs, and memory is not where messages are kept
 _WAITING_BYTES_MAX = 64 * 1024 * 1024
 _ITEM_BYTES = 2_048
+#: one application may wait with more while it has fewer than so many times the bytes that are left
+#: (as places are shared, see dispatch/planner.py): alone it gets four fifths
+_WAITING_SHARE = 4
 #: how often a fan-out is computed again when the application keeps changing under it
 _TRIES_MAX = 8
 #: applications whose fan-out is remembered
@@ -124,11 +127,14 @@ class Intake:
         self._lease_us = round(lease_s * 1_000_000)
         self._event_id_us = round(event_id_s * 1_000_000)
         self._fanouts: dict[tuple[str, str], _Fanout] = {}
-        self._waiting: deque[list[_Item]] = deque()
+        self._waiting: deque[tuple[str, list[_Item]]] = deque()
         self._waiting_bytes = 0
+        self._waiting_of: dict[str, int] = {}  #: bytes by application
         self._pump: asyncio.Task[None] | None = None
         #: why nothing is accepted at the moment; None: the door is open
         self.closed_because: str | None = None
+        #: the same for single applications, by id
+        self.closed_for: dict[str, str] = {}
 
     async def create_message(
         self,
@@ -210,10 +216,16 @@ class Intake:
         return _Item(org_id, application, draft, keys, only_endpoint, result)
 
     def _submit(self, items: list[_Item]) -> None:
-        if self._waiting and self._waiting_bytes > _WAITING_BYTES_MAX:
+        if not items:
+            return
+        whose = self._whose(items)
+        left = _WAITING_BYTES_MAX - self._waiting_bytes
+        if self._waiting and self._waiting_of.get(whose, 0) >= _WAITING_SHARE * left:
             raise Unavailable("the database does not keep up; send the message again later")
-        self._waiting_bytes += _bytes_of(items)
-        self._waiting.append(items)
+        size = _bytes_of(items)
+        self._waiting_bytes += size
+        self._waiting_of[whose] = self._waiting_of.get(whose, 0) + size
+        self._waiting.append((whose, items))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._commit_all())
 
@@ -221,8 +233,8 @@ class Intake:
         while self._waiting:
             batch: list[_Item] = []
             while self._waiting and len(batch) < _COMMIT_MAX:
-                items = self._waiting.popleft()
-                self._waiting_bytes -= _bytes_of(items)
+                whose, items = self._waiting.popleft()
+                self._let_go(whose, _bytes_of(items))
                 # Whoever went away before anything was tried will send the message again.
                 batch += [item for item in items if not item.result.done()]
             try:
@@ -230,6 +242,18 @@ class Intake:
             except Exception as error:  # every waiting publisher is told, whatever went wrong
                 for item in batch:
                     _fail(item, error)
+
+    def _whose(self, items: list[_Item]) -> str:
+        """The application's id; its name as given, as long as that is not known."""
+        first = items[0]
+        known = self._fanouts.get((first.org_id, first.application))
+        return known.application.id if known else f"{first.org_id}/{first.application}"
+
+    def _let_go(self, whose: str, size: int) -> None:
+        self._waiting_bytes -= size
+        self._waiting_of[whose] -= size
+        if not self._waiting_of[whose]:
+            del self._waiting_of[whose]
 
     async def _commit(self, batch: list[_Item]) -> None:
         for _ in range(_TRIES_MAX):
@@ -313,9 +337,13 @@ class Intake:
 
     async def _fanout(self, item: _Item) -> _Fanout | None:
         key = (item.org_id, item.application)
-        cached = self._fanouts.get(key)
-        if cached is not None:
-            return cached
+        fanout = self._fanouts.get(key) or await self._read_fanout(item, key)
+        if fanout is not None and fanout.application.id in self.closed_for:
+            _fail(item, Unavailable(self.closed_for[fanout.application.id], retry_after_s=5))
+            return None
+        return fanout
+
+    async def _read_fanout(self, item: _Item, key: tuple[str, str]) -> _Fanout | None:
         # The application first: if an endpoint changes between the two reads, the version that
         # `accept` compares is already an old one, and the message is tried again.
         application = await self._store.get(Application, item.org_id, item.application)
