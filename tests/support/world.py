@@ -88,15 +88,11 @@ class World:
         self.endpoints.append(endpoint)
         return endpoint
 
-    async def add_tenant(
-        self, *, endpoint: dict[str, object] | None = None, **fields: object
-    ) -> Application:
-        """Another application, with one endpoint; fields of each."""
+    async def add_tenant(self, **fields: object) -> Application:
+        """Another application, with one endpoint."""
         application = make_application(**fields)
         await self.store.put(application)
-        await self.store.put(
-            make_endpoint(application.id, **(endpoint or {})), touch=application.id
-        )
+        await self.store.put(make_endpoint(application.id), touch=application.id)
         return application
 
     async def send_as(self, application: Application, payload: bytes = b"{}") -> Message:
