@@ -14,12 +14,14 @@ from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle
+from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.connection import Bounds, Deadlines
 from homing.dispatch.dialling import is_here
 from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import Envelopes
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.planner import Shares
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.metrics import Metrics, watch_process
@@ -111,7 +113,7 @@ class Runtime:
             ("auditor", self.auditor.run()),
         ):
             self._tasks.append(self._spawn(name, work))
-        if self.settings.backlog_max:
+        if self.settings.backlog_max or self.settings.backlog_total_max:
             self._tasks.append(self._spawn("gate", self._gate().run()))
 
     def make_api(self) -> Api:
@@ -126,6 +128,7 @@ class Runtime:
             stopping=self.stopping,
             dispatching=not self.failed.is_set(),
             accepting=self.intake.closed_because,
+            late_since_us=self.dispatcher.late_since_us,
             balanced=audited.is_balanced if audited else None,
             unaccounted=audited.unaccounted if audited else 0,
             audited_at_us=audited.at_us if audited else None,
@@ -154,7 +157,11 @@ class Runtime:
 
     def _gate(self) -> Gate:
         return Gate(
-            self.store, self.journal.clock, self.intake, backlog_max=self.settings.backlog_max
+            self.store,
+            self.journal.clock,
+            self.intake,
+            app_max=self.settings.backlog_max,
+            total_max=self.settings.backlog_total_max,
         )
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -217,4 +224,9 @@ def dispatch_limits(settings: Settings) -> DispatchLimits:
         poll_s=settings.poll_s,
         unanswered_max=settings.leases_unanswered_max,
         policy=RetryPolicy(delays_s=settings.retry_delays_s, jitter=settings.retry_jitter),
+        shares=Shares(endpoint=settings.endpoint_share, application=settings.application_share),
+        breakers=BreakerRules(
+            failures=settings.breaker_failures,
+            cool_down_max_s=settings.breaker_cool_down_max_s,
+        ),
     )
