@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from homing.cli.patience import Patience, PatientProtocol, Watch
 from homing.core.errors import ConfigError
 
 #: connections that wait to be accepted; the kernel's own limit is 4,096 by default
@@ -51,9 +52,16 @@ class _JoinedWrites:
             self._transport.write(data)
 
 
-class _Protocol(HttpToolsProtocol):
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(cast("asyncio.Transport", _JoinedWrites(transport)))
+def _protocol(patience: Patience) -> type[asyncio.Protocol]:
+    """The protocol of one server's connections, all under one watch."""
+
+    class Protocol(PatientProtocol):
+        watch = Watch(patience)
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(_JoinedWrites(transport))
+
+    return Protocol
 
 
 class Server(uvicorn.Server):
@@ -64,13 +72,22 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: Any) -> Server:
-    """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`."""
+def make_server(app: Any, patience: Patience | None = None) -> Server:
+    """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`.
+
+    Args:
+        patience: with strangers; default: no more connections than a quarter of the files that
+            this process may open, so that the others are left for the sender and the database.
+    """
+    if patience is None:
+        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        connections_max = min(Patience().connections_max, max(64, files_max // 4))
+        patience = Patience(connections_max=connections_max)
     return Server(
         uvicorn.Config(
             app,
             loop="none",
-            http=_Protocol,
+            http=_protocol(patience),
             ws="none",
             lifespan="off",
             access_log=False,
