@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from homing.core.errors import ConfigError
+from homing.web.patience import Patience, PatientProtocol, Watch
 
 #: connections that wait to be accepted; the kernel's own limit is 4,096 by default
 _BACKLOG: Final = 2_048
@@ -28,17 +30,28 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: Any, protocol: Callable[..., Any] = HttpToolsProtocol) -> Server:
+def make_server(
+    app: Any,
+    protocol: Callable[..., PatientProtocol] = PatientProtocol,
+    *,
+    patience: Patience | None = None,
+) -> Server:
     """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`.
 
     Args:
         protocol: makes what reads and writes one connection.
+        patience: with strangers; default: no more connections than a quarter of the files that
+            this process may open, so that the others are left for the sender and the database.
     """
+    if patience is None:
+        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        connections_max = min(Patience().connections_max, max(64, files_max // 4))
+        patience = Patience(connections_max=connections_max)
     return Server(
         uvicorn.Config(
             app,
             loop="none",
-            http=cast(Any, protocol),  # uvicorn only calls it
+            http=cast(Any, partial(protocol, watch=Watch(patience))),  # uvicorn only calls it
             ws="none",
             lifespan="off",
             access_log=False,

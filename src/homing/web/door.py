@@ -15,11 +15,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from homing.core.records import Message
 from homing.web.frame import REQUEST_ID, Frame
 from homing.web.hot import CreateMessage, Submitted, application_of
+from homing.web.patience import PatientProtocol
 from homing.web.problems import Headers
 
 _log = logging.getLogger("homing.web")
@@ -81,6 +82,7 @@ class _Passage:
         "keep_alive",
         "key",
         "message_event",
+        "more_body",
         "path",
         "query",
         "request_id",
@@ -98,6 +100,7 @@ class _Passage:
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
+        self.more_body = True
         self.message_event = _NOBODY_WAITS
 
 
@@ -109,7 +112,7 @@ class _NobodyWaits:
 _NOBODY_WAITS: Final = _NobodyWaits()
 
 
-class Door(HttpToolsProtocol):
+class Door(PatientProtocol):
     """One connection of a publisher, or of anybody else.
 
     Args:
@@ -123,8 +126,8 @@ class Door(HttpToolsProtocol):
         self._create_message = create_message
         self._passage: _Passage | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(cast("asyncio.Transport", _JoinedWrites(transport)))
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(_JoinedWrites(transport))
 
     # ── called by the parser ──
 
@@ -137,6 +140,7 @@ class Door(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._passage = self._short_way()
         if self._passage is not None:
+            self.head_came()
             self.cycle = cast(Any, self._passage)
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
@@ -150,6 +154,7 @@ class Door(HttpToolsProtocol):
         if passage is None:
             super().on_body(body)
         else:
+            self.body_came(len(body))
             passage.body = passage.body + body if passage.body else body
 
     def on_message_complete(self) -> None:
@@ -158,6 +163,8 @@ class Door(HttpToolsProtocol):
             super().on_message_complete()
             return
         self._passage = None  # what the parser says from now on is about another request
+        passage.more_body = False
+        self.request_came()
         try:
             submitted = self._create_message.submit(
                 passage.app,
@@ -168,7 +175,7 @@ class Door(HttpToolsProtocol):
                 body=passage.body,
             )
         except Exception as error:
-            self._refuse(passage, error)
+            self._tell(passage, error)
         else:
             submitted.future.add_done_callback(partial(self._answer, passage, submitted))
 
@@ -219,9 +226,9 @@ class Door(HttpToolsProtocol):
         if error is None:
             self._respond(passage, 202, [], submitted.body_of(future.result()[0]))
         else:
-            self._refuse(passage, error)
+            self._tell(passage, error)
 
-    def _refuse(self, passage: _Passage, error: BaseException) -> None:
+    def _tell(self, passage: _Passage, error: BaseException) -> None:
         request_id = self._frame.request_id(passage.request_id)
         status, headers, body = self._frame.tell("POST", passage.path, request_id, error)
         passage.request_id = request_id.encode("latin-1")
