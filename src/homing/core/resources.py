@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from homing.core.retention import Retention
 from homing.core.sealing import Sealed
 
 
@@ -40,6 +41,7 @@ class Application(Resource, frozen=True, kw_only=True):
     name: str
     rate_limit: int | None = None
     metadata: dict[str, str] = {}
+    retention: Retention = Retention()  #: its own; where it says nothing, the service's
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):

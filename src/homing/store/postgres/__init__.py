@@ -5,13 +5,14 @@ from __future__ import annotations
 from homing.core.ports import Store
 from homing.store.postgres.database import connect
 from homing.store.postgres.deliveries import PostgresDeliveries
+from homing.store.postgres.purging import PostgresForgetting
 from homing.store.postgres.records import PostgresRecords
 from homing.store.postgres.resources import PostgresResources
 from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
 
 
-class PostgresStore(PostgresDeliveries, PostgresResources, PostgresRecords):
+class PostgresStore(PostgresDeliveries, PostgresResources, PostgresRecords, PostgresForgetting):
     """Everything that is remembered, in PostgreSQL 14 or later."""
 
     @property
