@@ -101,7 +101,7 @@ class Metrics:
         )
         self._disabled = {cause: disabled.labels(cause) for cause in CAUSES}
         purged = self._counter(
-            "purged", "What was beyond its retention and is gone, in rows, by kind.", "kind"
+            "purged", "What was beyond its retention and is gone, in rows.", "kind"
         )
         self._purged = {kind: purged.labels(kind) for kind in Purged.__struct_fields__}
         self._round_trips = self._counter("store_round_trips", "Requests to the database server.")

@@ -8,6 +8,7 @@ import msgspec
 
 from homing.core.errors import Conflict, NotFound
 from homing.core.resources import Application
+from homing.core.retention import Retention
 from homing.service.context import Once, Service
 from homing.service.editing import edit, refuse_id_as_uid
 from homing.service.listing import Ask, Listing, is_id, paginate
@@ -23,6 +24,14 @@ class ApplicationDraft(msgspec.Struct, frozen=True, kw_only=True):
     uid: str | None = None
     rate_limit: int | None = None
     metadata: dict[str, str] = {}
+    retention: Retention | None = None  #: None: as it is; of a new one, the service's
+
+
+def _fields(draft: ApplicationDraft) -> dict[str, object]:
+    fields = msgspec.structs.asdict(draft)
+    if draft.retention is None:  # an SDK that does not know of it must not undo it
+        del fields["retention"]
+    return fields
 
 
 async def find_application(service: Service, caller: Caller, name: str) -> Application:
@@ -76,7 +85,7 @@ async def create_application(
         id=service.new_id(PREFIX),
         created_at_us=at_us,
         updated_at_us=at_us,
-        **msgspec.structs.asdict(draft),
+        **_fields(draft),  # type: ignore[arg-type]
     )
     try:
         if once is None:
@@ -105,7 +114,7 @@ async def put_application(
         Invalid: the uid looks like an id.
     """
     try:
-        return await patch_application(service, caller, name, msgspec.structs.asdict(draft)), False
+        return await patch_application(service, caller, name, _fields(draft)), False
     except NotFound:
         return await create_application(service, caller, draft)
 
