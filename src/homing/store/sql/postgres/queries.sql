@@ -504,10 +504,11 @@ SELECT app_id FROM kept WHERE app_id IS NOT NULL LIMIT $2;
 
 -- name: standings
 -- Along the application's index, and by key from each message to what it has. Compared as pairs,
--- so that the planner cannot walk everybody's messages in search of one application's.
+-- so that the planner cannot walk everybody's messages in search of one application's; LIMIT 1, or
+-- it would read all attempts once to answer for each message from a hash table.
 SELECT m.id, m.app_id, m.accepted_at_us, m.payload IS NOT NULL,
-    EXISTS (SELECT FROM attempts AS t WHERE t.message_id = m.id),
-    EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = m.id),
+    (SELECT true FROM attempts AS t WHERE t.message_id = m.id LIMIT 1),
+    (SELECT true FROM deliveries AS d WHERE d.message_id = m.id LIMIT 1),
     done.finished, done.finished_at_us, done.dead_at_us
 FROM messages AS m
 CROSS JOIN LATERAL (
@@ -521,8 +522,8 @@ ORDER BY m.app_id, m.id LIMIT $4;
 -- name: standings_of
 -- The same of these messages.
 SELECT m.id, m.app_id, m.accepted_at_us, m.payload IS NOT NULL,
-    EXISTS (SELECT FROM attempts AS t WHERE t.message_id = m.id),
-    EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = m.id),
+    (SELECT true FROM attempts AS t WHERE t.message_id = m.id LIMIT 1),
+    (SELECT true FROM deliveries AS d WHERE d.message_id = m.id LIMIT 1),
     done.finished, done.finished_at_us, done.dead_at_us
 FROM messages AS m
 CROSS JOIN LATERAL (
@@ -566,23 +567,27 @@ SELECT (SELECT count(*) FROM forgotten), (SELECT count(*) FROM attempts_gone),
 -- name: purge_lines
 -- Of the next $4 lines of the log that were written before $3, those of messages that are gone; of
 -- a message without a row that is still in the books, none. The last line looked at, and how many
--- went.
+-- went. Each is found by its key and removed by its place (ctid), which no later write can change:
+-- a line is never updated. A plan made while the log was empty would join it whole.
 WITH looked_at AS MATERIALIZED (
-    SELECT transaction, line, message_id, from_state IS NULL AND rows_written = 1 AS is_born
+    SELECT ctid AS place, transaction, line, message_id,
+        from_state IS NULL AND rows_written = 1 AS is_born
     FROM (
-        SELECT * FROM delivery_log WHERE (transaction, line) > ($1::text::xid8, $2)
+        SELECT ctid, * FROM delivery_log WHERE (transaction, line) > ($1::text::xid8, $2)
         ORDER BY transaction, line LIMIT $4
     ) AS next WHERE at_us < $3
 ), gone AS (
-    DELETE FROM delivery_log AS l USING looked_at AS k
-    WHERE l.transaction = k.transaction AND l.line = k.line AND NOT k.is_born
-        AND NOT EXISTS (SELECT FROM messages AS m WHERE m.id = k.message_id)
-        AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.message_id = k.message_id)
-        AND NOT EXISTS (
-            SELECT FROM delivery_log AS born
-            WHERE born.message_id = k.message_id
-                AND born.from_state IS NULL AND born.rows_written = 1
-        )
+    DELETE FROM delivery_log WHERE ctid = ANY (ARRAY(
+        SELECT place FROM looked_at AS k WHERE NOT is_born
+            AND (SELECT true FROM messages AS m WHERE m.id = k.message_id LIMIT 1) IS NULL
+            AND (SELECT true FROM deliveries AS d WHERE d.message_id = k.message_id LIMIT 1)
+                IS NULL
+            AND (
+                SELECT true FROM delivery_log AS born
+                WHERE born.message_id = k.message_id
+                    AND born.from_state IS NULL AND born.rows_written = 1 LIMIT 1
+            ) IS NULL
+    ))
     RETURNING 1
 )
 SELECT transaction::text::bigint, line, (SELECT count(*) FROM gone)
