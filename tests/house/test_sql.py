@@ -16,6 +16,8 @@ ONLY_SQLITE = {
     *("log_lines", "log_lines_of_app", "message_by_event_id", "message_by_id"),
     *("resource_by_id", "resource_by_uid"),
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
+    *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
+    *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 
 #: a round trip is dear, so one statement does the work of several; nodes meet, so some lock
@@ -24,6 +26,7 @@ ONLY_POSTGRES = {
     *("find_key", "insert_key", "find_message", "find_resource", "ledger", "misfits"),
     *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
+    *("purge", "lock_messages", "lock_history"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from homing import __version__
 from homing.core.journal import Journal
 from homing.core.ports import Store
+from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle
@@ -29,6 +30,7 @@ from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.retention import Keeper
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
@@ -85,6 +87,15 @@ class Runtime:
             store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
         )
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
+        self.keeper = Keeper(
+            store,
+            clock,
+            self.journal.holder,
+            kept=make_retention(settings),
+            every_s=settings.retain_every_s,
+            warn_d=settings.retain_warn_d,
+            meters=self.meters,
+        )
         self.service = Service(
             store=store,
             clock=clock,
@@ -105,12 +116,13 @@ class Runtime:
         self.stopping = False  #: shown by the readiness probe
 
     def start(self) -> None:
-        """Begin to dispatch, to sweep, to watch over endpoints and to audit."""
+        """Begin to dispatch, to sweep, to watch over endpoints, to audit and to purge."""
         for name, work in (
             ("dispatcher", self.dispatcher.run()),
             ("sweeper", self.sweeper.run()),
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
+            ("keeper", self.keeper.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.settings.backlog_max or self.settings.backlog_total_max:
@@ -179,6 +191,16 @@ class Runtime:
 def make_seals(settings: Settings) -> Seals:
     """What seals and opens the endpoints' secrets."""
     return Seals(settings.secret.reveal(), [one.reveal() for one in settings.secret_previous])
+
+
+def make_retention(settings: Settings) -> Retention:
+    """How long the service keeps what an application says nothing about."""
+    return Retention(
+        payload_d=settings.retain_payload_d,
+        attempts_d=settings.retain_attempts_d,
+        log_d=settings.retain_log_d,
+        dead_d=settings.retain_dead_d,
+    )
 
 
 def make_tokens(settings: Settings) -> Tokens:

@@ -27,6 +27,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, Resource
+from homing.core.retention import Part, Purged, Standing
 
 R = TypeVar("R", bound=Resource)
 
@@ -230,7 +231,8 @@ class Deliveries(Protocol):
         """Write decisions, each only if its row still has `before.version`, in one commit.
 
         An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
-        history. `before` None adds a delivery, unless there is one for that message and endpoint.
+        history. `before` None adds a delivery, unless there is one for that message and endpoint,
+        or the message is gone.
         Where the row has moved on, its attempt is written marked late, its log line with
         `rows_written` 0, and nothing else.
 
@@ -330,7 +332,7 @@ class Records(Protocol):
         """Attempts of an endpoint begun within `span`, by what they came to."""
 
     async def expunge_message(self, message_id: str) -> None:
-        """Forget a payload; the row stays."""
+        """Forget a payload and all responses to it, which may repeat it; the rows stay."""
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         """Forget a response; the row stays."""
@@ -357,7 +359,46 @@ class Records(Protocol):
         """Deliveries accepted within `span` (half-open) that the books cannot place."""
 
 
-class Store(Deliveries, Resources, Records, Protocol):
+class Forgetting(Protocol):
+    """Removing what is beyond its retention, some at a time."""
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        """Ids of applications that messages are kept of, whether or not they still exist.
+
+        In order; `after` is exclusive, and "" begins.
+        """
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        """How an application's messages with after < id < until stand, by id."""
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        """Remove what `decide` names of these messages, in one commit.
+
+        Each is read again with its deliveries held, so that none of them can come back, and no
+        other can be added, before the commit. Messages that somebody else holds are left out.
+        `decide` may be called more than once, and from another thread.
+
+        A message that goes whole takes its deliveries, its attempts and the lines that say that
+        its deliveries were made. Its other lines are left to `purge_log`.
+        """
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        """Look at `limit` lines after `cursor`; remove those whose message is gone.
+
+        A line that says that a delivery was made is never removed here, nor any other of a message
+        that has such a line or an unfinished delivery: then it is evidence.
+
+        Returns:
+            The place of the last line that was looked at; None when there was none, or when it was
+            written at `until_us` or later. And what was removed.
+        """
+
+
+class Store(Deliveries, Resources, Records, Forgetting, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:
@@ -432,6 +473,12 @@ class Meters(Protocol):
     def breaker_changed(self, change: str, open_now: int) -> None:
         """change is "opened" or "closed"; open_now: breakers of this process that are open."""
 
+    def purged(self, what: Purged) -> None:
+        """Something was beyond its retention."""
+
+    def expiring(self, dead_letters: int) -> None:
+        """So many dead letters are about to go, unless somebody handles them."""
+
 
 class NoMeters:
     """Counts nothing."""
@@ -458,4 +505,10 @@ class NoMeters:
         pass
 
     def breaker_changed(self, change: str, open_now: int) -> None:
+        pass
+
+    def purged(self, what: Purged) -> None:
+        pass
+
+    def expiring(self, dead_letters: int) -> None:
         pass

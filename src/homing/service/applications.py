@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from homing.core.errors import Conflict, NotFound
 from homing.core.resources import Application
+from homing.core.retention import Retention
 from homing.service.context import Once, Service
 from homing.service.editing import edit, refuse_id_as_uid
 from homing.service.listing import Ask, Listing, is_id, paginate
@@ -28,6 +29,7 @@ class ApplicationDraft(msgspec.Struct, frozen=True, kw_only=True):
     #: attempts under way at once; None: no limit; not given: as it is
     concurrency_limit: int | UnsetType | None = UNSET
     weight: int | UnsetType = UNSET  #: not given: as it is, 1 at first
+    retention: Retention | UnsetType = UNSET  #: not given: as it is, the service's at first
 
     def given(self) -> dict[str, Any]:
         """The fields that are given."""

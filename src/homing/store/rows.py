@@ -14,6 +14,7 @@ import msgspec
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
+from homing.core.retention import Standing
 
 Row = Sequence[Any]
 
@@ -209,4 +210,19 @@ def entry_of(row: Row) -> LogEntry:
         reason=row[22],
         actor=row[23],
         config_version=row[24],
+    )
+
+
+def standing_of(row: Row) -> Standing:
+    """From the columns of the statement `standings`."""
+    return Standing(
+        message_id=row[0],
+        app_id=row[1],
+        accepted_at_us=row[2],
+        has_payload=bool(row[3]),
+        has_attempts=bool(row[4]),
+        is_unfinished=bool(row[5]),
+        finished=row[6],
+        finished_at_us=row[7],
+        dead_at_us=row[8],
     )

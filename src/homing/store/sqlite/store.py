@@ -41,7 +41,8 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Resource
-from homing.store.sqlite import claiming, reads, writes
+from homing.core.retention import Part, Purged, Standing
+from homing.store.sqlite import claiming, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -243,6 +244,22 @@ class SqliteStore:
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         return await self._browse(reads.misfits, span, limit)
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        return await self._browse(purging.applications_kept, after, limit)
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        return await self._browse(purging.standings, app_id, after, until, limit)
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        return await self._write(purging.purge, message_ids, decide)
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        return await self._write(purging.purge_log, cursor, until_us, limit)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

@@ -252,7 +252,9 @@ def _settled_before(db: sqlite3.Connection, change: Change, now: set[DeliveryId]
 def _take(db: sqlite3.Connection, change: Change) -> bool:
     before = change.before
     if before is None:
-        return db.execute(_SQL["delivery"], change.id).fetchone() is None
+        is_new = db.execute(_SQL["delivery"], change.id).fetchone() is None
+        message = (change.after.message_id,)
+        return is_new and db.execute(_SQL["message_exists"], message).fetchone() is not None
     return _take_all(db, [change])
 
 
@@ -310,8 +312,9 @@ def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> Non
 
 
 def expunge_message(db: sqlite3.Connection, message_id: str) -> None:
-    """Forget a payload."""
+    """Forget a payload and the responses to it."""
     db.execute(_SQL["expunge_message"], (message_id,))
+    db.execute(_SQL["expunge_attempts"], (message_id,))
 
 
 def expunge_attempt(db: sqlite3.Connection, message_id: str, attempt_id: str) -> None:
