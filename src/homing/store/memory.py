@@ -219,6 +219,7 @@ class MemoryStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         at_us = resource.updated_at_us
         if key is not None and self._known(key, at_us) is not None:
@@ -230,8 +231,13 @@ class MemoryStore:
             raise Stale(f"application {touch} is gone")
         self.commits += 1
         self.resources[place] = resource
+        self._add(also)
         if key is not None and reply is not None:
             self._keep(key, reply, at_us)
+
+    def _add(self, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            self.resources.setdefault((one.kind, one.scope, one.id), one)
 
     @staticmethod
     def _check_version(stored: Resource | None, resource: Resource) -> None:
@@ -252,7 +258,9 @@ class MemoryStore:
             return True
         return False
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         if self.resources.pop((resource.kind, resource.scope, resource.id), None) is None:
             return
         self.commits += 1
@@ -261,6 +269,7 @@ class MemoryStore:
                 del self.resources[endpoint.kind, endpoint.scope, endpoint.id]
         if touch is not None:
             self._touch(touch)
+        self._add(also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         known = self._known(key, at_us)
@@ -393,6 +402,11 @@ class MemoryStore:
                     break
         return found
 
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (LoggedEntry(one, LogCursor(line=n)) for n, one in lines if _is_notable(one))
+        return list(islice(found, limit))
+
     async def first_accepted_at_us(self) -> int | None:
         return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None
 
@@ -455,6 +469,12 @@ class MemoryStore:
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         return _page(self._of(kind, scope), lambda resource: resource.id, ("", LAST), page)
+
+
+def _is_notable(entry: LogEntry) -> bool:
+    return entry.rows_written == 1 and (
+        entry.to_state is State.DEAD or (entry.attempt_no or 0) >= 2
+    )
 
 
 def _fits(

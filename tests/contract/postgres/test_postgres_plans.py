@@ -130,3 +130,9 @@ async def test_a_page_of_deliveries_costs_a_page(
     plan = "\n".join(row[0] for row in rows)
     assert index in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Connection) -> None:
+    how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
+    assert "Index Scan using delivery_log_notable" in how
+    assert "Sort" not in how

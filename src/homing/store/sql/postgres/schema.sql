@@ -184,6 +184,10 @@ CREATE TABLE delivery_log (
 CREATE INDEX delivery_log_born ON delivery_log (message_id, endpoint_id, app_id, op)
     WHERE from_state IS NULL AND rows_written = 1;
 
+-- for those who follow what goes wrong: dead letters, and attempts after the first
+CREATE INDEX delivery_log_notable ON delivery_log (transaction, line)
+    WHERE rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2);
+
 -- Requests that were made before: idempotency keys and event ids.
 CREATE TABLE keys (
     digest bytea NOT NULL PRIMARY KEY,

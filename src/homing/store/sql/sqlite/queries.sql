@@ -125,6 +125,11 @@ ORDER BY id ASC LIMIT :limit;
 INSERT INTO resources (kind, scope, id, uid, version, document)
 VALUES (:kind, :scope, :id, :uid, :version, :document);
 
+-- name: add_resource
+INSERT INTO resources (kind, scope, id, uid, version, document)
+VALUES (:kind, :scope, :id, :uid, :version, :document)
+ON CONFLICT DO NOTHING;
+
 -- name: update_resource
 UPDATE resources SET uid = :uid, version = :version, document = :document
 WHERE kind = :kind AND scope = :scope AND id = :id AND version = :version - 1;
@@ -311,6 +316,12 @@ SELECT * FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit;
 
 -- name: log_lines_of_app
 SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line LIMIT :limit;
+
+-- name: notable_lines
+-- In the words of the index delivery_log_notable, or it would not be used.
+SELECT * FROM delivery_log
+WHERE line > :line AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
+ORDER BY line LIMIT :limit;
 
 -- name: next_book
 -- The first message id of the range that has anything to count: empty windows are skipped.
