@@ -13,7 +13,14 @@ ONLY_SQLITE = {
     *("count_born", "count_placed"),
     *("find_doubled", "find_unaccounted", "find_unannounced", "find_uncounted"),
     *("list_dead", "list_dead_of_app", "list_dead_of_endpoint", "list_deliveries_of_app"),
-    *("log_lines", "log_lines_of_app", "message_by_event_id", "message_by_id"),
+    *(
+        "add_resource",
+        "notable_lines",
+        "log_lines",
+        "log_lines_of_app",
+        "message_by_event_id",
+        "message_by_id",
+    ),
     *("resource_by_id", "resource_by_uid"),
 }
 
@@ -21,7 +28,15 @@ ONLY_SQLITE = {
 ONLY_POSTGRES = {
     *("accept", "settle", "settle_late", "has_due", "present_attempts", "present_deliveries"),
     *("find_key", "insert_key", "find_message", "find_resource", "ledger", "misfits"),
-    *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
+    *(
+        "log",
+        "notable_log",
+        "durability",
+        "find_table",
+        "lock_application",
+        "lock_migrations",
+        "renumber_log",
+    ),
     "compare_by_hash",
 }
 

@@ -20,8 +20,10 @@ from homing.core.retry import RetryPolicy
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.sweeper import Sweeper
+from homing.service.announcer import Announcer
 from homing.service.books import audit
 from homing.service.intake import Draft, Intake
+from homing.service.operational import herald
 from homing.store.memory import MemoryStore
 from support.making import ORG_ID, FakeChance, FakeClock, make_application, make_endpoint
 from support.scripted import OK, ScriptedSender, plain_envelope
@@ -50,7 +52,9 @@ class World:
         self.chance = FakeChance(7)
         self.journal = Journal(self.clock, name)
         self.sender = ScriptedSender(answer)
-        self.health = HealthKeeper(store, self.clock, disable_after_s=3_600.0)
+        self.health = HealthKeeper(
+            store, self.clock, disable_after_s=3_600.0, herald=herald(store, self.clock)
+        )
         self.dispatcher = Dispatcher(
             store,
             self.sender,
@@ -61,6 +65,7 @@ class World:
             health=self.health,
         )
         self.intake = Intake(store, self.chance, self.journal, hands=self.dispatcher)
+        self.announcer = Announcer(store, self.clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.application: Application = make_application()
         self.endpoints: list[Endpoint] = []

@@ -25,10 +25,12 @@ from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.metrics import Metrics, watch_process
+from homing.service.announcer import Announcer
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.operational import herald
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
@@ -61,6 +63,7 @@ class Runtime:
             clock,
             disable_after_s=settings.disable_after_s or float("inf"),
             meters=self.meters,
+            herald=herald(store, clock),
         )
         self.dispatcher = Dispatcher(
             store,
@@ -84,6 +87,7 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
         )
+        self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.service = Service(
             store=store,
@@ -105,12 +109,13 @@ class Runtime:
         self.stopping = False  #: shown by the readiness probe
 
     def start(self) -> None:
-        """Begin to dispatch, to sweep, to watch over endpoints and to audit."""
+        """Begin to dispatch, to sweep, to watch over endpoints, to audit and to announce."""
         for name, work in (
             ("dispatcher", self.dispatcher.run()),
             ("sweeper", self.sweeper.run()),
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
+            ("announcer", self.announcer.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.settings.backlog_max:

@@ -13,11 +13,11 @@ from homing.core.outcome import Reason
 from homing.core.ports import AttemptFilter, DeliveryFilter, Page, Span
 from homing.core.records import Attempt, Message
 from homing.core.resources import Endpoint
-from homing.service.applications import find_application
 from homing.service.context import Service
 from homing.service.endpoints import find_endpoint
 from homing.service.listing import Ask, Listing, is_delivery_id, is_id, paginate
 from homing.service.messages import Narrowing, find_message, from_oldest
+from homing.service.operational import find_traffic
 from homing.service.tokens import Caller
 
 PREFIX: Final = "atmpt_"
@@ -48,7 +48,7 @@ async def list_attempts(
         NotFound: no such application, message or endpoint.
     """
     assert message is not None or endpoint is not None
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     message_id = endpoint_id = None
     if message is not None:
         message_id = (await find_message(service, caller, app, message)).id
@@ -124,7 +124,7 @@ async def list_deliveries(
     Raises:
         NotFound: no such application or endpoint.
     """
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     endpoint_id = None
     if endpoint is not None:
         endpoint_id = (await find_endpoint(service, caller, app, endpoint))[1].id
@@ -224,7 +224,7 @@ async def find_delivery(service: Service, caller: Caller, app: str, delivery_id:
     Raises:
         NotFound: no such application, or no such delivery in it.
     """
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     which = _delivery_id(delivery_id)
     delivery = await service.store.delivery(which) if which is not None else None
     if delivery is None or delivery.app_id != application.id:

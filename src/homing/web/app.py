@@ -26,6 +26,7 @@ from homing.web.operations import (
     endpoints,
     event_types,
     messages,
+    operational_webhooks,
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
@@ -79,6 +80,7 @@ def route_table(
         *attempts.OPERATIONS,
         *deliveries.OPERATIONS,
         *books.OPERATIONS,
+        *operational_webhooks.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )
