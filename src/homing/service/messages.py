@@ -10,6 +10,7 @@ from homing.core.errors import Invalid, NotFound, Problem
 from homing.core.identifiers import first_id
 from homing.core.ports import MessageFilter, Page, Span
 from homing.core.records import Message
+from homing.core.resources import Endpoint, wants
 from homing.service.applications import ApplicationDraft, create_application, find_application
 from homing.service.context import Service
 from homing.service.endpoints import find_endpoint
@@ -19,6 +20,7 @@ from homing.service.listing import Ask, Listing, is_id, paginate
 from homing.service.tokens import Caller
 
 PREFIX: Final = "msg_"
+_ENDPOINTS_PAGE: Final = 1_000
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,25 @@ async def list_messages(
         msgspec.structs.replace(from_oldest(ask, which, PREFIX), descending=True),
         is_name=is_id(PREFIX),
     )
+
+
+async def would_be_sent(
+    service: Service, caller: Caller, app: str, event_type: str, channels: tuple[str, ...]
+) -> bool:
+    """Whether an enabled endpoint would get a message of this type and these channels now.
+
+    Raises:
+        NotFound: no such application.
+    """
+    application = await find_application(service, caller, app)
+    page = Page(limit=_ENDPOINTS_PAGE)
+    while True:
+        endpoints = await service.store.list(Endpoint, application.id, page)
+        if any(not one.disabled and wants(one, event_type, channels) for one in endpoints):
+            return True
+        if len(endpoints) < page.limit:
+            return False
+        page = Page(limit=_ENDPOINTS_PAGE, after=endpoints[-1].id)
 
 
 async def expunge_message(service: Service, caller: Caller, app: str, name: str) -> None:

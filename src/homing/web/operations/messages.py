@@ -100,6 +100,19 @@ def _refuse(field: str, text: str) -> NoReturn:
     raise Invalid([Problem(("body", field), text)])
 
 
+class MessagePrecheckIn(Wire, kw_only=True):
+    """A message that may be sent."""
+
+    event_type: EventTypeName
+    channels: Annotated[list[Channel], Meta(max_length=10)] | None = None
+
+
+class MessagePrecheckOut(Wire, kw_only=True):
+    """Whether anybody would get it."""
+
+    active: bool
+
+
 class MessageOut(Wire, kw_only=True):
     """A message."""
 
@@ -288,6 +301,28 @@ def _failed(error: HomingError) -> BatchItemOut:
 
 
 @operation(
+    "POST",
+    f"{PATH}/precheck/active",
+    "v1.message.precheck",
+    "Ask whether an enabled endpoint would get such a message",
+    tag=TAG,
+    body=MessagePrecheckIn,
+    answers={200: MessagePrecheckOut},
+    for_readers=True,
+    keeps_reply=False,
+)
+async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Answer:
+    active = await messages.would_be_sent(
+        call.service,
+        call.caller,
+        call.path["app_id"],
+        call.body.event_type,
+        distinct(call.body.channels),
+    )
+    return answer(200, MessagePrecheckOut(active=active))
+
+
+@operation(
     "GET",
     f"{PATH}/{{msg_id}}",
     "v1.message.get",
@@ -319,4 +354,4 @@ async def expunge_message(call: Call[NoQuery, None]) -> Answer:
     return NO_CONTENT
 
 
-OPERATIONS = (list_messages, create_batch, get_message, expunge_message)
+OPERATIONS = (list_messages, create_batch, precheck, get_message, expunge_message)
