@@ -115,6 +115,17 @@ class World:
                     return
                 await asyncio.sleep(0.001)
 
+    async def arrive(self, count: int) -> None:
+        """Until nothing is due, leased or unwritten; then so many requests have been made."""
+        async with asyncio.timeout(10):
+            while True:
+                await self.dispatcher.flush()
+                backlog = await self.store.backlog(self.clock.now_us())
+                if backlog.due + backlog.leased == 0:
+                    break
+                await asyncio.sleep(0.001)
+        assert len(self.sender.requests) == count
+
     async def known_health(self) -> EndpointHealth | None:
         found = await self.store.by_ids(EndpointHealth, [self.endpoints[0].id])
         return found[0] if found else None

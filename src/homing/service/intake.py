@@ -12,7 +12,7 @@ import msgspec
 from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import Delivery
 from homing.core.ports import Chance, Hands, Meters, NoMeters, Page, Store, Work
 from homing.core.records import (
     Acceptance,
@@ -51,6 +51,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    deliver_at_us: int | None = None  #: not to be sent before; None: at once
 
 
 class _Fanout:
@@ -369,6 +370,7 @@ class Intake:
             event_id=draft.event_id,
             channels=draft.channels,
             tags=draft.tags,
+            deliver_at_us=draft.deliver_at_us,
         )
         deliveries: list[Delivery] = []
         work: list[Work] = []
@@ -379,8 +381,9 @@ class Intake:
                 app_id=app_id,
                 at_us=at_us,
                 parked=parking_reason(endpoint),
+                due_at_us=draft.deliver_at_us,
             )
-            if delivery.state is State.WAITING and len(work) < room:
+            if delivery.ready_at_us == at_us and len(work) < room:
                 delivery = born_leased(
                     delivery, holder=self._journal.holder, until_us=at_us + self._lease_us
                 )
@@ -411,6 +414,7 @@ class Intake:
                 *sorted(draft.channels),
                 "tags",
                 *sorted(draft.tags),
+                str(draft.deliver_at_us),
             ),
             expires_at_us=at_us + self._event_id_us,
         )

@@ -21,6 +21,9 @@ from homing.service.tokens import Caller
 
 PREFIX: Final = "msg_"
 _ENDPOINTS_PAGE: Final = 1_000
+#: how much later a message can be delivered. Source: Svix's bounds
+_SCHEDULE_MIN_US: Final = 60 * 1_000_000
+_SCHEDULE_MAX_US: Final = 86_400 * 1_000_000
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,15 @@ async def list_messages(
         msgspec.structs.replace(from_oldest(ask, which, PREFIX), descending=True),
         is_name=is_id(PREFIX),
     )
+
+
+def check_schedule(draft: Draft, *, at_us: int) -> None:
+    """Raises: Invalid: it is to be sent too soon for a schedule, or too late."""
+    if draft.deliver_at_us is not None and not (
+        _SCHEDULE_MIN_US <= draft.deliver_at_us - at_us <= _SCHEDULE_MAX_US
+    ):
+        text = "expected a time between one minute and 24 hours from now"
+        raise Invalid([Problem(("body", "deliverAt"), text)])
 
 
 async def would_be_sent(

@@ -11,11 +11,12 @@ from typing import Final
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from homing.core.errors import NotFound
-from homing.core.records import RequestKey
+from homing.core.errors import Invalid, NotFound
+from homing.core.records import Message, RequestKey
 from homing.service.context import Service
+from homing.service.intake import Draft
 from homing.service.listing import is_plain_name
-from homing.service.messages import ensure_application
+from homing.service.messages import check_schedule, ensure_application
 from homing.service.tokens import Caller
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.messages import (
@@ -88,12 +89,35 @@ async def _accept(
     query: ContentQuery,
 ) -> Answer:
     draft = new.draft()
+    if draft.deliver_at_us is not None:
+        known = await _scheduled_before(service, draft, key)
+        if known is not None:
+            return answer(202, message_out(known, with_content=query.with_content))
     if new.application is not None:
         await ensure_application(service, caller, app, new.application.draft())
     message, _ = await service.intake.create_message(
         caller.org_id, app, draft, keys=() if key is None else (key,)
     )
     return answer(202, message_out(message, with_content=query.with_content))
+
+
+async def _scheduled_before(
+    service: Service, draft: Draft, key: RequestKey | None
+) -> Message | None:
+    """The message of an earlier request with this key, whose repeat may come after its time.
+
+    Raises:
+        Invalid: there is none, and the draft's time is out of bounds.
+    """
+    at_us = service.clock.now_us()
+    try:
+        check_schedule(draft, at_us=at_us)
+    except Invalid:
+        known = None if key is None else await service.store.recall(key, at_us=at_us)
+        if isinstance(known, Message):
+            return known
+        raise
+    return None
 
 
 @operation(

@@ -38,7 +38,7 @@ DELETE FROM keys WHERE digest IN (
 
 -- name: insert_messages
 INSERT INTO messages
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 WHERE column1 IS NOT NULL;
 
 -- name: insert_deliveries
@@ -153,7 +153,7 @@ SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id D
 -- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
 SELECT json_group_array(json_array(
     id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
-    is_raw, event_id, channels, tags))
+    is_raw, event_id, channels, tags, deliver_at_us))
 FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: first_message

@@ -33,7 +33,8 @@ CREATE TABLE messages (
     is_raw smallint NOT NULL CHECK (is_raw IN (0, 1)),
     event_id text COLLATE "C",
     channels text,
-    tags text
+    tags text,
+    deliver_at_us bigint
 );
 
 -- for an application's listing

@@ -31,7 +31,8 @@ CREATE TABLE messages (
     is_raw INTEGER NOT NULL CHECK (is_raw IN (0, 1)),
     event_id TEXT,
     channels TEXT,
-    tags TEXT
+    tags TEXT,
+    deliver_at_us INTEGER
 );
 
 -- for an application's listing
