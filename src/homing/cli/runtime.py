@@ -105,6 +105,7 @@ class Runtime:
             permits=self.egress.permits_url,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._announcing: asyncio.Task[None] | None = None
         self.failed = asyncio.Event()
         self.stopping = False  #: shown by the readiness probe
 
@@ -115,9 +116,10 @@ class Runtime:
             ("sweeper", self.sweeper.run()),
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
-            ("announcer", self.announcer.run()),
         ):
             self._tasks.append(self._spawn(name, work))
+        self._announcing = self._spawn("announcer", self.announcer.run())
+        self._tasks.append(self._announcing)
         if self.settings.backlog_max:
             self._tasks.append(self._spawn("gate", self._gate().run()))
 
@@ -146,6 +148,8 @@ class Runtime:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
+        if self._announcing is not None:  # what it has not told yet is told by whoever comes next
+            self._announcing.cancel()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.intake.close(), within_s)
         finished = await self.dispatcher.drain(max(0.0, deadline - loop.time()))

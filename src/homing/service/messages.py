@@ -17,6 +17,7 @@ from homing.service.endpoints import find_endpoint
 from homing.service.event_types import example_of
 from homing.service.intake import Draft
 from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.operational import find_traffic
 from homing.service.tokens import Caller
 
 PREFIX: Final = "msg_"
@@ -57,7 +58,7 @@ async def find_message(service: Service, caller: Caller, app: str, name: str) ->
     Raises:
         NotFound: there is no such application, or no such message in it.
     """
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     message = await service.store.message(application.id, name)
     if message is None:
         raise NotFound(f"there is no message {name!r} in this application")
@@ -68,7 +69,7 @@ async def list_messages(
     service: Service, caller: Caller, app: str, which: Narrowing, ask: Ask
 ) -> Listing[Message]:
     """An application's messages, newest first."""
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     matching = MessageFilter(
         app_id=application.id,
         event_types=which.event_types,

@@ -97,6 +97,21 @@ async def find_traffic(service: Service, caller: Caller, name: str) -> Applicati
         return hidden
 
 
+async def find_traffic_endpoint(
+    service: Service, caller: Caller, app: str, name: str
+) -> tuple[Application, Endpoint]:
+    """An endpoint whose traffic the caller may see, and its application.
+
+    Raises:
+        NotFound: there is no such application, or no such endpoint in it.
+    """
+    application = await find_traffic(service, caller, app)
+    endpoint = await service.store.get(Endpoint, application.id, name)
+    if endpoint is None:
+        raise NotFound(f"there is no endpoint {name!r} in this application")
+    return application, endpoint
+
+
 def herald(store: Store, clock: Clock) -> Herald:
     """What is to be stored along with a change of an endpoint; nothing where nobody listens."""
 

@@ -156,6 +156,19 @@ async def test_what_an_organisation_was_not_told_is_a_dead_letter_with_a_way_bac
         async with asyncio.timeout(WAIT_S):
             while (await client.get(dead_letters)).json()["data"]:
                 await asyncio.sleep(0.05)
+        for path in (
+            "msg",
+            f"msg/{dead['msgId']}",
+            f"attempt/endpoint/{ops['id']}",
+            f"attempt/msg/{dead['msgId']}",
+            f"endpoint/{ops['id']}/msg",
+            f"msg/{dead['msgId']}/endpoint",
+            f"delivery?endpoint_id={ops['id']}",
+        ):
+            shown = await client.get(f"/api/v1/app/{ops['appId']}/{path}")
+            assert (shown.status_code, path) == (200, path)
+            hidden = await other.get(f"/api/v1/app/{ops['appId']}/{path}")
+            assert (hidden.status_code, path) == (404, path)
         ledger = (await client.get("/api/v1/ledger")).json()
         assert ledger["balanced"]
         assert [row["appId"] for row in ledger["rows"]] == [ops["appId"]]

@@ -59,7 +59,7 @@ class ApplicationTokenExpireIn(Wire, kw_only=True):
     #: how long they are still good, seconds; none unless given
     expiry: Annotated[int, Meta(ge=0, le=259_200)] | None = None
     #: only those made with one of these; none, or an empty list: all
-    session_ids: Annotated[list[SessionId], Meta(max_length=1_000)] = []
+    session_ids: Annotated[list[SessionId], Meta(max_length=1_000)] | None = None
 
 
 class AppPortalAccessOut(Wire, kw_only=True):
