@@ -14,6 +14,7 @@ ONLY_SQLITE = {
     *("find_doubled", "find_unaccounted", "find_unannounced", "find_uncounted"),
     *("list_dead", "list_dead_of_app", "list_dead_of_endpoint", "list_deliveries_of_app"),
     *("log_lines", "log_lines_of_app", "message_by_event_id", "message_by_id"),
+    *("add_resource", "notable_lines"),
     *("resource_by_id", "resource_by_uid"),
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
@@ -27,6 +28,7 @@ ONLY_POSTGRES = {
     *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
     *("purge", "lock_messages", "lock_history"),
+    "notable_log",
 }
 
 

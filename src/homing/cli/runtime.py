@@ -26,10 +26,12 @@ from homing.dispatch.planner import Shares
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.metrics import Metrics, watch_process
+from homing.service.announcer import Announcer
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.tokens import Tokens
 from homing.settings import Settings
@@ -63,6 +65,7 @@ class Runtime:
             clock,
             disable_after_s=settings.disable_after_s or float("inf"),
             meters=self.meters,
+            herald=herald(store, clock),
         )
         self.dispatcher = Dispatcher(
             store,
@@ -86,6 +89,7 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
         )
+        self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.keeper = Keeper(
             store,
@@ -112,11 +116,12 @@ class Runtime:
             permits=self.egress.permits_url,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._announcing: asyncio.Task[None] | None = None
         self.failed = asyncio.Event()
         self.stopping = False  #: shown by the readiness probe
 
     def start(self) -> None:
-        """Begin to dispatch, to sweep, to watch over endpoints, to audit and to purge."""
+        """Begin to dispatch, sweep, watch over endpoints, audit, purge and announce."""
         for name, work in (
             ("dispatcher", self.dispatcher.run()),
             ("sweeper", self.sweeper.run()),
@@ -125,6 +130,8 @@ class Runtime:
             ("keeper", self.keeper.run()),
         ):
             self._tasks.append(self._spawn(name, work))
+        self._announcing = self._spawn("announcer", self.announcer.run())
+        self._tasks.append(self._announcing)
         if self.settings.backlog_max or self.settings.backlog_total_max:
             self._tasks.append(self._spawn("gate", self._gate().run()))
 
@@ -154,6 +161,8 @@ class Runtime:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
+        if self._announcing is not None:  # what it has not told yet is told by whoever comes next
+            self._announcing.cancel()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.intake.close(), within_s)
         finished = await self.dispatcher.drain(max(0.0, deadline - loop.time()))

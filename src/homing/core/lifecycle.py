@@ -100,6 +100,8 @@ class Leased(_Fact, frozen=True, kw_only=True, gc=False):
 class Released(_Fact, frozen=True, kw_only=True, gc=False):
     """The holder gave the lease back without sending anything."""
 
+    until_us: int | None = None  #: not to be sent before; None: at once
+
 
 class Succeeded(_Fact, frozen=True, kw_only=True, gc=False):
     """The receiver answered 2xx."""
@@ -225,7 +227,8 @@ def _after(delivery: Delivery, fact: Fact, policy: RetryPolicy) -> Delivery:
         case Failed():
             return _failed(delivery, fact, policy)
         case Released():
-            return _waiting(delivery, fact.at_us, unanswered=max(delivery.unanswered - 1, 0))
+            ready_at_us = fact.at_us if fact.until_us is None else fact.until_us
+            return _waiting(delivery, ready_at_us, unanswered=max(delivery.unanswered - 1, 0))
         case Gone():
             return _parked(delivery, "the receiver answered 410 Gone", fact.error)
         case Parked():

@@ -279,11 +279,13 @@ class Resources(Protocol):
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         """Create (`version` is 1) or replace (the stored version must be `version` - 1).
 
         Args:
             touch: an application whose version is raised in the same transaction.
+            also: created in the same transaction; those that exist already stay as they are.
             key: recognises the repeat of a creating request; stored with `reply`.
 
         Raises:
@@ -292,8 +294,15 @@ class Resources(Protocol):
             Stale: the stored version is another, or the application to touch is gone.
         """
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
-        """Remove it; an application takes its endpoints with it. Nothing if it is gone already."""
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
+        """Remove it; an application takes its endpoints with it. Nothing if it is gone already.
+
+        Args:
+            touch: an application whose version is raised in the same transaction.
+            also: created in the same transaction; those that exist already stay as they are.
+        """
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         """What an unexpired earlier request with this key led to.
@@ -341,6 +350,10 @@ class Records(Protocol):
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
         """Lines after `cursor`, oldest first. Never skips a line that commits later."""
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        """As `log`, but only lines that changed something and tell of a dead letter, or of any
+        attempt but a delivery's first."""
 
     async def first_accepted_at_us(self) -> int | None:
         """When the oldest message still kept was accepted; None when there is none."""

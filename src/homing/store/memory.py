@@ -285,6 +285,7 @@ class MemoryStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         at_us = resource.updated_at_us
         if key is not None and self._known(key, at_us) is not None:
@@ -296,8 +297,13 @@ class MemoryStore:
             raise Stale(f"application {touch} is gone")
         self.commits += 1
         self.resources[place] = resource
+        self._add(also)
         if key is not None and reply is not None:
             self._keep(key, reply, at_us)
+
+    def _add(self, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            self.resources.setdefault((one.kind, one.scope, one.id), one)
 
     @staticmethod
     def _check_version(stored: Resource | None, resource: Resource) -> None:
@@ -318,7 +324,9 @@ class MemoryStore:
             return True
         return False
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         if self.resources.pop((resource.kind, resource.scope, resource.id), None) is None:
             return
         self.commits += 1
@@ -327,6 +335,7 @@ class MemoryStore:
                 del self.resources[endpoint.kind, endpoint.scope, endpoint.id]
         if touch is not None:
             self._touch(touch)
+        self._add(also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         known = self._known(key, at_us)
@@ -461,6 +470,15 @@ class MemoryStore:
                 if len(found) == limit:
                     break
         return found
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (
+            LoggedEntry(one, LogCursor(line=n))
+            for n, one in lines
+            if one is not None and _is_notable(one)
+        )
+        return list(islice(found, limit))
 
     async def first_accepted_at_us(self) -> int | None:
         return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None
@@ -608,6 +626,12 @@ class MemoryStore:
 def _is_born(entry: LogEntry) -> bool:
     """Whether the line says that a delivery was made."""
     return entry.op in _BORN and bool(entry.rows_written)
+
+
+def _is_notable(entry: LogEntry) -> bool:
+    return entry.rows_written == 1 and (
+        entry.to_state is State.DEAD or (entry.attempt_no or 0) >= 2
+    )
 
 
 def _fits(

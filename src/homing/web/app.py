@@ -28,6 +28,7 @@ from homing.web.operations import (
     endpoints,
     event_types,
     messages,
+    operational_webhooks,
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
@@ -90,6 +91,7 @@ def route_table(
         *attempts.OPERATIONS,
         *deliveries.OPERATIONS,
         *books.OPERATIONS,
+        *operational_webhooks.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )

@@ -228,3 +228,9 @@ async def test_a_purge_walks_indexes_and_stops_at_its_limit(
     assert plan.count("Index Cond") >= walks - (name == "applications_kept"), plan
     assert "Join Filter" not in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Connection) -> None:
+    how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
+    assert "Index Scan using delivery_log_notable" in how
+    assert "Sort" not in how

@@ -235,3 +235,9 @@ async def test_processes_that_start_at_once_migrate_once(url: str) -> None:
     for store in stores:
         await store.ping()
         await store.close()
+
+
+def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection) -> None:
+    how = plan(database, "notable_lines", line=1, limit=1)
+    assert "SEARCH delivery_log USING INDEX delivery_log_notable (line>?)" in how
+    assert "TEMP B-TREE" not in how

@@ -41,6 +41,7 @@ class PostgresResources:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         async def work(connection: Connection) -> None:
             # The application before its endpoint, always: whoever changes it at the same time
@@ -51,6 +52,7 @@ class PostgresResources:
                 await self._insert(connection, resource)
             else:
                 await self._update(connection, resource)
+            await self._add(connection, also)
             if key is not None and not await fetch(
                 connection, *_key_row(key, reply, resource.updated_at_us)
             ):
@@ -63,6 +65,10 @@ class PostgresResources:
         if not await self._database.fetch(connection, "insert_resource", *_columns(resource)):
             raise Conflict(f"{resource.kind} {resource.uid or resource.id!r} exists already")
 
+    async def _add(self, connection: Connection, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            await self._database.fetch(connection, "insert_resource", *_columns(one))
+
     async def _update(self, connection: Connection, resource: Resource) -> None:
         try:
             found = await self._database.fetch(connection, "update_resource", *_columns(resource))
@@ -71,7 +77,9 @@ class PostgresResources:
         if not found:
             raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         fetch = self._database.fetch
         which = (resource.kind, resource.scope, resource.id)
 
@@ -84,6 +92,7 @@ class PostgresResources:
                 await fetch(connection, "delete_endpoints_of", resource.id)
             if touch is not None:
                 await fetch(connection, "touch_application", touch)
+            await self._add(connection, also)
 
         await self._database.transact(work)
 

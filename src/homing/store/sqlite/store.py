@@ -189,11 +189,14 @@ class SqliteStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
-        await self._write(writes.put, resource, touch, key, reply)
+        await self._write(writes.put, resource, touch, key, reply, also)
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
-        await self._write(writes.delete, resource, touch)
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
+        await self._write(writes.delete, resource, touch, also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         return await self._read(reads.recall, key, at_us)
@@ -235,6 +238,9 @@ class SqliteStore:
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
         return await self._browse(reads.log, cursor, limit, app_id)
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        return await self._browse(reads.notable_log, cursor, limit)
 
     async def first_accepted_at_us(self) -> int | None:
         return await self._read(reads.first_accepted_at_us)

@@ -267,6 +267,7 @@ def put(
     touch: str | None,
     key: RequestKey | None,
     reply: Reply | None,
+    also: Sequence[Resource],
 ) -> None:
     """Create or replace; see the port."""
     at_us = resource.updated_at_us
@@ -275,12 +276,23 @@ def put(
     _write_resource(db, resource)
     if touch is not None and db.execute(_SQL["touch_application"], (touch,)).rowcount == 0:
         raise Stale(f"application {touch} is gone")
+    _add(db, also)
     if key is not None and reply is not None:
         _keep_keys(db, [_key_row(key, reply)], at_us=at_us)
 
 
 def _write_resource(db: sqlite3.Connection, resource: Resource) -> None:
-    row = {
+    name = "insert_resource" if resource.version == 1 else "update_resource"
+    try:
+        count = db.execute(_SQL[name], _resource_row(resource)).rowcount
+    except sqlite3.IntegrityError as error:
+        raise Conflict(f"{resource.kind} {resource.uid or resource.id} exists already") from error
+    if count == 0:
+        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
+
+
+def _resource_row(resource: Resource) -> dict[str, str | int | None]:
+    return {
         "kind": resource.kind,
         "scope": resource.scope,
         "id": resource.id,
@@ -288,16 +300,16 @@ def _write_resource(db: sqlite3.Connection, resource: Resource) -> None:
         "version": resource.version,
         "document": msgspec.json.encode(resource).decode(),
     }
-    name = "insert_resource" if resource.version == 1 else "update_resource"
-    try:
-        count = db.execute(_SQL[name], row).rowcount
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"{resource.kind} {resource.uid or resource.id} exists already") from error
-    if count == 0:
-        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
 
 
-def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> None:
+def _add(db: sqlite3.Connection, resources: Sequence[Resource]) -> None:
+    """Create those that do not exist."""
+    db.executemany(_SQL["add_resource"], [_resource_row(one) for one in resources])
+
+
+def delete(
+    db: sqlite3.Connection, resource: Resource, touch: str | None, also: Sequence[Resource]
+) -> None:
     """Remove it, an application with its endpoints."""
     which = {"kind": resource.kind, "scope": resource.scope, "id": resource.id}
     if db.execute(_SQL["delete_resource"], which).rowcount == 0:
@@ -306,6 +318,7 @@ def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> Non
         db.execute(_SQL["delete_endpoints_of"], (resource.id,))
     if touch is not None:
         db.execute(_SQL["touch_application"], (touch,))
+    _add(db, also)
 
 
 # --- forgetting -------------------------------------------------------------------------------

@@ -453,6 +453,15 @@ WHERE (transaction, line) > ($1::text::xid8, $2)
     AND ($4::text IS NULL OR app_id = $4)
 ORDER BY transaction, line LIMIT $3;
 
+-- name: notable_log
+-- As log, in the words of the index delivery_log_notable.
+SELECT *, transaction::text::bigint AS after_transaction
+FROM delivery_log
+WHERE (transaction, line) > ($1::text::xid8, $2)
+    AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+    AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
+ORDER BY transaction, line LIMIT $3;
+
 -- name: first_message
 SELECT accepted_at_us FROM messages ORDER BY id LIMIT 1;
 

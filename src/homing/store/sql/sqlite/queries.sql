@@ -38,7 +38,7 @@ DELETE FROM keys WHERE digest IN (
 
 -- name: insert_messages
 INSERT INTO messages
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 WHERE column1 IS NOT NULL;
 
 -- name: insert_deliveries
@@ -170,6 +170,11 @@ ORDER BY id ASC LIMIT :limit;
 INSERT INTO resources (kind, scope, id, uid, version, document)
 VALUES (:kind, :scope, :id, :uid, :version, :document);
 
+-- name: add_resource
+INSERT INTO resources (kind, scope, id, uid, version, document)
+VALUES (:kind, :scope, :id, :uid, :version, :document)
+ON CONFLICT DO NOTHING;
+
 -- name: update_resource
 UPDATE resources SET uid = :uid, version = :version, document = :document
 WHERE kind = :kind AND scope = :scope AND id = :id AND version = :version - 1;
@@ -193,7 +198,7 @@ SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id D
 -- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
 SELECT json_group_array(json_array(
     id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
-    is_raw, event_id, channels, tags))
+    is_raw, event_id, channels, tags, deliver_at_us))
 FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: first_message
@@ -360,6 +365,12 @@ SELECT * FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit;
 
 -- name: log_lines_of_app
 SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line LIMIT :limit;
+
+-- name: notable_lines
+-- In the words of the index delivery_log_notable, or it would not be used.
+SELECT * FROM delivery_log
+WHERE line > :line AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
+ORDER BY line LIMIT :limit;
 
 -- name: next_book
 -- The first message id of the range that has anything to count: empty windows are skipped.
