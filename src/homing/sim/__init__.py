@@ -1,0 +1,1 @@
+"""A world in which time and order are ours: schedules, faults, planted bugs, checkers."""
