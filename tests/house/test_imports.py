@@ -26,7 +26,14 @@ MAY_IMPORT = {
 EVERYTHING = {"cli"}
 
 #: modules that never ask the world: same arguments, same answer
-PURE = ("core", "insight", "dispatch.envelope", "dispatch.egress", "dispatch.ranges")
+PURE = (
+    "core",
+    "insight",
+    "dispatch.envelope",
+    "dispatch.egress",
+    "dispatch.ranges",
+    "sim.checks",
+)
 NOT_PURE = {
     "asyncio",
     "concurrent",

@@ -1,1 +1,1 @@
-"""A world in which time and order are ours: schedules, faults, planted bugs, checkers."""
+"""A world in which time, order and faults are ours: the production parts, a seed, and checkers."""
