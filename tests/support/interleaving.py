@@ -14,7 +14,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from homing.core.ports import Store
-from homing.store.postgres import open_postgres
-from homing.store.postgres.database import QUERIES
+from homing.store.postgres import database, open_postgres
+from homing.store.queries import load_queries
 from homing.store.sqlite import open_sqlite
 
 #: longest wait for something to happen, seconds: a deadlock is found by the server after one
@@ -90,15 +90,13 @@ class Gate:
                 elif side.state is State.BLOCKED and side.watches_locks and not side.is_blocked():
                     side.state = State.RUNNING
             states = [side.state for side in self.sides.values()]
-            if State.RUNNING not in states and (State.READY in states or not _stuck(states)):
+            if State.RUNNING not in states and (
+                State.READY in states or not any(side.is_stuck for side in self.sides.values())
+            ):
                 return
             if time.monotonic() > deadline_s:
                 raise AssertionError(f"it does not go on: {self.sides}")
             self.changed.wait(0.0005)
-
-
-def _stuck(states: Sequence[State]) -> bool:
-    return any(state is State.BLOCKED for state in states)
 
 
 class Side:
@@ -116,6 +114,7 @@ class Side:
         self.gate = gate
         self.state = State.IDLE
         self.statement = ""
+        self.reads = False  #: the statement changes nothing and locks nothing
         self.waits: list[str] = []
         self.is_free = True  #: statements pass without leave: before and after a run
         self._granted = False
@@ -131,6 +130,11 @@ class Side:
     def is_blocked(self) -> bool:
         """Whether the statement that it runs waits for a lock."""
         return False
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits for a lock, and will go on by itself when it gets it."""
+        return self.state is State.BLOCKED and self.watches_locks
 
     def call(self, work: Any) -> Any:
         """Run a coroutine to its end in this side's thread."""
@@ -152,10 +156,11 @@ class Side:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop)
 
-    def stop_before(self, statement: str) -> None:
+    def stop_before(self, statement: str, *, reads: bool = False) -> None:
         """In the side's thread: wait for leave to run this."""
         if self.is_free:
             return
+        self.reads = reads
         self._wait(State.READY, statement)
 
     def wait_for_lock(self) -> None:
@@ -190,6 +195,8 @@ class Side:
 
 # ── SQLite ──
 
+_SQLITE_NAMES = {sql: name for name, sql in load_queries("sqlite").items()}
+
 
 class SqliteSide(Side):
     """A store with the one connection of its writer and one for reading, both gated."""
@@ -201,21 +208,30 @@ class SqliteSide(Side):
     async def open(self) -> Store:
         store = await open_sqlite(str(self._path), inline=True)
         store._writer._db = _GatedSqlite(store._writer._db, self)  # type: ignore[assignment]
-        reader: Any = _GatedSqlite(store._reader(), self)
+        reader: Any = _GatedSqlite(store._reader(), self, reads=True)
         store._reader = lambda: reader  # type: ignore[method-assign]
         return store
 
 
 class _GatedSqlite:
-    """A connection that stops before each statement, and waits for locks where we can see it."""
+    """A connection that stops before each statement, and waits for locks where we can see it.
 
-    def __init__(self, db: sqlite3.Connection, side: Side) -> None:
+    Args:
+        reads: it only ever reads, each time in a transaction, and so sees what there was at its
+            beginning: it stops there and nowhere else.
+    """
+
+    def __init__(self, db: sqlite3.Connection, side: Side, *, reads: bool = False) -> None:
         self._db = db
         self._side = side
+        self._reads = reads
         db.execute("PRAGMA busy_timeout = 0")
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        self._side.stop_before(" ".join(sql.split()[:3]))
+        if not self._reads:
+            self._side.stop_before(_SQLITE_NAMES.get(sql, " ".join(sql.split()[:3])))
+        elif sql == "BEGIN":
+            self._side.stop_before("read", reads=True)
         while True:
             try:
                 return self._db.execute(sql, *values)
@@ -245,9 +261,9 @@ class PostgresSide(Side):
 
     async def open(self) -> Store:
         store: Any = await open_postgres(self._url, migrate=False)
-        database = store._database
-        database.traffic = _GatedPool(database.traffic, self)
-        database.reading = _GatedPool(database.reading, self)
+        pools = store._database
+        pools.traffic = _GatedPool(pools.traffic, self)
+        pools.reading = _GatedPool(pools.reading, self)
         opened: Store = store
         return opened
 
@@ -286,11 +302,11 @@ class _GatedConnection:
 
     async def fetch(self, sql: str, *parameters: Any) -> Any:
         name = _name_of(sql)
-        if self._is_in_transaction or sql.lstrip().upper().startswith("SELECT"):
-            self._side.stop_before(name)
+        if self._is_in_transaction or _only_reads(sql):
+            self._side.stop_before(name, reads=_only_reads(sql))
             return await self._connection.fetch(sql, *parameters)
         async with self._connection.transaction(isolation="repeatable_read"):
-            self._side.stop_before(f"{name} sees")
+            self._side.stop_before(f"{name} sees", reads=True)
             await self._connection.execute("SELECT pg_current_snapshot()")
             self._side.stop_before(f"{name} acts")
             rows = await self._connection.fetch(sql, *parameters)
@@ -311,8 +327,14 @@ class _GatedConnection:
         return getattr(self._connection, name)
 
 
+def _only_reads(sql: str) -> bool:
+    lines = [line for line in sql.splitlines() if not line.startswith("--")]
+    text = " ".join(lines).strip()
+    return text.startswith("SELECT") and "FOR UPDATE" not in text
+
+
 def _name_of(sql: str) -> str:
-    known = {text: name for name, text in QUERIES.items()}
+    known = {text: name for name, text in database.QUERIES.items()}
     return known.get(sql, " ".join(sql.split()[:3]))
 
 
@@ -324,10 +346,11 @@ class Interleaver:
 
     def __init__(self, gate: Gate, clear: Callable[[], None]) -> None:
         self._gate = gate
-        self.clear = clear
+        self._clear = clear
+        self.runs = 0  #: of the last pair, those included that showed nothing new
 
     @property
-    def store(self) -> Side:
+    def side(self) -> Side:
         """For making and checking the world, between runs."""
         return self._gate.sides["A"]
 
@@ -336,26 +359,36 @@ class Interleaver:
     ) -> Iterator[Run]:
         """Each interleaving of two operations, each in a database with nothing else in it.
 
+        Of those that differ only in the order of two reads, one.
+
         Args:
             prepare: makes the world of one run, and the two operations in it.
         """
-        todo: list[str] = [""]
-        for count in range(RUNS_MAX + 1):
-            if not todo:
-                return
-            assert count < RUNS_MAX, "there is no end to it"
-            choices = todo.pop()
-            self.clear()
-            side = self.store
-            operations = side.call(prepare(side.store))
-            run = self._run(operations, choices)
-            for place in range(len(choices), len(run.turns)):
-                turn = run.turns[place]
-                before = run.order[:place]
-                todo += [before + other for other in turn.options if other != turn.side]
-            yield run
+        todo = [("", "")]
+        self.runs = 0
+        while todo:
+            assert self.runs < RUNS_MAX, "there is no end to it"
+            self.runs += 1
+            choices, asleep = todo.pop()
+            self._clear()
+            operations = self.side.call(prepare(self.side.store))
+            run, others = self._run(operations, choices, asleep)
+            todo += others
+            if run is not None:
+                yield run
 
-    def _run(self, operations: tuple[Operation, Operation], choices: str) -> Run:
+    def _run(
+        self, operations: tuple[Operation, Operation], choices: str, asleep: str
+    ) -> tuple[Run | None, list[tuple[str, str]]]:
+        """One run, and where others branch off; None: it is another run with two reads swapped.
+
+        Sleep sets (Godefroid, 1996): a side that was tried here first needs not be tried again
+        until something has happened that its statement could tell.
+
+        Args:
+            choices: whose turn it is, as far as that is decided.
+            asleep: the side that needs not be tried after the choices; or nobody.
+        """
         sides = self._gate.sides
         futures = {}
         with self._gate.changed:
@@ -363,29 +396,49 @@ class Interleaver:
                 side.waits.clear()
                 futures[name] = side.begin(operation)
         turns: list[Turn] = []
+        others: list[tuple[str, str]] = []
+        is_new = True
         with self._gate.changed:
             while True:
                 self._gate.settle()
                 ready = "".join(n for n, side in sides.items() if side.state is State.READY)
                 if not ready:
                     break
-                chosen = choices[len(turns)] if len(turns) < len(choices) else ready[0]
-                assert chosen in ready, f"{choices}: {chosen} is not ready after {turns}"
+                place = len(turns)
+                if place < len(choices):
+                    chosen = choices[place]
+                    assert chosen in ready, f"{choices}: {chosen} is not ready after {turns}"
+                else:
+                    awake = [name for name in ready if name != asleep]
+                    is_new = is_new and bool(awake)
+                    chosen = awake[0] if awake else ready[0]
+                    before = "".join(turn.side for turn in turns)
+                    if is_new:
+                        others += [
+                            (before + other, chosen if _commute(sides.values()) else "")
+                            for other in awake[1:]
+                        ]
+                    if asleep and not (sides[chosen].reads and sides[asleep].reads):
+                        asleep = ""
                 turns.append(Turn(chosen, sides[chosen].statement, ready))
                 sides[chosen].grant()
                 self._gate.settle()
-                for side in sides.values():  # a lock may be free now
+                # Who waits for a lock of SQLite tries again after each turn of the other.
+                for side in sides.values():
                     if side.state is State.BLOCKED and not side.watches_locks:
                         side.grant()
-        return Run(
-            turns=turns,
-            results={name: future.result(STUCK_S) for name, future in futures.items()},
-            waited=[f"{side.name} {words}" for side in sides.values() for words in side.waits],
-        )
+        results = {name: future.result(STUCK_S) for name, future in futures.items()}
+        waited = [f"{side.name} {words}" for side in sides.values() for words in side.waits]
+        return (Run(turns, results, waited) if is_new else None), others
 
     def close(self) -> None:
         for side in self._gate.sides.values():
             side.close()
+
+
+def _commute(sides: Iterable[Side]) -> bool:
+    """Whether it makes no difference in which order they do what they are about to do."""
+    return all(side.reads for side in sides)
 
 
 _TABLES = ("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys")
