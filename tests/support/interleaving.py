@@ -114,7 +114,7 @@ class Side:
         self.gate = gate
         self.state = State.IDLE
         self.statement = ""
-        self.reads = False  #: the statement changes nothing and locks nothing
+        self.reads = False  #: it makes no difference to others when the statement comes
         self.waits: list[str] = []
         self.is_free = True  #: statements pass without leave: before and after a run
         self._granted = False
@@ -198,6 +198,11 @@ class Side:
 _SQLITE_NAMES = {sql: name for name, sql in load_queries("sqlite").items()}
 
 
+def _sqlite_name(sql: str) -> str:
+    lines = [line for line in sql.splitlines() if not line.startswith("--")]
+    return _SQLITE_NAMES.get(sql, " ".join(" ".join(lines).split()[:3]))
+
+
 class SqliteSide(Side):
     """A store with the one connection of its writer and one for reading, both gated."""
 
@@ -229,7 +234,9 @@ class _GatedSqlite:
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         if not self._reads:
-            self._side.stop_before(_SQLITE_NAMES.get(sql, " ".join(sql.split()[:3])))
+            # Between beginning and commit nobody sees what is written, and nobody else writes.
+            is_seen = sql in ("BEGIN IMMEDIATE", "COMMIT")
+            self._side.stop_before(_sqlite_name(sql), reads=not is_seen)
         elif sql == "BEGIN":
             self._side.stop_before("read", reads=True)
         while True:

@@ -9,6 +9,7 @@ import pytest
 from support.interleaving import Interleaver, Operation
 from support.making import (
     LEASE_US,
+    SEALS,
     START_US,
     FakeChance,
     make_acceptance,
@@ -29,7 +30,8 @@ from support.pairs import (
     settle_by,
 )
 
-from homing.core.lifecycle import Parked, Redriven, State
+from homing.core.errors import Stale
+from homing.core.lifecycle import Cancelled, Delivery, Parked, Redriven, State
 from homing.core.ports import Store
 from homing.core.records import (
     Acceptance,
@@ -42,7 +44,11 @@ from homing.core.records import (
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
 from homing.dispatch.sweeper import Sweeper
+from homing.service import deliveries
+from homing.service.context import Service
+from homing.service.deliveries import resend
 from homing.service.intake import Draft, Intake
+from homing.service.tokens import Tokens
 
 
 def test_two_claims_lease_a_delivery_once(sides: Interleaver) -> None:
@@ -258,3 +264,120 @@ def test_a_delivery_parked_while_its_endpoint_is_enabled_is_resumed_by_the_next_
         found = side.call(side.store.delivery(worlds[0].delivery.id))
         assert found.state is State.WAITING, run
     assert swept == {0, 1}, "the sweep must have come too early in some order"
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resend looks once at an attempt under way, not forty times: each look is a statement."""
+    monkeypatch.setattr(deliveries, "_RESEND_WAIT_S", 0.001)
+    monkeypatch.setattr(deliveries, "_RESEND_POLL_S", 0.001)
+
+
+def resend_by(name: str, world: World) -> Operation:
+    """A person asks for one attempt now, through the service."""
+
+    async def ask(store: Store) -> None:
+        journal = journal_of(name)
+        chance = FakeChance()
+        service = Service(
+            store=store,
+            clock=journal.clock,
+            chance=chance,
+            intake=Intake(store, chance, journal),
+            journal=journal,
+            tokens=Tokens("a secret of the tests"),
+            seals=SEALS,
+        )
+        await resend(
+            service, world.application.id, world.item.message.id, world.endpoint.id, actor="ada"
+        )
+
+    return ask
+
+
+async def dead_or_due(store: Store, world: World, *, retries: int) -> Delivery:
+    """The delivery after one failure."""
+    policy = RetryPolicy(delays_s=(0.0,) * retries)
+    await settle_by("-", (world.delivery, NOT_OK), policy=policy)(store)
+    found = await store.delivery(world.delivery.id)
+    assert found is not None
+    return found
+
+
+def test_a_resend_and_the_claim_of_a_retry_lose_neither(sides: Interleaver) -> None:
+    worlds: list[World] = []
+
+    async def prepare(store: Store) -> tuple[Operation, Operation]:
+        world = await make_world(store)
+        worlds[:] = [world]
+        await dead_or_due(store, world, retries=1)
+        return resend_by("A", world), claim_by("B")
+
+    manual = set()
+    for run in every(sides, prepare):
+        [claimed] = run.results["B"] or [None]
+        side = sides.side
+        found = side.call(side.store.delivery(worlds[0].delivery.id))
+        assert found.state in (State.LEASED, State.WAITING), run
+        # Whichever came first: the retry goes on, as it was or after the manual attempt.
+        assert found.resume in (None, State.WAITING), run
+        manual.add(claimed is not None and claimed.delivery.manual)
+    assert manual == {True, False}
+
+
+def test_a_resend_of_what_is_being_settled_is_never_refused(
+    sides: Interleaver,
+) -> None:
+    worlds: list[World] = []
+
+    async def prepare(store: Store) -> tuple[Operation, Operation]:
+        world = await make_world(store)
+        worlds[:] = [world]
+        return resend_by("A", world), settle_by("B", (world.delivery, OK))
+
+    states = set()
+    for run in every(sides, prepare):
+        assert run.results["B"] == [True], run
+        side = sides.side
+        found = side.call(side.store.delivery(worlds[0].delivery.id))
+        states.add(found.state)
+        if run.is_before("B", "A"):
+            assert found.state is State.WAITING, run
+    # Under way when it was asked for: that very attempt was the one; or else there is another.
+    assert states == {State.DELIVERED, State.WAITING}
+
+
+def test_a_redrive_and_the_discard_of_one_dead_letter_never_both_win(sides: Interleaver) -> None:
+    async def prepare(store: Store) -> tuple[Operation, Operation]:
+        world = await make_world(store)
+        dead = await dead_or_due(store, world, retries=0)
+        redriven = Redriven(at_us=AT_US, actor="ada")
+        cancelled = Cancelled(at_us=AT_US, actor="bob: not wanted")
+        return settle_by("A", (dead, redriven)), settle_by("B", (dead, cancelled))
+
+    for run in every(sides, prepare):
+        assert sorted([*run.results["A"], *run.results["B"]]) == [False, True], run
+
+
+def test_two_people_who_change_one_endpoint_do_not_overwrite_each_other(
+    sides: Interleaver,
+) -> None:
+    async def prepare(store: Store) -> tuple[Operation, Operation]:
+        world = await make_world(store)
+
+        def put(url: str) -> Operation:
+            changed = msgspec.structs.replace(world.endpoint, url=url, version=2)
+
+            async def change(store: Store) -> str:
+                try:
+                    await store.put(changed, touch=world.application.id)
+                except Stale:
+                    return "stale"
+                return "written"
+
+            return change
+
+        return put("http://127.0.0.1:9/one"), put("http://127.0.0.1:9/other")
+
+    for run in every(sides, prepare):
+        assert sorted(run.results.values()) == ["stale", "written"], run
