@@ -133,18 +133,27 @@ class StoreMachine(RuleBasedStateMachine):
 
     # ── what people configure ──
 
+    @initialize(target=endpoints)
+    def begin(self) -> Endpoint:
+        """Something to begin with: an application, an endpoint, and two messages for it."""
+        application = make_application()
+        endpoint = make_endpoint(application.id)
+        items = [make_acceptance(application, (endpoint.id,)) for _ in range(2)]
+        self.both(lambda store: store.put(application))
+        self.both(lambda store: store.put(endpoint))
+        assert self.both(lambda store: store.accept(items)) == [Accepted()] * 2
+        return endpoint
+
     @initialize(target=applications)
-    def begin(self) -> Application:
-        return self._created(make_application())
+    def begin_another(self) -> Application:
+        made = make_application()
+        self.both(lambda store: store.put(made))
+        return made
 
     @rule(target=applications, uid=st.sampled_from([None, "shop", "bank"]))
     def create_application(self, uid: str | None) -> Any:
         made = make_application(uid=uid, updated_at_us=self.now_us)
         return multiple() if self.refused(lambda s: s.put(made)) else made
-
-    def _created(self, made: Application) -> Application:
-        self.both(lambda store: store.put(made))
-        return made
 
     @rule(
         target=endpoints,
