@@ -468,3 +468,17 @@ def _is_good_end(world: World) -> bool:
         lot.tables.history is not None and lot.half is None and not any(lot.hands)
         for lot in world.lots
     )
+
+
+def lines_of(report: Report) -> list[str]:
+    """The report for people."""
+    seen = f"{report.states:,} states, {report.edges:,} steps, {report.depth} deep"
+    lines = [seen + ("" if report.is_closed or report.violations else "; gave up before the end")]
+    lines += [f"it happened that {goal}" for goal in report.goals]
+    lines += [f"never used: {pair}" for pair in report.unused]
+    for violation in report.violations:
+        lines.append(f"{violation.invariant}: {violation.complaint}")
+        lines += [f"{number:3}  {line}" for number, line in enumerate(violation.path)]
+    if report.is_closed and not report.violations:
+        lines.append("every invariant holds in every state, and every state has a good end")
+    return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homing.sim.exhaustive import GOALS, NO_TRAP, Report, explore
+from homing.sim.exhaustive import GOALS, NO_TRAP, Report, explore, lines_of
 from homing.sim.tiny import SAFEGUARDS, Bounds, Tiny, World, canonical
 
 #: two attempts, one crash or lost answer, one act of a person: some thousand states
@@ -151,3 +151,13 @@ def test_what_a_small_search_cannot_show_it_does_not_claim() -> None:
     report = explore(Bounds(mishaps=0, acts=0, changes=0))
     assert set(report.goals) < set(GOALS)
     assert "dead, redriven" in report.unused
+
+
+def test_a_report_says_what_was_found_or_that_nothing_was() -> None:
+    bounds = Bounds(mishaps=0, acts=0, changes=0)
+    fine = lines_of(explore(bounds))
+    assert fine[0].endswith("deep")
+    assert fine[-1] == "every invariant holds in every state, and every state has a good end"
+    assert lines_of(explore(bounds, states_max=10))[0].endswith("gave up before the end")
+    harm = lines_of(explore(bounds, without=["fence"]))
+    assert harm[-1] == "  3  dispatcher A hears 200 and writes “succeeded”"
