@@ -237,8 +237,8 @@ class Deliveries(Protocol):
         `rows_written` 0, and nothing else.
 
         After an error that left open whether a batch was written, it is settled again. A change
-        that had been written is recognised (the row is exactly its `after`, or its attempt is
-        stored and not late): it writes nothing again, and counts as written.
+        that had been written is recognised (its attempt is stored and not late, or, if it has
+        none, the row is exactly its `after`): it writes nothing again, and counts as written.
 
         Returns:
             Per change, in order: whether it was written, now or before.

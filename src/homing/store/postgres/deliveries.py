@@ -111,8 +111,9 @@ class PostgresDeliveries:
         """Of these, the ones that were late, by `id()`; the others had been written before.
 
         When a connection breaks, nobody knows whether the statement was carried out, so it is
-        sent again. What it wrote the first time is recognised by the row, which is then exactly
-        what it was to become, or by the attempt, which is stored and not late.
+        sent again. What it wrote the first time is recognised by its attempt, which is stored and
+        not late, or, where none was made, by the row, which is exactly what it was to become.
+        The row alone would not do for an attempt: another's, at the same moment, may look the same.
 
         Args:
             changes: that found another version.
@@ -128,9 +129,11 @@ class PostgresDeliveries:
         late = [
             change
             for change in changes
-            if attempts.get(_attempt_key(change), True)
-            and (
-                present.get(change.id) != change.after or change.after in written.get(change.id, ())
+            if (
+                attempts.get(_attempt_key(change), True)
+                if change.attempt is not None
+                else present.get(change.id) != change.after
+                or change.after in written.get(change.id, ())
             )
         ]
         unknown = [change for change in late if _attempt_key(change) not in attempts]
