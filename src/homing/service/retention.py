@@ -34,8 +34,8 @@ from homing.core.retention import (
 _log = logging.getLogger("homing.retention")
 
 #: how long a turn lasts unless it is renewed, seconds: many times longer than a chunk takes
-_TURN_S: Final = 60.0
-#: how often progress is written down and the turn renewed, seconds
+_TURN_S: Final = 10.0
+#: how often the turn is renewed while nothing is removed, and progress written down, seconds
 _RENEW_S: Final = 1.0
 #: the next round is looked for this often, seconds, or more often when rounds are
 _LOOK_S: Final = 60.0
@@ -90,6 +90,7 @@ class Keeper:
         self._round: Round | None = None
         self._news = Purged()  #: removed since the round was last written down
         self._renewed_us = 0
+        self._saved_us = 0
         self._own: dict[str, Retention] = {}
         self._progress: Progress | None = None  #: with the application that is purged now
         self._saved: Progress | None = None
@@ -149,9 +150,11 @@ class Keeper:
         assert self._round is not None
         if fields:
             self._round = msgspec.structs.replace(self._round, **fields)
-        if now or self._clock.mono_us() - self._renewed_us > _RENEW_S * 1_000_000:
-            await self._save_progress()
+        due_us = self._clock.mono_us() - round(_RENEW_S * 1_000_000)
+        if now or self._renewed_us < due_us:
             self._round = await self._write(self._round)
+        if self._saved_us < due_us:
+            await self._save_progress()
 
     async def _end_turn(self) -> Round:
         assert self._round is not None
@@ -211,6 +214,7 @@ class Keeper:
         return self._saved
 
     async def _save_progress(self) -> None:
+        self._saved_us = self._clock.mono_us()
         if self._progress is None or self._progress == self._saved:
             return
         self._saved = self._progress = msgspec.structs.replace(
@@ -277,7 +281,8 @@ class Keeper:
     async def _rest(self, began_us: int) -> int:
         """Keep the turn, and let others work; how long the chunk took, microseconds."""
         took_us = self._clock.mono_us() - began_us
-        await self._renew()
+        # What was removed is counted at once: the audit has to explain it, even after a crash.
+        await self._renew(now=self._news != Purged())
         await asyncio.sleep(took_us * _REST / 1_000_000)
         return took_us
 
