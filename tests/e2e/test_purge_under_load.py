@@ -125,14 +125,17 @@ async def kill_while_purging(
         await busy
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_empty_url"))
+    return f"sqlite:///{tmp_path}/homing.db"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def test_a_purge_that_is_killed_again_and_again_loses_nothing_unfinished(
-    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+    tmp_path: Path, database_url: str
 ) -> None:
-    database_url = f"sqlite:///{tmp_path}/homing.db"
-    if kind == "postgres":
-        database_url = request.getfixturevalue("postgres_empty_url")
     accepted: set[str] = set()
     async with Receiver() as receiver:
         receiver.script("/hook", respond(200))
