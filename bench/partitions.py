@@ -36,7 +36,6 @@ from bench.purge import succeeded
 from homing.core.identifiers import first_id
 from homing.core.retention import DAY_US
 from homing.store import open_store
-from homing.store.postgres.database import connect
 from homing.system import SystemClock
 
 _DAYS: Final = 400
@@ -93,10 +92,8 @@ def schema(cut: Cut) -> str:
 async def _make(server: postgres.Server, admin: Any, number: int, cut: Cut) -> Any:
     await admin.execute(f"CREATE DATABASE cut_{number}")
     url = server.url_of(f"cut_{number}")
-    database = await connect(url)
-    await database.traffic.execute(schema(cut))
-    await database.close()
     db = await asyncpg.connect(url)
+    await db.execute(schema(cut), timeout=600)
     await db.execute('CREATE TABLE migrations (name text COLLATE "C" PRIMARY KEY)')
     await db.execute("INSERT INTO migrations VALUES ('0001_first')")
     await db.close()
