@@ -39,8 +39,9 @@ _TURN_S: Final = 10.0
 _RENEW_S: Final = 1.0
 #: the next round is looked for this often, seconds, or more often when rounds are
 _LOOK_S: Final = 60.0
-#: messages in one chunk: as many as take about `_CHUNK_US`, between these
-_MESSAGES: Final = (8, 1_000)
+#: messages in one chunk: as many as take about `_CHUNK_US`, between these. Below a hundred the
+#: trips to the database take longer than the work, and on a busy machine fewer would be no faster
+_MESSAGES: Final = (100, 1_000)
 #: finished deliveries in one chunk, unless a single message has more
 _DELIVERIES_MAX: Final = 2_000
 #: how long a chunk aims to take, microseconds: what a claim or a settlement may have to wait for,
@@ -48,6 +49,8 @@ _DELIVERIES_MAX: Final = 2_000
 _CHUNK_US: Final = (8_000, 20_000)
 #: rest after each chunk, in lengths of it: at most a third of the time goes into purging
 _REST: Final = 2
+#: but no longer than this, seconds: a chunk that was slow because of others must not end the purge
+_REST_MAX_S: Final = 0.25
 #: lines of the log looked at in one chunk
 _LINES: Final = 1_000
 _PAGE: Final = 500
@@ -283,7 +286,7 @@ class Keeper:
         took_us = self._clock.mono_us() - began_us
         # What was removed is counted at once: the audit has to explain it, even after a crash.
         await self._renew(now=self._news != Purged())
-        await asyncio.sleep(took_us * _REST / 1_000_000)
+        await asyncio.sleep(min(took_us * _REST / 1_000_000, _REST_MAX_S))
         return took_us
 
     def _fit(self, took_us: int, looked_at: int) -> None:
