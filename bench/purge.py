@@ -56,7 +56,7 @@ def _acceptances(application: Application, count: int, at_us: int) -> list[Accep
     ]
 
 
-def _succeeded(items: list[Acceptance], at_us: int) -> list[Change]:
+def succeeded(items: list[Acceptance], at_us: int) -> list[Change]:
     changes = []
     for item in items:
         [before] = item.deliveries
@@ -70,7 +70,7 @@ async def _fill(store: Store, application: Application, count: int, at_us: int) 
     for start in range(0, count, 1_000):
         some = _acceptances(application, min(1_000, count - start), at_us + start * 1_000)
         await store.accept(some)
-        await store.settle(_succeeded(some, at_us))
+        await store.settle(succeeded(some, at_us))
 
 
 async def _traffic(
@@ -81,7 +81,7 @@ async def _traffic(
     settles: list[float] = []
     while not until.is_set():
         items = _acceptances(application, _BATCH, SystemClock().now_us())
-        changes = _succeeded(items, SystemClock().now_us())
+        changes = succeeded(items, SystemClock().now_us())
         marks = [time.perf_counter()]
         await store.accept(items)
         marks.append(time.perf_counter())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
 
 from homing.core.errors import Invalid, NotFound, Problem
 from homing.core.identifiers import first_id
-from homing.core.ports import MessageFilter, Page, Span
+from homing.core.lifecycle import State
+from homing.core.ports import DeliveryFilter, MessageFilter, Page, Span
 from homing.core.records import Message
 from homing.core.resources import Endpoint, wants
 from homing.service.applications import ApplicationDraft, create_application, find_application
@@ -25,6 +27,9 @@ _ENDPOINTS_PAGE: Final = 1_000
 #: how much later a message can be delivered. Source: Svix's bounds
 _SCHEDULE_MIN_US: Final = 60 * 1_000_000
 _SCHEDULE_MAX_US: Final = 86_400 * 1_000_000
+#: an attempt under way is waited for this long before its message is expunged for good, seconds
+_UNDER_WAY_S: Final = 2.0
+_POLL_S: Final = 0.05
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,13 +123,28 @@ async def would_be_sent(
 
 
 async def expunge_message(service: Service, caller: Caller, app: str, name: str) -> None:
-    """Forget a message's payload; what is still to be delivered of it dies with that reason.
+    """Forget a message's payload and the responses to it, which may repeat it.
+
+    What is still to be delivered of it dies with that reason when its turn comes. An attempt that
+    is under way is waited for, for two seconds, so that the response to it is forgotten too.
 
     Raises:
         NotFound: no such application or message.
     """
     message = await find_message(service, caller, app, name)
     await service.store.expunge_message(message.id)
+    if await _until_nobody_sends(service, message):
+        await service.store.expunge_message(message.id)
+
+
+async def _until_nobody_sends(service: Service, message: Message) -> bool:
+    """Wait for what is leased, briefly; whether anything was."""
+    leased = DeliveryFilter(app_id=message.app_id, message_id=message.id, states=(State.LEASED,))
+    for waited in range(round(_UNDER_WAY_S / _POLL_S)):
+        if not await service.store.deliveries(leased, Page(limit=1)):
+            return bool(waited)
+        await asyncio.sleep(_POLL_S)
+    return True
 
 
 async def ensure_application(

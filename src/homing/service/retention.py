@@ -34,13 +34,14 @@ from homing.core.retention import (
 _log = logging.getLogger("homing.retention")
 
 #: how long a turn lasts unless it is renewed, seconds: many times longer than a chunk takes
-_TURN_S: Final = 60.0
-#: how often progress is written down and the turn renewed, seconds
+_TURN_S: Final = 10.0
+#: how often the turn is renewed while nothing is removed, and progress written down, seconds
 _RENEW_S: Final = 1.0
 #: the next round is looked for this often, seconds, or more often when rounds are
 _LOOK_S: Final = 60.0
-#: messages in one chunk: as many as take about `_CHUNK_US`, between these
-_MESSAGES: Final = (8, 1_000)
+#: messages in one chunk: as many as take about `_CHUNK_US`, between these. Below a hundred the
+#: trips to the database take longer than the work, and on a busy machine fewer would be no faster
+_MESSAGES: Final = (100, 1_000)
 #: finished deliveries in one chunk, unless a single message has more
 _DELIVERIES_MAX: Final = 2_000
 #: how long a chunk aims to take, microseconds: what a claim or a settlement may have to wait for,
@@ -48,6 +49,8 @@ _DELIVERIES_MAX: Final = 2_000
 _CHUNK_US: Final = (8_000, 20_000)
 #: rest after each chunk, in lengths of it: at most a third of the time goes into purging
 _REST: Final = 2
+#: but no longer than this, seconds: a chunk that was slow because of others must not end the purge
+_REST_MAX_S: Final = 0.25
 #: lines of the log looked at in one chunk
 _LINES: Final = 1_000
 _PAGE: Final = 500
@@ -90,6 +93,7 @@ class Keeper:
         self._round: Round | None = None
         self._news = Purged()  #: removed since the round was last written down
         self._renewed_us = 0
+        self._saved_us = 0
         self._own: dict[str, Retention] = {}
         self._progress: Progress | None = None  #: with the application that is purged now
         self._saved: Progress | None = None
@@ -149,9 +153,11 @@ class Keeper:
         assert self._round is not None
         if fields:
             self._round = msgspec.structs.replace(self._round, **fields)
-        if now or self._clock.mono_us() - self._renewed_us > _RENEW_S * 1_000_000:
-            await self._save_progress()
+        due_us = self._clock.mono_us() - round(_RENEW_S * 1_000_000)
+        if now or self._renewed_us < due_us:
             self._round = await self._write(self._round)
+        if self._saved_us < due_us:
+            await self._save_progress()
 
     async def _end_turn(self) -> Round:
         assert self._round is not None
@@ -211,6 +217,7 @@ class Keeper:
         return self._saved
 
     async def _save_progress(self) -> None:
+        self._saved_us = self._clock.mono_us()
         if self._progress is None or self._progress == self._saved:
             return
         self._saved = self._progress = msgspec.structs.replace(
@@ -277,8 +284,9 @@ class Keeper:
     async def _rest(self, began_us: int) -> int:
         """Keep the turn, and let others work; how long the chunk took, microseconds."""
         took_us = self._clock.mono_us() - began_us
-        await self._renew()
-        await asyncio.sleep(took_us * _REST / 1_000_000)
+        # What was removed is counted at once: the audit has to explain it, even after a crash.
+        await self._renew(now=self._news != Purged())
+        await asyncio.sleep(min(took_us * _REST / 1_000_000, _REST_MAX_S))
         return took_us
 
     def _fit(self, took_us: int, looked_at: int) -> None:

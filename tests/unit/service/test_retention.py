@@ -160,20 +160,19 @@ async def test_an_application_has_its_way_and_a_deleted_one_the_service_s(house:
 
 async def test_many_go_in_chunks_and_the_books_balance_between_them(house: House) -> None:
     await house.begin()
-    for number in range(300):
+    for number in range(500):
         await house.accept(State.DELIVERED, days=number / 1_000)
     chunks = 0
 
     def look() -> None:
         nonlocal chunks
         chunks += 1
-        for message in house.store.accepted.values():
-            born = [e for e in house.store.lines if e and e.op == "accepted"]
-            assert sum(e.message_id == message.id for e in born) == 1
+        born = [e.message_id for e in house.store.lines if e and e.op == "accepted"]
+        assert sorted(born) == sorted(house.store.accepted)
 
     house.store.before_purge = look
-    assert (await house.after(91)).messages == 300
-    assert chunks > 3
+    assert (await house.after(91)).messages == 500
+    assert chunks >= 3
 
 
 async def test_a_walk_goes_on_where_it_ended(house: House) -> None:
@@ -203,9 +202,9 @@ async def test_what_was_held_back_is_looked_at_again_the_day_after(house: House)
 
 async def test_a_crash_in_the_middle_loses_and_repeats_nothing(house: House) -> None:
     await house.begin()
-    for number in range(100):
-        await house.accept(State.DELIVERED, days=number / 1_000)
-    countdown = 4
+    for number in range(1_000):
+        await house.accept(State.DELIVERED, days=number / 10_000)
+    countdown = 3
 
     def fail() -> None:
         nonlocal countdown
@@ -218,12 +217,12 @@ async def test_a_crash_in_the_middle_loses_and_repeats_nothing(house: House) -> 
     with pytest.raises(KeyboardInterrupt):
         await house.keeper.round()
     first = house.meter.total.payloads
-    assert 0 < first < 100
+    assert 0 < first < 1_000
     house.keeper = house.make_keeper("two")
     assert await house.keeper.round() is None  # the dead one's turn runs
     house.clock.advance(61)
     assert await house.keeper.round() is not None
-    assert house.meter.total.payloads == 100
+    assert house.meter.total.payloads == 1_000
 
 
 # --- turns ------------------------------------------------------------------------------------
@@ -242,7 +241,7 @@ async def test_only_one_purges_at_a_time_and_not_before_a_round_is_due(house: Ho
 
 async def test_whoever_lost_the_turn_stops(house: House) -> None:
     await house.begin()
-    for number in range(100):
+    for number in range(300):
         await house.accept(State.DELIVERED, days=number / 1_000)
 
     def take_over() -> None:
@@ -256,10 +255,10 @@ async def test_whoever_lost_the_turn_stops(house: House) -> None:
     house.clock.at_us = START_US + 40 * DAY_US
     with pytest.raises(TurnLost):
         await house.keeper.round()
-    assert house.meter.total.payloads < 100
+    assert house.meter.total.payloads < 300
     house.clock.advance(3_600)
     assert await house.keeper.round() is not None
-    assert house.meter.total.payloads == 100
+    assert house.meter.total.payloads == 300
 
 
 # --- dead letters -----------------------------------------------------------------------------
