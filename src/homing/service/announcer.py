@@ -119,7 +119,7 @@ class Announcer:
         news: list[tuple[Event, LogEntry, Attempt | None]] = []
         for entry in entries:
             application = applications.get(entry.app_id)
-            if application is None or application.scope not in audiences:
+            if application is None or application.scope not in audiences or not _may_be_news(entry):
                 continue
             which = (entry.message_id, entry.endpoint_id)
             attempt = await self._attempt(entry)
@@ -212,6 +212,11 @@ class Announcer:
 
 def _distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
+
+
+def _may_be_news(entry: LogEntry) -> bool:
+    """Whether it is worth a look at what happened before."""
+    return any(news_of(entry, in_trouble=known, manual=False) for known in (False, True))
 
 
 def _trouble(message_id: str, endpoint_id: str, at_us: int) -> RequestKey:
