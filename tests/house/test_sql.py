@@ -21,7 +21,15 @@ ONLY_SQLITE = {
 ONLY_POSTGRES = {
     *("accept", "settle", "settle_late", "has_due", "present_attempts", "present_deliveries"),
     *("find_key", "insert_key", "find_message", "find_resource", "ledger", "misfits"),
-    *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
+    *(
+        "log",
+        "durability",
+        "find_table",
+        "lock_application",
+        "lock_messages",
+        "lock_migrations",
+        "renumber_log",
+    ),
     "compare_by_hash",
 }
 

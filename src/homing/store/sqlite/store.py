@@ -18,6 +18,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery
 from homing.core.outcome import Reason
 from homing.core.ports import (
+    Aftermath,
     AttemptFilter,
     Backlog,
     DeliveryFilter,
@@ -40,6 +41,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Resource
+from homing.core.tasks import Task
 from homing.store.sqlite import reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
@@ -154,6 +156,11 @@ class SqliteStore:
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         return await self._write(writes.settle, changes)
 
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        return await self._write(writes.settle_with, changes, follow)
+
     async def next_ready_at_us(self) -> int | None:
         return await self._read(reads.next_ready_at_us)
 
@@ -168,6 +175,9 @@ class SqliteStore:
 
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         return await self._read(reads.by_ids, kind, ids)
+
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        return await self._read(reads.running_tasks, limit)
 
     async def put(
         self,
