@@ -149,10 +149,11 @@ def progress(task: Task) -> float:
     since_us, until_us = task.which.since_us or 0, task.which.until_us or task.created_at_us
     if task.cursor is None or until_us <= since_us:
         return 0.0
+    place = task.cursor.partition(".")[0]
     try:
-        at_us = made_at_us(task.cursor.partition(".")[0])
+        at_us = int(place) if place.isdecimal() else made_at_us(place)
     except ValueError:
-        at_us = int(task.cursor) if task.cursor.isdecimal() else since_us
+        return 0.0
     return min(max((at_us - since_us) / (until_us - since_us), 0.0), 1.0)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from homing.core.errors import Invalid, Problem, Stale, Unavailable
 from homing.core.resources import Resource
-from homing.service.context import Service
+from homing.service.context import Once, Service
 
 R = TypeVar("R", bound=Resource)
 
@@ -23,6 +23,7 @@ async def edit(
     change: Callable[[R], Mapping[str, object]],
     *,
     touch: str | None = None,
+    once: Once[R] | None = None,
 ) -> R:
     """Replace fields of a resource.
 
@@ -30,12 +31,13 @@ async def edit(
         read: gets the present one.
         change: the fields to replace, from the present one; may be called several times.
         touch: an application whose version is raised too.
+        once: makes the request repeatable.
 
     Returns:
         The resource as it is now; the present one when nothing was to be changed.
 
     Raises:
-        Conflict: its new uid is taken.
+        Conflict: its new uid is taken, or the request was made before.
         Unavailable: somebody else kept changing it.
     """
     for _ in range(_TRIES_MAX):
@@ -47,7 +49,10 @@ async def edit(
             before, **fields, version=before.version + 1, updated_at_us=service.clock.now_us()
         )
         try:
-            await service.store.put(after, touch=touch)
+            if once is None:
+                await service.store.put(after, touch=touch)
+            else:
+                await service.store.put(after, touch=touch, key=once.key, reply=once.reply(after))
         except Stale:
             continue
         return after

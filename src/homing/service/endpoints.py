@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -194,7 +194,14 @@ async def verifying_key(service: Service, caller: Caller, app: str, name: str) -
 
 
 async def rotate_secret(
-    service: Service, caller: Caller, app: str, name: str, *, key: str | None, grace_s: int
+    service: Service,
+    caller: Caller,
+    app: str,
+    name: str,
+    *,
+    key: str | None,
+    grace_s: int,
+    once: Callable[[str], Once[Endpoint] | None] = lambda key: None,
 ) -> str:
     """Sign with a new secret from now on, and beside it with the old one for a while.
 
@@ -203,6 +210,7 @@ async def rotate_secret(
     Args:
         key: the new secret; None: one of the same kind is made.
         grace_s: how long the old one still signs, seconds, 0 to 604800.
+        once: makes the request repeatable, given what it returns.
 
     Returns:
         What receivers verify with from now on.
@@ -231,8 +239,15 @@ async def rotate_secret(
             raise Refused("limit_reached", text)
         return {"secrets": (sealed, *live)}
 
-    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
-    return signature.public_key(new)
+    shown = signature.public_key(new)
+    await edit(
+        service,
+        lambda: _read(service, application.id, name),
+        change,
+        touch=application.id,
+        once=once(shown),
+    )
+    return shown
 
 
 async def shown_headers(

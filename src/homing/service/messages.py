@@ -9,7 +9,7 @@ import msgspec
 from homing.core.errors import Invalid, NotFound, Problem
 from homing.core.identifiers import first_id
 from homing.core.ports import MessageFilter, Page, Span
-from homing.core.records import Message
+from homing.core.records import Message, RequestKey
 from homing.service.applications import ApplicationDraft, create_application, find_application
 from homing.service.context import Service
 from homing.service.endpoints import find_endpoint
@@ -83,16 +83,6 @@ async def list_messages(
     )
 
 
-async def expunge_message(service: Service, caller: Caller, app: str, name: str) -> None:
-    """Forget a message's payload; what is still to be delivered of it dies with that reason.
-
-    Raises:
-        NotFound: no such application or message.
-    """
-    message = await find_message(service, caller, app, name)
-    await service.store.expunge_message(message.id)
-
-
 async def ensure_application(
     service: Service, caller: Caller, app: str, draft: ApplicationDraft
 ) -> None:
@@ -111,9 +101,18 @@ async def ensure_application(
 
 
 async def send_example(
-    service: Service, caller: Caller, app: str, endpoint_name: str, event_type: str
+    service: Service,
+    caller: Caller,
+    app: str,
+    endpoint_name: str,
+    event_type: str,
+    *,
+    key: RequestKey | None = None,
 ) -> Message:
     """Send one endpoint an example of an event type, whatever it wants.
+
+    Args:
+        key: recognises the repeat of this request, which gets the same message.
 
     Raises:
         NotFound: no such application, endpoint or event type.
@@ -123,6 +122,10 @@ async def send_example(
     payload = msgspec.json.encode(await example_of(service, caller, event_type))
     draft = Draft(event_type=event_type, payload=payload)
     message, _ = await service.intake.create_message(
-        application.scope, application.id, draft, only_endpoint=endpoint.id
+        application.scope,
+        application.id,
+        draft,
+        only_endpoint=endpoint.id,
+        keys=() if key is None else (key,),
     )
     return message

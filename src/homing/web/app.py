@@ -25,7 +25,11 @@ from homing.web.operations import (
     endpoint_traffic,
     endpoints,
     event_types,
+    expunging,
     messages,
+    replays,
+    statistics,
+    tasks,
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
@@ -73,11 +77,16 @@ def route_table(
         *endpoints.OPERATIONS,
         *endpoint_requests.OPERATIONS,
         *endpoint_traffic.OPERATIONS,
+        *replays.OPERATIONS,
         *event_types.OPERATIONS,
         *hot.OPERATIONS,
         *messages.OPERATIONS,
+        *expunging.OPERATIONS,
         *attempts.OPERATIONS,
         *deliveries.OPERATIONS,
+        *replays.DEAD_LETTER_OPERATIONS,
+        *tasks.OPERATIONS,
+        *statistics.OPERATIONS,
         *books.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),

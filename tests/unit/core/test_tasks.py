@@ -110,7 +110,7 @@ def test_progress_is_the_share_of_the_span_that_is_behind(suffix: str) -> None:
 
 
 def test_progress_knows_cursors_that_are_times_and_those_that_are_not() -> None:
-    task = make_task(cursor=str(START_US - 1_800 * SECOND_US))
+    task = make_task(cursor=f"{START_US - 1_800 * SECOND_US}.7")
     assert progress(task) == pytest.approx(0.5)
     assert progress(make_task(cursor="app_x")) == 0.0
     assert progress(make_task(which=Selection(), cursor="0")) == 0.0
