@@ -150,7 +150,7 @@ async def list_tasks(call: Call[TasksQuery, None]) -> Answer:
     listing = await tasks.list_tasks(
         call.service,
         call.caller,
-        query.ask(descending=True),
+        query.ask(descending=query.order != "ascending"),
         status=None if query.status is None else TaskStatus(query.status),
         actions=[action for action, name in TYPES.items() if name == query.task],
     )
