@@ -23,7 +23,8 @@ from homing.core.ports import Aftermath, LogCursor, Store
 from homing.core.records import Change, Message, Reply
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
-from homing.core.tasks import Chunk, Task, TaskStatus, advanced, failed
+from homing.core.tasks import Task, TaskStatus
+from homing.service.task_rules import Chunk, advanced, failed
 
 REPLY = Reply(status=202, body=b"{}")
 

@@ -29,9 +29,10 @@ from homing.core.lifecycle import (
 from homing.core.ports import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span
 from homing.core.records import Change, Message
 from homing.core.resources import Application, Endpoint, wants
-from homing.core.tasks import Action, Chunk, Task
+from homing.core.tasks import Action, Task
 from homing.service.context import Service
 from homing.service.deliveries import added
+from homing.service.task_rules import Chunk
 
 #: messages or deliveries in one chunk at most: short enough to share a database with traffic
 CHUNK_MAX: Final = 500

@@ -16,9 +16,10 @@ from typing import Final
 
 from homing.core.errors import NotFound, Stale, StoreError
 from homing.core.ports import Aftermath, Page
-from homing.core.tasks import LEASE_US, Task, advanced, failed, put_off, released, taken
+from homing.core.tasks import Task
 from homing.service.context import Service
 from homing.service.task_chunks import CHUNK_MAX, CHUNKERS
+from homing.service.task_rules import LEASE_US, advanced, failed, put_off, released, taken
 
 _log = logging.getLogger("homing.tasks")
 

@@ -8,9 +8,10 @@ from typing import Final
 from homing.core.errors import Conflict, NotFound, Refused, Stale, Unavailable
 from homing.core.identifiers import STEP_US
 from homing.core.resources import Application
-from homing.core.tasks import Action, Selection, Task, TaskStatus, failed
+from homing.core.tasks import Action, Selection, Task, TaskStatus
 from homing.service.context import Once, Service
 from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.task_rules import failed
 from homing.service.tokens import Caller
 
 PREFIX: Final = "qtask_"

@@ -16,11 +16,12 @@ from homing.core.errors import Conflict, NotFound, Refused
 from homing.core.identifiers import new_id
 from homing.core.records import Change
 from homing.core.resources import Application
-from homing.core.tasks import LEASE_US, Action, Chunk, Selection, Task, TaskStatus, advanced, taken
+from homing.core.tasks import Action, Selection, Task, TaskStatus
 from homing.service import task_chunks, task_runner
 from homing.service.context import Service
 from homing.service.listing import Ask
 from homing.service.task_chunks import Draft
+from homing.service.task_rules import LEASE_US, Chunk, advanced, taken
 from homing.service.task_runner import Pace, choose
 from homing.service.tasks import RUNNING_MAX, cancel_task, find_task, list_tasks, start_task
 from homing.service.tokens import Caller

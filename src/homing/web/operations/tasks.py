@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from homing.core.tasks import Action, Task, TaskStatus, progress
+from homing.core.tasks import Action, Task, TaskStatus
 from homing.service import tasks
+from homing.service.task_rules import progress
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery
 from homing.web.wire import ListOut, NoQuery, Timestamp, Wire, page_of, rfc3339

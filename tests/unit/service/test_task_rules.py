@@ -6,13 +6,11 @@ import msgspec
 import pytest
 from support.making import SECOND_US, START_US, make_id, make_task
 
-from homing.core.tasks import (
+from homing.core.tasks import Selection, Task, TaskStatus
+from homing.service.task_rules import (
     LEASE_US,
     TRIES_MAX,
     Chunk,
-    Selection,
-    Task,
-    TaskStatus,
     advanced,
     failed,
     progress,
