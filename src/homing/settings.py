@@ -197,6 +197,15 @@ class Settings:
         high=10**10,
     )
 
+    replays_per_s: float = knob(
+        200.0,
+        "Deliveries a second that the background tasks of one process together send again "
+        "(recover, replay, redrive). A fifth of the default `sends_max`: a backlog of a day is "
+        "sent again in minutes, and whatever is new finds four places of five free.",
+        low=1,
+        high=100_000,
+    )
+
     # --- one attempt ---
     connect_s: float = knob(
         5.0, "Longest wait for a name's address and a connection.", low=0.1, high=60
@@ -344,6 +353,12 @@ class Settings:
     )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
+    )
+    task_days: float = knob(
+        30.0,
+        "How long a background task that has ended can be looked up: longer than a month's bill.",
+        low=0.01,
+        high=3_650,
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(

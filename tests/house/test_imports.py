@@ -35,6 +35,7 @@ PURE = (
     "dispatch.planner",
     "dispatch.ranges",
     "sim.checks",
+    "service.task_rules",
 )
 NOT_PURE = {
     "asyncio",

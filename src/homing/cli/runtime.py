@@ -33,6 +33,7 @@ from homing.service.gate import Gate
 from homing.service.intake import Intake
 from homing.service.operational import herald
 from homing.service.retention import Keeper
+from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
@@ -113,7 +114,11 @@ class Runtime:
                 idempotency_s=settings.idempotency_h * 3600,
             ),
             wake=self.dispatcher.wake,
+            wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
+        )
+        self.task_runner = TaskRunner(
+            self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._announcing: asyncio.Task[None] | None = None
@@ -128,6 +133,7 @@ class Runtime:
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
+            ("task runner", self.task_runner.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         self._announcing = self._spawn("announcer", self.announcer.run())
@@ -175,6 +181,9 @@ class Runtime:
         """Let go of connections and of the database."""
         await self.sender.close()
         await self.store.close()
+
+    def _wake_tasks(self) -> None:
+        self.task_runner.wake()
 
     def _gate(self) -> Gate:
         return Gate(

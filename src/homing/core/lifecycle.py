@@ -177,6 +177,7 @@ TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     # Whatever ends a manual attempt, a delivery that had finished before goes back to how it ended.
     (State.WAITING, Parked): frozenset({State.PARKED, *_FINAL}),
     (State.WAITING, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
+    (State.WAITING, Lost): frozenset({State.DEAD, *_FINAL}),
     (State.WAITING, Resent): frozenset({State.WAITING}),
     # A lease that ran out is taken by another; too often, and the delivery is quarantined, or goes
     # back to what was planned when it was a person who asked.
@@ -190,6 +191,7 @@ TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     (State.LEASED, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
     (State.PARKED, Resumed): frozenset({State.WAITING}),
     (State.PARKED, Cancelled): frozenset({State.CANCELLED}),
+    (State.PARKED, Lost): frozenset({State.DEAD}),
     (State.DELIVERED, Resent): frozenset({State.WAITING}),
     (State.DEAD, Resent): frozenset({State.WAITING}),
     (State.DEAD, Redriven): frozenset({State.WAITING}),

@@ -28,6 +28,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task
 
 R = TypeVar("R", bound=Resource)
 
@@ -174,6 +175,16 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     oldest_due_at_us: int | None
 
 
+class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written in the same commit as decisions on deliveries."""
+
+    resource: Resource | None = None  #: created or replaced as by `put`
+    key: RequestKey | None = None  #: of the request that asked for it; kept with `reply`
+    reply: Reply | None = None
+    at_us: int = 0  #: keys that have expired by then may be replaced
+    expunged: tuple[str, ...] = ()  #: messages whose payload is forgotten
+
+
 class Deliveries(Protocol):
     """The hot table, history, attempts and the log: everything that the rules change."""
 
@@ -244,6 +255,23 @@ class Deliveries(Protocol):
             Per change, in order: whether it was written, now or before.
         """
 
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        """Settle, and write what follows from it, in one commit: all of it or nothing.
+
+        Args:
+            changes: as for `settle`; none is fine.
+            follow: what else to write, given whether each change was written. May be called more
+                than once, also from another thread.
+
+        Returns:
+            As `settle`.
+
+        Raises:
+            Conflict, Stale: as `put`, for the resource or the key; nothing was written.
+        """
+
     async def next_ready_at_us(self) -> int | None:
         """The earliest `ready_at_us` of all; None when nothing waits."""
 
@@ -265,6 +293,9 @@ class Resources(Protocol):
 
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         """Those that exist, in any order, of any scope."""
+
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        """Background tasks that have not ended, of every scope, oldest first."""
 
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         """A page of one scope's resources, by id; of all scopes' when `scope` is None.

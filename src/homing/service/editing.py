@@ -9,7 +9,7 @@ import msgspec
 
 from homing.core.errors import Invalid, Problem, Stale, Unavailable
 from homing.core.resources import Resource
-from homing.service.context import Service
+from homing.service.context import Once, Service
 
 R = TypeVar("R", bound=Resource)
 
@@ -24,6 +24,7 @@ async def edit(
     *,
     touch: str | None = None,
     also: Callable[[R, R], Awaitable[Sequence[Resource]]] | None = None,
+    once: Once[R] | None = None,
 ) -> R:
     """Replace fields of a resource.
 
@@ -32,12 +33,13 @@ async def edit(
         change: the fields to replace, from the present one; may be called several times.
         touch: an application whose version is raised too.
         also: what is to be created in the same transaction, from the resource before and after.
+        once: makes the request repeatable.
 
     Returns:
         The resource as it is now; the present one when nothing was to be changed.
 
     Raises:
-        Conflict: its new uid is taken.
+        Conflict: its new uid is taken, or the request was made before.
         Unavailable: somebody else kept changing it.
     """
     for _ in range(_TRIES_MAX):
@@ -50,7 +52,11 @@ async def edit(
         )
         more = () if also is None else await also(before, after)
         try:
-            await service.store.put(after, touch=touch, also=more)
+            if once is None:
+                await service.store.put(after, touch=touch, also=more)
+            else:
+                reply = once.reply(after)
+                await service.store.put(after, touch=touch, key=once.key, reply=reply, also=more)
         except Stale:
             continue
         return after

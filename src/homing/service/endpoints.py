@@ -197,7 +197,14 @@ async def verifying_key(service: Service, caller: Caller, app: str, name: str) -
 
 
 async def rotate_secret(
-    service: Service, caller: Caller, app: str, name: str, *, key: str | None, grace_s: int
+    service: Service,
+    caller: Caller,
+    app: str,
+    name: str,
+    *,
+    key: str | None,
+    grace_s: int,
+    once: Callable[[str], Once[Endpoint] | None] = lambda key: None,
 ) -> str:
     """Sign with a new secret from now on, and beside it with the old one for a while.
 
@@ -206,6 +213,7 @@ async def rotate_secret(
     Args:
         key: the new secret; None: one of the same kind is made.
         grace_s: how long the old one still signs, seconds, 0 to 604800.
+        once: makes the request repeatable, given what it returns.
 
     Returns:
         What receivers verify with from now on.
@@ -234,8 +242,9 @@ async def rotate_secret(
             raise Refused("limit_reached", text)
         return {"secrets": (sealed, *live)}
 
-    await _edit(service, application, name, change)
-    return signature.public_key(new)
+    shown = signature.public_key(new)
+    await _edit(service, application, name, change, once=once(shown))
+    return shown
 
 
 async def shown_headers(
@@ -299,6 +308,7 @@ async def _edit(
     application: Application,
     name: str,
     change: Callable[[Endpoint], Mapping[str, object]],
+    once: Once[Endpoint] | None = None,
 ) -> Endpoint:
     """Replace fields of an endpoint, and tell of it."""
     return await edit(
@@ -307,6 +317,7 @@ async def _edit(
         change,
         touch=application.id,
         also=partial(news_of_change, service),
+        once=once,
     )
 
 

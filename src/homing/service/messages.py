@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import msgspec
 
 from homing.core.errors import Invalid, NotFound, Problem
 from homing.core.identifiers import first_id
-from homing.core.lifecycle import State
-from homing.core.ports import DeliveryFilter, MessageFilter, Page, Span
-from homing.core.records import Message
+from homing.core.ports import MessageFilter, Page, Span
+from homing.core.records import Message, RequestKey
 from homing.core.resources import Endpoint, wants
 from homing.service.applications import ApplicationDraft, create_application, find_application
 from homing.service.context import Service
@@ -27,9 +25,6 @@ _ENDPOINTS_PAGE: Final = 1_000
 #: how much later a message can be delivered. Source: Svix's bounds
 _SCHEDULE_MIN_US: Final = 60 * 1_000_000
 _SCHEDULE_MAX_US: Final = 86_400 * 1_000_000
-#: an attempt under way is waited for this long before its message is expunged for good, seconds
-_UNDER_WAY_S: Final = 2.0
-_POLL_S: Final = 0.05
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,31 +117,6 @@ async def would_be_sent(
         page = Page(limit=_ENDPOINTS_PAGE, after=endpoints[-1].id)
 
 
-async def expunge_message(service: Service, caller: Caller, app: str, name: str) -> None:
-    """Forget a message's payload and the responses to it, which may repeat it.
-
-    What is still to be delivered of it dies with that reason when its turn comes. An attempt that
-    is under way is waited for, for two seconds, so that the response to it is forgotten too.
-
-    Raises:
-        NotFound: no such application or message.
-    """
-    message = await find_message(service, caller, app, name)
-    await service.store.expunge_message(message.id)
-    if await _until_nobody_sends(service, message):
-        await service.store.expunge_message(message.id)
-
-
-async def _until_nobody_sends(service: Service, message: Message) -> bool:
-    """Wait for what is leased, briefly; whether anything was."""
-    leased = DeliveryFilter(app_id=message.app_id, message_id=message.id, states=(State.LEASED,))
-    for waited in range(round(_UNDER_WAY_S / _POLL_S)):
-        if not await service.store.deliveries(leased, Page(limit=1)):
-            return bool(waited)
-        await asyncio.sleep(_POLL_S)
-    return True
-
-
 async def ensure_application(
     service: Service, caller: Caller, app: str, draft: ApplicationDraft
 ) -> None:
@@ -165,9 +135,18 @@ async def ensure_application(
 
 
 async def send_example(
-    service: Service, caller: Caller, app: str, endpoint_name: str, event_type: str
+    service: Service,
+    caller: Caller,
+    app: str,
+    endpoint_name: str,
+    event_type: str,
+    *,
+    key: RequestKey | None = None,
 ) -> Message:
     """Send one endpoint an example of an event type, whatever it wants.
+
+    Args:
+        key: recognises the repeat of this request, which gets the same message.
 
     Raises:
         NotFound: no such application, endpoint or event type.
@@ -177,6 +156,10 @@ async def send_example(
     payload = msgspec.json.encode(await example_of(service, caller, event_type))
     draft = Draft(event_type=event_type, payload=payload)
     message, _ = await service.intake.create_message(
-        application.scope, application.id, draft, only_endpoint=endpoint.id
+        application.scope,
+        application.id,
+        draft,
+        only_endpoint=endpoint.id,
+        keys=() if key is None else (key,),
     )
     return message

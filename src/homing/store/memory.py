@@ -19,6 +19,7 @@ from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Permits, Quota, limited
 from homing.core.outcome import Reason
 from homing.core.ports import (
+    Aftermath,
     AttemptFilter,
     Backlog,
     DeliveryFilter,
@@ -47,6 +48,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task, TaskStatus
 from homing.store.paging import LAST, cut
 from homing.store.purging import sorted_out
 
@@ -225,6 +227,39 @@ class MemoryStore:
         del source[change.id]
         return True
 
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        ids = {change.id for change in changes}
+        rows = [
+            (table, which, table.get(which)) for table in (self.hot, self.history) for which in ids
+        ]
+        attempts, lines, commits = dict(self.attempted), len(self.lines), self.commits
+        written = await self.settle(changes)
+        try:
+            await self._write_aftermath(follow(written))
+        except BaseException:
+            for table, which, row in rows:
+                if row is None:
+                    table.pop(which, None)
+                else:
+                    table[which] = row
+            self.attempted, self.commits = attempts, commits
+            del self.lines[lines:]
+            raise
+        self.commits = commits + 1
+        return written
+
+    async def _write_aftermath(self, after: Aftermath) -> None:
+        if after.key is not None and self._known(after.key, after.at_us) is not None:
+            raise Conflict("this request was made before")
+        if after.resource is not None:
+            await self.put(after.resource)
+        for message_id in after.expunged:
+            await self.expunge_message(message_id)
+        if after.key is not None and after.reply is not None:
+            self._keep(after.key, after.reply, after.at_us)
+
     async def next_ready_at_us(self) -> int | None:
         return min(
             (d.ready_at_us for d in self.hot.values() if d.ready_at_us is not None), default=None
@@ -277,6 +312,9 @@ class MemoryStore:
 
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         return self._with_ids(kind, ids)
+
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        return [task for task in self._of(Task, None) if task.status is TaskStatus.RUNNING][:limit]
 
     async def put(
         self,

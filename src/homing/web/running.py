@@ -81,12 +81,14 @@ class PathOperations:
         call.key = request_key(self._service, caller, *place, text, body)
         if not operation.keeps_reply:
             return await operation.handle(call)
+        cover = _sealing(self._service, call.key) if operation.tells_secret else NO_COVER
+        call.cover = cover.put_on
         return await self._repeats.once(
             call.key,
             self._service.clock.now_us(),
             lambda: operation.handle(call),
             lambda: call.key_is_kept,
-            _sealing(self._service, call.key) if operation.tells_secret else NO_COVER,
+            cover,
         )
 
 

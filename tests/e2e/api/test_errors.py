@@ -69,6 +69,8 @@ async def test_every_operation_below_an_unknown_application_is_a_404(quiet: Serv
         "v1.endpoint.create": {"url": "https://example.com"},
         "v1.endpoint.update": {"url": "https://example.com"},
         "v1.endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
+        "v1.endpoint.replay-missing": {"since": "2026-01-01T00:00:00Z"},
+        "v1.endpoint.bulk-replay": {"since": "2026-01-01T00:00:00Z"},
         "v1.endpoint.send-example": {"eventType": "svix.ping"},
         "v1.endpoint.update-headers": {"headers": {}},
         "v1.endpoint.patch-headers": {"headers": {}},
@@ -141,9 +143,9 @@ async def test_a_closed_door_is_a_503_that_says_when_to_try_again(
     ("method", "path"),
     [
         ("POST", "/api/v1/auth/one-time-token"),
-        ("GET", "/api/v1/background-task"),
-        ("POST", "/api/v1/app/shop/endpoint/e/bulk-replay"),
-        ("POST", "/api/v1/app/shop/msg/expunge-all-contents"),
+        ("GET", "/api/v1/app/shop/integration"),
+        ("POST", "/api/v1/app/shop/endpoint/e/cancel-msgs"),
+        ("POST", "/api/v1/app/shop/auto-config"),
     ],
 )
 async def test_what_the_sdks_have_and_we_do_not_is_a_501(

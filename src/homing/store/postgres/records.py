@@ -101,7 +101,7 @@ class PostgresRecords:
         return {Reason(row[0]): row[1] for row in rows}
 
     async def expunge_message(self, message_id: str) -> None:
-        await self._database.write("expunge_message", message_id)
+        await self._database.write("expunge_message", [message_id])
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         await self._database.write("expunge_attempt", message_id, attempt_id)

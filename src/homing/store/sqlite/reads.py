@@ -28,6 +28,7 @@ from homing.core.ports import (
 )
 from homing.core.records import Attempt, Message, Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.tasks import Task
 from homing.store.paging import LAST, cut
 from homing.store.queries import load_queries
 from homing.store.rows import Row, attempt_of, delivery_of, entry_of, message_of
@@ -194,6 +195,10 @@ def list_resources(db: sqlite3.Connection, kind: type[R], scope: str | None, pag
     which = {"kind": kind.kind, "scope": scope, "low": low, "high": high, "limit": page.limit}
     name = "list_all_resources" if scope is None else "list_resources"
     return [_resource(kind, *row) for row in db.execute(_listing(name, page), which)]
+
+
+def running_tasks(db: sqlite3.Connection, limit: int) -> list[Task]:
+    return [_resource(Task, *row) for row in db.execute(_SQL["running_tasks"], (limit,))]
 
 
 def recall(db: sqlite3.Connection, key: RequestKey, at_us: int) -> Reply | Message | None:

@@ -19,6 +19,7 @@ from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.outcome import Reason
 from homing.core.ports import (
+    Aftermath,
     AttemptFilter,
     Backlog,
     DeliveryFilter,
@@ -42,6 +43,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task
 from homing.store.sqlite import claiming, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
@@ -164,6 +166,11 @@ class SqliteStore:
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         return await self._write(writes.settle, changes)
 
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        return await self._write(writes.settle_with, changes, follow)
+
     async def next_ready_at_us(self) -> int | None:
         return await self._read(reads.next_ready_at_us)
 
@@ -181,6 +188,9 @@ class SqliteStore:
 
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         return await self._read(reads.by_ids, kind, ids)
+
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        return await self._read(reads.running_tasks, limit)
 
     async def put(
         self,

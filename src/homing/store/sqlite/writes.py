@@ -7,12 +7,13 @@ learn which it was.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId
+from homing.core.ports import Aftermath
 from homing.core.records import (
     Acceptance,
     Accepted,
@@ -152,6 +153,25 @@ def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
     for run in _runs(changes):
         answers += _settle_run(db, run, now)
     return answers
+
+
+def settle_with(
+    db: sqlite3.Connection,
+    changes: Sequence[Change],
+    follow: Callable[[list[bool]], Aftermath],
+) -> list[bool]:
+    """Settle, and write what follows; whoever runs this undoes all of it when it fails."""
+    written = settle(db, changes)
+    after = follow(written)
+    if after.key is not None and _is_known(db, after.key, after.at_us):
+        raise Conflict("this request was made before")
+    if after.resource is not None:
+        _write_resource(db, after.resource)
+    for message_id in after.expunged:
+        expunge_message(db, message_id)
+    if after.key is not None and after.reply is not None:
+        _keep_keys(db, [_key_row(after.key, after.reply)], at_us=after.at_us)
+    return written
 
 
 def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:

@@ -380,10 +380,16 @@ async def resend(call: Call[NoQuery, None]) -> Answer:
     application, endpoint = await find_traffic_endpoint(
         call.service, call.caller, app, call.path["endpoint_id"]
     )
-    await deliveries.resend(
-        call.service, application.id, message.id, endpoint.id, actor=call.caller.subject
+    asked = answer(202, Nothing())
+    call.key_is_kept = await deliveries.resend(
+        call.service,
+        application.id,
+        message.id,
+        endpoint.id,
+        actor=call.caller.subject,
+        after=call.aftermath(asked),
     )
-    return answer(202, Nothing())
+    return asked
 
 
 OPERATIONS = (

@@ -14,7 +14,7 @@ from homing.service import messages
 from homing.service.applications import find_application
 from homing.service.intake import Draft
 from homing.service.messages import Narrowing, check_schedule
-from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
+from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
 from homing.web.problems import describe
 from homing.web.reading import decode_body
@@ -335,20 +335,4 @@ async def get_message(call: Call[ContentQuery, None]) -> Answer:
     return answer(200, message_out(message, with_content=call.query.with_content))
 
 
-@operation(
-    "DELETE",
-    f"{PATH}/{{msg_id}}/content",
-    "v1.message.expunge-content",
-    "Forget a message's payload",
-    tag=TAG,
-    answers={204: None},
-    org_only=True,
-)
-async def expunge_message(call: Call[NoQuery, None]) -> Answer:
-    await messages.expunge_message(
-        call.service, call.caller, call.path["app_id"], call.path["msg_id"]
-    )
-    return NO_CONTENT
-
-
-OPERATIONS = (list_messages, create_batch, precheck, get_message, expunge_message)
+OPERATIONS = (list_messages, create_batch, precheck, get_message)

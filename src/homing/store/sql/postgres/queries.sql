@@ -187,6 +187,9 @@ WITH finished AS (
     SELECT a.* FROM unnest($5::deliveries[]) AS a
     JOIN messages AS m ON m.id = a.message_id
     WHERE NOT EXISTS (
+        SELECT FROM deliveries AS d
+        WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
+    ) AND NOT EXISTS (
         SELECT FROM history AS h
         WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
     )
@@ -297,6 +300,16 @@ WHERE kind = $1 AND scope = $2 AND id >= $3 AND id < $4 ORDER BY id ASC LIMIT $5
 -- Of every scope.
 SELECT version, document FROM resources
 WHERE kind = $1 AND id >= $2 AND id < $3 ORDER BY id ASC LIMIT $4;
+
+-- name: running_tasks
+-- Walks resources_running, which holds nothing else.
+SELECT version, document FROM resources
+WHERE kind = 'task' AND document::jsonb ->> 'status' = 'running' ORDER BY id LIMIT $1;
+
+-- name: lock_messages
+-- Taken before deliveries are added to earlier messages, always in the order of their ids: two who
+-- add the same one come one after the other, and the second sees what the first has written.
+SELECT FROM messages WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document) VALUES ($1, $2, $3, $4, $5, $6)
@@ -437,9 +450,10 @@ WHERE endpoint_id = $1 AND id >= $2 AND id < $3 GROUP BY reason;
 -- name: expunge_message
 -- With all responses, which may repeat it.
 WITH expunged_attempts AS (
-    UPDATE attempts SET response_body = NULL, response_headers = NULL WHERE message_id = $1
+    UPDATE attempts SET response_body = NULL, response_headers = NULL
+    WHERE message_id = ANY ($1::text[])
 )
-UPDATE messages SET payload = NULL WHERE id = $1;
+UPDATE messages SET payload = NULL WHERE id = ANY ($1::text[]);
 
 -- name: expunge_attempt
 UPDATE attempts SET response_body = NULL, response_headers = NULL WHERE message_id = $1 AND id = $2;

@@ -22,6 +22,10 @@ CREATE UNIQUE INDEX resources_uid ON resources (kind, scope, uid) WHERE uid IS N
 -- for look-ups that do not know the scope: the version check of each acceptance
 CREATE INDEX resources_id ON resources (kind, id);
 
+-- for whoever asks which background tasks are not done
+CREATE INDEX resources_running ON resources (id)
+WHERE kind = 'task' AND document::jsonb ->> 'status' = 'running';
+
 -- What publishers send.
 CREATE TABLE messages (
     id text COLLATE "C" NOT NULL PRIMARY KEY,

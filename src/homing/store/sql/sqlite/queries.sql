@@ -166,6 +166,11 @@ SELECT document, version FROM resources
 WHERE kind = :kind AND id >= :low AND id < :high
 ORDER BY id ASC LIMIT :limit;
 
+-- name: running_tasks
+-- Walks resources_running, which holds nothing else.
+SELECT document, version FROM resources
+WHERE kind = 'task' AND json_extract(document, '$.status') = 'running' ORDER BY id LIMIT ?;
+
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document)
 VALUES (:kind, :scope, :id, :uid, :version, :document);
