@@ -74,6 +74,25 @@ async def test_a_success_that_was_none_is_seen_at_the_receiver_although_the_book
 
 
 @pytest.mark.slow
+async def test_what_is_sent_twice_is_counted_as_duplicated(tmp_path: Path) -> None:
+    trial = msgspec.structs.replace(CALM, program=(FAULTY, "stuttering"))
+    verdict = (await outcome_of(trial, tmp_path)).verdict
+    assert verdict.valid is True, verdict
+    assert verdict.figures["duplicated"] > verdict.figures["ok"] / 2
+
+
+@pytest.mark.slow
+async def test_what_comes_to_another_endpoint_is_unexpected_there_and_lost_here(
+    tmp_path: Path,
+) -> None:
+    trial = msgspec.structs.replace(CALM, program=(FAULTY, "misdirected"))
+    verdict = (await outcome_of(trial, tmp_path)).verdict
+    assert verdict.valid is False
+    assert verdict.figures["unexpected"] > 0
+    assert verdict.figures["lost"] > 0
+
+
+@pytest.mark.slow
 async def test_a_run_without_a_fault_that_it_was_to_have_is_not_valid(tmp_path: Path) -> None:
     trial = msgspec.structs.replace(CALM, faults=(Kind.KILL,), every_s=10_000)
     verdict = (await outcome_of(trial, tmp_path)).verdict
