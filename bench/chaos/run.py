@@ -44,6 +44,8 @@ _HOPELESS_DELAYS_S = (0.5, 1.0)
 #: each request is held this long, so that a fault finds some of them under way, seconds
 _HOLD_S = 0.02
 _FLAKY = 0.02
+#: things break until this share of what was accepted, and can be received, has been
+_BROKEN_SHARE = 0.95
 #: PostgreSQL's machines, by name
 _SERVERS = ("pg_one", "pg_other")
 
@@ -63,7 +65,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     rate: float = 0.0  #: deliveries per second; 0: as fast as they are accepted
     batch: int = 50  #: messages per request
-    #: no new message and no new fault after this long
+    #: no new message after this long, nor a fault, but for those that are late
     duration_s: float = 3_600.0
     drain_max_s: float = 180.0
     #: of a node, instead of `homing serve`: to see a bug caught
@@ -148,10 +150,18 @@ def run(
         breaking = Breaking(stage, plan, say)
         while publisher.is_running:
             breaking.tick()
+            if breaking.elapsed_s() > trial.duration_s and breaking.is_complete:
+                publisher.stop()
             stage.look_at_nodes(breaking.broken)
             say(_line(trial, breaking, publisher, receivers, "publishing"))
             time.sleep(0.1)
         published = publisher.report()
+        expected = _receivable(trial.layout, published) * _BROKEN_SHARE
+        while receivers.so_far() < expected and not breaking.is_complete:
+            breaking.tick()
+            stage.look_at_nodes(breaking.broken)
+            say(_line(trial, breaking, publisher, receivers, "working off"))
+            time.sleep(0.1)
         breaking.finish()
         for number in range(trial.nodes):
             stage.wait_until_ready(number)
@@ -265,7 +275,6 @@ def _source_plan(trial: Trial, nodes: list[Node], app: str) -> source.Plan:
         messages=-(-trial.deliveries // trial.fanout),
         batch=trial.batch,
         rate=trial.rate / trial.fanout,
-        seconds_max=trial.duration_s,
     )
 
 
@@ -309,6 +318,18 @@ def _drain(trial: Trial, setup: Setup, say: Say, endpoints: dict[str, int]) -> b
         if left == 0 or time.monotonic() > deadline_s:
             return left == 0
         time.sleep(max(1.0, 2 * (time.monotonic() - began_s)))
+
+
+def _receivable(layout: Layout, published: source.Report) -> int:
+    """Accepted deliveries to endpoints that answer."""
+    per_group = [
+        sum(
+            endpoint not in layout.hanging
+            for endpoint in range(group, layout.endpoints, layout.groups)
+        )
+        for group in range(layout.groups)
+    ]
+    return sum(per_group[layout.group_of(message)] for message in published.ok)
 
 
 class _Child:
@@ -380,6 +401,10 @@ class Publishing(_Child):
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Let it send nothing new."""
+        self._process.send_signal(signal.SIGTERM)
 
     def so_far(self) -> int:
         file = self._file.with_suffix(".so-far")

@@ -2,7 +2,7 @@
 
 Each message has an event id made of its number, so that sending it again can only be the same
 message. A batch whose answer is not known is sent again until it is known, but for one in ten: a
-publisher that gave up never knows, and neither may the count. SIGTERM ends it.
+publisher that gave up never knows, and neither may the count. After SIGTERM nothing new is sent.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 50
     rate: float = 0.0  #: messages per second; 0: as fast as they are taken
     connections: int = 4  #: to each node
-    seconds_max: float = 600.0  #: nothing new is sent later
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -86,7 +85,6 @@ class Source:
             ]
             await asyncio.wait(senders)
             writer.cancel()
-        self.report.info += [n for batch in self._again for n in batch]
         self.report.ended_us = _now_us()
         return self.report
 
@@ -113,21 +111,16 @@ class Source:
     async def _next(self) -> range | None:
         """What to send now; None: nothing more."""
         while True:
-            if self._again and not self.stopping:
+            if self._again:
                 return self._again.popleft()
-            if not self._is_over():
+            if not self.stopping:
                 start = next(self._numbers, None)
                 if start is not None:
                     await self._pace(start)
                     return range(start, min(start + self.plan.batch, self.plan.messages))
-            if self.stopping or (not self._open and not self._again):
+            if not self._open and not self._again:
                 return None
             await asyncio.sleep(0.05)
-
-    def _is_over(self) -> bool:
-        if self.stopping:
-            return True
-        return _now_us() - self.report.began_us > self.plan.seconds_max * 1_000_000
 
     async def _pace(self, start: int) -> None:
         if self.plan.rate:
@@ -138,6 +131,11 @@ class Source:
         self.report.tries += 1
         try:
             answer = await http.post(path, content=self._body(batch))
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            # Nothing was sent, so there is nothing that is not known.
+            await asyncio.sleep(_AGAIN_S)
+            self._again.append(batch)
+            return
         except httpx.HTTPError as error:
             await self._unknown(batch, type(error).__name__)
             return

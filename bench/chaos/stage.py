@@ -168,6 +168,8 @@ class Breaking:
         self._waiting = list(plan)
         self._say = say
         self._began_s = time.monotonic()
+        #: how late the plan is: a slow machine must not get its faults in bursts
+        self._late_s = 0.0
         self.under_way: list[tuple[Fault, float]] = []
         self.bands: list[Band] = []
         self.counts: Counter[Kind] = Counter()
@@ -180,15 +182,22 @@ class Breaking:
         for fault, begin_s in list(self.under_way):
             if self.elapsed_s() - begin_s >= fault.lasts_s:
                 self._end(fault, begin_s)
-        while self._waiting and self._waiting[0].at_s <= self.elapsed_s():
+        while self._waiting and self._waiting[0].at_s + self._late_s <= self.elapsed_s():
             fault = self._waiting.pop(0)
-            if fault.node in self.broken:
-                continue  # mending took longer than planned
+            if fault.node in self.broken:  # what is there takes longer than planned
+                self._waiting.insert(0, fault)
+                break
             self._say(f"{fault.kind} of {fault.place}")
-            begin_s = self.elapsed_s()
             self._stage.begin(fault)
+            begin_s = self.elapsed_s()
+            self._late_s = max(self._late_s, begin_s - fault.at_s)
             self.counts[fault.kind] += 1
             self.under_way.append((fault, begin_s))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything planned has begun."""
+        return not self._waiting
 
     @property
     def broken(self) -> set[int]:
