@@ -153,12 +153,48 @@ class Settings:
         low=1,
         high=20_000,
     )
+    endpoint_share: float = knob(
+        1.0,
+        "An endpoint gets another of the `sends_max` places while it holds fewer than so many "
+        "times the free ones: with 1 at most half of all, and the next one finds half of the rest. "
+        "More gives more to an endpoint alone, and less to others beside it.",
+        low=0.01,
+        high=1_000_000,
+    )
+    application_share: float = knob(
+        2.0,
+        "The same for all endpoints of an application together, times its weight.",
+        low=0.01,
+        high=1_000_000,
+    )
+    breaker_failures: int = knob(
+        5,
+        "Attempts in a row that got no answer (time-out, refused, reset, no address) after which "
+        "an endpoint is only probed; its deliveries stay due and spend no attempt. 0: never.",
+        low=0,
+        high=1_000_000,
+    )
+    breaker_cool_down_max_s: float = knob(
+        60.0,
+        "Longest time between two probes of such an endpoint; the first comes after a second, and "
+        "each that fails doubles it. So late is a receiver's first delivery when it is back.",
+        low=1,
+        high=3_600,
+    )
     backlog_max: int = knob(
         0,
-        "Deliveries due or under way above which new messages are refused with 503; those that are "
-        "parked or due later do not count. 0: no limit: what is due is on disk and costs little.",
+        "Deliveries of one application due or under way, times its weight, above which its new "
+        "messages are refused with 503 and other applications' are not; those that are parked or "
+        "due later do not count. 0: no limit: what is due is on disk and costs little.",
         low=0,
         high=10**9,
+    )
+    backlog_total_max: int = knob(
+        0,
+        "The same for all applications together, for the sake of the disk: above it nobody's new "
+        "messages are accepted, and `/ready` says so. Far above `backlog_max`. 0: no limit.",
+        low=0,
+        high=10**10,
     )
 
     # --- one attempt ---

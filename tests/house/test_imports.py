@@ -25,7 +25,15 @@ MAY_IMPORT = {
 EVERYTHING = {"cli"}
 
 #: modules that never ask the world: same arguments, same answer
-PURE = ("core", "insight", "dispatch.envelope", "dispatch.egress", "dispatch.ranges")
+PURE = (
+    "core",
+    "insight",
+    "dispatch.envelope",
+    "dispatch.breaker",
+    "dispatch.egress",
+    "dispatch.planner",
+    "dispatch.ranges",
+)
 NOT_PURE = {
     "asyncio",
     "concurrent",

@@ -8,20 +8,20 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from starlette.types import ASGIApp
-
 from homing import __version__
 from homing.core.journal import Journal
 from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle
+from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.connection import Bounds, Deadlines
 from homing.dispatch.dialling import is_here
 from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import Envelopes
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.planner import Shares
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.metrics import Metrics, watch_process
@@ -32,7 +32,7 @@ from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
-from homing.web.app import create_app
+from homing.web.app import Api, create_api
 from homing.web.operations.health import Vitals
 
 _log = logging.getLogger("homing")
@@ -113,13 +113,13 @@ class Runtime:
             ("auditor", self.auditor.run()),
         ):
             self._tasks.append(self._spawn(name, work))
-        if self.settings.backlog_max:
+        if self.settings.backlog_max or self.settings.backlog_total_max:
             self._tasks.append(self._spawn("gate", self._gate().run()))
 
-    def make_app(self) -> ASGIApp:
+    def make_api(self) -> Api:
         """The API of this process."""
         watch_process(self.meters)
-        return create_app(self.service, vitals=self.vitals, metrics=self.meters.text)
+        return create_api(self.service, vitals=self.vitals, metrics=self.meters.text)
 
     def vitals(self) -> Vitals:
         """What this process knows of itself at the moment."""
@@ -128,6 +128,7 @@ class Runtime:
             stopping=self.stopping,
             dispatching=not self.failed.is_set(),
             accepting=self.intake.closed_because,
+            late_since_us=self.dispatcher.late_since_us,
             balanced=audited.is_balanced if audited else None,
             unaccounted=audited.unaccounted if audited else 0,
             audited_at_us=audited.at_us if audited else None,
@@ -156,7 +157,11 @@ class Runtime:
 
     def _gate(self) -> Gate:
         return Gate(
-            self.store, self.journal.clock, self.intake, backlog_max=self.settings.backlog_max
+            self.store,
+            self.journal.clock,
+            self.intake,
+            app_max=self.settings.backlog_max,
+            total_max=self.settings.backlog_total_max,
         )
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -219,4 +224,9 @@ def dispatch_limits(settings: Settings) -> DispatchLimits:
         poll_s=settings.poll_s,
         unanswered_max=settings.leases_unanswered_max,
         policy=RetryPolicy(delays_s=settings.retry_delays_s, jitter=settings.retry_jitter),
+        shares=Shares(endpoint=settings.endpoint_share, application=settings.application_share),
+        breakers=BreakerRules(
+            failures=settings.breaker_failures,
+            cool_down_max_s=settings.breaker_cool_down_max_s,
+        ),
     )

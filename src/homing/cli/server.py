@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -20,42 +20,6 @@ _BACKLOG: Final = 2_048
 _REQUESTS_END_S: Final = 5
 
 
-class _JoinedWrites:
-    """A transport that sends what is written in one turn of the event loop with one system call.
-
-    uvicorn writes the head and the body of a response apart, and uvloop sends each at once: the
-    second system call, and the publisher's second wake-up, were 8% of what a delivery costs.
-    """
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._pieces: list[bytes] = []
-        self._loop = asyncio.get_running_loop()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._pieces:
-            self._loop.call_soon(self._flush)
-        self._pieces.append(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._pieces:
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-            self._transport.write(data)
-
-
-class _Protocol(HttpToolsProtocol):
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(cast("asyncio.Transport", _JoinedWrites(transport)))
-
-
 class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: what SIGTERM means is decided by the caller."""
 
@@ -64,13 +28,17 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: Any) -> Server:
-    """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`."""
+def make_server(app: Any, protocol: Callable[..., Any] = HttpToolsProtocol) -> Server:
+    """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`.
+
+    Args:
+        protocol: makes what reads and writes one connection.
+    """
     return Server(
         uvicorn.Config(
             app,
             loop="none",
-            http=_Protocol,
+            http=cast(Any, protocol),  # uvicorn only calls it
             ws="none",
             lifespan="off",
             access_log=False,

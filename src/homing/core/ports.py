@@ -13,6 +13,7 @@ import msgspec
 
 from homing.core.identifiers import STEP_US, DeliveryId, first_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Quota
 from homing.core.outcome import Outcome, Reason
 from homing.core.records import (
     Acceptance,
@@ -25,7 +26,7 @@ from homing.core.records import (
     Reply,
     RequestKey,
 )
-from homing.core.resources import Endpoint, Resource
+from homing.core.resources import Application, Endpoint, Resource
 
 R = TypeVar("R", bound=Resource)
 
@@ -185,14 +186,41 @@ class Deliveries(Protocol):
             One result per item, in order.
         """
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        """Whose the `limit` oldest deliveries are whose `ready_at_us` is at or before `at_us`.
+
+        The counts of the lanes add up to `limit`, unless those are all that there are.
+        """
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        """The next lanes in the order of (application id, endpoint id), due or not, each once.
+
+        Costs the same whatever is in the lanes: a step goes from one to the next.
+
+        Args:
+            state: waiting or leased: only what is in this state is looked at.
+            after: the lane to go on from, exclusive; two empty texts: from the beginning.
+            steps: how many at most. Fewer come back only when the end was reached.
+            per_app: at most so many of one application; the rest of them are passed over.
+        """
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        """Take up to `count` deliveries whose `ready_at_us` is at or before `at_us`, oldest first.
+        """Take deliveries whose `ready_at_us` is at or before `at_us`, each lane up to its quota.
+
+        Of a lane lapsed leases come first, then the oldest. What has limits (`Quota.limits`) gets
+        what these permit at `at_us`, counted over all who claim from this database; who meets
+        another claim on the same limits gets none this time.
 
         Each row, locked against other dispatchers, is given to `decide`, and the change that
         comes back is written exactly as `settle` would. Side by side with other dispatchers no row
         is decided on twice. `decide` may be called from another thread.
+
+        Args:
+            quotas: of different lanes.
 
         Returns:
             Those that became leased, with their messages, in any order.
@@ -222,6 +250,9 @@ class Deliveries(Protocol):
 
     async def backlog(self, at_us: int) -> Backlog:
         """The hot table, counted."""
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        """Deliveries due or under way, by application id; those without any are not named."""
 
 
 class Resources(Protocol):
@@ -365,11 +396,11 @@ class Work(msgspec.Struct, frozen=True, gc=False):
 class Hands(Protocol):
     """The dispatcher of this process, as seen by whoever accepts messages."""
 
-    def reserve(self, count: int) -> int:
-        """Promise room for up to `count` attempts; how many there is room for, 0 to `count`."""
+    def reserve(self, application: Application, endpoint: Endpoint) -> bool:
+        """Promise room for one attempt now, if there is some for this endpoint."""
 
-    def release(self, count: int) -> None:
-        """Give back room that was reserved and is not needed."""
+    def release(self, work: Sequence[Work]) -> None:
+        """Give back room that was reserved for these and is not needed."""
 
     def take(self, work: Sequence[Work]) -> None:
         """Attempt these now; each has had room reserved and is leased to this process."""
@@ -398,6 +429,9 @@ class Meters(Protocol):
     def endpoint_disabled(self, cause: str) -> None:
         """cause is "gone" or "failing"."""
 
+    def breaker_changed(self, change: str, open_now: int) -> None:
+        """change is "opened" or "closed"; open_now: breakers of this process that are open."""
+
 
 class NoMeters:
     """Counts nothing."""
@@ -421,4 +455,7 @@ class NoMeters:
         pass
 
     def endpoint_disabled(self, cause: str) -> None:
+        pass
+
+    def breaker_changed(self, change: str, open_now: int) -> None:
         pass

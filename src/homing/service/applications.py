@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from homing.core.errors import Conflict, NotFound
 from homing.core.resources import Application
@@ -23,6 +25,14 @@ class ApplicationDraft(msgspec.Struct, frozen=True, kw_only=True):
     uid: str | None = None
     rate_limit: int | None = None
     metadata: dict[str, str] = {}
+    #: attempts under way at once; None: no limit; not given: as it is
+    concurrency_limit: int | UnsetType | None = UNSET
+    weight: int | UnsetType = UNSET  #: not given: as it is, 1 at first
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are given."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 async def find_application(service: Service, caller: Caller, name: str) -> Application:
@@ -76,7 +86,7 @@ async def create_application(
         id=service.new_id(PREFIX),
         created_at_us=at_us,
         updated_at_us=at_us,
-        **msgspec.structs.asdict(draft),
+        **draft.given(),
     )
     try:
         if once is None:
@@ -105,7 +115,7 @@ async def put_application(
         Invalid: the uid looks like an id.
     """
     try:
-        return await patch_application(service, caller, name, msgspec.structs.asdict(draft)), False
+        return await patch_application(service, caller, name, draft.given()), False
     except NotFound:
         return await create_application(service, caller, draft)
 

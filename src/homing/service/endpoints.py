@@ -46,6 +46,8 @@ class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
     #: delays between attempts, seconds; None: the service's schedule; not given: as it is
     retry_delays_s: tuple[float, ...] | UnsetType | None = UNSET
+    #: attempts under way at once; None: no limit; not given: as it is
+    concurrency_limit: int | UnsetType | None = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields that are given."""

@@ -16,6 +16,7 @@ import msgspec
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId, made_at_us, parse_delivery_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Permits, Quota, limited
 from homing.core.outcome import Reason
 from homing.core.ports import (
     AttemptFilter,
@@ -66,6 +67,7 @@ class MemoryStore:
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
         self.lines: list[LogEntry] = []
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
+        self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
     async def ping(self) -> None:
         """Memory is always there."""
@@ -102,22 +104,77 @@ class MemoryStore:
     def _application_version(self, app_id: str) -> int | None:
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        oldest = sorted((d.ready_at_us or 0, d.id) for d in self._due(at_us))[:limit]
+        lanes: dict[str, Lane] = {}
+        for ready_at_us, which in oldest:
+            seen = lanes.get(which.endpoint_id)
+            lanes[which.endpoint_id] = Lane(
+                app_id=self.hot[which].app_id,
+                endpoint_id=which.endpoint_id,
+                ready_at_us=seen.ready_at_us if seen else ready_at_us,
+                count=seen.count + 1 if seen else 1,
+            )
+        return list(lanes.values())
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        oldest: dict[tuple[str, str], int] = {}
+        for delivery in self.hot.values():
+            place = (delivery.app_id, delivery.endpoint_id)
+            if delivery.state is state and place > after and delivery.ready_at_us is not None:
+                oldest[place] = min(delivery.ready_at_us, oldest.get(place, delivery.ready_at_us))
+        found: list[Lane] = []
+        of_app: Counter[str] = Counter()
+        for app_id, endpoint_id in sorted(oldest):
+            of_app[app_id] += 1
+            if of_app[app_id] <= per_app and len(found) < steps:
+                ready_at_us = oldest[app_id, endpoint_id]
+                found.append(
+                    Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=1)
+                )
+        return found
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        due = sorted(
-            (delivery.ready_at_us, delivery.id)
-            for delivery in self.hot.values()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
-        )
-        changes = [decide(self.hot[which]) for _, which in due[:count]]
+        permits = self._permits(quotas, at_us)
+        chosen: list[DeliveryId] = []
+        for quota in quotas:
+            lane = sorted(
+                (delivery.state is State.WAITING, delivery.ready_at_us, delivery.id)
+                for delivery in self._due(at_us)
+                if (delivery.app_id, delivery.endpoint_id) == (quota.app_id, quota.endpoint_id)
+            )[: permits.left(quota)]
+            permits.take(quota, len(lane))
+            chosen += [which for *_, which in lane]
+        changes = [decide(self.hot[which]) for which in chosen]
         written = await self.settle(changes)
+        self.allowances.update(permits.tats_us())
         return [
             Claimed(change.after, self.accepted[change.after.message_id])
             for change, is_written in zip(changes, written, strict=True)
             if is_written
             and change.after.state is State.LEASED
             and change.after.message_id in self.accepted
+        ]
+
+    def _permits(self, quotas: Sequence[Quota], at_us: int) -> Permits:
+        names = limited(quotas)
+        leased: Counter[str] = Counter()
+        for delivery in self.hot.values() if names else ():
+            if delivery.state is State.LEASED and (delivery.ready_at_us or 0) > at_us:
+                leased[delivery.endpoint_id] += 1
+                leased[delivery.app_id] += 1
+        tats_us = {name: self.allowances.get(name, 0) for name in names}
+        return Permits(tats_us, leased, at_us=at_us)
+
+    def _due(self, at_us: int) -> list[Delivery]:
+        return [
+            delivery
+            for delivery in self.hot.values()
+            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
         ]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -176,17 +233,23 @@ class MemoryStore:
 
     async def backlog(self, at_us: int) -> Backlog:
         states = Counter(delivery.state for delivery in self.hot.values())
-        due = [
-            delivery.ready_at_us
-            for delivery in self.hot.values()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
-        ]
+        due = [delivery.ready_at_us or 0 for delivery in self._due(at_us)]
         return Backlog(
             waiting=states[State.WAITING],
             leased=states[State.LEASED],
             parked=states[State.PARKED],
             due=len(due),
             oldest_due_at_us=min(due, default=None),
+        )
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return dict(
+            Counter(
+                delivery.app_id
+                for delivery in self.hot.values()
+                if delivery.state is State.LEASED
+                or (delivery.state is State.WAITING and (delivery.ready_at_us or 0) <= at_us)
+            )
         )
 
     # --- resources --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homing.core.errors import NotFound
 from homing.service.context import Service
 from homing.web import hot
+from homing.web.door import Door, door
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
 from homing.web.not_served import not_served
@@ -33,12 +35,19 @@ from homing.web.repeats import Repeats
 from homing.web.running import PathOperations
 
 
-def create_app(
+class Api(NamedTuple):
+    """What a server is made of."""
+
+    app: ASGIApp  #: answers everything
+    protocol: Callable[..., Door]  #: makes uvicorn's protocol of each connection
+
+
+def create_api(
     service: Service,
     *,
     vitals: Callable[[], Vitals] = Vitals,
     metrics: Callable[[], bytes] = bytes,
-) -> ASGIApp:
+) -> Api:
     """The API.
 
     Args:
@@ -59,7 +68,9 @@ def create_app(
         redirect_slashes=False,
         default=_not_found,
     )
-    return Frame(_Fork(CreateMessage(service), router), clock=service.clock, chance=service.chance)
+    create_message = CreateMessage(service)
+    frame = Frame(_Fork(create_message, router), clock=service.clock, chance=service.chance)
+    return Api(frame, door(frame, create_message))
 
 
 def route_table(
@@ -102,7 +113,7 @@ class _Fork:
             path: str = scope["path"]
             if path.endswith("/") and len(path) > 1:
                 scope["path"] = path.rstrip("/") or "/"
-            app = application_of(scope)
+            app = application_of(scope["method"], scope["path"])
             if app is not None:
                 await self._create_message(app, scope, receive, send)
                 return

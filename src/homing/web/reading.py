@@ -177,7 +177,13 @@ def _shape(hint: Any) -> type:
 
 
 def request_key(
-    service: Service, caller: Caller, scope: Scope, key: str, body: bytes
+    service: Service,
+    caller: Caller,
+    method: str,
+    path: str,
+    query_string: bytes,
+    key: str,
+    body: bytes,
 ) -> RequestKey:
     """Recognises the repeat of this request.
 
@@ -190,9 +196,9 @@ def request_key(
         digest=digest16(
             caller.org_id,
             caller.subject,
-            scope["method"],
-            scope["path"].rstrip("/"),
-            scope["query_string"],
+            method,
+            path.rstrip("/"),
+            query_string,
             key,
         ),
         # With the key, which is not stored and as a rule cannot be guessed: who has the database

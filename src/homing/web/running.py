@@ -71,7 +71,8 @@ class PathOperations:
         text = header(scope, b"idempotency-key")
         if text is None or operation.method != "POST" or operation.public:
             return await operation.handle(call)
-        call.key = request_key(self._service, caller, scope, text, body)
+        place = (scope["method"], scope["path"], scope["query_string"])
+        call.key = request_key(self._service, caller, *place, text, body)
         if not operation.keeps_reply:
             return await operation.handle(call)
         return await self._repeats.once(

@@ -58,8 +58,16 @@ async def test_every_series_is_there_from_the_start(quiet: Served) -> None:
     for state in State:
         assert f'homing_deliveries_settled_total{{state="{state}"}} 0.0' in text
         assert f'homing_ledger{{column="{state}"}} 0.0' in text
-    for name in ("messages_accepted_total", "receipt_seconds_count", "unaccounted", "in_flight"):
+    for name in (
+        "messages_accepted_total",
+        "receipt_seconds_count",
+        "unaccounted",
+        "in_flight",
+        "breakers_open",
+    ):
         assert f"homing_{name} 0.0" in text
+    for change in ("opened", "closed"):
+        assert f'homing_breaker_changes_total{{change="{change}"}} 0.0' in text
     for kind in ("accept", "claim", "settle"):
         assert f'homing_batch_size_count{{kind="{kind}"}} 0.0' in text
     assert "homing_store_round_trips_total" in text

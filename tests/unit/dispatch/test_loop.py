@@ -12,6 +12,7 @@ from support.world import LIMITS, World, make_world, running
 
 from homing.core.errors import Conflict, NotFound, Unavailable
 from homing.core.lifecycle import DeadReason, State
+from homing.core.limits import Lane
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import LogCursor, Request
 from homing.core.records import Change, RequestKey, Trigger
@@ -412,8 +413,8 @@ class SlowStore(MemoryStore):
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def next_ready_at_us(self) -> int | None:
-        found = await super().next_ready_at_us()
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        found = await super().due_lanes(at_us, limit=limit)
         self.asked.set()
         await self.go_on.wait()
         return found

@@ -1,4 +1,4 @@
-"""Accepting, claiming and settling: the hot path, in as few round trips as there can be."""
+"""Accepting and settling: the hot path, in as few round trips as there can be."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ import asyncpg
 
 from homing.core.errors import StoreError
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import Delivery
 from homing.core.ports import Backlog
 from homing.core.records import (
     Acceptance,
     Accepted,
     AcceptResult,
     Change,
-    Claimed,
     Conflicting,
     Outdated,
     Repeated,
 )
-from homing.store.postgres.database import Connection, Database
+from homing.store.postgres.database import Database
 from homing.store.rows import (
     attempt_row,
     delivery_of,
     delivery_row,
     entry_row,
-    message_of,
     message_row,
 )
 
-_DELIVERY_COLUMNS: Final = 18
 #: a line's place in the log is given by the database
 _NO_PLACE: Final = (None, None)
 #: keys stored between two removals of expired ones; each removes up to twice as many
@@ -42,7 +39,7 @@ T = TypeVar("T")
 
 
 class PostgresDeliveries:
-    """`core.ports.Deliveries` on PostgreSQL."""
+    """`core.ports.Deliveries` on PostgreSQL, without the claim."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -87,30 +84,6 @@ class PostgresDeliveries:
             count, self._keys_stored = 2 * self._keys_stored, 0
             await self._database.write("delete_expired_keys", at_us, count)
 
-    async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
-    ) -> list[Claimed]:
-        if not await self._database.query("has_due", at_us):
-            return []
-
-        async def take(connection: Connection) -> list[Claimed]:
-            rows = await self._database.fetch(connection, "due_deliveries", at_us, count)
-            changes = [decide(delivery_of(row)) for row in rows]
-            missed = set()
-            if changes:
-                written = _change_parameters(changes)
-                found = await self._database.fetch(connection, "settle", *written)
-                missed = {DeliveryId(*row) for row in found}
-            return [
-                Claimed(change.after, message_of(row[_DELIVERY_COLUMNS:]))
-                for change, row in zip(changes, rows, strict=True)
-                if change.after.state is State.LEASED
-                and change.id not in missed
-                and row[_DELIVERY_COLUMNS] is not None
-            ]
-
-        return await self._database.transact(take)
-
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         written: dict[DeliveryId, list[Delivery]] = {}
         late: set[int] = set()
@@ -127,7 +100,7 @@ class PostgresDeliveries:
 
     async def _settle(self, changes: Sequence[Change]) -> set[DeliveryId]:
         """Settle changes of different deliveries; the ids of those that found another version."""
-        parameters = _change_parameters(changes)
+        parameters = change_parameters(changes)
         try:
             rows = await self._database.write("settle", *parameters)
         except StoreError as error:
@@ -191,6 +164,9 @@ class PostgresDeliveries:
 
     async def parked_endpoints(self) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in await self._database.query("parked_endpoints")]
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return {row[0]: row[1] for row in await self._database.browse("behind", at_us)}
 
     async def backlog(self, at_us: int) -> Backlog:
         row = (await self._database.browse("backlog", at_us))[0]
@@ -267,7 +243,7 @@ def _acceptance_parameters(items: Sequence[Acceptance]) -> tuple[list[Any], ...]
     )
 
 
-def _change_parameters(changes: Sequence[Change]) -> tuple[list[Row], ...]:
+def change_parameters(changes: Sequence[Change]) -> tuple[list[Row], ...]:
     """The parameters of the statement `settle`, in order.
 
     Rows are sorted, so that two statements that meet lock what they share in the same order.

@@ -12,6 +12,7 @@ import msgspec
 from homing.core.errors import Conflict
 from homing.core.identifiers import DeliveryId, first_id, made_at_us, parse_delivery_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane
 from homing.core.outcome import Reason
 from homing.core.ports import (
     AttemptFilter,
@@ -54,6 +55,34 @@ def _first(rows: sqlite3.Cursor) -> int | None:
 
 
 # --- deliveries -------------------------------------------------------------------------------
+
+
+def due_lanes(db: sqlite3.Connection, at_us: int, limit: int) -> list[Lane]:
+    rows = db.execute(_SQL["due_lanes"], {"at_us": at_us, "limit": limit})
+    return [
+        Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=count)
+        for app_id, endpoint_id, ready_at_us, count in rows
+    ]
+
+
+def walk_lanes(
+    db: sqlite3.Connection, state: State, after: tuple[str, str], steps: int, per_app: int
+) -> list[Lane]:
+    found: list[Lane] = []
+    of_app = 0
+    while len(found) < steps:
+        row = db.execute(_SQL["next_lane"], (str(state), *after)).fetchone()
+        if row is None:
+            break
+        app_id, endpoint_id, ready_at_us = row
+        of_app = of_app + 1 if found and found[-1].app_id == app_id else 1
+        after = (app_id, endpoint_id if of_app < per_app else LAST)
+        found.append(Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=1))
+    return found
+
+
+def behind(db: sqlite3.Connection, at_us: int) -> dict[str, int]:
+    return dict(db.execute(_SQL["behind"], {"at_us": at_us}).fetchall())
 
 
 def next_ready_at_us(db: sqlite3.Connection) -> int | None:

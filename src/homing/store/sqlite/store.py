@@ -15,7 +15,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from homing.core.errors import Unavailable
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery
+from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Quota
 from homing.core.outcome import Reason
 from homing.core.ports import (
     AttemptFilter,
@@ -40,7 +41,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Resource
-from homing.store.sqlite import reads, writes
+from homing.store.sqlite import claiming, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -146,10 +147,18 @@ class SqliteStore:
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
         return await self._write(writes.accept, batch)
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        return await self._read(reads.due_lanes, at_us, limit)
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        return await self._read(reads.walk_lanes, state, after, steps, per_app)
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        return await self._write(writes.claim, decide, at_us, count)
+        return await self._write(claiming.claim, decide, at_us, quotas)
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         return await self._write(writes.settle, changes)
@@ -162,6 +171,9 @@ class SqliteStore:
 
     async def backlog(self, at_us: int) -> Backlog:
         return await self._browse(reads.backlog, at_us)
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return await self._browse(reads.behind, at_us)
 
     async def get(self, kind: type[R], scope: str, name: str) -> R | None:
         return await self._read(reads.get, kind, scope, name)

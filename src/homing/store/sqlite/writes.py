@@ -7,19 +7,17 @@ learn which it was.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery, State
 from homing.core.records import (
     Acceptance,
     Accepted,
     AcceptResult,
     Change,
-    Claimed,
     Conflicting,
     Outdated,
     Repeated,
@@ -37,8 +35,7 @@ from homing.store.rows import (
     entry_row,
     message_row,
 )
-from homing.store.sqlite.bulk import execute_bulk, fetch_bulk, fetch_packed
-from homing.store.sqlite.reads import messages_by_ids
+from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
 
 _SQL = load_queries("sqlite")
 _EXPIRES_AT_US = 5  # its place in a row of keys
@@ -146,27 +143,6 @@ def remember(db: sqlite3.Connection, key: RequestKey, reply: Reply, at_us: int) 
 
 
 # --- changing deliveries ----------------------------------------------------------------------
-
-
-def claim(
-    db: sqlite3.Connection, decide: Callable[[Delivery], Change], at_us: int, count: int
-) -> list[Claimed]:
-    """Decide on what is due, write it, and read the messages of what became leased."""
-    rows = fetch_packed(db, "due_deliveries", {"at_us": at_us, "count": count})
-    changes = [decide(delivery_of(row)) for row in rows]
-    written = settle(db, changes)
-    leased = [
-        change.after
-        for change, is_written in zip(changes, written, strict=True)
-        if is_written and change.after.state is State.LEASED
-    ]
-    messages = messages_by_ids(db, list({delivery.message_id for delivery in leased}))
-    # Without its message (somebody deleted rows) one is left to its lease, and in the end dead.
-    return [
-        Claimed(delivery, messages[delivery.message_id])
-        for delivery in leased
-        if delivery.message_id in messages
-    ]
 
 
 def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:

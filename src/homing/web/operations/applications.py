@@ -12,6 +12,7 @@ from homing.service import applications
 from homing.service.applications import ApplicationDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.wire import (
+    Concurrency,
     ListOut,
     Metadata,
     Name,
@@ -21,6 +22,7 @@ from homing.web.wire import (
     Rate,
     Timestamp,
     Uid,
+    Weight,
     Wire,
     page_of,
     rfc3339,
@@ -36,6 +38,10 @@ class ApplicationIn(Wire, kw_only=True):
     uid: Uid | None = None
     throttle_rate: Rate | None = None
     rate_limit: Rate | None = None  # the older SDKs' name of throttleRate
+    #: beyond Svix: attempts under way at once; null: no limit; absent: as it is
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
+    #: beyond Svix: its share beside other applications; absent: as it is, 1 at first
+    weight: Weight | UnsetType = UNSET
     metadata: Metadata = {}
 
     def draft(self) -> ApplicationDraft:
@@ -44,6 +50,8 @@ class ApplicationIn(Wire, kw_only=True):
             uid=self.uid,
             rate_limit=self.throttle_rate or self.rate_limit,
             metadata=self.metadata,
+            concurrency_limit=self.concurrency_limit,
+            weight=self.weight,
         )
 
 
@@ -54,6 +62,8 @@ class ApplicationPatch(Wire, kw_only=True):
     uid: Uid | UnsetType | None = UNSET
     throttle_rate: Rate | UnsetType | None = UNSET
     rate_limit: Rate | UnsetType | None = UNSET
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
+    weight: Weight | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
 
 
@@ -65,6 +75,8 @@ class ApplicationOut(Wire, kw_only=True):
     name: str
     throttle_rate: int | None
     rate_limit: int | None
+    concurrency_limit: int | None
+    weight: int
     metadata: dict[str, str]
     created_at: Timestamp
     updated_at: Timestamp
@@ -89,6 +101,8 @@ def application_out(application: Application) -> ApplicationOut:
         name=application.name,
         throttle_rate=application.rate_limit,
         rate_limit=application.rate_limit,
+        concurrency_limit=application.concurrency_limit,
+        weight=application.weight,
         metadata=application.metadata,
         created_at=rfc3339(application.created_at_us),
         updated_at=rfc3339(application.updated_at_us),

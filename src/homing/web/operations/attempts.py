@@ -114,6 +114,7 @@ class MessageEndpointOut(Wire, kw_only=True):
     channels: list[str] | None
     throttle_rate: int | None
     rate_limit: int | None
+    concurrency_limit: int | None
     retry_delays_seconds: list[float] | None
     disabled_reason: str | None
     version: int

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from homing.core.errors import HomingError, Invalid, Problem
-from homing.core.records import Message, RequestKey
+from homing.core.records import Message
 from homing.service import messages
 from homing.service.applications import find_application
-from homing.service.intake import Draft, digest16
+from homing.service.intake import Draft
 from homing.service.messages import Narrowing
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
@@ -256,16 +256,6 @@ async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     )
     data = [_batch_item(next(accepted)) if result is None else result for result in results]
     return answer(202, BatchOut(data=data))
-
-
-def _keys_of(key: RequestKey | None, count: int) -> list[RequestKey]:
-    """A key for each message, stored with it: a repeat is recognised even after a crash."""
-    if key is None:
-        return []
-    return [
-        msgspec.structs.replace(key, digest=digest16(key.digest, str(number)))
-        for number in range(count)
-    ]
 
 
 def _batch_draft(item: msgspec.Raw) -> Draft:

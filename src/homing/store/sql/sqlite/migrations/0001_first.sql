@@ -72,11 +72,23 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_ready ON deliveries (ready_at_us, message_id, endpoint_id, state)
     WHERE ready_at_us IS NOT NULL;
 
+-- for the shares: claims walk one lane (an endpoint's deliveries in one state) from its oldest, leases
+-- under way are counted, and the next lane is one step away however much is in this one
+CREATE INDEX deliveries_lane ON deliveries (state, app_id, endpoint_id, ready_at_us)
+    WHERE ready_at_us IS NOT NULL;
+
 -- for an endpoint's listing
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, message_id);
 
 -- for the sweeper, which resumes or cancels what is parked
 CREATE INDEX deliveries_parked ON deliveries (app_id, endpoint_id) WHERE state = 'parked';
+
+-- What is left of the limits of endpoints and applications: when the allowance of each is whole again
+-- (core/limits.py). Whoever claims for one of them holds its row.
+CREATE TABLE allowances (
+    id TEXT NOT NULL PRIMARY KEY,
+    tat_us INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- Finished deliveries, appended; the same columns.
 CREATE TABLE history (
