@@ -394,6 +394,7 @@ class Publishing(_Child):
 
     def __init__(self, folder: Path, plan: source.Plan) -> None:
         super().__init__(folder, "source", plan)
+        self._told = False
 
     def __enter__(self) -> Publishing:
         return self
@@ -404,7 +405,9 @@ class Publishing(_Child):
 
     def stop(self) -> None:
         """Let it send nothing new."""
-        self._process.send_signal(signal.SIGTERM)
+        if not self._told:  # once: a second might meet it when it has ended its own handling
+            self._process.send_signal(signal.SIGTERM)
+        self._told = True
 
     def so_far(self) -> int:
         file = self._file.with_suffix(".so-far")
