@@ -5,7 +5,8 @@ delivery. Where processes die often, some innocent delivery is always there when
 leases in a row, one of a few hundred is, and would be set aside as what kills.
 
 So a delivery whose lease has lapsed twice in a row is a suspect, and a process attempts only a few
-suspects at once: one death can no longer add to the count of many. The others wait a while.
+suspects at once, and of those that are suspected for more than that only one: a death can no longer
+add to the count of many. The others wait a while.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from homing.core.lifecycle import Delivery
 _FROM: Final = 2
 #: suspects that one process attempts at once: at 30 ms each, 250 a second
 _TOGETHER_MAX: Final = 8
+#: leases in a row without outcome from which it is attempted with no other of its kind
+_ALONE_FROM: Final = 3
 #: those that must wait do so for this share of a lease, drawn evenly: they have waited for two
 _PAUSE_SHARES: Final = (0.1, 0.6)
 
@@ -27,29 +30,35 @@ class Suspects:
     """Counts those of one process."""
 
     def __init__(self) -> None:
-        self._attempted = 0
-        self._claimed = 0
+        #: lapsed leases of those under way, and of those that the present claim has admitted
+        self._attempted: list[int] = []
+        self._claimed: list[int] = []
 
     def begin_claim(self) -> None:
         """What the last claim admitted has been started by now, or was not claimed after all."""
-        self._claimed = 0
+        self._claimed.clear()
 
     def admit(self, delivery: Delivery) -> bool:
         """Whether a delivery that is due may be leased now; one that is no suspect may."""
         if delivery.unanswered < _FROM:
             return True
-        if self._attempted + self._claimed >= _TOGETHER_MAX:
+        now = self._attempted + self._claimed
+        if len(now) >= _TOGETHER_MAX:
             return False
-        self._claimed += 1
+        if delivery.unanswered >= _ALONE_FROM and any(lapsed >= _ALONE_FROM for lapsed in now):
+            return False
+        self._claimed.append(delivery.unanswered)
         return True
 
     def started(self, leased: Delivery) -> None:
-        """An attempt begins."""
-        self._attempted += leased.unanswered > _FROM
+        """An attempt begins; the lease for it is counted in `unanswered`."""
+        if leased.unanswered > _FROM:
+            self._attempted.append(leased.unanswered - 1)
 
     def ended(self, leased: Delivery) -> None:
         """The same attempt has ended."""
-        self._attempted -= leased.unanswered > _FROM
+        if leased.unanswered > _FROM:
+            self._attempted.remove(leased.unanswered - 1)
 
 
 def pause_us(lease_s: float, chance: float) -> int:

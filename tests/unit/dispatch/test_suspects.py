@@ -89,6 +89,20 @@ async def test_a_place_that_is_free_again_is_given_to_the_next_suspect() -> None
     assert not suspects.admit(suspect)
 
 
+def test_of_those_that_three_processes_died_with_one_is_attempted_at_a_time() -> None:
+    suspects = Suspects()
+    grave = make_delivery(unanswered=3, leases=3)
+    leased = make_delivery(unanswered=4, leases=4)
+    suspects.begin_claim()
+    assert [suspects.admit(grave), suspects.admit(grave)] == [True, False]
+    assert suspects.admit(make_delivery(unanswered=2, leases=2)), "lighter ones go on beside it"
+    suspects.started(leased)
+    suspects.begin_claim()
+    assert not suspects.admit(grave)
+    suspects.ended(leased)
+    assert suspects.admit(grave)
+
+
 def test_one_lapsed_lease_is_what_any_restart_costs() -> None:
     suspects = Suspects()
     suspects.begin_claim()
