@@ -105,8 +105,7 @@ class Node:
             assert self._process is not None
             if self._process.poll() is not None:
                 break
-            with suppress(OSError):
-                urllib.request.urlopen(f"{self.url}/ready", timeout=5).close()
+            if self.is_ready():
                 return
             time.sleep(0.05)
         raise RuntimeError(f"Homing did not start:\n{self.log_end()}")
@@ -114,6 +113,13 @@ class Node:
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def is_ready(self, within_s: float = 5.0) -> bool:
+        """Whether it answers now that it can accept messages."""
+        with suppress(OSError):
+            urllib.request.urlopen(f"{self.url}/ready", timeout=within_s).close()
+            return True
+        return False
 
     def kill(self) -> None:
         """SIGKILL: no goodbye of any kind. Its workers, if any, notice and drain."""

@@ -50,8 +50,6 @@ class Stage:
         """Break something. Raises: RuntimeError, where it cannot be broken."""
         match fault.kind:
             case Kind.KILL:
-                # To kill one that is still starting would show nothing.
-                self.wait_until_ready(fault.node)
                 self.nodes[fault.node].kill()
             case Kind.PAUSE:
                 self.nodes[fault.node].signal(signal.SIGSTOP)
@@ -90,6 +88,10 @@ class Stage:
                 self._pair.primary.start()
             case Kind.FAILOVER:
                 self._fail_over()
+
+    def can_begin(self, fault: Fault) -> bool:
+        """Whether it would show something now: to kill what is still starting would not."""
+        return fault.kind is not Kind.KILL or self.nodes[fault.node].is_ready(1.0)
 
     def look_at_nodes(self, broken: Collection[int]) -> None:
         """Start again what ended because it found no database, as a service manager would.
@@ -184,7 +186,8 @@ class Breaking:
                 self._end(fault, begin_s)
         while self._waiting and self._waiting[0].at_s + self._late_s <= self.elapsed_s():
             fault = self._waiting.pop(0)
-            if fault.node in self.broken:  # what is there takes longer than planned
+            if fault.node in self.broken or not self._stage.can_begin(fault):
+                # What is there takes longer than planned.
                 self._waiting.insert(0, fault)
                 break
             self._say(f"{fault.kind} of {fault.place}")

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from support.making import make_acceptance, make_application, make_key
 
@@ -115,6 +116,27 @@ async def test_a_commit_that_takes_too_long_is_left_and_not_cancelled(
     await asyncio.sleep(0.5)
     running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
     assert pair.primary.sql(running).strip() == "1"
+
+
+async def test_a_connection_that_breaks_under_a_cancelled_statement_stays_a_cancellation(
+    pair: Pair, store: PostgresStore
+) -> None:
+    database = store._database
+
+    async def hang(connection: Connection) -> None:
+        try:
+            await connection.execute("SELECT pg_sleep(60)")
+        except asyncpg.PostgresError:
+            raise asyncio.CancelledError from None
+
+    hanging = asyncio.create_task(database._run(database.traffic, hang))
+    async with asyncio.timeout(_PATIENCE_S):
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        while pair.primary.sql(end).strip() != "t":
+            await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    await store.ping()
 
 
 async def test_a_node_that_is_frozen_in_a_transaction_does_not_keep_rows_from_the_others(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -202,7 +203,7 @@ async def _carry_out(
         if message.server_source_function == _STANDBY_WAIT:
             unsafe.append(str(message))
 
-    alarm = asyncio.get_running_loop().call_later(within_s, connection.terminate)
+    alarm = asyncio.get_running_loop().call_later(within_s, _leave, connection)
     connection.add_log_listener(listen)
     try:
         result = await work(connection)
@@ -214,15 +215,21 @@ async def _carry_out(
         asyncpg.ReadOnlySQLTransactionError,
         asyncio.CancelledError,
     ):
-        connection.terminate()
+        _leave(connection)
         raise
     finally:
         alarm.cancel()
-        if not connection.is_closed():
+        with suppress(asyncpg.InterfaceError):  # it is gone, and its listeners with it
             connection.remove_log_listener(listen)
     if unsafe:
         raise Unavailable(f"PostgreSQL committed on one machine only: {unsafe[0]}")
     return result
+
+
+def _leave(connection: Connection) -> None:
+    """Close without a word. One that broke has left its pool already, which makes it unusable."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def in_our_words(error: Exception) -> StoreError:
