@@ -95,7 +95,8 @@ class Settings:
     database_url: str = knob(
         "sqlite:///homing.db",
         "Where everything is kept: `sqlite:///relative.db`, `sqlite:////absolute.db` or "
-        "`postgresql://user:password@host/name`.",
+        "`postgresql://user:password@host/name`; of several hosts, as in `one:5432,other:5432`, "
+        "the one that takes writes.",
     )
     listen: str = knob(
         "127.0.0.1:8000",

@@ -26,6 +26,7 @@ from homing.core.lifecycle import (
     Leased,
     Lost,
     Parked,
+    Postponed,
     Released,
     State,
 )
@@ -39,6 +40,7 @@ from homing.dispatch.health import HealthKeeper
 from homing.dispatch.lanes import LaneFinder
 from homing.dispatch.planner import BATCH_MIN, Candidate, Plan, Planner, Shares
 from homing.dispatch.settler import BATCH_MAX, Settler
+from homing.dispatch.suspects import Suspects, pause_us
 
 _log = logging.getLogger("homing.dispatch")
 
@@ -108,6 +110,7 @@ class Dispatcher:
             self.limits.sends_max, shares=self.limits.shares, breakers=self.limits.breakers
         )
         self._finder = LaneFinder(store, self._clock)
+        self._suspects = Suspects()
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._wake = asyncio.Event()
@@ -238,6 +241,7 @@ class Dispatcher:
         """Claim what was planned; whether anything came of it."""
         changes: list[Change] = []
         taken: Counter[str] = Counter()
+        self._suspects.begin_claim()
         try:
             claimed = await self._store.claim(
                 lambda delivery: self._lease(delivery, at_us, changes),
@@ -266,15 +270,22 @@ class Dispatcher:
         return min(waits_s)
 
     def _lease(self, delivery: Delivery, now_us: int, changes: list[Change]) -> Change:
-        fact = Leased(
-            at_us=now_us,
-            holder=self._journal.holder,
-            until_us=now_us + round(self.limits.lease_s * 1_000_000),
-            unanswered_max=self.limits.unanswered_max,
-        )
+        has_lapsed = delivery.state is State.LEASED
+        is_last = has_lapsed and delivery.unanswered >= self.limits.unanswered_max
+        fact: Fact
+        if is_last or self._suspects.admit(delivery):
+            fact = Leased(
+                at_us=now_us,
+                holder=self._journal.holder,
+                until_us=now_us + round(self.limits.lease_s * 1_000_000),
+                unanswered_max=self.limits.unanswered_max,
+            )
+        else:
+            wait_us = pause_us(self.limits.lease_s, self._chance.fraction())
+            fact = Postponed(at_us=now_us, until_us=now_us + wait_us)
         # The lease before this one was an attempt written ahead; now it is known that nobody will
         # say what came of it.
-        attempt = self._unanswered(delivery) if delivery.state is State.LEASED else None
+        attempt = self._unanswered(delivery) if has_lapsed else None
         change = self._journal.decide(delivery, fact, attempt=attempt)
         changes.append(change)
         return change
@@ -308,6 +319,7 @@ class Dispatcher:
     # ── attempting ──
 
     def _start(self, work: Work) -> None:
+        self._suspects.started(work.delivery)
         task = asyncio.create_task(self._attend(work))
         self._sending.add(task)
         task.add_done_callback(self._finished)
@@ -326,6 +338,7 @@ class Dispatcher:
         try:
             await self._attempt_or_not(work)
         finally:
+            self._suspects.ended(work.delivery)
             self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
 
     async def _attempt_or_not(self, work: Work) -> None:

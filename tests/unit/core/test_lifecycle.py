@@ -24,6 +24,7 @@ from homing.core.lifecycle import (
     Leased,
     Lost,
     Parked,
+    Postponed,
     Redriven,
     Released,
     Resent,
@@ -40,6 +41,7 @@ POLICY = RetryPolicy(delays_s=(5.0, 300.0), jitter=0.0)
 FACTS: dict[type, Fact] = {
     Leased: Leased(at_us=NOW_US, holder="other:2:b", until_us=NOW_US + 60 * SECOND_US),
     Released: Released(at_us=NOW_US),
+    Postponed: Postponed(at_us=NOW_US, until_us=NOW_US + 30 * SECOND_US),
     Succeeded: Succeeded(at_us=NOW_US),
     Failed: Failed(at_us=NOW_US, chance=0.5, error="status 503"),
     Gone: Gone(at_us=NOW_US, error="status 410"),

@@ -67,6 +67,10 @@ class PostgresDeliveries:
         rows = await self._database.write("accept", *_acceptance_parameters(items))
         outdated_ids = {row[0] for row in rows if row[1] is None}
         known = {row[1]: _Known(*row[2:]) for row in rows if row[1] is not None}
+        if known:
+            # An earlier request may be seen here and not be on the standby yet, when its commit's
+            # wait for that was cut short. What is written now is on the standby after it.
+            await self._database.write("beat")
         outdated = {_fanout(item) for item in items if item.message.id in outdated_ids}
         return {item.message.id: _judge(item, known, outdated) for item in items}
 
