@@ -1,0 +1,207 @@
+"""An asyncio event loop whose time is virtual and whose order is somebody's choice.
+
+It never blocks: when nothing can run, time moves to the next timer. There are no threads, sockets
+or signals in here; whoever asks for one gets an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from itertools import count
+from typing import Any, Final, TypeVar
+
+from homing.sim.draws import Order
+
+T = TypeVar("T")
+
+#: callbacks that one world may run: a hundred times what an ordinary one needs
+STEPS_MAX: Final = 2_000_000
+
+
+class Deadlock(RuntimeError):
+    """Every task waits, and no timer is set."""
+
+
+class Livelock(RuntimeError):
+    """It goes on and on."""
+
+
+class _Handle:
+    """A callback that is to run."""
+
+    __slots__ = ("args", "callback", "cancelled_", "context")
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.cancelled_ = False
+
+    def cancel(self) -> None:
+        self.cancelled_ = True
+
+    def cancelled(self) -> bool:
+        return self.cancelled_
+
+
+class _Task(asyncio.Task[Any]):
+    """A task that hashes by its number: sets of tasks are walked in the same order every time."""
+
+    _numbers = count(1)
+    _number: int
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Task:
+        task = super().__new__(cls)
+        task._number = next(cls._numbers)
+        return task
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class VirtualLoop(asyncio.AbstractEventLoop):
+    """Runs one world.
+
+    Args:
+        order: picks what runs next wherever there is a choice.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self.now_s = 0.0
+        self.steps = 0
+        self.orphans: list[str] = []  #: errors that nobody looked at
+        self._pick = order.pick
+        self._ready: list[_Handle] = []
+        self._timers: list[tuple[float, int, _Handle]] = []
+        self._timer_count = 0
+        self._tasks: list[_Task] = []
+        _Task._numbers = count(1)
+
+    # --- what asyncio asks for ---
+
+    def time(self) -> float:
+        return self.now_s
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> _Handle:
+        handle = _Handle(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> _Handle:
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> _Handle:
+        handle = _Handle(callback, args, context)
+        self._timer_count = number = self._timer_count + 1
+        heapq.heappush(self._timers, (when, number, handle))
+        return handle
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Any = None
+    ) -> asyncio.Task[T]:
+        task = _Task(coro, loop=self, name=name or "task")
+        self._tasks.append(task)
+        return task
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.orphans.append(f"{context.get('message')}: {type(error).__name__}: {error}")
+
+    # --- running ---
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run `main` to its end; tasks that are left then are let go of, unfinished.
+
+        Raises:
+            Deadlock, Livelock: see there.
+        """
+        asyncio._set_running_loop(self)
+        try:
+            task = self.create_task(main)
+            self._run_until(task)
+            return task.result()
+        finally:
+            self._let_go()
+            asyncio._set_running_loop(None)
+
+    def _run_until(self, task: asyncio.Task[Any]) -> None:
+        ready, pick = self._ready, self._pick
+        is_done, steps_max = task.done, self.steps + STEPS_MAX
+        while not is_done():
+            waiting = len(ready)
+            if waiting == 0:
+                self._advance()
+                continue
+            handle = ready.pop(0 if waiting == 1 else pick(self.steps, ready))
+            self.steps += 1
+            if handle.cancelled_:
+                continue
+            try:
+                if handle.context is None:
+                    handle.callback(*handle.args)
+                else:
+                    handle.context.run(handle.callback, *handle.args)
+            except Exception as error:
+                self.orphans.append(f"{type(error).__name__}: {error}")
+            if self.steps > steps_max:
+                raise Livelock(f"{STEPS_MAX} callbacks and no end, at {self.now_s:.3f} s")
+
+    def _advance(self) -> None:
+        """Move time to the next timer, and make ready all that are due then."""
+        timers, ready = self._timers, self._ready
+        while timers:
+            when, _, handle = heapq.heappop(timers)
+            if handle.cancelled_:
+                continue
+            self.now_s = max(self.now_s, when)
+            ready.append(handle)
+            while timers and timers[0][0] <= when:
+                handle = heapq.heappop(timers)[2]
+                if not handle.cancelled_:
+                    ready.append(handle)
+            return
+        raise Deadlock("every task waits, and no timer is set")
+
+    def _let_go(self) -> None:
+        """Look for errors nobody saw; silence what is unfinished, as the processes are gone."""
+        for task in self._tasks:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+            elif not task.cancelled() and task._log_traceback:
+                error = task.exception()
+                if error is not None:
+                    self.orphans.append(f"{type(error).__name__}: {error}")
+        self._tasks.clear()
+        self._ready.clear()
+        self._timers.clear()

@@ -1,0 +1,203 @@
+"""One simulated process: the production parts, over a wire that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+
+from homing.core.identifiers import DeliveryId
+from homing.core.journal import Journal
+from homing.core.ports import Store
+from homing.core.retry import RetryPolicy
+from homing.core.sealing import Seals
+from homing.dispatch.health import HealthKeeper
+from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.sweeper import Sweeper
+from homing.service.context import Service
+from homing.service.intake import Intake
+from homing.service.tokens import Tokens
+from homing.sim.receivers import label_of
+from homing.sim.trace import Event
+from homing.sim.wire import Post, Wire
+from homing.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from homing.sim.loop import VirtualLoop
+    from homing.sim.world import World
+
+#: 2026-01-01T00:00:00Z
+START_US: Final = 1_767_225_600_000_000
+
+#: the production rules with shorter spans, so that a minute holds a whole life
+LIMITS: Final = DispatchLimits(
+    sends_max=40,
+    lease_s=12.0,
+    request_total_s=5.0,
+    poll_s=3.0,
+    unanswered_max=5,
+    policy=RetryPolicy(delays_s=(1.0, 4.0, 10.0), retry_after_max_s=30.0),
+)
+#: an endpoint that does nothing but fail for this long is disabled
+_DISABLE_AFTER_S: Final = 40.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a simulated process is made of: production's own, unless a safeguard is taken out."""
+
+    store: type[MemoryStore] = MemoryStore
+    wire: type[Wire] = Wire
+    dispatcher: type[Dispatcher] = Dispatcher
+    intake: type[Intake] = Intake
+    sweeper: type[Sweeper] = Sweeper
+    #: the pen that people's wishes are written with
+    journal: type[Journal] = Journal
+    limits: DispatchLimits = LIMITS
+    #: days are minutes in here: finished rows older than this are cleaned away; 0: never
+    keep_s: float = 0.0
+    #: whether the clean-up also takes what is not finished
+    cleans_unfinished: bool = False
+
+
+@cache
+def _keys() -> tuple[Tokens, Seals]:
+    """Made once: deriving keys takes longer than a small world."""
+    return Tokens("a secret of the simulation"), Seals("a secret of the simulation")
+
+
+class SimClock:
+    """A machine's clocks: the wall clock is off by some seconds, and jumps."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self.offset_us = START_US
+
+    def now_us(self) -> int:
+        return self.offset_us + round(self._loop.now_s * 1_000_000)
+
+    def mono_us(self) -> int:
+        return round(self._loop.now_s * 1_000_000)
+
+
+class Node:
+    """A process from its start to its crash or its end.
+
+    Args:
+        name: of the machine; its clock outlives the process.
+        life: how many processes this machine had, this one included.
+    """
+
+    def __init__(self, world: World, name: str, life: int, clock: SimClock) -> None:
+        self.world = world
+        self.name = name
+        self.life = life
+        self.holder = f"{name}{life}"
+        self.clock = clock
+        self.is_dead = False
+        self.is_stuck = False  #: dead, or standing still
+        self.is_leaving = False
+        self.gave_up = False  #: it ended with outcomes unwritten, and said so
+        self._still_until_s = 0.0
+        parts = world.parts
+        store = cast(Store, parts.wire(world, self))
+        self.journal = Journal(clock, self.holder)
+        self.health = HealthKeeper(store, clock, disable_after_s=_DISABLE_AFTER_S)
+        self.dispatcher = parts.dispatcher(
+            store,
+            Post(world, self),
+            world.chance,
+            self.journal,
+            label_of,
+            limits=world.limits,
+            health=self.health,
+        )
+        self.intake = parts.intake(
+            store,
+            world.chance,
+            self.journal,
+            hands=self.dispatcher,
+            lease_s=world.limits.lease_s,
+        )
+        self.sweeper = parts.sweeper(store, self.journal, self.dispatcher)
+        tokens, seals = _keys()
+        self.service = Service(
+            store=store,
+            clock=clock,
+            chance=world.chance,
+            intake=self.intake,
+            journal=self.journal if parts.journal is Journal else parts.journal(clock, self.holder),
+            tokens=tokens,
+            seals=seals,
+            wake=self.dispatcher.wake,
+        )
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self) -> None:
+        """Begin to dispatch, to sweep and to watch over endpoints."""
+        for work in (self.dispatcher.run(), self.sweeper.run(), self.health.run()):
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._look_at)
+            self._tasks.append(task)
+
+    def note(self, what: str, kind: str, which: DeliveryId | None = None) -> None:
+        """Something for the trace."""
+        trace = self.world.trace
+        if trace.is_on:
+            trace.events.append(
+                Event(
+                    at_s=self.world.loop.now_s,
+                    lane=self.holder,
+                    what=what,
+                    kind=kind,
+                    delivery=which,
+                )
+            )
+
+    async def wait_until_running(self) -> None:
+        """Return when it is neither dead nor standing still; never, if it is dead."""
+        loop = self.world.loop
+        while not self.is_dead and self._still_until_s > loop.now_s:
+            await asyncio.sleep(self._still_until_s - loop.now_s)
+        if self.is_dead:
+            await loop.create_future()
+        self.is_stuck = False
+
+    def stand_still(self, seconds: float) -> None:
+        """As after SIGSTOP, or in a long collection of garbage: no call begins or ends."""
+        self._still_until_s = self.world.loop.now_s + seconds
+        self.is_stuck = True
+
+    def wake_up(self) -> None:
+        """End a stand-still early (its callers notice when they had planned to)."""
+        self._still_until_s = 0.0
+
+    def kill(self, why: str, which: DeliveryId | None = None) -> None:
+        """As `kill -9`: nothing that it began goes on."""
+        if not self.is_dead:
+            self.is_dead = self.is_stuck = True
+            self.note(f"crashes {why}", "crash", which)
+            self.world.crashed(self)
+
+    async def crash(self, why: str, which: DeliveryId | None = None) -> NoReturn:
+        """`kill`, for the task that is at it: never returns."""
+        self.kill(why, which)
+        await self.world.loop.create_future()
+        raise AssertionError("a crashed process went on")
+
+    async def leave(self, within_s: float) -> bool:
+        """Drain, as on SIGTERM; whether everything was finished and written."""
+        self.is_leaving = True
+        finished = await self.dispatcher.drain(within_s)
+        self.gave_up = not finished
+        for task in self._tasks:
+            task.cancel()
+        return finished
+
+    def _look_at(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.world.went_wrong(f"a part of {self.holder} failed: {task.exception()!r}")
+
+
+__all__ = ["LIMITS", "START_US", "Node", "Parts", "SimClock"]
