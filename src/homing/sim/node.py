@@ -59,6 +59,8 @@ class Parts:
     keep_s: float = 0.0
     #: whether the clean-up also takes what is not finished
     cleans_unfinished: bool = False
+    #: whether parked deliveries are resumed by whoever enables an endpoint, then and never else
+    sweeps_on_enable: bool = False
 
 
 @cache
@@ -99,7 +101,7 @@ class Node:
         self.is_stuck = False  #: dead, or standing still
         self.is_leaving = False
         self.gave_up = False  #: it ended with outcomes unwritten, and said so
-        self._still_until_s = 0.0
+        self._waiting: list[asyncio.Future[None]] = []
         parts = world.parts
         store = cast(Store, parts.wire(world, self))
         self.journal = Journal(clock, self.holder)
@@ -157,21 +159,24 @@ class Node:
 
     async def wait_until_running(self) -> None:
         """Return when it is neither dead nor standing still; never, if it is dead."""
-        loop = self.world.loop
-        while not self.is_dead and self._still_until_s > loop.now_s:
-            await asyncio.sleep(self._still_until_s - loop.now_s)
-        if self.is_dead:
-            await loop.create_future()
-        self.is_stuck = False
+        while self.is_stuck:
+            self._waiting.append(self.world.loop.create_future())
+            await self._waiting[-1]
 
     def stand_still(self, seconds: float) -> None:
         """As after SIGSTOP, or in a long collection of garbage: no call begins or ends."""
-        self._still_until_s = self.world.loop.now_s + seconds
         self.is_stuck = True
+        self.world.loop.call_later(seconds, self.wake_up)
 
     def wake_up(self) -> None:
-        """End a stand-still early (its callers notice when they had planned to)."""
-        self._still_until_s = 0.0
+        """Go on, unless it is dead."""
+        if self.is_dead:
+            return
+        self.is_stuck = False
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def kill(self, why: str, which: DeliveryId | None = None) -> None:
         """As `kill -9`: nothing that it began goes on."""
@@ -193,6 +198,7 @@ class Node:
         self.gave_up = not finished
         for task in self._tasks:
             task.cancel()
+        await asyncio.sleep(0.0)
         return finished
 
     def _look_at(self, task: asyncio.Task[Any]) -> None:

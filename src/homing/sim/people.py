@@ -51,7 +51,7 @@ def new_id(world: World, prefix: str) -> str:
 
 def new_endpoint(world: World) -> Endpoint:
     """An endpoint that wants everything."""
-    return Endpoint(
+    endpoint = Endpoint(
         scope=world.application.id,
         id=new_id(world, "ep_"),
         org_id=world.application.scope,
@@ -60,6 +60,8 @@ def new_endpoint(world: World) -> Endpoint:
         created_at_us=START_US,
         updated_at_us=START_US,
     )
+    world.name_endpoint(endpoint)
+    return endpoint
 
 
 def how_many(world: World, place: str, least: int, usual: int, most: int) -> int:
@@ -100,7 +102,7 @@ async def _publish_some(world: World, numbers: range) -> None:
 
 async def _publish(world: World, number: int) -> None:
     """Until it is told that it is accepted, or for a while: then nobody knows."""
-    draft = Draft(event_type="payment.captured", payload=b"{}", event_id=f"p{number}")
+    draft = Draft(event_type="payment.captured", payload=b"{}", event_id=str(number))
     expected = list(world.known_endpoints)
     node = await _some_node(world, "publish", number)
     for _ in range(_PUBLISH_TRIES):
@@ -133,10 +135,11 @@ async def act(world: World) -> None:
         verb = world.draws.user("act", number, ACTS, _ACT_WEIGHTS)
         if verb != "nothing":
             node = await _some_node(world, "act", number)
-            await _do(world, node.service, verb, number)
+            await _do(world, node, verb, number)
 
 
-async def _do(world: World, service: Service, verb: str, number: int) -> None:
+async def _do(world: World, node: Node, verb: str, number: int) -> None:
+    service = node.service
     endpoint_ids = list(world.known_endpoints)
     messages = world.messages
     which_endpoint = world.draws.user("act.endpoint", number, range(4))
@@ -153,7 +156,7 @@ async def _do(world: World, service: Service, verb: str, number: int) -> None:
         return
     endpoint_id = endpoint_ids[which_endpoint % len(endpoint_ids)]
     if verb in ("disable", "enable", "delete", "recover"):
-        await _do_to_endpoint(world, service, verb, endpoint_id)
+        await _do_to_endpoint(world, node, verb, endpoint_id)
         return
     message = messages[which_message % len(messages)]
     which = DeliveryId(message.id, endpoint_id)
@@ -176,8 +179,8 @@ def _wish(
             return lambda: service.store.expunge_message(which.message_id)
 
 
-async def _do_to_endpoint(world: World, service: Service, verb: str, endpoint_id: str) -> None:
-    app_id = world.application.id
+async def _do_to_endpoint(world: World, node: Node, verb: str, endpoint_id: str) -> None:
+    service, app_id = node.service, world.application.id
     if verb == "recover":
         until_us = START_US + 10**12
         await _try(
@@ -206,6 +209,8 @@ async def _do_to_endpoint(world: World, service: Service, verb: str, endpoint_id
         )
         if done and verb == "disable" and is_under_way(world, endpoint_id):
             world.met(Goal.DISABLED_MID_ATTEMPT)
+        if verb == "enable" and world.parts.sweeps_on_enable:
+            await _try(world, "resumes what is parked", node.sweeper.sweep)
 
 
 def is_under_way(world: World, endpoint_id: str) -> bool:
@@ -232,7 +237,7 @@ async def enable_some(world: World) -> None:
     for number, endpoint in enumerate(await world.store.by_ids(Endpoint, list(world.moods)), 1):
         if endpoint.disabled and world.draws.user("enable", number, (False, True)):
             node = await _some_node(world, "enable", number)
-            await _do_to_endpoint(world, node.service, "enable", endpoint.id)
+            await _do_to_endpoint(world, node, "enable", endpoint.id)
 
 
 # --- misfortune ---------------------------------------------------------------------------------

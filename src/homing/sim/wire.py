@@ -84,13 +84,17 @@ class Wire:
             fault = world.draws.fault(place, number, READ_FAULTS, world.read_weights)
         if fault:
             return await self._faulty(fault, name, args, given)
-        result = await getattr(world.store, name)(*args, **given)
+        result = await self._execute(name, args, given)
         if is_write:
             world.watch.committed(node, name, result)
         await turn()  # the answer travels
         if node.is_stuck:
             await node.wait_until_running()
         return result
+
+    async def _execute(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
+        """At the database: one transaction, which nothing comes in between of."""
+        return await getattr(self._world.store, name)(*args, **given)
 
     async def _faulty(
         self, fault: str, name: str, args: tuple[Any, ...], given: dict[str, Any]
@@ -107,7 +111,7 @@ class Wire:
             await asyncio.sleep(SLOW_S[fault])
             if node.is_stuck:
                 await node.wait_until_running()
-        result = await getattr(world.store, name)(*args, **given)
+        result = await self._execute(name, args, given)
         world.watch.committed(node, name, result)
         if fault == "answer lost":
             world.met(Goal.ANSWER_LOST)

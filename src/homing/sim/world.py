@@ -21,10 +21,10 @@ from homing.sim.checks import Books, Breach, Sent
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, Turns, cumulative
 from homing.sim.goals import Goal
 from homing.sim.loop import Deadlock, Livelock, VirtualLoop
-from homing.sim.node import START_US, Node, Parts, SimClock
+from homing.sim.node import LIMITS, START_US, Node, Parts, SimClock
 from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
 from homing.sim.trace import Event, Trace
-from homing.sim.watch import BREACHES_MAX, Watch
+from homing.sim.watch import BREACHES_MAX, Watch, at_once
 from homing.sim.wire import READ_WEIGHTS, WRITE_WEIGHTS
 from homing.store.memory import MemoryStore
 
@@ -136,6 +136,8 @@ class World:
         #: endpoints that people know to exist: created, and nobody has asked to delete them
         self.known_endpoints: dict[str, None] = {}
         self.followed: set[tuple[str, int]] = set()
+        self._names: dict[str, str] = {}
+        self._endpoints_made = 0
         self.application: Application
         level = self.draws.user("trouble", 0, (0, 1, 2), cumulative(*self.shape.trouble))
         self.write_weights = WRITE_WEIGHTS[level]
@@ -190,8 +192,20 @@ class World:
     # --- names ---
 
     def name_of(self, which: DeliveryId) -> str:
-        """A short name that stays the same while a world is made smaller: by order of birth."""
-        return f"{_count_of(which.message_id)}.{_count_of(which.endpoint_id)}"
+        """A short name that stays the same while a world is made smaller: `m3.e1`."""
+        message = self._names.get(which.message_id)
+        if message is None:
+            message = self._names[which.message_id] = self._message_name(which.message_id)
+        return f"{message}.{self._names.get(which.endpoint_id, 'e?')}"
+
+    def name_endpoint(self, endpoint: Endpoint) -> None:
+        """By the order in which people thought of them."""
+        self._endpoints_made += 1
+        self._names[endpoint.id] = f"e{self._endpoints_made}"
+
+    def _message_name(self, message_id: str) -> str:
+        found = at_once(self.store.messages_by_ids([message_id]))
+        return f"m{found[message_id].event_id}" if found else "m?"
 
     # --- processes ---
 
@@ -248,10 +262,14 @@ class World:
     async def _main(self) -> None:
         await self._begin()
         follower = asyncio.create_task(self._follow())
+        cleaner = asyncio.create_task(self._clean()) if self.parts.keep_s else None
         await asyncio.gather(people.publish(self), people.act(self), people.mishaps(self))
+        await asyncio.sleep(self.draws.user("lasts", 0, (0.0, 6.0, 25.0)))
         await self._calm_down()
         await self._wait_for_rest()
         follower.cancel()
+        if cleaner is not None:
+            cleaner.cancel()
         await self._end()
 
     async def _begin(self) -> None:
@@ -290,6 +308,21 @@ class World:
         self.followed.update((one.entry.holder, one.entry.sequence) for one in found)
         self.cursor = found[-1].cursor if found else cursor
         return self.cursor
+
+    async def _clean(self) -> None:
+        """Forget old rows, as a retention job would."""
+        keep_us = round(self.parts.keep_s * 1_000_000)
+        while True:
+            await asyncio.sleep(2.0)
+            until_us = START_US + round(self.loop.now_s * 1_000_000) - keep_us
+            for which, row in list(self.store.history.items()):
+                if row.finished_at_us is not None and row.finished_at_us < until_us:
+                    del self.store.history[which]
+                    self.promised.pop(which, None)
+            for which, row in list(self.store.hot.items()) if self.parts.cleans_unfinished else ():
+                if row.accepted_at_us < until_us:
+                    self.note("clean-up", f"deletes it, {checks.said(row)}", "clean", which)
+                    del self.store.hot[which]
 
     async def _calm_down(self) -> None:
         """No more faults: everything that is down comes up again."""
@@ -330,14 +363,17 @@ class World:
         for node in list(self.nodes):
             if not await node.leave(15.0):
                 self.went_wrong(f"{node.holder} could not finish, and nothing was in its way")
+        await asyncio.sleep(0.1)
         self.watch.committed(self.all_nodes[0], "the end")
         cursor = getattr(self, "cursor", LogCursor())
         await self._read_log(cursor)
         books = await self.books()
         seen = {str(breach) for breach in self.breaches}
-        report = await audit(self.store, SimClock(self.loop))
         found = checks.breaches(books, at_rest=True)
-        for breach in (*found, *checks.ledger_balances(report.rows, report.misfits)):
+        if not self.parts.keep_s:  # the books of what was cleaned away are closed
+            report = await audit(self.store, SimClock(self.loop))
+            found += checks.ledger_balances(report.rows, report.misfits)
+        for breach in found:
             if str(breach) not in seen:
                 self.broke(breach)
 
@@ -356,8 +392,8 @@ class World:
             promised=self.promised,
             sent=[_sent(one) for one in self.sent],
             enabled=await self._enabled(),
-            attempts_max=len(self.limits.policy.delays_s) + 1,
-            unanswered_max=self.limits.unanswered_max,
+            attempts_max=len(LIMITS.policy.delays_s) + 1,
+            unanswered_max=LIMITS.unanswered_max,
             delay_max_us=60_000_000,
             followed=self.followed,
         )
@@ -392,10 +428,6 @@ def _sent(one: SentHere) -> Sent:
         status=one.status,
         answered=one.is_seen and alive,
     )
-
-
-def _count_of(identifier: str) -> str:
-    return identifier[-4:].lstrip("0")
 
 
 class _Complaints(logging.Handler):
