@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -221,10 +222,8 @@ class TwoStepSettle(Wire):
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         written: list[bool] = await self._call("settle_rows", True, (changes,), {})
-        try:
+        with suppress(Unavailable):  # best effort
             await self._call("settle_records", True, (changes, written), {})
-        except Unavailable:
-            pass
         return written
 
 
@@ -240,10 +239,8 @@ class TwoStepDead(Wire):
             written.update(zip(map(id, others), done, strict=True))
         if dead:
             done = await self._call("take_out", True, (dead,), {})
-            try:
+            with suppress(Unavailable):  # best effort
                 await self._call("put_in", True, (dead, done), {})
-            except Unavailable:
-                pass  # best effort
             written.update(zip(map(id, dead), done, strict=True))
         return [written[id(change)] for change in changes]
 
@@ -309,10 +306,8 @@ class _GivesUp(Settler):
     """Tries once."""
 
     async def _write(self, batch: list[Change]) -> None:
-        try:
+        with suppress(Unavailable):
             self._count(batch, await self._store.settle(batch))
-        except Unavailable:
-            pass
 
 
 class SettlesOnce(Dispatcher):
@@ -370,9 +365,9 @@ class Shortening(Journal):
     """A resend takes the place of the retries that were planned."""
 
     def decide(
-        self, before: Delivery, fact: Fact, policy: RetryPolicy = RetryPolicy(), **given: Any
+        self, before: Delivery, fact: Fact, policy: RetryPolicy | None = None, **given: Any
     ) -> Change:
-        change = super().decide(before, fact, policy, **given)
+        change = super().decide(before, fact, policy or RetryPolicy(), **given)
         if not isinstance(fact, Resent) or before.state is not State.WAITING:
             return change
         after = _replace(change.after, manual=False, resume=None, resume_at_us=None, failures=99)

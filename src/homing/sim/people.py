@@ -105,7 +105,7 @@ async def _publish(world: World, number: int) -> None:
     draft = Draft(event_type="payment.captured", payload=b"{}", event_id=str(number))
     expected = list(world.known_endpoints)
     node = await _some_node(world, "publish", number)
-    for _ in range(_PUBLISH_TRIES):
+    for tries in range(_PUBLISH_TRIES):
         try:
             message, is_new = await asyncio.wait_for(
                 node.intake.create_message(world.application.scope, world.application.id, draft),
@@ -113,7 +113,7 @@ async def _publish(world: World, number: int) -> None:
             )
         except (TimeoutError, Unavailable):
             await asyncio.sleep(0.7)
-            node = await _some_node(world, f"publish again {number}", number)
+            node = await _some_node(world, f"publish {number} again", tries)
             continue
         if not is_new:
             world.met(Goal.REPEAT_RECOGNISED)

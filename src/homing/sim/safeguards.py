@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
 
 from homing.sim import naive
+from homing.sim.checks import Breach
 from homing.sim.node import LIMITS, Parts
 
 
@@ -20,11 +21,20 @@ class Safeguard:
     does: str  #: what production does
     instead: str  #: what is done without it
     breaks: str  #: the invariant that then does not hold
+    #: how its sentence begins when it is for this reason, one of several after "|"; empty: any
+    sign: str = ""
+    #: words in the two operations that cross, the earlier one first; None: found by looking
+    crosses: tuple[str, str] | None = None
     without: Parts
-    present: Parts = Parts()  #: with it; for most, simply production
+    present: Parts = field(default_factory=Parts)  #: with it; for most, simply production
+
+    def is_broken_by(self, breach: Breach) -> bool:
+        """Whether it is what comes of the lack of this safeguard."""
+        return breach.invariant == self.breaks and (
+            not self.sign or any(breach.text.startswith(sign) for sign in self.sign.split("|"))
+        )
 
 
-_DEFAULT: Final = Parts()
 _CAPLESS: Final = msgspec.structs.replace(
     LIMITS, policy=msgspec.structs.replace(LIMITS.policy, retry_after_max_s=1e9)
 )
@@ -102,6 +112,7 @@ SAFEGUARDS: Final = (
         does="a decision is written only over the version it was made on",
         instead="written over whatever is there",
         breaks="no_stale_write",
+        sign="succeeded by|failed by",  # a late outcome, not one wish over another
         without=Parts(store=naive.Unfenced),
     ),
     Safeguard(
@@ -110,6 +121,7 @@ SAFEGUARDS: Final = (
         does="a lapsed lease counts as nothing; five in a row are a quarantine",
         instead="a lapsed lease is the last failure",
         breaks="dead_only_when_exhausted",
+        crosses=("", "gives up"),
         without=Parts(dispatcher=naive.LapseIsFinal),
     ),
     Safeguard(
@@ -118,6 +130,7 @@ SAFEGUARDS: Final = (
         does="there is no mark beside the row",
         instead="a mark that is found means that it was sent",
         breaks="delivered_means_2xx",
+        crosses=("", "succeeded"),
         without=Parts(dispatcher=naive.Marking),
     ),
     Safeguard(
@@ -126,6 +139,7 @@ SAFEGUARDS: Final = (
         does="a disabled endpoint's deliveries are kept, parked",
         instead="a disabled endpoint gets no delivery",
         breaks="nothing_is_lost",
+        crosses=("disables", "is told"),
         without=Parts(intake=naive.Skipping),
     ),
     Safeguard(
@@ -134,6 +148,7 @@ SAFEGUARDS: Final = (
         does="parked deliveries are resumed by looking, again and again",
         instead="resumed once, at the moment of enabling",
         breaks="everything_comes_to_its_end",
+        crosses=("enables an endpoint", "parked"),
         without=Parts(sweeper=naive.OnEdge, sweeps_on_enable=True),
     ),
     Safeguard(
@@ -142,6 +157,7 @@ SAFEGUARDS: Final = (
         does="a fan-out is stored only if the endpoints are still those it was computed from",
         instead="stored whatever became of them",
         breaks="nothing_is_lost",
+        crosses=("creates an endpoint", "is told"),
         without=Parts(store=naive.Unversioned),
     ),
     Safeguard(
@@ -158,6 +174,7 @@ SAFEGUARDS: Final = (
         does="clean-up takes finished rows only",
         instead="clean-up takes what is old",
         breaks="nothing_is_lost",
+        crosses=("", "deletes it"),
         without=replace(_CLEANING, cleans_unfinished=True),
         present=_CLEANING,
     ),
@@ -167,7 +184,8 @@ SAFEGUARDS: Final = (
         does="a receiver can put a delivery off for a bounded time",
         instead="for as long as it says",
         breaks="due_within_reach",
-        without=replace(_DEFAULT, limits=_CAPLESS),
+        crosses=("sees 503", "failed"),
+        without=replace(Parts(), limits=_CAPLESS),
     ),
     Safeguard(
         name="log-cursor",
@@ -184,6 +202,7 @@ SAFEGUARDS: Final = (
         does="after a resend the retries that were planned stand",
         instead="a resend takes their place",
         breaks="dead_only_when_exhausted",
+        crosses=("resends", "failed"),
         without=Parts(journal=naive.Shortening),
     ),
 )

@@ -25,6 +25,10 @@ T = TypeVar("T")
 #: a world that breaks this many times has nothing new to say
 BREACHES_MAX: Final = 50
 _LATE: Final = frozenset({"succeeded", "failed", "gone"})
+#: calls whose commits leave no line in the log, and no note either
+_QUIET: Final = frozenset(
+    {"accept", "claim", "settle", "put", "delete", "remember", "ping", "the end"}
+)
 _WISHES: Final = frozenset({"resent", "redriven", "cancelled"})
 
 
@@ -74,6 +78,8 @@ class Watch:
         if not new:
             if name == "accept" and isinstance(result, list):
                 self._look_at_results(result)
+            elif name not in _QUIET:
+                node.note(f"{name.replace('_', ' ')}: committed", "commit")
             return
         changed: dict[DeliveryId, LogEntry] = {}
         last = self.last

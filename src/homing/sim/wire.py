@@ -101,12 +101,12 @@ class Wire:
     ) -> Any:
         world, node = self._world, self._node
         if fault == "away":
-            node.note(f"{name}: the database is away", "away")
+            node.note(f"{_words(name)}: the database is away", "away")
             raise Unavailable("the database is away")
         if fault in ("crash before commit", "crash"):
             if fault != "crash":
                 world.met(Goal.CRASH_BEFORE_COMMIT)
-            await node.crash(f"before {name} reached the database")
+            await node.crash(f"before “{_words(name)}” reached the database")
         if fault in ("slow", "very slow"):
             await asyncio.sleep(SLOW_S[fault])
             if node.is_stuck:
@@ -115,15 +115,19 @@ class Wire:
         world.watch.committed(node, name, result)
         if fault == "answer lost":
             world.met(Goal.ANSWER_LOST)
-            node.note(f"{name}: committed, and the answer is lost", "answer lost")
+            node.note(f"{_words(name)}: committed, and the answer is lost", "answer lost")
             raise Unavailable("the connection was lost; whether it was committed is not known")
         if fault == "crash after commit":
             world.met(Goal.CRASH_AFTER_COMMIT)
-            await node.crash(f"after {name} was committed")
+            await node.crash(f"after “{_words(name)}” was committed")
         await asyncio.sleep(SLOW_S.get(fault, 0.0) if fault == "slow answer" else 0.0)
         if node.is_stuck:
             await node.wait_until_running()
         return result
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _verb(name: str, *, is_write: bool) -> Callable[..., Coroutine[Any, Any, Any]]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -26,7 +26,6 @@ from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
 from homing.sim.trace import Event, Trace
 from homing.sim.watch import BREACHES_MAX, Watch, at_once
 from homing.sim.wire import READ_WEIGHTS, WRITE_WEIGHTS
-from homing.store.memory import MemoryStore
 
 ORG_ID: Final = "org_1"
 NAMES: Final = "ABCDE"
@@ -35,6 +34,8 @@ NAMES: Final = "ABCDE"
 #: can lapse in a row, and the widest difference between two clocks
 _REST_S: Final = 400.0
 _LOOK_S: Final = 4.0
+#: no retry is further away: the cap on Retry-After, its jitter, and some more
+_DELAY_MAX_US: Final = 60_000_000
 _RESTART_S: Final = 1.5
 
 
@@ -72,6 +73,7 @@ class Result(msgspec.Struct, kw_only=True):
     turns: Turns = {}
     events: list[Event] = []
     digest: str = ""
+    names: dict[str, str] = {}  #: short names of messages and endpoints, where events are kept
 
 
 class SentHere:
@@ -94,7 +96,6 @@ class World:
         parts: what processes are made of.
         order: what runs next where there is a choice; None: at random, by the seed.
         choices: what was drawn in an earlier run; None: draw.
-        store: over which they run; None: a new memory store.
     """
 
     def __init__(
@@ -106,7 +107,6 @@ class World:
         order: Order | None = None,
         choices: Choices | None = None,
         trace: bool = False,
-        store: MemoryStore | None = None,
     ) -> None:
         self.seed = seed
         self.parts = parts or Parts()
@@ -117,7 +117,7 @@ class World:
         self.loop = VirtualLoop(self.order)  # type: ignore[abstract]
         self.chance = SimChance(seed)
         self.trace = Trace(is_on=trace)
-        self.store = store or self.parts.store()
+        self.store = self.parts.store()
         self.watch = Watch(self)
         self.counts: dict[str, int] = {}
         self.goals: Counter[Goal] = Counter()
@@ -389,14 +389,20 @@ class World:
             history=self.store.history,
             lines=self.store.lines,
             attempts=list(self.store.attempted.values()),
-            promised=self.promised,
-            sent=[_sent(one) for one in self.sent],
-            enabled=await self._enabled(),
-            attempts_max=len(LIMITS.policy.delays_s) + 1,
-            unanswered_max=LIMITS.unanswered_max,
-            delay_max_us=60_000_000,
-            followed=self.followed,
+            **await self._known(),
         )
+
+    async def _known(self) -> dict[str, Any]:
+        """What the world knows besides the rows."""
+        return {
+            "promised": self.promised,
+            "sent": [_sent(one) for one in self.sent],
+            "enabled": await self._enabled(),
+            "attempts_max": len(LIMITS.policy.delays_s) + 1,
+            "unanswered_max": LIMITS.unanswered_max,
+            "delay_max_us": _DELAY_MAX_US,
+            "followed": self.followed,
+        }
 
     def _result(self) -> Result:
         twice = Counter(one.which for one in self.sent if one.status == 200)
@@ -416,7 +422,14 @@ class World:
             turns=self.order.turns,
             events=self.trace.events,
             digest=self.trace.digest() if self.trace.is_on else "",
+            names=self._all_names() if self.trace.is_on else {},
         )
+
+    def _all_names(self) -> dict[str, str]:
+        for event in self.trace.events:
+            if event.delivery is not None:
+                self.name_of(event.delivery)
+        return self._names
 
 
 def _sent(one: SentHere) -> Sent:
