@@ -13,6 +13,7 @@ import msgspec
 
 from homing.sim.draws import AtRandom, ByPriority, Order
 from homing.sim.goals import Goal
+from homing.sim.on_sqlite import run_on_sqlite
 from homing.sim.safeguards import BY_NAME
 from homing.sim.schedule import Schedule, schedule_of
 from homing.sim.shrink import shrink
@@ -68,6 +69,29 @@ class Tally(msgspec.Struct, kw_only=True):
         self.broken = (self.broken + other.broken)[:100]
 
     @property
+    def met(self) -> Counter[Goal]:
+        """How often each goal was reached."""
+        return Counter(self.goals)
+
+    @classmethod
+    def of(cls, result: Result, *, on_sqlite: bool = False) -> Tally:
+        """One world."""
+        return cls(
+            worlds=1,
+            sqlite_worlds=int(on_sqlite),
+            deliveries=result.deliveries,
+            attempts=result.attempts,
+            crashes=result.crashes,
+            overlaps=result.overlaps,
+            duplicates=result.duplicates,
+            commits=result.commits,
+            steps=result.steps,
+            virtual_s=result.virtual_s,
+            goals=dict(result.goals),
+            broken=[(result.seed, b.invariant, str(b)) for b in result.breaches[:3]],
+        )
+
+    @property
     def lost(self) -> int:
         """Worlds in which something was broken."""
         return len({seed for seed, _, _ in self.broken})
@@ -78,15 +102,21 @@ def order_of(seed: int, strategy: str) -> Order:
     return ByPriority(seed) if strategy == "pct" else AtRandom(seed)
 
 
+def is_on_sqlite(seed: int, plan: Plan) -> bool:
+    """Whether the world of this seed has a real database; what is taken out is memory's."""
+    if plan.safeguard:
+        return False
+    return plan.store == "sqlite" or (plan.store == "both" and seed % _SQLITE_EVERY == 0)
+
+
 def run_one(seed: int, plan: Plan, *, trace: bool = False) -> Result:
     """One world of a plan."""
     guard = BY_NAME.get(plan.safeguard)
     parts = guard.without if guard else None
-    on_sqlite = plan.store == "sqlite" or (plan.store == "both" and seed % _SQLITE_EVERY == 0)
-    if on_sqlite and guard is None:
-        from homing.sim.on_sqlite import run_on_sqlite
-
-        return run_on_sqlite(seed, shape=plan.shape, order=order_of(seed, plan.strategy))
+    if is_on_sqlite(seed, plan):
+        return run_on_sqlite(
+            seed, shape=plan.shape, order=order_of(seed, plan.strategy), trace=trace
+        )
     world = World(
         seed, parts=parts, shape=plan.shape, order=order_of(seed, plan.strategy), trace=trace
     )
@@ -96,21 +126,8 @@ def run_one(seed: int, plan: Plan, *, trace: bool = False) -> Result:
 def run_some(first: int, count: int, plan: Plan) -> Tally:
     """So many worlds in this process."""
     tally = Tally()
-    goals: Counter[Goal] = Counter()
     for seed in range(first, first + count):
-        result = run_one(seed, plan)
-        tally.worlds += 1
-        is_sqlite = plan.store == "sqlite" or (plan.store == "both" and seed % _SQLITE_EVERY == 0)
-        tally.sqlite_worlds += is_sqlite
-        for name in (
-            "deliveries", "attempts", "crashes", "overlaps", "duplicates", "commits", "steps",
-            "virtual_s",
-        ):  # fmt: skip
-            setattr(tally, name, getattr(tally, name) + getattr(result, name))
-        goals.update(result.goals)
-        for breach in result.breaches[:3]:
-            tally.broken.append((seed, breach.invariant, str(breach)))
-    tally.goals = dict(goals)
+        tally.add(Tally.of(run_one(seed, plan), on_sqlite=is_on_sqlite(seed, plan)))
     gc.collect()
     return tally
 
