@@ -150,7 +150,7 @@ class ByPriority:
         priorities = self._priorities
         best, best_priority = 0, -float("inf")
         for index, handle in enumerate(ready):
-            owner = getattr(getattr(handle, "callback", None), "__self__", None) or handle
+            owner = _owner(handle)
             priority = priorities.get(owner)
             if priority is None:
                 priority = priorities[owner] = self._random()
@@ -163,6 +163,12 @@ class ByPriority:
         if best:
             self.turns[step] = best
         return best
+
+
+def _owner(handle: object) -> object:
+    """The task that a callback is a step of, or the callback itself."""
+    callback = handle[1] if isinstance(handle, tuple) else None
+    return getattr(callback, "__self__", None) or handle
 
 
 Order = FirstInFirstOut | AtRandom | ByPriority

@@ -30,16 +30,13 @@ class Livelock(RuntimeError):
 
 
 class _Handle:
-    """A callback that is to run."""
+    """A callback that is to run and may be cancelled before."""
 
-    __slots__ = ("args", "callback", "cancelled_", "context")
+    __slots__ = ("args", "callback", "cancelled_")
 
-    def __init__(
-        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> None:
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
         self.callback = callback
         self.args = args
-        self.context = context
         self.cancelled_ = False
 
     def cancel(self) -> None:
@@ -53,15 +50,13 @@ class _Task(asyncio.Task[Any]):
     """A task that hashes by its number: sets of tasks are walked in the same order every time."""
 
     _numbers = count(1)
-    _number: int
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> _Task:
-        task = super().__new__(cls)
-        task._number = next(cls._numbers)
-        return task
+    _number = 0
 
     def __hash__(self) -> int:
-        return self._number
+        number = self._number
+        if not number:  # asked for once in the beginning: every task is put into a set by asyncio
+            number = self._number = next(_Task._numbers)
+        return number
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -76,7 +71,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.steps = 0
         self.orphans: list[str] = []  #: errors that nobody looked at
         self._pick = order.pick
-        self._ready: list[_Handle] = []
+        #: a step of a task or a callback of a future, which nobody ever cancels, is kept as
+        #: (context's run, callback, argument)
+        self._ready: list[_Handle | tuple[Any, ...]] = []
         self._timers: list[tuple[float, int, _Handle]] = []
         self._timer_count = 0
         self._tasks: list[_Task] = []
@@ -98,8 +95,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> _Handle:
-        handle = _Handle(callback, args, context)
+    ) -> _Handle | None:
+        if context is not None:
+            self._ready.append((context.run, callback, *args))
+            return None
+        handle = _Handle(callback, args)
         self._ready.append(handle)
         return handle
 
@@ -110,7 +110,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> _Handle:
-        return self.call_at(self.now_s + delay, callback, *args, context=context)
+        handle = _Handle(callback, args)
+        self._timer_count = number = self._timer_count + 1
+        heapq.heappush(self._timers, (self.now_s + delay, number, handle))
+        return handle
 
     def call_at(  # type: ignore[override]
         self,
@@ -119,7 +122,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> _Handle:
-        handle = _Handle(callback, args, context)
+        handle = _Handle(callback, args)
         self._timer_count = number = self._timer_count + 1
         heapq.heappush(self._timers, (when, number, handle))
         return handle
@@ -158,23 +161,22 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _run_until(self, task: asyncio.Task[Any]) -> None:
         ready, pick = self._ready, self._pick
         is_done, steps_max = task.done, self.steps + STEPS_MAX
+        steps = self.steps
         while not is_done():
             waiting = len(ready)
             if waiting == 0:
                 self._advance()
                 continue
-            handle = ready.pop(0 if waiting == 1 else pick(self.steps, ready))
-            self.steps += 1
-            if handle.cancelled_:
-                continue
+            handle = ready.pop(0 if waiting == 1 else pick(steps, ready))
+            self.steps = steps = steps + 1
             try:
-                if handle.context is None:
-                    handle.callback(*handle.args)
-                else:
-                    handle.context.run(handle.callback, *handle.args)
+                if type(handle) is tuple:
+                    handle[0](*handle[1:])
+                elif not handle.cancelled_:  # type: ignore[union-attr]
+                    handle.callback(*handle.args)  # type: ignore[union-attr]
             except Exception as error:
                 self.orphans.append(f"{type(error).__name__}: {error}")
-            if self.steps > steps_max:
+            if steps > steps_max:
                 raise Livelock(f"{STEPS_MAX} callbacks and no end, at {self.now_s:.3f} s")
 
     def _advance(self) -> None:

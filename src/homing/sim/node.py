@@ -35,7 +35,7 @@ LIMITS: Final = DispatchLimits(
     sends_max=40,
     lease_s=12.0,
     request_total_s=5.0,
-    poll_s=3.0,
+    poll_s=5.0,
     unanswered_max=5,
     policy=RetryPolicy(delays_s=(1.0, 4.0, 10.0), retry_after_max_s=30.0),
 )

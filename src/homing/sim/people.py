@@ -26,10 +26,11 @@ T = TypeVar("T")
 
 #: seconds between two things that somebody does
 GAPS_S: Final = (0.0, 0.02, 0.4, 2.0, 5.0)
-_GAP_WEIGHTS: Final = cumulative(30, 25, 25, 15, 5)
+_GAP_WEIGHTS: Final = cumulative(40, 25, 20, 11, 4)
 #: how long anybody waits for an answer before they ask somebody else
 _PATIENCE_S: Final = 4.0
 _PUBLISH_TRIES: Final = 8
+_PUBLISHERS: Final = 4
 
 ACTS: Final = (
     "nothing", "resend", "redrive", "recover", "discard", "disable", "enable", "delete",
@@ -88,7 +89,7 @@ async def _some_node(world: World, place: str, number: int) -> Node:
 
 
 async def publish(world: World) -> None:
-    """All messages, by two publishers side by side."""
+    """All messages, by a few publishers side by side."""
     usual = 2 if world.shape.messages < 10 else 8
     messages = how_many(world, "messages", 1, usual, world.shape.messages)
     await asyncio.gather(*(_publish_some(world, range(first, messages + 1, 2)) for first in (1, 2)))

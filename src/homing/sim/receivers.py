@@ -41,15 +41,15 @@ ANSWERS: Final = (
 #: how likely each answer is, by the receiver's mood; the first is the calm one
 MOODS: Final = ("well", "flaky", "slow", "down", "limited", "gone", "deadly")
 WEIGHTS: Final = {
-    "well": cumulative(95, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0.5, 0.5),
-    "flaky": cumulative(50, 5, 20, 5, 10, 2, 2, 2, 0, 0, 2, 2),
-    "slow": cumulative(20, 40, 5, 15, 5, 5, 8, 0, 0, 0, 1, 1),
-    "down": cumulative(10, 0, 60, 10, 5, 10, 0, 0, 0, 0, 2, 3),
-    "limited": cumulative(40, 0, 5, 0, 0, 0, 0, 45, 5, 0, 2, 3),
-    "gone": cumulative(40, 10, 20, 0, 0, 0, 0, 0, 0, 25, 2, 3),
-    "deadly": cumulative(20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 60),
+    "well": cumulative(95, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0.1, 0.1),
+    "flaky": cumulative(50, 5, 25, 5, 10, 2, 2, 2, 0, 0, 0.3, 0.4),
+    "slow": cumulative(20, 40, 5, 15, 5, 5, 8, 0, 0, 0, 0.3, 0.4),
+    "down": cumulative(10, 0, 60, 10, 5, 10, 0, 0, 0, 0, 0.3, 0.4),
+    "limited": cumulative(40, 0, 5, 0, 0, 0, 0, 45, 5, 0, 0.3, 0.4),
+    "gone": cumulative(40, 10, 20, 0, 0, 0, 0, 0, 0, 25, 0.3, 0.4),
+    "deadly": cumulative(45, 0, 5, 0, 0, 0, 0, 0, 0, 0, 10, 30),
 }
-MOOD_WEIGHTS: Final = cumulative(30, 25, 15, 10, 8, 7, 5)
+MOOD_WEIGHTS: Final = cumulative(25, 27, 15, 14, 9, 7, 3)
 
 
 def label_of(work: Work, _at_us: int) -> Request:

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 #: a world that breaks this many times has nothing new to say
 BREACHES_MAX: Final = 50
+#: what `Watch` looks at with every line, so that nobody need look at it in the end
+LINE_BY_LINE: Final = (checks.no_stale_write, checks.every_step_is_legal)
 _LATE: Final = frozenset({"succeeded", "failed", "gone"})
 #: calls whose commits leave no line in the log, and no note either
 _QUIET: Final = frozenset(

@@ -38,13 +38,13 @@ READ_FAULTS: Final = ("", "away", "crash", "slow")
 #: how likely, by the world's level of trouble
 WRITE_WEIGHTS: Final = (
     cumulative(1, 0, 0, 0, 0, 0, 0, 0),
-    cumulative(95, 1, 1, 0.5, 0.5, 1, 1, 0.1),
-    cumulative(72, 5, 5, 3, 4, 5, 5, 1),
+    cumulative(96, 1, 1, 0.2, 0.2, 1, 1, 0.1),
+    cumulative(84, 3, 3, 1, 1.5, 3.5, 3.5, 0.5),
 )
 READ_WEIGHTS: Final = (
     cumulative(1, 0, 0, 0),
-    cumulative(98, 1, 0.2, 0.8),
-    cumulative(90, 5, 1, 4),
+    cumulative(98.2, 1, 0.05, 0.75),
+    cumulative(93.7, 3, 0.3, 3),
 )
 SLOW_S: Final = {"slow": 0.7, "slow answer": 0.7, "very slow": 14.0}
 

@@ -24,7 +24,7 @@ from homing.sim.loop import Deadlock, Livelock, VirtualLoop
 from homing.sim.node import LIMITS, START_US, Node, Parts, SimClock
 from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
 from homing.sim.trace import Event, Trace
-from homing.sim.watch import BREACHES_MAX, Watch, at_once
+from homing.sim.watch import BREACHES_MAX, LINE_BY_LINE, Watch, at_once
 from homing.sim.wire import READ_WEIGHTS, WRITE_WEIGHTS
 
 ORG_ID: Final = "org_1"
@@ -43,8 +43,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """How large worlds are; each number is drawn up to here."""
 
     nodes: int = 5
-    endpoints: int = 4
-    messages: int = 30
+    endpoints: int = 6
+    messages: int = 40
     acts: int = 10  #: of people
     mishaps: int = 6  #: of processes and the database
     #: how likely the levels of trouble are: none, some, much
@@ -369,7 +369,7 @@ class World:
         await self._read_log(cursor)
         books = await self.books()
         seen = {str(breach) for breach in self.breaches}
-        found = checks.breaches(books, at_rest=True)
+        found = checks.breaches(books, at_rest=True, known=LINE_BY_LINE)
         if not self.parts.keep_s:  # the books of what was cleaned away are closed
             report = await audit(self.store, SimClock(self.loop))
             found += checks.ledger_balances(report.rows, report.misfits)
