@@ -17,8 +17,8 @@ from homing.sim.draws import Order
 
 T = TypeVar("T")
 
-#: callbacks that one world may run: a hundred times what an ordinary one needs
-STEPS_MAX: Final = 2_000_000
+#: callbacks that one world may run: fifty times what an ordinary one needs
+STEPS_MAX: Final = 100_000
 
 
 class Deadlock(RuntimeError):

@@ -22,6 +22,8 @@ from homing.sim.world import TINY, Result, Shape, World
 
 #: worlds that a process runs before it says what came of them
 _CHUNK: Final = 20
+#: tiny worlds that are tried for the same loss, before a large one is made small
+_TINY_TRIES: Final = 150
 #: how many broken worlds are made small, of which the smallest is shown
 _FINDS: Final = 3
 
@@ -203,11 +205,24 @@ def hunt(
 
 
 def explain(seed: int, plan: Plan, *, worlds: int = 1) -> Story | None:
-    """The smallest schedule that breaks what the world of this seed broke."""
+    """The smallest schedule found that breaks what the world of this seed broke."""
     result = run_one(seed, plan)
     if not result.breaches:
         return None
     invariant = result.breaches[0].invariant
-    full = schedule_of(result, plan.safeguard)
+    full = _smaller(result, invariant, plan)
     shrunk = shrink(full, invariant)
     return tell(shrunk.schedule, invariant, worlds=worlds, runs=shrunk.runs, shrinks=shrunk.shrinks)
+
+
+def _smaller(result: Result, invariant: str, plan: Plan) -> Schedule:
+    """A tiny world that breaks the same, if one is soon found; else the one there is."""
+    on_sqlite = is_on_sqlite(result.seed, plan)
+    stores = ("memory", "sqlite") if on_sqlite else ("memory",)
+    for store in stores:
+        tiny = msgspec.structs.replace(plan, shape=TINY, store=store)
+        for seed in range(1, (_TINY_TRIES if store == "memory" else _TINY_TRIES // 3) + 1):
+            found = run_one(seed, tiny)
+            if any(breach.invariant == invariant for breach in found.breaches):
+                return schedule_of(found, plan.safeguard, on_sqlite=store == "sqlite")
+    return schedule_of(result, plan.safeguard, on_sqlite=on_sqlite)

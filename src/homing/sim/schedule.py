@@ -12,6 +12,7 @@ import msgspec
 from homing.core.errors import Invalid, Problem
 from homing.sim.checks import Breach
 from homing.sim.draws import Choices, FirstInFirstOut, Turns
+from homing.sim.on_sqlite import run_on_sqlite
 from homing.sim.safeguards import BY_NAME
 from homing.sim.world import Result, World
 
@@ -27,6 +28,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     safeguard: str = ""  #: the one that is taken out; empty: none
     choices: Choices = {}
     turns: Turns = {}
+    on_sqlite: bool = False  #: over the real store
     python: str = PYTHON
 
     @property
@@ -41,6 +43,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             safe: with the safeguard that was taken out.
             trace: keep the events.
         """
+        order = FirstInFirstOut(self.turns)
+        if self.on_sqlite:
+            return run_on_sqlite(self.seed, order=order, choices=self.choices, trace=trace)
         parts = None
         if self.safeguard:
             guard = BY_NAME[self.safeguard]
@@ -48,7 +53,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return World(
             self.seed,
             parts=parts,
-            order=FirstInFirstOut(self.turns),
+            order=order,
             choices=self.choices,
             trace=trace,
         ).run()
@@ -72,6 +77,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             self.safeguard,
             sorted(self.choices.items()),
             sorted(self.turns.items()),
+            self.on_sqlite,
             self.python,
         )
         packed = zlib.compress(msgspec.msgpack.encode(fields), 9)
@@ -89,9 +95,9 @@ def parse_token(text: str) -> Schedule:
         if not text.strip().startswith(_PREFIX):
             raise ValueError
         packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-        seed, safeguard, choices, turns, python = msgspec.msgpack.decode(
+        seed, safeguard, choices, turns, on_sqlite, python = msgspec.msgpack.decode(
             zlib.decompress(packed),
-            type=tuple[int, str, list[tuple[str, int]], list[tuple[int, int]], str],
+            type=tuple[int, str, list[tuple[str, int]], list[tuple[int, int]], bool, str],
         )
         if safeguard and safeguard not in BY_NAME:
             raise ValueError
@@ -102,13 +108,15 @@ def parse_token(text: str) -> Schedule:
         safeguard=safeguard,
         choices=dict(choices),
         turns=dict(turns),
+        on_sqlite=on_sqlite,
         python=python,
     )
 
 
-def schedule_of(result: Result, safeguard: str = "") -> Schedule:
+def schedule_of(result: Result, safeguard: str = "", *, on_sqlite: bool = False) -> Schedule:
     """Everything that was chosen in a world that ran."""
     return Schedule(
+        on_sqlite=on_sqlite,
         seed=result.seed,
         safeguard=safeguard,
         choices=dict(result.choices),

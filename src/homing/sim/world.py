@@ -20,7 +20,7 @@ from homing.sim import checks, people
 from homing.sim.checks import Books, Breach, Sent
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, Turns, cumulative
 from homing.sim.goals import Goal
-from homing.sim.loop import Deadlock, Livelock, VirtualLoop
+from homing.sim.loop import VirtualLoop
 from homing.sim.node import LIMITS, START_US, Node, Parts, SimClock
 from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
 from homing.sim.trace import Event, Trace
@@ -249,7 +249,7 @@ class World:
         log.propagate = False
         try:
             self.loop.run(self._main())
-        except (Deadlock, Livelock) as error:
+        except Exception as error:  # a deadlock, a livelock, or a bug that reached a person
             self.went_wrong(f"{type(error).__name__}: {error}")
         finally:
             log.removeHandler(complaints)
