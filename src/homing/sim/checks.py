@@ -166,9 +166,13 @@ def misshapen(row: Delivery, *, hot: bool) -> Breach | None:
 
 
 def due_within_reach(books: Books) -> list[Breach]:
-    """No delivery is put off for longer than the longest delay there is."""
+    """No delivery is put off for longer than the longest delay there is.
+
+    After an attempt that a person asked for, what was planned before stands, by whoever's clock.
+    """
     if not books.delay_max_us:
         return []
+    manual = {one.id for one in books.attempts if one.trigger is Trigger.MANUAL}
     return [
         Breach(
             invariant="due_within_reach",
@@ -184,6 +188,7 @@ def due_within_reach(books: Books) -> list[Breach]:
         and line.op == "failed"
         and line.ready_at_us is not None
         and line.ready_at_us - line.at_us > books.delay_max_us
+        and line.attempt_id not in manual
     ]
 
 

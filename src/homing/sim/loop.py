@@ -68,6 +68,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, order: Order) -> None:
         self.now_s = 0.0
+        self.now_us = 0
         self.steps = 0
         self.orphans: list[str] = []  #: errors that nobody looked at
         self._pick = order.pick
@@ -187,6 +188,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             if handle.cancelled_:
                 continue
             self.now_s = max(self.now_s, when)
+            self.now_us = round(self.now_s * 1_000_000)
             ready.append(handle)
             while timers and timers[0][0] <= when:
                 handle = heapq.heappop(timers)[2]

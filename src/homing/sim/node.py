@@ -77,10 +77,10 @@ class SimClock:
         self.offset_us = START_US
 
     def now_us(self) -> int:
-        return self.offset_us + round(self._loop.now_s * 1_000_000)
+        return self.offset_us + self._loop.now_us
 
     def mono_us(self) -> int:
-        return round(self._loop.now_s * 1_000_000)
+        return self._loop.now_us
 
 
 class Node:

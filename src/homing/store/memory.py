@@ -133,17 +133,17 @@ class MemoryStore:
         """
         written = self._take(change)
         if written:
-            target = self.hot if change.after.is_unfinished else self.history
-            target[change.id] = change.after
-            now.add(change.id)
+            which = change.id
+            (self.hot if change.after.is_unfinished else self.history)[which] = change.after
+            now.add(which)
         else:
             before = self._settled_before(change, now)
             if before is not None:
                 return before
         if change.attempt is not None:
-            attempt = _replace(change.attempt, late=change.attempt.late or not written)
+            attempt = change.attempt if written else _replace(change.attempt, late=True)
             self.attempted[attempt.message_id, attempt.id] = attempt
-        self.lines.append(_replace(change.entry, rows_written=int(written)))
+        self.lines.append(change.entry if written else _replace(change.entry, rows_written=0))
         return written
 
     def _settled_before(self, change: Change, now: set[DeliveryId]) -> bool | None:
@@ -156,13 +156,14 @@ class MemoryStore:
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""
+        which = change.id
         if change.before is None:
-            return change.id not in self.hot and change.id not in self.history
+            return which not in self.hot and which not in self.history
         source = self.hot if change.before.is_unfinished else self.history
-        row = source.get(change.id)
+        row = source.get(which)
         if row is None or row.version != change.before.version:
             return False
-        del source[change.id]
+        del source[which]
         return True
 
     async def next_ready_at_us(self) -> int | None:
