@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check format test bench chaos docs release clean
+.PHONY: help setup run check format test simulate bench chaos docs release clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: $(VENV)/.setup ## format, lint, types, unit, contract (memory, sqlite), h
 
 test: $(VENV)/.setup ## everything this machine can run; says what it skipped
 	@VENV=$(VENV) scripts/test
+
+simulate: $(VENV)/.run ## 1,000 simulated worlds on all cores; SEED=7 for one
+	@$(BIN)/homing simulate $(if $(SEED),--seed $(SEED),) $(SIMULATE)
 
 bench: $(VENV)/.setup ## the performance promises, with numbers
 	$(BIN)/python -m bench

@@ -131,11 +131,12 @@ class TaskRunner:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._awake.wait()
-        finally:
+        except asyncio.CancelledError:
             works = [work for _, work in self._at_work.values()]
             for work in works:
                 work.cancel()
             await asyncio.gather(*works, return_exceptions=True)
+            raise
 
     async def _take_some(self) -> None:
         room = AT_ONCE_MAX - len(self._at_work)

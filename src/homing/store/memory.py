@@ -194,17 +194,17 @@ class MemoryStore:
         """
         written = self._take(change)
         if written:
-            target = self.hot if change.after.is_unfinished else self.history
-            target[change.id] = change.after
-            now.add(change.id)
+            which = change.id
+            (self.hot if change.after.is_unfinished else self.history)[which] = change.after
+            now.add(which)
         else:
             before = self._settled_before(change, now)
             if before is not None:
                 return before
         if change.attempt is not None:
-            attempt = _replace(change.attempt, late=change.attempt.late or not written)
+            attempt = change.attempt if written else _replace(change.attempt, late=True)
             self.attempted[attempt.message_id, attempt.id] = attempt
-        self.lines.append(_replace(change.entry, rows_written=int(written)))
+        self.lines.append(change.entry if written else _replace(change.entry, rows_written=0))
         return written
 
     def _settled_before(self, change: Change, now: set[DeliveryId]) -> bool | None:
@@ -217,14 +217,15 @@ class MemoryStore:
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""
+        which = change.id
         if change.before is None:
-            is_known = change.id in self.hot or change.id in self.history
+            is_known = which in self.hot or which in self.history
             return change.after.message_id in self.accepted and not is_known
         source = self.hot if change.before.is_unfinished else self.history
-        row = source.get(change.id)
+        row = source.get(which)
         if row is None or row.version != change.before.version:
             return False
-        del source[change.id]
+        del source[which]
         return True
 
     async def settle_with(
@@ -540,9 +541,14 @@ class MemoryStore:
         low, high = span.half_open_bounds("msg_")
         books: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
 
+        windows: dict[str, int] = {}  # by message: reading the time out of an id takes a while
+
         def column(message_id: str, endpoint_id: str, app_id: str) -> Counter[str]:
-            made_us = made_at_us(message_id)
-            return books[made_us - made_us % (window_s * 1_000_000), endpoint_id, app_id]
+            window_us = windows.get(message_id)
+            if window_us is None:
+                made_us = made_at_us(message_id)
+                window_us = windows[message_id] = made_us - made_us % (window_s * 1_000_000)
+            return books[window_us, endpoint_id, app_id]
 
         for which, app_id in self._born(low, high).items():
             column(*which, app_id)["accepted"] += 1
