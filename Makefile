@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check format test bench docs release clean
+.PHONY: help setup run check format test bench chaos docs release clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ test: $(VENV)/.setup ## everything this machine can run; says what it skipped
 
 bench: $(VENV)/.setup ## the performance promises, with numbers
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/.setup ## break everything under load and count what arrives; needs root; 8 minutes
+	@scripts/install-netns
+	@scripts/install-postgres
+	@mkdir -p var
+	$(BIN)/python -m bench.chaos --duration 150 --rate 300 --seed $(or $(SEED),1) --plot var/chaos-postgres
+	$(BIN)/python -m bench.chaos --duration 60 --rate 300 --seed $(or $(SEED),1) --store sqlite --plot var/chaos-sqlite
 
 docs: $(VENV)/.setup ## refresh the generated parts of the documents
 	$(BIN)/python -m homing.cli.reference docs/reference

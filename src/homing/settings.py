@@ -95,7 +95,8 @@ class Settings:
     database_url: str = knob(
         "sqlite:///homing.db",
         "Where everything is kept: `sqlite:///relative.db`, `sqlite:////absolute.db` or "
-        "`postgresql://user:password@host/name`.",
+        "`postgresql://user:password@host/name`; of several hosts, as in `one:5432,other:5432`, "
+        "the one that takes writes.",
     )
     listen: str = knob(
         "127.0.0.1:8000",
@@ -153,12 +154,57 @@ class Settings:
         low=1,
         high=20_000,
     )
+    endpoint_share: float = knob(
+        1.0,
+        "An endpoint gets another of the `sends_max` places while it holds fewer than so many "
+        "times the free ones: with 1 at most half of all, and the next one finds half of the rest. "
+        "More gives more to an endpoint alone, and less to others beside it.",
+        low=0.01,
+        high=1_000_000,
+    )
+    application_share: float = knob(
+        2.0,
+        "The same for all endpoints of an application together, times its weight.",
+        low=0.01,
+        high=1_000_000,
+    )
+    breaker_failures: int = knob(
+        5,
+        "Attempts in a row that got no answer (time-out, refused, reset, no address) after which "
+        "an endpoint is only probed; its deliveries stay due and spend no attempt. 0: never.",
+        low=0,
+        high=1_000_000,
+    )
+    breaker_cool_down_max_s: float = knob(
+        60.0,
+        "Longest time between two probes of such an endpoint; the first comes after a second, and "
+        "each that fails doubles it. So late is a receiver's first delivery when it is back.",
+        low=1,
+        high=3_600,
+    )
     backlog_max: int = knob(
         0,
-        "Deliveries due or under way above which new messages are refused with 503; those that are "
-        "parked or due later do not count. 0: no limit: what is due is on disk and costs little.",
+        "Deliveries of one application due or under way, times its weight, above which its new "
+        "messages are refused with 503 and other applications' are not; those that are parked or "
+        "due later do not count. 0: no limit: what is due is on disk and costs little.",
         low=0,
         high=10**9,
+    )
+    backlog_total_max: int = knob(
+        0,
+        "The same for all applications together, for the sake of the disk: above it nobody's new "
+        "messages are accepted, and `/ready` says so. Far above `backlog_max`. 0: no limit.",
+        low=0,
+        high=10**10,
+    )
+
+    replays_per_s: float = knob(
+        200.0,
+        "Deliveries a second that the background tasks of one process together send again "
+        "(recover, replay, redrive). A fifth of the default `sends_max`: a backlog of a day is "
+        "sent again in minutes, and whatever is new finds four places of five free.",
+        low=1,
+        high=100_000,
     )
 
     # --- one attempt ---
@@ -308,6 +354,12 @@ class Settings:
     )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
+    )
+    task_days: float = knob(
+        30.0,
+        "How long a background task that has ended can be looked up: longer than a month's bill.",
+        low=0.01,
+        high=3_650,
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "dispatch": {"core"},
     "insight": {"core"},
     "service": {"core", "insight"},
+    "sim": {"core", "store", "dispatch", "insight", "service"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
     "settings": {"core"},
@@ -25,7 +26,17 @@ MAY_IMPORT = {
 EVERYTHING = {"cli"}
 
 #: modules that never ask the world: same arguments, same answer
-PURE = ("core", "insight", "dispatch.envelope", "dispatch.egress", "dispatch.ranges")
+PURE = (
+    "core",
+    "insight",
+    "dispatch.envelope",
+    "dispatch.breaker",
+    "dispatch.egress",
+    "dispatch.planner",
+    "dispatch.ranges",
+    "sim.checks",
+    "service.task_rules",
+)
 NOT_PURE = {
     "asyncio",
     "concurrent",

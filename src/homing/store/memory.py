@@ -16,8 +16,10 @@ import msgspec
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId, made_at_us, parse_delivery_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Permits, Quota, limited
 from homing.core.outcome import Reason
 from homing.core.ports import (
+    Aftermath,
     AttemptFilter,
     Backlog,
     DeliveryFilter,
@@ -46,6 +48,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task, TaskStatus
 from homing.store.paging import LAST, cut
 from homing.store.purging import sorted_out
 
@@ -68,6 +71,7 @@ class MemoryStore:
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
         self.lines: list[LogEntry | None] = []  #: None: one that was purged
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
+        self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
     async def ping(self) -> None:
         """Memory is always there."""
@@ -104,22 +108,77 @@ class MemoryStore:
     def _application_version(self, app_id: str) -> int | None:
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        oldest = sorted((d.ready_at_us or 0, d.id) for d in self._due(at_us))[:limit]
+        lanes: dict[str, Lane] = {}
+        for ready_at_us, which in oldest:
+            seen = lanes.get(which.endpoint_id)
+            lanes[which.endpoint_id] = Lane(
+                app_id=self.hot[which].app_id,
+                endpoint_id=which.endpoint_id,
+                ready_at_us=seen.ready_at_us if seen else ready_at_us,
+                count=seen.count + 1 if seen else 1,
+            )
+        return list(lanes.values())
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        oldest: dict[tuple[str, str], int] = {}
+        for delivery in self.hot.values():
+            place = (delivery.app_id, delivery.endpoint_id)
+            if delivery.state is state and place > after and delivery.ready_at_us is not None:
+                oldest[place] = min(delivery.ready_at_us, oldest.get(place, delivery.ready_at_us))
+        found: list[Lane] = []
+        of_app: Counter[str] = Counter()
+        for app_id, endpoint_id in sorted(oldest):
+            of_app[app_id] += 1
+            if of_app[app_id] <= per_app and len(found) < steps:
+                ready_at_us = oldest[app_id, endpoint_id]
+                found.append(
+                    Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=1)
+                )
+        return found
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        due = sorted(
-            (delivery.ready_at_us, delivery.id)
-            for delivery in self.hot.values()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
-        )
-        changes = [decide(self.hot[which]) for _, which in due[:count]]
+        permits = self._permits(quotas, at_us)
+        chosen: list[DeliveryId] = []
+        for quota in quotas:
+            lane = sorted(
+                (delivery.state is State.WAITING, delivery.ready_at_us, delivery.id)
+                for delivery in self._due(at_us)
+                if (delivery.app_id, delivery.endpoint_id) == (quota.app_id, quota.endpoint_id)
+            )[: permits.left(quota)]
+            permits.take(quota, len(lane))
+            chosen += [which for *_, which in lane]
+        changes = [decide(self.hot[which]) for which in chosen]
         written = await self.settle(changes)
+        self.allowances.update(permits.tats_us())
         return [
             Claimed(change.after, self.accepted[change.after.message_id])
             for change, is_written in zip(changes, written, strict=True)
             if is_written
             and change.after.state is State.LEASED
             and change.after.message_id in self.accepted
+        ]
+
+    def _permits(self, quotas: Sequence[Quota], at_us: int) -> Permits:
+        names = limited(quotas)
+        leased: Counter[str] = Counter()
+        for delivery in self.hot.values() if names else ():
+            if delivery.state is State.LEASED and (delivery.ready_at_us or 0) > at_us:
+                leased[delivery.endpoint_id] += 1
+                leased[delivery.app_id] += 1
+        tats_us = {name: self.allowances.get(name, 0) for name in names}
+        return Permits(tats_us, leased, at_us=at_us)
+
+    def _due(self, at_us: int) -> list[Delivery]:
+        return [
+            delivery
+            for delivery in self.hot.values()
+            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
         ]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -168,6 +227,39 @@ class MemoryStore:
         del source[change.id]
         return True
 
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        ids = {change.id for change in changes}
+        rows = [
+            (table, which, table.get(which)) for table in (self.hot, self.history) for which in ids
+        ]
+        attempts, lines, commits = dict(self.attempted), len(self.lines), self.commits
+        written = await self.settle(changes)
+        try:
+            await self._write_aftermath(follow(written))
+        except BaseException:
+            for table, which, row in rows:
+                if row is None:
+                    table.pop(which, None)
+                else:
+                    table[which] = row
+            self.attempted, self.commits = attempts, commits
+            del self.lines[lines:]
+            raise
+        self.commits = commits + 1
+        return written
+
+    async def _write_aftermath(self, after: Aftermath) -> None:
+        if after.key is not None and self._known(after.key, after.at_us) is not None:
+            raise Conflict("this request was made before")
+        if after.resource is not None:
+            await self.put(after.resource)
+        for message_id in after.expunged:
+            await self.expunge_message(message_id)
+        if after.key is not None and after.reply is not None:
+            self._keep(after.key, after.reply, after.at_us)
+
     async def next_ready_at_us(self) -> int | None:
         return min(
             (d.ready_at_us for d in self.hot.values() if d.ready_at_us is not None), default=None
@@ -179,17 +271,23 @@ class MemoryStore:
 
     async def backlog(self, at_us: int) -> Backlog:
         states = Counter(delivery.state for delivery in self.hot.values())
-        due = [
-            delivery.ready_at_us
-            for delivery in self.hot.values()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
-        ]
+        due = [delivery.ready_at_us or 0 for delivery in self._due(at_us)]
         return Backlog(
             waiting=states[State.WAITING],
             leased=states[State.LEASED],
             parked=states[State.PARKED],
             due=len(due),
             oldest_due_at_us=min(due, default=None),
+        )
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return dict(
+            Counter(
+                delivery.app_id
+                for delivery in self.hot.values()
+                if delivery.state is State.LEASED
+                or (delivery.state is State.WAITING and (delivery.ready_at_us or 0) <= at_us)
+            )
         )
 
     # --- resources --------------------------------------------------------------------------
@@ -215,6 +313,9 @@ class MemoryStore:
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         return self._with_ids(kind, ids)
 
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        return [task for task in self._of(Task, None) if task.status is TaskStatus.RUNNING][:limit]
+
     async def put(
         self,
         resource: Resource,
@@ -222,6 +323,7 @@ class MemoryStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         at_us = resource.updated_at_us
         if key is not None and self._known(key, at_us) is not None:
@@ -233,8 +335,13 @@ class MemoryStore:
             raise Stale(f"application {touch} is gone")
         self.commits += 1
         self.resources[place] = resource
+        self._add(also)
         if key is not None and reply is not None:
             self._keep(key, reply, at_us)
+
+    def _add(self, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            self.resources.setdefault((one.kind, one.scope, one.id), one)
 
     @staticmethod
     def _check_version(stored: Resource | None, resource: Resource) -> None:
@@ -255,7 +362,9 @@ class MemoryStore:
             return True
         return False
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         if self.resources.pop((resource.kind, resource.scope, resource.id), None) is None:
             return
         self.commits += 1
@@ -264,6 +373,7 @@ class MemoryStore:
                 del self.resources[endpoint.kind, endpoint.scope, endpoint.id]
         if touch is not None:
             self._touch(touch)
+        self._add(also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         known = self._known(key, at_us)
@@ -398,6 +508,15 @@ class MemoryStore:
                 if len(found) == limit:
                     break
         return found
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (
+            LoggedEntry(one, LogCursor(line=n))
+            for n, one in lines
+            if one is not None and _is_notable(one)
+        )
+        return list(islice(found, limit))
 
     async def first_accepted_at_us(self) -> int | None:
         return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None
@@ -545,6 +664,12 @@ class MemoryStore:
 def _is_born(entry: LogEntry) -> bool:
     """Whether the line says that a delivery was made."""
     return entry.op in _BORN and bool(entry.rows_written)
+
+
+def _is_notable(entry: LogEntry) -> bool:
+    return entry.rows_written == 1 and (
+        entry.to_state is State.DEAD or (entry.attempt_no or 0) >= 2
+    )
 
 
 def _fits(

@@ -38,6 +38,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         message.event_id,
         _encode(message.channels).decode() if message.channels else None,
         _encode(message.tags).decode() if message.tags else None,
+        message.deliver_at_us,
     )
 
 
@@ -53,6 +54,7 @@ def message_of(row: Row) -> Message:
         event_id=row[7],
         channels=_texts.decode(row[8]) if row[8] else (),
         tags=_texts.decode(row[9]) if row[9] else (),
+        deliver_at_us=row[10],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -57,14 +58,51 @@ async def test_a_claim_walks_the_index_and_stops_at_its_limit(
     if analyzed:
         await connection.execute("ANALYZE")
 
-    for name in ("due_deliveries", "has_due"):
-        types, values = ("bigint, bigint", f"{START_US * 2}, 100")
-        if name == "has_due":
-            types, values = ("bigint", f"{START_US * 2}")
+    later = START_US * 2
+    one, many = "'{app_1}', '{ep_000000000000000000000000001}'", "text[], text[]"
+    for name, index, types, values in (
+        ("due_lanes", "deliveries_ready", "bigint, bigint", f"{later}, 100"),
+        ("due_deliveries", "deliveries_lane", f"bigint, {many}, int[]", f"{later}, {one}, '{{9}}'"),
+        (
+            "walk_lanes",
+            "deliveries_lane",
+            "text, text, text, int, int",
+            "'waiting', '', '', 200, 8",
+        ),
+        (
+            "count_leases",
+            "deliveries_lane",
+            "bigint, text[], text[], text[], int[]",
+            "0, '{app_1,ep_1}', '{app_1,app_1}', '{NULL,ep_1}', '{3,3}'",
+        ),
+    ):
         plan = await plan_of(connection, name, types, values)
-        assert "deliveries_ready" in plan, plan
-        assert "Sort" not in plan, plan
         assert "Seq Scan" not in plan, plan
+        walks = [line for line in plan.splitlines() if " on deliveries" in line]
+        assert walks, plan
+        assert all("Index" in line and index in line for line in walks), plan
+        # What was found, at most the limit, may be grouped by sorting it; the table is not sorted.
+        above, _, below = plan.partition("Limit")
+        assert "Sort" not in below, plan
+        assert name == "due_lanes" or "Sort" not in above, plan
+
+
+async def test_stepping_from_lane_to_lane_costs_a_step_each(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute(_FILL + "ANALYZE;")
+    rows = await connection.fetch(
+        f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) {QUERIES['walk_lanes']}",
+        "waiting",
+        "",
+        "",
+        30,
+        100,
+    )
+    [read] = json.loads(rows[0][0])
+    plan = read["Plan"]
+    assert plan["Actual Rows"] == 30
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30 * 12, plan
 
 
 _SETTLE_TYPES = "deliveries[], deliveries[], deliveries[], deliveries[], deliveries[], attempts[]"
@@ -213,3 +251,9 @@ async def test_a_purge_walks_indexes_and_stops_at_its_limit(
     assert plan.count("Index Cond") >= walks - (name == "applications_kept"), plan
     assert "Join Filter" not in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Connection) -> None:
+    how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
+    assert "Index Scan using delivery_log_notable" in how
+    assert "Sort" not in how

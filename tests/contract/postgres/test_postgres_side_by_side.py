@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
+from support.claiming import claim_due
 from support.making import (
     LEASE_US,
     START_US,
@@ -63,12 +64,12 @@ def lease_to(holder: str) -> Callable[[Delivery], Change]:
 async def test_nodes_that_claim_side_by_side_share_the_work(
     nodes: tuple[Store, Store], application: Application
 ) -> None:
-    batch = [make_acceptance(application, state=State.WAITING) for _ in range(300)]
+    batch = [make_acceptance(application, ("ep_1",), state=State.WAITING) for _ in range(300)]
     await nodes[0].accept(batch)
 
     async def drain(node: Store, holder: str) -> list[str]:
         taken: list[str] = []
-        while claimed := await node.claim(lease_to(holder), at_us=START_US, count=7):
+        while claimed := await claim_due(node, lease_to(holder), at_us=START_US, count=7):
             taken += [str(item.delivery.id) for item in claimed]
         return taken
 

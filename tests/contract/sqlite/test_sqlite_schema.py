@@ -112,12 +112,42 @@ def plan(database: sqlite3.Connection, name: str, **given: object) -> str:
     return "\n".join(step[3] for step in steps)
 
 
-def test_a_claim_walks_the_partial_index_and_stops_at_its_limit(
-    database: sqlite3.Connection,
+_LANE = {"state": "waiting", "app_id": "app_1", "endpoint_id": "ep_1", "at_us": 1, "most": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "walk"),
+    [
+        ("due_lanes", "deliveries_ready (ready_at_us<?)"),
+        ("due_deliveries", "deliveries_lane (state=? AND app_id=? AND endpoint_id=? AND ready_"),
+        ("leases_of_endpoint", "deliveries_lane (state=? AND app_id=? AND endpoint_id=? AND read"),
+        ("leases_of_app", "deliveries_lane (state=? AND app_id=?)"),
+    ],
+)
+def test_claiming_walks_an_index_and_stops_at_its_limit(
+    database: sqlite3.Connection, name: str, walk: str
 ) -> None:
-    how = plan(database, "due_deliveries", at_us=1, count=1)
-    assert "SEARCH deliveries USING INDEX deliveries_ready (ready_at_us<?)" in how.splitlines()
-    assert "TEMP B-TREE" not in how
+    how = plan(database, name, **_LANE, count=1, limit=1).splitlines()
+    walks = [step for step in how if "deliveries" in step]
+    assert len(walks) == 1, how
+    assert walk in walks[0], how
+    # What was found, at most the limit, is grouped; the table is not.
+    assert [step for step in how if "TEMP B-TREE" in step] == (
+        ["USE TEMP B-TREE FOR GROUP BY"] if name == "due_lanes" else []
+    )
+
+
+def test_the_next_lane_is_one_step_away(database: sqlite3.Connection) -> None:
+    steps = database.execute(f"EXPLAIN QUERY PLAN {SQL['next_lane']}", ("waiting", "a", "b"))
+    walk = "COVERING INDEX deliveries_lane (state=? AND (app_id,endpoint_id)>(?,?))"
+    assert [step[3] for step in steps] == [f"SEARCH deliveries USING {walk}"]
+
+
+def test_who_is_behind_is_counted_from_an_index_alone(database: sqlite3.Connection) -> None:
+    how = plan(database, "behind", at_us=1)
+    walks = [step for step in how.splitlines() if "deliveries" in step]
+    assert walks, how
+    assert all("COVERING INDEX deliveries_lane" in step for step in walks), how
 
 
 def test_the_backlog_is_counted_from_indexes_alone(database: sqlite3.Connection) -> None:
@@ -205,3 +235,9 @@ async def test_processes_that_start_at_once_migrate_once(url: str) -> None:
     for store in stores:
         await store.ping()
         await store.close()
+
+
+def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection) -> None:
+    how = plan(database, "notable_lines", line=1, limit=1)
+    assert "SEARCH delivery_log USING INDEX delivery_log_notable (line>?)" in how
+    assert "TEMP B-TREE" not in how

@@ -13,6 +13,7 @@ from homing.service import applications
 from homing.service.applications import ApplicationDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.wire import (
+    Concurrency,
     ListOut,
     Metadata,
     Name,
@@ -22,6 +23,7 @@ from homing.web.wire import (
     Rate,
     Timestamp,
     Uid,
+    Weight,
     Wire,
     page_of,
     rfc3339,
@@ -71,6 +73,10 @@ class ApplicationIn(Wire, kw_only=True):
     uid: Uid | None = None
     throttle_rate: Rate | None = None
     rate_limit: Rate | None = None  # the older SDKs' name of throttleRate
+    #: beyond Svix: attempts under way at once; null: no limit; absent: as it is
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
+    #: beyond Svix: its share beside other applications; absent: as it is, 1 at first
+    weight: Weight | UnsetType = UNSET
     metadata: Metadata = {}
     retention: RetentionWire | None = None  # Homing's own
 
@@ -80,7 +86,9 @@ class ApplicationIn(Wire, kw_only=True):
             uid=self.uid,
             rate_limit=self.throttle_rate or self.rate_limit,
             metadata=self.metadata,
-            retention=None if self.retention is None else self.retention.retention(),
+            concurrency_limit=self.concurrency_limit,
+            weight=self.weight,
+            retention=UNSET if self.retention is None else self.retention.retention(),
         )
 
 
@@ -91,6 +99,8 @@ class ApplicationPatch(Wire, kw_only=True):
     uid: Uid | UnsetType | None = UNSET
     throttle_rate: Rate | UnsetType | None = UNSET
     rate_limit: Rate | UnsetType | None = UNSET
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
+    weight: Weight | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     #: replaces all of it
     retention: RetentionWire | UnsetType | None = UNSET
@@ -104,6 +114,8 @@ class ApplicationOut(Wire, kw_only=True):
     name: str
     throttle_rate: int | None
     rate_limit: int | None
+    concurrency_limit: int | None
+    weight: int
     metadata: dict[str, str]
     retention: RetentionWire
     created_at: Timestamp
@@ -129,6 +141,8 @@ def application_out(application: Application) -> ApplicationOut:
         name=application.name,
         throttle_rate=application.rate_limit,
         rate_limit=application.rate_limit,
+        concurrency_limit=application.concurrency_limit,
+        weight=application.weight,
         metadata=application.metadata,
         retention=retention_out(application.retention),
         created_at=rfc3339(application.created_at_us),

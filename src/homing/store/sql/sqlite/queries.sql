@@ -38,7 +38,7 @@ DELETE FROM keys WHERE digest IN (
 
 -- name: insert_messages
 INSERT INTO messages
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 WHERE column1 IS NOT NULL;
 
 -- name: insert_deliveries
@@ -73,16 +73,55 @@ WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 DELETE FROM history
 WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 
+-- name: due_lanes
+-- Walks deliveries_ready from its beginning and stops at the limit: whose the oldest are.
+SELECT app_id, endpoint_id, MIN(ready_at_us), COUNT(*) FROM (
+    SELECT app_id, endpoint_id, ready_at_us FROM deliveries WHERE ready_at_us <= :at_us
+    ORDER BY ready_at_us LIMIT :limit
+) GROUP BY app_id, endpoint_id;
+
+-- name: next_lane
+-- One step along deliveries_lane, over all that is in the lane before.
+SELECT app_id, endpoint_id, ready_at_us FROM deliveries
+WHERE state = ? AND ready_at_us IS NOT NULL AND (app_id, endpoint_id) > (?, ?)
+ORDER BY app_id, endpoint_id, ready_at_us LIMIT 1;
+
 -- name: due_deliveries
--- Walks deliveries_ready from its beginning and stops at the limit. The write lock is held, so no
--- other dispatcher sees these rows before they are written. Packed: see fetch_packed in bulk.py.
+-- Walks one lane of deliveries_lane from its oldest and stops at the limit. The write lock is held,
+-- so no other dispatcher sees these rows before they are written. Packed: see fetch_packed in
+-- bulk.py.
 SELECT json_group_array(json_array(
     message_id, endpoint_id, app_id, state, accepted_at_us, version, ready_at_us, holder, leases,
     unanswered, failures, manual, resume, resume_at_us, reason, first_error, last_error,
     finished_at_us))
 FROM (
-    SELECT * FROM deliveries WHERE ready_at_us <= :at_us
-    ORDER BY ready_at_us, message_id, endpoint_id LIMIT :count
+    SELECT * FROM deliveries
+    WHERE state = :state AND app_id = :app_id AND endpoint_id = :endpoint_id
+        AND ready_at_us <= :at_us
+    ORDER BY ready_at_us LIMIT :count
+);
+
+-- name: allowances
+SELECT id, tat_us FROM allowances WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: keep_allowances
+INSERT INTO allowances (id, tat_us) VALUES (?, ?)
+ON CONFLICT (id) DO UPDATE SET tat_us = excluded.tat_us;
+
+-- name: leases_of_endpoint
+-- Those that have not run out, counted up to a limit: walks the leases of one lane.
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM deliveries
+    WHERE state = 'leased' AND app_id = :app_id AND endpoint_id = :endpoint_id
+        AND ready_at_us > :at_us
+    LIMIT :most
+);
+
+-- name: leases_of_app
+-- Those that have not run out, counted up to a limit: walks the leases of one application.
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM deliveries WHERE state = 'leased' AND app_id = :app_id AND ready_at_us > :at_us
+    LIMIT :most
 );
 
 -- name: next_ready_at_us
@@ -99,6 +138,12 @@ SELECT total(state = 'waiting'), total(state = 'leased'),
     total(ready_at_us <= :at_us),
     (SELECT MIN(ready_at_us) FROM deliveries WHERE ready_at_us <= :at_us)
 FROM deliveries WHERE ready_at_us IS NOT NULL;
+
+-- name: behind
+-- Due or under way, by application: from deliveries_lane alone.
+SELECT app_id, COUNT(*) FROM deliveries
+WHERE (state = 'leased' AND ready_at_us IS NOT NULL) OR (state = 'waiting' AND ready_at_us <= :at_us)
+GROUP BY app_id;
 
 -- name: resource_by_id
 SELECT document, version FROM resources WHERE kind = :kind AND scope = :scope AND id = :name;
@@ -121,9 +166,19 @@ SELECT document, version FROM resources
 WHERE kind = :kind AND id >= :low AND id < :high
 ORDER BY id ASC LIMIT :limit;
 
+-- name: running_tasks
+-- Walks resources_running, which holds nothing else.
+SELECT document, version FROM resources
+WHERE kind = 'task' AND json_extract(document, '$.status') = 'running' ORDER BY id LIMIT ?;
+
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document)
 VALUES (:kind, :scope, :id, :uid, :version, :document);
+
+-- name: add_resource
+INSERT INTO resources (kind, scope, id, uid, version, document)
+VALUES (:kind, :scope, :id, :uid, :version, :document)
+ON CONFLICT DO NOTHING;
 
 -- name: update_resource
 UPDATE resources SET uid = :uid, version = :version, document = :document
@@ -148,7 +203,7 @@ SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id D
 -- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
 SELECT json_group_array(json_array(
     id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
-    is_raw, event_id, channels, tags))
+    is_raw, event_id, channels, tags, deliver_at_us))
 FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: first_message
@@ -315,6 +370,12 @@ SELECT * FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit;
 
 -- name: log_lines_of_app
 SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line LIMIT :limit;
+
+-- name: notable_lines
+-- In the words of the index delivery_log_notable, or it would not be used.
+SELECT * FROM delivery_log
+WHERE line > :line AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
+ORDER BY line LIMIT :limit;
 
 -- name: next_book
 -- The first message id of the range that has anything to count: empty windows are skipped.
