@@ -129,12 +129,9 @@ async def test_a_batch_meets_the_tables_by_their_keys_only(
         assert "hashed SubPlan" in plan, plan
         assert "Join Filter" not in plan, plan
     assert settle.count("Index Scan using deliveries_") == 2, settle
-    assert settle.count("Index Scan using history_") == 3, settle
-    assert (
-        settle.count("Index Only Scan using messages_pkey")
-        + settle.count("Index Scan using messages_pkey")
-        == 1
-    ), settle
+    assert settle.count("Index Scan using history_") == 2, settle
+    assert settle.count("Index Only Scan using history_") == 1, settle
+    assert settle.count("Index Scan using messages_") == 1, settle
     assert "keys_pkey" in accept
 
 
@@ -207,18 +204,44 @@ _PURGES = [
 ]
 
 
+@pytest.mark.parametrize("when", ["never", "empty", "full"])
+async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
+    connection: asyncpg.Connection, when: str
+) -> None:
+    """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
+    if when == "full":
+        await connection.execute(_FILL)
+    if when != "never":
+        await connection.execute("VACUUM ANALYZE")
+    settle = await plan_of(
+        connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
+    )
+    added = settle.partition("CTE added\n")[2].partition("CTE entered\n")[0]
+    assert "LockRows" in added, added
+    assert "Join Filter" not in added, added
+    # by either index: both hold all that is asked for
+    assert re.search(
+        r"Index Scan using messages_(pkey|app) on messages.*\n"
+        r"\s+Index Cond: \(?\(.*id = a_4.message_id\)",
+        added,
+    ), added
+    assert "messages_app" not in added or "app_id = a_4.app_id" in added, added
+
+
 @pytest.mark.parametrize(("name", "types", "values", "indexes"), _PURGES)
-@pytest.mark.parametrize("analyzed", [False, True])
+@pytest.mark.parametrize("analyzed", ["never", "empty", "full"])
 async def test_a_purge_walks_indexes_and_stops_at_its_limit(
     connection: asyncpg.Connection,
     name: str,
     types: str,
     values: str,
     indexes: set[str],
-    analyzed: bool,
+    analyzed: str,
 ) -> None:
+    if analyzed == "empty":
+        await connection.execute("VACUUM ANALYZE")
     await connection.execute(_FILL)
-    if analyzed:
+    if analyzed == "full":
         await connection.execute("ANALYZE")
     plan = await plan_of(connection, name, types, values)
     for index in indexes:

@@ -185,15 +185,16 @@ WITH finished AS (
     RETURNING a.message_id, a.endpoint_id
 ), added AS MATERIALIZED (
     SELECT a.* FROM unnest($5::deliveries[]) AS a
-    JOIN messages AS m ON m.id = a.message_id
-    WHERE NOT EXISTS (
-        SELECT FROM deliveries AS d
-        WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
-    ) AND NOT EXISTS (
-        SELECT FROM history AS h
-        WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
-    )
-    FOR KEY SHARE OF m
+    CROSS JOIN LATERAL (
+        SELECT FROM messages WHERE app_id = a.app_id AND id = a.message_id FOR KEY SHARE
+    ) AS m
+    WHERE (
+        SELECT true FROM deliveries AS d
+        WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id LIMIT 1
+    ) IS NULL AND (
+        SELECT true FROM history AS h
+        WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id LIMIT 1
+    ) IS NULL
 ), entered AS (
     INSERT INTO deliveries
     SELECT * FROM revived
