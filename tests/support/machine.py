@@ -344,7 +344,8 @@ class StoreMachine(RuleBasedStateMachine):
             accepted_at_us=self.now_us,
             state=state,
         )
-        self.both(lambda store: store.settle([make_change(None, added)]))
+        change = make_change(None, added)
+        self.both(lambda store: store.settle([change]))
 
     @rule(message=messages)
     def expunge_message(self, message: str) -> None:
