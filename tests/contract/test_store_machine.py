@@ -23,8 +23,8 @@ CLEAR = "; ".join(f"DELETE FROM {table}" for table in TABLES)
 #: the same draws each time: this gates
 FIXED = settings(
     derandomize=True,
-    max_examples=150,
-    stateful_step_count=40,
+    max_examples=60,
+    stateful_step_count=30,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

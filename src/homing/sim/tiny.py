@@ -56,8 +56,8 @@ SAFEGUARDS: Final = {
     "atomic-settle": "a row leaves one table and enters the other in one transaction",
     "written-ahead-lease": "a delivery is leased on disk before it is sent",
     "resend-resumes": "when a manual attempt fails, the retries that were due stay due",
-    "lapse": "a lease that ran out can be taken by anyone",
-    "sweep": "parked deliveries are looked at again and again, not only when something happens",
+    "lease-expiry": "a lease that ran out can be taken by anyone",
+    "level-triggered-sweep": "what is parked is looked at again and again, not once",
 }
 
 
@@ -310,7 +310,7 @@ class Tiny:
         if row is None or row.state is State.PARKED:
             return
         lapses = row.state is State.LEASED
-        if lapses and "lapse" in self._without:
+        if lapses and "lease-expiry" in self._without:
             return
         taken = Hand(row, Phase.TAKEN, has_payload=world.has_payload)
         if "written-ahead-lease" in self._without:
@@ -403,7 +403,7 @@ class Tiny:
         row = lot.tables.hot
         if row is None or row.state is not State.PARKED or world.endpoint is Endpoint.DISABLED:
             return
-        if "sweep" in self._without:
+        if "level-triggered-sweep" in self._without:
             return
         fact = _DELETED if world.endpoint is Endpoint.DELETED else _RESUMED
         after = _with_hand(world, index, SWEEPER, Hand(row, Phase.DECIDED, fact))
@@ -435,7 +435,7 @@ class Tiny:
     def _endpoint(self, world: World) -> Iterator[Step]:
         if world.endpoint is Endpoint.DISABLED:
             after = world._replace(endpoint=Endpoint.ENABLED)
-            if "sweep" in self._without:
+            if "level-triggered-sweep" in self._without:
                 after = self._resume_now(after)
             yield Step("the endpoint is enabled", None, 0, after, True)
         if not world.changes:
