@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from homing.sim.exhaustive import GOALS, NO_TRAP, Report, explore, lines_of
-from homing.sim.tiny import SAFEGUARDS, Bounds, Tiny, World, canonical
+from homing.sim.sameness import canonical
+from homing.sim.tiny import SAFEGUARDS, Bounds, Tiny, World
 
 #: two attempts, one crash or lost answer, one act of a person: some thousand states
 SMALL = Bounds(mishaps=1, acts=1, changes=0)
