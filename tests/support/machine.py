@@ -344,7 +344,8 @@ class StoreMachine(RuleBasedStateMachine):
             accepted_at_us=self.now_us,
             state=state,
         )
-        self.both(lambda store: store.settle([make_change(None, added)]))
+        change = make_change(None, added)
+        self.both(lambda store: store.settle([change]))
 
     @rule(message=messages)
     def expunge_message(self, message: str) -> None:
@@ -418,17 +419,20 @@ class StoreMachine(RuleBasedStateMachine):
                 (line.entry for line in lines), key=lambda entry: (entry.sequence, entry.op)
             ),
         )
-        for message in sorted(self.model.accepted.values(), key=lambda m: m.id):
-            self.both(lambda store, m=message: store.message(m.app_id, m.id))
-            which = AttemptFilter(app_id=message.app_id, message_id=message.id)
-            self.both(lambda store, which=which: store.attempts(which, ALL))
+        names = sorted(self.model.accepted)
+        self.both(lambda store: store.messages_by_ids(names))
         for app_id in sorted({m.app_id for m in self.model.accepted.values()}):
             kept = MessageFilter(app_id=app_id)
             self.both(lambda store, kept=kept: store.messages(kept, ALL))
-        for endpoint_id in sorted({d.endpoint_id for d in self._rows()}):
-            self.both(lambda store, name=endpoint_id: store.attempt_counts(name, Span()))
-            of = AttemptFilter(app_id="app_1", endpoint_id=endpoint_id)
+        for app_id, endpoint_id in sorted({(d.app_id, d.endpoint_id) for d in self._rows()}):
+            of = AttemptFilter(app_id=app_id, endpoint_id=endpoint_id)
             self.both(lambda store, of=of: store.attempts(of, ALL))
+            self.both(lambda store, of=of: store.attempt_counts(of.endpoint_id, Span()))
+        for message_id in names[:2]:
+            app_id = self.model.accepted[message_id].app_id
+            of = AttemptFilter(app_id=app_id, message_id=message_id)
+            self.both(lambda store, of=of: store.attempts(of, ALL))
+            self.both(lambda store, of=of: store.message(of.app_id, of.message_id))
         self.both(lambda store: store.list(Application, ORG_ID, ALL))
         self.both(lambda store: store.list(Endpoint, None, ALL))
 

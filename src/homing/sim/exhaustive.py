@@ -21,6 +21,7 @@ from homing.core.lifecycle import (
 from homing.core.outcome import Reason
 from homing.core.ports import LedgerRow
 from homing.insight.ledger import imbalance
+from homing.sim.sameness import canonical
 from homing.sim.tiny import (
     ACTORS,
     DISPATCHERS,
@@ -34,7 +35,6 @@ from homing.sim.tiny import (
     Tiny,
     World,
     Write,
-    canonical,
 )
 
 #: states after which a search gives up; the largest world of the tests has a fifth of it

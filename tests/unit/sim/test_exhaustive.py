@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from homing.sim.exhaustive import GOALS, NO_TRAP, Report, explore, lines_of
-from homing.sim.tiny import SAFEGUARDS, Bounds, Tiny, World, canonical
+from homing.sim.sameness import canonical
+from homing.sim.tiny import SAFEGUARDS, Bounds, Tiny, World
 
 #: two attempts, one crash or lost answer, one act of a person: some thousand states
 SMALL = Bounds(mishaps=1, acts=1, changes=0)
@@ -72,7 +73,10 @@ def test_two_deliveries_do_not_disturb_each_other() -> None:
                 "dispatcher A hears 500 and writes “failed”",
             ],
         ),
-        ("lapse", [NO_TRAP, "accepted, born leased to dispatcher A", "dispatcher A crashes"]),
+        (
+            "lease-expiry",
+            [NO_TRAP, "accepted, born leased to dispatcher A", "dispatcher A crashes"],
+        ),
     ],
 )
 def test_without_a_safeguard_the_shortest_way_to_the_harm_is_shown(
@@ -82,7 +86,7 @@ def test_without_a_safeguard_the_shortest_way_to_the_harm_is_shown(
 
 
 def test_who_resumes_only_when_something_happens_leaves_a_delivery_parked_for_ever() -> None:
-    report = explore(Bounds(mishaps=0, acts=0, changes=1), without=["sweep"])
+    report = explore(Bounds(mishaps=0, acts=0, changes=1), without=["level-triggered-sweep"])
     assert the_way(report) == [
         NO_TRAP,
         "accepted while the endpoint is disabled",
@@ -92,7 +96,10 @@ def test_who_resumes_only_when_something_happens_leaves_a_delivery_parked_for_ev
 
 def test_each_safeguard_is_missed() -> None:
     bounds = Bounds(mishaps=1, acts=1, changes=1)
-    for safeguard in SAFEGUARDS.keys() - {"sweep", "lapse"}:  # those are found by their own tests
+    for safeguard in SAFEGUARDS.keys() - {
+        "level-triggered-sweep",
+        "lease-expiry",
+    }:  # those are found by their own tests
         assert explore(bounds, without=[safeguard]).violations, safeguard
 
 
