@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from support.making import (
     ORG_ID,
@@ -17,7 +18,7 @@ from support.making import (
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import LogCursor, Store
+from homing.core.ports import Aftermath, LogCursor, Store
 from homing.core.records import Reply
 from homing.core.resources import Application, Endpoint, EventType
 
@@ -113,4 +114,18 @@ async def test_an_application_takes_its_endpoints_along_and_leaves_what_is_writt
     store: Store, application: Application
 ) -> None:
     await store.delete(application, also=(NEWS,))
+    assert await news(store) == NEWS
+
+
+async def test_what_goes_along_with_decisions_is_written_with_them_or_not_at_all(
+    store: Store,
+) -> None:
+    application = make_application()
+    await store.put(application)
+    stale = msgspec.structs.replace(application, version=7)
+    with pytest.raises(Stale):
+        await store.settle_with([], lambda _: Aftermath(resource=stale, also=(NEWS,)))
+    assert await news(store) is None
+    changed = msgspec.structs.replace(application, version=2)
+    await store.settle_with([], lambda _: Aftermath(resource=changed, also=(NEWS,)))
     assert await news(store) == NEWS

@@ -183,6 +183,7 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | None = None
     at_us: int = 0  #: keys that have expired by then may be replaced
     expunged: tuple[str, ...] = ()  #: messages whose payload is forgotten
+    also: tuple[Resource, ...] = ()  #: created; those that exist already stay as they are
 
 
 class Deliveries(Protocol):

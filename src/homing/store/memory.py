@@ -256,6 +256,7 @@ class MemoryStore:
             raise Conflict("this request was made before")
         if after.resource is not None:
             await self.put(after.resource)
+        self._add(after.also)
         for message_id in after.expunged:
             await self.expunge_message(message_id)
         if after.key is not None and after.reply is not None:

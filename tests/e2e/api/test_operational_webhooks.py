@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -194,3 +195,25 @@ async def test_they_are_the_organisations_alone(
     portal = (await client.post("/api/v1/auth/app-portal-access/shop", json={})).json()
     async with quiet.client(portal["token"]) as holder:
         assert (await holder.request(method, OPS, json={"url": "https://a.b"})).status_code == 403
+
+
+async def test_the_end_of_a_background_task_is_told(served: Served, receiver: Receiver) -> None:
+    async with served.client() as client:
+        await listen(client, receiver, eventTypes=["background_task.finished"])
+        endpoint_id = await make_endpoint(client, receiver, retryDelaysSeconds=[])
+        receiver.script("/hook", respond(500), respond(200))
+        await send(client)
+        async with asyncio.timeout(WAIT_S):
+            while not (await client.get(f"{APP}/dead-letter")).json()["data"]:
+                await asyncio.sleep(0.02)
+        body = {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+        task = (await client.post(f"{APP}/endpoint/{endpoint_id}/recover", json=body)).json()
+        (ended,) = await until(receiver, lambda types: bool(types))
+        assert ended["type"] == "background_task.finished"
+        data = ended["data"]
+        assert (data["taskId"], data["task"], data["status"]) == (
+            task["id"],
+            "endpoint.recover",
+            "finished",
+        )
+        assert (data["data"]["messages_sent"], data["data"]["endp_id"]) == (1, endpoint_id)

@@ -167,6 +167,7 @@ def settle_with(
         raise Conflict("this request was made before")
     if after.resource is not None:
         _write_resource(db, after.resource)
+    _add(db, after.also)
     for message_id in after.expunged:
         expunge_message(db, message_id)
     if after.key is not None and after.reply is not None:
