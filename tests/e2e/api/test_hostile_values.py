@@ -15,15 +15,21 @@ from support.serving import Served, org_token, serving
 from homing.store import open_store
 from homing.web.app import route_table
 
-NAMES = ("%00", "a%00b", "%0d%0a", "..%2f..", "%ff", "%F0%9F%95%8A", "-", "~", "msg_", "x" * 300)
-TEXTS = ("%00", "a%00b", "%0d%0a", "%ff%fe", "%F0%9F%95%8A", "-", "'", "%25", "9" * 40, "%ed%a0%80")
+NAMES = ("a%00b", "%0d%0a", "..%2f..", "%ff", "msg_", "x" * 300)
+TEXTS = ("a%00b", "%0d%0a", "%ff%fe", "%F0%9F%95%8A", "'", "9" * 40, "%ed%a0%80")
 #: what a JSON value may be replaced by
 VALUES: tuple[Any, ...] = (
-    None, True, -1, 2**63, 2**70, 1e308, "", "\0", "a\0b", "\r\nx: y", "'; --", "\U0010ffff",
-    "x" * 5_000, [], {}, [[]], {"\0": "\0"}, {"a": None}, "9999-12-31T23:59:59-23:59",
+    None, True, -1, 2**63, 2**70, 1e308, "", "a\0b", "\r\nx: y", "'; --", "\U0010ffff",
+    "x" * 5_000, [], {}, {"\0": "\0"}, "9999-12-31T23:59:59-23:59",
 )  # fmt: skip
 #: where Homing itself is the one that reads what was written, and must not be made to write more
 HEADER_BREAKS = ("a\r\nx-injected: 1", "a\nb", "a\0b", "\x7f", "\u2028\r\n")
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The two that differ most in what they can keep."""
+    return str(request.getfixturevalue("postgres_url")) if request.param != "memory" else "memory:"
 
 
 @pytest.fixture
