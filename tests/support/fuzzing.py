@@ -10,10 +10,10 @@ _STATE = Path("build/fuzz")
 
 
 def main(seconds: str, name: str, *flags: str) -> int:
-    from support.parsers import TARGETS
-
     if "--here" in flags:
         return _fuzz(seconds, name)
+    from support.parsers import TARGETS
+
     failed = []
     for one in [name] if name else TARGETS:
         print(f"── {one} ──", flush=True)
