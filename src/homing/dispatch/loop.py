@@ -124,8 +124,9 @@ class Dispatcher:
     # ── what the intake sees (core.ports.Hands) ──
 
     def reserve(self, application: Application, endpoint: Endpoint) -> bool:
+        now_us = self._clock.mono_us() if self._planner.breakers.known else 0
         return not self._stopping and self._planner.admit(
-            application, endpoint, free=self._free(), now_us=self._clock.mono_us()
+            application, endpoint, free=self._free(), now_us=now_us
         )
 
     def release(self, work: Sequence[Work]) -> None:
@@ -389,6 +390,8 @@ class Dispatcher:
     def _watch(self, endpoint: Endpoint, reason: Reason, chance: float) -> None:
         """Tell the endpoint's breaker, and people when it opens or closes."""
         breakers = self._planner.breakers
+        if reason is Reason.OK and not breakers.known:
+            return
         change = breakers.observe(endpoint.id, reason, self._clock.mono_us(), chance)
         if change is None:
             return
