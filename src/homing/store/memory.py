@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
@@ -105,7 +106,7 @@ class MemoryStore:
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
     async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
-        oldest = sorted((d.ready_at_us or 0, d.id) for d in self._due(at_us))[:limit]
+        oldest = nsmallest(limit, [(d.ready_at_us or 0, d.id) for d in self._due(at_us)])
         lanes: dict[str, Lane] = {}
         for ready_at_us, which in oldest:
             seen = lanes.get(which.endpoint_id)
@@ -142,11 +143,14 @@ class MemoryStore:
         permits = self._permits(quotas, at_us)
         chosen: list[DeliveryId] = []
         for quota in quotas:
-            lane = sorted(
-                (delivery.state is State.WAITING, delivery.ready_at_us, delivery.id)
-                for delivery in self._due(at_us)
-                if (delivery.app_id, delivery.endpoint_id) == (quota.app_id, quota.endpoint_id)
-            )[: permits.left(quota)]
+            lane = nsmallest(
+                permits.left(quota),
+                [
+                    (delivery.state is State.WAITING, delivery.ready_at_us, delivery.id)
+                    for delivery in self._due(at_us)
+                    if delivery.endpoint_id == quota.endpoint_id and delivery.app_id == quota.app_id
+                ],
+            )
             permits.take(quota, len(lane))
             chosen += [which for *_, which in lane]
         changes = [decide(self.hot[which]) for which in chosen]
