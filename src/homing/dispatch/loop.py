@@ -286,6 +286,10 @@ class Dispatcher:
             return Parked(at_us=now_us, reason=reason)
         if work.message.payload is None:
             return Lost(at_us=now_us, reason=DeadReason.PAYLOAD_GONE)
+        due_at_us = work.message.deliver_at_us
+        if due_at_us is not None and due_at_us > now_us and not work.delivery.manual:
+            # It was parked and resumed meanwhile. A person who asks for an attempt gets it.
+            return Released(at_us=now_us, until_us=due_at_us)
         assert work.delivery.ready_at_us is not None
         needed_us = (self.limits.request_total_s + _LEASE_MARGIN_S) * 1_000_000
         if work.delivery.ready_at_us - now_us < min(needed_us, self.limits.lease_s * 500_000):
@@ -316,7 +320,8 @@ class Dispatcher:
         if outcome.reason is not Reason.SIGN_FAILED:  # our own failure says nothing about it
             self._health.observe(endpoint, ended_us, succeeded=succeeded)
         if succeeded and work.delivery.leases == 1:
-            self._meters.received(ended_us - work.message.accepted_at_us)
+            due_at_us = work.message.deliver_at_us or work.message.accepted_at_us
+            self._meters.received(ended_us - due_at_us)
 
     def _watch(self, endpoint: Endpoint, reason: Reason, chance: float) -> None:
         """Tell the endpoint's breaker, and people when it opens or closes."""

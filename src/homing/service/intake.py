@@ -12,7 +12,7 @@ import msgspec
 from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import Delivery
 from homing.core.ports import Chance, Hands, Meters, NoMeters, Page, Store, Work
 from homing.core.records import (
     Acceptance,
@@ -54,6 +54,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    deliver_at_us: int | None = None  #: not to be sent before; None: at once
 
 
 class _Fanout:
@@ -160,9 +161,25 @@ class Intake:
             Conflict: a key was seen before with another body.
             Unavailable: nothing was stored, or it is not known whether it was; send it again.
         """
+        return await self.submit(org_id, application, draft, keys=keys, only_endpoint=only_endpoint)
+
+    def submit(
+        self,
+        org_id: str,
+        application: str,
+        draft: Draft,
+        *,
+        keys: tuple[RequestKey, ...] = (),
+        only_endpoint: str | None = None,
+    ) -> asyncio.Future[tuple[Message, bool]]:
+        """As `create_message`, without waiting; the future has what that returns or raises.
+
+        Raises:
+            Unavailable: nothing was stored.
+        """
         item = self._item(org_id, application, draft, keys, only_endpoint)
         self._submit([item])
-        return await item.result
+        return item.result
 
     async def create_messages(
         self,
@@ -392,6 +409,7 @@ class Intake:
             event_id=draft.event_id,
             channels=draft.channels,
             tags=draft.tags,
+            deliver_at_us=draft.deliver_at_us,
         )
         deliveries: list[Delivery] = []
         for endpoint in endpoints:
@@ -401,9 +419,10 @@ class Intake:
                 app_id=app_id,
                 at_us=at_us,
                 parked=parking_reason(endpoint),
+                due_at_us=draft.deliver_at_us,
             )
             if (
-                delivery.state is State.WAITING
+                delivery.ready_at_us == at_us
                 and self._hands is not None
                 and self._hands.reserve(fanout.application, endpoint)
             ):
@@ -436,6 +455,7 @@ class Intake:
                 *sorted(draft.channels),
                 "tags",
                 *sorted(draft.tags),
+                str(draft.deliver_at_us),
             ),
             expires_at_us=at_us + self._event_id_us,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -128,7 +129,12 @@ async def test_a_batch_meets_the_tables_by_their_keys_only(
         assert "hashed SubPlan" in plan, plan
         assert "Join Filter" not in plan, plan
     assert settle.count("Index Scan using deliveries_") == 2, settle
-    assert settle.count("Index Scan using history_") == 2, settle
+    assert settle.count("Index Scan using history_") == 3, settle
+    assert (
+        settle.count("Index Only Scan using messages_pkey")
+        + settle.count("Index Scan using messages_pkey")
+        == 1
+    ), settle
     assert "keys_pkey" in accept
 
 
@@ -168,3 +174,63 @@ async def test_a_page_of_deliveries_costs_a_page(
     plan = "\n".join(row[0] for row in rows)
     assert index in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+_PURGES = [
+    ("applications_kept", "text, bigint", "'', 10", {"messages_app"}),
+    (
+        "standings",
+        "text, text, text, bigint",
+        "'app_1', 'msg_0', 'msg_1', 100",
+        {"messages_app", "attempts_pkey", "deliveries_pkey", "history_pkey"},
+    ),
+    (
+        "standings_of",
+        "text[]",
+        "array['msg_1', 'msg_2']",
+        {"messages_pkey", "attempts_pkey", "deliveries_pkey", "history_pkey"},
+    ),
+    ("lock_messages", "text[]", "array['msg_1', 'msg_2']", {"messages_pkey"}),
+    ("lock_history", "text[]", "array['msg_1', 'msg_2']", {"history_pkey"}),
+    (
+        "purge",
+        "text[], text[], text[]",
+        "array['msg_1'], array['msg_1'], array['msg_2']",
+        {"messages_pkey", "attempts_pkey", "history_pkey", "delivery_log_born"},
+    ),
+    (
+        "purge_lines",
+        "text, bigint, bigint, bigint",
+        "'5', 0, 9000000000000000, 1000",
+        {"delivery_log_pkey", "messages_pkey", "deliveries_pkey", "delivery_log_born"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "types", "values", "indexes"), _PURGES)
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_a_purge_walks_indexes_and_stops_at_its_limit(
+    connection: asyncpg.Connection,
+    name: str,
+    types: str,
+    values: str,
+    indexes: set[str],
+    analyzed: bool,
+) -> None:
+    await connection.execute(_FILL)
+    if analyzed:
+        await connection.execute("ANALYZE")
+    plan = await plan_of(connection, name, types, values)
+    for index in indexes:
+        assert index in plan, plan
+    # An index that is read without a condition is read whole, as for a hash table.
+    walks = len(re.findall(r"Index (?:Only )?Scan using", plan))
+    assert plan.count("Index Cond") >= walks - (name == "applications_kept"), plan
+    assert "Join Filter" not in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Connection) -> None:
+    how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
+    assert "Index Scan using delivery_log_notable" in how
+    assert "Sort" not in how

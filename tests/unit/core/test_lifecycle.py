@@ -237,3 +237,9 @@ def test_the_diagram_has_an_arrow_for_every_transition() -> None:
     arrows = diagram().splitlines()[1:]
     assert len(arrows) == sum(len(after) for after in TRANSITIONS.values())
     assert "    leased --> delivered: Succeeded" in arrows
+
+
+def test_a_lease_given_back_until_a_time_is_due_at_that_time() -> None:
+    leased = make_delivery(state=State.LEASED)
+    after = step(leased, Released(at_us=NOW_US, until_us=NOW_US + 5), POLICY)
+    assert (after.state, after.ready_at_us, after.unanswered) == (State.WAITING, NOW_US + 5, 0)

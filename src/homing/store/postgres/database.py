@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -172,6 +172,19 @@ class Database:
             except _DRIVER_ERRORS as error:
                 raise in_our_words(error) from error
         raise AssertionError("unreachable")
+
+
+class Within(NamedTuple):
+    """A transaction that is under way, with the words of `Database` for single statements."""
+
+    database: Database
+    connection: Connection
+
+    async def query(self, name: str, *parameters: Any) -> list[Any]:
+        return await self.database.fetch(self.connection, name, *parameters)
+
+    async def write(self, name: str, *parameters: Any) -> list[Any]:
+        return await self.database.fetch(self.connection, name, *parameters)
 
 
 def in_our_words(error: Exception) -> StoreError:

@@ -28,6 +28,7 @@ from homing.core.ports import (
 )
 from homing.core.records import Attempt, Message, Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.tasks import Task
 from homing.store.paging import LAST, cut
 from homing.store.queries import load_queries
 from homing.store.rows import Row, attempt_of, delivery_of, entry_of, message_of
@@ -196,6 +197,10 @@ def list_resources(db: sqlite3.Connection, kind: type[R], scope: str | None, pag
     return [_resource(kind, *row) for row in db.execute(_listing(name, page), which)]
 
 
+def running_tasks(db: sqlite3.Connection, limit: int) -> list[Task]:
+    return [_resource(Task, *row) for row in db.execute(_SQL["running_tasks"], (limit,))]
+
+
 def recall(db: sqlite3.Connection, key: RequestKey, at_us: int) -> Reply | Message | None:
     row = next(fetch_bulk(db, "find_keys", [(key.digest,)]), None)
     if row is None:
@@ -288,10 +293,16 @@ def log(
 ) -> list[LoggedEntry]:
     name = "log_lines" if app_id is None else "log_lines_of_app"
     which = {"line": cursor.line, "limit": limit, "app_id": app_id}
-    return [
-        LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
-        for row in db.execute(_SQL[name], which)
-    ]
+    return [_logged(row) for row in db.execute(_SQL[name], which)]
+
+
+def notable_log(db: sqlite3.Connection, cursor: LogCursor, limit: int) -> list[LoggedEntry]:
+    which = {"line": cursor.line, "limit": limit}
+    return [_logged(row) for row in db.execute(_SQL["notable_lines"], which)]
+
+
+def _logged(row: Row) -> LoggedEntry:
+    return LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
 
 
 # --- the books --------------------------------------------------------------------------------

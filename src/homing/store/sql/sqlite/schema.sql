@@ -20,6 +20,10 @@ CREATE UNIQUE INDEX resources_uid ON resources (kind, scope, uid) WHERE uid IS N
 -- for look-ups that do not know the scope: the version check of each acceptance
 CREATE INDEX resources_id ON resources (kind, id);
 
+-- for whoever asks which background tasks are not done
+CREATE INDEX resources_running ON resources (id)
+WHERE kind = 'task' AND json_extract(document, '$.status') = 'running';
+
 -- What publishers send.
 CREATE TABLE messages (
     id TEXT NOT NULL PRIMARY KEY,
@@ -31,7 +35,8 @@ CREATE TABLE messages (
     is_raw INTEGER NOT NULL CHECK (is_raw IN (0, 1)),
     event_id TEXT,
     channels TEXT,
-    tags TEXT
+    tags TEXT,
+    deliver_at_us INTEGER
 );
 
 -- for an application's listing
@@ -187,6 +192,10 @@ CREATE TABLE delivery_log (
 CREATE INDEX delivery_log_born
     ON delivery_log (message_id, endpoint_id, app_id, op, from_state, rows_written)
     WHERE from_state IS NULL AND rows_written = 1;
+
+-- for those who follow what goes wrong: dead letters, and attempts after the first
+CREATE INDEX delivery_log_notable ON delivery_log (line)
+    WHERE rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2);
 
 -- Requests that were made before: idempotency keys and event ids.
 CREATE TABLE keys (

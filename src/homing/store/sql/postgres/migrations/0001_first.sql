@@ -22,6 +22,10 @@ CREATE UNIQUE INDEX resources_uid ON resources (kind, scope, uid) WHERE uid IS N
 -- for look-ups that do not know the scope: the version check of each acceptance
 CREATE INDEX resources_id ON resources (kind, id);
 
+-- for whoever asks which background tasks are not done
+CREATE INDEX resources_running ON resources (id)
+WHERE kind = 'task' AND document::jsonb ->> 'status' = 'running';
+
 -- What publishers send.
 CREATE TABLE messages (
     id text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -33,7 +37,8 @@ CREATE TABLE messages (
     is_raw smallint NOT NULL CHECK (is_raw IN (0, 1)),
     event_id text COLLATE "C",
     channels text,
-    tags text
+    tags text,
+    deliver_at_us bigint
 );
 
 -- for an application's listing
@@ -195,6 +200,10 @@ CREATE TABLE delivery_log (
 -- for the books: which deliveries exist by what was said when they were made
 CREATE INDEX delivery_log_born ON delivery_log (message_id, endpoint_id, app_id, op)
     WHERE from_state IS NULL AND rows_written = 1;
+
+-- for those who follow what goes wrong: dead letters, and attempts after the first
+CREATE INDEX delivery_log_notable ON delivery_log (transaction, line)
+    WHERE rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2);
 
 -- Requests that were made before: idempotency keys and event ids.
 CREATE TABLE keys (
