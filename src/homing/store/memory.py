@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
@@ -109,7 +110,7 @@ class MemoryStore:
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
     async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
-        oldest = sorted((d.ready_at_us or 0, d.id) for d in self._due(at_us))[:limit]
+        oldest = nsmallest(limit, self._due(at_us))
         lanes: dict[str, Lane] = {}
         for ready_at_us, which in oldest:
             seen = lanes.get(which.endpoint_id)
@@ -144,16 +145,20 @@ class MemoryStore:
         self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
         permits = self._permits(quotas, at_us)
+        hot, due = self.hot, self._due(at_us)
         chosen: list[DeliveryId] = []
         for quota in quotas:
-            lane = sorted(
-                (delivery.state is State.WAITING, delivery.ready_at_us, delivery.id)
-                for delivery in self._due(at_us)
-                if (delivery.app_id, delivery.endpoint_id) == (quota.app_id, quota.endpoint_id)
-            )[: permits.left(quota)]
+            lane = nsmallest(
+                permits.left(quota),
+                [
+                    (hot[which].state is State.WAITING, ready_at_us, which)
+                    for ready_at_us, which in due
+                    if which.endpoint_id == quota.endpoint_id
+                ],
+            )
             permits.take(quota, len(lane))
             chosen += [which for *_, which in lane]
-        changes = [decide(self.hot[which]) for which in chosen]
+        changes = [decide(hot[which]) for which in chosen]
         written = await self.settle(changes)
         self.allowances.update(permits.tats_us())
         return [
@@ -174,10 +179,10 @@ class MemoryStore:
         tats_us = {name: self.allowances.get(name, 0) for name in names}
         return Permits(tats_us, leased, at_us=at_us)
 
-    def _due(self, at_us: int) -> list[Delivery]:
+    def _due(self, at_us: int) -> list[tuple[int, DeliveryId]]:
         return [
-            delivery
-            for delivery in self.hot.values()
+            (delivery.ready_at_us, which)
+            for which, delivery in self.hot.items()
             if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
         ]
 
@@ -273,7 +278,7 @@ class MemoryStore:
 
     async def backlog(self, at_us: int) -> Backlog:
         states = Counter(delivery.state for delivery in self.hot.values())
-        due = [delivery.ready_at_us or 0 for delivery in self._due(at_us)]
+        due = [ready_at_us for ready_at_us, _ in self._due(at_us)]
         return Backlog(
             waiting=states[State.WAITING],
             leased=states[State.LEASED],

@@ -107,6 +107,13 @@ def applications(svix):
     assert (renamed.name, renamed.metadata) == ("Shop 2", {})
     patched = svix.application.patch("shop", models.ApplicationPatch(name="Shop 3"))
     assert (patched.name, patched.uid) == ("Shop 3", "shop")
+    rate = (
+        "throttle_rate" if "throttle_rate" in models.ApplicationOut.model_fields else "rate_limit"
+    )
+    limited = svix.application.patch("shop", models.ApplicationPatch(**{rate: 4_000}))
+    assert getattr(limited, rate) == 4_000
+    free = svix.application.patch("shop", models.ApplicationPatch(**{rate: None}))
+    assert getattr(free, rate) is None
     spare = svix.application.create(models.ApplicationIn(name="Spare", uid="spare"))
     cleared = svix.application.patch("spare", models.ApplicationPatch(uid=None))
     assert cleared.uid is None
