@@ -149,11 +149,14 @@ class TaskRunner:
         owners = Counter(owner_of(task) for task, _ in self._at_work.values())
         for found in choose(free, owners, room):
             task = taken(found, self._service.journal.holder, at_us)
-            if task is not None and await self._put(task):
-                if task.is_running:
-                    self._begin(task)
-                else:
-                    _log.error("task %s (%s) failed: %s", task.id, task.action, task.error)
+            if task is None:
+                continue
+            if not await self._put(task):
+                self.wake()  # somebody else was first; there may be others that are free
+            elif task.is_running:
+                self._begin(task)
+            else:
+                _log.error("task %s (%s) failed: %s", task.id, task.action, task.error)
 
     def _begin(self, task: Task) -> None:
         work = asyncio.create_task(self._work(task), name=f"task {task.id}")

@@ -177,13 +177,32 @@ await until(standing, (status) => status === MessageStatus.Success);
 await svix.endpoint.sendExample("shop", "flaky", { eventType: "order.paid" });
 await until(() => receivedAt("/flaky").some((one) => one.body.toString() === '{"n":1}'));
 
+// Background tasks
+const ended = async ({ id }) =>
+  until(() => svix.backgroundTask.get(id), (task) => task.status === "finished");
+const ofKind = await svix.backgroundTask.list({ task: "endpoint.recover", status: "finished" });
+assert.deepEqual(ofKind.data.map((task) => task.data.messagesSent), [1]);
+await svix.endpoint.create("shop", { url: `${url}/late`, uid: "late" });
+const missing = await ended(await svix.endpoint.replayMissing("shop", "late", { since }));
+assert.ok(missing.data.messagesSent >= 2);
+await until(() => receivedAt("/late").length === missing.data.messagesSent);
+const replayed = await ended(await svix.endpoint.bulkReplay("shop", "late", { since }));
+assert.equal(replayed.data.messagesSent, missing.data.messagesSent);
+const [wanted] = (await ended(await svix.statistics.aggregateEventTypes())).data.event_types;
+assert.equal(wanted.hasCatchAllEndpoint, true);
+const used = { since, until: new Date(), appIds: ["shop"] };
+const [usage] = (await ended(await svix.statistics.aggregateAppStats(used))).data.appStats;
+assert.ok(usage.messageDestinations > 0);
+const purged = await ended(await svix.message.expungeAllContents("shop"));
+assert.ok(purged.data.messagesPurged >= 1);
+
 // Access and health
 const granted = await svix.authentication.appPortalAccess("shop", {});
 const portal = new Svix(granted.token, { serverUrl });
 assert.ok((await portal.endpoint.list("shop")).data.length > 0);
 await refused(403, portal.application.list());
 await refused(401, new Svix("x", { serverUrl }).application.list());
-await refused(501, new Svix(token, { serverUrl, retryScheduleInMs: [] }).backgroundTask.list());
+await refused(501, new Svix(token, { serverUrl, retryScheduleInMs: [] }).integration.list("shop"));
 await svix.health.get();
 
 // Operational webhooks

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import svix.models as models
 from svix.api import Svix, SvixAsync, SvixOptions
 from svix.api.application import ApplicationListOptions
+from svix.api.background_task import BackgroundTaskListOptions
 from svix.api.endpoint import EndpointGetStatsOptions, EndpointListOptions
 from svix.api.event_type import EventTypeDeleteOptions, EventTypeListOptions
 from svix.api.message import (
@@ -329,6 +330,74 @@ def failures(svix, url):
     )
     until(lambda: [b for _, b in received_at("/flaky") if json.loads(b) == {"n": 1}])
     assert example.id != sent.id
+    return since
+
+
+def ended(svix, task):
+    """A background task, once it has ended."""
+
+    def found():
+        return svix.background_task.get(task.id)
+
+    until(lambda: found().status, models.BackgroundTaskStatus.FINISHED)
+    return found()
+
+
+def bulk_work(svix, url, since):
+    options = BackgroundTaskListOptions(task=models.BackgroundTaskType.ENDPOINT_RECOVER, limit=1)
+    (recovered,) = svix.background_task.list(options).data
+    assert recovered.status == models.BackgroundTaskStatus.FINISHED
+    assert data_of(recovered)["messagesSent"] == 1
+    svix.endpoint.create("shop", models.EndpointIn(url=f"{url}/late", uid="late"))
+    replay = models.ReplayIn(since=since)
+    missing = ended(svix, svix.endpoint.replay_missing("shop", "late", replay))
+    assert missing.task == models.BackgroundTaskType.ENDPOINT_REPLAY
+    had = data_of(missing)["messagesSent"]
+    assert had >= 2
+    until(lambda: len(received_at("/late")), had)
+    assert (
+        data_of(ended(svix, svix.endpoint.replay_missing("shop", "late", replay)))["messagesSent"]
+        == 0
+    )
+    if hasattr(svix.endpoint, "bulk_replay"):
+        asked = models.BulkReplayIn(since=since, status=models.MessageStatus.SUCCESS)
+        task = ended(svix, svix.endpoint.bulk_replay("shop", "late", asked))
+        assert data_of(task)["messagesSent"] == had
+        until(lambda: len(received_at("/late")), 2 * had)
+    svix.endpoint.delete("shop", "late")
+    task = ended(svix, svix.statistics.aggregate_event_types())
+    assert task.task == models.BackgroundTaskType.EVENT_TYPE_AGGREGATE
+    (wanted,) = data_of(task)["event_types"]
+    assert wanted["hasCatchAllEndpoint"] is True
+    usage = models.AppUsageStatsIn(since=since, until=datetime.now(UTC), app_ids=["shop", "none"])
+    started = svix.statistics.aggregate_app_stats(usage)
+    assert list(started.unresolved_app_ids) == ["none"]
+    (row,) = data_of(ended(svix, started))["appStats"]
+    assert (row["appUid"], row["messageDestinations"] > 0) == ("shop", True)
+    if hasattr(svix.endpoint, "get_attempt_stats"):
+        counted = svix.endpoint.get_attempt_stats("shop", "main")
+        assert (counted.success > 0, counted.canceled) == (True, 0)
+
+
+def expunging(svix):
+    if hasattr(svix.message, "bulk_expunge_content"):
+        listed = svix.message.list("shop").data
+        asked = models.BulkExpungeContentsIn(ids=[listed[0].id, "none"])
+        results = svix.message.bulk_expunge_content("shop", asked).results
+        assert {name: str(getattr(r, "value", r)) for name, r in results.items()} == {
+            listed[0].id: "expunged",
+            "none": "not-found",
+        }
+    task = ended(svix, svix.message.expunge_all_contents("shop"))
+    assert task.task == models.BackgroundTaskType.APPLICATION_PURGE_CONTENT
+    assert data_of(task)["messagesPurged"] >= 1
+    for message in svix.message.list("shop", MessageListOptions(with_content=True)).data:
+        assert message.payload == {"expired": True}
+
+
+def data_of(task):
+    """A task's data; some versions have a model for it."""
+    return task.data if isinstance(task.data, dict) else task.data.model_dump()
 
 
 def listings(svix):
@@ -355,7 +424,7 @@ def access(svix, server_url):
     assert refused(403, lambda: portal.application.list())
     if hasattr(svix.authentication, "dashboard_access"):
         assert svix.authentication.dashboard_access("shop").token
-    assert refused(501, lambda: svix.background_task.list())
+    assert refused(501, lambda: svix.integration.list("shop"))
     assert refused(401, lambda: Svix("x", SvixOptions(server_url=server_url)).application.list())
     svix.health.get()
 
@@ -451,14 +520,16 @@ def main(server_url, token):
     sent, secret = first_delivery(svix, endpoint)
     raw_and_rotated(svix, secret)
     attempts(svix, sent, endpoint)
-    failures(svix, url)
+    since = failures(svix, url)
     listings(svix)
+    bulk_work(svix, url, since)
     access(svix, server_url)
     operational(svix, url)
     svix.application.create(models.ApplicationIn(name="Empty", uid="empty"))
     later(svix)
     sessions(svix, server_url)
     asyncio.run(asynchronous(token, server_url))
+    expunging(svix)
     print("done")
 
 
