@@ -1,4 +1,4 @@
-# `make` or `make help` lists the words. Nothing here needs root; only `make test` uses it where it may.
+# `make` or `make help` lists the words. Only `make chaos` needs root; `make test` uses it where it may.
 
 PYTHON ?= python3
 VENV   ?= .venv
