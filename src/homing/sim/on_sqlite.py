@@ -46,7 +46,11 @@ class SqliteWorld(World):
             hot={row.id: row for row in rows if row.is_unfinished},
             history={row.id: row for row in rows if not row.is_unfinished},
             lines=[one.entry for one in await self.store.log(LogCursor(), limit=_LINES_MAX)],
-            attempts=[one for name in self.moods for one in self._attempts(name)],
+            attempts=[
+                one
+                for name in sorted({r.endpoint_id for r in rows})
+                for one in self._attempts(name)
+            ],
             **await self._known(),
         )
 

@@ -182,7 +182,8 @@ class Post:
             world.sending[which].pop((node.holder, epoch), None)
         outcome = _outcome(answer, world.limits.request_total_s)
         sent.is_seen = outcome.status is not None
-        node.note(f"sees {outcome.status or outcome.reason}", "answer", which)
+        if world.trace.is_on:
+            node.note(f"sees {outcome.status or outcome.reason}", "answer", which)
         return outcome
 
     async def close(self) -> None:

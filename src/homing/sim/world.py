@@ -187,7 +187,8 @@ class World:
         here[node.holder, epoch] = node
         if answer.is_reset:
             self.met(Goal.PROCESSED_AND_RESET)
-        node.note(f"sends attempt {epoch}: {answer.name}", "send", which)
+        if self.trace.is_on:
+            node.note(f"sends attempt {epoch}: {answer.name}", "send", which)
         return sent
 
     # --- names ---
