@@ -81,7 +81,7 @@ class Knob:
 
 
 def knob(default: Any, meaning: str, *, low: float = -math.inf, high: float = math.inf) -> Any:
-    """A field of Settings; the unit is the end of its name (`_s` seconds, `_h` hours)."""
+    """A field of Settings; the unit is the end of its name: `_s` seconds, `_h` hours, `_d` days."""
     return dataclasses.field(
         default=default, metadata={"knob": Knob(meaning=meaning, low=low, high=high)}
     )
@@ -95,7 +95,8 @@ class Settings:
     database_url: str = knob(
         "sqlite:///homing.db",
         "Where everything is kept: `sqlite:///relative.db`, `sqlite:////absolute.db` or "
-        "`postgresql://user:password@host/name`.",
+        "`postgresql://user:password@host/name`; of several hosts, as in `one:5432,other:5432`, "
+        "the one that takes writes.",
     )
     listen: str = knob(
         "127.0.0.1:8000",
@@ -286,6 +287,54 @@ class Settings:
     )
     event_id_h: float = knob(
         24.0, "How long a message's event id keeps others from using it.", low=0.01, high=8_760
+    )
+
+    # --- how long things are kept ---
+    retain_payload_d: int = knob(
+        90,
+        "How many days a message's payload is kept, from its acceptance or, if later, from when a "
+        "delivery of it last finished. A quarter of a year covers most disputes about a payload. "
+        "0: for ever, as everywhere here; and never while a delivery is unfinished. At least a "
+        "day, which is longer than any lease, so that a late outcome finds its message.",
+        low=0,
+        high=36_500,
+    )
+    retain_attempts_d: int = knob(
+        90,
+        "How many days attempts are kept, with the responses to them, counted likewise. They are "
+        "most of the bytes, and are looked at while somebody still debugs.",
+        low=0,
+        high=36_500,
+    )
+    retain_log_d: int = knob(
+        400,
+        "How many days a message, its deliveries and its lines of the delivery log are kept, "
+        "counted likewise: what the books are balanced from. A year and a month, so that a month "
+        "can be compared with the same month of the year before. Nothing else outlives them.",
+        low=0,
+        high=36_500,
+    )
+    retain_dead_d: int = knob(
+        400,
+        "How many days a dead letter that nobody redrives or discards keeps its message whole, "
+        "payload and attempts included, from its death. As long as the log by default, because "
+        "it can be redriven for as long as it is kept.",
+        low=0,
+        high=36_500,
+    )
+    retain_warn_d: int = knob(
+        14,
+        "How many days before its end a dead letter is announced, in the log once a day and in "
+        "`homing_dead_letters_expiring`. Two weeks outlast a holiday. 0: not at all.",
+        low=0,
+        high=365,
+    )
+    retain_every_s: float = knob(
+        3_600.0,
+        "How often one of the processes looks for what is beyond its retention. What goes in an "
+        "hour is little, and what goes at once after a month without is paced all the same.",
+        low=1,
+        high=86_400,
     )
 
     # --- running ---

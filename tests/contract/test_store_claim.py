@@ -60,6 +60,7 @@ async def test_a_claimed_message_has_its_payload_to_the_byte_or_none_at_all(
             application,
             state=State.WAITING,
             payload=payload,
+            deliver_at_us=7,
             channels=("eu",),
             event_id='"quoted"',
         )

@@ -52,6 +52,13 @@ async def test_applications_endpoints_and_event_types_are_made_changed_and_remov
     assert made["id"] == again["id"]
     await person.types("application", "update", "shop", "--name", "Shop, Ltd.")
     assert "Shop, Ltd." in await person.types("application", "list")
+    keeping = ("--retain", "payload=30", "--retain", "log=0")
+    await person.types("application", "update", "shop", *keeping)
+    kept = await person.asks("application", "update", "shop", "--retain", "payload=default")
+    assert (kept["retention"]["payloadDays"], kept["retention"]["logDays"]) == (None, 0)
+    assert "log for ever" in await person.types("application", "get", "shop")
+    wrong = await person.types("application", "update", "shop", "--retain", "logs=1", code=2)
+    assert "expected one of payload, attempts, log, dead-letters" in " ".join(wrong.split())
 
     await person.types("event-type", "create", "refund.created", "--description", "Money back")
     assert "Money back" in await person.types("event-type", "get", "refund.created")

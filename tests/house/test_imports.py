@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "dispatch": {"core"},
     "insight": {"core"},
     "service": {"core", "insight"},
+    "sim": {"core", "store", "dispatch", "insight", "service"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
     "settings": {"core"},
@@ -33,6 +34,7 @@ PURE = (
     "dispatch.egress",
     "dispatch.planner",
     "dispatch.ranges",
+    "sim.checks",
     "service.task_rules",
 )
 NOT_PURE = {

@@ -21,8 +21,10 @@ from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.planner import Shares
 from homing.dispatch.sweeper import Sweeper
+from homing.service.announcer import Announcer
 from homing.service.books import audit
 from homing.service.intake import Draft, Intake
+from homing.service.operational import herald
 from homing.store.memory import MemoryStore
 from support.making import (
     ORG_ID,
@@ -61,7 +63,9 @@ class World:
         self.chance = FakeChance(7)
         self.journal = Journal(self.clock, name)
         self.sender = ScriptedSender(answer)
-        self.health = HealthKeeper(store, self.clock, disable_after_s=3_600.0)
+        self.health = HealthKeeper(
+            store, self.clock, disable_after_s=3_600.0, herald=herald(store, self.clock)
+        )
         self.dispatcher = Dispatcher(
             store,
             self.sender,
@@ -72,6 +76,7 @@ class World:
             health=self.health,
         )
         self.intake = Intake(store, self.chance, self.journal, hands=self.dispatcher)
+        self.announcer = Announcer(store, self.clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.application: Application = make_application()
         self.endpoints: list[Endpoint] = []
@@ -143,6 +148,17 @@ class World:
                 if due is None or due > self.clock.now_us():
                     return
                 await asyncio.sleep(0.001)
+
+    async def arrive(self, count: int) -> None:
+        """Until nothing is due, leased or unwritten; then so many requests have been made."""
+        async with asyncio.timeout(10):
+            while True:
+                await self.dispatcher.flush()
+                backlog = await self.store.backlog(self.clock.now_us())
+                if backlog.due + backlog.leased == 0:
+                    break
+                await asyncio.sleep(0.001)
+        assert len(self.sender.requests) == count
 
     async def known_health(self) -> EndpointHealth | None:
         found = await self.store.by_ids(EndpointHealth, [self.endpoints[0].id])

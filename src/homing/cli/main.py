@@ -39,6 +39,9 @@ SECTIONS: Final = {
         "tail": Where("homing.cli.tail", "follow the delivery log"),
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
+    "Prove it": {
+        "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
+    },
     "Try it": {
         "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),
         "listen": Where("homing.cli.listen", "receive webhooks here, verify and print them"),

@@ -59,6 +59,16 @@ def limits_of(
     return tuple(found)
 
 
+def is_limited(application: Application, endpoint: Endpoint) -> bool:
+    """Whether `limits_of` these is not empty; asked for each delivery that is accepted."""
+    return not (
+        endpoint.rate_limit is None
+        and endpoint.concurrency_limit is None
+        and application.rate_limit is None
+        and application.concurrency_limit is None
+    )
+
+
 def interval_us(rate: int) -> float:
     """The time between two attempts at a steady `rate`."""
     return 1_000_000 / rate

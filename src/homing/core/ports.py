@@ -27,6 +27,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, Resource
+from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
 
 R = TypeVar("R", bound=Resource)
@@ -182,6 +183,7 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | None = None
     at_us: int = 0  #: keys that have expired by then may be replaced
     expunged: tuple[str, ...] = ()  #: messages whose payload is forgotten
+    also: tuple[Resource, ...] = ()  #: created; those that exist already stay as they are
 
 
 class Deliveries(Protocol):
@@ -241,13 +243,14 @@ class Deliveries(Protocol):
         """Write decisions, each only if its row still has `before.version`, in one commit.
 
         An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
-        history. `before` None adds a delivery, unless there is one for that message and endpoint.
+        history. `before` None adds a delivery, unless there is one for that message and endpoint,
+        or the message is gone.
         Where the row has moved on, its attempt is written marked late, its log line with
         `rows_written` 0, and nothing else.
 
         After an error that left open whether a batch was written, it is settled again. A change
-        that had been written is recognised (the row is exactly its `after`, or its attempt is
-        stored and not late): it writes nothing again, and counts as written.
+        that had been written is recognised (its attempt is stored and not late, or, if it has
+        none, the row is exactly its `after`): it writes nothing again, and counts as written.
 
         Returns:
             Per change, in order: whether it was written, now or before.
@@ -308,11 +311,13 @@ class Resources(Protocol):
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         """Create (`version` is 1) or replace (the stored version must be `version` - 1).
 
         Args:
             touch: an application whose version is raised in the same transaction.
+            also: created in the same transaction; those that exist already stay as they are.
             key: recognises the repeat of a creating request; stored with `reply`.
 
         Raises:
@@ -321,8 +326,15 @@ class Resources(Protocol):
             Stale: the stored version is another, or the application to touch is gone.
         """
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
-        """Remove it; an application takes its endpoints with it. Nothing if it is gone already."""
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
+        """Remove it; an application takes its endpoints with it. Nothing if it is gone already.
+
+        Args:
+            touch: an application whose version is raised in the same transaction.
+            also: created in the same transaction; those that exist already stay as they are.
+        """
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         """What an unexpired earlier request with this key led to.
@@ -361,7 +373,7 @@ class Records(Protocol):
         """Attempts of an endpoint begun within `span`, by what they came to."""
 
     async def expunge_message(self, message_id: str) -> None:
-        """Forget a payload; the row stays."""
+        """Forget a payload and all responses to it, which may repeat it; the rows stay."""
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         """Forget a response; the row stays."""
@@ -370,6 +382,10 @@ class Records(Protocol):
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
         """Lines after `cursor`, oldest first. Never skips a line that commits later."""
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        """As `log`, but only lines that changed something and tell of a dead letter, or of any
+        attempt but a delivery's first."""
 
     async def first_accepted_at_us(self) -> int | None:
         """When the oldest message still kept was accepted; None when there is none."""
@@ -388,7 +404,46 @@ class Records(Protocol):
         """Deliveries accepted within `span` (half-open) that the books cannot place."""
 
 
-class Store(Deliveries, Resources, Records, Protocol):
+class Forgetting(Protocol):
+    """Removing what is beyond its retention, some at a time."""
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        """Ids of applications that messages are kept of, whether or not they still exist.
+
+        In order; `after` is exclusive, and "" begins.
+        """
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        """How an application's messages with after < id < until stand, by id."""
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        """Remove what `decide` names of these messages, in one commit.
+
+        Each is read again with its deliveries held, so that none of them can come back, and no
+        other can be added, before the commit. Messages that somebody else holds are left out.
+        `decide` may be called more than once, and from another thread.
+
+        A message that goes whole takes its deliveries, its attempts and the lines that say that
+        its deliveries were made. Its other lines are left to `purge_log`.
+        """
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        """Look at `limit` lines after `cursor`; remove those whose message is gone.
+
+        A line that says that a delivery was made is never removed here, nor any other of a message
+        that has such a line or an unfinished delivery: then it is evidence.
+
+        Returns:
+            The place of the last line that was looked at; None when there was none, or when it was
+            written at `until_us` or later. And what was removed.
+        """
+
+
+class Store(Deliveries, Resources, Records, Forgetting, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:
@@ -463,6 +518,12 @@ class Meters(Protocol):
     def breaker_changed(self, change: str, open_now: int) -> None:
         """change is "opened" or "closed"; open_now: breakers of this process that are open."""
 
+    def purged(self, what: Purged) -> None:
+        """Something was beyond its retention."""
+
+    def expiring(self, dead_letters: int) -> None:
+        """So many dead letters are about to go, unless somebody handles them."""
+
 
 class NoMeters:
     """Counts nothing."""
@@ -489,4 +550,10 @@ class NoMeters:
         pass
 
     def breaker_changed(self, change: str, open_now: int) -> None:
+        pass
+
+    def purged(self, what: Purged) -> None:
+        pass
+
+    def expiring(self, dead_letters: int) -> None:
         pass

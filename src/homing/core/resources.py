@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from homing.core.retention import Retention
 from homing.core.sealing import Sealed
 
 
@@ -42,6 +43,7 @@ class Application(Resource, frozen=True, kw_only=True):
     concurrency_limit: int | None = None  #: attempts under way at once, of all its endpoints
     weight: int = 1  #: its share beside other applications when there is not enough for all
     metadata: dict[str, str] = {}
+    retention: Retention = Retention()  #: its own; where it says nothing, the service's
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,35 +60,32 @@ class Breakers:
 
     def __init__(self, rules: BreakerRules) -> None:
         self._rules = rules
-        self._known: dict[str, _Breaker] = {}
+        self.known: dict[str, _Breaker] = {}  #: endpoints that gave no answer lately, by id
         self.open = 0  #: how many are open
-
-    def __bool__(self) -> bool:
-        return bool(self._known)
 
     def allows(self, endpoint_id: str, now_us: int) -> int | None:
         """How many attempts may be begun now: None as many as one likes, otherwise 0 or 1."""
-        breaker = self._known.get(endpoint_id)
+        breaker = self.known.get(endpoint_id)
         if breaker is None or breaker.open_until_us is None:
             return None
         return 0 if breaker.probing or now_us < breaker.open_until_us else 1
 
     def wait_us(self, endpoint_id: str, now_us: int) -> int:
         """How long until its next probe; 0 while one is under way."""
-        breaker = self._known.get(endpoint_id)
+        breaker = self.known.get(endpoint_id)
         if breaker is None or breaker.open_until_us is None:
             return 0
         return max(breaker.open_until_us - now_us, 0)
 
     def begin(self, endpoint_id: str) -> None:
         """An attempt is begun; when the breaker is open, it is the probe."""
-        breaker = self._known.get(endpoint_id)
+        breaker = self.known.get(endpoint_id)
         if breaker is not None and breaker.open_until_us is not None:
             breaker.probing = True
 
     def give_up(self, endpoint_id: str) -> None:
         """Nothing is under way any more: if there was to be a probe, it told nothing."""
-        breaker = self._known.get(endpoint_id)
+        breaker = self.known.get(endpoint_id)
         if breaker is not None:
             breaker.probing = False
 
@@ -102,7 +99,7 @@ class Breakers:
             return None if reason in _TELLS_NOTHING else self.forget(endpoint_id)
         if not self._rules.failures:
             return None
-        breaker = self._known.setdefault(endpoint_id, _Breaker())
+        breaker = self.known.setdefault(endpoint_id, _Breaker())
         breaker.failures += 1
         if breaker.open_until_us is None:
             if breaker.failures < self._rules.failures:
@@ -123,7 +120,7 @@ class Breakers:
 
     def forget(self, endpoint_id: str) -> str | None:
         """It answered, or is gone or disabled; "closed" when it was open."""
-        breaker = self._known.pop(endpoint_id, None)
+        breaker = self.known.pop(endpoint_id, None)
         if breaker is None or breaker.open_until_us is None:
             return None
         self.open -= 1
@@ -133,7 +130,7 @@ class Breakers:
         """Drop what nobody has asked for in ten minutes beyond its cool-down; how many were."""
         old = [
             endpoint_id
-            for endpoint_id, breaker in self._known.items()
+            for endpoint_id, breaker in self.known.items()
             if breaker.open_until_us is not None and breaker.open_until_us + _FORGET_US < now_us
         ]
         for endpoint_id in old:

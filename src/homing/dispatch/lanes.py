@@ -43,7 +43,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Lanes with something due."""
 
     candidates: Sequence[Candidate] = ()
-    is_backlog: bool = False  #: there are more due than were looked at
+    is_partial: bool = False  #: there may be lanes that were not looked at
 
 
 class LaneFinder:
@@ -65,9 +65,10 @@ class LaneFinder:
         if not oldest:
             return Found()
         lanes = {lane.endpoint_id: lane for lane in oldest}
-        is_backlog = sum(lane.count for lane in oldest) >= LOOK_MAX
-        if is_backlog:
-            for lane in await self._walk(next(self._walks)):
+        is_partial = False
+        if sum(lane.count for lane in oldest) >= LOOK_MAX:
+            walked, is_partial = await self._walk(next(self._walks))
+            for lane in walked:
                 if lane.ready_at_us <= at_us:
                     more = msgspec.structs.replace(lane, count=_WALKED_COUNT)
                     lanes.setdefault(lane.endpoint_id, more)
@@ -78,16 +79,18 @@ class LaneFinder:
                 Candidate(lane, endpoints.get(lane.endpoint_id), applications[lane.app_id])
                 for lane in lanes.values()
             ],
-            is_backlog=is_backlog,
+            is_partial=is_partial,
         )
 
-    async def _walk(self, walk: _Walk) -> list[Lane]:
+    async def _walk(self, walk: _Walk) -> tuple[list[Lane], bool]:
+        """The next lanes of a walk, and whether there are others."""
+        from_start = walk.after == ("", "")
         lanes = await self._store.walk_lanes(
             walk.state, walk.after, steps=_STEPS, per_app=walk.per_app
         )
         is_round = len(lanes) < _STEPS
         walk.after = ("", "") if is_round else (lanes[-1].app_id, lanes[-1].endpoint_id)
-        return lanes
+        return lanes, not (from_start and is_round)
 
     async def _known(self, app_ids: set[str]) -> dict[str, Application | None]:
         """Applications by id: limits and weights, which may be a second old; None: deleted."""

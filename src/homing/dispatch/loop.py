@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -20,33 +19,29 @@ from homing.core.journal import Journal
 from homing.core.lifecycle import (
     Cancelled,
     DeadReason,
-    Delivery,
     Fact,
     Gone,
-    Leased,
     Lost,
     Parked,
     Released,
-    State,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
 from homing.core.ports import Chance, Meters, NoMeters, Request, Sender, Store, Work
-from homing.core.records import Attempt, Change, Trigger
+from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.dispatch.breaker import BreakerRules
+from homing.dispatch.claimer import Claimer, trigger_of
 from homing.dispatch.health import HealthKeeper
-from homing.dispatch.lanes import LaneFinder
-from homing.dispatch.planner import BATCH_MIN, Candidate, Plan, Planner, Shares
+from homing.dispatch.planner import BATCH_MIN, Plan, Planner, Shares
 from homing.dispatch.settler import BATCH_MAX, Settler
+from homing.dispatch.suspects import Suspects
 
 _log = logging.getLogger("homing.dispatch")
 
-#: deliveries taken by one claim
-_CLAIM_MAX: Final = 500
 #: the least pause after a look that led to nothing, seconds: wake-ups may come with every message
 _PAUSE_S: Final = 0.02
-#: the longest while there is a backlog of which only a part was looked at, seconds
+#: the longest while there may be lanes that were not looked at, seconds
 _BACKLOG_POLL_S: Final = 0.05
 #: how often what is not needed any more is forgotten, microseconds
 _FORGET_EVERY_US: Final = 60_000_000
@@ -107,7 +102,17 @@ class Dispatcher:
         self._planner = Planner(
             self.limits.sends_max, shares=self.limits.shares, breakers=self.limits.breakers
         )
-        self._finder = LaneFinder(store, self._clock)
+        self._suspects = Suspects()
+        self._claimer = Claimer(
+            store,
+            chance,
+            journal,
+            self._planner,
+            self._suspects,
+            lease_s=self.limits.lease_s,
+            unanswered_max=self.limits.unanswered_max,
+            meters=self._meters,
+        )
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._wake = asyncio.Event()
@@ -115,8 +120,6 @@ class Dispatcher:
         self._room_is_awaited = False
         #: the free places at which a claim that lacked room is tried again; None: it lacked none
         self._crowded_until: int | None = None
-        self._looked_at_us: int | None = None
-        self._oldest_due_at_us: int | None = None
         self._forgot_at_us = 0
         self._stopped = asyncio.Event()
         self._stopped.set()
@@ -124,8 +127,9 @@ class Dispatcher:
     # ── what the intake sees (core.ports.Hands) ──
 
     def reserve(self, application: Application, endpoint: Endpoint) -> bool:
+        now_us = self._clock.mono_us() if self._planner.breakers.known else 0
         return not self._stopping and self._planner.admit(
-            application, endpoint, free=self._free(), now_us=self._clock.mono_us()
+            application, endpoint, free=self._free(), now_us=now_us
         )
 
     def release(self, work: Sequence[Work]) -> None:
@@ -152,9 +156,7 @@ class Dispatcher:
 
         By the latest look; when that was long ago, since then. None: nothing, or it never looked.
         """
-        if self._looked_at_us is None:
-            return None
-        return min(self._looked_at_us, self._oldest_due_at_us or self._looked_at_us)
+        return self._claimer.late_since_us
 
     async def run(self) -> None:
         """Claim and attempt until `drain`; a database that is away is waited for."""
@@ -216,44 +218,17 @@ class Dispatcher:
             await self._wait(self._room, self.limits.poll_s)
         if self._free() <= 0 or self._stopping:
             return 0.0
-        at_us = self._clock.now_us()
-        found = await self._finder.find(at_us)
         self._crowded_until = None
-        self._looked_at_us, self._oldest_due_at_us = at_us, None
         self._forget_old()
-        if not found.candidates:
-            return self.limits.poll_s
-        plan = self._planner.plan(
-            found.candidates,
-            free=self._free(),
-            now_us=self._clock.mono_us(),
-            most=_CLAIM_MAX,
-        )
-        self._oldest_due_at_us = plan.oldest_due_at_us
-        if plan.quotas and await self._claim_planned(plan, found.candidates, at_us):
+        claim = await self._claimer.claim(self._free)
+        self.take(claim.work)
+        if claim.came_to_something:
             return 0.0
-        return await self._pause(plan, is_backlog=found.is_backlog)
+        if claim.plan is None:
+            return self.limits.poll_s
+        return await self._pause(claim.plan, is_partial=claim.is_partial)
 
-    async def _claim_planned(self, plan: Plan, candidates: Sequence[Candidate], at_us: int) -> bool:
-        """Claim what was planned; whether anything came of it."""
-        changes: list[Change] = []
-        taken: Counter[str] = Counter()
-        try:
-            claimed = await self._store.claim(
-                lambda delivery: self._lease(delivery, at_us, changes),
-                at_us=at_us,
-                quotas=plan.quotas,
-            )
-            taken.update([one.delivery.endpoint_id for one in claimed])
-        finally:
-            self._planner.claimed(plan.quotas, taken, now_us=self._clock.mono_us())
-        # Their endpoints were read just before: nothing here is remembered from earlier.
-        endpoints = {one.lane.endpoint_id: one.endpoint for one in candidates}
-        self.take([Work(c.delivery, c.message, endpoints[c.delivery.endpoint_id]) for c in claimed])
-        self._count_claim(changes)
-        return len(changes) > 0
-
-    async def _pause(self, plan: Plan, *, is_backlog: bool) -> float:
+    async def _pause(self, plan: Plan, *, is_partial: bool) -> float:
         """After a look that led to nothing: seconds to wait for the next, or until a wake-up."""
         await asyncio.sleep(min(_PAUSE_S, self.limits.poll_s))
         if plan.crowded:
@@ -261,53 +236,14 @@ class Dispatcher:
         waits_s = [self.limits.poll_s]
         if plan.held_for_us is not None:
             waits_s.append(max(plan.held_for_us / 1_000_000, _PAUSE_S))
-        if is_backlog:
+        if is_partial:
             waits_s.append(_BACKLOG_POLL_S)
         return min(waits_s)
-
-    def _lease(self, delivery: Delivery, now_us: int, changes: list[Change]) -> Change:
-        fact = Leased(
-            at_us=now_us,
-            holder=self._journal.holder,
-            until_us=now_us + round(self.limits.lease_s * 1_000_000),
-            unanswered_max=self.limits.unanswered_max,
-        )
-        # The lease before this one was an attempt written ahead; now it is known that nobody will
-        # say what came of it.
-        attempt = self._unanswered(delivery) if delivery.state is State.LEASED else None
-        change = self._journal.decide(delivery, fact, attempt=attempt)
-        changes.append(change)
-        return change
-
-    def _unanswered(self, delivery: Delivery) -> Attempt:
-        assert delivery.ready_at_us is not None
-        at_us = delivery.ready_at_us  # when the lease ended: the latest that it can have been
-        return Attempt(
-            id=new_id("atmpt_", at_us, self._chance.entropy(ENTROPY_BYTES)),
-            message_id=delivery.message_id,
-            endpoint_id=delivery.endpoint_id,
-            app_id=delivery.app_id,
-            number=delivery.leases,
-            trigger=_trigger(delivery),
-            at_us=at_us,
-            url="",
-            reason=Reason.NO_OUTCOME,
-            detail=f"{delivery.holder} leased it and recorded no outcome; it may have been sent",
-        )
-
-    def _count_claim(self, changes: Sequence[Change]) -> None:
-        if not changes:
-            return
-        self._meters.batch("claim", len(changes))
-        for change in changes:
-            if not change.after.is_unfinished:
-                self._meters.settled(change.after.state, change.after.reason)
-            if change.attempt is not None:
-                self._meters.attempted(change.attempt.reason, 0, False)
 
     # ── attempting ──
 
     def _start(self, work: Work) -> None:
+        self._suspects.started(work.delivery)
         task = asyncio.create_task(self._attend(work))
         self._sending.add(task)
         task.add_done_callback(self._finished)
@@ -326,6 +262,7 @@ class Dispatcher:
         try:
             await self._attempt_or_not(work)
         finally:
+            self._suspects.ended(work.delivery)
             self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
 
     async def _attempt_or_not(self, work: Work) -> None:
@@ -354,6 +291,10 @@ class Dispatcher:
             return Parked(at_us=now_us, reason=reason)
         if work.message.payload is None:
             return Lost(at_us=now_us, reason=DeadReason.PAYLOAD_GONE)
+        due_at_us = work.message.deliver_at_us
+        if due_at_us is not None and due_at_us > now_us and not work.delivery.manual:
+            # It was parked and resumed meanwhile. A person who asks for an attempt gets it.
+            return Released(at_us=now_us, until_us=due_at_us)
         assert work.delivery.ready_at_us is not None
         needed_us = (self.limits.request_total_s + _LEASE_MARGIN_S) * 1_000_000
         if work.delivery.ready_at_us - now_us < min(needed_us, self.limits.lease_s * 500_000):
@@ -384,11 +325,14 @@ class Dispatcher:
         if outcome.reason is not Reason.SIGN_FAILED:  # our own failure says nothing about it
             self._health.observe(endpoint, ended_us, succeeded=succeeded)
         if succeeded and work.delivery.leases == 1:
-            self._meters.received(ended_us - work.message.accepted_at_us)
+            due_at_us = work.message.deliver_at_us or work.message.accepted_at_us
+            self._meters.received(ended_us - due_at_us)
 
     def _watch(self, endpoint: Endpoint, reason: Reason, chance: float) -> None:
         """Tell the endpoint's breaker, and people when it opens or closes."""
         breakers = self._planner.breakers
+        if reason is Reason.OK and not breakers.known:
+            return
         change = breakers.observe(endpoint.id, reason, self._clock.mono_us(), chance)
         if change is None:
             return
@@ -415,7 +359,7 @@ class Dispatcher:
             endpoint_id=work.delivery.endpoint_id,
             app_id=work.delivery.app_id,
             number=work.delivery.leases,
-            trigger=_trigger(work.delivery),
+            trigger=trigger_of(work.delivery),
             at_us=began_us,
             url=endpoint.url,
             reason=outcome.reason,
@@ -469,7 +413,3 @@ class Dispatcher:
         finally:
             self._room_is_awaited = False
             event.clear()
-
-
-def _trigger(delivery: Delivery) -> Trigger:
-    return Trigger.MANUAL if delivery.manual else Trigger.SCHEDULED

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final
 
 import msgspec
 
-from homing.core.limits import BURST_US, Lane, Quota, interval_us, limits_of
+from homing.core.limits import BURST_US, Lane, Quota, interval_us, is_limited, limits_of
 from homing.core.resources import Application, Endpoint
 from homing.dispatch.breaker import BreakerRules, Breakers
 
@@ -82,8 +81,8 @@ class Planner:
         self.shares = shares or Shares()
         self.breakers = Breakers(breakers or BreakerRules())
         self.taken = 0
-        self._of_endpoint: defaultdict[str, int] = defaultdict(int)
-        self._of_app: defaultdict[str, int] = defaultdict(int)
+        self._of_endpoint: dict[str, int] = {}
+        self._of_app: dict[str, int] = {}
         #: endpoints that met a limit, until when they are passed over
         self._held_until_us: dict[str, int] = {}
         #: those of them that wait for attempts to end, not for time, with their applications
@@ -105,14 +104,14 @@ class Planner:
         Args:
             free: places that nobody holds, less what is kept back.
         """
-        if free <= 0 or endpoint.disabled or limits_of(application, endpoint):
+        if free <= 0 or endpoint.disabled or is_limited(application, endpoint):
             return False
         if self._of_endpoint.get(endpoint.id, 0) >= self.shares.endpoint * free:
             return False
         app_share = self.shares.application * application.weight
         if self._of_app.get(application.id, 0) >= app_share * free:
             return False
-        if self.breakers and self.breakers.allows(endpoint.id, now_us) == 0:
+        if self.breakers.known and self.breakers.allows(endpoint.id, now_us) == 0:
             return False
         self._enter(application.id, endpoint.id, 1)
         return True
@@ -120,18 +119,24 @@ class Planner:
     def leave(self, app_id: str, endpoint_id: str, count: int = 1) -> None:
         """Give places back."""
         self.taken -= count
-        for held, name in ((self._of_endpoint, endpoint_id), (self._of_app, app_id)):
-            held[name] -= count
-            if not held[name]:
-                del held[name]
-        if self.breakers and endpoint_id not in self._of_endpoint:
-            self.breakers.give_up(endpoint_id)
+        left = self._of_endpoint[endpoint_id] - count
+        if left:
+            self._of_endpoint[endpoint_id] = left
+        else:
+            del self._of_endpoint[endpoint_id]
+            if self.breakers.known:
+                self.breakers.give_up(endpoint_id)
+        left = self._of_app[app_id] - count
+        if left:
+            self._of_app[app_id] = left
+        else:
+            del self._of_app[app_id]
 
     def _enter(self, app_id: str, endpoint_id: str, count: int) -> None:
         self.taken += count
-        self._of_endpoint[endpoint_id] += count
-        self._of_app[app_id] += count
-        if self.breakers:
+        self._of_endpoint[endpoint_id] = self._of_endpoint.get(endpoint_id, 0) + count
+        self._of_app[app_id] = self._of_app.get(app_id, 0) + count
+        if self.breakers.known:
             self.breakers.begin(endpoint_id)
 
     # ── a claim ──

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -23,6 +23,7 @@ async def edit(
     change: Callable[[R], Mapping[str, object]],
     *,
     touch: str | None = None,
+    also: Callable[[R, R], Awaitable[Sequence[Resource]]] | None = None,
     once: Once[R] | None = None,
 ) -> R:
     """Replace fields of a resource.
@@ -31,6 +32,7 @@ async def edit(
         read: gets the present one.
         change: the fields to replace, from the present one; may be called several times.
         touch: an application whose version is raised too.
+        also: what is to be created in the same transaction, from the resource before and after.
         once: makes the request repeatable.
 
     Returns:
@@ -48,11 +50,13 @@ async def edit(
         after = msgspec.structs.replace(
             before, **fields, version=before.version + 1, updated_at_us=service.clock.now_us()
         )
+        more = () if also is None else await also(before, after)
         try:
             if once is None:
-                await service.store.put(after, touch=touch)
+                await service.store.put(after, touch=touch, also=more)
             else:
-                await service.store.put(after, touch=touch, key=once.key, reply=once.reply(after))
+                reply = once.reply(after)
+                await service.store.put(after, touch=touch, key=once.key, reply=reply, also=more)
         except Stale:
             continue
         return after

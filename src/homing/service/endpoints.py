@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from homing.service.editing import edit, refuse_id_as_uid
 from homing.service.event_types import refuse_unknown
 from homing.service.headers import SENSITIVE, check_headers, check_names
 from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.operational import news_of_change
 from homing.service.tokens import Caller
 
 PREFIX = "ep_"
@@ -119,12 +121,13 @@ async def create_endpoint(
         headers=_sealed(service, endpoint_id, given),
         **_disabling(fields, None, at_us, caller),
     )
-    if once is None:
-        await service.store.put(endpoint, touch=application.id)
-    else:
-        await service.store.put(
-            endpoint, touch=application.id, key=once.key, reply=once.reply(endpoint)
-        )
+    await service.store.put(
+        endpoint,
+        touch=application.id,
+        key=None if once is None else once.key,
+        reply=None if once is None else once.reply(endpoint),
+        also=await news_of_change(service, None, endpoint),
+    )
     return endpoint
 
 
@@ -162,11 +165,8 @@ async def patch_endpoint(
     if fields.get("disabled") is False and present.disabled:
         # Failures from before it was disabled must not disable it again at its first new one.
         await service.store.delete(blank_health(application.id, present.id, at_us))
-    endpoint = await edit(
-        service,
-        lambda: _read(service, application.id, name),
-        lambda present: _disabling(fields, present, at_us, caller),
-        touch=application.id,
+    endpoint = await _edit(
+        service, application, name, lambda present: _disabling(fields, present, at_us, caller)
     )
     service.wake()
     return endpoint
@@ -179,7 +179,8 @@ async def delete_endpoint(service: Service, caller: Caller, app: str, name: str)
         NotFound: no such application or endpoint.
     """
     application, endpoint = await find_endpoint(service, caller, app, name)
-    await service.store.delete(endpoint, touch=application.id)
+    news = await news_of_change(service, endpoint, None)
+    await service.store.delete(endpoint, touch=application.id, also=news)
     service.wake()
 
 
@@ -242,13 +243,7 @@ async def rotate_secret(
         return {"secrets": (sealed, *live)}
 
     shown = signature.public_key(new)
-    await edit(
-        service,
-        lambda: _read(service, application.id, name),
-        change,
-        touch=application.id,
-        once=once(shown),
-    )
+    await _edit(service, application, name, change, once=once(shown))
     return shown
 
 
@@ -305,7 +300,25 @@ async def change_headers(
         check_names(after, where=("body", "headers"))
         return {"headers": after}
 
-    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
+    await _edit(service, application, name, change)
+
+
+async def _edit(
+    service: Service,
+    application: Application,
+    name: str,
+    change: Callable[[Endpoint], Mapping[str, object]],
+    once: Once[Endpoint] | None = None,
+) -> Endpoint:
+    """Replace fields of an endpoint, and tell of it."""
+    return await edit(
+        service,
+        lambda: _read(service, application.id, name),
+        change,
+        touch=application.id,
+        also=partial(news_of_change, service),
+        once=once,
+    )
 
 
 async def _read(service: Service, app_id: str, name: str) -> Endpoint:

@@ -7,20 +7,26 @@ would still have needed it: such a delivery is dead in the same commit, with the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from homing.core.ports import Aftermath
+from homing.core.lifecycle import UNFINISHED, Delivery, State
+from homing.core.ports import Aftermath, DeliveryFilter, Page
 from homing.core.records import Message
 from homing.core.tasks import Action, Selection, Task
 from homing.service.applications import find_application
 from homing.service.context import Once, Service
-from homing.service.task_chunks import losses, unfinished_of
+from homing.service.task_chunks import losses
 from homing.service.tasks import beginning_us, present_us, start_task
 from homing.service.tokens import Caller
 
 #: messages that are looked at and forgotten in one commit
 _CHUNK: Final = 100
+_PAGE: Final = 1_000
+#: an attempt under way is waited for this long before its message is forgotten for good, seconds
+_UNDER_WAY_S: Final = 2.0
+_POLL_S: Final = 0.05
 
 
 class Expunged(NamedTuple):
@@ -33,9 +39,11 @@ class Expunged(NamedTuple):
 async def expunge_messages(
     service: Service, caller: Caller, app: str, names: Sequence[str]
 ) -> Expunged:
-    """Forget the payloads of these messages (by id or event id).
+    """Forget the payloads of these messages (by id or event id) and the responses to them, which
+    may repeat them.
 
     An attempt that is under way finishes with what it has; if it fails, its delivery is dead too.
+    It is waited for, for two seconds, so that the response to it is forgotten as well.
 
     Raises:
         NotFound: no such application.
@@ -56,9 +64,40 @@ async def expunge_messages(
 
 async def _forget(service: Service, messages: Sequence[Message], caller: Caller) -> int:
     """Forget these payloads, ordered by id; how many deliveries are dead because of it."""
-    changes = losses(service, await unfinished_of(service, messages), caller.subject)
+    unfinished = [d for m in messages for d in await _deliveries(service, m, tuple(UNFINISHED))]
+    changes = losses(service, unfinished, caller.subject)
     after = Aftermath(expunged=tuple(message.id for message in messages))
-    return sum(await service.store.settle_with(changes, lambda written: after))
+    lost = sum(await service.store.settle_with(changes, lambda written: after))
+    if await _until_nobody_sends(service, messages):
+        for message in messages:
+            await service.store.expunge_message(message.id)
+    return lost
+
+
+async def _until_nobody_sends(service: Service, messages: Sequence[Message]) -> bool:
+    """Wait for what is leased, briefly; whether anything was."""
+    left = list(messages)
+    for waited in range(round(_UNDER_WAY_S / _POLL_S)):
+        left = [one for one in left if await _deliveries(service, one, (State.LEASED,))]
+        if not left:
+            return bool(waited)
+        await asyncio.sleep(_POLL_S)
+    return True
+
+
+async def _deliveries(
+    service: Service, message: Message, states: tuple[State, ...]
+) -> list[Delivery]:
+    """All of one message that are in one of these states: the messages may lie far apart."""
+    which = DeliveryFilter(app_id=message.app_id, message_id=message.id, states=states)
+    found: list[Delivery] = []
+    page = Page(limit=_PAGE)
+    while True:
+        more = await service.store.deliveries(which, page)
+        found += more
+        if len(more) < page.limit:
+            return found
+        page = Page(limit=_PAGE, after=more[-1].endpoint_id)
 
 
 async def expunge_all(

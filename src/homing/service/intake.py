@@ -12,7 +12,7 @@ import msgspec
 from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import Delivery
 from homing.core.ports import Chance, Hands, Meters, NoMeters, Page, Store, Work
 from homing.core.records import (
     Acceptance,
@@ -54,6 +54,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    deliver_at_us: int | None = None  #: not to be sent before; None: at once
 
 
 class _Fanout:
@@ -408,6 +409,7 @@ class Intake:
             event_id=draft.event_id,
             channels=draft.channels,
             tags=draft.tags,
+            deliver_at_us=draft.deliver_at_us,
         )
         deliveries: list[Delivery] = []
         for endpoint in endpoints:
@@ -417,9 +419,10 @@ class Intake:
                 app_id=app_id,
                 at_us=at_us,
                 parked=parking_reason(endpoint),
+                due_at_us=draft.deliver_at_us,
             )
             if (
-                delivery.state is State.WAITING
+                delivery.ready_at_us == at_us
                 and self._hands is not None
                 and self._hands.reserve(fanout.application, endpoint)
             ):
@@ -452,6 +455,7 @@ class Intake:
                 *sorted(draft.channels),
                 "tags",
                 *sorted(draft.tags),
+                str(draft.deliver_at_us),
             ),
             expires_at_us=at_us + self._event_id_us,
         )

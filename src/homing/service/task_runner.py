@@ -19,6 +19,7 @@ from homing.core.ports import Aftermath, Page
 from homing.core.tasks import Task
 from homing.service.context import Service
 from homing.service.task_chunks import CHUNK_MAX, CHUNKERS
+from homing.service.task_news import listens, news_of_end
 from homing.service.task_rules import LEASE_US, advanced, failed, put_off, released, taken
 
 _log = logging.getLogger("homing.tasks")
@@ -131,11 +132,12 @@ class TaskRunner:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._awake.wait()
-        finally:
+        except asyncio.CancelledError:
             works = [work for _, work in self._at_work.values()]
             for work in works:
                 work.cancel()
             await asyncio.gather(*works, return_exceptions=True)
+            raise
 
     async def _take_some(self) -> None:
         room = AT_ONCE_MAX - len(self._at_work)
@@ -211,13 +213,17 @@ class TaskRunner:
         draft = await CHUNKERS[task.action](self._service, task, self._pace.chunk)
         at_us = self._clock.now_us()
 
+        wanted = await listens(self._store, task.scope)
+
         def after(written: list[bool]) -> Task:
             return advanced(task, draft.after(written), at_us)
 
-        written = await self._store.settle_with(
-            draft.changes,
-            lambda written: Aftermath(resource=after(written), expunged=draft.expunged),
-        )
+        def follow(written: list[bool]) -> Aftermath:
+            then = after(written)
+            news = news_of_end(then) if wanted else ()
+            return Aftermath(resource=then, expunged=draft.expunged, also=news)
+
+        written = await self._store.settle_with(draft.changes, follow)
         if any(written):
             self._service.wake()
         return after(written), sum(written)
@@ -236,8 +242,11 @@ class TaskRunner:
 
     async def _put(self, task: Task) -> bool:
         """Write a task; whether nobody else had written it meanwhile."""
+        news = news_of_end(task)
+        if news and not await listens(self._store, task.scope):
+            news = ()
         try:
-            await self._store.put(task)
+            await self._store.put(task, also=news)
         except Stale:
             return False
         return True

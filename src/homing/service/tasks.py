@@ -11,6 +11,7 @@ from homing.core.resources import Application
 from homing.core.tasks import Action, Selection, Task, TaskStatus
 from homing.service.context import Once, Service
 from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.task_news import listens, news_of_end
 from homing.service.task_rules import failed
 from homing.service.tokens import Caller
 
@@ -113,8 +114,9 @@ async def cancel_task(service: Service, caller: Caller, task_id: str) -> Task:
         if not task.is_running:
             raise Conflict(f"task {task_id} is not running but {task.status}")
         after = failed(task, f"cancelled by {caller.subject}", service.clock.now_us())
+        news = news_of_end(after) if await listens(service.store, after.scope) else ()
         try:
-            await service.store.put(after)
+            await service.store.put(after, also=news)
         except Stale:  # it got a chunk further
             continue
         return after

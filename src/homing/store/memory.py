@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
@@ -47,8 +48,10 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, Resource
+from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task, TaskStatus
 from homing.store.paging import LAST, cut
+from homing.store.purging import sorted_out
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
@@ -67,7 +70,7 @@ class MemoryStore:
         self.hot: dict[DeliveryId, Delivery] = {}
         self.history: dict[DeliveryId, Delivery] = {}
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
-        self.lines: list[LogEntry] = []
+        self.lines: list[LogEntry | None] = []  #: None: one that was purged
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
         self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
@@ -107,7 +110,7 @@ class MemoryStore:
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
     async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
-        oldest = sorted((d.ready_at_us or 0, d.id) for d in self._due(at_us))[:limit]
+        oldest = nsmallest(limit, self._due(at_us))
         lanes: dict[str, Lane] = {}
         for ready_at_us, which in oldest:
             seen = lanes.get(which.endpoint_id)
@@ -142,16 +145,20 @@ class MemoryStore:
         self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
         permits = self._permits(quotas, at_us)
+        hot, due = self.hot, self._due(at_us)
         chosen: list[DeliveryId] = []
         for quota in quotas:
-            lane = sorted(
-                (delivery.state is State.WAITING, delivery.ready_at_us, delivery.id)
-                for delivery in self._due(at_us)
-                if (delivery.app_id, delivery.endpoint_id) == (quota.app_id, quota.endpoint_id)
-            )[: permits.left(quota)]
+            lane = nsmallest(
+                permits.left(quota),
+                [
+                    (hot[which].state is State.WAITING, ready_at_us, which)
+                    for ready_at_us, which in due
+                    if which.endpoint_id == quota.endpoint_id
+                ],
+            )
             permits.take(quota, len(lane))
             chosen += [which for *_, which in lane]
-        changes = [decide(self.hot[which]) for which in chosen]
+        changes = [decide(hot[which]) for which in chosen]
         written = await self.settle(changes)
         self.allowances.update(permits.tats_us())
         return [
@@ -172,10 +179,10 @@ class MemoryStore:
         tats_us = {name: self.allowances.get(name, 0) for name in names}
         return Permits(tats_us, leased, at_us=at_us)
 
-    def _due(self, at_us: int) -> list[Delivery]:
+    def _due(self, at_us: int) -> list[tuple[int, DeliveryId]]:
         return [
-            delivery
-            for delivery in self.hot.values()
+            (delivery.ready_at_us, which)
+            for which, delivery in self.hot.items()
             if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
         ]
 
@@ -192,17 +199,17 @@ class MemoryStore:
         """
         written = self._take(change)
         if written:
-            target = self.hot if change.after.is_unfinished else self.history
-            target[change.id] = change.after
-            now.add(change.id)
+            which = change.id
+            (self.hot if change.after.is_unfinished else self.history)[which] = change.after
+            now.add(which)
         else:
             before = self._settled_before(change, now)
             if before is not None:
                 return before
         if change.attempt is not None:
-            attempt = _replace(change.attempt, late=change.attempt.late or not written)
+            attempt = change.attempt if written else _replace(change.attempt, late=True)
             self.attempted[attempt.message_id, attempt.id] = attempt
-        self.lines.append(_replace(change.entry, rows_written=int(written)))
+        self.lines.append(change.entry if written else _replace(change.entry, rows_written=0))
         return written
 
     def _settled_before(self, change: Change, now: set[DeliveryId]) -> bool | None:
@@ -215,13 +222,15 @@ class MemoryStore:
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""
+        which = change.id
         if change.before is None:
-            return change.id not in self.hot and change.id not in self.history
+            is_known = which in self.hot or which in self.history
+            return change.after.message_id in self.accepted and not is_known
         source = self.hot if change.before.is_unfinished else self.history
-        row = source.get(change.id)
+        row = source.get(which)
         if row is None or row.version != change.before.version:
             return False
-        del source[change.id]
+        del source[which]
         return True
 
     async def settle_with(
@@ -252,6 +261,7 @@ class MemoryStore:
             raise Conflict("this request was made before")
         if after.resource is not None:
             await self.put(after.resource)
+        self._add(after.also)
         for message_id in after.expunged:
             await self.expunge_message(message_id)
         if after.key is not None and after.reply is not None:
@@ -268,7 +278,7 @@ class MemoryStore:
 
     async def backlog(self, at_us: int) -> Backlog:
         states = Counter(delivery.state for delivery in self.hot.values())
-        due = [delivery.ready_at_us or 0 for delivery in self._due(at_us)]
+        due = [ready_at_us for ready_at_us, _ in self._due(at_us)]
         return Backlog(
             waiting=states[State.WAITING],
             leased=states[State.LEASED],
@@ -320,6 +330,7 @@ class MemoryStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         at_us = resource.updated_at_us
         if key is not None and self._known(key, at_us) is not None:
@@ -331,8 +342,13 @@ class MemoryStore:
             raise Stale(f"application {touch} is gone")
         self.commits += 1
         self.resources[place] = resource
+        self._add(also)
         if key is not None and reply is not None:
             self._keep(key, reply, at_us)
+
+    def _add(self, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            self.resources.setdefault((one.kind, one.scope, one.id), one)
 
     @staticmethod
     def _check_version(stored: Resource | None, resource: Resource) -> None:
@@ -353,7 +369,9 @@ class MemoryStore:
             return True
         return False
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         if self.resources.pop((resource.kind, resource.scope, resource.id), None) is None:
             return
         self.commits += 1
@@ -362,6 +380,7 @@ class MemoryStore:
                 del self.resources[endpoint.kind, endpoint.scope, endpoint.id]
         if touch is not None:
             self._touch(touch)
+        self._add(also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         known = self._known(key, at_us)
@@ -474,6 +493,9 @@ class MemoryStore:
         if message is not None:
             self.commits += 1
             self.accepted[message_id] = _replace(message, payload=None)
+            for of_message, attempt_id in list(self.attempted):
+                if of_message == message_id:
+                    await self.expunge_attempt(of_message, attempt_id)
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         attempt = self.attempted.get((message_id, attempt_id))
@@ -488,11 +510,20 @@ class MemoryStore:
     ) -> list[LoggedEntry]:
         found = []
         for line, entry in enumerate(self.lines[cursor.line :], start=cursor.line + 1):
-            if app_id in (None, entry.app_id):
+            if entry is not None and app_id in (None, entry.app_id):
                 found.append(LoggedEntry(entry, LogCursor(line=line)))
                 if len(found) == limit:
                     break
         return found
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (
+            LoggedEntry(one, LogCursor(line=n))
+            for n, one in lines
+            if one is not None and _is_notable(one)
+        )
+        return list(islice(found, limit))
 
     async def first_accepted_at_us(self) -> int | None:
         return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None
@@ -503,8 +534,8 @@ class MemoryStore:
         """Deliveries with a line that says they exist, with their application."""
         return {
             DeliveryId(entry.message_id, entry.endpoint_id): entry.app_id
-            for entry in self.lines
-            if entry.op in _BORN and entry.rows_written and low <= entry.message_id < high
+            for entry in self._log()
+            if _is_born(entry) and low <= entry.message_id < high
         }
 
     def _placed(self, low: str, high: str) -> Iterator[Delivery]:
@@ -516,9 +547,14 @@ class MemoryStore:
         low, high = span.half_open_bounds("msg_")
         books: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
 
+        windows: dict[str, int] = {}  # by message: reading the time out of an id takes a while
+
         def column(message_id: str, endpoint_id: str, app_id: str) -> Counter[str]:
-            made_us = made_at_us(message_id)
-            return books[made_us - made_us % (window_s * 1_000_000), endpoint_id, app_id]
+            window_us = windows.get(message_id)
+            if window_us is None:
+                made_us = made_at_us(message_id)
+                window_us = windows[message_id] = made_us - made_us % (window_s * 1_000_000)
+            return books[window_us, endpoint_id, app_id]
 
         for which, app_id in self._born(low, high).items():
             column(*which, app_id)["accepted"] += 1
@@ -548,14 +584,104 @@ class MemoryStore:
         return [Misfit(delivery=which, kind=kind) for which, kind in sorted(found)[:limit]]
 
     def _uncounted(self, low: str, high: str) -> Iterator[str]:
-        lines = Counter(entry.message_id for entry in self.lines if entry.op == "accepted")
+        lines = Counter(entry.message_id for entry in self._log() if entry.op == "accepted")
         for message in self.accepted.values():
             if low <= message.id < high and message.fanout != lines[message.id]:
                 yield message.id
 
+    # --- forgetting -------------------------------------------------------------------------
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        kept = {message.app_id for message in self.accepted.values()}
+        return sorted(app_id for app_id in kept if app_id > after)[:limit]
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        ids = sorted(
+            message.id
+            for message in self.accepted.values()
+            if message.app_id == app_id and after < message.id < until
+        )
+        return [self._standing(self.accepted[name]) for name in ids[:limit]]
+
+    def _standing(self, message: Message) -> Standing:
+        done = [d for which, d in self.history.items() if which.message_id == message.id]
+        died = [d.finished_at_us or 0 for d in done if d.state is State.DEAD]
+        return Standing(
+            message_id=message.id,
+            app_id=message.app_id,
+            accepted_at_us=message.accepted_at_us,
+            has_payload=message.payload is not None,
+            has_attempts=any(of_message == message.id for of_message, _ in self.attempted),
+            is_unfinished=any(which.message_id == message.id for which in self.hot),
+            finished=len(done),
+            finished_at_us=max((d.finished_at_us or 0 for d in done), default=None),
+            dead_at_us=max(died, default=None),
+        )
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        found = [self.accepted[name] for name in message_ids if name in self.accepted]
+        going = sorted_out(map(self._standing, found), decide)
+        whole = set(going[Part.MESSAGE])
+        done = [d for which, d in self.history.items() if which.message_id in whole]
+        without = whole.union(going[Part.ATTEMPTS])
+        attempts = [which for which in self.attempted if which[0] in without]
+        lines = [
+            place
+            for place, entry in enumerate(self.lines)
+            if entry is not None and entry.message_id in whole and _is_born(entry)
+        ]
+        for name in going[Part.PAYLOAD]:
+            self.accepted[name] = _replace(self.accepted[name], payload=None)
+        for name in whole:
+            del self.accepted[name]
+        for delivery in done:
+            del self.history[delivery.id]
+        for attempt in attempts:
+            del self.attempted[attempt]
+        for place in lines:
+            self.lines[place] = None
+        self.commits += 1
+        return Purged(
+            payloads=len(going[Part.PAYLOAD]),
+            attempts=len(attempts),
+            messages=len(whole),
+            deliveries=len(done),
+            dead_letters=sum(delivery.state is State.DEAD for delivery in done),
+            lines=len(lines),
+        )
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        read = await self.log(cursor, limit=limit)
+        looked = [line for line in read if line.entry.at_us < until_us]
+        evidence = {entry.message_id for entry in self._log() if _is_born(entry)}
+        evidence.update(self.accepted, (which.message_id for which in self.hot))
+        gone = [line for line in looked if line.entry.message_id not in evidence]
+        for line in gone:
+            self.lines[line.cursor.line - 1] = None
+        self.commits += bool(gone)
+        return (looked[-1].cursor if looked else None), Purged(lines=len(gone))
+
+    def _log(self) -> Iterator[LogEntry]:
+        return (entry for entry in self.lines if entry is not None)
+
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         return _page(self._of(kind, scope), lambda resource: resource.id, ("", LAST), page)
+
+
+def _is_born(entry: LogEntry) -> bool:
+    """Whether the line says that a delivery was made."""
+    return entry.op in _BORN and bool(entry.rows_written)
+
+
+def _is_notable(entry: LogEntry) -> bool:
+    return entry.rows_written == 1 and (
+        entry.to_state is State.DEAD or (entry.attempt_no or 0) >= 2
+    )
 
 
 def _fits(

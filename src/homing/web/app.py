@@ -29,6 +29,7 @@ from homing.web.operations import (
     event_types,
     expunging,
     messages,
+    operational_webhooks,
     replays,
     statistics,
     tasks,
@@ -99,6 +100,7 @@ def route_table(
         *tasks.OPERATIONS,
         *statistics.OPERATIONS,
         *books.OPERATIONS,
+        *operational_webhooks.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )

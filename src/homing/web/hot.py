@@ -14,13 +14,12 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from homing.core.errors import NotFound
+from homing.core.errors import Invalid, NotFound
 from homing.core.records import Message, RequestKey
-from homing.service.applications import ApplicationDraft
 from homing.service.context import Service
 from homing.service.intake import Draft
 from homing.service.listing import is_plain_name
-from homing.service.messages import ensure_application
+from homing.service.messages import check_schedule, ensure_application
 from homing.service.tokens import Caller
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.messages import (
@@ -139,22 +138,47 @@ def _submit(
 ) -> asyncio.Future[tuple[Message, bool]]:
     draft = new.draft()
     keys = () if key is None else (key,)
-    if new.application is not None:
-        made = _with_application(service, caller, app, new.application.draft(), draft, keys)
-        return asyncio.ensure_future(made)
+    if new.application is not None or draft.deliver_at_us is not None:
+        return asyncio.ensure_future(_submit_more(service, caller, app, new, draft, keys))
     return service.intake.submit(caller.org_id, app, draft, keys=keys)
 
 
-async def _with_application(
+async def _submit_more(
     service: Service,
     caller: Caller,
     app: str,
-    application: ApplicationDraft,
+    new: MessageIn,
     draft: Draft,
     keys: tuple[RequestKey, ...],
 ) -> tuple[Message, bool]:
-    await ensure_application(service, caller, app, application)
+    """What has to be looked up first for some messages."""
+    if draft.deliver_at_us is not None:
+        known = await _scheduled_before(service, draft, keys)
+        if known is not None:
+            return known, False
+    if new.application is not None:
+        await ensure_application(service, caller, app, new.application.draft())
     return await service.intake.create_message(caller.org_id, app, draft, keys=keys)
+
+
+async def _scheduled_before(
+    service: Service, draft: Draft, keys: tuple[RequestKey, ...]
+) -> Message | None:
+    """The message of an earlier request with this key, whose repeat may come after its time.
+
+    Raises:
+        Invalid: there is none, and the draft's time is out of bounds.
+    """
+    at_us = service.clock.now_us()
+    try:
+        check_schedule(draft, at_us=at_us)
+    except Invalid:
+        for key in keys:
+            known = await service.store.recall(key, at_us=at_us)
+            if isinstance(known, Message):
+                return known
+        raise
+    return None
 
 
 @operation(

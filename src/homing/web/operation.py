@@ -57,6 +57,7 @@ class Call(Generic[Q, B]):
     query: Q
     body: B
     base_url: str  #: as the caller sees it, without a slash at the end
+    token: str = ""  #: what the caller is known by
     key: RequestKey | None = None  #: of the idempotency header
     key_is_kept: bool = False  #: the reply is stored already, with what it replies to
     cover: Callable[[bytes], bytes] = bytes  #: put on the body of a reply that is stored
@@ -110,7 +111,14 @@ class Operation:
     keeps_reply: bool = True
     #: its answer has a secret: not for a token that may only read, and kept for a repeat sealed
     tells_secret: bool = False
+    #: it changes nothing (or the caller's own token), so who may only read may ask for it too
+    for_readers: bool = False
     content_types: tuple[str, ...] = ("application/json",)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is not for tokens that may only read."""
+        return self.method != "GET" and not self.for_readers
 
 
 def operation(

@@ -45,12 +45,21 @@ def authenticate(service: Service, authorization: str | None) -> Caller:
     Raises:
         Unauthenticated: none, or not a valid one.
     """
+    return service.tokens.verify(bearer(authorization), at_us=service.clock.now_us())
+
+
+def bearer(authorization: str | None) -> str:
+    """The token that the Authorization header carries.
+
+    Raises:
+        Unauthenticated: none.
+    """
     if authorization is None:
         raise Unauthenticated("expected a header `Authorization: Bearer <token>`")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("expected a header `Authorization: Bearer <token>`")
-    return service.tokens.verify(token.strip(), at_us=service.clock.now_us())
+    return token.strip()
 
 
 async def read_body(receive: Receive, bytes_max: int, declared: str | None) -> bytes:

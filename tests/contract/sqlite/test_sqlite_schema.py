@@ -183,8 +183,61 @@ def test_many_rows_are_taken_by_their_key(database: sqlite3.Connection) -> None:
         assert f"SEARCH {table} USING PRIMARY KEY" in "\n".join(step[3] for step in steps)
 
 
+@pytest.mark.parametrize(
+    ("name", "searches"),
+    [
+        ("applications_kept", ["messages USING COVERING INDEX messages_app"]),
+        (
+            "standings",
+            [
+                "messages USING INDEX messages_app (app_id=? AND id>? AND id<?)",
+                "attempts USING COVERING INDEX sqlite_autoindex_attempts_1 (message_id=?)",
+                "deliveries USING PRIMARY KEY (message_id=?)",
+                "history USING PRIMARY KEY (message_id=?)",
+            ],
+        ),
+        ("standings_of", ["messages USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        ("purge_payloads", ["messages USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        ("purge_messages", ["messages USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        ("purge_attempts", ["attempts USING INDEX sqlite_autoindex_attempts_1 (message_id=?)"]),
+        ("purge_history", ["history USING PRIMARY KEY (message_id=?)"]),
+        ("count_dead", ["history USING PRIMARY KEY (message_id=?)"]),
+        (
+            "purge_born_lines",
+            ["delivery_log USING INDEX delivery_log_born (message_id=?)"],
+        ),
+        ("looked_at_lines", ["delivery_log USING INTEGER PRIMARY KEY (rowid>?)"]),
+        (
+            "purge_lines",
+            [
+                "delivery_log USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+                "messages USING COVERING INDEX sqlite_autoindex_messages_1 (id=?)",
+                "deliveries USING PRIMARY KEY (message_id=?)",
+                "born USING COVERING INDEX delivery_log_born (message_id=?)",
+            ],
+        ),
+    ],
+)
+def test_a_purge_walks_indexes_and_never_a_table(
+    database: sqlite3.Connection, name: str, searches: list[str]
+) -> None:
+    names = "app_id after until limit ids line last until_us"
+    how = plan(database, name, **dict.fromkeys(names.split(), "1"))
+    for search in searches:
+        assert f"SEARCH {search}" in how, how
+    scans = [step for step in how.splitlines() if step.startswith("SCAN")]
+    cheap = ("json_each", "kept", "(subquery", "CONSTANT")
+    assert not [step for step in scans if not any(name in step for name in cheap)], how
+
+
 async def test_processes_that_start_at_once_migrate_once(url: str) -> None:
     stores = await asyncio.gather(*(open_store(url) for _ in range(4)))
     for store in stores:
         await store.ping()
         await store.close()
+
+
+def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection) -> None:
+    how = plan(database, "notable_lines", line=1, limit=1)
+    assert "SEARCH delivery_log USING INDEX delivery_log_notable (line>?)" in how
+    assert "TEMP B-TREE" not in how

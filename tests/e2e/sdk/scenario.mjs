@@ -205,6 +205,36 @@ await refused(401, new Svix("x", { serverUrl }).application.list());
 await refused(501, new Svix(token, { serverUrl, retryScheduleInMs: [] }).integration.list("shop"));
 await svix.health.get();
 
+// Operational webhooks
+const ops = await svix.operationalWebhook.endpoint.create({ url: `${url}/ops`, uid: "ops" });
+assert.deepEqual(
+  (await svix.operationalWebhook.endpoint.list()).data.map((one) => one.id),
+  [ops.id],
+);
+const opsSecret = (await svix.operationalWebhook.endpoint.getSecret("ops")).key;
+await svix.endpoint.patch("shop", "flaky", { disabled: true });
+const toldOf = (name) => receivedAt("/ops")
+  .map((one) => {
+    new Webhook(opsSecret).verify(one.body, one.headers);
+    return JSON.parse(one.body.toString());
+  })
+  .filter((one) => one.type === name);
+await until(() => toldOf("endpoint.disabled").length === 1);
+assert.equal(toldOf("endpoint.disabled")[0].data.endpointUid, "flaky");
+await svix.operationalWebhook.endpoint.delete("ops");
+
+// Later, precheck, and tokens that are ended
+const deliverAt = new Date(Date.now() + 3_600_000);
+const scheduled = await svix.message.create("shop", {
+  eventType: "order.paid", payload: {}, deliverAt,
+});
+assert.deepEqual(scheduled.deliverAt, deliverAt);
+assert.ok((await svix.message.precheck("shop", { eventType: "order.paid" })).active);
+const ending = new Svix(granted.token, { serverUrl, retryScheduleInMs: [] });
+await ending.authentication.logout();
+await refused(401, ending.endpoint.list("shop"));
+await svix.authentication.expireAll("shop", {});
+
 receiver.closeAllConnections();
 receiver.close();
 console.log("done");

@@ -37,6 +37,10 @@ from svix.webhooks import Webhook, WebhookVerificationError
 
 EndpointUpdate = getattr(models, "EndpointUpsertIn", None) or models.EndpointUpdate
 EventTypeUpdate = getattr(models, "EventTypeUpsertIn", None) or models.EventTypeUpdate
+OperationalUpdate = (
+    getattr(models, "OperationalWebhookEndpointUpsertIn", None)
+    or models.OperationalWebhookEndpointUpdate
+)
 
 received: list[tuple[str, dict[str, str], bytes]] = []
 answers: dict[str, list[int]] = {}
@@ -104,6 +108,13 @@ def applications(svix):
     assert (renamed.name, renamed.metadata) == ("Shop 2", {})
     patched = svix.application.patch("shop", models.ApplicationPatch(name="Shop 3"))
     assert (patched.name, patched.uid) == ("Shop 3", "shop")
+    rate = (
+        "throttle_rate" if "throttle_rate" in models.ApplicationOut.model_fields else "rate_limit"
+    )
+    limited = svix.application.patch("shop", models.ApplicationPatch(**{rate: 4_000}))
+    assert getattr(limited, rate) == 4_000
+    free = svix.application.patch("shop", models.ApplicationPatch(**{rate: None}))
+    assert getattr(free, rate) is None
     spare = svix.application.create(models.ApplicationIn(name="Spare", uid="spare"))
     cleared = svix.application.patch("spare", models.ApplicationPatch(uid=None))
     assert cleared.uid is None
@@ -413,10 +424,77 @@ def access(svix, server_url):
     assert refused(403, lambda: portal.application.list())
     if hasattr(svix.authentication, "dashboard_access"):
         assert svix.authentication.dashboard_access("shop").token
-    assert refused(501, lambda: svix.authentication.logout())
     assert refused(501, lambda: svix.integration.list("shop"))
     assert refused(401, lambda: Svix("x", SvixOptions(server_url=server_url)).application.list())
     svix.health.get()
+
+
+def operational(svix, url):
+    endpoint = svix.operational_webhook.endpoint
+    given = models.OperationalWebhookEndpointIn(url=f"{url}/ops", uid="ops", metadata={"a": "b"})
+    made = endpoint.create(given)
+    assert (made.uid, made.metadata, made.disabled) == ("ops", {"a": "b"}, False)
+    assert [one.id for one in endpoint.list().data] == [made.id]
+    set_headers = getattr(endpoint, "set_headers", None) or endpoint.update_headers
+    set_headers("ops", models.OperationalWebhookEndpointHeadersIn(headers={"X-Ops": "1"}))
+    assert endpoint.get_headers("ops").headers == {"X-Ops": "1"}
+    secret = endpoint.get_secret("ops").key
+    answers["/dead"] = [500]
+    dead = svix.endpoint.create("shop", models.EndpointIn(url=f"{url}/dead", uid="dead"))
+    sent = svix.message.create("shop", models.MessageIn(event_type="order.paid", payload={"n": 9}))
+    svix.endpoint.patch("shop", "dead", models.EndpointPatch(disabled=True))
+
+    def told(name):
+        bodies = [verified(secret, body, headers) for headers, body in received_at("/ops")]
+        return [one["data"] for one in bodies if one["type"] == name]
+
+    until(lambda: told("endpoint.disabled"))
+    assert [one["endpointId"] for one in told("endpoint.created")] == [dead.id]
+    assert told("endpoint.disabled")[0]["trigger"] == "manual"
+    assert received_at("/ops")[0][0]["x-ops"] == "1"
+    svix.endpoint.patch("shop", "dead", models.EndpointPatch(disabled=False))
+    until(lambda: sent.id in [one["msgId"] for one in told("message.attempt.exhausted")])
+    assert told("message.attempt.exhausted")[0]["lastAttempt"]["responseStatusCode"] == 500
+    endpoint.rotate_secret("ops", models.OperationalWebhookEndpointSecretIn())
+    assert endpoint.get_secret("ops").key != secret
+    after = replace(endpoint)(
+        "ops", OperationalUpdate(url=f"{url}/ops", uid="ops", description="d")
+    )
+    assert (after.id, after.description, endpoint.get("ops").description) == (made.id, "d", "d")
+    endpoint.delete("ops")
+    assert endpoint.list().data == []
+    svix.endpoint.delete("shop", "dead")
+
+
+def later(svix):
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    fields = {"event_type": "order.paid", "payload": {}}
+    if "deliver_at" in models.MessageIn.model_fields:
+        sent = svix.message.create("shop", models.MessageIn(deliver_at=at, **fields))
+        assert sent.deliver_at == at
+        soon = models.MessageIn(deliver_at=datetime.now(UTC), **fields)
+        assert refused(422, lambda: svix.message.create("shop", soon), HTTPValidationError)
+    if hasattr(svix.message, "precheck"):
+        asked = models.MessagePrecheckIn(event_type="order.paid")
+        assert svix.message.precheck("shop", asked).active
+        assert not svix.message.precheck("empty", asked).active
+
+
+def sessions(svix, server_url):
+    if not hasattr(svix.authentication, "expire_all"):
+        return
+
+    def portal(**fields):
+        token = svix.authentication.app_portal_access("shop", models.AppPortalAccessIn(**fields))
+        return Svix(token.token, SvixOptions(server_url=server_url, retry_schedule=[]))
+
+    one, other = portal(), portal()
+    one.authentication.logout()
+    assert refused(401, lambda: one.endpoint.list("shop"))
+    assert other.endpoint.list("shop").data
+    svix.authentication.expire_all("shop", models.ApplicationTokenExpireIn())
+    assert refused(401, lambda: other.endpoint.list("shop"))
+    assert portal().endpoint.list("shop").data
 
 
 async def asynchronous(token, server_url):
@@ -446,6 +524,10 @@ def main(server_url, token):
     listings(svix)
     bulk_work(svix, url, since)
     access(svix, server_url)
+    operational(svix, url)
+    svix.application.create(models.ApplicationIn(name="Empty", uid="empty"))
+    later(svix)
+    sessions(svix, server_url)
     asyncio.run(asynchronous(token, server_url))
     expunging(svix)
     print("done")

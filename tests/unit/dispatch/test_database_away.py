@@ -105,7 +105,7 @@ async def test_what_cannot_be_begun_is_not_claimed() -> None:
 
 async def test_outcomes_that_cannot_be_written_keep_more_work_from_being_taken() -> None:
     store = FailingStore()
-    limits = msgspec.structs.replace(LIMITS, sends_max=10)
+    limits = msgspec.structs.replace(LIMITS, sends_max=100)
     async with running(World(store, limits=limits)) as world:
         await world.begin()
         store.away = {"settle"}

@@ -62,7 +62,8 @@ def churn(planner: Planner, tenants: list[tuple[Application, Endpoint]]) -> None
     for _ in range(100):
         for application, endpoint in tenants:
             held = planner.held_by(endpoint.id)
-            planner.leave(application.id, endpoint.id, held - held * 9 // 10)
+            if held:
+                planner.leave(application.id, endpoint.id, held - held * 9 // 10)
         for application, endpoint in tenants:
             admit_all(planner, application, endpoint)
 

@@ -6,13 +6,20 @@ from homing.core.ports import Store
 from homing.store.postgres.claiming import PostgresClaiming
 from homing.store.postgres.database import Database, connect
 from homing.store.postgres.deliveries import PostgresDeliveries
+from homing.store.postgres.purging import PostgresForgetting
 from homing.store.postgres.records import PostgresRecords
 from homing.store.postgres.resources import PostgresResources
 from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
 
 
-class PostgresStore(PostgresDeliveries, PostgresClaiming, PostgresResources, PostgresRecords):
+class PostgresStore(
+    PostgresDeliveries,
+    PostgresClaiming,
+    PostgresResources,
+    PostgresRecords,
+    PostgresForgetting,
+):
     """Everything that is remembered, in PostgreSQL 14 or later."""
 
     def __init__(self, database: Database) -> None:

@@ -67,6 +67,10 @@ class PostgresDeliveries:
         rows = await self._database.write("accept", *_acceptance_parameters(items))
         outdated_ids = {row[0] for row in rows if row[1] is None}
         known = {row[1]: _Known(*row[2:]) for row in rows if row[1] is not None}
+        if known:
+            # An earlier request may be seen here and not be on the standby yet, when its commit's
+            # wait for that was cut short. What is written now is on the standby after it.
+            await self._database.write("beat")
         outdated = {_fanout(item) for item in items if item.message.id in outdated_ids}
         return {item.message.id: _judge(item, known, outdated) for item in items}
 
@@ -140,8 +144,9 @@ class PostgresDeliveries:
         """Of these, the ones that were late, by `id()`; the others had been written before.
 
         When a connection breaks, nobody knows whether the statement was carried out, so it is
-        sent again. What it wrote the first time is recognised by the row, which is then exactly
-        what it was to become, or by the attempt, which is stored and not late.
+        sent again. What it wrote the first time is recognised by its attempt, which is stored and
+        not late, or, where none was made, by the row, which is exactly what it was to become.
+        The row alone would not do for an attempt: another's, at the same moment, may look the same.
 
         Args:
             session: what the statements go through.
@@ -158,9 +163,11 @@ class PostgresDeliveries:
         late = [
             change
             for change in changes
-            if attempts.get(_attempt_key(change), True)
-            and (
-                present.get(change.id) != change.after or change.after in written.get(change.id, ())
+            if (
+                attempts.get(_attempt_key(change), True)
+                if change.attempt is not None
+                else present.get(change.id) != change.after
+                or change.after in written.get(change.id, ())
             )
         ]
         unknown = [change for change in late if _attempt_key(change) not in attempts]

@@ -42,6 +42,7 @@ class PostgresResources:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         async def work(connection: Connection) -> None:
             # The application before its endpoint, always: whoever changes it at the same time
@@ -49,6 +50,7 @@ class PostgresResources:
             if touch is not None and not await fetch(connection, "touch_application", touch):
                 raise Stale(f"application {touch} is gone")
             await _write_resource(self._database, connection, resource)
+            await self._add(connection, also)
             if key is not None and not await fetch(
                 connection, *_key_row(key, reply, resource.updated_at_us)
             ):
@@ -61,7 +63,13 @@ class PostgresResources:
         rows = await self._database.query("running_tasks", limit)
         return [_resource(Task, row) for row in rows]
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def _add(self, connection: Connection, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            await self._database.fetch(connection, "insert_resource", *_columns(one))
+
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         fetch = self._database.fetch
         which = (resource.kind, resource.scope, resource.id)
 
@@ -74,6 +82,7 @@ class PostgresResources:
                 await fetch(connection, "delete_endpoints_of", resource.id)
             if touch is not None:
                 await fetch(connection, "touch_application", touch)
+            await self._add(connection, also)
 
         await self._database.transact(work)
 
@@ -137,6 +146,8 @@ async def write_aftermath(database: Database, connection: Connection, after: Aft
     """
     if after.resource is not None:
         await _write_resource(database, connection, after.resource)
+    for one in after.also:
+        await database.fetch(connection, "insert_resource", *_columns(one))
     if after.expunged:
         await database.fetch(connection, "expunge_message", list(after.expunged))
     if after.key is not None and not await database.fetch(

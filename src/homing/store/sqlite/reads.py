@@ -293,10 +293,16 @@ def log(
 ) -> list[LoggedEntry]:
     name = "log_lines" if app_id is None else "log_lines_of_app"
     which = {"line": cursor.line, "limit": limit, "app_id": app_id}
-    return [
-        LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
-        for row in db.execute(_SQL[name], which)
-    ]
+    return [_logged(row) for row in db.execute(_SQL[name], which)]
+
+
+def notable_log(db: sqlite3.Connection, cursor: LogCursor, limit: int) -> list[LoggedEntry]:
+    which = {"line": cursor.line, "limit": limit}
+    return [_logged(row) for row in db.execute(_SQL["notable_lines"], which)]
+
+
+def _logged(row: Row) -> LoggedEntry:
+    return LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
 
 
 # --- the books --------------------------------------------------------------------------------

@@ -42,8 +42,9 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Resource
+from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, reads, writes
+from homing.store.sqlite import claiming, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -198,11 +199,14 @@ class SqliteStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
-        await self._write(writes.put, resource, touch, key, reply)
+        await self._write(writes.put, resource, touch, key, reply, also)
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
-        await self._write(writes.delete, resource, touch)
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
+        await self._write(writes.delete, resource, touch, also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         return await self._read(reads.recall, key, at_us)
@@ -245,6 +249,9 @@ class SqliteStore:
     ) -> list[LoggedEntry]:
         return await self._browse(reads.log, cursor, limit, app_id)
 
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        return await self._browse(reads.notable_log, cursor, limit)
+
     async def first_accepted_at_us(self) -> int | None:
         return await self._read(reads.first_accepted_at_us)
 
@@ -253,6 +260,22 @@ class SqliteStore:
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         return await self._browse(reads.misfits, span, limit)
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        return await self._browse(purging.applications_kept, after, limit)
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        return await self._browse(purging.standings, app_id, after, until, limit)
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        return await self._write(purging.purge, message_ids, decide)
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        return await self._write(purging.purge_log, cursor, until_us, limit)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

@@ -167,6 +167,7 @@ def settle_with(
         raise Conflict("this request was made before")
     if after.resource is not None:
         _write_resource(db, after.resource)
+    _add(db, after.also)
     for message_id in after.expunged:
         expunge_message(db, message_id)
     if after.key is not None and after.reply is not None:
@@ -272,7 +273,9 @@ def _settled_before(db: sqlite3.Connection, change: Change, now: set[DeliveryId]
 def _take(db: sqlite3.Connection, change: Change) -> bool:
     before = change.before
     if before is None:
-        return db.execute(_SQL["delivery"], change.id).fetchone() is None
+        is_new = db.execute(_SQL["delivery"], change.id).fetchone() is None
+        message = (change.after.message_id,)
+        return is_new and db.execute(_SQL["message_exists"], message).fetchone() is not None
     return _take_all(db, [change])
 
 
@@ -285,6 +288,7 @@ def put(
     touch: str | None,
     key: RequestKey | None,
     reply: Reply | None,
+    also: Sequence[Resource],
 ) -> None:
     """Create or replace; see the port."""
     at_us = resource.updated_at_us
@@ -293,12 +297,23 @@ def put(
     _write_resource(db, resource)
     if touch is not None and db.execute(_SQL["touch_application"], (touch,)).rowcount == 0:
         raise Stale(f"application {touch} is gone")
+    _add(db, also)
     if key is not None and reply is not None:
         _keep_keys(db, [_key_row(key, reply)], at_us=at_us)
 
 
 def _write_resource(db: sqlite3.Connection, resource: Resource) -> None:
-    row = {
+    name = "insert_resource" if resource.version == 1 else "update_resource"
+    try:
+        count = db.execute(_SQL[name], _resource_row(resource)).rowcount
+    except sqlite3.IntegrityError as error:
+        raise Conflict(f"{resource.kind} {resource.uid or resource.id} exists already") from error
+    if count == 0:
+        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
+
+
+def _resource_row(resource: Resource) -> dict[str, str | int | None]:
+    return {
         "kind": resource.kind,
         "scope": resource.scope,
         "id": resource.id,
@@ -306,16 +321,16 @@ def _write_resource(db: sqlite3.Connection, resource: Resource) -> None:
         "version": resource.version,
         "document": msgspec.json.encode(resource).decode(),
     }
-    name = "insert_resource" if resource.version == 1 else "update_resource"
-    try:
-        count = db.execute(_SQL[name], row).rowcount
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"{resource.kind} {resource.uid or resource.id} exists already") from error
-    if count == 0:
-        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
 
 
-def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> None:
+def _add(db: sqlite3.Connection, resources: Sequence[Resource]) -> None:
+    """Create those that do not exist."""
+    db.executemany(_SQL["add_resource"], [_resource_row(one) for one in resources])
+
+
+def delete(
+    db: sqlite3.Connection, resource: Resource, touch: str | None, also: Sequence[Resource]
+) -> None:
     """Remove it, an application with its endpoints."""
     which = {"kind": resource.kind, "scope": resource.scope, "id": resource.id}
     if db.execute(_SQL["delete_resource"], which).rowcount == 0:
@@ -324,14 +339,16 @@ def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> Non
         db.execute(_SQL["delete_endpoints_of"], (resource.id,))
     if touch is not None:
         db.execute(_SQL["touch_application"], (touch,))
+    _add(db, also)
 
 
 # --- forgetting -------------------------------------------------------------------------------
 
 
 def expunge_message(db: sqlite3.Connection, message_id: str) -> None:
-    """Forget a payload."""
+    """Forget a payload and the responses to it."""
     db.execute(_SQL["expunge_message"], (message_id,))
+    db.execute(_SQL["expunge_attempts"], (message_id,))
 
 
 def expunge_attempt(db: sqlite3.Connection, message_id: str, attempt_id: str) -> None:

@@ -10,9 +10,9 @@ from homing.core.records import Attempt, Message, Trigger
 from homing.core.resources import Endpoint
 from homing.service import attempts, deliveries
 from homing.service.attempts import AttemptNarrowing
-from homing.service.endpoints import find_endpoint
 from homing.service.listing import Ask, Listing
 from homing.service.messages import find_message
+from homing.service.operational import find_traffic_endpoint
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.endpoints import endpoint_fields
 from homing.web.operations.messages import (
@@ -377,7 +377,7 @@ async def expunge_attempt(call: Call[NoQuery, None]) -> Answer:
 async def resend(call: Call[NoQuery, None]) -> Answer:
     app = call.path["app_id"]
     message = await find_message(call.service, call.caller, app, call.path["msg_id"])
-    application, endpoint = await find_endpoint(
+    application, endpoint = await find_traffic_endpoint(
         call.service, call.caller, app, call.path["endpoint_id"]
     )
     asked = answer(202, Nothing())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
 from homing.core.tasks import Action, Task, TaskStatus
 from homing.service import tasks
+from homing.service.task_news import TYPES, TaskType
 from homing.service.task_rules import progress
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery
@@ -18,29 +18,9 @@ TAG: Final = "Background Task"
 _ONE: Final = "/background-task/{task_id}"
 
 Status = Literal["running", "finished", "failed"]
-TaskType = Literal[
-    "endpoint.replay",
-    "endpoint.recover",
-    "endpoint.bulk-replay",
-    "application.stats",
-    "application.purge_content",
-    "event-type.aggregate",
-    "message.broadcast",
-    "sdk.generate",
-]
 ActionName = Literal[
     "recover", "redrive", "replay-missing", "replay", "expunge", "event-types", "usage"
 ]
-#: the names that the SDKs know for what Homing does; they refuse any other
-TYPES: Final[Mapping[Action, TaskType]] = {
-    Action.RECOVER: "endpoint.recover",
-    Action.REDRIVE: "endpoint.recover",
-    Action.REPLAY_MISSING: "endpoint.replay",
-    Action.REPLAY: "endpoint.bulk-replay",
-    Action.EXPUNGE: "application.purge_content",
-    Action.EVENT_TYPES: "event-type.aggregate",
-    Action.USAGE: "application.stats",
-}
 
 
 class TasksQuery(OrderedQuery, frozen=True, kw_only=True):

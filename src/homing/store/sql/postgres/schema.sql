@@ -37,7 +37,8 @@ CREATE TABLE messages (
     is_raw smallint NOT NULL CHECK (is_raw IN (0, 1)),
     event_id text COLLATE "C",
     channels text,
-    tags text
+    tags text,
+    deliver_at_us bigint
 );
 
 -- for an application's listing
@@ -199,6 +200,10 @@ CREATE TABLE delivery_log (
 -- for the books: which deliveries exist by what was said when they were made
 CREATE INDEX delivery_log_born ON delivery_log (message_id, endpoint_id, app_id, op)
     WHERE from_state IS NULL AND rows_written = 1;
+
+-- for those who follow what goes wrong: dead letters, and attempts after the first
+CREATE INDEX delivery_log_notable ON delivery_log (transaction, line)
+    WHERE rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2);
 
 -- Requests that were made before: idempotency keys and event ids.
 CREATE TABLE keys (

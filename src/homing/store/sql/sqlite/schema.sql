@@ -35,7 +35,8 @@ CREATE TABLE messages (
     is_raw INTEGER NOT NULL CHECK (is_raw IN (0, 1)),
     event_id TEXT,
     channels TEXT,
-    tags TEXT
+    tags TEXT,
+    deliver_at_us INTEGER
 );
 
 -- for an application's listing
@@ -191,6 +192,10 @@ CREATE TABLE delivery_log (
 CREATE INDEX delivery_log_born
     ON delivery_log (message_id, endpoint_id, app_id, op, from_state, rows_written)
     WHERE from_state IS NULL AND rows_written = 1;
+
+-- for those who follow what goes wrong: dead letters, and attempts after the first
+CREATE INDEX delivery_log_notable ON delivery_log (line)
+    WHERE rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2);
 
 -- Requests that were made before: idempotency keys and event ids.
 CREATE TABLE keys (

@@ -1,0 +1,1 @@
+"""A world in which time, order and faults are ours: the production parts, a seed, and checkers."""

@@ -1,0 +1,190 @@
+"""A story for others: a page, a diagram, a test."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from homing.sim.story import REPEATS, Story
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de;
+  --mark: #fff1c2; --soft: #57606a; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117;
+  --line: #30363d; --mark: #4b3a05; --soft: #9198a1; --bad: #ff8a80; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; }
+h2 { font-size: 1.1rem; margin-top: 2rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+caption { text-align: left; color: var(--soft); padding-bottom: .5rem; }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
+  vertical-align: top; }
+td.time { font-variant-numeric: tabular-nums; white-space: nowrap; }
+tr.crossing { background: var(--mark); font-weight: 600; }
+code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
+.bad { color: var(--bad); font-weight: 600; }
+dt { font-weight: 600; margin-top: .6rem; }
+dd { margin: 0; }
+a:focus-visible, .scroll:focus-visible { outline: 3px solid currentcolor; outline-offset: 2px; }
+"""
+
+
+def html(story: Story) -> str:
+    """One self-contained page, for light and dark, with a table that screen readers can walk."""
+    title = f"Without {story.safeguard}" if story.safeguard else f"What seed {story.seed} broke"
+    lanes = "".join(f'<th scope="col">{escape(lane)}</th>' for lane in story.lanes)
+    rows = []
+    for row in story.rows:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row.cells)
+        mark = ' class="crossing"' if row.is_crossing else ""
+        crossed = "crosses" if row.is_crossing else ""
+        rows.append(
+            f'<tr{mark}><td class="time">{row.at_s:.3f} s</td>{cells}'
+            f"<td>{escape(row.state)}</td><td>{escape(row.version)}</td><td>{crossed}</td></tr>"
+        )
+    table = "\n".join(rows)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}: {escape(story.breach.invariant)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{escape(title)}</h1>
+<p>{escape(story.verdict)}</p>
+<h2 id="schedule">The schedule</h2>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="schedule">
+<table>
+<caption>Delivery {escape(story.delivery)}, in simulated seconds; the rows that say
+“crosses” are the two operations that crossed.</caption>
+<thead><tr><th scope="col">time</th>{lanes}<th scope="col">row</th>
+<th scope="col">version</th><th scope="col">note</th></tr></thead>
+<tbody>
+{table}
+</tbody>
+</table>
+</div>
+<h2>What it broke</h2>
+<p><code>{escape(story.breach.invariant)}</code>: {escape(story.breach.text)}.</p>
+<dl>
+<dt>before</dt><dd>{escape(story.breach.before)}</dd>
+<dt>after</dt><dd class="bad">{escape(story.breach.after)}</dd>
+</dl>
+{_with_it(story)}<h2>Have it again</h2>
+<p><code>{escape(story.command)}</code></p>
+<p>{escape(footnote(story))}</p>
+</main>
+</body>
+</html>
+"""
+
+
+def _with_it(story: Story) -> str:
+    if not story.safeguard:
+        return ""
+    return f"""<h2>The same schedule with <code>{escape(story.safeguard)}</code></h2>
+<p>Production {escape(story.does)}; here it was {escape(story.instead)}.</p>
+<p>With it, {escape(story.refusal)}; the delivery ends {escape(story.ends)}.</p>
+"""
+
+
+def footnote(story: Story) -> str:
+    """How it was found, and how sure it is."""
+    return (
+        f"Found in {story.worlds} world{'s' if story.worlds != 1 else ''} (seed {story.seed}), "
+        f"made small in {story.runs} runs and {story.shrinks} steps, "
+        f"reproduced {story.reproduced}/{REPEATS}."
+    )
+
+
+def mermaid(story: Story) -> str:
+    """A sequence diagram: workers and others, and what each does with the row."""
+    lines = ["sequenceDiagram"]
+    lines += [f"    participant {_lane(i)} as {lane}" for i, lane in enumerate(story.lanes)]
+    lines.append("    participant row as the row")
+    shown = ""
+    for row in story.rows:
+        index = next(i for i, cell in enumerate(row.cells) if cell)
+        text = _clean(f"{row.at_s:.3f} s {row.cells[index]}")
+        state = _clean(f"{row.state} {row.version}".strip())
+        if row.is_crossing:
+            lines.append("    rect rgb(255, 236, 179)")
+        lines.append(f"    {_lane(index)}->>row: {text}")
+        if state and state != shown:
+            lines.append(f"    Note right of row: {state}")
+            shown = state
+        if row.is_crossing:
+            lines.append("    end")
+    lines.append(f"    Note over {_lane(0)},row: {_clean(story.breach.text)}")
+    return "\n".join(lines) + "\n"
+
+
+def _lane(index: int) -> str:
+    return f"lane{index}"
+
+
+def _clean(text: str) -> str:
+    """Without what has a meaning in the diagram's language."""
+    return text.replace(";", ",").replace("#", "no. ").replace(":", " ·").replace("\n", " ")
+
+
+def pytest_file(story: Story) -> str:
+    """A test file: green as things are with a safeguard taken out, red where production breaks."""
+    head = f'''"""Written by `homing simulate`.
+
+{_wrap(story.verdict)}
+"""
+
+from homing.sim.schedule import parse_token
+
+TOKEN = (
+{_token_lines(story.token)}
+)
+'''
+    if not story.safeguard:
+        return (
+            head
+            + """
+
+def test_the_schedule_breaks_nothing() -> None:
+    found = parse_token(TOKEN).run().breaches
+    assert not found, "\\n".join(map(str, found))
+"""
+        )
+    name = story.safeguard.replace("-", "_")
+    return (
+        head
+        + f"""
+
+def test_without_{name}_the_schedule_breaks_{story.breach.invariant}() -> None:
+    schedule = parse_token(TOKEN)
+    assert schedule.find(schedule.run()) is not None
+
+
+def test_with_{name}_the_same_schedule_breaks_nothing() -> None:
+    found = parse_token(TOKEN).run(safe=True).breaches
+    assert not found, "\\n".join(map(str, found))
+"""
+    )
+
+
+def _wrap(text: str, width: int = 98) -> str:
+    lines, line = [], ""
+    for word in text.replace('"""', "'").replace("\\", "/").split():
+        if line and len(line) + len(word) + 1 > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return "\n".join([*lines, line])
+
+
+def _token_lines(token: str, width: int = 90) -> str:
+    return "\n".join(
+        f'    "{token[start : start + width]}"' for start in range(0, len(token), width)
+    )

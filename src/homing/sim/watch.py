@@ -1,0 +1,206 @@
+"""Looks at the database after every commit: invariants, goals, and lines for the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from homing.core.identifiers import DeliveryId
+from homing.core.lifecycle import DeadReason, Delivery, State
+from homing.core.ports import LogCursor
+from homing.core.records import LogEntry, Outdated
+from homing.sim import checks
+from homing.sim.checks import Breach
+from homing.sim.goals import Goal
+from homing.sim.trace import Event
+from homing.store.memory import MemoryStore
+from homing.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from homing.sim.node import Node
+    from homing.sim.world import World
+
+T = TypeVar("T")
+
+#: a world that breaks this many times has nothing new to say
+BREACHES_MAX: Final = 50
+#: what `Watch` looks at with every line, so that nobody need look at it in the end
+LINE_BY_LINE: Final = (checks.no_stale_write, checks.every_step_is_legal)
+_LATE: Final = frozenset({"succeeded", "failed", "gone"})
+#: calls whose commits leave no line in the log, and no note either
+_QUIET: Final = frozenset(
+    {"accept", "claim", "settle", "put", "delete", "remember", "ping", "the end"}
+)
+_WISHES: Final = frozenset({"resent", "redriven", "cancelled"})
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("it waits")
+
+
+class Watch:
+    """Over a memory store.
+
+    Args:
+        world: its breaches and goals are added to.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.last: dict[DeliveryId, LogEntry] = {}  #: the last written line
+        self._seen = 0
+        self._planned: set[DeliveryId] = set()  #: resent while a retry was planned
+
+    def new_lines(self) -> list[LogEntry]:
+        """What was committed since the last look."""
+        lines = self._store.lines
+        new, self._seen = lines[self._seen :], len(lines)
+        return [line for line in new if line is not None]
+
+    def row(self, which: DeliveryId) -> Delivery | None:
+        """As it is now."""
+        store = self._store
+        return store.hot.get(which) or store.history.get(which)
+
+    @property
+    def _store(self) -> MemoryStore:
+        store = self._world.store
+        assert isinstance(store, MemoryStore)
+        return store
+
+    def committed(self, node: Node, name: str, result: object = None) -> None:
+        """`node` has just done `name`, or somebody has before."""
+        new = self.new_lines()
+        if not new:
+            if name == "accept" and isinstance(result, list):
+                self._look_at_results(result)
+            elif name not in _QUIET:
+                node.note(f"{name.replace('_', ' ')}: committed", "commit")
+            return
+        changed: dict[DeliveryId, LogEntry] = {}
+        last = self.last
+        for line in new:
+            which = DeliveryId(line.message_id, line.endpoint_id)
+            before = last.get(which)
+            if line.rows_written:
+                for breach in (checks.stale(before, line), checks.illegal(before, line)):
+                    if breach:
+                        self._world.broke(breach)
+                changed[which] = last[which] = line
+            self._look_at(node, which, before, line)
+        for which, line in changed.items():
+            self._look_at_row(which, line)
+
+    def _look_at_row(self, which: DeliveryId, line: LogEntry) -> None:
+        row = self.row(which)
+        if row is None:
+            return  # lost, if nobody puts it back: looked at when the world is at rest
+        breach = checks.unlike(row, line) or checks.misshapen(row, hot=row.is_unfinished)
+        if breach:
+            self._world.broke(breach)
+
+    def _look_at_results(self, results: list[object]) -> None:
+        if any(isinstance(result, Outdated) for result in results):
+            self._world.met(Goal.FANOUT_OUTDATED)
+
+    def _look_at(
+        self, node: Node, which: DeliveryId, before: LogEntry | None, line: LogEntry
+    ) -> None:
+        """Count what is interesting about a line."""
+        world, op = self._world, line.op
+        if not line.rows_written:
+            if op in _LATE:
+                world.met(Goal.STALE_REFUSED)
+            elif op in _WISHES:
+                world.met(Goal.REDRIVE_RACED_RETRY)
+        elif op in ("leased", "postponed"):
+            if line.from_state is State.LEASED and before is not None:
+                self._lapsed(which, before, line)
+        elif op not in ("succeeded", "accepted"):
+            self._decided(which, before, line)
+        if world.trace.is_on:
+            world.trace.events.append(_event(world.loop.now_s, node, which, before, line))
+
+    def _lapsed(self, which: DeliveryId, before: LogEntry, line: LogEntry) -> None:
+        world = self._world
+        if line.to_state is State.DEAD:
+            self._decided(which, before, line)
+        if before.holder != line.holder:
+            world.met(Goal.LAPSE_RETAKEN)
+        if any(not other.is_dead for other in world.sending[which].values()):
+            world.met(Goal.LEASE_EXPIRED_MID_RESPONSE)
+            world.overlaps += 1
+
+    def _decided(self, which: DeliveryId, before: LogEntry | None, line: LogEntry) -> None:
+        world, op = self._world, line.op
+        if line.to_state is State.DEAD:
+            is_poison = line.reason == DeadReason.POISON_WORKER_CRASH
+            world.met(Goal.QUARANTINED if is_poison else Goal.DEAD)
+        if op == "resent" and line.from_state is State.WAITING:
+            self._planned.add(which)
+            world.met(Goal.REDRIVE_RACED_RETRY)
+        elif op == "failed" and which in self._planned:
+            self._planned.discard(which)
+            if line.to_state is State.WAITING:
+                world.met(Goal.RESEND_RESUMED)
+        elif op == "resumed":
+            world.met(Goal.PARKED_AND_RESUMED)
+        elif op == "gone":
+            world.met(Goal.GONE)
+
+
+class SqliteWatch(Watch):
+    """Over a store on SQLite whose calls never wait."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._cursor = LogCursor()
+
+    @property
+    def _sqlite(self) -> SqliteStore:
+        store = self._world.store
+        assert isinstance(store, SqliteStore)
+        return store
+
+    def new_lines(self) -> list[LogEntry]:
+        found = at_once(self._sqlite.log(self._cursor, limit=10_000))
+        if found:
+            self._cursor = found[-1].cursor
+        return [one.entry for one in found]
+
+    def row(self, which: DeliveryId) -> Delivery | None:
+        return at_once(self._sqlite.delivery(which))
+
+
+def _event(
+    at_s: float, node: Node, which: DeliveryId, before: LogEntry | None, line: LogEntry
+) -> Event:
+    written = bool(line.rows_written)
+    now = line if written or before is None else before
+    what = line.op
+    if line.attempt_no and line.op != "leased":
+        what = f"attempt {line.attempt_no}: {line.op}"
+    if line.op == "leased":
+        what = f"takes lease {line.lease_epoch}" if line.to_state is State.LEASED else "gives up"
+    if not written:
+        what += f", refused: decided on v{line.version_before}, the row is v{now.version_after}"
+    return Event(
+        at_s=at_s,
+        lane=line.holder or node.holder,
+        what=what,
+        delivery=which,
+        kind=line.op,
+        state=str(now.to_state),
+        version=now.version_after,
+        version_before=line.version_before,
+        is_refused=not written,
+    )
+
+
+__all__ = ["BREACHES_MAX", "Breach", "SqliteWatch", "Watch", "at_once"]

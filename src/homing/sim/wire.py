@@ -1,0 +1,208 @@
+"""What lies between one simulated process and the rest of the world: its database and its network.
+
+Everything that a process does to the world goes through here, so this is where it can crash, stand
+still, lose answers and be kept waiting. A process that has crashed gets no answer ever again: its
+tasks wait for good, as if they had never been scheduled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from homing.core.errors import Unavailable
+from homing.core.outcome import Outcome, Reason
+from homing.core.ports import Request
+from homing.sim.draws import cumulative
+from homing.sim.goals import Goal
+from homing.sim.receivers import ANSWERS, Answer, label_of, parse_label
+
+if TYPE_CHECKING:
+    from homing.sim.node import Node
+    from homing.sim.world import World
+
+#: what can go wrong with a call to the database; the first is that nothing does
+WRITE_FAULTS: Final = (
+    "",
+    "away",
+    "answer lost",
+    "crash before commit",
+    "crash after commit",
+    "slow",
+    "slow answer",
+    "very slow",
+)
+READ_FAULTS: Final = ("", "away", "crash", "slow")
+#: how likely, by the world's level of trouble
+WRITE_WEIGHTS: Final = (
+    cumulative(1, 0, 0, 0, 0, 0, 0, 0),
+    cumulative(96, 1, 1, 0.2, 0.2, 1, 1, 0.1),
+    cumulative(84, 3, 3, 1, 1.5, 3.5, 3.5, 0.5),
+)
+READ_WEIGHTS: Final = (
+    cumulative(1, 0, 0, 0),
+    cumulative(98.2, 1, 0.05, 0.75),
+    cumulative(93.7, 3, 0.3, 3),
+)
+SLOW_S: Final = {"slow": 0.7, "slow answer": 0.7, "very slow": 14.0}
+
+
+@coroutine
+def turn() -> Generator[None, None, None]:
+    """Let others run."""
+    yield
+
+
+class Wire:
+    """The port `Store` of one process; `world.store` answers, sooner or later or never."""
+
+    def __init__(self, world: World, node: Node) -> None:
+        self._world = world
+        self._node = node
+        self._counts: dict[str, int] = world.counts
+
+    async def _call(
+        self,
+        name: str,
+        is_write: bool,
+        args: tuple[Any, ...],
+        given: dict[str, Any],
+    ) -> Any:
+        world, node = self._world, self._node
+        await turn()  # the request travels
+        if node.is_stuck:
+            await node.wait_until_running()
+        if world.away_until_s > world.loop.now_s:
+            raise Unavailable("the database is away")
+        place = f"{node.name}.{name}"
+        number = self._counts[place] = self._counts.get(place, 0) + 1
+        if is_write:
+            fault = world.draws.fault(place, number, WRITE_FAULTS, world.write_weights)
+        else:
+            fault = world.draws.fault(place, number, READ_FAULTS, world.read_weights)
+        if fault:
+            return await self._faulty(fault, name, args, given)
+        result = await self._execute(name, args, given)
+        if is_write:
+            world.watch.committed(node, name, result)
+        await turn()  # the answer travels
+        if node.is_stuck:
+            await node.wait_until_running()
+        return result
+
+    async def _execute(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
+        """At the database: one transaction, which nothing comes in between of."""
+        return await getattr(self._world.store, name)(*args, **given)
+
+    async def _faulty(
+        self, fault: str, name: str, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> Any:
+        world, node = self._world, self._node
+        if fault == "away":
+            node.note(f"{_words(name)}: the database is away", "away")
+            raise Unavailable("the database is away")
+        if fault in ("crash before commit", "crash"):
+            if fault != "crash":
+                world.met(Goal.CRASH_BEFORE_COMMIT)
+            await node.crash(f"before “{_words(name)}” reached the database")
+        if fault in ("slow", "very slow"):
+            await asyncio.sleep(SLOW_S[fault])
+            if node.is_stuck:
+                await node.wait_until_running()
+        result = await self._execute(name, args, given)
+        world.watch.committed(node, name, result)
+        if fault == "answer lost":
+            world.met(Goal.ANSWER_LOST)
+            node.note(f"{_words(name)}: committed, and the answer is lost", "answer lost")
+            raise Unavailable("the connection was lost; whether it was committed is not known")
+        if fault == "crash after commit":
+            world.met(Goal.CRASH_AFTER_COMMIT)
+            await node.crash(f"after “{_words(name)}” was committed")
+        await asyncio.sleep(SLOW_S.get(fault, 0.0) if fault == "slow answer" else 0.0)
+        if node.is_stuck:
+            await node.wait_until_running()
+        return result
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _verb(name: str, *, is_write: bool) -> Callable[..., Coroutine[Any, Any, Any]]:
+    def call(self: Wire, *args: Any, **given: Any) -> Coroutine[Any, Any, Any]:
+        return self._call(name, is_write, args, given)
+
+    call.__name__ = name
+    return call
+
+
+WRITES: Final = (
+    "accept", "claim", "settle", "put", "delete", "remember", "expunge_message",
+    "expunge_attempt", "ping", "settle_with", "purge", "purge_log",
+)  # fmt: skip
+READS: Final = (
+    "next_ready_at_us", "parked_endpoints", "backlog", "get", "by_ids", "list", "recall",
+    "message", "messages", "messages_by_ids", "delivery", "deliveries", "attempt", "attempts",
+    "attempt_counts", "log", "first_accepted_at_us", "ledger", "misfits",
+    "due_lanes", "walk_lanes", "behind", "running_tasks", "notable_log",
+)  # fmt: skip
+for _name in WRITES:
+    setattr(Wire, _name, _verb(_name, is_write=True))
+for _name in READS:
+    setattr(Wire, _name, _verb(_name, is_write=False))
+
+
+class Post:
+    """The port `Sender` of one process: simulated receivers answer."""
+
+    def __init__(self, world: World, node: Node) -> None:
+        self._world = world
+        self._node = node
+
+    async def send(self, request: Request) -> Outcome:
+        world, node = self._world, self._node
+        which, epoch = parse_label(request)
+        answer = world.answer_of(which, epoch)
+        if node.is_stuck:
+            await node.wait_until_running()
+        if answer.crash == "before":
+            world.met(Goal.CRASH_BEFORE_SEND)
+            await node.crash("between the lease and the request", which)
+        sent = world.receive(node, which, epoch, answer)
+        if answer.crash == "after":
+            world.met(Goal.CRASH_AFTER_SEND)
+            await node.crash("between the request and its outcome", which)
+        try:
+            await asyncio.sleep(min(answer.after_s, world.limits.request_total_s))
+            if node.is_stuck:
+                await node.wait_until_running()
+        finally:
+            world.sending[which].pop((node.holder, epoch), None)
+        outcome = _outcome(answer, world.limits.request_total_s)
+        sent.is_seen = outcome.status is not None
+        if world.trace.is_on:
+            node.note(f"sees {outcome.status or outcome.reason}", "answer", which)
+        return outcome
+
+    async def close(self) -> None:
+        pass
+
+
+def _outcome(answer: Answer, total_s: float) -> Outcome:
+    after_us = round(min(answer.after_s, total_s) * 1_000_000)
+    if answer.after_s >= total_s:
+        return Outcome(reason=Reason.TOTAL_TIMEOUT, total_us=after_us)
+    if answer.is_reset or answer.status is None:
+        return Outcome(reason=Reason.RESET, total_us=after_us)
+    is_ok = answer.status // 100 == 2
+    return Outcome(
+        reason=Reason.OK if is_ok else Reason.STATUS,
+        status=answer.status,
+        headers=answer.headers,
+        total_us=after_us,
+    )
+
+
+__all__ = ["ANSWERS", "Post", "Wire", "label_of", "turn"]

@@ -1,0 +1,82 @@
+"""Whoever breaks a rule in the source sees it named within a minute by `homing simulate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+#: file, what is written there, what is written instead, options, what must be named
+PLANTED = {
+    "the fence of the memory store": (
+        "homing/store/memory.py",
+        "if row is None or row.version != change.before.version:",
+        "if row is None:",
+        ("--store", "memory", "--seeds", "200"),
+        {"no_stale_write", "every_step_is_legal"},
+    ),
+    "the fence of SQLite": (
+        "homing/store/sql/sqlite/queries.sql",
+        "DELETE FROM deliveries\nWHERE (message_id, endpoint_id, version) "
+        "IN (SELECT * FROM (VALUES (?, ?, ?)));",
+        "DELETE FROM deliveries\nWHERE (message_id, endpoint_id, 1) "
+        "IN (SELECT column1, column2, 1 + 0 * column3 FROM (VALUES (?, ?, ?)));",
+        ("--store", "sqlite", "--seeds", "100"),
+        {"no_stale_write", "every_step_is_legal", "nothing_is_doubled", "row_is_its_last_line"},
+    ),
+    "a version that is not raised": (
+        "homing/core/lifecycle.py",
+        "changed: Delivery = msgspec.structs.replace("
+        "delivery, version=delivery.version + 1, **fields)",
+        "changed: Delivery = msgspec.structs.replace(delivery, **fields)",
+        ("--store", "memory", "--seeds", "200"),
+        {"no_part_fails"},
+    ),
+    "a failed attempt that is forgotten": (
+        "homing/core/lifecycle.py",
+        "return _waiting(delivery, due_at_us, failures=delivery.failures + 1,",
+        "return _waiting(delivery, due_at_us, failures=delivery.failures + 2,",
+        ("--store", "memory", "--seeds", "200"),
+        {"dead_only_when_exhausted"},
+    ),
+    "a poll that is left out": (
+        "homing/dispatch/loop.py",
+        "await asyncio.wait_for(event.wait(), self.limits.poll_s)",
+        "await event.wait()",
+        ("--store", "memory", "--seeds", "200"),
+        {"everything_comes_to_its_end"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_bug_planted_in_the_source_is_named_within_a_minute(name: str, tmp_path: Path) -> None:
+    file, good, bad, options, invariants = PLANTED[name]
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "src" / file
+    text = path.read_text()
+    assert text.count(good) == 1, "the source has changed: plant the bug where the rule is now"
+    path.write_text(text.replace(good, bad))
+    began = time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-m", "homing.cli", "simulate", "--jobs", "1", *options, "--json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    took_s = time.monotonic() - began
+    assert run.returncode == 1, run.stderr
+    found = json.loads(run.stdout)
+    assert {one["invariant"] for one in found["broken"]} & invariants, found["broken"][:3]
+    assert found["story"]["token"].startswith("h1.")
+    assert took_s < 60
