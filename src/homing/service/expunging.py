@@ -18,7 +18,7 @@ from homing.core.tasks import Action, Selection, Task
 from homing.service.applications import find_application
 from homing.service.context import Once, Service
 from homing.service.task_chunks import losses
-from homing.service.tasks import beginning_us, start_task
+from homing.service.tasks import beginning_us, present_us, start_task
 from homing.service.tokens import Caller
 
 #: messages that are looked at and forgotten in one commit
@@ -119,7 +119,7 @@ async def expunge_all(
     application = await find_application(service, caller, app)
     which = Selection(
         since_us=await beginning_us(service),
-        until_us=service.clock.now_us(),
+        until_us=present_us(service),
         keep_unfinished=keep_unfinished,
     )
     return await start_task(

@@ -13,7 +13,7 @@ from homing.core.tasks import Action, Selection, Task
 from homing.service.applications import find_application
 from homing.service.context import Once, Service
 from homing.service.endpoints import find_endpoint
-from homing.service.tasks import beginning_us, start_task
+from homing.service.tasks import beginning_us, present_us, start_task
 from homing.service.tokens import Caller
 
 #: how far back `recover` may reach: 14 days and 5 minutes for clocks that disagree
@@ -171,7 +171,7 @@ async def _resolved(service: Service, caller: Caller, app: str, which: Selection
 
 def _until_now(service: Service, which: Selection, *, endpoint_id: str | None) -> Selection:
     """With an end: a task does not run after what is accepted while it is at work."""
-    now_us = service.clock.now_us()
+    now_us = present_us(service)
     until_us = now_us if which.until_us is None else min(which.until_us, now_us)
     if which.since_us is not None and until_us <= which.since_us:
         raise Invalid([Problem(("body", "until"), "expected a time after `since`")])

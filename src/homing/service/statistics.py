@@ -8,7 +8,7 @@ from homing.core.errors import Invalid, Problem
 from homing.core.resources import Application
 from homing.core.tasks import Action, Selection, Task
 from homing.service.context import Once, Service
-from homing.service.tasks import beginning_us, start_task
+from homing.service.tasks import beginning_us, present_us, start_task
 from homing.service.tokens import Caller
 
 
@@ -54,7 +54,7 @@ async def aggregate_usage(
     Raises:
         Invalid: no span at all.
     """
-    until_us = min(until_us, service.clock.now_us())
+    until_us = min(until_us, present_us(service))
     if until_us <= since_us:
         raise Invalid([Problem(("body", "until"), "expected a time after `since`")])
     since_us = min(max(since_us, await beginning_us(service)), until_us)

@@ -129,5 +129,10 @@ async def beginning_us(service: Service) -> int:
     return (service.clock.now_us() if first_us is None else first_us) - 2 * STEP_US
 
 
+def present_us(service: Service) -> int:
+    """A time after everything that has been accepted by now: ids count in steps of 4 ms."""
+    return service.clock.now_us() + STEP_US
+
+
 def _may_see(caller: Caller, task: Task) -> bool:
     return caller.app_id in (None, task.app_id)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.making import ORG_ID, SECOND_US, make_application
 from support.scripted import OK, status
-from support.tasks import CALLER, do, service_of
+from support.tasks import CALLER, do, finish, service_of
 from support.world import LIMITS, World, make_world, running
 
 from homing.core.lifecycle import DeadReason, Delivery, State
@@ -15,7 +15,7 @@ from homing.core.ports import DeliveryFilter, LogCursor, Page, Request
 from homing.core.records import Trigger
 from homing.core.tasks import Action, TaskStatus
 from homing.service.deliveries import discard
-from homing.service.expunging import expunge_messages
+from homing.service.expunging import expunge_all, expunge_messages
 from homing.service.task_chunks import next_width_us
 
 ONE_TRY = msgspec.structs.replace(
@@ -342,3 +342,13 @@ async def test_usage_counts_deliveries_accepted_within_the_span() -> None:
 )
 def test_windows_are_longer_where_little_happens(deliveries: int, width_s: int) -> None:
     assert next_width_us(600 * SECOND_US, deliveries) == width_s * SECOND_US
+
+
+async def test_what_was_accepted_a_moment_ago_belongs_to_everything_until_now() -> None:
+    async with running(make_world()) as world:
+        await world.begin()
+        await world.send()
+        await world.settle()
+        given = (service_of(world), CALLER, world.application.id)
+        task = await finish(world, await expunge_all(*given, keep_unfinished=False))
+        assert task.counts == {"looked": 1, "purged": 1}
