@@ -53,6 +53,7 @@ from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.sim.checks import ledger_balances
 from homing.store.memory import MemoryStore
+from support.claiming import claim_due
 from support.making import (
     LEASE_US,
     ORG_ID,
@@ -267,7 +268,7 @@ class StoreMachine(RuleBasedStateMachine):
             return made[delivery]
 
         self.both(
-            lambda store: store.claim(decide, at_us=self.now_us, count=1_000),
+            lambda store: claim_due(store, decide, at_us=self.now_us, count=1_000),
             lambda claimed: sorted(claimed, key=lambda one: one.delivery.id),
         )
         return multiple(*made.values())

@@ -13,6 +13,7 @@ from homing.core.records import Acceptance, Accepted, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.sim.checks import Books, breaches, ledger_balances
+from support.claiming import claim_due
 from support.interleaving import Interleaver, Operation, Run
 from support.making import (
     LEASE_US,
@@ -44,7 +45,7 @@ def claim_by(name: str, at_us: int = AT_US) -> Operation:
             attempt = make_attempt(delivery, reason=Reason.NO_OUTCOME, status=None)
         return journal.decide(delivery, fact, attempt=attempt)
 
-    return lambda store: store.claim(decide, at_us=at_us, count=10)
+    return lambda store: claim_due(store, decide, at_us=at_us, count=10)
 
 
 def settle_by(name: str, *made: tuple[Delivery, Any], policy: RetryPolicy = POLICY) -> Operation:

@@ -84,7 +84,7 @@ async def two_claims(store: Store) -> tuple[Operation, Operation]:
 def test_without_the_lock_the_fence_alone_keeps_two_claims_apart(
     postgres_sides: Interleaver, change_postgres: Change
 ) -> None:
-    change_postgres("FOR UPDATE OF d SKIP LOCKED", "")
+    change_postgres("FOR UPDATE OF one SKIP LOCKED", "")
     for run in postgres_sides.every(two_claims):
         assert not broken(postgres_sides, run), run
         assert sum(len(claimed) for claimed in run.results.values()) == 1, run
@@ -93,7 +93,7 @@ def test_without_the_lock_the_fence_alone_keeps_two_claims_apart(
 def test_without_lock_and_fence_a_delivery_is_leased_twice_when_both_looked_before_either_wrote(
     postgres_sides: Interleaver, change_postgres: Change
 ) -> None:
-    change_postgres("FOR UPDATE OF d SKIP LOCKED", "")
+    change_postgres("FOR UPDATE OF one SKIP LOCKED", "")
     change_postgres("AND d.version = a.version - 1", "")
     both = set()
     for run in postgres_sides.every(two_claims):

@@ -105,7 +105,7 @@ CROSS JOIN LATERAL (
             AND one.endpoint_id = quota.endpoint_id AND one.ready_at_us <= $1
         ORDER BY one.ready_at_us
         LIMIT quota.count
-        FOR UPDATE SKIP LOCKED
+        FOR UPDATE OF one SKIP LOCKED
     ) AS due
     LIMIT quota.count
 ) AS d
