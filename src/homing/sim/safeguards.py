@@ -21,7 +21,8 @@ class Safeguard:
     does: str  #: what production does
     instead: str  #: what is done without it
     breaks: str  #: the invariant that then does not hold
-    #: how its sentence begins when it is for this reason, one of several after "|"; empty: any
+    #: how its sentence begins when it is for this reason, between two processes; several are
+    #: separated by "|"; empty: any
     sign: str = ""
     #: words in the two operations that cross, the earlier one first; None: found by looking
     crosses: tuple[str, str] | None = None
@@ -30,9 +31,10 @@ class Safeguard:
 
     def is_broken_by(self, breach: Breach) -> bool:
         """Whether it is what comes of the lack of this safeguard."""
-        return breach.invariant == self.breaks and (
-            not self.sign or any(breach.text.startswith(sign) for sign in self.sign.split("|"))
-        )
+        if breach.invariant != self.breaks or not self.sign:
+            return breach.invariant == self.breaks
+        before, after = (text.rpartition(" by ")[2] for text in (breach.before, breach.after))
+        return breach.text.startswith(tuple(self.sign.split("|"))) and before != after
 
 
 _CAPLESS: Final = msgspec.structs.replace(

@@ -207,7 +207,7 @@ class World:
 
     def _message_name(self, message_id: str) -> str:
         found = at_once(self.store.messages_by_ids([message_id]))
-        return f"m{found[message_id].event_id}" if found else "m?"
+        return f"m{found[message_id].event_id}" if found else f"m{message_id[-4:]}"
 
     # --- processes ---
 
@@ -312,19 +312,24 @@ class World:
         return self.cursor
 
     async def _clean(self) -> None:
-        """Forget old rows, as a retention job would."""
-        keep_us = round(self.parts.keep_s * 1_000_000)
+        """Forget old messages with all that belongs to them, as a retention job would."""
+        store, keep_us = self.store, round(self.parts.keep_s * 1_000_000)
         while True:
             await asyncio.sleep(2.0)
-            until_us = START_US + round(self.loop.now_s * 1_000_000) - keep_us
-            for which, row in list(self.store.history.items()):
-                if row.finished_at_us is not None and row.finished_at_us < until_us:
-                    del self.store.history[which]
+            until_us = START_US + self.loop.now_us - keep_us
+            busy = set() if self.parts.cleans_unfinished else {i.message_id for i in store.hot}
+            for name, message in list(store.accepted.items()):
+                if message.accepted_at_us < until_us and name not in busy:
+                    self._forget(name)
+
+    def _forget(self, message_id: str) -> None:
+        del self.store.accepted[message_id]
+        for table in (self.store.hot, self.store.history):
+            for which in [which for which in table if which.message_id == message_id]:
+                row = table.pop(which)
+                self.note("clean-up", f"deletes it, {checks.said(row)}", "clean", which)
+                if not row.is_unfinished:
                     self.promised.pop(which, None)
-            for which, row in list(self.store.hot.items()) if self.parts.cleans_unfinished else ():
-                if row.accepted_at_us < until_us:
-                    self.note("clean-up", f"deletes it, {checks.said(row)}", "clean", which)
-                    del self.store.hot[which]
 
     async def _calm_down(self) -> None:
         """No more faults: everything that is down comes up again."""
