@@ -268,9 +268,10 @@ class Settings:
         high=3_600,
     )
     leases_unanswered_max: int = knob(
-        5,
+        8,
         "Leases in a row that ended with no outcome, after which a delivery is set aside as dead: "
-        "it may be what kills the process. Fewer would punish a machine that restarts often.",
+        "it may be what kills the process. From the third on hardly another is under way beside "
+        "it, so each more costs one death of a process; fewer would punish one that dies often.",
         low=1,
         high=1_000,
     )

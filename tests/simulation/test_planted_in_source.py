@@ -49,7 +49,7 @@ PLANTED = {
     ),
     "a poll that is left out": (
         "homing/dispatch/loop.py",
-        "await asyncio.wait_for(event.wait(), self.limits.poll_s)",
+        "await asyncio.wait_for(event.wait(), most_s)",
         "await event.wait()",
         ("--store", "memory", "--seeds", "200"),
         {"everything_comes_to_its_end"},

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from homing.cli.exhaustive import exhaust
 from homing.cli.output import as_json, console, note, print_json, print_table, say
 from homing.cli.simulate_display import (
     hunt_document,
@@ -36,6 +37,7 @@ from homing.sim.runs import (
 from homing.sim.safeguards import BY_NAME, SAFEGUARDS
 from homing.sim.schedule import PYTHON, Schedule, parse_token
 from homing.sim.story import Story, tell
+from homing.sim.tiny import Bounds
 
 _EXIT_LOST: Final = 1
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -55,6 +57,7 @@ def _file(name: str, help_: str) -> Callable[[_Command], _Command]:
 @click.option("--strategy", type=click.Choice(STRATEGIES), default="random", show_default=True)
 @click.option("--store", type=click.Choice(STORES), default="both", show_default=True)
 @click.option("--without", metavar="SAFEGUARD", help="Take one out; find what is then lost.")
+@click.option("--exhaustive", is_flag=True, help="Every order of a tiny world instead.")
 @click.option("--list-safeguards", is_flag=True, help="What can be taken out.")
 @click.option("--replay", metavar="TOKEN", help="Have one schedule again.")
 @_file("--html", "Write the schedule that was found as a page.")
@@ -70,6 +73,7 @@ def simulate(
     strategy: str,
     store: str,
     without: str | None,
+    exhaustive: bool,
     list_safeguards: bool,
     replay: str | None,
     html: Path | None,
@@ -94,9 +98,13 @@ def simulate(
       homing simulate --seed 7 --trace
       homing simulate --without fence --html fence.html --pytest test_fence.py
       homing simulate --replay h1.…
+      homing simulate --exhaustive --without fence
     """
     if list_safeguards:
         _list(as_json)
+        return
+    if exhaustive:
+        exhaust(Bounds(), without=without, as_json=as_json)
         return
     if replay is not None:
         story = _replay(parse_token(replay), as_json=as_json, trace=trace)

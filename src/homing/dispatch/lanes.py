@@ -74,10 +74,12 @@ class LaneFinder:
                     lanes.setdefault(lane.endpoint_id, more)
         endpoints = {e.id: e for e in await self._store.by_ids(Endpoint, sorted(lanes))}
         applications = await self._known({lane.app_id for lane in lanes.values()})
+        # Stores give them in any order, and the plan must not depend on which store it is.
+        in_order = sorted(lanes.values(), key=lambda lane: (lane.ready_at_us, lane.endpoint_id))
         return Found(
             candidates=[
                 Candidate(lane, endpoints.get(lane.endpoint_id), applications[lane.app_id])
-                for lane in lanes.values()
+                for lane in in_order
             ],
             is_partial=is_partial,
         )

@@ -63,7 +63,7 @@ class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 60.0  #: longer than any request, by a margin
     request_total_s: float = 20.0  #: the sender's total deadline
     poll_s: float = 0.25  #: how often the database is asked for what is due, when nothing tells us
-    unanswered_max: int = 5  #: leases in a row with no outcome before a delivery is quarantined
+    unanswered_max: int = 8  #: leases in a row with no outcome before a delivery is quarantined
     policy: RetryPolicy = RetryPolicy()
     shares: Shares = Shares()
     breakers: BreakerRules = BreakerRules()

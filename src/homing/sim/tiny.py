@@ -30,6 +30,7 @@ from homing.core.lifecycle import (
     Leased,
     Lost,
     Parked,
+    Postponed,
     Redriven,
     Released,
     Resent,
@@ -185,6 +186,7 @@ _PARKED: Final = Parked(at_us=0, reason="the endpoint is disabled")
 _DELETED: Final = Cancelled(at_us=0, actor="the endpoint was deleted")
 _LOST: Final = Lost(at_us=0, reason=DeadReason.PAYLOAD_GONE)
 _RELEASED: Final = Released(at_us=0)
+_POSTPONED: Final = Postponed(at_us=0, until_us=0)
 _RESUMED: Final = Resumed(at_us=0)
 _WISHES: Final[tuple[tuple[str, Fact], ...]] = (
     ("a resend", Resent(at_us=0, actor="ada")),
@@ -285,8 +287,7 @@ class Tiny:
             yield from self._crash(world, dispatcher)
         yield from self._endpoint(world)
         if world.has_payload and world.acts:
-            after = world._replace(has_payload=False, acts=world.acts - 1)
-            yield Step("a person deletes the payload", None, 0, after)
+            yield self._forget(world)
 
     def _dispatch(self, world: World, index: int, who: int) -> Iterator[Step]:
         lot = world.lots[index]
@@ -325,6 +326,22 @@ class Tiny:
             after = _with_hand(after, index, who, taken._replace(before=change.after))
         what = "takes over the lease, which ran out" if lapses else "claims it"
         yield Step(what, who, index, after, True, write)
+
+        if row.unanswered and not (lapses and row.unanswered >= self.bounds.unanswered):
+            later = self._write(tables, self._decide(row, _POSTPONED, attempt))
+            after = _with_tables(world, index, later.after)
+            yield Step("leaves it for later, as a suspect", who, index, after, False, later)
+
+    def _forget(self, world: World) -> Step:
+        """The payload goes, and with it what still waited for it, in one transaction."""
+        after = world._replace(has_payload=False, acts=world.acts - 1)
+        write = None
+        for index, lot in enumerate(world.lots):
+            row = lot.tables.hot
+            if row is not None and row.state is not State.LEASED:
+                write = self._write(lot.tables, self._decide(row, _LOST, None))
+                after = _with_tables(after, index, write.after)
+        return Step("a person deletes the payload", None, 0, after, False, write)
 
     def _look(self, world: World, index: int, who: int, hand: Hand) -> Step:
         """Read the endpoint, and send unless something is in the way."""
