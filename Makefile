@@ -1,11 +1,11 @@
-# `make` or `make help` lists the words. Nothing here needs root; only `make test` uses it where it may.
+# `make` or `make help` lists the words. Only `make chaos` needs root; `make test` uses it where it may.
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check format test simulate bench docs release clean
+.PHONY: help setup run check format test simulate bench chaos docs release clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,13 @@ simulate: $(VENV)/.run ## 1,000 simulated worlds on all cores; SEED=7 for one
 
 bench: $(VENV)/.setup ## the performance promises, with numbers
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/.setup ## break everything under load and count what arrives; needs root; 8 minutes
+	@scripts/install-netns
+	@scripts/install-postgres
+	@mkdir -p var
+	$(BIN)/python -m bench.chaos --duration 150 --rate 300 --seed $(or $(SEED),1) --plot var/chaos-postgres
+	$(BIN)/python -m bench.chaos --duration 60 --rate 300 --seed $(or $(SEED),1) --store sqlite --plot var/chaos-sqlite
 
 docs: $(VENV)/.setup ## refresh the generated parts of the documents
 	$(BIN)/python -m homing.cli.reference docs/reference

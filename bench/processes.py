@@ -60,24 +60,37 @@ class Node:
 
     Args:
         folder: its log goes here.
+        host: the address it listens on.
+        prefix: a command that runs the command after it, such as `ip netns exec NAME`.
     """
 
-    def __init__(self, setup: Setup, folder: Path, name: str = "homing") -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        folder: Path,
+        name: str = "homing",
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.setup = setup
+        self.name = name
         self._log = folder / f"{name}.log"
+        self._prefix = prefix
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.listen = f"{host}:{self.port}"
+        self.url = f"http://{self.listen}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Run it; it may not answer yet."""
         settings = {
-            "HOMING_LISTEN": f"127.0.0.1:{self.port}",
+            "HOMING_LISTEN": self.listen,
             "HOMING_WORKERS": str(self.setup.workers),
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self.setup.program],
+                [*self._prefix, sys.executable, *self.setup.program],
                 env=environment(self.setup) | settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -92,17 +105,33 @@ class Node:
             assert self._process is not None
             if self._process.poll() is not None:
                 break
-            with suppress(OSError):
-                urllib.request.urlopen(f"{self.url}/ready", timeout=5).close()
+            if self.is_ready():
                 return
             time.sleep(0.05)
         raise RuntimeError(f"Homing did not start:\n{self.log_end()}")
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def is_ready(self, within_s: float = 5.0) -> bool:
+        """Whether it answers now that it can accept messages."""
+        with suppress(OSError):
+            urllib.request.urlopen(f"{self.url}/ready", timeout=within_s).close()
+            return True
+        return False
 
     def kill(self) -> None:
         """SIGKILL: no goodbye of any kind. Its workers, if any, notice and drain."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the process and its workers."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def stop(self) -> None:
         """SIGTERM: it drains. Raises: RuntimeError where it does not end well."""

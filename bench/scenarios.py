@@ -258,6 +258,8 @@ def slow(kind: str, count: int, hold_s: float) -> dict[str, float]:
     """
     patient = {
         "HOMING_SENDS_MAX": str(count),
+        "HOMING_ENDPOINT_SHARE": str(count),  # one endpoint is to have them all
+        "HOMING_APPLICATION_SHARE": str(count),
         "HOMING_FIRST_BYTE_S": str(hold_s + 60),
         "HOMING_TOTAL_S": str(hold_s + 90),
         "HOMING_LEASE_S": str(hold_s + 120),

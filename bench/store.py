@@ -24,6 +24,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from support.claiming import claim_due
 from support.making import (
     START_US,
     make_acceptance,
@@ -110,7 +111,7 @@ async def _measure(store: Store, count: int, parallel: int) -> None:
             await store.accept(due[start : start + 1_000])
 
         async def claim(wanted: list[Acceptance]) -> None:
-            await store.claim(_lease, at_us=2 * START_US, count=len(wanted))
+            await claim_due(store, _lease, at_us=2 * START_US, count=len(wanted))
 
         for name, verb, rows in (
             ("claim", claim, due),

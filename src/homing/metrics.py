@@ -30,6 +30,7 @@ from homing import __version__
 from homing.core.lifecycle import DeadReason, State
 from homing.core.outcome import Reason
 from homing.core.ports import Backlog
+from homing.core.retention import Purged
 from homing.insight.ledger import COLUMNS, AuditReport
 
 # They double the length of the page, and rates do not need them.
@@ -39,6 +40,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 BATCHES: Final = ("accept", "claim", "settle")
 #: why an endpoint is disabled without a person
 CAUSES: Final = ("gone", "failing")
+#: what becomes of a circuit breaker
+BREAKER_CHANGES: Final = ("opened", "closed")
 
 #: seconds; a first attempt takes milliseconds, the promise is about seconds, a timeout is 30 s
 _RECEIPT_S: Final = (
@@ -99,6 +102,14 @@ class Metrics:
             "endpoints_disabled", "Endpoints disabled without a person, by cause.", "cause"
         )
         self._disabled = {cause: disabled.labels(cause) for cause in CAUSES}
+        breakers = self._counter(
+            "breaker_changes", "Circuit breakers of endpoints opened and closed.", "change"
+        )
+        self._breaker_changes = {change: breakers.labels(change) for change in BREAKER_CHANGES}
+        purged = self._counter(
+            "purged", "What was beyond its retention and is gone, in rows.", "kind"
+        )
+        self._purged = {kind: purged.labels(kind) for kind in Purged.__struct_fields__}
         self._round_trips = self._counter("store_round_trips", "Requests to the database server.")
         self._commits = self._counter("store_commits", "Transactions that wrote.")
 
@@ -112,6 +123,11 @@ class Metrics:
 
     def _make_gauges(self) -> None:
         self._in_flight = self._gauge("in_flight", "Attempts under way.", mode="livesum")
+        self._breakers_open = self._gauge(
+            "breakers_open",
+            "Endpoints that do not answer, whose deliveries wait but for a probe now and then.",
+            mode="livesum",
+        )
         self._oldest_due = self._gauge(
             "oldest_due_age_seconds",
             "How long the oldest due delivery had been due at the latest audit.",
@@ -127,6 +143,9 @@ class Metrics:
             "unaccounted",
             "Deliveries that the latest audit could not place; must be 0.",
             mode="livemax",  # each worker audits other hours; a good one hides no bad one
+        )
+        self._expiring = self._gauge(
+            "dead_letters_expiring", "Dead letters whose retention is about to end."
         )
         self._audited = self._gauge("audit_timestamp_seconds", "When the latest audit began.")
         build = self._gauge("build_info", "The running version.", "version")
@@ -164,6 +183,17 @@ class Metrics:
 
     def endpoint_disabled(self, cause: str) -> None:
         self._disabled[cause].inc()
+
+    def breaker_changed(self, change: str, open_now: int) -> None:
+        self._breaker_changes[change].inc()
+        self._breakers_open.set(open_now)
+
+    def purged(self, what: Purged) -> None:
+        for kind, counter in self._purged.items():
+            counter.inc(getattr(what, kind))
+
+    def expiring(self, dead_letters: int) -> None:
+        self._expiring.set(dead_letters)
 
     # --- what is looked at now and then ---
 

@@ -81,7 +81,7 @@ class Knob:
 
 
 def knob(default: Any, meaning: str, *, low: float = -math.inf, high: float = math.inf) -> Any:
-    """A field of Settings; the unit is the end of its name (`_s` seconds, `_h` hours)."""
+    """A field of Settings; the unit is the end of its name: `_s` seconds, `_h` hours, `_d` days."""
     return dataclasses.field(
         default=default, metadata={"knob": Knob(meaning=meaning, low=low, high=high)}
     )
@@ -95,7 +95,8 @@ class Settings:
     database_url: str = knob(
         "sqlite:///homing.db",
         "Where everything is kept: `sqlite:///relative.db`, `sqlite:////absolute.db` or "
-        "`postgresql://user:password@host/name`.",
+        "`postgresql://user:password@host/name`; of several hosts, as in `one:5432,other:5432`, "
+        "the one that takes writes.",
     )
     listen: str = knob(
         "127.0.0.1:8000",
@@ -153,12 +154,57 @@ class Settings:
         low=1,
         high=20_000,
     )
+    endpoint_share: float = knob(
+        1.0,
+        "An endpoint gets another of the `sends_max` places while it holds fewer than so many "
+        "times the free ones: with 1 at most half of all, and the next one finds half of the rest. "
+        "More gives more to an endpoint alone, and less to others beside it.",
+        low=0.01,
+        high=1_000_000,
+    )
+    application_share: float = knob(
+        2.0,
+        "The same for all endpoints of an application together, times its weight.",
+        low=0.01,
+        high=1_000_000,
+    )
+    breaker_failures: int = knob(
+        5,
+        "Attempts in a row that got no answer (time-out, refused, reset, no address) after which "
+        "an endpoint is only probed; its deliveries stay due and spend no attempt. 0: never.",
+        low=0,
+        high=1_000_000,
+    )
+    breaker_cool_down_max_s: float = knob(
+        60.0,
+        "Longest time between two probes of such an endpoint; the first comes after a second, and "
+        "each that fails doubles it. So late is a receiver's first delivery when it is back.",
+        low=1,
+        high=3_600,
+    )
     backlog_max: int = knob(
         0,
-        "Deliveries due or under way above which new messages are refused with 503; those that are "
-        "parked or due later do not count. 0: no limit: what is due is on disk and costs little.",
+        "Deliveries of one application due or under way, times its weight, above which its new "
+        "messages are refused with 503 and other applications' are not; those that are parked or "
+        "due later do not count. 0: no limit: what is due is on disk and costs little.",
         low=0,
         high=10**9,
+    )
+    backlog_total_max: int = knob(
+        0,
+        "The same for all applications together, for the sake of the disk: above it nobody's new "
+        "messages are accepted, and `/ready` says so. Far above `backlog_max`. 0: no limit.",
+        low=0,
+        high=10**10,
+    )
+
+    replays_per_s: float = knob(
+        200.0,
+        "Deliveries a second that the background tasks of one process together send again "
+        "(recover, replay, redrive). A fifth of the default `sends_max`: a backlog of a day is "
+        "sent again in minutes, and whatever is new finds four places of five free.",
+        low=1,
+        high=100_000,
     )
 
     # --- one attempt ---
@@ -243,6 +289,54 @@ class Settings:
         24.0, "How long a message's event id keeps others from using it.", low=0.01, high=8_760
     )
 
+    # --- how long things are kept ---
+    retain_payload_d: int = knob(
+        90,
+        "How many days a message's payload is kept, from its acceptance or, if later, from when a "
+        "delivery of it last finished. A quarter of a year covers most disputes about a payload. "
+        "0: for ever, as everywhere here; and never while a delivery is unfinished. At least a "
+        "day, which is longer than any lease, so that a late outcome finds its message.",
+        low=0,
+        high=36_500,
+    )
+    retain_attempts_d: int = knob(
+        90,
+        "How many days attempts are kept, with the responses to them, counted likewise. They are "
+        "most of the bytes, and are looked at while somebody still debugs.",
+        low=0,
+        high=36_500,
+    )
+    retain_log_d: int = knob(
+        400,
+        "How many days a message, its deliveries and its lines of the delivery log are kept, "
+        "counted likewise: what the books are balanced from. A year and a month, so that a month "
+        "can be compared with the same month of the year before. Nothing else outlives them.",
+        low=0,
+        high=36_500,
+    )
+    retain_dead_d: int = knob(
+        400,
+        "How many days a dead letter that nobody redrives or discards keeps its message whole, "
+        "payload and attempts included, from its death. As long as the log by default, because "
+        "it can be redriven for as long as it is kept.",
+        low=0,
+        high=36_500,
+    )
+    retain_warn_d: int = knob(
+        14,
+        "How many days before its end a dead letter is announced, in the log once a day and in "
+        "`homing_dead_letters_expiring`. Two weeks outlast a holiday. 0: not at all.",
+        low=0,
+        high=365,
+    )
+    retain_every_s: float = knob(
+        3_600.0,
+        "How often one of the processes looks for what is beyond its retention. What goes in an "
+        "hour is little, and what goes at once after a month without is paced all the same.",
+        low=1,
+        high=86_400,
+    )
+
     # --- running ---
     drain_s: float = knob(
         20.0,
@@ -260,6 +354,12 @@ class Settings:
     )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
+    )
+    task_days: float = knob(
+        30.0,
+        "How long a background task that has ended can be looked up: longer than a month's bill.",
+        low=0.01,
+        high=3_650,
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(

@@ -7,9 +7,9 @@ import asyncio
 from support.making import make_acceptance
 
 from homing.cli.demo.books import Books
-from homing.cli.tail import end_of_log
 from homing.core.ports import LogCursor, Store
 from homing.core.resources import Application, Endpoint
+from homing.service.log_export import end_of_log
 
 
 async def test_an_empty_log_ends_where_it_begins(store: Store) -> None:

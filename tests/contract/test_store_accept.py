@@ -31,6 +31,7 @@ async def test_every_field_of_a_message_comes_back(store: Store, application: Ap
         is_raw=True,
         event_id="order-7",
         channels=("eu", 'a"b'),
+        deliver_at_us=START_US + 7,
         tags=("urgent",),
     )
     await store.accept([item])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.claiming import claim_due
 from support.making import (
     HOLDER,
     LEASE_US,
@@ -42,7 +43,7 @@ async def test_what_is_due_is_leased_and_comes_with_its_message(
 ) -> None:
     item = make_acceptance(application, state=State.WAITING)
     await store.accept([item])
-    [claimed] = await store.claim(lease, at_us=START_US, count=10)
+    [claimed] = await claim_due(store, lease, at_us=START_US, count=10)
     assert claimed.message == item.message
     assert claimed.delivery == lease(item.deliveries[0]).after
     assert await store.delivery(item.deliveries[0].id) == claimed.delivery
@@ -59,6 +60,7 @@ async def test_a_claimed_message_has_its_payload_to_the_byte_or_none_at_all(
             application,
             state=State.WAITING,
             payload=payload,
+            deliver_at_us=7,
             channels=("eu",),
             event_id='"quoted"',
         )
@@ -66,7 +68,7 @@ async def test_a_claimed_message_has_its_payload_to_the_byte_or_none_at_all(
     }
     await store.accept(list(items.values()))
     await store.expunge_message(items["gone"].message.id)
-    claimed = await store.claim(lease, at_us=START_US, count=10)
+    claimed = await claim_due(store, lease, at_us=START_US, count=10)
     found = {each.message.id: each.message.payload for each in claimed}
     assert found == {
         items["bytes"].message.id: bytes(range(256)),
@@ -77,16 +79,16 @@ async def test_a_claimed_message_has_its_payload_to_the_byte_or_none_at_all(
 
 async def test_what_is_not_due_yet_is_left_alone(store: Store, application: Application) -> None:
     await accept_waiting(store, application, START_US + 1)
-    assert await store.claim(lease, at_us=START_US, count=10) == []
-    assert len(await store.claim(lease, at_us=START_US + 1, count=10)) == 1
+    assert await claim_due(store, lease, at_us=START_US, count=10) == []
+    assert len(await claim_due(store, lease, at_us=START_US + 1, count=10)) == 1
 
 
 async def test_the_oldest_are_taken_first(store: Store, application: Application) -> None:
     due = [START_US + seconds * SECOND_US for seconds in (3, 1, 2)]
     third, first, second = await accept_waiting(store, application, *due)
-    claimed = await store.claim(lease, at_us=START_US + 60 * SECOND_US, count=2)
+    claimed = await claim_due(store, lease, at_us=START_US + 60 * SECOND_US, count=2)
     assert {found.delivery.id for found in claimed} == {first.id, second.id}
-    [last] = await store.claim(lease, at_us=START_US + 4 * SECOND_US, count=2)
+    [last] = await claim_due(store, lease, at_us=START_US + 4 * SECOND_US, count=2)
     assert last.delivery.id == third.id
 
 
@@ -94,17 +96,20 @@ async def test_a_claimed_delivery_is_not_claimed_again(
     store: Store, application: Application
 ) -> None:
     await accept_waiting(store, application, START_US)
-    await store.claim(lease, at_us=START_US, count=10)
-    assert await store.claim(lease, at_us=START_US, count=10) == []
+    await claim_due(store, lease, at_us=START_US, count=10)
+    assert await claim_due(store, lease, at_us=START_US, count=10) == []
 
 
 async def test_side_by_side_no_delivery_is_claimed_twice(
     store: Store, application: Application
 ) -> None:
-    deliveries = await accept_waiting(store, application, *[START_US] * 30)
-    rounds = await asyncio.gather(*(store.claim(lease, at_us=START_US, count=7) for _ in range(10)))
+    items = [make_acceptance(application, ("ep_1",), state=State.WAITING) for _ in range(30)]
+    await store.accept(items)
+    rounds = await asyncio.gather(
+        *(claim_due(store, lease, at_us=START_US, count=7) for _ in range(10))
+    )
     taken = [claimed.delivery.id for found in rounds for claimed in found]
-    assert sorted(taken) == sorted({delivery.id for delivery in deliveries})
+    assert sorted(taken) == sorted(item.deliveries[0].id for item in items)
 
 
 async def test_a_lease_that_ran_out_is_claimed_again(
@@ -112,10 +117,10 @@ async def test_a_lease_that_ran_out_is_claimed_again(
 ) -> None:
     item = make_acceptance(application)
     await store.accept([item])
-    assert await store.claim(lease, at_us=START_US + LEASE_US - 1, count=1) == []
+    assert await claim_due(store, lease, at_us=START_US + LEASE_US - 1, count=1) == []
     later_us = START_US + LEASE_US
-    [claimed] = await store.claim(
-        lambda delivery: lease(delivery, at_us=later_us), at_us=later_us, count=1
+    [claimed] = await claim_due(
+        store, lambda delivery: lease(delivery, at_us=later_us), at_us=later_us, count=1
     )
     assert (claimed.delivery.leases, claimed.delivery.ready_at_us) == (2, later_us + LEASE_US)
 
@@ -128,8 +133,8 @@ async def test_a_decision_to_give_up_is_written_but_not_handed_out(
     at_us = START_US
     for _ in range(2):
         at_us += LEASE_US
-        claimed = await store.claim(
-            lambda delivery, at_us=at_us: lease(delivery, at_us=at_us), at_us=at_us, count=1
+        claimed = await claim_due(
+            store, lambda delivery, at_us=at_us: lease(delivery, at_us=at_us), at_us=at_us, count=1
         )
     assert claimed == []
     dead = await store.delivery(item.deliveries[0].id)
@@ -140,7 +145,7 @@ async def test_a_decision_to_give_up_is_written_but_not_handed_out(
 
 async def test_parked_deliveries_are_never_claimed(store: Store, application: Application) -> None:
     await store.accept([make_acceptance(application, state=State.PARKED)])
-    assert await store.claim(lease, at_us=2 * START_US, count=10) == []
+    assert await claim_due(store, lease, at_us=2 * START_US, count=10) == []
 
 
 async def test_a_decision_that_fails_leaves_all_as_it_was(
@@ -154,7 +159,7 @@ async def test_a_decision_that_fails_leaves_all_as_it_was(
         return lease(delivery)
 
     with pytest.raises(ValueError, match="planted"):
-        await store.claim(fail_at_second, at_us=START_US, count=10)
+        await claim_due(store, fail_at_second, at_us=START_US, count=10)
     for delivery in deliveries:
         assert await store.delivery(delivery.id) == delivery
     assert len(await store.log(LogCursor(), limit=10)) == 2

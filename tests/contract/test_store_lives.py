@@ -28,6 +28,7 @@ from homing.core.lifecycle import (
     Leased,
     Lost,
     Parked,
+    Postponed,
     Redriven,
     Released,
     Resent,
@@ -47,6 +48,7 @@ FACTS: list[Callable[[int, random.Random], Fact]] = [
         at_us=at_us, holder=HOLDER, until_us=at_us + LEASE_US, unanswered_max=2
     ),
     lambda at_us, _: Released(at_us=at_us),
+    lambda at_us, _: Postponed(at_us=at_us, until_us=at_us + LEASE_US // 2),
     lambda at_us, _: Succeeded(at_us=at_us),
     lambda at_us, dice: Failed(
         at_us=at_us,

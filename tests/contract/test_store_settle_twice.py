@@ -136,3 +136,17 @@ async def test_another_decision_of_the_same_version_is_not_taken_for_ours(
     assert await store.settle([failed(leased)]) == [False]
 
     assert await lines_written(store) == [1, 1, 0]
+
+
+async def test_two_outcomes_that_look_the_same_are_both_kept(
+    store: Store, leased: Delivery
+) -> None:
+    """Two senders, one lease, one microsecond: the second decided nothing, and is recorded."""
+    first, second = delivered(leased), delivered(leased)
+    assert first.after == second.after
+    assert await store.settle([first]) == [True]
+    assert await store.settle([second]) == [False]
+    assert second.attempt is not None
+    kept = await store.attempt(leased.message_id, second.attempt.id)
+    assert kept is not None
+    assert kept.late

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+from support.claiming import claim_due
 from support.making import (
     HOLDER,
     LEASE_US,
@@ -41,13 +42,13 @@ async def test_what_one_process_accepted_another_sees(stores: tuple[Store, Store
 async def test_two_processes_never_claim_the_same_delivery(stores: tuple[Store, Store]) -> None:
     application = make_application()
     await stores[0].put(application)
-    items = [make_acceptance(application, state=State.WAITING) for _ in range(200)]
+    items = [make_acceptance(application, ("ep_1",), state=State.WAITING) for _ in range(200)]
     await stores[0].accept(items)
 
     async def drain(store: Store) -> list[Delivery]:
         mine = []
         for _ in range(100):
-            claimed = await store.claim(lease, at_us=START_US, count=9)
+            claimed = await claim_due(store, lease, at_us=START_US, count=9)
             if not claimed:
                 return mine
             mine += [found.delivery for found in claimed]

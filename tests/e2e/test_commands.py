@@ -52,6 +52,13 @@ async def test_applications_endpoints_and_event_types_are_made_changed_and_remov
     assert made["id"] == again["id"]
     await person.types("application", "update", "shop", "--name", "Shop, Ltd.")
     assert "Shop, Ltd." in await person.types("application", "list")
+    keeping = ("--retain", "payload=30", "--retain", "log=0")
+    await person.types("application", "update", "shop", *keeping)
+    kept = await person.asks("application", "update", "shop", "--retain", "payload=default")
+    assert (kept["retention"]["payloadDays"], kept["retention"]["logDays"]) == (None, 0)
+    assert "log for ever" in await person.types("application", "get", "shop")
+    wrong = await person.types("application", "update", "shop", "--retain", "logs=1", code=2)
+    assert "expected one of payload, attempts, log, dead-letters" in " ".join(wrong.split())
 
     await person.types("event-type", "create", "refund.created", "--description", "Money back")
     assert "Money back" in await person.types("event-type", "get", "refund.created")
@@ -121,7 +128,11 @@ async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) ->
         (letter,) = await person.asks("dead-letters", "list", "shop", code=1)
         assert (letter["msgId"], letter["reason"]) == (sent["id"], "attempts_exhausted")
         assert "status 500" in await person.types("dead-letters", "show", "shop", letter["id"])
-        assert "redriven: 1" in await person.types("dead-letters", "redrive", "shop", "--all")
+        redrive = ("dead-letters", "redrive", "shop")
+        assert "redriven: 1" in await person.types(*redrive, "--all", "--dry-run")
+        done = await person.types(*redrive, "--all", "--watch")
+        assert "finished qtask_" in done
+        assert "1 sent again" in done
         await receiver.wait_for(3)
         async with asyncio.timeout(10):
             while (await person.asks("audit"))["total"]["delivered"] != 1:
@@ -134,6 +145,46 @@ async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) ->
         await person.types(*words)
         assert await person.asks("dead-letters", "list", "shop") == []
         assert (await person.asks("audit"))["total"]["cancelled"] == 1
+
+
+async def test_what_went_wrong_is_sent_again_by_tasks_that_can_be_watched(person: Person) -> None:
+    async with Receiver() as receiver:
+        receiver.script("/hook", respond(500))
+        receiver.script("/late", respond(200))
+        await person.types("application", "create", "shop", "--uid", "shop")
+        main = await person.asks("endpoint", "create", "shop", receiver.url("/hook"))
+        await person.asks("send", "shop", "payment.failed", "--wait", "10", code=1)
+        late = await person.asks("endpoint", "create", "shop", receiver.url("/late"))
+        receiver.script("/hook", respond(200))
+
+        words = ("shop", main["id"], "--since", "1h")
+        done = await person.asks("recover", *words, "--watch")
+        assert (done["status"], done["data"]["messagesSent"]) == ("finished", 1)
+        async with asyncio.timeout(20):
+            while (await person.asks("audit"))["total"]["delivered"] != 1:
+                pass
+        words = ("shop", late["id"], "--since", "1h")
+        assert "1 sent again" in await person.types("replay-missing", *words, "--watch")
+        words = ("shop", main["id"], "--since", "1h")
+        started = await person.asks("replay", *words, "--event-type", "payment.failed")
+        assert started["task"] == "endpoint.bulk-replay"
+        shown = await person.types("tasks", "show", started["id"], "--watch")
+        assert "messagesSent" in shown
+        assert [t["action"] for t in await person.asks("tasks", "list")] == [
+            *("replay", "replay-missing", "recover")
+        ]
+        assert "is not running" in await person.types("tasks", "cancel", done["id"], code=2)
+
+        await person.types("endpoint", "update", "shop", main["id"], "--disable")
+        await person.types("send", "shop", "payment.failed")
+        words = ("message", "expunge-all", "shop", "--yes", "--watch")
+        told = await person.types(*words, "--keep-unfinished")
+        assert "1 forgotten, 1 kept" in told
+        assert "1 forgotten, 1 dead because of it" in await person.types(*words)
+        since = ("--since", "20d")
+        assert "at most 14 days" in await person.types(
+            "recover", "shop", late["id"], *since, code=2
+        )
 
 
 async def test_the_log_can_be_followed_and_exported_while_the_service_runs(

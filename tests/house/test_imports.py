@@ -30,9 +30,12 @@ PURE = (
     "core",
     "insight",
     "dispatch.envelope",
+    "dispatch.breaker",
     "dispatch.egress",
+    "dispatch.planner",
     "dispatch.ranges",
     "sim.checks",
+    "service.task_rules",
 )
 NOT_PURE = {
     "asyncio",

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 # Fixed, so that a test does not depend on the day it runs on.
 _SINCE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 _UNTIL = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
+LONG_AGO = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
 
 
 class Authority:
@@ -38,13 +39,15 @@ class Authority:
         )
         return context
 
-    def server_context(self, host: str, *, is_self_signed: bool = False) -> ssl.SSLContext:
-        """Presents a certificate for `host` (a name or an address)."""
+    def server_context(
+        self, host: str, *, is_self_signed: bool = False, until: datetime.datetime = _UNTIL
+    ) -> ssl.SSLContext:
+        """Presents a certificate for `host` (a name or an address), good until `until`."""
         key = ec.generate_private_key(ec.SECP256R1())
         if is_self_signed:
-            certificate = self._sign(_name(host), key, host, signed_with=key)
+            certificate = self._sign(_name(host), key, host, signed_with=key, until=until)
         else:
-            certificate = self._sign(_name(host), key, host)
+            certificate = self._sign(_name(host), key, host, until=until)
         path = self._folder / f"{host}-{is_self_signed}.pem"
         path.write_bytes(
             key.private_bytes(
@@ -65,6 +68,7 @@ class Authority:
         host: str | None,
         *,
         signed_with: ec.EllipticCurvePrivateKey | None = None,
+        until: datetime.datetime = _UNTIL,
     ) -> x509.Certificate:
         """A certificate; without a host, of an authority."""
         issuer = subject if host is None or signed_with is not None else self._name
@@ -75,7 +79,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(_SINCE)
-            .not_valid_after(_UNTIL)
+            .not_valid_after(until)
             .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
         )
         if host is not None:

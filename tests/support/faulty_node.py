@@ -2,6 +2,8 @@
 
 forgetful: every retry of one endpoint's first failure is forgotten, without a trace in its place.
 boastful: an answer of 503 is taken for a success.
+stuttering: every request is made twice.
+misdirected: a chaos run's requests to its endpoint 0 go to endpoint 1.
 """
 
 from __future__ import annotations
@@ -46,7 +48,28 @@ def boastful() -> None:
     HttpSender.send = send_and_boast  # type: ignore[method-assign]
 
 
+def stuttering() -> None:
+    send = HttpSender.send
+
+    async def send_twice(self: HttpSender, request: Request) -> Outcome:
+        await send(self, request)
+        return await send(self, request)
+
+    HttpSender.send = send_twice  # type: ignore[method-assign]
+
+
+def misdirected() -> None:
+    send = HttpSender.send
+
+    async def send_elsewhere(self: HttpSender, request: Request) -> Outcome:
+        url = request.url.removesuffix("/e/0") + "/e/1" * request.url.endswith("/e/0")
+        return await send(self, msgspec.structs.replace(request, url=url))
+
+    HttpSender.send = send_elsewhere  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
-    {"forgetful": forgetful, "boastful": boastful}[sys.argv[1]]()
+    bugs = (forgetful, boastful, stuttering, misdirected)
+    {bug.__name__: bug for bug in bugs}[sys.argv[1]]()
     sys.argv = ["homing", "serve"]
     main()

@@ -22,6 +22,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Application, Endpoint, EventType, Secret
 from homing.core.sealing import NONCE_BYTES, Sealed, Seals, header_place, secret_place
+from homing.core.tasks import Action, Selection, Task
 
 SECOND_US = 1_000_000
 #: 2026-01-01T00:00:00Z
@@ -271,3 +272,17 @@ def aged(delivery: Delivery, **fields: Any) -> Delivery:
     """`delivery` one version on, with `fields` changed: a decision made without the rules."""
     changed: Delivery = msgspec.structs.replace(delivery, version=delivery.version + 1, **fields)
     return changed
+
+
+def make_task(**fields: Any) -> Task:
+    """A task that recovers an endpoint's dead letters of the hour before START_US."""
+    given: dict[str, Any] = {
+        "scope": ORG_ID,
+        "id": make_id("qtask_"),
+        "created_at_us": START_US,
+        "updated_at_us": START_US,
+        "action": Action.RECOVER,
+        "actor": "ann",
+        "which": Selection(since_us=START_US - 3_600 * SECOND_US, until_us=START_US),
+    }
+    return Task(**(given | fields))

@@ -43,11 +43,14 @@ class Absent(Exception):
 
 
 def find_programs() -> Path:
-    """The folder with `initdb` and `postgres`, the newest version first.
+    """The folder of `initdb` and `postgres`: HOMING_TEST_POSTGRES_BIN, or the newest there is.
 
     Raises:
         Absent: none is installed.
     """
+    named = os.environ.get("HOMING_TEST_POSTGRES_BIN")
+    if named:
+        return Path(named)
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     newest_first = sorted(debian, key=lambda path: int(path.parent.name), reverse=True)
     on_path = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 
 import httpx
-import uvicorn
 
 from homing.cli.runtime import Runtime
+from homing.cli.server import bind, make_server
 from homing.core.ports import Store
 from homing.service.tokens import sign_org_token
 from homing.settings import SecretText, Settings
@@ -28,6 +27,7 @@ class Served:
     url: str
     token: str
     runtime: Runtime
+    stop: Callable[[], None]  #: the server; answers what it was asked, and closes
 
     def client(self, token: str | None = None, **more: object) -> httpx.AsyncClient:
         """An HTTP client with the organisation's token, or with another one."""
@@ -38,22 +38,6 @@ class Served:
 def org_token(org_id: str) -> str:
     """A token of another organisation."""
     return sign_org_token(SECRET, at_us=SystemClock().now_us(), org_id=org_id)
-
-
-class _Server(uvicorn.Server):
-    """Without uvicorn's signal handlers, and telling when it has begun."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.begun = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.begun.set()
 
 
 @asynccontextmanager
@@ -67,8 +51,7 @@ async def serving(
         secret: HOMING_SECRET.
         fields: of Settings.
     """
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = bind("127.0.0.1:0")
     host, port = listener.getsockname()
     settings = Settings(
         secret=SecretText(secret),
@@ -81,23 +64,15 @@ async def serving(
         },
     )
     runtime = Runtime(settings, store)
-    server = _Server(
-        uvicorn.Config(
-            runtime.make_app(),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-        )
-    )
+    server = make_server(*runtime.make_api())
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    await server.begun.wait()
     if dispatching:
         runtime.start()
     token = sign_org_token(secret, at_us=SystemClock().now_us())
     try:
-        yield Served(f"http://{host}:{port}", token, runtime)
+        yield Served(
+            f"http://{host}:{port}", token, runtime, lambda: setattr(server, "should_exit", True)
+        )
     finally:
         server.should_exit = True
         await task

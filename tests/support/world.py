@@ -13,23 +13,36 @@ from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery
 from homing.core.outcome import Outcome
-from homing.core.ports import AttemptFilter, Page, Request, Store
+from homing.core.ports import AttemptFilter, Page, Request, Store, Work
 from homing.core.records import Attempt, Message
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.planner import Shares
 from homing.dispatch.sweeper import Sweeper
+from homing.service.announcer import Announcer
 from homing.service.books import audit
 from homing.service.intake import Draft, Intake
+from homing.service.operational import herald
 from homing.store.memory import MemoryStore
-from support.making import ORG_ID, FakeChance, FakeClock, make_application, make_endpoint
+from support.making import (
+    ORG_ID,
+    FakeChance,
+    FakeClock,
+    make_application,
+    make_delivery,
+    make_endpoint,
+    make_message,
+)
 from support.scripted import OK, ScriptedSender, plain_envelope
 
 LIMITS = DispatchLimits(
     sends_max=100,
     poll_s=0.005,
     policy=RetryPolicy(delays_s=(5.0, 300.0), jitter=0.0),
+    # All places for whoever comes first: sharing has tests of its own.
+    shares=Shares(endpoint=1_000, application=1_000),
 )
 
 
@@ -50,7 +63,9 @@ class World:
         self.chance = FakeChance(7)
         self.journal = Journal(self.clock, name)
         self.sender = ScriptedSender(answer)
-        self.health = HealthKeeper(store, self.clock, disable_after_s=3_600.0)
+        self.health = HealthKeeper(
+            store, self.clock, disable_after_s=3_600.0, herald=herald(store, self.clock)
+        )
         self.dispatcher = Dispatcher(
             store,
             self.sender,
@@ -61,6 +76,7 @@ class World:
             health=self.health,
         )
         self.intake = Intake(store, self.chance, self.journal, hands=self.dispatcher)
+        self.announcer = Announcer(store, self.clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.application: Application = make_application()
         self.endpoints: list[Endpoint] = []
@@ -77,6 +93,19 @@ class World:
         self.endpoints.append(endpoint)
         return endpoint
 
+    async def add_tenant(self, **fields: object) -> Application:
+        """Another application, with one endpoint."""
+        application = make_application(**fields)
+        await self.store.put(application)
+        await self.store.put(make_endpoint(application.id), touch=application.id)
+        return application
+
+    async def send_as(self, application: Application, payload: bytes = b"{}") -> Message:
+        """Publish for one application."""
+        draft = Draft(event_type="payment.captured", payload=payload)
+        message, _ = await self.intake.create_message(ORG_ID, application.id, draft)
+        return message
+
     async def change_endpoint(self, endpoint: Endpoint, **fields: object) -> Endpoint:
         """As the API would: over the present version."""
         (now,) = await self.store.by_ids(Endpoint, [endpoint.id])
@@ -88,6 +117,16 @@ class World:
         draft = Draft(event_type="payment.captured", payload=payload, **fields)  # type: ignore[arg-type]
         message, _ = await self.intake.create_message(ORG_ID, self.application.id, draft)
         return message
+
+    def room(self) -> int:
+        """How many deliveries for the first endpoint would be born leased now."""
+        work = []
+        delivery = make_delivery(app_id=self.application.id, endpoint_id=self.endpoints[0].id)
+        message = make_message()
+        while self.dispatcher.reserve(self.application, self.endpoints[0]):
+            work.append(Work(delivery, message, self.endpoints[0]))
+        self.dispatcher.release(work)
+        return len(work)
 
     async def delivery(self, message: Message, endpoint: Endpoint | None = None) -> Delivery:
         found = await self.store.delivery(
@@ -109,6 +148,17 @@ class World:
                 if due is None or due > self.clock.now_us():
                     return
                 await asyncio.sleep(0.001)
+
+    async def arrive(self, count: int) -> None:
+        """Until nothing is due, leased or unwritten; then so many requests have been made."""
+        async with asyncio.timeout(10):
+            while True:
+                await self.dispatcher.flush()
+                backlog = await self.store.backlog(self.clock.now_us())
+                if backlog.due + backlog.leased == 0:
+                    break
+                await asyncio.sleep(0.001)
+        assert len(self.sender.requests) == count
 
     async def known_health(self) -> EndpointHealth | None:
         found = await self.store.by_ids(EndpointHealth, [self.endpoints[0].id])

@@ -69,6 +69,10 @@ def report_document(report: AuditReport) -> dict[str, Any]:
             }
             for row in report.rows
         ],
+        "purged": {
+            **msgspec.structs.asdict(report.purged),
+            "at": None if report.purged_at_us is None else time_text(report.purged_at_us),
+        },
         "misfits": [{"delivery": str(m.delivery), "kind": m.kind} for m in report.misfits],
     }
 
@@ -85,6 +89,18 @@ def _show(report: AuditReport, *, windows: bool) -> None:
     for misfit in report.misfits:
         say(Text.assemble((f"{misfit.kind:12}", "bold red"), str(misfit.delivery)))
     say(verdict(report))
+    if report.purged_at_us is not None:
+        say(Text(beyond_retention(report), style="dim"))
+
+
+def beyond_retention(report: AuditReport) -> str:
+    """What is in no column because its retention has ended."""
+    gone, at = report.purged, time_text(report.purged_at_us)
+    return (
+        f"beyond retention and on neither side: {gone.deliveries} deliveries of {gone.messages} "
+        f"messages, {gone.dead_letters} of them dead letters; kept without: {gone.payloads} "
+        f"payloads, and {gone.attempts} attempts are gone (last {at})"
+    )
 
 
 def _by_endpoint(rows: tuple[LedgerRow, ...]) -> list[LedgerRow]:

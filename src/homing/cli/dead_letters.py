@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from homing.cli.client import Api, api_options, limit_option
+from homing.cli.client import Api, api_options, given_only, limit_option
 from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.cli.tasks import follow, watching
 
 _EXIT_FINDINGS = 1
 
@@ -79,35 +80,52 @@ def show_dead_letter(api: Api, application: str, delivery: str, as_json: bool) -
 @dead_letters.command("redrive")
 @click.argument("application")
 @click.argument("deliveries", nargs=-1)
-@click.option("--all", "all_of_them", is_flag=True, help="Every one of the application.")
+@click.option("--all", "all_of_them", is_flag=True, help="All of the application that match.")
 @click.option("--endpoint", metavar="ID", help="With --all: only of this endpoint.")
-@api_options
+@click.option("--event-type", "event_types", multiple=True, help="With --all: only of these.")
+@click.option(
+    "--reason",
+    type=click.Choice(["attempts_exhausted", "poison_worker_crash"]),
+    help="With --all: only those given up for this.",
+)
+@click.option("--dry-run", is_flag=True, help="With --all: only count them.")
+@watching
 def redrive_dead_letters(
     api: Api,
     application: str,
     deliveries: tuple[str, ...],
     all_of_them: bool,
     endpoint: str | None,
+    event_types: tuple[str, ...],
+    reason: str | None,
+    dry_run: bool,
+    watch: bool,
+    as_json: bool,
 ) -> None:
     """Give dead letters their whole retry schedule again, the first attempt now.
 
     \b
     Examples:
       homing dead-letters redrive shop msg_2Zx….ep_2Zx…
-      homing dead-letters redrive shop --all --endpoint ep_2Zx…
+      homing dead-letters redrive shop --all --endpoint ep_2Zx… --dry-run
+      homing dead-letters redrive shop --all --watch
     """
     if bool(deliveries) == all_of_them:
         raise click.UsageError("expected either deliveries by id, or --all")
     if all_of_them:
-        deliveries = _all_ids(api, application, endpoint)
+        which = given_only(
+            endpointId=endpoint, eventTypes=list(event_types), reason=reason, dryRun=dry_run
+        )
+        done = api.call("POST", "app", application, "dead-letter", "redrive", body=which)
+        if dry_run:
+            more = "at least " if done["atLeast"] else ""
+            print_json(done) if as_json else say(f"would be redriven: {more}{done['count']:,}")
+        else:
+            follow(api, done, watch=watch, as_json=as_json)
+        return
     for delivery in deliveries:
         api.call("POST", "app", application, "dead-letter", delivery, "redrive")
     say(f"redriven: {len(deliveries)}")
-
-
-def _all_ids(api: Api, application: str, endpoint: str | None) -> tuple[str, ...]:
-    found = api.pages("app", application, "dead-letter", limit=1_000_000, endpoint_id=endpoint)
-    return tuple(one["id"] for one in found)
 
 
 @dead_letters.command("discard")

@@ -224,23 +224,3 @@ def endpoint_stats(api: Api, application: str, endpoint: str, as_json: bool) -> 
         print_json(found)
     else:
         print_table(tuple(f"{name}#" for name in found), [[str(n) for n in found.values()]])
-
-
-@endpoint.command("recover")
-@click.argument("application")
-@click.argument("endpoint")
-@click.option("--since", required=True, metavar="TIME", help="ISO 8601, e.g. 2026-11-23T10:00Z.")
-@click.option("--until", metavar="TIME", help="Default: now.")
-@api_options
-def recover_endpoint(
-    api: Api, application: str, endpoint: str, since: str, until: str | None
-) -> None:
-    """Send again what this endpoint never got: every dead letter accepted in a span of time.
-
-    \b
-    Example:
-      homing endpoint recover shop ep_2Zx… --since 2026-11-22T00:00:00Z
-    """
-    body = given_only(since=since, until=until)
-    api.call("POST", "app", application, "endpoint", endpoint, "recover", body=body)
-    say("redriven; `homing tail` shows them go out")

@@ -47,6 +47,12 @@ SECTIONS: Final = {
         "listen": Where("homing.cli.listen", "receive webhooks here, verify and print them"),
         "send": Where("homing.cli.messages", "send a message"),
     },
+    "Send again": {
+        "recover": Where("homing.cli.replays", "what an endpoint never got: its dead letters"),
+        "replay-missing": Where("homing.cli.replays", "what it wants and never had"),
+        "replay": Where("homing.cli.replays", "what it had, whatever became of it"),
+        "tasks": Where("homing.cli.tasks", "bulk work in the background, and how far it is"),
+    },
     "Ask the API": {
         "application": Where("homing.cli.applications", "whoever owns a set of endpoints"),
         "endpoint": Where("homing.cli.endpoints", "URLs that want some of the messages"),

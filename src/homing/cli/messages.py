@@ -11,6 +11,7 @@ from rich.text import Text
 
 from homing.cli.client import Api, api_options, given_only, limit_option, read_text
 from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.cli.tasks import follow, watching
 
 #: colours of the API's words for a delivery
 _STATUS_STYLES: Final = {
@@ -202,3 +203,24 @@ def expunge_message(api: Api, application: str, message: str) -> None:
     """
     api.call("DELETE", "app", application, "msg", message, "content")
     note(f"the payload of {message} is gone")
+
+
+@message.command("expunge-all")
+@click.argument("application")
+@click.option("--keep-unfinished", is_flag=True, help="Not what is still to be sent.")
+@click.confirmation_option(prompt="Delete all payloads of this application for good?")
+@watching
+def expunge_all(
+    api: Api, application: str, keep_unfinished: bool, watch: bool, as_json: bool
+) -> None:
+    """Delete the payloads of everything that an application has sent until now.
+
+    What was still to be sent of them is dead at once, with the reason payload_gone.
+
+    \b
+    Example:
+      homing message expunge-all shop --keep-unfinished --yes --watch
+    """
+    path = ("app", application, "msg", "expunge-all-contents")
+    started = api.call("POST", *path, query={"keep_unfinished": keep_unfinished})
+    follow(api, started, watch=watch, as_json=as_json)

@@ -8,31 +8,36 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from starlette.types import ASGIApp
-
 from homing import __version__
 from homing.core.journal import Journal
 from homing.core.ports import Store
+from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle
+from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.connection import Bounds, Deadlines
 from homing.dispatch.dialling import is_here
 from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import Envelopes
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
+from homing.dispatch.planner import Shares
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.metrics import Metrics, watch_process
+from homing.service.announcer import Announcer
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.operational import herald
+from homing.service.retention import Keeper
+from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
-from homing.web.app import create_app
+from homing.web.app import Api, create_api
 from homing.web.operations.health import Vitals
 
 _log = logging.getLogger("homing")
@@ -61,6 +66,7 @@ class Runtime:
             clock,
             disable_after_s=settings.disable_after_s or float("inf"),
             meters=self.meters,
+            herald=herald(store, clock),
         )
         self.dispatcher = Dispatcher(
             store,
@@ -84,7 +90,17 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
         )
+        self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
+        self.keeper = Keeper(
+            store,
+            clock,
+            self.journal.holder,
+            kept=make_retention(settings),
+            every_s=settings.retain_every_s,
+            warn_d=settings.retain_warn_d,
+            meters=self.meters,
+        )
         self.service = Service(
             store=store,
             clock=clock,
@@ -98,28 +114,37 @@ class Runtime:
                 idempotency_s=settings.idempotency_h * 3600,
             ),
             wake=self.dispatcher.wake,
+            wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
         )
+        self.task_runner = TaskRunner(
+            self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
+        )
         self._tasks: list[asyncio.Task[None]] = []
+        self._announcing: asyncio.Task[None] | None = None
         self.failed = asyncio.Event()
         self.stopping = False  #: shown by the readiness probe
 
     def start(self) -> None:
-        """Begin to dispatch, to sweep, to watch over endpoints and to audit."""
+        """Begin to dispatch, sweep, watch over endpoints, audit, purge and announce."""
         for name, work in (
             ("dispatcher", self.dispatcher.run()),
             ("sweeper", self.sweeper.run()),
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
+            ("keeper", self.keeper.run()),
+            ("task runner", self.task_runner.run()),
         ):
             self._tasks.append(self._spawn(name, work))
-        if self.settings.backlog_max:
+        self._announcing = self._spawn("announcer", self.announcer.run())
+        self._tasks.append(self._announcing)
+        if self.settings.backlog_max or self.settings.backlog_total_max:
             self._tasks.append(self._spawn("gate", self._gate().run()))
 
-    def make_app(self) -> ASGIApp:
+    def make_api(self) -> Api:
         """The API of this process."""
         watch_process(self.meters)
-        return create_app(self.service, vitals=self.vitals, metrics=self.meters.text)
+        return create_api(self.service, vitals=self.vitals, metrics=self.meters.text)
 
     def vitals(self) -> Vitals:
         """What this process knows of itself at the moment."""
@@ -128,6 +153,7 @@ class Runtime:
             stopping=self.stopping,
             dispatching=not self.failed.is_set(),
             accepting=self.intake.closed_because,
+            late_since_us=self.dispatcher.late_since_us,
             balanced=audited.is_balanced if audited else None,
             unaccounted=audited.unaccounted if audited else 0,
             audited_at_us=audited.at_us if audited else None,
@@ -141,6 +167,8 @@ class Runtime:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
+        if self._announcing is not None:  # what it has not told yet is told by whoever comes next
+            self._announcing.cancel()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.intake.close(), within_s)
         finished = await self.dispatcher.drain(max(0.0, deadline - loop.time()))
@@ -154,9 +182,16 @@ class Runtime:
         await self.sender.close()
         await self.store.close()
 
+    def _wake_tasks(self) -> None:
+        self.task_runner.wake()
+
     def _gate(self) -> Gate:
         return Gate(
-            self.store, self.journal.clock, self.intake, backlog_max=self.settings.backlog_max
+            self.store,
+            self.journal.clock,
+            self.intake,
+            app_max=self.settings.backlog_max,
+            total_max=self.settings.backlog_total_max,
         )
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -174,6 +209,16 @@ class Runtime:
 def make_seals(settings: Settings) -> Seals:
     """What seals and opens the endpoints' secrets."""
     return Seals(settings.secret.reveal(), [one.reveal() for one in settings.secret_previous])
+
+
+def make_retention(settings: Settings) -> Retention:
+    """How long the service keeps what an application says nothing about."""
+    return Retention(
+        payload_d=settings.retain_payload_d,
+        attempts_d=settings.retain_attempts_d,
+        log_d=settings.retain_log_d,
+        dead_d=settings.retain_dead_d,
+    )
 
 
 def make_tokens(settings: Settings) -> Tokens:
@@ -219,4 +264,9 @@ def dispatch_limits(settings: Settings) -> DispatchLimits:
         poll_s=settings.poll_s,
         unanswered_max=settings.leases_unanswered_max,
         policy=RetryPolicy(delays_s=settings.retry_delays_s, jitter=settings.retry_jitter),
+        shares=Shares(endpoint=settings.endpoint_share, application=settings.application_share),
+        breakers=BreakerRules(
+            failures=settings.breaker_failures,
+            cool_down_max_s=settings.breaker_cool_down_max_s,
+        ),
     )

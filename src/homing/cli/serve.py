@@ -124,7 +124,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, is_worker: bool
     # Port 0 has become a real one by now, and the sender must know it to keep away from it.
     settings = replace(settings, listen=address_of(listener).removeprefix("http://"))
     async with _running(settings, migrate=not is_worker) as runtime:
-        server = make_server(runtime.make_app())
+        server = make_server(*runtime.make_api())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         if not is_worker:
             _say_where(settings, listener)

@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from homing.core.errors import ConfigError
+from homing.web.patience import Patience, PatientProtocol, Watch
 
 #: connections that wait to be accepted; the kernel's own limit is 4,096 by default
 _BACKLOG: Final = 2_048
 #: how long requests under way may take to end once we stop: a publisher's call takes far less
 _REQUESTS_END_S: Final = 5
-
-
-class _JoinedWrites:
-    """A transport that sends what is written in one turn of the event loop with one system call.
-
-    uvicorn writes the head and the body of a response apart, and uvloop sends each at once: the
-    second system call, and the publisher's second wake-up, were 8% of what a delivery costs.
-    """
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._pieces: list[bytes] = []
-        self._loop = asyncio.get_running_loop()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if not self._pieces:
-            self._loop.call_soon(self._flush)
-        self._pieces.append(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._pieces:
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-            self._transport.write(data)
-
-
-class _Protocol(HttpToolsProtocol):
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(cast("asyncio.Transport", _JoinedWrites(transport)))
 
 
 class Server(uvicorn.Server):
@@ -64,13 +30,28 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: Any) -> Server:
-    """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`."""
+def make_server(
+    app: Any,
+    protocol: Callable[..., PatientProtocol] = PatientProtocol,
+    *,
+    patience: Patience | None = None,
+) -> Server:
+    """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`.
+
+    Args:
+        protocol: makes what reads and writes one connection.
+        patience: with strangers; default: no more connections than a quarter of the files that
+            this process may open, so that the others are left for the sender and the database.
+    """
+    if patience is None:
+        files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        connections_max = min(Patience().connections_max, max(64, files_max // 4))
+        patience = Patience(connections_max=connections_max)
     return Server(
         uvicorn.Config(
             app,
             loop="none",
-            http=_Protocol,
+            http=cast(Any, partial(protocol, watch=Watch(patience))),  # uvicorn only calls it
             ws="none",
             lifespan="off",
             access_log=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import click
@@ -14,13 +13,12 @@ from homing.cli.database import with_store
 from homing.cli.output import as_json, clock_text, note, print_json_line, say, state_text
 from homing.core.ports import LogCursor, Store
 from homing.core.records import LogEntry
+from homing.service.log_export import end_of_log
 
 #: lines fetched at once
 _PAGE: Final = 1_000
 #: how often it looks for new lines; a person does not see a shorter delay
 _POLL_S: Final = 0.25
-#: beyond any number that a database gives to a transaction or a line, and a 64-bit integer
-_MOST: Final = 2**62
 
 
 @click.command()
@@ -59,29 +57,6 @@ def tail(application: str | None, from_start: bool, no_follow: bool, as_json: bo
                 await asyncio.sleep(_POLL_S)
 
     with_store(run)
-
-
-async def end_of_log(store: Store) -> LogCursor:
-    """The place after the last line there is now, found by halving: 124 look-ups, never the log."""
-
-    async def is_end(cursor: LogCursor) -> bool:
-        return not await store.log(cursor, limit=1)
-
-    transaction = await _least(lambda n: is_end(LogCursor(transaction=n, line=_MOST)))
-    line = await _least(lambda n: is_end(LogCursor(transaction=transaction, line=n)))
-    return LogCursor(transaction=transaction, line=line)
-
-
-async def _least(holds: Callable[[int], Awaitable[bool]]) -> int:
-    """The smallest number for which `holds`, which holds for all larger ones too."""
-    low, high = 0, _MOST
-    while low < high:
-        middle = (low + high) // 2
-        if await holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 def line_of(entry: LogEntry) -> Text:

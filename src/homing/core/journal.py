@@ -103,16 +103,22 @@ class Journal:
 
 
 def newborn(
-    *, message_id: str, endpoint_id: str, app_id: str, at_us: int, parked: str | None = None
+    *,
+    message_id: str,
+    endpoint_id: str,
+    app_id: str,
+    at_us: int,
+    parked: str | None = None,
+    due_at_us: int | None = None,
 ) -> Delivery:
-    """A delivery as it is accepted: due at once, or parked for the given reason."""
+    """A delivery as it is accepted: due at once or at a time, or parked for the given reason."""
     return Delivery(
         message_id=message_id,
         endpoint_id=endpoint_id,
         app_id=app_id,
         state=State.PARKED if parked else State.WAITING,
         accepted_at_us=at_us,
-        ready_at_us=None if parked else at_us,
+        ready_at_us=None if parked else max(at_us, due_at_us or 0),
         reason=parked,
     )
 

@@ -100,6 +100,14 @@ class Leased(_Fact, frozen=True, kw_only=True, gc=False):
 class Released(_Fact, frozen=True, kw_only=True, gc=False):
     """The holder gave the lease back without sending anything."""
 
+    until_us: int | None = None  #: not to be sent before; None: at once
+
+
+class Postponed(_Fact, frozen=True, kw_only=True, gc=False):
+    """A dispatcher found it due, or its lease lapsed, and leaves it for later."""
+
+    until_us: int
+
 
 class Succeeded(_Fact, frozen=True, kw_only=True, gc=False):
     """The receiver answered 2xx."""
@@ -156,6 +164,7 @@ class Redriven(_Fact, frozen=True, kw_only=True, gc=False):
 Fact = (
     Leased
     | Released
+    | Postponed
     | Succeeded
     | Failed
     | Gone
@@ -175,11 +184,14 @@ TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     # Whatever ends a manual attempt, a delivery that had finished before goes back to how it ended.
     (State.WAITING, Parked): frozenset({State.PARKED, *_FINAL}),
     (State.WAITING, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
+    (State.WAITING, Lost): frozenset({State.DEAD, *_FINAL}),
     (State.WAITING, Resent): frozenset({State.WAITING}),
+    (State.WAITING, Postponed): frozenset({State.WAITING}),
     # A lease that ran out is taken by another; too often, and the delivery is quarantined, or goes
     # back to what was planned when it was a person who asked.
     (State.LEASED, Leased): frozenset({State.LEASED, State.WAITING, *_FINAL}),
     (State.LEASED, Released): frozenset({State.WAITING}),
+    (State.LEASED, Postponed): frozenset({State.WAITING}),
     (State.LEASED, Succeeded): frozenset({State.DELIVERED}),
     (State.LEASED, Failed): frozenset({State.WAITING, *_FINAL}),
     (State.LEASED, Gone): frozenset({State.PARKED, *_FINAL}),
@@ -188,6 +200,7 @@ TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     (State.LEASED, Cancelled): frozenset({State.CANCELLED, *_FINAL}),
     (State.PARKED, Resumed): frozenset({State.WAITING}),
     (State.PARKED, Cancelled): frozenset({State.CANCELLED}),
+    (State.PARKED, Lost): frozenset({State.DEAD}),
     (State.DELIVERED, Resent): frozenset({State.WAITING}),
     (State.DEAD, Resent): frozenset({State.WAITING}),
     (State.DEAD, Redriven): frozenset({State.WAITING}),
@@ -225,7 +238,11 @@ def _after(delivery: Delivery, fact: Fact, policy: RetryPolicy) -> Delivery:
         case Failed():
             return _failed(delivery, fact, policy)
         case Released():
-            return _waiting(delivery, fact.at_us, unanswered=max(delivery.unanswered - 1, 0))
+            ready_at_us = fact.at_us if fact.until_us is None else fact.until_us
+            return _waiting(delivery, ready_at_us, unanswered=max(delivery.unanswered - 1, 0))
+        case Postponed():
+            # Its lapsed leases still count: it was postponed because of them.
+            return _waiting(delivery, fact.until_us)
         case Gone():
             return _parked(delivery, "the receiver answered 410 Gone", fact.error)
         case Parked():

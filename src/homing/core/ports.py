@@ -13,6 +13,7 @@ import msgspec
 
 from homing.core.identifiers import STEP_US, DeliveryId, first_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Quota
 from homing.core.outcome import Outcome, Reason
 from homing.core.records import (
     Acceptance,
@@ -25,7 +26,9 @@ from homing.core.records import (
     Reply,
     RequestKey,
 )
-from homing.core.resources import Endpoint, Resource
+from homing.core.resources import Application, Endpoint, Resource
+from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task
 
 R = TypeVar("R", bound=Resource)
 
@@ -172,6 +175,17 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     oldest_due_at_us: int | None
 
 
+class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written in the same commit as decisions on deliveries."""
+
+    resource: Resource | None = None  #: created or replaced as by `put`
+    key: RequestKey | None = None  #: of the request that asked for it; kept with `reply`
+    reply: Reply | None = None
+    at_us: int = 0  #: keys that have expired by then may be replaced
+    expunged: tuple[str, ...] = ()  #: messages whose payload is forgotten
+    also: tuple[Resource, ...] = ()  #: created; those that exist already stay as they are
+
+
 class Deliveries(Protocol):
     """The hot table, history, attempts and the log: everything that the rules change."""
 
@@ -185,14 +199,41 @@ class Deliveries(Protocol):
             One result per item, in order.
         """
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        """Whose the `limit` oldest deliveries are whose `ready_at_us` is at or before `at_us`.
+
+        The counts of the lanes add up to `limit`, unless those are all that there are.
+        """
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        """The next lanes in the order of (application id, endpoint id), due or not, each once.
+
+        Costs the same whatever is in the lanes: a step goes from one to the next.
+
+        Args:
+            state: waiting or leased: only what is in this state is looked at.
+            after: the lane to go on from, exclusive; two empty texts: from the beginning.
+            steps: how many at most. Fewer come back only when the end was reached.
+            per_app: at most so many of one application; the rest of them are passed over.
+        """
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        """Take up to `count` deliveries whose `ready_at_us` is at or before `at_us`, oldest first.
+        """Take deliveries whose `ready_at_us` is at or before `at_us`, each lane up to its quota.
+
+        Of a lane lapsed leases come first, then the oldest. What has limits (`Quota.limits`) gets
+        what these permit at `at_us`, counted over all who claim from this database; who meets
+        another claim on the same limits gets none this time.
 
         Each row, locked against other dispatchers, is given to `decide`, and the change that
         comes back is written exactly as `settle` would. Side by side with other dispatchers no row
         is decided on twice. `decide` may be called from another thread.
+
+        Args:
+            quotas: of different lanes.
 
         Returns:
             Those that became leased, with their messages, in any order.
@@ -202,16 +243,34 @@ class Deliveries(Protocol):
         """Write decisions, each only if its row still has `before.version`, in one commit.
 
         An unfinished `after` stays in (or comes back to) the hot table, a finished one goes to
-        history. `before` None adds a delivery, unless there is one for that message and endpoint.
+        history. `before` None adds a delivery, unless there is one for that message and endpoint,
+        or the message is gone.
         Where the row has moved on, its attempt is written marked late, its log line with
         `rows_written` 0, and nothing else.
 
         After an error that left open whether a batch was written, it is settled again. A change
-        that had been written is recognised (the row is exactly its `after`, or its attempt is
-        stored and not late): it writes nothing again, and counts as written.
+        that had been written is recognised (its attempt is stored and not late, or, if it has
+        none, the row is exactly its `after`): it writes nothing again, and counts as written.
 
         Returns:
             Per change, in order: whether it was written, now or before.
+        """
+
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        """Settle, and write what follows from it, in one commit: all of it or nothing.
+
+        Args:
+            changes: as for `settle`; none is fine.
+            follow: what else to write, given whether each change was written. May be called more
+                than once, also from another thread.
+
+        Returns:
+            As `settle`.
+
+        Raises:
+            Conflict, Stale: as `put`, for the resource or the key; nothing was written.
         """
 
     async def next_ready_at_us(self) -> int | None:
@@ -223,6 +282,9 @@ class Deliveries(Protocol):
     async def backlog(self, at_us: int) -> Backlog:
         """The hot table, counted."""
 
+    async def behind(self, at_us: int) -> dict[str, int]:
+        """Deliveries due or under way, by application id; those without any are not named."""
+
 
 class Resources(Protocol):
     """Documents that people write."""
@@ -232,6 +294,9 @@ class Resources(Protocol):
 
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         """Those that exist, in any order, of any scope."""
+
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        """Background tasks that have not ended, of every scope, oldest first."""
 
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         """A page of one scope's resources, by id; of all scopes' when `scope` is None.
@@ -246,11 +311,13 @@ class Resources(Protocol):
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         """Create (`version` is 1) or replace (the stored version must be `version` - 1).
 
         Args:
             touch: an application whose version is raised in the same transaction.
+            also: created in the same transaction; those that exist already stay as they are.
             key: recognises the repeat of a creating request; stored with `reply`.
 
         Raises:
@@ -259,8 +326,15 @@ class Resources(Protocol):
             Stale: the stored version is another, or the application to touch is gone.
         """
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
-        """Remove it; an application takes its endpoints with it. Nothing if it is gone already."""
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
+        """Remove it; an application takes its endpoints with it. Nothing if it is gone already.
+
+        Args:
+            touch: an application whose version is raised in the same transaction.
+            also: created in the same transaction; those that exist already stay as they are.
+        """
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         """What an unexpired earlier request with this key led to.
@@ -299,7 +373,7 @@ class Records(Protocol):
         """Attempts of an endpoint begun within `span`, by what they came to."""
 
     async def expunge_message(self, message_id: str) -> None:
-        """Forget a payload; the row stays."""
+        """Forget a payload and all responses to it, which may repeat it; the rows stay."""
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         """Forget a response; the row stays."""
@@ -308,6 +382,10 @@ class Records(Protocol):
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
         """Lines after `cursor`, oldest first. Never skips a line that commits later."""
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        """As `log`, but only lines that changed something and tell of a dead letter, or of any
+        attempt but a delivery's first."""
 
     async def first_accepted_at_us(self) -> int | None:
         """When the oldest message still kept was accepted; None when there is none."""
@@ -326,7 +404,46 @@ class Records(Protocol):
         """Deliveries accepted within `span` (half-open) that the books cannot place."""
 
 
-class Store(Deliveries, Resources, Records, Protocol):
+class Forgetting(Protocol):
+    """Removing what is beyond its retention, some at a time."""
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        """Ids of applications that messages are kept of, whether or not they still exist.
+
+        In order; `after` is exclusive, and "" begins.
+        """
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        """How an application's messages with after < id < until stand, by id."""
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        """Remove what `decide` names of these messages, in one commit.
+
+        Each is read again with its deliveries held, so that none of them can come back, and no
+        other can be added, before the commit. Messages that somebody else holds are left out.
+        `decide` may be called more than once, and from another thread.
+
+        A message that goes whole takes its deliveries, its attempts and the lines that say that
+        its deliveries were made. Its other lines are left to `purge_log`.
+        """
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        """Look at `limit` lines after `cursor`; remove those whose message is gone.
+
+        A line that says that a delivery was made is never removed here, nor any other of a message
+        that has such a line or an unfinished delivery: then it is evidence.
+
+        Returns:
+            The place of the last line that was looked at; None when there was none, or when it was
+            written at `until_us` or later. And what was removed.
+        """
+
+
+class Store(Deliveries, Resources, Records, Forgetting, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:
@@ -365,11 +482,11 @@ class Work(msgspec.Struct, frozen=True, gc=False):
 class Hands(Protocol):
     """The dispatcher of this process, as seen by whoever accepts messages."""
 
-    def reserve(self, count: int) -> int:
-        """Promise room for up to `count` attempts; how many there is room for, 0 to `count`."""
+    def reserve(self, application: Application, endpoint: Endpoint) -> bool:
+        """Promise room for one attempt now, if there is some for this endpoint."""
 
-    def release(self, count: int) -> None:
-        """Give back room that was reserved and is not needed."""
+    def release(self, work: Sequence[Work]) -> None:
+        """Give back room that was reserved for these and is not needed."""
 
     def take(self, work: Sequence[Work]) -> None:
         """Attempt these now; each has had room reserved and is leased to this process."""
@@ -398,6 +515,15 @@ class Meters(Protocol):
     def endpoint_disabled(self, cause: str) -> None:
         """cause is "gone" or "failing"."""
 
+    def breaker_changed(self, change: str, open_now: int) -> None:
+        """change is "opened" or "closed"; open_now: breakers of this process that are open."""
+
+    def purged(self, what: Purged) -> None:
+        """Something was beyond its retention."""
+
+    def expiring(self, dead_letters: int) -> None:
+        """So many dead letters are about to go, unless somebody handles them."""
+
 
 class NoMeters:
     """Counts nothing."""
@@ -421,4 +547,13 @@ class NoMeters:
         pass
 
     def endpoint_disabled(self, cause: str) -> None:
+        pass
+
+    def breaker_changed(self, change: str, open_now: int) -> None:
+        pass
+
+    def purged(self, what: Purged) -> None:
+        pass
+
+    def expiring(self, dead_letters: int) -> None:
         pass

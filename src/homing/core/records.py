@@ -25,6 +25,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event_id: str | None = None
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    deliver_at_us: int | None = None  #: not sent before; None: at once
 
 
 class Trigger(StrEnum):

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from homing.core.retention import Retention
 from homing.core.sealing import Sealed
 
 
@@ -38,8 +39,11 @@ class Application(Resource, frozen=True, kw_only=True):
     kind = "application"
 
     name: str
-    rate_limit: int | None = None
+    rate_limit: int | None = None  #: attempts per second, all its endpoints together
+    concurrency_limit: int | None = None  #: attempts under way at once, of all its endpoints
+    weight: int = 1  #: its share beside other applications when there is not enough for all
     metadata: dict[str, str] = {}
+    retention: Retention = Retention()  #: its own; where it says nothing, the service's
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +66,8 @@ class Endpoint(Resource, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()  #: wanted; empty: all
     headers: dict[str, Sealed] = {}  #: sent with each attempt; many are credentials
     metadata: dict[str, str] = {}
-    rate_limit: int | None = None  #: messages per second
+    rate_limit: int | None = None  #: attempts per second
+    concurrency_limit: int | None = None  #: attempts under way at once
     disabled: bool = False
     disabled_reason: str | None = None  #: who or what disabled it, one line
     disabled_at_us: int | None = None

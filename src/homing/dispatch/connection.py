@@ -7,9 +7,14 @@ carries one exchange at a time and is given up at the first thing that is not as
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import select
+import socket
 import ssl
+import struct
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, NamedTuple, cast
 
@@ -60,7 +65,11 @@ _COMPLETE: Final = Ending(None)
 _NO_RESPONSE: Final = Ending(Reason.RESET, "the connection ended before a response began")
 
 
-class _TooMuch(Exception):
+#: `struct linger`: on, for no time at all
+_RESET_NOW: Final = struct.pack("ii", 1, 0)
+
+
+class _Refused(Exception):
     """Raised inside the parser to make it stop."""
 
 
@@ -190,6 +199,7 @@ class Connection(asyncio.Protocol):
         """Close at once, whatever is under way."""
         self._keep = False
         if self._transport is not None:
+            self._forget_unsent(self._transport)
             self._transport.abort()
 
     # ── called by the event loop ──
@@ -247,14 +257,17 @@ class Connection(asyncio.Protocol):
         self.headers.append((name, value))
         self._header_bytes += len(name) + len(value)
         if len(self.headers) > self._bounds.headers_max:
-            raise _TooMuch(f"more than {self._bounds.headers_max} headers")
+            raise _Refused(f"more than {self._bounds.headers_max} headers")
         if self._header_bytes > self._bounds.header_bytes_max:
-            raise _TooMuch(f"more than {self._bounds.header_bytes_max} bytes of headers")
+            raise _Refused(f"more than {self._bounds.header_bytes_max} bytes of headers")
 
     def on_headers_complete(self) -> None:
         if self._complete:
             return
-        self.status = self._parser.get_status_code()
+        status = self._parser.get_status_code()
+        if status < 100:
+            raise _Refused(f"expected a status of at least 100, found {status:03}")
+        self.status = status
         self._has_head = True
 
     def on_body(self, chunk: bytes) -> None:
@@ -277,6 +290,18 @@ class Connection(asyncio.Protocol):
 
     # ── inside ──
 
+    def _forget_unsent(self, transport: asyncio.Transport) -> None:
+        """Let the system throw away what the receiver has not taken.
+
+        Otherwise it keeps up to some megabytes for each connection that we have long given up, for
+        as long as a receiver says that it is there and has no room.
+        """
+        sock = transport.get_extra_info("socket")
+        with suppress(OSError):
+            waiting = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+            if any(waiting):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_NOW)
+
     def _expect(self) -> None:
         """Forget the response before; expect one."""
         self.status = None
@@ -298,7 +323,7 @@ class Connection(asyncio.Protocol):
         self._has_head = False
         self._interims += 1
         if self._interims > self._bounds.interims_max:
-            raise _TooMuch(f"more than {self._bounds.interims_max} interim responses")
+            raise _Refused(f"more than {self._bounds.interims_max} interim responses")
 
     def _fed_bytes_max(self) -> int:
         return self._bounds.wire_bytes_max if self._has_head else self._bounds.header_bytes_max
@@ -342,4 +367,4 @@ def tls_detail(error: Exception) -> str:
 
 def _garbage(error: Exception) -> str:
     cause = error.__context__
-    return str(cause if isinstance(cause, _TooMuch) else error)[:200]
+    return str(cause if isinstance(cause, _Refused) else error)[:200]

@@ -82,7 +82,7 @@ class Dialler:
         until = monotonic() + connect_s
         try:
             async with asyncio.timeout(connect_s):
-                addresses = await self._resolver.addresses(url.host)
+                addresses = await self._resolver.addresses(url.host, app_id)
                 if not self._egress.permits_all(addresses, port=url.port, app_id=app_id):
                     return Ending(Reason.ADDRESS_BLOCKED, NOT_ALLOWED)
                 stage = _Stage.CONNECT

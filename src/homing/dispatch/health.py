@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.health import EndpointHealth, Observed, Verdict, blank_health, judge
+from homing.core.operational import Event
 from homing.core.ports import Clock, Meters, NoMeters, Resources
-from homing.core.resources import Endpoint
+from homing.core.resources import Endpoint, Resource
 
 _log = logging.getLogger("homing.endpoints")
 
@@ -23,6 +25,18 @@ _TRIES_MAX: Final = 5
 _LOOKUP_MAX: Final = 500
 
 
+#: what to store along with a change of an endpoint, so that it is told: the event, the endpoint as
+#: it is then, what tells this event from its like, and what it says besides
+Herald = Callable[[Event, Endpoint, int | None, Mapping[str, Any]], Awaitable[Sequence[Resource]]]
+
+
+async def tell_nobody(
+    event: Event, endpoint: Endpoint, mark: int | None, more: Mapping[str, Any]
+) -> Sequence[Resource]:
+    """The herald of those who have none."""
+    return ()
+
+
 class HealthKeeper:
     """One process's view of every endpoint that it sends to.
 
@@ -31,6 +45,7 @@ class HealthKeeper:
 
     Args:
         disable_after_s: span of nothing but failure after which an endpoint is disabled; seconds.
+        herald: makes what announces a warning and a disabling; it is stored with them.
     """
 
     def __init__(
@@ -40,7 +55,9 @@ class HealthKeeper:
         *,
         disable_after_s: float = 432_000.0,
         meters: Meters | None = None,
+        herald: Herald = tell_nobody,
     ) -> None:
+        self._herald = herald
         self._store = store
         self._clock = clock
         self._disable_after_s = disable_after_s
@@ -82,11 +99,19 @@ class HealthKeeper:
         later = self._seen.get(endpoint_id)
         self._seen[endpoint_id] = observed if later is None else observed.then(later)
 
-    async def disable(self, endpoint: Endpoint, reason: str, *, cause: str) -> bool:
+    async def disable(
+        self, endpoint: Endpoint, reason: str, *, cause: str, failing_since_us: int | None = None
+    ) -> bool:
         """Disable an endpoint, whatever else is being changed about it; whether we did.
 
         Its deliveries are parked as they come up, and resumed when it is enabled again.
+
+        Args:
+            reason: one line, for people.
+            cause: "gone" or "failing".
+            failing_since_us: since when there were nothing but failures, where that is the cause.
         """
+        more = {"failSince": _moment(failing_since_us), "trigger": "automatic"}
         for _ in range(_TRIES_MAX):
             found = await self._store.by_ids(Endpoint, [endpoint.id])
             if not found or found[0].disabled:
@@ -100,8 +125,10 @@ class HealthKeeper:
                 updated_at_us=now_us,
                 version=found[0].version + 1,
             )
+            event = Event.ENDPOINT_DISABLED
+            news = await self._herald(event, disabled, disabled.version, more)
             try:
-                await self._store.put(disabled, touch=endpoint.scope)
+                await self._store.put(disabled, touch=endpoint.scope, also=news)
             except Stale:
                 continue
             self._meters.endpoint_disabled(cause)
@@ -126,10 +153,10 @@ class HealthKeeper:
             after = msgspec.structs.replace(after, failing_since_us=None, warned_at_us=None)
         if after == before:
             return
+        news = await self._warning(after) if verdict is Verdict.WARN else ()
+        after = msgspec.structs.replace(after, version=before.version + 1, updated_at_us=now_us)
         try:
-            await self._store.put(
-                msgspec.structs.replace(after, version=before.version + 1, updated_at_us=now_us)
-            )
+            await self._store.put(after, also=news)
         except (Stale, Conflict):  # another process wrote it just now; look again next time
             self._keep(endpoint_id, observed)
             return
@@ -141,13 +168,34 @@ class HealthKeeper:
                 extra={"endpoint": endpoint_id, "application": before.scope},
             )
 
+    async def _warning(self, health: EndpointHealth) -> Sequence[Resource]:
+        """What announces that an endpoint will be disabled."""
+        since_us = health.failing_since_us
+        assert since_us is not None
+        for endpoint in await self._store.by_ids(Endpoint, [health.id]):
+            if endpoint.disabled:
+                continue
+            disable_at_us = since_us + round(self._disable_after_s * 1_000_000)
+            more = {"failSince": _moment(since_us), "disableAt": _moment(disable_at_us)}
+            return await self._herald(Event.ENDPOINT_FAILING, endpoint, since_us, more)
+        return ()
+
     async def _disable_failing(self, endpoint_id: str, health: EndpointHealth) -> None:
         for endpoint in await self._store.by_ids(Endpoint, [endpoint_id]):
             await self.disable(
                 endpoint,
                 f"nothing but failures since {_date(health.failing_since_us)}",
                 cause="failing",
+                failing_since_us=health.failing_since_us,
             )
+
+
+def _moment(at_us: int | None) -> str | None:
+    """As timestamps are in the API."""
+    if at_us is None:
+        return None
+    moment = datetime.fromtimestamp(at_us / 1_000_000, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _date(at_us: int | None) -> str:

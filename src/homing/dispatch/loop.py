@@ -19,30 +19,32 @@ from homing.core.journal import Journal
 from homing.core.lifecycle import (
     Cancelled,
     DeadReason,
-    Delivery,
     Fact,
     Gone,
-    Leased,
     Lost,
     Parked,
     Released,
-    State,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
 from homing.core.ports import Chance, Meters, NoMeters, Request, Sender, Store, Work
-from homing.core.records import Attempt, Change, Claimed, Trigger
-from homing.core.resources import Endpoint
+from homing.core.records import Attempt, Change
+from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.dispatch.breaker import BreakerRules
+from homing.dispatch.claimer import Claimer, trigger_of
 from homing.dispatch.health import HealthKeeper
+from homing.dispatch.planner import BATCH_MIN, Plan, Planner, Shares
 from homing.dispatch.settler import BATCH_MAX, Settler
+from homing.dispatch.suspects import Suspects
 
 _log = logging.getLogger("homing.dispatch")
 
-#: deliveries taken by one claim
-_CLAIM_MAX: Final = 500
-#: a claim waits until there is room for this many, or for a quarter of all, whichever is less:
-#: small claims cost as many round trips as large ones
-_CLAIM_MIN: Final = 100
+#: the least pause after a look that led to nothing, seconds: wake-ups may come with every message
+_PAUSE_S: Final = 0.02
+#: the longest while there may be lanes that were not looked at, seconds
+_BACKLOG_POLL_S: Final = 0.05
+#: how often what is not needed any more is forgotten, microseconds
+_FORGET_EVERY_US: Final = 60_000_000
 #: decisions that may wait to be written before they are counted as if they were still under way;
 #: two batches: less is what a busy moment looks like
 _UNWRITTEN_MAX: Final = 2 * BATCH_MAX
@@ -63,6 +65,8 @@ class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
     poll_s: float = 0.25  #: how often the database is asked for what is due, when nothing tells us
     unanswered_max: int = 5  #: leases in a row with no outcome before a delivery is quarantined
     policy: RetryPolicy = RetryPolicy()
+    shares: Shares = Shares()
+    breakers: BreakerRules = BreakerRules()
 
 
 class Dispatcher:
@@ -94,28 +98,45 @@ class Dispatcher:
         self.limits = limits or DispatchLimits()
         self._meters = meters or NoMeters()
         self._health = health or HealthKeeper(store, self._clock)
-        self._settler = Settler(store, self._meters)
+        self._settler = Settler(store, self._meters, self._written)
+        self._planner = Planner(
+            self.limits.sends_max, shares=self.limits.shares, breakers=self.limits.breakers
+        )
+        self._suspects = Suspects()
+        self._claimer = Claimer(
+            store,
+            chance,
+            journal,
+            self._planner,
+            self._suspects,
+            lease_s=self.limits.lease_s,
+            unanswered_max=self.limits.unanswered_max,
+            meters=self._meters,
+        )
         self._sending: set[asyncio.Task[None]] = set()
-        self._reserved = 0
         self._stopping = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room_is_awaited = False
+        #: the free places at which a claim that lacked room is tried again; None: it lacked none
+        self._crowded_until: int | None = None
+        self._forgot_at_us = 0
         self._stopped = asyncio.Event()
         self._stopped.set()
 
     # ── what the intake sees (core.ports.Hands) ──
 
-    def reserve(self, count: int) -> int:
-        granted = 0 if self._stopping else max(0, min(count, self._free()))
-        self._reserved += granted
-        return granted
+    def reserve(self, application: Application, endpoint: Endpoint) -> bool:
+        now_us = self._clock.mono_us() if self._planner.breakers.known else 0
+        return not self._stopping and self._planner.admit(
+            application, endpoint, free=self._free(), now_us=now_us
+        )
 
-    def release(self, count: int) -> None:
-        self._reserved -= count
+    def release(self, work: Sequence[Work]) -> None:
+        for one in work:
+            self._planner.leave(one.delivery.app_id, one.delivery.endpoint_id)
 
     def take(self, work: Sequence[Work]) -> None:
-        self._reserved -= len(work)
         for one in work:
             self._start(one)
 
@@ -129,13 +150,22 @@ class Dispatcher:
         """Attempts under way."""
         return len(self._sending)
 
+    @property
+    def late_since_us(self) -> int | None:
+        """Since when something has been due that neither a limit nor a breaker holds back.
+
+        By the latest look; when that was long ago, since then. None: nothing, or it never looked.
+        """
+        return self._claimer.late_since_us
+
     async def run(self) -> None:
         """Claim and attempt until `drain`; a database that is away is waited for."""
         self._stopped.clear()
         try:
             while not self._stopping:
-                if not await self._claim_or_wait_for_database():
-                    await self._wait(self._wake)
+                pause_s = await self._claim_or_wait_for_database()
+                if pause_s > 0:
+                    await self._wait(self._wake, pause_s)
         finally:
             self._stopped.set()
 
@@ -173,100 +203,47 @@ class Dispatcher:
 
     # ── claiming ──
 
-    async def _claim_or_wait_for_database(self) -> bool:
+    async def _claim_or_wait_for_database(self) -> float:
         try:
             return await self._claim()
         except Unavailable as error:
             _log.warning("cannot claim: %s", error)
             await asyncio.sleep(max(self.limits.poll_s, 0.5))
-            return False
+            return self.limits.poll_s
 
-    async def _claim(self) -> bool:
-        """Take what is due; whether there is likely more."""
-        room = self._free()
-        if room < min(_CLAIM_MIN, max(1, self.limits.sends_max // 4)):
-            await self._wait(self._room)
-            return True
-        now_us = self._clock.now_us()
-        due_at_us = await self._store.next_ready_at_us()
-        if due_at_us is None or due_at_us > now_us:
-            return False
-        count = min(room, _CLAIM_MAX)
-        self._reserved += count
-        try:
-            changes: list[Change] = []
-            claimed = await self._store.claim(
-                lambda delivery: self._lease(delivery, now_us, changes),
-                at_us=now_us,
-                count=count,
-            )
-            work = await self._complete(claimed)
-        except BaseException:
-            self._reserved -= count
-            raise
-        self._reserved -= count - len(work)
-        self.take(work)
-        self._count_claim(changes)
-        return len(changes) > 0
+    async def _claim(self) -> float:
+        """Take what is due; seconds to wait before the next look, 0: there is likely more."""
+        if self._free() < self._room_min():
+            # Then look anyhow: what is due may belong to somebody else than those who have it all.
+            await self._wait(self._room, self.limits.poll_s)
+        if self._free() <= 0 or self._stopping:
+            return 0.0
+        self._crowded_until = None
+        self._forget_old()
+        claim = await self._claimer.claim(self._free)
+        self.take(claim.work)
+        if claim.came_to_something:
+            return 0.0
+        if claim.plan is None:
+            return self.limits.poll_s
+        return await self._pause(claim.plan, is_partial=claim.is_partial)
 
-    def _lease(self, delivery: Delivery, now_us: int, changes: list[Change]) -> Change:
-        fact = Leased(
-            at_us=now_us,
-            holder=self._journal.holder,
-            until_us=now_us + round(self.limits.lease_s * 1_000_000),
-            unanswered_max=self.limits.unanswered_max,
-        )
-        # The lease before this one was an attempt written ahead; now it is known that nobody will
-        # say what came of it.
-        attempt = self._unanswered(delivery) if delivery.state is State.LEASED else None
-        change = self._journal.decide(delivery, fact, attempt=attempt)
-        changes.append(change)
-        return change
-
-    def _unanswered(self, delivery: Delivery) -> Attempt:
-        assert delivery.ready_at_us is not None
-        at_us = delivery.ready_at_us  # when the lease ended: the latest that it can have been
-        return Attempt(
-            id=new_id("atmpt_", at_us, self._chance.entropy(ENTROPY_BYTES)),
-            message_id=delivery.message_id,
-            endpoint_id=delivery.endpoint_id,
-            app_id=delivery.app_id,
-            number=delivery.leases,
-            trigger=_trigger(delivery),
-            at_us=at_us,
-            url="",
-            reason=Reason.NO_OUTCOME,
-            detail=f"{delivery.holder} leased it and recorded no outcome; it may have been sent",
-        )
-
-    async def _complete(self, claimed: Sequence[Claimed]) -> list[Work]:
-        """Each with its endpoint as it is now: nothing here is remembered from earlier."""
-        if not claimed:
-            return []
-        ids = sorted({c.delivery.endpoint_id for c in claimed})
-        try:
-            endpoints = {e.id: e for e in await self._store.by_ids(Endpoint, ids)}
-        except StoreError:
-            # Nothing was sent, so these leases must not count as ones that nobody answered for.
-            for one in claimed:
-                fact = Released(at_us=self._clock.now_us())
-                self._settler.put(self._journal.decide(one.delivery, fact))
-            raise
-        return [Work(c.delivery, c.message, endpoints.get(c.delivery.endpoint_id)) for c in claimed]
-
-    def _count_claim(self, changes: Sequence[Change]) -> None:
-        if not changes:
-            return
-        self._meters.batch("claim", len(changes))
-        for change in changes:
-            if not change.after.is_unfinished:
-                self._meters.settled(change.after.state, change.after.reason)
-            if change.attempt is not None:
-                self._meters.attempted(change.attempt.reason, 0, False)
+    async def _pause(self, plan: Plan, *, is_partial: bool) -> float:
+        """After a look that led to nothing: seconds to wait for the next, or until a wake-up."""
+        await asyncio.sleep(min(_PAUSE_S, self.limits.poll_s))
+        if plan.crowded:
+            self._crowded_until = self._free() + self._room_min()
+        waits_s = [self.limits.poll_s]
+        if plan.held_for_us is not None:
+            waits_s.append(max(plan.held_for_us / 1_000_000, _PAUSE_S))
+        if is_partial:
+            waits_s.append(_BACKLOG_POLL_S)
+        return min(waits_s)
 
     # ── attempting ──
 
     def _start(self, work: Work) -> None:
+        self._suspects.started(work.delivery)
         task = asyncio.create_task(self._attend(work))
         self._sending.add(task)
         task.add_done_callback(self._finished)
@@ -274,14 +251,21 @@ class Dispatcher:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
         self._meters.in_flight(len(self._sending))
-        if self._room_is_awaited and self._free() >= min(
-            _CLAIM_MIN, max(1, self.limits.sends_max // 4)
-        ):
+        if self._room_is_awaited and self._free() >= self._room_min():
             self._room.set()
+        if self._crowded_until is not None and self._free() >= self._crowded_until:
+            self._wake.set()
         if not task.cancelled() and task.exception() is not None:
             _log.error("an attempt failed inside", exc_info=task.exception())
 
     async def _attend(self, work: Work) -> None:
+        try:
+            await self._attempt_or_not(work)
+        finally:
+            self._suspects.ended(work.delivery)
+            self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
+
+    async def _attempt_or_not(self, work: Work) -> None:
         obstacle = self._obstacle(work)
         if obstacle is not None:
             actor = "endpoint deleted" if work.endpoint is None else None
@@ -307,6 +291,10 @@ class Dispatcher:
             return Parked(at_us=now_us, reason=reason)
         if work.message.payload is None:
             return Lost(at_us=now_us, reason=DeadReason.PAYLOAD_GONE)
+        due_at_us = work.message.deliver_at_us
+        if due_at_us is not None and due_at_us > now_us and not work.delivery.manual:
+            # It was parked and resumed meanwhile. A person who asks for an attempt gets it.
+            return Released(at_us=now_us, until_us=due_at_us)
         assert work.delivery.ready_at_us is not None
         needed_us = (self.limits.request_total_s + _LEASE_MARGIN_S) * 1_000_000
         if work.delivery.ready_at_us - now_us < min(needed_us, self.limits.lease_s * 500_000):
@@ -317,7 +305,9 @@ class Dispatcher:
         self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome
     ) -> None:
         ended_us = self._clock.now_us()
-        fact = fact_of(outcome, at_us=ended_us, chance=self._chance.fraction())
+        chance = self._chance.fraction()
+        fact = fact_of(outcome, at_us=ended_us, chance=chance)
+        self._watch(endpoint, outcome.reason, chance)
         if isinstance(fact, Gone):
             # First the endpoint, then the delivery: a crash in between only costs a lease, whereas
             # a delivery parked for an enabled endpoint would be resumed at once.
@@ -335,7 +325,24 @@ class Dispatcher:
         if outcome.reason is not Reason.SIGN_FAILED:  # our own failure says nothing about it
             self._health.observe(endpoint, ended_us, succeeded=succeeded)
         if succeeded and work.delivery.leases == 1:
-            self._meters.received(ended_us - work.message.accepted_at_us)
+            due_at_us = work.message.deliver_at_us or work.message.accepted_at_us
+            self._meters.received(ended_us - due_at_us)
+
+    def _watch(self, endpoint: Endpoint, reason: Reason, chance: float) -> None:
+        """Tell the endpoint's breaker, and people when it opens or closes."""
+        breakers = self._planner.breakers
+        if reason is Reason.OK and not breakers.known:
+            return
+        change = breakers.observe(endpoint.id, reason, self._clock.mono_us(), chance)
+        if change is None:
+            return
+        self._meters.breaker_changed(change, breakers.open)
+        extra = {"endpoint": endpoint.id, "application": endpoint.scope}
+        if change == "opened":
+            _log.warning("deliveries wait: the endpoint does not answer", extra=extra)
+        else:
+            _log.info("the endpoint answers again", extra=extra)
+            self._wake.set()
 
     async def _disable_gone(self, endpoint: Endpoint) -> None:
         try:
@@ -352,7 +359,7 @@ class Dispatcher:
             endpoint_id=work.delivery.endpoint_id,
             app_id=work.delivery.app_id,
             number=work.delivery.leases,
-            trigger=_trigger(work.delivery),
+            trigger=trigger_of(work.delivery),
             at_us=began_us,
             url=endpoint.url,
             reason=outcome.reason,
@@ -376,22 +383,33 @@ class Dispatcher:
         # Outcomes that the database does not take as fast as they come occupy room too: they are
         # in memory alone, and would all be sent again when their leases run out.
         unwritten = max(0, self._settler.pending - _UNWRITTEN_MAX)
-        return self.limits.sends_max - len(self._sending) - self._reserved - unwritten
+        return self.limits.sends_max - self._planner.taken - unwritten
 
-    async def _wait(self, event: asyncio.Event) -> None:
-        """Until `event`, or the next poll: a missed wake-up costs a moment, never a delivery.
+    def _room_min(self) -> int:
+        """Room that is worth a look."""
+        return min(BATCH_MIN, max(1, self.limits.sends_max // 4))
+
+    def _written(self, changes: Sequence[Change]) -> None:
+        """These are in the database: leases that a limit waits for may have ended."""
+        if self._planner.waits_for_leases and self._planner.ease({c.after.app_id for c in changes}):
+            self._wake.set()
+
+    def _forget_old(self) -> None:
+        now_us = self._clock.mono_us()
+        if now_us - self._forgot_at_us >= _FORGET_EVERY_US:
+            self._forgot_at_us = now_us
+            self._planner.forget_old(now_us)
+
+    async def _wait(self, event: asyncio.Event, most_s: float) -> None:
+        """Until `event`, or for so long: a missed wake-up costs a moment, never a delivery.
 
         One that came while the database was asked counts: it may be about what came after.
         """
         self._room_is_awaited = event is self._room
         try:
-            await asyncio.wait_for(event.wait(), self.limits.poll_s)
+            await asyncio.wait_for(event.wait(), most_s)
         except TimeoutError:
             pass
         finally:
             self._room_is_awaited = False
             event.clear()
-
-
-def _trigger(delivery: Delivery) -> Trigger:
-    return Trigger.MANUAL if delivery.manual else Trigger.SCHEDULED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from homing.core.errors import Unavailable
@@ -28,11 +29,20 @@ class Settler:
     What was sent but not recorded is the worst that can happen to a delivery, so a batch is tried
     until the database takes it. Should the process die first, the lease runs out, and the delivery
     is attempted again.
+
+    Args:
+        written: told about each batch that is in the database.
     """
 
-    def __init__(self, store: Deliveries, meters: Meters | None = None) -> None:
+    def __init__(
+        self,
+        store: Deliveries,
+        meters: Meters | None = None,
+        written: Callable[[Sequence[Change]], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._meters = meters or NoMeters()
+        self._written = written
         self._waiting: deque[Change] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -118,3 +128,4 @@ class Settler:
             if change.attempt is not None:
                 self._meters.attempted(change.attempt.reason, change.attempt.total_us, not done)
         self._meters.batch("settle", len(batch))
+        self._written(batch)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from homing.core.ports import LedgerRow, Misfit
+from homing.core.retention import Purged
 
 #: the columns that together must equal `accepted`
 COLUMNS = ("delivered", "dead", "cancelled", "parked", "leased", "waiting")
@@ -48,6 +49,9 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[LedgerRow, ...]  #: per endpoint and window
     #: deliveries that the books cannot place, at most as many as were asked for
     misfits: tuple[Misfit, ...]
+    #: what was beyond its retention and so is on neither side of the books, of all times
+    purged: Purged = Purged()
+    purged_at_us: int | None = None  #: when something last was; None: never
 
     @property
     def is_balanced(self) -> bool:
@@ -69,6 +73,8 @@ def report(
     at_us: int,
     since_us: int | None,
     until_us: int,
+    purged: Purged = Purged(),  # noqa: B008 (frozen)
+    purged_at_us: int | None = None,
 ) -> AuditReport:
     """Puts the findings of an audit together."""
     return AuditReport(
@@ -78,4 +84,6 @@ def report(
         total=total(rows),
         rows=tuple(rows),
         misfits=tuple(misfits),
+        purged=purged,
+        purged_at_us=purged_at_us,
     )

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from homing.core.errors import Conflict, NotFound
 from homing.core.resources import Application
+from homing.core.retention import Retention
+from homing.core.sessions import TokenExpiry
 from homing.service.context import Once, Service
 from homing.service.editing import edit, refuse_id_as_uid
 from homing.service.listing import Ask, Listing, is_id, paginate
 from homing.service.tokens import Caller
 
 PREFIX = "app_"
+#: makes two tokens of the same second differ
+_NONCE_BYTES = 12
 
 
 class ApplicationDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +29,15 @@ class ApplicationDraft(msgspec.Struct, frozen=True, kw_only=True):
     uid: str | None = None
     rate_limit: int | None = None
     metadata: dict[str, str] = {}
+    #: attempts under way at once; None: no limit; not given: as it is
+    concurrency_limit: int | UnsetType | None = UNSET
+    weight: int | UnsetType = UNSET  #: not given: as it is, 1 at first
+    retention: Retention | UnsetType = UNSET  #: not given: as it is, the service's at first
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are given."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 async def find_application(service: Service, caller: Caller, name: str) -> Application:
@@ -76,7 +91,7 @@ async def create_application(
         id=service.new_id(PREFIX),
         created_at_us=at_us,
         updated_at_us=at_us,
-        **msgspec.structs.asdict(draft),
+        **draft.given(),
     )
     try:
         if once is None:
@@ -105,7 +120,7 @@ async def put_application(
         Invalid: the uid looks like an id.
     """
     try:
-        return await patch_application(service, caller, name, msgspec.structs.asdict(draft)), False
+        return await patch_application(service, caller, name, draft.given()), False
     except NotFound:
         return await create_application(service, caller, draft)
 
@@ -136,18 +151,33 @@ async def delete_application(service: Service, caller: Caller, name: str) -> Non
 
 
 async def application_token(
-    service: Service, caller: Caller, name: str, *, valid_s: int, read_only: bool
+    service: Service,
+    caller: Caller,
+    name: str,
+    *,
+    valid_s: int,
+    read_only: bool,
+    session: str | None = None,
 ) -> str:
     """A token that may do what concerns this application, or only look at it.
+
+    Args:
+        valid_s: for how long, seconds.
+        read_only: it may only look.
+        session: a name by which it can be ended together with others.
 
     Raises:
         NotFound: no such application.
     """
     application = await find_application(service, caller, name)
+    expiry = await service.store.get(TokenExpiry, caller.org_id, application.id)
     return service.tokens.sign_app_token(
         caller.org_id,
         application.id,
         at_us=service.clock.now_us(),
         valid_s=valid_s,
         read_only=read_only,
+        generation=0 if expiry is None else expiry.generation,
+        session=session,
+        nonce=service.chance.entropy(_NONCE_BYTES).hex(),
     )

@@ -13,11 +13,10 @@ from homing.core.outcome import Reason
 from homing.core.ports import AttemptFilter, DeliveryFilter, Page, Span
 from homing.core.records import Attempt, Message
 from homing.core.resources import Endpoint
-from homing.service.applications import find_application
 from homing.service.context import Service
-from homing.service.endpoints import find_endpoint
 from homing.service.listing import Ask, Listing, is_delivery_id, is_id, paginate
 from homing.service.messages import Narrowing, find_message, from_oldest
+from homing.service.operational import find_traffic, find_traffic_endpoint
 from homing.service.tokens import Caller
 
 PREFIX: Final = "atmpt_"
@@ -48,12 +47,12 @@ async def list_attempts(
         NotFound: no such application, message or endpoint.
     """
     assert message is not None or endpoint is not None
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     message_id = endpoint_id = None
     if message is not None:
         message_id = (await find_message(service, caller, app, message)).id
     if endpoint is not None:
-        endpoint_id = (await find_endpoint(service, caller, app, endpoint))[1].id
+        endpoint_id = (await find_traffic_endpoint(service, caller, app, endpoint))[1].id
     matching = AttemptFilter(
         app_id=application.id,
         message_id=message_id,
@@ -124,10 +123,10 @@ async def list_deliveries(
     Raises:
         NotFound: no such application or endpoint.
     """
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     endpoint_id = None
     if endpoint is not None:
-        endpoint_id = (await find_endpoint(service, caller, app, endpoint))[1].id
+        endpoint_id = (await find_traffic_endpoint(service, caller, app, endpoint))[1].id
     matching = DeliveryFilter(
         app_id=application.id,
         endpoint_id=endpoint_id,
@@ -159,7 +158,7 @@ async def list_messages_of_endpoint(
     Raises:
         NotFound: no such application or endpoint.
     """
-    application, found = await find_endpoint(service, caller, app, endpoint)
+    application, found = await find_traffic_endpoint(service, caller, app, endpoint)
     matching = DeliveryFilter(
         app_id=application.id,
         endpoint_id=found.id,
@@ -224,7 +223,7 @@ async def find_delivery(service: Service, caller: Caller, app: str, delivery_id:
     Raises:
         NotFound: no such application, or no such delivery in it.
     """
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     which = _delivery_id(delivery_id)
     delivery = await service.store.delivery(which) if which is not None else None
     if delivery is None or delivery.app_id != application.id:
@@ -247,7 +246,7 @@ async def count_attempts(
         NotFound: no such application or endpoint.
         Refused: `invalid_range`: longer than 28 days, or its end before its beginning.
     """
-    _, found = await find_endpoint(service, caller, app, endpoint)
+    _, found = await find_traffic_endpoint(service, caller, app, endpoint)
     until_us = until_us if until_us is not None else service.clock.now_us()
     since_us = since_us if since_us is not None else until_us - _COUNTED_S_MAX * 1_000_000
     if not 0 <= until_us - since_us <= _COUNTED_S_MAX * 1_000_000:

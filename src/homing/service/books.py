@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from homing.core.errors import StoreError
+from homing.core.keeping import Round
 from homing.core.ports import Backlog, Clock, Span, Store
+from homing.core.retention import Purged
 from homing.insight.ledger import AuditReport, report
 
 _log = logging.getLogger("homing.audit")
@@ -41,7 +43,16 @@ async def audit(
         until_us = at_us
     rows = await store.ledger(span, window_s=window_s)
     misfits = await store.misfits(span, limit=misfits_max)
-    return report(rows, misfits, at_us=at_us, since_us=since_us, until_us=until_us)
+    kept = await store.get(Round, "", "round")
+    return report(
+        rows,
+        misfits,
+        at_us=at_us,
+        since_us=since_us,
+        until_us=until_us,
+        purged=kept.purged if kept else Purged(),
+        purged_at_us=kept.purged_at_us if kept else None,
+    )
 
 
 class Auditor:

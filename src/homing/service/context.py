@@ -46,6 +46,8 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     #: tells this process's dispatcher that something may be due; others find it by polling
     wake: Callable[[], None] = lambda: None
+    #: tells this process's task runner that there is a new task; others find it by polling
+    wake_tasks: Callable[[], None] = lambda: None
     #: whether there is hope for this URL of this application (its id); no opinion by default
     permits: Callable[[Url, str], bool] = lambda url, app_id: True
 

@@ -10,13 +10,13 @@ from homing.core.errors import Conflict, NotFound, Refused, Unavailable
 from homing.core.identifiers import DeliveryId
 from homing.core.journal import newborn
 from homing.core.lifecycle import Cancelled, Delivery, Fact, Redriven, Resent, State
-from homing.core.ports import DeliveryFilter, Page, Span
+from homing.core.ports import Aftermath
 from homing.core.records import Change, Message
 from homing.core.resources import Endpoint
 from homing.service.context import Service
 from homing.service.intake import parking_reason
 
-_CHUNK: Final = 500
+NOTHING_AFTER: Final = Aftermath()
 #: an attempt under way is waited for this long before a resend is taken to mean that very attempt
 _RESEND_WAIT_S: Final = 2.0
 _RESEND_POLL_S: Final = 0.05
@@ -24,15 +24,28 @@ _TRIES_MAX: Final = 8
 
 
 async def resend(
-    service: Service, app_id: str, message_id: str, endpoint_id: str, *, actor: str
-) -> None:
+    service: Service,
+    app_id: str,
+    message_id: str,
+    endpoint_id: str,
+    *,
+    actor: str,
+    after: Aftermath = NOTHING_AFTER,
+) -> bool:
     """Ask for one attempt now. The retries that were due stay due, whatever comes of it.
 
     A delivery that is being attempted is waited for, for two seconds; if its attempt is still
     under way then, that attempt is the one asked for. A parked delivery goes out when its endpoint
     is enabled. A message that this endpoint never had becomes a delivery of it.
 
+    Args:
+        after: what is written in the same commit: the key of the request that asked for it.
+
+    Returns:
+        Whether there was something to write.
+
     Raises:
+        Conflict: the same request was made before.
         NotFound: no such message, or no such endpoint, in this application.
         Refused: `missing_payload`.
     """
@@ -42,47 +55,31 @@ async def resend(
     for _ in range(_TRIES_MAX):
         before = await _after_attempt(service, which)
         if before is None:
-            change = _adding(service, message, endpoint, actor)
+            change = added(service, message, endpoint, actor)
         elif before.state in (State.LEASED, State.PARKED):
-            return
+            return False
         else:
             fact = Resent(at_us=service.clock.now_us(), actor=actor)
             change = service.journal.decide(before, fact, actor=actor)
-        if (await service.store.settle([change]))[0]:
+        written = await service.store.settle_with(
+            [change], lambda written: after if written[0] else NOTHING_AFTER
+        )
+        if written[0]:
             service.wake()
-            return
+            return True
     raise Unavailable("the delivery keeps changing; ask again")
 
 
-async def recover(
-    service: Service, app_id: str, endpoint_id: str, *, since_us: int, until_us: int, actor: str
-) -> int:
-    """Redrive every dead letter of an endpoint accepted within a span of time; how many.
-
-    Deliveries that still have retries due are left to them.
-
-    Raises:
-        NotFound: no such endpoint in this application.
-    """
-    endpoint = await _endpoint(service, app_id, endpoint_id)
-    which = DeliveryFilter(
-        app_id=app_id,
+def added(service: Service, message: Message, endpoint: Endpoint, actor: str) -> Change:
+    """A delivery of an earlier message to this endpoint, which never had one."""
+    born = newborn(
+        message_id=message.id,
         endpoint_id=endpoint.id,
-        states=(State.DEAD,),
-        span=Span(since_us=since_us, until_us=until_us),
+        app_id=message.app_id,
+        at_us=service.clock.now_us(),
+        parked=parking_reason(endpoint),
     )
-    after: str | None = None
-    recovered = 0
-    while True:
-        found = await service.store.deliveries(which, Page(limit=_CHUNK, after=after))
-        if found:
-            fact = Redriven(at_us=service.clock.now_us(), actor=actor)
-            changes = [service.journal.decide(d, fact, actor=actor) for d in found]
-            recovered += sum(await service.store.settle(changes))
-            after = found[-1].message_id
-            service.wake()
-        if len(found) < _CHUNK:
-            return recovered
+    return service.journal.added(born, actor=actor)
 
 
 async def redrive(service: Service, app_id: str, which: DeliveryId, *, actor: str) -> Delivery:
@@ -152,17 +149,6 @@ async def _after_attempt(service: Service, which: DeliveryId) -> Delivery | None
             return found
         await asyncio.sleep(_RESEND_POLL_S)
     return await service.store.delivery(which)
-
-
-def _adding(service: Service, message: Message, endpoint: Endpoint, actor: str) -> Change:
-    born = newborn(
-        message_id=message.id,
-        endpoint_id=endpoint.id,
-        app_id=message.app_id,
-        at_us=service.clock.now_us(),
-        parked=parking_reason(endpoint),
-    )
-    return service.journal.added(born, actor=actor)
 
 
 async def _message_with_payload(service: Service, app_id: str, message_id: str) -> Message:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from homing.core.errors import Invalid, Problem, Stale, Unavailable
 from homing.core.resources import Resource
-from homing.service.context import Service
+from homing.service.context import Once, Service
 
 R = TypeVar("R", bound=Resource)
 
@@ -23,6 +23,8 @@ async def edit(
     change: Callable[[R], Mapping[str, object]],
     *,
     touch: str | None = None,
+    also: Callable[[R, R], Awaitable[Sequence[Resource]]] | None = None,
+    once: Once[R] | None = None,
 ) -> R:
     """Replace fields of a resource.
 
@@ -30,12 +32,14 @@ async def edit(
         read: gets the present one.
         change: the fields to replace, from the present one; may be called several times.
         touch: an application whose version is raised too.
+        also: what is to be created in the same transaction, from the resource before and after.
+        once: makes the request repeatable.
 
     Returns:
         The resource as it is now; the present one when nothing was to be changed.
 
     Raises:
-        Conflict: its new uid is taken.
+        Conflict: its new uid is taken, or the request was made before.
         Unavailable: somebody else kept changing it.
     """
     for _ in range(_TRIES_MAX):
@@ -46,8 +50,13 @@ async def edit(
         after = msgspec.structs.replace(
             before, **fields, version=before.version + 1, updated_at_us=service.clock.now_us()
         )
+        more = () if also is None else await also(before, after)
         try:
-            await service.store.put(after, touch=touch)
+            if once is None:
+                await service.store.put(after, touch=touch, also=more)
+            else:
+                reply = once.reply(after)
+                await service.store.put(after, touch=touch, key=once.key, reply=reply, also=more)
         except Stale:
             continue
         return after

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from homing.service.editing import edit, refuse_id_as_uid
 from homing.service.event_types import refuse_unknown
 from homing.service.headers import SENSITIVE, check_headers, check_names
 from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.operational import news_of_change
 from homing.service.tokens import Caller
 
 PREFIX = "ep_"
@@ -46,6 +48,8 @@ class EndpointDraft(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
     #: delays between attempts, seconds; None: the service's schedule; not given: as it is
     retry_delays_s: tuple[float, ...] | UnsetType | None = UNSET
+    #: attempts under way at once; None: no limit; not given: as it is
+    concurrency_limit: int | UnsetType | None = UNSET
 
     def given(self) -> dict[str, Any]:
         """The fields that are given."""
@@ -117,12 +121,13 @@ async def create_endpoint(
         headers=_sealed(service, endpoint_id, given),
         **_disabling(fields, None, at_us, caller),
     )
-    if once is None:
-        await service.store.put(endpoint, touch=application.id)
-    else:
-        await service.store.put(
-            endpoint, touch=application.id, key=once.key, reply=once.reply(endpoint)
-        )
+    await service.store.put(
+        endpoint,
+        touch=application.id,
+        key=None if once is None else once.key,
+        reply=None if once is None else once.reply(endpoint),
+        also=await news_of_change(service, None, endpoint),
+    )
     return endpoint
 
 
@@ -160,11 +165,8 @@ async def patch_endpoint(
     if fields.get("disabled") is False and present.disabled:
         # Failures from before it was disabled must not disable it again at its first new one.
         await service.store.delete(blank_health(application.id, present.id, at_us))
-    endpoint = await edit(
-        service,
-        lambda: _read(service, application.id, name),
-        lambda present: _disabling(fields, present, at_us, caller),
-        touch=application.id,
+    endpoint = await _edit(
+        service, application, name, lambda present: _disabling(fields, present, at_us, caller)
     )
     service.wake()
     return endpoint
@@ -177,7 +179,8 @@ async def delete_endpoint(service: Service, caller: Caller, app: str, name: str)
         NotFound: no such application or endpoint.
     """
     application, endpoint = await find_endpoint(service, caller, app, name)
-    await service.store.delete(endpoint, touch=application.id)
+    news = await news_of_change(service, endpoint, None)
+    await service.store.delete(endpoint, touch=application.id, also=news)
     service.wake()
 
 
@@ -194,7 +197,14 @@ async def verifying_key(service: Service, caller: Caller, app: str, name: str) -
 
 
 async def rotate_secret(
-    service: Service, caller: Caller, app: str, name: str, *, key: str | None, grace_s: int
+    service: Service,
+    caller: Caller,
+    app: str,
+    name: str,
+    *,
+    key: str | None,
+    grace_s: int,
+    once: Callable[[str], Once[Endpoint] | None] = lambda key: None,
 ) -> str:
     """Sign with a new secret from now on, and beside it with the old one for a while.
 
@@ -203,6 +213,7 @@ async def rotate_secret(
     Args:
         key: the new secret; None: one of the same kind is made.
         grace_s: how long the old one still signs, seconds, 0 to 604800.
+        once: makes the request repeatable, given what it returns.
 
     Returns:
         What receivers verify with from now on.
@@ -231,8 +242,9 @@ async def rotate_secret(
             raise Refused("limit_reached", text)
         return {"secrets": (sealed, *live)}
 
-    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
-    return signature.public_key(new)
+    shown = signature.public_key(new)
+    await _edit(service, application, name, change, once=once(shown))
+    return shown
 
 
 async def shown_headers(
@@ -288,7 +300,25 @@ async def change_headers(
         check_names(after, where=("body", "headers"))
         return {"headers": after}
 
-    await edit(service, lambda: _read(service, application.id, name), change, touch=application.id)
+    await _edit(service, application, name, change)
+
+
+async def _edit(
+    service: Service,
+    application: Application,
+    name: str,
+    change: Callable[[Endpoint], Mapping[str, object]],
+    once: Once[Endpoint] | None = None,
+) -> Endpoint:
+    """Replace fields of an endpoint, and tell of it."""
+    return await edit(
+        service,
+        lambda: _read(service, application.id, name),
+        change,
+        touch=application.id,
+        also=partial(news_of_change, service),
+        once=once,
+    )
 
 
 async def _read(service: Service, app_id: str, name: str) -> Endpoint:

@@ -12,7 +12,7 @@ import msgspec
 from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import Delivery
 from homing.core.ports import Chance, Hands, Meters, NoMeters, Page, Store, Work
 from homing.core.records import (
     Acceptance,
@@ -33,6 +33,9 @@ _COMMIT_MAX = 500
 #: of heavy traffic. More means that the database hangs, and memory is not where messages are kept
 _WAITING_BYTES_MAX = 64 * 1024 * 1024
 _ITEM_BYTES = 2_048
+#: one application may wait with more while it has fewer than so many times the bytes that are left
+#: (as places are shared, see dispatch/planner.py): alone it gets four fifths
+_WAITING_SHARE = 4
 #: how often a fan-out is computed again when the application keeps changing under it
 _TRIES_MAX = 8
 #: applications whose fan-out is remembered
@@ -51,6 +54,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    deliver_at_us: int | None = None  #: not to be sent before; None: at once
 
 
 class _Fanout:
@@ -124,11 +128,14 @@ class Intake:
         self._lease_us = round(lease_s * 1_000_000)
         self._event_id_us = round(event_id_s * 1_000_000)
         self._fanouts: dict[tuple[str, str], _Fanout] = {}
-        self._waiting: deque[list[_Item]] = deque()
+        self._waiting: deque[tuple[str, list[_Item]]] = deque()
         self._waiting_bytes = 0
+        self._waiting_of: dict[str, int] = {}  #: bytes by application
         self._pump: asyncio.Task[None] | None = None
         #: why nothing is accepted at the moment; None: the door is open
         self.closed_because: str | None = None
+        #: the same for single applications, by id
+        self.closed_for: dict[str, str] = {}
 
     async def create_message(
         self,
@@ -154,9 +161,25 @@ class Intake:
             Conflict: a key was seen before with another body.
             Unavailable: nothing was stored, or it is not known whether it was; send it again.
         """
+        return await self.submit(org_id, application, draft, keys=keys, only_endpoint=only_endpoint)
+
+    def submit(
+        self,
+        org_id: str,
+        application: str,
+        draft: Draft,
+        *,
+        keys: tuple[RequestKey, ...] = (),
+        only_endpoint: str | None = None,
+    ) -> asyncio.Future[tuple[Message, bool]]:
+        """As `create_message`, without waiting; the future has what that returns or raises.
+
+        Raises:
+            Unavailable: nothing was stored.
+        """
         item = self._item(org_id, application, draft, keys, only_endpoint)
         self._submit([item])
-        return await item.result
+        return item.result
 
     async def create_messages(
         self,
@@ -210,10 +233,16 @@ class Intake:
         return _Item(org_id, application, draft, keys, only_endpoint, result)
 
     def _submit(self, items: list[_Item]) -> None:
-        if self._waiting and self._waiting_bytes > _WAITING_BYTES_MAX:
+        if not items:
+            return
+        whose = self._whose(items)
+        left = _WAITING_BYTES_MAX - self._waiting_bytes
+        if self._waiting and self._waiting_of.get(whose, 0) >= _WAITING_SHARE * left:
             raise Unavailable("the database does not keep up; send the message again later")
-        self._waiting_bytes += _bytes_of(items)
-        self._waiting.append(items)
+        size = _bytes_of(items)
+        self._waiting_bytes += size
+        self._waiting_of[whose] = self._waiting_of.get(whose, 0) + size
+        self._waiting.append((whose, items))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._commit_all())
 
@@ -221,8 +250,8 @@ class Intake:
         while self._waiting:
             batch: list[_Item] = []
             while self._waiting and len(batch) < _COMMIT_MAX:
-                items = self._waiting.popleft()
-                self._waiting_bytes -= _bytes_of(items)
+                whose, items = self._waiting.popleft()
+                self._let_go(whose, _bytes_of(items))
                 # Whoever went away before anything was tried will send the message again.
                 batch += [item for item in items if not item.result.done()]
             try:
@@ -230,6 +259,18 @@ class Intake:
             except Exception as error:  # every waiting publisher is told, whatever went wrong
                 for item in batch:
                     _fail(item, error)
+
+    def _whose(self, items: list[_Item]) -> str:
+        """The application's id; its name as given, as long as that is not known."""
+        first = items[0]
+        known = self._fanouts.get((first.org_id, first.application))
+        return known.application.id if known else f"{first.org_id}/{first.application}"
+
+    def _let_go(self, whose: str, size: int) -> None:
+        self._waiting_bytes -= size
+        self._waiting_of[whose] -= size
+        if not self._waiting_of[whose]:
+            del self._waiting_of[whose]
 
     async def _commit(self, batch: list[_Item]) -> None:
         for _ in range(_TRIES_MAX):
@@ -246,20 +287,16 @@ class Intake:
             fanout = await self._fanout(item)
             if fanout is not None:
                 ready.append((item, fanout))
-        matched = [f.match(i.draft, i.only_endpoint) for i, f in ready]
-        reserved = self._reserve(matched)
         works: list[list[Work]] = []
         try:
             acceptances = []
-            left = reserved
-            for (item, fanout), endpoints in zip(ready, matched, strict=True):
-                acceptance, work = self._compose(item, fanout, endpoints, left)
-                left -= len(work)
-                acceptances.append(acceptance)
+            for item, fanout in ready:
+                work: list[Work] = []
                 works.append(work)
+                acceptances.append(self._compose(item, fanout, work))
             results = await self._store.accept(acceptances) if acceptances else []
         except BaseException:
-            self._release(reserved)
+            self._release(works)
             raise
         again: list[_Item] = []
         repeats: list[tuple[_Item, str]] = []
@@ -272,30 +309,30 @@ class Intake:
             else:
                 _answer(item, acceptance.message, result)
         # Before anything that can fail: the work has room reserved, and leases that run.
-        self._hand_over(works, reserved, acceptances, results)
+        self._hand_over(works, acceptances, results)
         await self._answer_repeats(repeats)
         return again
 
     def _hand_over(
         self,
         works: list[list[Work]],
-        reserved: int,
         acceptances: list[Acceptance],
         results: list[AcceptResult],
     ) -> None:
         """Give the dispatcher what was stored and born leased, and back the room that is left."""
         stored = [a for a, r in zip(acceptances, results, strict=True) if isinstance(r, Accepted)]
-        taken = [
-            one
-            for work, result in zip(works, results, strict=True)
-            if isinstance(result, Accepted)
-            for one in work
-        ]
+        taken: list[Work] = []
+        unused: list[list[Work]] = []
+        for work, result in zip(works, results, strict=True):
+            if isinstance(result, Accepted):
+                taken += work
+            else:
+                unused.append(work)
         deliveries = sum(len(a.deliveries) for a in stored)
         self._meters.batch("accept", len(acceptances))
         self._meters.accepted(len(stored), deliveries)
         if self._hands is not None:
-            self._hands.release(reserved - len(taken))
+            self._release(unused)
             self._hands.take(taken)
             if deliveries > len(taken):
                 self._hands.wake()
@@ -317,9 +354,13 @@ class Intake:
 
     async def _fanout(self, item: _Item) -> _Fanout | None:
         key = (item.org_id, item.application)
-        cached = self._fanouts.get(key)
-        if cached is not None:
-            return cached
+        fanout = self._fanouts.get(key) or await self._read_fanout(item, key)
+        if fanout is not None and fanout.application.id in self.closed_for:
+            _fail(item, Unavailable(self.closed_for[fanout.application.id], retry_after_s=5))
+            return None
+        return fanout
+
+    async def _read_fanout(self, item: _Item, key: tuple[str, str]) -> _Fanout | None:
         # The application first: if an endpoint changes between the two reads, the version that
         # `accept` compares is already an old one, and the message is tried again.
         application = await self._store.get(Application, item.org_id, item.application)
@@ -342,20 +383,19 @@ class Intake:
                 return endpoints
             page = Page(limit=_ENDPOINTS_PAGE, after=more[-1].id)
 
-    def _reserve(self, matched: Sequence[tuple[Endpoint, ...]]) -> int:
-        if self._hands is None:
-            return 0
-        return self._hands.reserve(sum(1 for found in matched for e in found if not e.disabled))
-
-    def _release(self, count: int) -> None:
+    def _release(self, works: Sequence[Sequence[Work]]) -> None:
         if self._hands is not None:
-            self._hands.release(count)
+            for work in works:
+                self._hands.release(work)
 
-    def _compose(
-        self, item: _Item, fanout: _Fanout, endpoints: tuple[Endpoint, ...], room: int
-    ) -> tuple[Acceptance, list[Work]]:
-        """The rows of one message; the deliveries that there is room for are born leased."""
+    def _compose(self, item: _Item, fanout: _Fanout, work: list[Work]) -> Acceptance:
+        """The rows of one message; the deliveries that there is room for are born leased.
+
+        Args:
+            work: what room was reserved for is added to it, one by one.
+        """
         draft = item.draft
+        endpoints = fanout.match(draft, item.only_endpoint)
         app_id = fanout.application.id
         at_us = self._journal.clock.now_us()
         message = Message(
@@ -369,9 +409,9 @@ class Intake:
             event_id=draft.event_id,
             channels=draft.channels,
             tags=draft.tags,
+            deliver_at_us=draft.deliver_at_us,
         )
         deliveries: list[Delivery] = []
-        work: list[Work] = []
         for endpoint in endpoints:
             delivery = newborn(
                 message_id=message.id,
@@ -379,14 +419,19 @@ class Intake:
                 app_id=app_id,
                 at_us=at_us,
                 parked=parking_reason(endpoint),
+                due_at_us=draft.deliver_at_us,
             )
-            if delivery.state is State.WAITING and len(work) < room:
+            if (
+                delivery.ready_at_us == at_us
+                and self._hands is not None
+                and self._hands.reserve(fanout.application, endpoint)
+            ):
                 delivery = born_leased(
                     delivery, holder=self._journal.holder, until_us=at_us + self._lease_us
                 )
                 work.append(Work(delivery, message, endpoint))
             deliveries.append(delivery)
-        acceptance = Acceptance(
+        return Acceptance(
             message=message,
             deliveries=tuple(deliveries),
             entries=tuple(
@@ -396,7 +441,6 @@ class Intake:
             application_version=fanout.application.version,
             keys=self._keys(item, app_id, at_us),
         )
-        return acceptance, work
 
     def _keys(self, item: _Item, app_id: str, at_us: int) -> tuple[RequestKey, ...]:
         draft = item.draft
@@ -411,6 +455,7 @@ class Intake:
                 *sorted(draft.channels),
                 "tags",
                 *sorted(draft.tags),
+                str(draft.deliver_at_us),
             ),
             expires_at_us=at_us + self._event_id_us,
         )

@@ -9,16 +9,22 @@ import msgspec
 from homing.core.errors import Invalid, NotFound, Problem
 from homing.core.identifiers import first_id
 from homing.core.ports import MessageFilter, Page, Span
-from homing.core.records import Message
+from homing.core.records import Message, RequestKey
+from homing.core.resources import Endpoint, wants
 from homing.service.applications import ApplicationDraft, create_application, find_application
 from homing.service.context import Service
 from homing.service.endpoints import find_endpoint
 from homing.service.event_types import example_of
 from homing.service.intake import Draft
 from homing.service.listing import Ask, Listing, is_id, paginate
+from homing.service.operational import find_traffic
 from homing.service.tokens import Caller
 
 PREFIX: Final = "msg_"
+_ENDPOINTS_PAGE: Final = 1_000
+#: how much later a message can be delivered. Source: Svix's bounds
+_SCHEDULE_MIN_US: Final = 60 * 1_000_000
+_SCHEDULE_MAX_US: Final = 86_400 * 1_000_000
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +58,7 @@ async def find_message(service: Service, caller: Caller, app: str, name: str) ->
     Raises:
         NotFound: there is no such application, or no such message in it.
     """
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     message = await service.store.message(application.id, name)
     if message is None:
         raise NotFound(f"there is no message {name!r} in this application")
@@ -63,7 +69,7 @@ async def list_messages(
     service: Service, caller: Caller, app: str, which: Narrowing, ask: Ask
 ) -> Listing[Message]:
     """An application's messages, newest first."""
-    application = await find_application(service, caller, app)
+    application = await find_traffic(service, caller, app)
     matching = MessageFilter(
         app_id=application.id,
         event_types=which.event_types,
@@ -83,14 +89,32 @@ async def list_messages(
     )
 
 
-async def expunge_message(service: Service, caller: Caller, app: str, name: str) -> None:
-    """Forget a message's payload; what is still to be delivered of it dies with that reason.
+def check_schedule(draft: Draft, *, at_us: int) -> None:
+    """Raises: Invalid: it is to be sent too soon for a schedule, or too late."""
+    if draft.deliver_at_us is not None and not (
+        _SCHEDULE_MIN_US <= draft.deliver_at_us - at_us <= _SCHEDULE_MAX_US
+    ):
+        text = "expected a time between one minute and 24 hours from now"
+        raise Invalid([Problem(("body", "deliverAt"), text)])
+
+
+async def would_be_sent(
+    service: Service, caller: Caller, app: str, event_type: str, channels: tuple[str, ...]
+) -> bool:
+    """Whether an enabled endpoint would get a message of this type and these channels now.
 
     Raises:
-        NotFound: no such application or message.
+        NotFound: no such application.
     """
-    message = await find_message(service, caller, app, name)
-    await service.store.expunge_message(message.id)
+    application = await find_application(service, caller, app)
+    page = Page(limit=_ENDPOINTS_PAGE)
+    while True:
+        endpoints = await service.store.list(Endpoint, application.id, page)
+        if any(not one.disabled and wants(one, event_type, channels) for one in endpoints):
+            return True
+        if len(endpoints) < page.limit:
+            return False
+        page = Page(limit=_ENDPOINTS_PAGE, after=endpoints[-1].id)
 
 
 async def ensure_application(
@@ -111,9 +135,18 @@ async def ensure_application(
 
 
 async def send_example(
-    service: Service, caller: Caller, app: str, endpoint_name: str, event_type: str
+    service: Service,
+    caller: Caller,
+    app: str,
+    endpoint_name: str,
+    event_type: str,
+    *,
+    key: RequestKey | None = None,
 ) -> Message:
     """Send one endpoint an example of an event type, whatever it wants.
+
+    Args:
+        key: recognises the repeat of this request, which gets the same message.
 
     Raises:
         NotFound: no such application, endpoint or event type.
@@ -123,6 +156,10 @@ async def send_example(
     payload = msgspec.json.encode(await example_of(service, caller, event_type))
     draft = Draft(event_type=event_type, payload=payload)
     message, _ = await service.intake.create_message(
-        application.scope, application.id, draft, only_endpoint=endpoint.id
+        application.scope,
+        application.id,
+        draft,
+        only_endpoint=endpoint.id,
+        keys=() if key is None else (key,),
     )
     return message

@@ -4,13 +4,15 @@ A token is a JWT signed with HMAC-SHA256, in the form that Svix's tokens have: `
 organisation (`org_…`), or `org` is the organisation and `sub` one application (`app_…`). Beyond
 Svix's, `access` may be `read`: such a token changes nothing and is told no secret.
 
-Nothing is stored: a token says itself what it may do, and until when.
+Nothing is stored: a token says itself what it may do, and until when. Those of applications can be
+ended earlier (see `sessions`); for that they carry `gen`, `sid` and `jti`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ import jwt
 import msgspec
 
 from homing.core.errors import Forbidden, NotFound, Unauthenticated
+from homing.core.sessions import Session
 
 #: the organisation of tokens that name none. Source: the id that Svix's server has by default, so
 #: that its tools and examples work unchanged.
@@ -104,7 +107,7 @@ class Tokens:
         ]
         if svix_secret:
             self._keys.append((svix_secret.encode(), _SVIX_ISSUER))
-        self._verified: dict[str, tuple[Caller, int]] = {}
+        self._verified: dict[str, tuple[Caller, Session]] = {}
 
     def sign_app_token(
         self,
@@ -114,9 +117,21 @@ class Tokens:
         at_us: int,
         valid_s: int = APP_TOKEN_S,
         read_only: bool = False,
+        generation: int = 0,
+        session: str | None = None,
+        nonce: str = "",
     ) -> str:
-        """A token that may do what concerns one application, or only look at it."""
-        return _sign(self._key, {"org": org_id, "sub": app_id}, at_us, valid_s, read_only)
+        """A token that may do what concerns one application, or only look at it.
+
+        Args:
+            generation: of the application's tokens (see `sessions`).
+            session: a name by which it can be ended together with others.
+            nonce: makes it differ from every other token.
+        """
+        claims: dict[str, Any] = {"org": org_id, "sub": app_id, "gen": generation, "jti": nonce}
+        if session is not None:
+            claims["sid"] = session
+        return _sign(self._key, claims, at_us, valid_s, read_only)
 
     def verify(self, token: str, *, at_us: int) -> Caller:
         """Whose token it is.
@@ -127,22 +142,30 @@ class Tokens:
         """
         known = self._verified.get(token)
         if known is None:
-            known = self._read(token)
-            if len(self._verified) >= _CACHED_MAX:
-                self._verified.clear()
-            self._verified[token] = known
-        caller, expires_at_us = known
-        if at_us >= expires_at_us:
+            known = self._remember(token)
+        caller, session = known
+        if at_us >= session.expires_at_us:
             raise Unauthenticated("the token has expired; make a new one")
         return caller
 
-    def _read(self, token: str) -> tuple[Caller, int]:
+    def session_of(self, token: str) -> Session:
+        """What else a token says that was verified just now."""
+        return (self._verified.get(token) or self._remember(token))[1]
+
+    def _remember(self, token: str) -> tuple[Caller, Session]:
+        known = self._read(token)
+        if len(self._verified) >= _CACHED_MAX:
+            self._verified.clear()
+        self._verified[token] = known
+        return known
+
+    def _read(self, token: str) -> tuple[Caller, Session]:
         if len(token) > _TOKEN_LENGTH_MAX:
             raise Unauthenticated("Invalid token")
         for key, issuer in self._keys:
             claims = _claims(token, key)
             if claims is not None and issuer in (None, claims.get("iss")):
-                return _caller_of(claims), _expiry_us(claims)
+                return _caller_of(claims), _session_of(claims)
         raise Unauthenticated("Invalid token")
 
 
@@ -179,6 +202,20 @@ def _caller_of(claims: dict[str, Any]) -> Caller:
     raise Unauthenticated("Invalid token")
 
 
+def _session_of(claims: dict[str, Any]) -> Session:
+    generation, name = claims.get("gen", 0), claims.get("sid")
+    if not isinstance(generation, int) or not isinstance(name, str | None):
+        raise Unauthenticated("Invalid token")
+    text = json.dumps(claims, sort_keys=True).encode()
+    return Session(
+        generation=generation,
+        name=name,
+        # Of what it says, not of its text, which has more than one form.
+        digest=hashlib.blake2b(text, digest_size=16).digest(),
+        expires_at_us=_expiry_us(claims),
+    )
+
+
 def _expiry_us(claims: dict[str, Any]) -> int:
     expires_s = claims["exp"]
     if not isinstance(expires_s, int):
@@ -186,7 +223,7 @@ def _expiry_us(claims: dict[str, Any]) -> int:
     return expires_s * 1_000_000
 
 
-def _sign(key: bytes, claims: dict[str, str], at_us: int, valid_s: int, read_only: bool) -> str:
+def _sign(key: bytes, claims: dict[str, Any], at_us: int, valid_s: int, read_only: bool) -> str:
     at_s = at_us // 1_000_000
     if read_only:
         claims = {**claims, "access": _READ}

@@ -398,7 +398,7 @@ def _too_early(
             failures = lapses = 0
         elif line.op == "failed" and line.attempt_id not in manual:
             failures, lapses = failures + 1, 0
-        elif line.op == "leased" and line.outcome is Reason.NO_OUTCOME:
+        elif line.op in ("leased", "postponed") and line.outcome is Reason.NO_OUTCOME:
             lapses += 1
     if row.reason == DeadReason.ATTEMPTS_EXHAUSTED and failures < books.attempts_max:
         return f"it was given up after {failures} of {books.attempts_max} scheduled attempts"

@@ -17,6 +17,7 @@ import msgspec
 from homing.core.errors import Unavailable
 from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery, Fact, Resent, State, Succeeded
+from homing.core.limits import Quota
 from homing.core.outcome import Outcome, fact_of
 from homing.core.ports import LogCursor, LoggedEntry, Store, Work
 from homing.core.records import (
@@ -60,13 +61,13 @@ class NeverReclaiming(MemoryStore):
     """SELECT … WHERE state = 'waiting': nobody takes a lease that ran out."""
 
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
         leased = {i: d for i, d in self.hot.items() if d.state is State.LEASED}
         for which in leased:
             del self.hot[which]
         try:
-            return await super().claim(decide, at_us=at_us, count=count)
+            return await super().claim(decide, at_us=at_us, quotas=quotas)
         finally:
             self.hot.update(leased)
 
@@ -75,14 +76,18 @@ class Popping(MemoryStore):
     """A claim takes the row out: until the outcome is written it is in memory alone."""
 
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        due = sorted(
-            (d.ready_at_us, d.id)
-            for d in self.hot.values()
-            if d.ready_at_us is not None and d.ready_at_us <= at_us
-        )
-        taken = [decide(self.hot.pop(which)) for _, which in due[:count]]
+        taken = []
+        for quota in quotas:
+            due = sorted(
+                (d.ready_at_us, d.id)
+                for d in self.hot.values()
+                if d.endpoint_id == quota.endpoint_id
+                and d.ready_at_us is not None
+                and d.ready_at_us <= at_us
+            )
+            taken += [decide(self.hot.pop(which)) for _, which in due[: quota.count]]
         return [Claimed(c.after, self.accepted[c.after.message_id]) for c in taken]
 
     def _take(self, change: Change) -> bool:
@@ -190,8 +195,9 @@ class SnapshotLog(MemoryStore):
             place = LogCursor(transaction=self._stamps[index], line=index + 1)
             if self.stops_short and horizon is not None and place.transaction >= horizon:
                 break
-            if place > cursor:
-                found.append(LoggedEntry(self.lines[index], place))
+            line = self.lines[index]
+            if place > cursor and line is not None:
+                found.append(LoggedEntry(line, place))
         return found[:limit]
 
 
@@ -275,7 +281,7 @@ class TransactionWire(Wire):
 class WokenOnly(Dispatcher):
     """Looks for work when it is told that there is some, and never else."""
 
-    async def _wait(self, event: asyncio.Event) -> None:
+    async def _wait(self, event: asyncio.Event, most_s: float) -> None:
         self._room_is_awaited = event is self._room
         await event.wait()
         self._room_is_awaited = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
@@ -17,6 +18,7 @@ from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.sweeper import Sweeper
 from homing.service.context import Service
 from homing.service.intake import Intake
+from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
 from homing.sim.receivers import label_of
 from homing.sim.trace import Event
@@ -134,14 +136,27 @@ class Node:
             seals=seals,
             wake=self.dispatcher.wake,
         )
+        self.task_runner = TaskRunner(self.service, rate_per_s=500.0, keep_s=1e6)
+        self._does_tasks = False
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
         """Begin to dispatch, to sweep and to watch over endpoints."""
         for work in (self.dispatcher.run(), self.sweeper.run(), self.health.run()):
-            task = asyncio.create_task(work)
-            task.add_done_callback(self._look_at)
-            self._tasks.append(task)
+            self._run(work)
+        if self.world.has_tasks:
+            self.do_tasks()
+
+    def do_tasks(self) -> None:
+        """Begin to do background tasks; looking for them where there are none costs time."""
+        if not self._does_tasks:
+            self._does_tasks = True
+            self._run(self.task_runner.run())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._look_at)
+        self._tasks.append(task)
 
     def note(self, what: str, kind: str, which: DeliveryId | None = None) -> None:
         """Something for the trace."""

@@ -11,7 +11,7 @@ from homing.core.identifiers import ENTROPY_BYTES, DeliveryId
 from homing.core.identifiers import new_id as make_id
 from homing.core.resources import Endpoint, Secret
 from homing.core.sealing import Sealed
-from homing.service import deliveries, endpoints
+from homing.service import deliveries, endpoints, replays
 from homing.service.context import Service
 from homing.service.intake import Draft
 from homing.service.tokens import Caller
@@ -187,10 +187,18 @@ async def _do_to_endpoint(world: World, node: Node, verb: str, endpoint_id: str)
         await _try(
             world,
             "recovers dead letters",
-            lambda: deliveries.recover(
-                service, app_id, endpoint_id, since_us=START_US, until_us=until_us, actor="a person"
+            lambda: replays.recover(
+                service,
+                _caller(world),
+                app_id,
+                endpoint_id,
+                since_us=START_US,
+                until_us=until_us,
             ),
         )
+        world.has_tasks = True
+        for one in world.nodes:
+            one.do_tasks()
     elif verb == "delete":
         del world.known_endpoints[endpoint_id]
         done = await _try(

@@ -61,7 +61,7 @@ class Watch:
         """What was committed since the last look."""
         lines = self._store.lines
         new, self._seen = lines[self._seen :], len(lines)
-        return new
+        return [line for line in new if line is not None]
 
     def row(self, which: DeliveryId) -> Delivery | None:
         """As it is now."""
@@ -119,7 +119,7 @@ class Watch:
                 world.met(Goal.STALE_REFUSED)
             elif op in _WISHES:
                 world.met(Goal.REDRIVE_RACED_RETRY)
-        elif op == "leased":
+        elif op in ("leased", "postponed"):
             if line.from_state is State.LEASED and before is not None:
                 self._lapsed(which, before, line)
         elif op not in ("succeeded", "accepted"):

@@ -140,12 +140,13 @@ def _verb(name: str, *, is_write: bool) -> Callable[..., Coroutine[Any, Any, Any
 
 WRITES: Final = (
     "accept", "claim", "settle", "put", "delete", "remember", "expunge_message",
-    "expunge_attempt", "ping",
+    "expunge_attempt", "ping", "settle_with", "purge", "purge_log",
 )  # fmt: skip
 READS: Final = (
     "next_ready_at_us", "parked_endpoints", "backlog", "get", "by_ids", "list", "recall",
     "message", "messages", "messages_by_ids", "delivery", "deliveries", "attempt", "attempts",
     "attempt_counts", "log", "first_accepted_at_us", "ledger", "misfits",
+    "due_lanes", "walk_lanes", "behind", "running_tasks", "notable_log",
 )  # fmt: skip
 for _name in WRITES:
     setattr(Wire, _name, _verb(_name, is_write=True))

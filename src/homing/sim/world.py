@@ -126,6 +126,7 @@ class World:
         self.away_until_s = 0.0
         self.is_calm = False  #: faults have stopped
         self.nodes: list[Node] = []
+        self.has_tasks = False  #: somebody has asked for work in the background
         self.all_nodes: list[Node] = []
         self.clocks: dict[str, SimClock] = {}
         self.moods: dict[str, tuple[float, ...]] = {}
@@ -393,7 +394,7 @@ class World:
         return Books(
             hot=self.store.hot,
             history=self.store.history,
-            lines=self.store.lines,
+            lines=[line for line in self.store.lines if line is not None],
             attempts=list(self.store.attempted.values()),
             **await self._known(),
         )

@@ -26,8 +26,10 @@ async def inspect_postgres(url: str) -> dict[str, str]:
     """
     import asyncpg
 
+    from homing.store.postgres.hosts import Server
+
     try:
-        connection = await asyncpg.connect(url, timeout=_CONNECT_S)
+        connection = await Server(url).connect(timeout=_CONNECT_S)
         try:
             row = await connection.fetchrow(_POSTGRES_FACTS)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
@@ -16,8 +17,10 @@ import msgspec
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId, made_at_us, parse_delivery_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Permits, Quota, limited
 from homing.core.outcome import Reason
 from homing.core.ports import (
+    Aftermath,
     AttemptFilter,
     Backlog,
     DeliveryFilter,
@@ -45,7 +48,10 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, Resource
+from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task, TaskStatus
 from homing.store.paging import LAST, cut
+from homing.store.purging import sorted_out
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
@@ -64,8 +70,9 @@ class MemoryStore:
         self.hot: dict[DeliveryId, Delivery] = {}
         self.history: dict[DeliveryId, Delivery] = {}
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
-        self.lines: list[LogEntry] = []
+        self.lines: list[LogEntry | None] = []  #: None: one that was purged
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
+        self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
     async def ping(self) -> None:
         """Memory is always there."""
@@ -102,22 +109,81 @@ class MemoryStore:
     def _application_version(self, app_id: str) -> int | None:
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        oldest = nsmallest(limit, self._due(at_us))
+        lanes: dict[str, Lane] = {}
+        for ready_at_us, which in oldest:
+            seen = lanes.get(which.endpoint_id)
+            lanes[which.endpoint_id] = Lane(
+                app_id=self.hot[which].app_id,
+                endpoint_id=which.endpoint_id,
+                ready_at_us=seen.ready_at_us if seen else ready_at_us,
+                count=seen.count + 1 if seen else 1,
+            )
+        return list(lanes.values())
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        oldest: dict[tuple[str, str], int] = {}
+        for delivery in self.hot.values():
+            place = (delivery.app_id, delivery.endpoint_id)
+            if delivery.state is state and place > after and delivery.ready_at_us is not None:
+                oldest[place] = min(delivery.ready_at_us, oldest.get(place, delivery.ready_at_us))
+        found: list[Lane] = []
+        of_app: Counter[str] = Counter()
+        for app_id, endpoint_id in sorted(oldest):
+            of_app[app_id] += 1
+            if of_app[app_id] <= per_app and len(found) < steps:
+                ready_at_us = oldest[app_id, endpoint_id]
+                found.append(
+                    Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=1)
+                )
+        return found
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        due = sorted(
-            (delivery.ready_at_us, delivery.id)
-            for delivery in self.hot.values()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
-        )
-        changes = [decide(self.hot[which]) for _, which in due[:count]]
+        permits = self._permits(quotas, at_us)
+        hot, due = self.hot, self._due(at_us)
+        chosen: list[DeliveryId] = []
+        for quota in quotas:
+            lane = nsmallest(
+                permits.left(quota),
+                [
+                    (hot[which].state is State.WAITING, ready_at_us, which)
+                    for ready_at_us, which in due
+                    if which.endpoint_id == quota.endpoint_id
+                ],
+            )
+            permits.take(quota, len(lane))
+            chosen += [which for *_, which in lane]
+        changes = [decide(hot[which]) for which in chosen]
         written = await self.settle(changes)
+        self.allowances.update(permits.tats_us())
         return [
             Claimed(change.after, self.accepted[change.after.message_id])
             for change, is_written in zip(changes, written, strict=True)
             if is_written
             and change.after.state is State.LEASED
             and change.after.message_id in self.accepted
+        ]
+
+    def _permits(self, quotas: Sequence[Quota], at_us: int) -> Permits:
+        names = limited(quotas)
+        leased: Counter[str] = Counter()
+        for delivery in self.hot.values() if names else ():
+            if delivery.state is State.LEASED and (delivery.ready_at_us or 0) > at_us:
+                leased[delivery.endpoint_id] += 1
+                leased[delivery.app_id] += 1
+        tats_us = {name: self.allowances.get(name, 0) for name in names}
+        return Permits(tats_us, leased, at_us=at_us)
+
+    def _due(self, at_us: int) -> list[tuple[int, DeliveryId]]:
+        return [
+            (delivery.ready_at_us, which)
+            for which, delivery in self.hot.items()
+            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
         ]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -158,13 +224,48 @@ class MemoryStore:
         """Remove the row that the change was decided on; whether it was (still) there."""
         which = change.id
         if change.before is None:
-            return which not in self.hot and which not in self.history
+            is_known = which in self.hot or which in self.history
+            return change.after.message_id in self.accepted and not is_known
         source = self.hot if change.before.is_unfinished else self.history
         row = source.get(which)
         if row is None or row.version != change.before.version:
             return False
         del source[which]
         return True
+
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        ids = {change.id for change in changes}
+        rows = [
+            (table, which, table.get(which)) for table in (self.hot, self.history) for which in ids
+        ]
+        attempts, lines, commits = dict(self.attempted), len(self.lines), self.commits
+        written = await self.settle(changes)
+        try:
+            await self._write_aftermath(follow(written))
+        except BaseException:
+            for table, which, row in rows:
+                if row is None:
+                    table.pop(which, None)
+                else:
+                    table[which] = row
+            self.attempted, self.commits = attempts, commits
+            del self.lines[lines:]
+            raise
+        self.commits = commits + 1
+        return written
+
+    async def _write_aftermath(self, after: Aftermath) -> None:
+        if after.key is not None and self._known(after.key, after.at_us) is not None:
+            raise Conflict("this request was made before")
+        if after.resource is not None:
+            await self.put(after.resource)
+        self._add(after.also)
+        for message_id in after.expunged:
+            await self.expunge_message(message_id)
+        if after.key is not None and after.reply is not None:
+            self._keep(after.key, after.reply, after.at_us)
 
     async def next_ready_at_us(self) -> int | None:
         return min(
@@ -177,17 +278,23 @@ class MemoryStore:
 
     async def backlog(self, at_us: int) -> Backlog:
         states = Counter(delivery.state for delivery in self.hot.values())
-        due = [
-            delivery.ready_at_us
-            for delivery in self.hot.values()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
-        ]
+        due = [ready_at_us for ready_at_us, _ in self._due(at_us)]
         return Backlog(
             waiting=states[State.WAITING],
             leased=states[State.LEASED],
             parked=states[State.PARKED],
             due=len(due),
             oldest_due_at_us=min(due, default=None),
+        )
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return dict(
+            Counter(
+                delivery.app_id
+                for delivery in self.hot.values()
+                if delivery.state is State.LEASED
+                or (delivery.state is State.WAITING and (delivery.ready_at_us or 0) <= at_us)
+            )
         )
 
     # --- resources --------------------------------------------------------------------------
@@ -213,6 +320,9 @@ class MemoryStore:
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         return self._with_ids(kind, ids)
 
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        return [task for task in self._of(Task, None) if task.status is TaskStatus.RUNNING][:limit]
+
     async def put(
         self,
         resource: Resource,
@@ -220,6 +330,7 @@ class MemoryStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         at_us = resource.updated_at_us
         if key is not None and self._known(key, at_us) is not None:
@@ -231,8 +342,13 @@ class MemoryStore:
             raise Stale(f"application {touch} is gone")
         self.commits += 1
         self.resources[place] = resource
+        self._add(also)
         if key is not None and reply is not None:
             self._keep(key, reply, at_us)
+
+    def _add(self, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            self.resources.setdefault((one.kind, one.scope, one.id), one)
 
     @staticmethod
     def _check_version(stored: Resource | None, resource: Resource) -> None:
@@ -253,7 +369,9 @@ class MemoryStore:
             return True
         return False
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         if self.resources.pop((resource.kind, resource.scope, resource.id), None) is None:
             return
         self.commits += 1
@@ -262,6 +380,7 @@ class MemoryStore:
                 del self.resources[endpoint.kind, endpoint.scope, endpoint.id]
         if touch is not None:
             self._touch(touch)
+        self._add(also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         known = self._known(key, at_us)
@@ -374,6 +493,9 @@ class MemoryStore:
         if message is not None:
             self.commits += 1
             self.accepted[message_id] = _replace(message, payload=None)
+            for of_message, attempt_id in list(self.attempted):
+                if of_message == message_id:
+                    await self.expunge_attempt(of_message, attempt_id)
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         attempt = self.attempted.get((message_id, attempt_id))
@@ -388,11 +510,20 @@ class MemoryStore:
     ) -> list[LoggedEntry]:
         found = []
         for line, entry in enumerate(self.lines[cursor.line :], start=cursor.line + 1):
-            if app_id in (None, entry.app_id):
+            if entry is not None and app_id in (None, entry.app_id):
                 found.append(LoggedEntry(entry, LogCursor(line=line)))
                 if len(found) == limit:
                     break
         return found
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (
+            LoggedEntry(one, LogCursor(line=n))
+            for n, one in lines
+            if one is not None and _is_notable(one)
+        )
+        return list(islice(found, limit))
 
     async def first_accepted_at_us(self) -> int | None:
         return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None
@@ -403,8 +534,8 @@ class MemoryStore:
         """Deliveries with a line that says they exist, with their application."""
         return {
             DeliveryId(entry.message_id, entry.endpoint_id): entry.app_id
-            for entry in self.lines
-            if entry.op in _BORN and entry.rows_written and low <= entry.message_id < high
+            for entry in self._log()
+            if _is_born(entry) and low <= entry.message_id < high
         }
 
     def _placed(self, low: str, high: str) -> Iterator[Delivery]:
@@ -453,14 +584,104 @@ class MemoryStore:
         return [Misfit(delivery=which, kind=kind) for which, kind in sorted(found)[:limit]]
 
     def _uncounted(self, low: str, high: str) -> Iterator[str]:
-        lines = Counter(entry.message_id for entry in self.lines if entry.op == "accepted")
+        lines = Counter(entry.message_id for entry in self._log() if entry.op == "accepted")
         for message in self.accepted.values():
             if low <= message.id < high and message.fanout != lines[message.id]:
                 yield message.id
 
+    # --- forgetting -------------------------------------------------------------------------
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        kept = {message.app_id for message in self.accepted.values()}
+        return sorted(app_id for app_id in kept if app_id > after)[:limit]
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        ids = sorted(
+            message.id
+            for message in self.accepted.values()
+            if message.app_id == app_id and after < message.id < until
+        )
+        return [self._standing(self.accepted[name]) for name in ids[:limit]]
+
+    def _standing(self, message: Message) -> Standing:
+        done = [d for which, d in self.history.items() if which.message_id == message.id]
+        died = [d.finished_at_us or 0 for d in done if d.state is State.DEAD]
+        return Standing(
+            message_id=message.id,
+            app_id=message.app_id,
+            accepted_at_us=message.accepted_at_us,
+            has_payload=message.payload is not None,
+            has_attempts=any(of_message == message.id for of_message, _ in self.attempted),
+            is_unfinished=any(which.message_id == message.id for which in self.hot),
+            finished=len(done),
+            finished_at_us=max((d.finished_at_us or 0 for d in done), default=None),
+            dead_at_us=max(died, default=None),
+        )
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        found = [self.accepted[name] for name in message_ids if name in self.accepted]
+        going = sorted_out(map(self._standing, found), decide)
+        whole = set(going[Part.MESSAGE])
+        done = [d for which, d in self.history.items() if which.message_id in whole]
+        without = whole.union(going[Part.ATTEMPTS])
+        attempts = [which for which in self.attempted if which[0] in without]
+        lines = [
+            place
+            for place, entry in enumerate(self.lines)
+            if entry is not None and entry.message_id in whole and _is_born(entry)
+        ]
+        for name in going[Part.PAYLOAD]:
+            self.accepted[name] = _replace(self.accepted[name], payload=None)
+        for name in whole:
+            del self.accepted[name]
+        for delivery in done:
+            del self.history[delivery.id]
+        for attempt in attempts:
+            del self.attempted[attempt]
+        for place in lines:
+            self.lines[place] = None
+        self.commits += 1
+        return Purged(
+            payloads=len(going[Part.PAYLOAD]),
+            attempts=len(attempts),
+            messages=len(whole),
+            deliveries=len(done),
+            dead_letters=sum(delivery.state is State.DEAD for delivery in done),
+            lines=len(lines),
+        )
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        read = await self.log(cursor, limit=limit)
+        looked = [line for line in read if line.entry.at_us < until_us]
+        evidence = {entry.message_id for entry in self._log() if _is_born(entry)}
+        evidence.update(self.accepted, (which.message_id for which in self.hot))
+        gone = [line for line in looked if line.entry.message_id not in evidence]
+        for line in gone:
+            self.lines[line.cursor.line - 1] = None
+        self.commits += bool(gone)
+        return (looked[-1].cursor if looked else None), Purged(lines=len(gone))
+
+    def _log(self) -> Iterator[LogEntry]:
+        return (entry for entry in self.lines if entry is not None)
+
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
         return _page(self._of(kind, scope), lambda resource: resource.id, ("", LAST), page)
+
+
+def _is_born(entry: LogEntry) -> bool:
+    """Whether the line says that a delivery was made."""
+    return entry.op in _BORN and bool(entry.rows_written)
+
+
+def _is_notable(entry: LogEntry) -> bool:
+    return entry.rows_written == 1 and (
+        entry.to_state is State.DEAD or (entry.attempt_no or 0) >= 2
+    )
 
 
 def _fits(

@@ -14,6 +14,7 @@ import msgspec
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
+from homing.core.retention import Standing
 
 Row = Sequence[Any]
 
@@ -37,6 +38,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         message.event_id,
         _encode(message.channels).decode() if message.channels else None,
         _encode(message.tags).decode() if message.tags else None,
+        message.deliver_at_us,
     )
 
 
@@ -52,6 +54,7 @@ def message_of(row: Row) -> Message:
         event_id=row[7],
         channels=_texts.decode(row[8]) if row[8] else (),
         tags=_texts.decode(row[9]) if row[9] else (),
+        deliver_at_us=row[10],
     )
 
 
@@ -209,4 +212,19 @@ def entry_of(row: Row) -> LogEntry:
         reason=row[22],
         actor=row[23],
         config_version=row[24],
+    )
+
+
+def standing_of(row: Row) -> Standing:
+    """From the columns of the statement `standings`."""
+    return Standing(
+        message_id=row[0],
+        app_id=row[1],
+        accepted_at_us=row[2],
+        has_payload=bool(row[3]),
+        has_attempts=bool(row[4]),
+        is_unfinished=bool(row[5]),
+        finished=row[6],
+        finished_at_us=row[7],
+        dead_at_us=row[8],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homing.core.errors import NotFound
 from homing.service.context import Service
 from homing.web import hot
+from homing.web.door import Door, door
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
 from homing.web.not_served import not_served
@@ -25,7 +27,12 @@ from homing.web.operations import (
     endpoint_traffic,
     endpoints,
     event_types,
+    expunging,
     messages,
+    operational_webhooks,
+    replays,
+    statistics,
+    tasks,
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
@@ -33,12 +40,19 @@ from homing.web.repeats import Repeats
 from homing.web.running import PathOperations
 
 
-def create_app(
+class Api(NamedTuple):
+    """What a server is made of."""
+
+    app: ASGIApp  #: answers everything
+    protocol: Callable[..., Door]  #: makes uvicorn's protocol of each connection
+
+
+def create_api(
     service: Service,
     *,
     vitals: Callable[[], Vitals] = Vitals,
     metrics: Callable[[], bytes] = bytes,
-) -> ASGIApp:
+) -> Api:
     """The API.
 
     Args:
@@ -59,7 +73,9 @@ def create_app(
         redirect_slashes=False,
         default=_not_found,
     )
-    return Frame(_Fork(CreateMessage(service), router), clock=service.clock, chance=service.chance)
+    create_message = CreateMessage(service)
+    frame = Frame(_Fork(create_message, router), clock=service.clock, chance=service.chance)
+    return Api(frame, door(frame, create_message))
 
 
 def route_table(
@@ -73,12 +89,18 @@ def route_table(
         *endpoints.OPERATIONS,
         *endpoint_requests.OPERATIONS,
         *endpoint_traffic.OPERATIONS,
+        *replays.OPERATIONS,
         *event_types.OPERATIONS,
         *hot.OPERATIONS,
         *messages.OPERATIONS,
+        *expunging.OPERATIONS,
         *attempts.OPERATIONS,
         *deliveries.OPERATIONS,
+        *replays.DEAD_LETTER_OPERATIONS,
+        *tasks.OPERATIONS,
+        *statistics.OPERATIONS,
         *books.OPERATIONS,
+        *operational_webhooks.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )
@@ -102,7 +124,7 @@ class _Fork:
             path: str = scope["path"]
             if path.endswith("/") and len(path) > 1:
                 scope["path"] = path.rstrip("/") or "/"
-            app = application_of(scope)
+            app = application_of(scope["method"], scope["path"])
             if app is not None:
                 await self._create_message(app, scope, receive, send)
                 return

@@ -51,7 +51,7 @@ class Frame:
                 given = value
             elif name == b"origin":
                 origin = value
-        request_id = self._request_id(given)
+        request_id = self.request_id(given)
         extra: Headers = [(REQUEST_ID, request_id.encode("latin-1"))]
         if origin is not None:
             extra += _CORS_HEADERS
@@ -70,21 +70,29 @@ class Frame:
                 await _answer_preflight(scope, send_framed)
             else:
                 await self._app(scope, receive, send_framed)
-        except HomingError as error:
-            if describe(error)[0] >= 500:
-                known = {"request_id": request_id}
-                _log.warning("%s %s: %s", scope["method"], scope["path"], error, extra=known)
-            await _tell(send_framed, status, *describe(error))
-        except Exception:
-            known = {"request_id": request_id}
-            _log.exception("%s %s failed", scope["method"], scope["path"], extra=known)
-            await _tell(send_framed, status, 500, [], INTERNAL)
+        except Exception as error:
+            told = self.tell(scope["method"], scope["path"], request_id, error)
+            await _tell(send_framed, status, *told)
         if _log.isEnabledFor(logging.DEBUG):
             took_ms = (self._clock.mono_us() - began_us) / 1_000
             measured = {"request_id": request_id, "status": status, "took_ms": took_ms}
             _log.debug("%s %s → %d", scope["method"], scope["path"], status, extra=measured)
 
-    def _request_id(self, given: bytes | None) -> str:
+    def tell(
+        self, method: str, path: str, request_id: str, error: BaseException
+    ) -> tuple[int, Headers, bytes]:
+        """Status, extra headers and body that tell the caller; what is our fault is logged."""
+        known = {"request_id": request_id}
+        if not isinstance(error, HomingError):
+            _log.error("%s %s failed", method, path, extra=known, exc_info=error)
+            return 500, [], INTERNAL
+        told = describe(error)
+        if told[0] >= 500:
+            _log.warning("%s %s: %s", method, path, error, extra=known)
+        return told
+
+    def request_id(self, given: bytes | None) -> str:
+        """The caller's own, if it can be logged; otherwise a new one."""
         if given and len(given) <= _REQUEST_ID_MAX:
             text = given.decode("latin-1")
             if text.isascii() and text.isprintable():

@@ -14,8 +14,12 @@ from homing.web.operation import Answer, Operation
 _PARAMETER: Final = re.compile(r"\{\w+\}")
 
 
+#: where it is written what is not offered, and why
+PAGE: Final = "docs/reference/api.md#what-is-not-offered"
+
+
 async def _refuse(call: Any) -> Answer:
-    raise NotServed("Homing does not offer this operation")
+    raise NotServed(f"Homing does not offer this operation; {PAGE} says which it does not")
 
 
 def not_served(served: Sequence[Operation]) -> list[Operation]:

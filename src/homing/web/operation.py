@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from homing.core.ports import Aftermath
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
 from homing.service.context import Once, Service
@@ -56,8 +57,10 @@ class Call(Generic[Q, B]):
     query: Q
     body: B
     base_url: str  #: as the caller sees it, without a slash at the end
+    token: str = ""  #: what the caller is known by
     key: RequestKey | None = None  #: of the idempotency header
     key_is_kept: bool = False  #: the reply is stored already, with what it replies to
+    cover: Callable[[bytes], bytes] = bytes  #: put on the body of a reply that is stored
 
     def once(self, reply: Callable[[R], Answer]) -> Once[R] | None:
         """For a verb that creates a resource: stores key and reply in the same transaction."""
@@ -66,10 +69,22 @@ class Call(Generic[Q, B]):
 
         def reply_to(resource: R) -> Reply:
             self.key_is_kept = True
-            made = reply(resource)
-            return Reply(status=made.status, body=made.body)
+            return self._reply(reply(resource))
 
         return Once(self.key, reply_to)
+
+    def aftermath(self, answered: Answer) -> Aftermath:
+        """For a verb that changes deliveries: what to store with the change.
+
+        Who uses it says by `key_is_kept` whether it was stored.
+        """
+        if self.key is None:
+            return Aftermath()
+        at_us = self.service.clock.now_us()
+        return Aftermath(key=self.key, reply=self._reply(answered), at_us=at_us)
+
+    def _reply(self, answered: Answer) -> Reply:
+        return Reply(status=answered.status, body=self.cover(answered.body))
 
 
 Handle = Callable[[Any], Awaitable[Answer | Streamed]]
@@ -96,7 +111,14 @@ class Operation:
     keeps_reply: bool = True
     #: its answer has a secret: not for a token that may only read, and kept for a repeat sealed
     tells_secret: bool = False
+    #: it changes nothing (or the caller's own token), so who may only read may ask for it too
+    for_readers: bool = False
     content_types: tuple[str, ...] = ("application/json",)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is not for tokens that may only read."""
+        return self.method != "GET" and not self.for_readers
 
 
 def operation(

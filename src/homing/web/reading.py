@@ -45,12 +45,21 @@ def authenticate(service: Service, authorization: str | None) -> Caller:
     Raises:
         Unauthenticated: none, or not a valid one.
     """
+    return service.tokens.verify(bearer(authorization), at_us=service.clock.now_us())
+
+
+def bearer(authorization: str | None) -> str:
+    """The token that the Authorization header carries.
+
+    Raises:
+        Unauthenticated: none.
+    """
     if authorization is None:
         raise Unauthenticated("expected a header `Authorization: Bearer <token>`")
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("expected a header `Authorization: Bearer <token>`")
-    return service.tokens.verify(token.strip(), at_us=service.clock.now_us())
+    return token.strip()
 
 
 async def read_body(receive: Receive, bytes_max: int, declared: str | None) -> bytes:
@@ -177,7 +186,13 @@ def _shape(hint: Any) -> type:
 
 
 def request_key(
-    service: Service, caller: Caller, scope: Scope, key: str, body: bytes
+    service: Service,
+    caller: Caller,
+    method: str,
+    path: str,
+    query_string: bytes,
+    key: str,
+    body: bytes,
 ) -> RequestKey:
     """Recognises the repeat of this request.
 
@@ -190,9 +205,9 @@ def request_key(
         digest=digest16(
             caller.org_id,
             caller.subject,
-            scope["method"],
-            scope["path"].rstrip("/"),
-            scope["query_string"],
+            method,
+            path.rstrip("/"),
+            query_string,
             key,
         ),
         # With the key, which is not stored and as a rule cannot be guessed: who has the database

@@ -11,11 +11,13 @@ from starlette.types import Receive, Scope, Send
 from homing.core.records import RequestKey
 from homing.core.sealing import Sealed
 from homing.service.context import Service
+from homing.service.sessions import must_be_live
 from homing.service.tokens import Caller
 from homing.web.operation import Answer, Call, Operation, Streamed
 from homing.web.problems import MethodNotAllowed
 from homing.web.reading import (
     authenticate,
+    bearer,
     check_path,
     decode_body,
     decode_query,
@@ -45,12 +47,15 @@ class PathOperations:
     async def _answer(
         self, operation: Operation, scope: Scope, receive: Receive
     ) -> Answer | Streamed:
-        caller = _NOBODY
+        caller, token = _NOBODY, ""
         if not operation.public:
-            caller = authenticate(self._service, header(scope, b"authorization"))
+            authorization = header(scope, b"authorization")
+            caller, token = authenticate(self._service, authorization), bearer(authorization)
+            if caller.app_id is not None:
+                await must_be_live(self._service, caller, token)
             if operation.org_only:
                 caller.must_be_org()
-            if operation.method != "GET" or operation.tells_secret:
+            if operation.changes or operation.tells_secret:
                 caller.must_write()
         check_path(scope["path_params"])
         query = QueryParams(scope["query_string"]).multi_items()
@@ -61,6 +66,7 @@ class PathOperations:
             query=decode_query(operation.query, query),
             body=None,
             base_url=_base_url(scope),
+            token=token,
         )
         body = b""
         if operation.body is not None:
@@ -71,15 +77,18 @@ class PathOperations:
         text = header(scope, b"idempotency-key")
         if text is None or operation.method != "POST" or operation.public:
             return await operation.handle(call)
-        call.key = request_key(self._service, caller, scope, text, body)
+        place = (scope["method"], scope["path"], scope["query_string"])
+        call.key = request_key(self._service, caller, *place, text, body)
         if not operation.keeps_reply:
             return await operation.handle(call)
+        cover = _sealing(self._service, call.key) if operation.tells_secret else NO_COVER
+        call.cover = cover.put_on
         return await self._repeats.once(
             call.key,
             self._service.clock.now_us(),
             lambda: operation.handle(call),
             lambda: call.key_is_kept,
-            _sealing(self._service, call.key) if operation.tells_secret else NO_COVER,
+            cover,
         )
 
 

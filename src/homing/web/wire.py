@@ -33,6 +33,8 @@ Text = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=4_096)]
 Name = Annotated[str, Meta(pattern=r"^[^\u0000]+$", min_length=1, max_length=1_024)]
 Metadata = dict[Text, Text]
 Rate = Annotated[int, Meta(ge=1, le=65_535)]
+Concurrency = Annotated[int, Meta(ge=1, le=65_535)]
+Weight = Annotated[int, Meta(ge=1, le=100)]
 Moment = Annotated[datetime, Meta(tz=True)]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 #: JSON that is handed through byte by byte

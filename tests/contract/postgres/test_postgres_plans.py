@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -56,14 +58,51 @@ async def test_a_claim_walks_the_index_and_stops_at_its_limit(
     if analyzed:
         await connection.execute("ANALYZE")
 
-    for name in ("due_deliveries", "has_due"):
-        types, values = ("bigint, bigint", f"{START_US * 2}, 100")
-        if name == "has_due":
-            types, values = ("bigint", f"{START_US * 2}")
+    later = START_US * 2
+    one, many = "'{app_1}', '{ep_000000000000000000000000001}'", "text[], text[]"
+    for name, index, types, values in (
+        ("due_lanes", "deliveries_ready", "bigint, bigint", f"{later}, 100"),
+        ("due_deliveries", "deliveries_lane", f"bigint, {many}, int[]", f"{later}, {one}, '{{9}}'"),
+        (
+            "walk_lanes",
+            "deliveries_lane",
+            "text, text, text, int, int",
+            "'waiting', '', '', 200, 8",
+        ),
+        (
+            "count_leases",
+            "deliveries_lane",
+            "bigint, text[], text[], text[], int[]",
+            "0, '{app_1,ep_1}', '{app_1,app_1}', '{NULL,ep_1}', '{3,3}'",
+        ),
+    ):
         plan = await plan_of(connection, name, types, values)
-        assert "deliveries_ready" in plan, plan
-        assert "Sort" not in plan, plan
         assert "Seq Scan" not in plan, plan
+        walks = [line for line in plan.splitlines() if " on deliveries" in line]
+        assert walks, plan
+        assert all("Index" in line and index in line for line in walks), plan
+        # What was found, at most the limit, may be grouped by sorting it; the table is not sorted.
+        above, _, below = plan.partition("Limit")
+        assert "Sort" not in below, plan
+        assert name == "due_lanes" or "Sort" not in above, plan
+
+
+async def test_stepping_from_lane_to_lane_costs_a_step_each(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute(_FILL + "ANALYZE;")
+    rows = await connection.fetch(
+        f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) {QUERIES['walk_lanes']}",
+        "waiting",
+        "",
+        "",
+        30,
+        100,
+    )
+    [read] = json.loads(rows[0][0])
+    plan = read["Plan"]
+    assert plan["Actual Rows"] == 30
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30 * 12, plan
 
 
 _SETTLE_TYPES = "deliveries[], deliveries[], deliveries[], deliveries[], deliveries[], attempts[]"
@@ -91,6 +130,8 @@ async def test_a_batch_meets_the_tables_by_their_keys_only(
         assert "Join Filter" not in plan, plan
     assert settle.count("Index Scan using deliveries_") == 2, settle
     assert settle.count("Index Scan using history_") == 2, settle
+    assert settle.count("Index Only Scan using history_") == 1, settle
+    assert settle.count("Index Scan using messages_") == 1, settle
     assert "keys_pkey" in accept
 
 
@@ -130,3 +171,89 @@ async def test_a_page_of_deliveries_costs_a_page(
     plan = "\n".join(row[0] for row in rows)
     assert index in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+_PURGES = [
+    ("applications_kept", "text, bigint", "'', 10", {"messages_app"}),
+    (
+        "standings",
+        "text, text, text, bigint",
+        "'app_1', 'msg_0', 'msg_1', 100",
+        {"messages_app", "attempts_pkey", "deliveries_pkey", "history_pkey"},
+    ),
+    (
+        "standings_of",
+        "text[]",
+        "array['msg_1', 'msg_2']",
+        {"messages_pkey", "attempts_pkey", "deliveries_pkey", "history_pkey"},
+    ),
+    ("lock_messages", "text[]", "array['msg_1', 'msg_2']", {"messages_pkey"}),
+    ("lock_history", "text[]", "array['msg_1', 'msg_2']", {"history_pkey"}),
+    (
+        "purge",
+        "text[], text[], text[]",
+        "array['msg_1'], array['msg_1'], array['msg_2']",
+        {"messages_pkey", "attempts_pkey", "history_pkey", "delivery_log_born"},
+    ),
+    (
+        "purge_lines",
+        "text, bigint, bigint, bigint",
+        "'5', 0, 9000000000000000, 1000",
+        {"delivery_log_pkey", "messages_pkey", "deliveries_pkey", "delivery_log_born"},
+    ),
+]
+
+
+@pytest.mark.parametrize("when", ["never", "empty", "full"])
+async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
+    connection: asyncpg.Connection, when: str
+) -> None:
+    """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
+    if when == "full":
+        await connection.execute(_FILL)
+    if when != "never":
+        await connection.execute("VACUUM ANALYZE")
+    settle = await plan_of(
+        connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
+    )
+    added = settle.partition("CTE added\n")[2].partition("CTE entered\n")[0]
+    assert "LockRows" in added, added
+    assert "Join Filter" not in added, added
+    # by either index: both hold all that is asked for
+    assert re.search(
+        r"Index Scan using messages_(pkey|app) on messages.*\n"
+        r"\s+Index Cond: \(?\(.*id = a_4.message_id\)",
+        added,
+    ), added
+    assert "messages_app" not in added or "app_id = a_4.app_id" in added, added
+
+
+@pytest.mark.parametrize(("name", "types", "values", "indexes"), _PURGES)
+@pytest.mark.parametrize("analyzed", ["never", "empty", "full"])
+async def test_a_purge_walks_indexes_and_stops_at_its_limit(
+    connection: asyncpg.Connection,
+    name: str,
+    types: str,
+    values: str,
+    indexes: set[str],
+    analyzed: str,
+) -> None:
+    if analyzed == "empty":
+        await connection.execute("VACUUM ANALYZE")
+    await connection.execute(_FILL)
+    if analyzed == "full":
+        await connection.execute("ANALYZE")
+    plan = await plan_of(connection, name, types, values)
+    for index in indexes:
+        assert index in plan, plan
+    # An index that is read without a condition is read whole, as for a hash table.
+    walks = len(re.findall(r"Index (?:Only )?Scan using", plan))
+    assert plan.count("Index Cond") >= walks - (name == "applications_kept"), plan
+    assert "Join Filter" not in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Connection) -> None:
+    how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
+    assert "Index Scan using delivery_log_notable" in how
+    assert "Sort" not in how

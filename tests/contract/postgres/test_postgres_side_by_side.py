@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
+from support.claiming import claim_due
 from support.making import (
     LEASE_US,
     START_US,
@@ -20,6 +21,7 @@ from support.making import (
 )
 
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Limits, Quota
 from homing.core.ports import LogCursor, Page, Span, Store
 from homing.core.records import Accepted, Change, Outdated, Repeated
 from homing.core.resources import Application, Endpoint
@@ -63,12 +65,12 @@ def lease_to(holder: str) -> Callable[[Delivery], Change]:
 async def test_nodes_that_claim_side_by_side_share_the_work(
     nodes: tuple[Store, Store], application: Application
 ) -> None:
-    batch = [make_acceptance(application, state=State.WAITING) for _ in range(300)]
+    batch = [make_acceptance(application, ("ep_1",), state=State.WAITING) for _ in range(300)]
     await nodes[0].accept(batch)
 
     async def drain(node: Store, holder: str) -> list[str]:
         taken: list[str] = []
-        while claimed := await node.claim(lease_to(holder), at_us=START_US, count=7):
+        while claimed := await claim_due(node, lease_to(holder), at_us=START_US, count=7):
             taken += [str(item.delivery.id) for item in claimed]
         return taken
 
@@ -197,3 +199,25 @@ async def test_the_log_never_passes_a_line_that_is_not_committed_yet(
     shown = await nodes[0].log(LogCursor(), limit=10)
     assert [logged.entry.holder for logged in shown] == ["slow", "test:1:a"]
     assert await nodes[0].log(shown[0].cursor, limit=10) == shown[1:]
+
+
+async def test_a_claim_that_stands_still_holds_up_nothing_but_what_it_has_in_hand(
+    nodes: tuple[Store, Store], application: Application, postgres_url: str
+) -> None:
+    for name in ("ep_held", "ep_free"):
+        await nodes[0].accept([make_acceptance(application, (name,), state=State.WAITING)])
+    limits = {name: ((name, Limits(rate=9, concurrency=9)),) for name in ("ep_held", "ep_free")}
+    quotas = [
+        Quota(app_id=application.id, endpoint_id=name, count=1, limits=limits[name])
+        for name in ("ep_held", "ep_free")
+    ]
+    stopped = await asyncpg.connect(postgres_url)
+    await stopped.execute("INSERT INTO allowances VALUES ('ep_held', 0)")
+    await stopped.execute("BEGIN; SELECT FROM allowances WHERE id = 'ep_held' FOR UPDATE")
+    async with asyncio.timeout(5):
+        claimed = await nodes[0].claim(lease_to("1"), at_us=START_US, quotas=quotas)
+    assert [one.delivery.endpoint_id for one in claimed] == ["ep_free"]
+    await stopped.execute("ROLLBACK")
+    await stopped.close()
+    [one] = await nodes[1].claim(lease_to("2"), at_us=START_US, quotas=quotas)
+    assert one.delivery.endpoint_id == "ep_held"

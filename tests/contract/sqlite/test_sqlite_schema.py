@@ -112,12 +112,42 @@ def plan(database: sqlite3.Connection, name: str, **given: object) -> str:
     return "\n".join(step[3] for step in steps)
 
 
-def test_a_claim_walks_the_partial_index_and_stops_at_its_limit(
-    database: sqlite3.Connection,
+_LANE = {"state": "waiting", "app_id": "app_1", "endpoint_id": "ep_1", "at_us": 1, "most": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "walk"),
+    [
+        ("due_lanes", "deliveries_ready (ready_at_us<?)"),
+        ("due_deliveries", "deliveries_lane (state=? AND app_id=? AND endpoint_id=? AND ready_"),
+        ("leases_of_endpoint", "deliveries_lane (state=? AND app_id=? AND endpoint_id=? AND read"),
+        ("leases_of_app", "deliveries_lane (state=? AND app_id=?)"),
+    ],
+)
+def test_claiming_walks_an_index_and_stops_at_its_limit(
+    database: sqlite3.Connection, name: str, walk: str
 ) -> None:
-    how = plan(database, "due_deliveries", at_us=1, count=1)
-    assert "SEARCH deliveries USING INDEX deliveries_ready (ready_at_us<?)" in how.splitlines()
-    assert "TEMP B-TREE" not in how
+    how = plan(database, name, **_LANE, count=1, limit=1).splitlines()
+    walks = [step for step in how if "deliveries" in step]
+    assert len(walks) == 1, how
+    assert walk in walks[0], how
+    # What was found, at most the limit, is grouped; the table is not.
+    assert [step for step in how if "TEMP B-TREE" in step] == (
+        ["USE TEMP B-TREE FOR GROUP BY"] if name == "due_lanes" else []
+    )
+
+
+def test_the_next_lane_is_one_step_away(database: sqlite3.Connection) -> None:
+    steps = database.execute(f"EXPLAIN QUERY PLAN {SQL['next_lane']}", ("waiting", "a", "b"))
+    walk = "COVERING INDEX deliveries_lane (state=? AND (app_id,endpoint_id)>(?,?))"
+    assert [step[3] for step in steps] == [f"SEARCH deliveries USING {walk}"]
+
+
+def test_who_is_behind_is_counted_from_an_index_alone(database: sqlite3.Connection) -> None:
+    how = plan(database, "behind", at_us=1)
+    walks = [step for step in how.splitlines() if "deliveries" in step]
+    assert walks, how
+    assert all("COVERING INDEX deliveries_lane" in step for step in walks), how
 
 
 def test_the_backlog_is_counted_from_indexes_alone(database: sqlite3.Connection) -> None:
@@ -153,8 +183,61 @@ def test_many_rows_are_taken_by_their_key(database: sqlite3.Connection) -> None:
         assert f"SEARCH {table} USING PRIMARY KEY" in "\n".join(step[3] for step in steps)
 
 
+@pytest.mark.parametrize(
+    ("name", "searches"),
+    [
+        ("applications_kept", ["messages USING COVERING INDEX messages_app"]),
+        (
+            "standings",
+            [
+                "messages USING INDEX messages_app (app_id=? AND id>? AND id<?)",
+                "attempts USING COVERING INDEX sqlite_autoindex_attempts_1 (message_id=?)",
+                "deliveries USING PRIMARY KEY (message_id=?)",
+                "history USING PRIMARY KEY (message_id=?)",
+            ],
+        ),
+        ("standings_of", ["messages USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        ("purge_payloads", ["messages USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        ("purge_messages", ["messages USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        ("purge_attempts", ["attempts USING INDEX sqlite_autoindex_attempts_1 (message_id=?)"]),
+        ("purge_history", ["history USING PRIMARY KEY (message_id=?)"]),
+        ("count_dead", ["history USING PRIMARY KEY (message_id=?)"]),
+        (
+            "purge_born_lines",
+            ["delivery_log USING INDEX delivery_log_born (message_id=?)"],
+        ),
+        ("looked_at_lines", ["delivery_log USING INTEGER PRIMARY KEY (rowid>?)"]),
+        (
+            "purge_lines",
+            [
+                "delivery_log USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+                "messages USING COVERING INDEX sqlite_autoindex_messages_1 (id=?)",
+                "deliveries USING PRIMARY KEY (message_id=?)",
+                "born USING COVERING INDEX delivery_log_born (message_id=?)",
+            ],
+        ),
+    ],
+)
+def test_a_purge_walks_indexes_and_never_a_table(
+    database: sqlite3.Connection, name: str, searches: list[str]
+) -> None:
+    names = "app_id after until limit ids line last until_us"
+    how = plan(database, name, **dict.fromkeys(names.split(), "1"))
+    for search in searches:
+        assert f"SEARCH {search}" in how, how
+    scans = [step for step in how.splitlines() if step.startswith("SCAN")]
+    cheap = ("json_each", "kept", "(subquery", "CONSTANT")
+    assert not [step for step in scans if not any(name in step for name in cheap)], how
+
+
 async def test_processes_that_start_at_once_migrate_once(url: str) -> None:
     stores = await asyncio.gather(*(open_store(url) for _ in range(4)))
     for store in stores:
         await store.ping()
         await store.close()
+
+
+def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection) -> None:
+    how = plan(database, "notable_lines", line=1, limit=1)
+    assert "SEARCH delivery_log USING INDEX delivery_log_notable (line>?)" in how
+    assert "TEMP B-TREE" not in how

@@ -89,3 +89,27 @@ async def test_moments_are_rfc_3339_in_utc(client: httpx.AsyncClient) -> None:
     assert made["createdAt"].endswith("Z")
     assert "." in made["createdAt"]
     assert made["updatedAt"] >= made["createdAt"]
+
+
+async def test_limits_and_weight_are_kept_when_an_sdk_does_not_know_them(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"name": "One", "uid": "u", "throttleRate": 9, "concurrencyLimit": 4, "weight": 3}
+    made = (await client.post(APPS, json=body)).json()
+    assert (made["throttleRate"], made["concurrencyLimit"], made["weight"]) == (9, 4, 3)
+    kept = (await client.put(f"{APPS}/u", json={"name": "Two", "uid": "u"})).json()
+    assert (kept["throttleRate"], kept["concurrencyLimit"], kept["weight"]) == (None, 4, 3)
+    patched = (await client.patch(f"{APPS}/u", json={"concurrencyLimit": None, "weight": 1})).json()
+    assert (patched["concurrencyLimit"], patched["weight"]) == (None, 1)
+    plain = (await client.post(APPS, json={"name": "Plain"})).json()
+    assert (plain["concurrencyLimit"], plain["weight"]) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"concurrencyLimit": 0}, {"concurrencyLimit": 1.5}, {"weight": 0}, {"weight": 101}],
+)
+async def test_limits_out_of_bounds_are_refused(
+    client: httpx.AsyncClient, limits: dict[str, object]
+) -> None:
+    assert (await client.post(APPS, json={"name": "One"} | limits)).status_code == 422

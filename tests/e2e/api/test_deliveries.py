@@ -228,20 +228,6 @@ async def test_a_discarded_dead_letter_is_cancelled_with_a_name_and_a_reason(sho
     assert (listed["status"], listed["statusText"]) == (4, "canceled")
 
 
-async def test_recover_redrives_the_dead_letters_of_a_time(shop: Shop) -> None:
-    name = await shop.dead()
-    shop.receiver.script("/hook", respond(200))
-    since = (await shop.get(f"{APP}/delivery/{name}"))["acceptedAt"]
-    recovered = await shop.client.post(
-        f"{APP}/endpoint/main/recover", json={"since": since[:14] + "00:00Z"}
-    )
-    assert recovered.status_code == 202, recovered.text
-    task = recovered.json()
-    assert task["id"].startswith("qtask_")
-    assert (task["status"], task["task"]) == ("finished", "endpoint.recover")
-    await shop.until(f"{APP}/delivery/{name}", lambda found: found["state"] == "delivered")
-
-
 async def test_destinations_say_done_only_when_there_are_no_more(shop: Shop) -> None:
     for uid in ("second", "third"):
         url = shop.receiver.url("/hook")

@@ -253,3 +253,17 @@ async def test_an_endpoint_that_is_deleted_is_gone(client: httpx.AsyncClient, pa
     assert (await client.delete(path)).status_code == 204
     assert (await client.get(path)).status_code == 404
     assert (await client.delete(path)).status_code == 404
+
+
+async def test_a_limit_on_concurrency_is_kept_when_an_sdk_does_not_know_it(
+    client: httpx.AsyncClient, app: str
+) -> None:
+    path = f"{app}/endpoint"
+    made = await client.post(path, json={"url": URL, "uid": "own", "concurrencyLimit": 7})
+    assert made.json()["concurrencyLimit"] == 7
+    kept = await client.put(f"{path}/own", json={"url": URL, "uid": "own"})
+    assert kept.json()["concurrencyLimit"] == 7
+    cleared = await client.patch(f"{path}/own", json={"concurrencyLimit": None})
+    assert cleared.json()["concurrencyLimit"] is None
+    refused = await client.patch(f"{path}/own", json={"concurrencyLimit": 0})
+    assert refused.status_code == 422

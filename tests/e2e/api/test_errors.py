@@ -65,9 +65,12 @@ async def test_every_operation_below_an_unknown_application_is_a_404(quiet: Serv
         "v1.application.update": None,
         "v1.message.create": {"eventType": "x", "payload": {}},
         "v1.message.create-batch": {"messages": [{"eventType": "x", "payload": {}}]},
+        "v1.message.precheck": {"eventType": "x"},
         "v1.endpoint.create": {"url": "https://example.com"},
         "v1.endpoint.update": {"url": "https://example.com"},
         "v1.endpoint.recover": {"since": "2026-01-01T00:00:00Z"},
+        "v1.endpoint.replay-missing": {"since": "2026-01-01T00:00:00Z"},
+        "v1.endpoint.bulk-replay": {"since": "2026-01-01T00:00:00Z"},
         "v1.endpoint.send-example": {"eventType": "svix.ping"},
         "v1.endpoint.update-headers": {"headers": {}},
         "v1.endpoint.patch-headers": {"headers": {}},
@@ -139,10 +142,10 @@ async def test_a_closed_door_is_a_503_that_says_when_to_try_again(
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/api/v1/auth/logout"),
-        ("GET", "/api/v1/background-task"),
-        ("POST", "/api/v1/app/shop/endpoint/e/bulk-replay"),
-        ("POST", "/api/v1/app/shop/msg/expunge-all-contents"),
+        ("POST", "/api/v1/auth/one-time-token"),
+        ("GET", "/api/v1/app/shop/integration"),
+        ("POST", "/api/v1/app/shop/endpoint/e/cancel-msgs"),
+        ("POST", "/api/v1/app/shop/auto-config"),
     ],
 )
 async def test_what_the_sdks_have_and_we_do_not_is_a_501(
@@ -151,6 +154,7 @@ async def test_what_the_sdks_have_and_we_do_not_is_a_501(
     response = await client.request(method, path)
     assert response.status_code == 501
     assert response.json()["code"] == "not_implemented"
+    assert "docs/reference/api.md#what-is-not-offered" in response.json()["detail"]
 
 
 async def test_a_request_id_comes_back_and_is_made_where_there_is_none(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 from support.serving import Served, org_token
 
@@ -75,3 +77,32 @@ async def test_two_organisations_may_have_the_same_names(
         made = await other.post(TYPES, json={"name": "a", "description": "theirs"})
         assert made.status_code == 201
     assert (await client.get(f"{TYPES}/a")).json()["description"] == "ours"
+
+
+async def test_event_types_are_imported_from_openapi(client: httpx.AsyncClient) -> None:
+    path = "/api/v1/event-type/import/openapi"
+    await client.post("/api/v1/event-type", json={"name": "order.paid", "description": "Paid"})
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    spec = {"webhooks": {"pet.new": {"post": {"description": "New", "requestBody": body}}}}
+    asked = {"spec": spec, "replaceAll": True}
+
+    dry = (await client.post(path, json=asked | {"dryRun": True})).json()["data"]
+    assert dry["modified"] == ["pet.new", "order.paid"]
+    assert dry["to_modify"][0]["schemas"] == {"1": schema}
+    assert (await client.get("/api/v1/event-type/pet.new")).status_code == 404
+
+    done = (await client.post(path, json=asked)).json()["data"]
+    assert done == {"modified": ["pet.new", "order.paid"], "to_modify": None}
+    assert (await client.get("/api/v1/event-type/pet.new")).json()["schemas"] == {"1": schema}
+    assert (await client.get("/api/v1/event-type/order.paid")).json()["archived"]
+    again = (await client.post(path, json=asked)).json()["data"]
+    assert again["modified"] == [], "it is so already"
+    raw = await client.post(path, json={"specRaw": json.dumps(spec), "dryRun": True})
+    assert raw.json()["data"]["modified"] == []
+
+    for wrong in ({}, asked | {"specRaw": "{}"}, {"specRaw": "a: 1"}):
+        assert (await client.post(path, json=wrong)).status_code == 400
+    bad = {"spec": {"webhooks": {"pet.new": {"post": {"requestBody": {"content": {
+        "application/json": {"schema": {"type": "no"}}}}}}}}}  # fmt: skip
+    assert (await client.post(path, json=bad)).status_code == 422

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from support.receiver import Receiver
+from support.serving import Served
 
 
 async def test_the_payload_is_kept_byte_by_byte(client: httpx.AsyncClient, app: str) -> None:
@@ -199,3 +202,53 @@ async def test_what_was_refused_is_not_remembered(client: httpx.AsyncClient) -> 
     two = await client.post(path, json=body, headers=headers)
     assert one.status_code == two.status_code == 200
     assert one.json()["id"] == two.json()["id"]
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+async def test_a_message_for_later_says_when_and_waits(served: Served, receiver: Receiver) -> None:
+    async with served.client() as client:
+        await client.post("/api/v1/app", json={"name": "Shop", "uid": "shop"})
+        app = "/api/v1/app/shop"
+        await client.post(f"{app}/endpoint", json={"url": receiver.url("/hook")})
+        body = {"eventType": "x", "payload": {}, "deliverAt": "2999-01-01T00:00:00Z"}
+        for deliver_at in ("2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z", in_seconds(30)):
+            refused = await client.post(f"{app}/msg", json=body | {"deliverAt": deliver_at})
+            assert refused.status_code == 422
+            assert refused.json()["detail"][0]["loc"] == ["body", "deliverAt"]
+        body["deliverAt"] = in_seconds(3_600)
+        sent = (await client.post(f"{app}/msg", json=body)).json()
+        at = datetime.fromisoformat(str(body["deliverAt"]))
+        assert datetime.fromisoformat(sent["deliverAt"]) == at
+        assert (await client.get(f"{app}/msg/{sent['id']}")).json()["deliverAt"] == sent[
+            "deliverAt"
+        ]
+        (listed,) = (await client.get(f"{app}/msg")).json()["data"]
+        assert listed["deliverAt"] == sent["deliverAt"]
+        (delivery,) = (await client.get(f"{app}/delivery")).json()["data"]
+        assert (delivery["state"], delivery["dueAt"]) == ("waiting", sent["deliverAt"])
+        plain = await client.post(f"{app}/msg", json={"eventType": "x", "payload": {}})
+        assert plain.json()["deliverAt"] is None
+        await receiver.wait_for(1)
+        assert receiver.requests[0].headers["webhook-id"] == plain.json()["id"]
+        batch = {"messages": [body, body | {"deliverAt": in_seconds(1)}]}
+        answers = (await client.post(f"{app}/msg/batch", json=batch)).json()["data"]
+        assert [one["status"] for one in answers] == [202, 422]
+
+
+async def test_a_repeat_after_its_time_gets_the_message_of_the_first(
+    client: httpx.AsyncClient, app: str
+) -> None:
+    body = {"eventType": "x", "payload": {}, "deliverAt": in_seconds(60.5)}
+    once = {"json": body, "headers": {"idempotency-key": "once"}}
+    first = await client.post(f"{app}/msg", **once)  # type: ignore[arg-type]
+    assert first.status_code == 202
+    async with asyncio.timeout(10):  # until it would be too soon for a new one
+        while (await client.post(f"{app}/msg", json=body)).status_code == 202:
+            await asyncio.sleep(0.05)
+    again = await client.post(f"{app}/msg", **once)  # type: ignore[arg-type]
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    changed = {"json": body | {"eventType": "y"}, "headers": {"idempotency-key": "once"}}
+    assert (await client.post(f"{app}/msg", **changed)).status_code == 409  # type: ignore[arg-type]

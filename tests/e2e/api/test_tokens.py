@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import cast
 
 import httpx
@@ -38,8 +39,10 @@ async def test_a_token_that_may_only_read_changes_nothing_and_is_told_no_secret(
             if answer.status_code == 403:
                 assert "only read" in answer.json()["detail"]
                 refused.add(operation.id)
-    changing = {one.id for one in OPERATIONS if one.method != "GET"}
-    assert refused == changing | {"v1.endpoint.get-secret"}
+    looking = {"v1.authentication.logout", "v1.message.precheck"}
+    changing = {one.id for one in OPERATIONS if one.method != "GET"} - looking
+    secret = {"v1.endpoint.get-secret", "v1.operational-webhook.endpoint.get-secret"}
+    assert refused == changing | secret
     assert {"v1.message.create", "v1.authentication.app-portal-access"} < refused
 
 
@@ -102,3 +105,117 @@ async def test_a_token_of_svix_s_server_is_good_when_we_are_told_its_secret() ->
             served.client(token) as client,
         ):
             assert (await client.get("/api/v1/app")).status_code == status
+
+
+async def granted(client: httpx.AsyncClient, **more: object) -> str:
+    answer = await client.post(PORTAL, json=more)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["token"])
+
+
+async def status_for(served: Served, token: str) -> int:
+    async with served.client(token) as holder:
+        return (await holder.get("/api/v1/app/shop/endpoint")).status_code
+
+
+EXPIRE = "/api/v1/auth/app/shop/expire-all"
+
+
+@pytest.fixture
+async def nodes(store_url: str) -> AsyncIterator[tuple[Served, Served]]:
+    """Two processes on one store."""
+    if store_url == "memory:":
+        pytest.skip("memory is not shared")
+    async with (
+        serving(await open_store(store_url), dispatching=False) as one,
+        serving(await open_store(store_url), dispatching=False) as other,
+    ):
+        yield one, other
+
+
+async def test_every_node_refuses_what_one_of_them_ended(nodes: tuple[Served, Served]) -> None:
+    one, other = nodes
+    async with one.client() as client:
+        await client.post("/api/v1/app", json={"name": "Shop", "uid": "shop"})
+        await client.post("/api/v1/app", json={"name": "Spare", "uid": "spare"})
+        before = await granted(client)
+        spare = await client.post("/api/v1/auth/app-portal-access/spare", json={})
+        assert [await status_for(node, before) for node in nodes] == [200, 200]
+        assert (await client.post(EXPIRE, json={})).status_code == 204
+        assert [await status_for(node, before) for node in nodes] == [401, 401]
+        after = await granted(client)
+        assert [await status_for(node, after) for node in nodes] == [200, 200]
+    async with other.client(spare.json()["token"]) as holder:
+        assert (await holder.get("/api/v1/app/spare")).status_code == 200, "another's tokens stay"
+    async with other.client() as client:
+        assert (await client.get("/api/v1/app")).status_code == 200, "so do the organisation's"
+
+
+async def test_tokens_end_by_session_and_later_if_so_wanted(
+    quiet: Served, client: httpx.AsyncClient, app: str
+) -> None:
+    ann, bob = [await granted(client, sessionId=name) for name in ("ann", "bob")]
+    assert (await client.post(EXPIRE, json={"sessionIds": ["ann"]})).status_code == 204
+    assert [await status_for(quiet, token) for token in (ann, bob)] == [401, 200]
+    assert (await client.post(EXPIRE, json={"expiry": 3_600})).status_code == 204
+    assert await status_for(quiet, bob) == 200, "for an hour"
+    assert (await client.post(EXPIRE, json={"expiry": 259_201})).status_code == 422
+    async with quiet.client(bob) as holder:
+        assert (await holder.post(EXPIRE, json={})).status_code == 403
+
+
+async def test_a_token_of_a_svix_server_ends_with_the_others(store_url: str) -> None:
+    key = "a key of a svix server, 32 characters"
+    at_s = SystemClock().now_us() // 1_000_000
+    store = await open_store(store_url)
+    async with serving(store, dispatching=False, svix_jwt_secret=SecretText(key)) as served:
+        async with served.client() as client:
+            made = await client.post("/api/v1/app", json={"name": "Shop", "uid": "shop"})
+            claims = {"iss": "svix-server", "org": DEFAULT_ORG_ID, "sub": made.json()["id"]}
+            token = jwt.encode({**claims, "exp": at_s + 600}, key, algorithm="HS256")
+            assert await status_for(served, token) == 200
+            await client.post(EXPIRE, json={})
+        assert await status_for(served, token) == 401
+
+
+async def test_logging_out_ends_one_token_in_all_its_forms(
+    quiet: Served, client: httpx.AsyncClient, app: str
+) -> None:
+    one, other = await granted(client, readOnly=True), await granted(client, readOnly=True)
+    assert one != other
+    async with quiet.client(one) as holder:
+        assert (await holder.post("/api/v1/auth/logout")).status_code == 204
+    alike = one[:-1] + chr(ord(one[-1]) + 1)  # the last digit has bits that say nothing
+    for token in (one, alike):
+        assert await status_for(quiet, token) == 401
+    assert await status_for(quiet, other) == 200
+    assert (await client.post("/api/v1/auth/logout")).status_code == 400
+
+
+async def test_a_message_can_be_checked_before_it_is_sent(
+    quiet: Served, client: httpx.AsyncClient, app: str
+) -> None:
+    async def is_active(**message: object) -> bool:
+        answer = await client.post(f"{app}/msg/precheck/active", json=message)
+        assert answer.status_code == 200, answer.text
+        return bool(answer.json()["active"])
+
+    assert not await is_active(eventType="order.paid")
+    await client.post("/api/v1/event-type", json={"name": "order.paid", "description": ""})
+    body = {
+        "url": "https://example.com/",
+        "uid": "main",
+        "eventTypes": ["order.paid"],
+        "channels": ["eu"],
+    }
+    assert (await client.post(f"{app}/endpoint", json=body)).status_code == 201
+    assert await is_active(eventType="order.paid", channels=["us", "eu"])
+    assert not await is_active(eventType="order.paid", channels=["us"])
+    assert not await is_active(eventType="order.sent", channels=["eu"])
+    await client.patch(f"{app}/endpoint/main", json={"disabled": True})
+    assert not await is_active(eventType="order.paid", channels=["eu"])
+    nowhere = await client.post("/api/v1/app/no/msg/precheck/active", json={"eventType": "x"})
+    assert nowhere.status_code == 404
+    async with quiet.client(await granted(client, readOnly=True)) as reader:
+        asked = await reader.post(f"{app}/msg/precheck/active", json={"eventType": "x"})
+        assert asked.status_code == 200

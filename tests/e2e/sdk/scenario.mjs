@@ -177,14 +177,63 @@ await until(standing, (status) => status === MessageStatus.Success);
 await svix.endpoint.sendExample("shop", "flaky", { eventType: "order.paid" });
 await until(() => receivedAt("/flaky").some((one) => one.body.toString() === '{"n":1}'));
 
+// Background tasks
+const ended = async ({ id }) =>
+  until(() => svix.backgroundTask.get(id), (task) => task.status === "finished");
+const ofKind = await svix.backgroundTask.list({ task: "endpoint.recover", status: "finished" });
+assert.deepEqual(ofKind.data.map((task) => task.data.messagesSent), [1]);
+await svix.endpoint.create("shop", { url: `${url}/late`, uid: "late" });
+const missing = await ended(await svix.endpoint.replayMissing("shop", "late", { since }));
+assert.ok(missing.data.messagesSent >= 2);
+await until(() => receivedAt("/late").length === missing.data.messagesSent);
+const replayed = await ended(await svix.endpoint.bulkReplay("shop", "late", { since }));
+assert.equal(replayed.data.messagesSent, missing.data.messagesSent);
+const [wanted] = (await ended(await svix.statistics.aggregateEventTypes())).data.event_types;
+assert.equal(wanted.hasCatchAllEndpoint, true);
+const used = { since, until: new Date(), appIds: ["shop"] };
+const [usage] = (await ended(await svix.statistics.aggregateAppStats(used))).data.appStats;
+assert.ok(usage.messageDestinations > 0);
+const purged = await ended(await svix.message.expungeAllContents("shop"));
+assert.ok(purged.data.messagesPurged >= 1);
+
 // Access and health
 const granted = await svix.authentication.appPortalAccess("shop", {});
 const portal = new Svix(granted.token, { serverUrl });
 assert.ok((await portal.endpoint.list("shop")).data.length > 0);
 await refused(403, portal.application.list());
 await refused(401, new Svix("x", { serverUrl }).application.list());
-await refused(501, new Svix(token, { serverUrl, retryScheduleInMs: [] }).backgroundTask.list());
+await refused(501, new Svix(token, { serverUrl, retryScheduleInMs: [] }).integration.list("shop"));
 await svix.health.get();
+
+// Operational webhooks
+const ops = await svix.operationalWebhook.endpoint.create({ url: `${url}/ops`, uid: "ops" });
+assert.deepEqual(
+  (await svix.operationalWebhook.endpoint.list()).data.map((one) => one.id),
+  [ops.id],
+);
+const opsSecret = (await svix.operationalWebhook.endpoint.getSecret("ops")).key;
+await svix.endpoint.patch("shop", "flaky", { disabled: true });
+const toldOf = (name) => receivedAt("/ops")
+  .map((one) => {
+    new Webhook(opsSecret).verify(one.body, one.headers);
+    return JSON.parse(one.body.toString());
+  })
+  .filter((one) => one.type === name);
+await until(() => toldOf("endpoint.disabled").length === 1);
+assert.equal(toldOf("endpoint.disabled")[0].data.endpointUid, "flaky");
+await svix.operationalWebhook.endpoint.delete("ops");
+
+// Later, precheck, and tokens that are ended
+const deliverAt = new Date(Date.now() + 3_600_000);
+const scheduled = await svix.message.create("shop", {
+  eventType: "order.paid", payload: {}, deliverAt,
+});
+assert.deepEqual(scheduled.deliverAt, deliverAt);
+assert.ok((await svix.message.precheck("shop", { eventType: "order.paid" })).active);
+const ending = new Svix(granted.token, { serverUrl, retryScheduleInMs: [] });
+await ending.authentication.logout();
+await refused(401, ending.endpoint.list("shop"));
+await svix.authentication.expireAll("shop", {});
 
 receiver.closeAllConnections();
 receiver.close();

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import svix.models as models
 from svix.api import Svix, SvixAsync, SvixOptions
 from svix.api.application import ApplicationListOptions
+from svix.api.background_task import BackgroundTaskListOptions
 from svix.api.endpoint import EndpointGetStatsOptions, EndpointListOptions
 from svix.api.event_type import EventTypeDeleteOptions, EventTypeListOptions
 from svix.api.message import (
@@ -36,6 +37,10 @@ from svix.webhooks import Webhook, WebhookVerificationError
 
 EndpointUpdate = getattr(models, "EndpointUpsertIn", None) or models.EndpointUpdate
 EventTypeUpdate = getattr(models, "EventTypeUpsertIn", None) or models.EventTypeUpdate
+OperationalUpdate = (
+    getattr(models, "OperationalWebhookEndpointUpsertIn", None)
+    or models.OperationalWebhookEndpointUpdate
+)
 
 received: list[tuple[str, dict[str, str], bytes]] = []
 answers: dict[str, list[int]] = {}
@@ -103,6 +108,13 @@ def applications(svix):
     assert (renamed.name, renamed.metadata) == ("Shop 2", {})
     patched = svix.application.patch("shop", models.ApplicationPatch(name="Shop 3"))
     assert (patched.name, patched.uid) == ("Shop 3", "shop")
+    rate = (
+        "throttle_rate" if "throttle_rate" in models.ApplicationOut.model_fields else "rate_limit"
+    )
+    limited = svix.application.patch("shop", models.ApplicationPatch(**{rate: 4_000}))
+    assert getattr(limited, rate) == 4_000
+    free = svix.application.patch("shop", models.ApplicationPatch(**{rate: None}))
+    assert getattr(free, rate) is None
     spare = svix.application.create(models.ApplicationIn(name="Spare", uid="spare"))
     cleared = svix.application.patch("spare", models.ApplicationPatch(uid=None))
     assert cleared.uid is None
@@ -318,6 +330,74 @@ def failures(svix, url):
     )
     until(lambda: [b for _, b in received_at("/flaky") if json.loads(b) == {"n": 1}])
     assert example.id != sent.id
+    return since
+
+
+def ended(svix, task):
+    """A background task, once it has ended."""
+
+    def found():
+        return svix.background_task.get(task.id)
+
+    until(lambda: found().status, models.BackgroundTaskStatus.FINISHED)
+    return found()
+
+
+def bulk_work(svix, url, since):
+    options = BackgroundTaskListOptions(task=models.BackgroundTaskType.ENDPOINT_RECOVER, limit=1)
+    (recovered,) = svix.background_task.list(options).data
+    assert recovered.status == models.BackgroundTaskStatus.FINISHED
+    assert data_of(recovered)["messagesSent"] == 1
+    svix.endpoint.create("shop", models.EndpointIn(url=f"{url}/late", uid="late"))
+    replay = models.ReplayIn(since=since)
+    missing = ended(svix, svix.endpoint.replay_missing("shop", "late", replay))
+    assert missing.task == models.BackgroundTaskType.ENDPOINT_REPLAY
+    had = data_of(missing)["messagesSent"]
+    assert had >= 2
+    until(lambda: len(received_at("/late")), had)
+    assert (
+        data_of(ended(svix, svix.endpoint.replay_missing("shop", "late", replay)))["messagesSent"]
+        == 0
+    )
+    if hasattr(svix.endpoint, "bulk_replay"):
+        asked = models.BulkReplayIn(since=since, status=models.MessageStatus.SUCCESS)
+        task = ended(svix, svix.endpoint.bulk_replay("shop", "late", asked))
+        assert data_of(task)["messagesSent"] == had
+        until(lambda: len(received_at("/late")), 2 * had)
+    svix.endpoint.delete("shop", "late")
+    task = ended(svix, svix.statistics.aggregate_event_types())
+    assert task.task == models.BackgroundTaskType.EVENT_TYPE_AGGREGATE
+    (wanted,) = data_of(task)["event_types"]
+    assert wanted["hasCatchAllEndpoint"] is True
+    usage = models.AppUsageStatsIn(since=since, until=datetime.now(UTC), app_ids=["shop", "none"])
+    started = svix.statistics.aggregate_app_stats(usage)
+    assert list(started.unresolved_app_ids) == ["none"]
+    (row,) = data_of(ended(svix, started))["appStats"]
+    assert (row["appUid"], row["messageDestinations"] > 0) == ("shop", True)
+    if hasattr(svix.endpoint, "get_attempt_stats"):
+        counted = svix.endpoint.get_attempt_stats("shop", "main")
+        assert (counted.success > 0, counted.canceled) == (True, 0)
+
+
+def expunging(svix):
+    if hasattr(svix.message, "bulk_expunge_content"):
+        listed = svix.message.list("shop").data
+        asked = models.BulkExpungeContentsIn(ids=[listed[0].id, "none"])
+        results = svix.message.bulk_expunge_content("shop", asked).results
+        assert {name: str(getattr(r, "value", r)) for name, r in results.items()} == {
+            listed[0].id: "expunged",
+            "none": "not-found",
+        }
+    task = ended(svix, svix.message.expunge_all_contents("shop"))
+    assert task.task == models.BackgroundTaskType.APPLICATION_PURGE_CONTENT
+    assert data_of(task)["messagesPurged"] >= 1
+    for message in svix.message.list("shop", MessageListOptions(with_content=True)).data:
+        assert message.payload == {"expired": True}
+
+
+def data_of(task):
+    """A task's data; some versions have a model for it."""
+    return task.data if isinstance(task.data, dict) else task.data.model_dump()
 
 
 def listings(svix):
@@ -344,10 +424,77 @@ def access(svix, server_url):
     assert refused(403, lambda: portal.application.list())
     if hasattr(svix.authentication, "dashboard_access"):
         assert svix.authentication.dashboard_access("shop").token
-    assert refused(501, lambda: svix.authentication.logout())
-    assert refused(501, lambda: svix.background_task.list())
+    assert refused(501, lambda: svix.integration.list("shop"))
     assert refused(401, lambda: Svix("x", SvixOptions(server_url=server_url)).application.list())
     svix.health.get()
+
+
+def operational(svix, url):
+    endpoint = svix.operational_webhook.endpoint
+    given = models.OperationalWebhookEndpointIn(url=f"{url}/ops", uid="ops", metadata={"a": "b"})
+    made = endpoint.create(given)
+    assert (made.uid, made.metadata, made.disabled) == ("ops", {"a": "b"}, False)
+    assert [one.id for one in endpoint.list().data] == [made.id]
+    set_headers = getattr(endpoint, "set_headers", None) or endpoint.update_headers
+    set_headers("ops", models.OperationalWebhookEndpointHeadersIn(headers={"X-Ops": "1"}))
+    assert endpoint.get_headers("ops").headers == {"X-Ops": "1"}
+    secret = endpoint.get_secret("ops").key
+    answers["/dead"] = [500]
+    dead = svix.endpoint.create("shop", models.EndpointIn(url=f"{url}/dead", uid="dead"))
+    sent = svix.message.create("shop", models.MessageIn(event_type="order.paid", payload={"n": 9}))
+    svix.endpoint.patch("shop", "dead", models.EndpointPatch(disabled=True))
+
+    def told(name):
+        bodies = [verified(secret, body, headers) for headers, body in received_at("/ops")]
+        return [one["data"] for one in bodies if one["type"] == name]
+
+    until(lambda: told("endpoint.disabled"))
+    assert [one["endpointId"] for one in told("endpoint.created")] == [dead.id]
+    assert told("endpoint.disabled")[0]["trigger"] == "manual"
+    assert received_at("/ops")[0][0]["x-ops"] == "1"
+    svix.endpoint.patch("shop", "dead", models.EndpointPatch(disabled=False))
+    until(lambda: sent.id in [one["msgId"] for one in told("message.attempt.exhausted")])
+    assert told("message.attempt.exhausted")[0]["lastAttempt"]["responseStatusCode"] == 500
+    endpoint.rotate_secret("ops", models.OperationalWebhookEndpointSecretIn())
+    assert endpoint.get_secret("ops").key != secret
+    after = replace(endpoint)(
+        "ops", OperationalUpdate(url=f"{url}/ops", uid="ops", description="d")
+    )
+    assert (after.id, after.description, endpoint.get("ops").description) == (made.id, "d", "d")
+    endpoint.delete("ops")
+    assert endpoint.list().data == []
+    svix.endpoint.delete("shop", "dead")
+
+
+def later(svix):
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    fields = {"event_type": "order.paid", "payload": {}}
+    if "deliver_at" in models.MessageIn.model_fields:
+        sent = svix.message.create("shop", models.MessageIn(deliver_at=at, **fields))
+        assert sent.deliver_at == at
+        soon = models.MessageIn(deliver_at=datetime.now(UTC), **fields)
+        assert refused(422, lambda: svix.message.create("shop", soon), HTTPValidationError)
+    if hasattr(svix.message, "precheck"):
+        asked = models.MessagePrecheckIn(event_type="order.paid")
+        assert svix.message.precheck("shop", asked).active
+        assert not svix.message.precheck("empty", asked).active
+
+
+def sessions(svix, server_url):
+    if not hasattr(svix.authentication, "expire_all"):
+        return
+
+    def portal(**fields):
+        token = svix.authentication.app_portal_access("shop", models.AppPortalAccessIn(**fields))
+        return Svix(token.token, SvixOptions(server_url=server_url, retry_schedule=[]))
+
+    one, other = portal(), portal()
+    one.authentication.logout()
+    assert refused(401, lambda: one.endpoint.list("shop"))
+    assert other.endpoint.list("shop").data
+    svix.authentication.expire_all("shop", models.ApplicationTokenExpireIn())
+    assert refused(401, lambda: other.endpoint.list("shop"))
+    assert portal().endpoint.list("shop").data
 
 
 async def asynchronous(token, server_url):
@@ -373,10 +520,16 @@ def main(server_url, token):
     sent, secret = first_delivery(svix, endpoint)
     raw_and_rotated(svix, secret)
     attempts(svix, sent, endpoint)
-    failures(svix, url)
+    since = failures(svix, url)
     listings(svix)
+    bulk_work(svix, url, since)
     access(svix, server_url)
+    operational(svix, url)
+    svix.application.create(models.ApplicationIn(name="Empty", uid="empty"))
+    later(svix)
+    sessions(svix, server_url)
     asyncio.run(asynchronous(token, server_url))
+    expunging(svix)
     print("done")
 
 

@@ -28,7 +28,7 @@ class SilentStore(MemoryStore):
         await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("silent", ["accept", "settle", "by_ids", "next_ready_at_us", "backlog"])
+@pytest.mark.parametrize("silent", ["accept", "settle", "by_ids", "due_lanes", "backlog"])
 async def test_a_silent_database_does_not_keep_a_process_from_stopping(silent: str) -> None:
     store = SilentStore()
     runtime = Runtime(Settings(secret=SecretText("of the tests, long")), store)

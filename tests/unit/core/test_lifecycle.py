@@ -24,6 +24,7 @@ from homing.core.lifecycle import (
     Leased,
     Lost,
     Parked,
+    Postponed,
     Redriven,
     Released,
     Resent,
@@ -40,6 +41,7 @@ POLICY = RetryPolicy(delays_s=(5.0, 300.0), jitter=0.0)
 FACTS: dict[type, Fact] = {
     Leased: Leased(at_us=NOW_US, holder="other:2:b", until_us=NOW_US + 60 * SECOND_US),
     Released: Released(at_us=NOW_US),
+    Postponed: Postponed(at_us=NOW_US, until_us=NOW_US + 30 * SECOND_US),
     Succeeded: Succeeded(at_us=NOW_US),
     Failed: Failed(at_us=NOW_US, chance=0.5, error="status 503"),
     Gone: Gone(at_us=NOW_US, error="status 410"),
@@ -237,3 +239,9 @@ def test_the_diagram_has_an_arrow_for_every_transition() -> None:
     arrows = diagram().splitlines()[1:]
     assert len(arrows) == sum(len(after) for after in TRANSITIONS.values())
     assert "    leased --> delivered: Succeeded" in arrows
+
+
+def test_a_lease_given_back_until_a_time_is_due_at_that_time() -> None:
+    leased = make_delivery(state=State.LEASED)
+    after = step(leased, Released(at_us=NOW_US, until_us=NOW_US + 5), POLICY)
+    assert (after.state, after.ready_at_us, after.unanswered) == (State.WAITING, NOW_US + 5, 0)

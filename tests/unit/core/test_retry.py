@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.making import SECOND_US, START_US
@@ -46,3 +47,10 @@ def test_a_retry_after_that_says_nothing_is_ignored() -> None:
 def test_no_header_text_makes_it_fail(text: str) -> None:
     seconds = parse_retry_after(text, START_US)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 4.0, 3_600.0, 86_400.0, 1e9, float("inf")])
+def test_a_retry_after_lengthens_a_delay_up_to_the_cap_and_ends_nothing(asked_s: float) -> None:
+    policy = RetryPolicy(delays_s=(5.0,), jitter=0.0)
+    at_us = next_attempt_at_us(policy, 0, 0, 0.5, asked_s)
+    assert at_us == round(min(max(5.0, asked_s), policy.retry_after_max_s) * 1_000_000)

@@ -12,12 +12,13 @@ from support.world import LIMITS, World, make_world, running
 
 from homing.core.errors import Conflict, NotFound, Unavailable
 from homing.core.lifecycle import DeadReason, State
+from homing.core.limits import Lane
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import LogCursor, Request
 from homing.core.records import Change, RequestKey, Trigger
 from homing.core.resources import Application, Endpoint
 from homing.service.context import Service
-from homing.service.deliveries import discard, recover, redrive, resend
+from homing.service.deliveries import discard, redrive, resend
 from homing.service.endpoints import patch_endpoint
 from homing.service.intake import Draft
 from homing.service.tokens import Caller
@@ -124,30 +125,6 @@ async def test_a_discarded_dead_letter_stays_in_the_books_with_who_and_why() -> 
         await discard(service, world.application.id, dead.id, actor="ann", reason="test data")
         after = await world.delivery(message)
         assert (after.state, after.reason) == (State.CANCELLED, "ann: test data")
-
-
-async def test_recover_redrives_dead_letters_and_leaves_due_retries_alone() -> None:
-    async with running(make_world(lambda r: status(500))) as world:
-        await world.begin()
-        dying = await world.send()
-        for pause_s in (0, 5, 300):
-            world.clock.advance(pause_s)
-            await world.settle()
-        retrying = await world.send()
-        await world.settle()
-        before = await world.delivery(retrying)
-        count = await recover(
-            service_of(world),
-            world.application.id,
-            world.endpoints[0].id,
-            since_us=dying.accepted_at_us - 1,
-            until_us=world.clock.now_us() + SECOND_US,
-            actor="ann",
-        )
-        await world.settle()
-        assert count == 1
-        assert await world.delivery(retrying) == before
-        assert (await world.delivery(dying)).state is State.WAITING
 
 
 async def test_a_failed_resend_keeps_the_retry_that_was_due() -> None:
@@ -412,8 +389,8 @@ class SlowStore(MemoryStore):
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def next_ready_at_us(self) -> int | None:
-        found = await super().next_ready_at_us()
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        found = await super().due_lanes(at_us, limit=limit)
         self.asked.set()
         await self.go_on.wait()
         return found

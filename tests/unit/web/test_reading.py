@@ -127,10 +127,9 @@ def test_a_name_that_nothing_can_have_is_not_found(name: str) -> None:
 
 def test_a_request_s_fingerprint_cannot_be_tried_without_its_key() -> None:
     service = cast(Service, SimpleNamespace(limits=Limits(), clock=FakeClock()))
-    scope = {"method": "POST", "path": "/api/v1/app", "query_string": b""}
 
     def known_by(key: str, body: bytes) -> RequestKey:
-        return request_key(service, Caller("org_1"), scope, key, body)
+        return request_key(service, Caller("org_1"), "POST", "/api/v1/app", b"", key, body)
 
     first = known_by("once", b"{}")
     assert known_by("once", b"{}") == first

@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from homing.cli.tail import end_of_log
 from homing.core.lifecycle import State
 from homing.core.ports import Backlog, LogCursor, Store
 from homing.core.records import LogEntry
 from homing.insight.ledger import AuditReport
 from homing.service.books import audit
+from homing.service.log_export import end_of_log
 from homing.system import SystemClock
 
 _PAGE: Final = 5_000

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from homing.core.ports import Store
-from homing.store.postgres.database import connect
+from homing.store.postgres.claiming import PostgresClaiming
+from homing.store.postgres.database import Database, connect
 from homing.store.postgres.deliveries import PostgresDeliveries
+from homing.store.postgres.purging import PostgresForgetting
 from homing.store.postgres.records import PostgresRecords
 from homing.store.postgres.resources import PostgresResources
 from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
 
 
-class PostgresStore(PostgresDeliveries, PostgresResources, PostgresRecords):
+class PostgresStore(
+    PostgresDeliveries,
+    PostgresClaiming,
+    PostgresResources,
+    PostgresRecords,
+    PostgresForgetting,
+):
     """Everything that is remembered, in PostgreSQL 14 or later."""
+
+    def __init__(self, database: Database) -> None:
+        PostgresDeliveries.__init__(self, database)
+        PostgresClaiming.__init__(self, database)
 
     @property
     def round_trips(self) -> int:

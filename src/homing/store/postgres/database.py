@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
 from homing.core.errors import ConfigError, SchemaMismatch, StoreError, Unavailable
+from homing.store.postgres.hosts import SILENCE_MAX_S, Server
 from homing.store.queries import load_queries
 
 _log = logging.getLogger(__name__)
@@ -39,6 +41,13 @@ _SETTINGS: Final = {
     "default_transaction_isolation": "repeatable read",
     "TimeZone": "UTC",
     "jit": "off",
+    # A node that is frozen, or cut off, in the middle of a transaction must not keep its rows
+    # locked: those are passed over by every other node's claim. By default, for two hours.
+    "idle_in_transaction_session_timeout": "15s",
+    "tcp_user_timeout": f"{SILENCE_MAX_S}s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
 }
 
 #: A plan for the hot path is made once and never from statistics, which are those of an empty
@@ -65,6 +74,10 @@ _AGAIN: Final = (
     asyncpg.OutdatedSchemaCacheError,
 )
 
+#: the function of the server that tells when somebody cut a commit's wait for a standby short; its
+#: message is in the server's language (PostgreSQL: src/backend/replication/syncrep.c)
+_STANDBY_WAIT: Final = "SyncRepWaitForLSN"
+
 #: everything that the driver raises, or lets through
 _DRIVER_ERRORS: Final = (
     OSError,
@@ -78,6 +91,7 @@ _DRIVER_ERRORS: Final = (
 _PASSING: Final = (
     "08",  # connection exception
     "25006",  # read-only transaction: a standby, or a full disk's guard
+    "25P03",  # we were frozen in mid-transaction for too long
     "53",  # insufficient resources: disk full, too many connections
     "55P03",  # lock not available
     "57",  # operator intervention: shutdown, crash recovery, cancelled
@@ -114,7 +128,9 @@ class Database:
 
     async def browse(self, name: str, *parameters: Any) -> list[Any]:
         """Rows of a listing or a count, kept apart from traffic."""
-        return await self._run(self.reading, lambda c: self.fetch(c, name, *parameters))
+        return await self._run(
+            self.reading, lambda c: self.fetch(c, name, *parameters), READING_MAX_S
+        )
 
     async def write(self, name: str, *parameters: Any) -> list[Any]:
         """What one writing statement returned; it is a transaction of its own, now on disk."""
@@ -145,7 +161,7 @@ class Database:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 return await work(connection)
 
-        return await self._run(self.reading, inside)
+        return await self._run(self.reading, inside, READING_MAX_S)
 
     async def close(self) -> None:
         """Let go of the connections; those in use are waited for, briefly."""
@@ -155,23 +171,78 @@ class Database:
             except _DRIVER_ERRORS:
                 pool.terminate()
 
-    async def _run(self, pool: asyncpg.Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _run(
+        self,
+        pool: asyncpg.Pool,
+        work: Callable[[Connection], Awaitable[T]],
+        within_s: float = STATEMENT_MAX_S,
+    ) -> T:
         for tries_left in reversed(range(_TRIES_MAX)):
             try:
                 async with pool.acquire(timeout=CONNECT_MAX_S) as connection:
-                    try:
-                        return await work(connection)
-                    except asyncpg.InternalClientError:
-                        # asyncpg lost track of the conversation: this happens when a session is
-                        # ended in the middle of a word. The connection is of no more use.
-                        connection.terminate()
-                        raise
+                    return await _carry_out(connection, work, within_s)
             except _AGAIN as error:
                 if not tries_left:
                     raise Unavailable(f"PostgreSQL: {error}") from error
             except _DRIVER_ERRORS as error:
                 raise in_our_words(error) from error
         raise AssertionError("unreachable")
+
+
+class Within(NamedTuple):
+    """A transaction that is under way, with the words of `Database` for single statements."""
+
+    database: Database
+    connection: Connection
+
+    async def query(self, name: str, *parameters: Any) -> list[Any]:
+        return await self.database.fetch(self.connection, name, *parameters)
+
+    async def write(self, name: str, *parameters: Any) -> list[Any]:
+        return await self.database.fetch(self.connection, name, *parameters)
+
+
+async def _carry_out(
+    connection: Connection, work: Callable[[Connection], Awaitable[T]], within_s: float
+) -> T:
+    """What `work` returns, if all that it wrote is as safe as the server is set up to make it.
+
+    What takes too long is not cancelled but left: a commit that waits for a standby and is
+    cancelled counts as committed, is seen by everybody, and is lost with the primary.
+    """
+    unsafe: list[str] = []
+
+    def listen(_: Connection, message: Any) -> None:
+        if message.server_source_function == _STANDBY_WAIT:
+            unsafe.append(str(message))
+
+    alarm = asyncio.get_running_loop().call_later(within_s, _leave, connection)
+    connection.add_log_listener(listen)
+    try:
+        result = await work(connection)
+    except (
+        # asyncpg lost track of the conversation: this happens when a session is ended in the
+        # middle of a word. The connection is of no more use.
+        asyncpg.InternalClientError,
+        # A primary that has become a standby: the next connection finds who is primary now.
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncio.CancelledError,
+    ):
+        _leave(connection)
+        raise
+    finally:
+        alarm.cancel()
+        with suppress(asyncpg.InterfaceError):  # it is gone, and its listeners with it
+            connection.remove_log_listener(listen)
+    if unsafe:
+        raise Unavailable(f"PostgreSQL committed on one machine only: {unsafe[0]}")
+    return result
+
+
+def _leave(connection: Connection) -> None:
+    """Close without a word. One that broke has left its pool already, which makes it unusable."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def in_our_words(error: Exception) -> StoreError:
@@ -192,21 +263,20 @@ async def connect(url: str) -> Database:
         ConfigError: the URL, the user, the password or the database's name is wrong.
         Unavailable: no answer.
     """
+    server = Server(url)
     try:
-        settings = await _settings_of(url)
+        settings = await _settings_of(server)
         traffic = await asyncpg.create_pool(
-            url,
+            connect=server.connect,
             min_size=1,
             max_size=TRAFFIC_CONNECTIONS,
-            command_timeout=STATEMENT_MAX_S,
             server_settings=TRAFFIC_SETTINGS | settings,
             **_POOL,
         )
         reading = await asyncpg.create_pool(
-            url,
+            connect=server.connect,
             min_size=0,
             max_size=READING_CONNECTIONS,
-            command_timeout=READING_MAX_S,
             server_settings=READING_SETTINGS | settings,
             **_POOL,
         )
@@ -221,9 +291,9 @@ async def connect(url: str) -> Database:
     return Database(traffic, reading)
 
 
-async def _settings_of(url: str) -> dict[str, str]:
+async def _settings_of(server: Server) -> dict[str, str]:
     """What to ask for beyond the server's own settings, so that committed means on disk."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_MAX_S)
+    connection = await server.connect(timeout=CONNECT_MAX_S)
     try:
         fsync, commit, pages = await connection.fetchrow(QUERIES["durability"])
     finally:

@@ -1,4 +1,4 @@
-"""Accepting, claiming and settling: the hot path, in as few round trips as there can be."""
+"""Accepting and settling: the hot path, in as few round trips as there can be."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ import asyncpg
 
 from homing.core.errors import StoreError
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Backlog
+from homing.core.lifecycle import Delivery
+from homing.core.ports import Aftermath, Backlog
 from homing.core.records import (
     Acceptance,
     Accepted,
     AcceptResult,
     Change,
-    Claimed,
     Conflicting,
     Outdated,
     Repeated,
 )
-from homing.store.postgres.database import Connection, Database
+from homing.store.postgres.database import Connection, Database, Within
+from homing.store.postgres.resources import write_aftermath
 from homing.store.rows import (
     attempt_row,
     delivery_of,
     delivery_row,
     entry_row,
-    message_of,
     message_row,
 )
 
-_DELIVERY_COLUMNS: Final = 18
 #: a line's place in the log is given by the database
 _NO_PLACE: Final = (None, None)
 #: keys stored between two removals of expired ones; each removes up to twice as many
@@ -42,7 +40,7 @@ T = TypeVar("T")
 
 
 class PostgresDeliveries:
-    """`core.ports.Deliveries` on PostgreSQL."""
+    """`core.ports.Deliveries` on PostgreSQL, without the claim."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,6 +67,10 @@ class PostgresDeliveries:
         rows = await self._database.write("accept", *_acceptance_parameters(items))
         outdated_ids = {row[0] for row in rows if row[1] is None}
         known = {row[1]: _Known(*row[2:]) for row in rows if row[1] is not None}
+        if known:
+            # An earlier request may be seen here and not be on the standby yet, when its commit's
+            # wait for that was cut short. What is written now is on the standby after it.
+            await self._database.write("beat")
         outdated = {_fanout(item) for item in items if item.message.id in outdated_ids}
         return {item.message.id: _judge(item, known, outdated) for item in items}
 
@@ -83,98 +85,108 @@ class PostgresDeliveries:
             count, self._keys_stored = 2 * self._keys_stored, 0
             await self._database.write("delete_expired_keys", at_us, count)
 
-    async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
-    ) -> list[Claimed]:
-        if not await self._database.query("has_due", at_us):
-            return []
-
-        async def take(connection: Connection) -> list[Claimed]:
-            rows = await self._database.fetch(connection, "due_deliveries", at_us, count)
-            changes = [decide(delivery_of(row)) for row in rows]
-            missed = set()
-            if changes:
-                written = _change_parameters(changes)
-                found = await self._database.fetch(connection, "settle", *written)
-                missed = {DeliveryId(*row) for row in found}
-            return [
-                Claimed(change.after, message_of(row[_DELIVERY_COLUMNS:]))
-                for change, row in zip(changes, rows, strict=True)
-                if change.after.state is State.LEASED
-                and change.id not in missed
-                and row[_DELIVERY_COLUMNS] is not None
-            ]
-
-        return await self._database.transact(take)
-
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        return await self._settle_through(self._database, changes)
+
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        added = sorted({change.after.message_id for change in changes if change.before is None})
+
+        async def work(connection: Connection) -> list[bool]:
+            if added:
+                await self._database.fetch(connection, "lock_messages", added)
+            written = await self._settle_through(Within(self._database, connection), changes)
+            await write_aftermath(self._database, connection, follow(written))
+            return written
+
+        return await self._database.transact(work)
+
+    async def _settle_through(
+        self, session: Database | Within, changes: Sequence[Change]
+    ) -> list[bool]:
+        """Settle by statements of their own, or within a transaction."""
         written: dict[DeliveryId, list[Delivery]] = {}
         late: set[int] = set()
         waiting = list(changes)
         while waiting:
             now, waiting = _apart(waiting, lambda change: [change.id])
-            missed = await self._settle(now)
+            missed = await self._settle(session, now)
             for change in now:
                 if change.id not in missed:
                     written.setdefault(change.id, []).append(change.after)
             if missed:
-                late |= await self._settle_missed([c for c in now if c.id in missed], written)
+                changes_missed = [c for c in now if c.id in missed]
+                late |= await self._settle_missed(session, changes_missed, written)
         return [id(change) not in late for change in changes]
 
-    async def _settle(self, changes: Sequence[Change]) -> set[DeliveryId]:
+    async def _settle(
+        self, session: Database | Within, changes: Sequence[Change]
+    ) -> set[DeliveryId]:
         """Settle changes of different deliveries; the ids of those that found another version."""
-        parameters = _change_parameters(changes)
+        parameters = change_parameters(changes)
+        if isinstance(session, Within):  # its transaction would not survive a refusal
+            parameters = tuple(map(_storable, parameters))
         try:
-            rows = await self._database.write("settle", *parameters)
+            rows = await session.write("settle", *parameters)
         except StoreError as error:
             if not isinstance(error.__cause__, asyncpg.DataError):
                 raise
-            rows = await self._database.write("settle", *map(_storable, parameters))
+            rows = await session.write("settle", *map(_storable, parameters))
         return {DeliveryId(*row) for row in rows}
 
     async def _settle_missed(
-        self, changes: Sequence[Change], written: Mapping[DeliveryId, Sequence[Delivery]]
+        self,
+        session: Database | Within,
+        changes: Sequence[Change],
+        written: Mapping[DeliveryId, Sequence[Delivery]],
     ) -> set[int]:
         """Of these, the ones that were late, by `id()`; the others had been written before.
 
         When a connection breaks, nobody knows whether the statement was carried out, so it is
-        sent again. What it wrote the first time is recognised by the row, which is then exactly
-        what it was to become, or by the attempt, which is stored and not late.
+        sent again. What it wrote the first time is recognised by its attempt, which is stored and
+        not late, or, where none was made, by the row, which is exactly what it was to become.
+        The row alone would not do for an attempt: another's, at the same moment, may look the same.
 
         Args:
+            session: what the statements go through.
             changes: that found another version.
             written: what other changes of the same call made of these deliveries just now.
         """
-        rows = await self._database.query(
+        rows = await session.query(
             "present_deliveries",
             [change.after.message_id for change in changes],
             [change.after.endpoint_id for change in changes],
         )
         present = {delivery.id: delivery for delivery in map(delivery_of, rows)}
-        attempts = await self._late_attempts(changes)
+        attempts = await self._late_attempts(session, changes)
         late = [
             change
             for change in changes
-            if attempts.get(_attempt_key(change), True)
-            and (
-                present.get(change.id) != change.after or change.after in written.get(change.id, ())
+            if (
+                attempts.get(_attempt_key(change), True)
+                if change.attempt is not None
+                else present.get(change.id) != change.after
+                or change.after in written.get(change.id, ())
             )
         ]
         unknown = [change for change in late if _attempt_key(change) not in attempts]
         if unknown:
-            await self._database.write(
+            await session.write(
                 "settle_late",
                 _storable([attempt_row(c.attempt, late=True) for c in unknown if c.attempt]),
                 _storable([entry_row(c.entry, rows_written=0) + _NO_PLACE for c in unknown]),
             )
         return {id(change) for change in late}
 
-    async def _late_attempts(self, changes: Sequence[Change]) -> dict[tuple[str, str], bool]:
+    async def _late_attempts(
+        self, session: Database | Within, changes: Sequence[Change]
+    ) -> dict[tuple[str, str], bool]:
         """Whether they came late: the attempts of these changes that are stored, by their ids."""
         made = [change.attempt for change in changes if change.attempt is not None]
         if not made:
             return {}
-        rows = await self._database.query(
+        rows = await session.query(
             "present_attempts",
             [attempt.message_id for attempt in made],
             [attempt.id for attempt in made],
@@ -187,6 +199,9 @@ class PostgresDeliveries:
 
     async def parked_endpoints(self) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in await self._database.query("parked_endpoints")]
+
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return {row[0]: row[1] for row in await self._database.browse("behind", at_us)}
 
     async def backlog(self, at_us: int) -> Backlog:
         row = (await self._database.browse("backlog", at_us))[0]
@@ -263,7 +278,7 @@ def _acceptance_parameters(items: Sequence[Acceptance]) -> tuple[list[Any], ...]
     )
 
 
-def _change_parameters(changes: Sequence[Change]) -> tuple[list[Row], ...]:
+def change_parameters(changes: Sequence[Change]) -> tuple[list[Row], ...]:
     """The parameters of the statement `settle`, in order.
 
     Rows are sorted, so that two statements that meet lock what they share in the same order.

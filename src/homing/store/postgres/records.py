@@ -101,7 +101,7 @@ class PostgresRecords:
         return {Reason(row[0]): row[1] for row in rows}
 
     async def expunge_message(self, message_id: str) -> None:
-        await self._database.write("expunge_message", message_id)
+        await self._database.write("expunge_message", [message_id])
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         await self._database.write("expunge_attempt", message_id, attempt_id)
@@ -112,12 +112,12 @@ class PostgresRecords:
         rows = await self._database.browse(
             "log", str(cursor.transaction), cursor.line, limit, app_id
         )
-        return [
-            LoggedEntry(
-                entry_of(row), LogCursor(transaction=row["after_transaction"], line=row["line"])
-            )
-            for row in rows
-        ]
+        return [_logged(row) for row in rows]
+
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        place = (str(cursor.transaction), cursor.line)
+        rows = await self._database.browse("notable_log", *place, limit)
+        return [_logged(row) for row in rows]
 
     async def first_accepted_at_us(self) -> int | None:
         rows = await self._database.query("first_message")
@@ -158,6 +158,11 @@ class PostgresRecords:
 
         rows = await self._database.look(compare)
         return [Misfit(delivery=DeliveryId(row[0], row[1]), kind=row[2]) for row in rows]
+
+
+def _logged(row: Any) -> LoggedEntry:
+    cursor = LogCursor(transaction=row["after_transaction"], line=row["line"])
+    return LoggedEntry(entry_of(row), cursor)
 
 
 def _listing(name: str, page: Page) -> str:

@@ -9,9 +9,10 @@ import asyncpg
 import msgspec
 
 from homing.core.errors import Conflict, Stale
-from homing.core.ports import Page
+from homing.core.ports import Aftermath, Page
 from homing.core.records import Message, Reply, RequestKey
 from homing.core.resources import Application, Resource
+from homing.core.tasks import Task
 from homing.store.paging import LAST, cut
 from homing.store.postgres.database import Connection, Database
 from homing.store.rows import message_of
@@ -41,16 +42,15 @@ class PostgresResources:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
         async def work(connection: Connection) -> None:
             # The application before its endpoint, always: whoever changes it at the same time
             # waits here.
             if touch is not None and not await fetch(connection, "touch_application", touch):
                 raise Stale(f"application {touch} is gone")
-            if resource.version == 1:
-                await self._insert(connection, resource)
-            else:
-                await self._update(connection, resource)
+            await _write_resource(self._database, connection, resource)
+            await self._add(connection, also)
             if key is not None and not await fetch(
                 connection, *_key_row(key, reply, resource.updated_at_us)
             ):
@@ -59,19 +59,17 @@ class PostgresResources:
         fetch = self._database.fetch
         await self._database.transact(work)
 
-    async def _insert(self, connection: Connection, resource: Resource) -> None:
-        if not await self._database.fetch(connection, "insert_resource", *_columns(resource)):
-            raise Conflict(f"{resource.kind} {resource.uid or resource.id!r} exists already")
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        rows = await self._database.query("running_tasks", limit)
+        return [_resource(Task, row) for row in rows]
 
-    async def _update(self, connection: Connection, resource: Resource) -> None:
-        try:
-            found = await self._database.fetch(connection, "update_resource", *_columns(resource))
-        except asyncpg.UniqueViolationError as error:
-            raise Conflict(f"{resource.kind} uid {resource.uid!r} is taken") from error
-        if not found:
-            raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
+    async def _add(self, connection: Connection, resources: Sequence[Resource]) -> None:
+        for one in resources:
+            await self._database.fetch(connection, "insert_resource", *_columns(one))
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
         fetch = self._database.fetch
         which = (resource.kind, resource.scope, resource.id)
 
@@ -84,6 +82,7 @@ class PostgresResources:
                 await fetch(connection, "delete_endpoints_of", resource.id)
             if touch is not None:
                 await fetch(connection, "touch_application", touch)
+            await self._add(connection, also)
 
         await self._database.transact(work)
 
@@ -124,6 +123,37 @@ def _resource(kind: type[R], row: Sequence[Any]) -> R:
     version, document = row
     found = msgspec.json.decode(document, type=kind)
     return found if found.version == version else msgspec.structs.replace(found, version=version)
+
+
+async def _write_resource(database: Database, connection: Connection, resource: Resource) -> None:
+    is_new = resource.version == 1
+    name = "insert_resource" if is_new else "update_resource"
+    try:
+        found = await database.fetch(connection, name, *_columns(resource))
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(f"{resource.kind} uid {resource.uid!r} is taken") from error
+    if is_new and not found:
+        raise Conflict(f"{resource.kind} {resource.uid or resource.id!r} exists already")
+    if not found:
+        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
+
+
+async def write_aftermath(database: Database, connection: Connection, after: Aftermath) -> None:
+    """Write what follows from decisions, within the transaction that has written them.
+
+    Raises:
+        Conflict, Stale: it cannot be; the transaction has to be undone.
+    """
+    if after.resource is not None:
+        await _write_resource(database, connection, after.resource)
+    for one in after.also:
+        await database.fetch(connection, "insert_resource", *_columns(one))
+    if after.expunged:
+        await database.fetch(connection, "expunge_message", list(after.expunged))
+    if after.key is not None and not await database.fetch(
+        connection, *_key_row(after.key, after.reply, after.at_us)
+    ):
+        raise Conflict("this request was made before")
 
 
 def _columns(resource: Resource) -> tuple[Any, ...]:

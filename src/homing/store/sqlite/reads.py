@@ -12,6 +12,7 @@ import msgspec
 from homing.core.errors import Conflict
 from homing.core.identifiers import DeliveryId, first_id, made_at_us, parse_delivery_id
 from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane
 from homing.core.outcome import Reason
 from homing.core.ports import (
     AttemptFilter,
@@ -27,6 +28,7 @@ from homing.core.ports import (
 )
 from homing.core.records import Attempt, Message, Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.tasks import Task
 from homing.store.paging import LAST, cut
 from homing.store.queries import load_queries
 from homing.store.rows import Row, attempt_of, delivery_of, entry_of, message_of
@@ -54,6 +56,34 @@ def _first(rows: sqlite3.Cursor) -> int | None:
 
 
 # --- deliveries -------------------------------------------------------------------------------
+
+
+def due_lanes(db: sqlite3.Connection, at_us: int, limit: int) -> list[Lane]:
+    rows = db.execute(_SQL["due_lanes"], {"at_us": at_us, "limit": limit})
+    return [
+        Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=count)
+        for app_id, endpoint_id, ready_at_us, count in rows
+    ]
+
+
+def walk_lanes(
+    db: sqlite3.Connection, state: State, after: tuple[str, str], steps: int, per_app: int
+) -> list[Lane]:
+    found: list[Lane] = []
+    of_app = 0
+    while len(found) < steps:
+        row = db.execute(_SQL["next_lane"], (str(state), *after)).fetchone()
+        if row is None:
+            break
+        app_id, endpoint_id, ready_at_us = row
+        of_app = of_app + 1 if found and found[-1].app_id == app_id else 1
+        after = (app_id, endpoint_id if of_app < per_app else LAST)
+        found.append(Lane(app_id=app_id, endpoint_id=endpoint_id, ready_at_us=ready_at_us, count=1))
+    return found
+
+
+def behind(db: sqlite3.Connection, at_us: int) -> dict[str, int]:
+    return dict(db.execute(_SQL["behind"], {"at_us": at_us}).fetchall())
 
 
 def next_ready_at_us(db: sqlite3.Connection) -> int | None:
@@ -167,6 +197,10 @@ def list_resources(db: sqlite3.Connection, kind: type[R], scope: str | None, pag
     return [_resource(kind, *row) for row in db.execute(_listing(name, page), which)]
 
 
+def running_tasks(db: sqlite3.Connection, limit: int) -> list[Task]:
+    return [_resource(Task, *row) for row in db.execute(_SQL["running_tasks"], (limit,))]
+
+
 def recall(db: sqlite3.Connection, key: RequestKey, at_us: int) -> Reply | Message | None:
     row = next(fetch_bulk(db, "find_keys", [(key.digest,)]), None)
     if row is None:
@@ -259,10 +293,16 @@ def log(
 ) -> list[LoggedEntry]:
     name = "log_lines" if app_id is None else "log_lines_of_app"
     which = {"line": cursor.line, "limit": limit, "app_id": app_id}
-    return [
-        LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
-        for row in db.execute(_SQL[name], which)
-    ]
+    return [_logged(row) for row in db.execute(_SQL[name], which)]
+
+
+def notable_log(db: sqlite3.Connection, cursor: LogCursor, limit: int) -> list[LoggedEntry]:
+    which = {"line": cursor.line, "limit": limit}
+    return [_logged(row) for row in db.execute(_SQL["notable_lines"], which)]
+
+
+def _logged(row: Row) -> LoggedEntry:
+    return LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
 
 
 # --- the books --------------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from homing.core.errors import Unavailable
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery
+from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane, Quota
 from homing.core.outcome import Reason
 from homing.core.ports import (
+    Aftermath,
     AttemptFilter,
     Backlog,
     DeliveryFilter,
@@ -40,7 +42,9 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Resource
-from homing.store.sqlite import reads, writes
+from homing.core.retention import Part, Purged, Standing
+from homing.core.tasks import Task
+from homing.store.sqlite import claiming, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -146,13 +150,26 @@ class SqliteStore:
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
         return await self._write(writes.accept, batch)
 
+    async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
+        return await self._read(reads.due_lanes, at_us, limit)
+
+    async def walk_lanes(
+        self, state: State, after: tuple[str, str], *, steps: int, per_app: int
+    ) -> list[Lane]:
+        return await self._read(reads.walk_lanes, state, after, steps, per_app)
+
     async def claim(
-        self, decide: Callable[[Delivery], Change], *, at_us: int, count: int
+        self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
-        return await self._write(writes.claim, decide, at_us, count)
+        return await self._write(claiming.claim, decide, at_us, quotas)
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         return await self._write(writes.settle, changes)
+
+    async def settle_with(
+        self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
+    ) -> list[bool]:
+        return await self._write(writes.settle_with, changes, follow)
 
     async def next_ready_at_us(self) -> int | None:
         return await self._read(reads.next_ready_at_us)
@@ -163,11 +180,17 @@ class SqliteStore:
     async def backlog(self, at_us: int) -> Backlog:
         return await self._browse(reads.backlog, at_us)
 
+    async def behind(self, at_us: int) -> dict[str, int]:
+        return await self._browse(reads.behind, at_us)
+
     async def get(self, kind: type[R], scope: str, name: str) -> R | None:
         return await self._read(reads.get, kind, scope, name)
 
     async def by_ids(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         return await self._read(reads.by_ids, kind, ids)
+
+    async def running_tasks(self, *, limit: int) -> list[Task]:
+        return await self._read(reads.running_tasks, limit)
 
     async def put(
         self,
@@ -176,11 +199,14 @@ class SqliteStore:
         touch: str | None = None,
         key: RequestKey | None = None,
         reply: Reply | None = None,
+        also: Sequence[Resource] = (),
     ) -> None:
-        await self._write(writes.put, resource, touch, key, reply)
+        await self._write(writes.put, resource, touch, key, reply, also)
 
-    async def delete(self, resource: Resource, *, touch: str | None = None) -> None:
-        await self._write(writes.delete, resource, touch)
+    async def delete(
+        self, resource: Resource, *, touch: str | None = None, also: Sequence[Resource] = ()
+    ) -> None:
+        await self._write(writes.delete, resource, touch, also)
 
     async def recall(self, key: RequestKey, *, at_us: int) -> Reply | Message | None:
         return await self._read(reads.recall, key, at_us)
@@ -223,6 +249,9 @@ class SqliteStore:
     ) -> list[LoggedEntry]:
         return await self._browse(reads.log, cursor, limit, app_id)
 
+    async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
+        return await self._browse(reads.notable_log, cursor, limit)
+
     async def first_accepted_at_us(self) -> int | None:
         return await self._read(reads.first_accepted_at_us)
 
@@ -231,6 +260,22 @@ class SqliteStore:
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         return await self._browse(reads.misfits, span, limit)
+
+    async def applications_kept(self, *, after: str, limit: int) -> list[str]:
+        return await self._browse(purging.applications_kept, after, limit)
+
+    async def standings(self, app_id: str, *, after: str, until: str, limit: int) -> list[Standing]:
+        return await self._browse(purging.standings, app_id, after, until, limit)
+
+    async def purge(
+        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+    ) -> Purged:
+        return await self._write(purging.purge, message_ids, decide)
+
+    async def purge_log(
+        self, cursor: LogCursor, *, until_us: int, limit: int
+    ) -> tuple[LogCursor | None, Purged]:
+        return await self._write(purging.purge_log, cursor, until_us, limit)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

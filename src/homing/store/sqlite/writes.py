@@ -13,13 +13,12 @@ import msgspec
 
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery, State
+from homing.core.ports import Aftermath
 from homing.core.records import (
     Acceptance,
     Accepted,
     AcceptResult,
     Change,
-    Claimed,
     Conflicting,
     Outdated,
     Repeated,
@@ -37,8 +36,7 @@ from homing.store.rows import (
     entry_row,
     message_row,
 )
-from homing.store.sqlite.bulk import execute_bulk, fetch_bulk, fetch_packed
-from homing.store.sqlite.reads import messages_by_ids
+from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
 
 _SQL = load_queries("sqlite")
 _EXPIRES_AT_US = 5  # its place in a row of keys
@@ -148,27 +146,6 @@ def remember(db: sqlite3.Connection, key: RequestKey, reply: Reply, at_us: int) 
 # --- changing deliveries ----------------------------------------------------------------------
 
 
-def claim(
-    db: sqlite3.Connection, decide: Callable[[Delivery], Change], at_us: int, count: int
-) -> list[Claimed]:
-    """Decide on what is due, write it, and read the messages of what became leased."""
-    rows = fetch_packed(db, "due_deliveries", {"at_us": at_us, "count": count})
-    changes = [decide(delivery_of(row)) for row in rows]
-    written = settle(db, changes)
-    leased = [
-        change.after
-        for change, is_written in zip(changes, written, strict=True)
-        if is_written and change.after.state is State.LEASED
-    ]
-    messages = messages_by_ids(db, list({delivery.message_id for delivery in leased}))
-    # Without its message (somebody deleted rows) one is left to its lease, and in the end dead.
-    return [
-        Claimed(delivery, messages[delivery.message_id])
-        for delivery in leased
-        if delivery.message_id in messages
-    ]
-
-
 def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
     """Write decisions in order, each behind its fence."""
     answers: list[bool] = []
@@ -176,6 +153,26 @@ def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
     for run in _runs(changes):
         answers += _settle_run(db, run, now)
     return answers
+
+
+def settle_with(
+    db: sqlite3.Connection,
+    changes: Sequence[Change],
+    follow: Callable[[list[bool]], Aftermath],
+) -> list[bool]:
+    """Settle, and write what follows; whoever runs this undoes all of it when it fails."""
+    written = settle(db, changes)
+    after = follow(written)
+    if after.key is not None and _is_known(db, after.key, after.at_us):
+        raise Conflict("this request was made before")
+    if after.resource is not None:
+        _write_resource(db, after.resource)
+    _add(db, after.also)
+    for message_id in after.expunged:
+        expunge_message(db, message_id)
+    if after.key is not None and after.reply is not None:
+        _keep_keys(db, [_key_row(after.key, after.reply)], at_us=after.at_us)
+    return written
 
 
 def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -276,7 +273,9 @@ def _settled_before(db: sqlite3.Connection, change: Change, now: set[DeliveryId]
 def _take(db: sqlite3.Connection, change: Change) -> bool:
     before = change.before
     if before is None:
-        return db.execute(_SQL["delivery"], change.id).fetchone() is None
+        is_new = db.execute(_SQL["delivery"], change.id).fetchone() is None
+        message = (change.after.message_id,)
+        return is_new and db.execute(_SQL["message_exists"], message).fetchone() is not None
     return _take_all(db, [change])
 
 
@@ -289,6 +288,7 @@ def put(
     touch: str | None,
     key: RequestKey | None,
     reply: Reply | None,
+    also: Sequence[Resource],
 ) -> None:
     """Create or replace; see the port."""
     at_us = resource.updated_at_us
@@ -297,12 +297,23 @@ def put(
     _write_resource(db, resource)
     if touch is not None and db.execute(_SQL["touch_application"], (touch,)).rowcount == 0:
         raise Stale(f"application {touch} is gone")
+    _add(db, also)
     if key is not None and reply is not None:
         _keep_keys(db, [_key_row(key, reply)], at_us=at_us)
 
 
 def _write_resource(db: sqlite3.Connection, resource: Resource) -> None:
-    row = {
+    name = "insert_resource" if resource.version == 1 else "update_resource"
+    try:
+        count = db.execute(_SQL[name], _resource_row(resource)).rowcount
+    except sqlite3.IntegrityError as error:
+        raise Conflict(f"{resource.kind} {resource.uid or resource.id} exists already") from error
+    if count == 0:
+        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
+
+
+def _resource_row(resource: Resource) -> dict[str, str | int | None]:
+    return {
         "kind": resource.kind,
         "scope": resource.scope,
         "id": resource.id,
@@ -310,16 +321,16 @@ def _write_resource(db: sqlite3.Connection, resource: Resource) -> None:
         "version": resource.version,
         "document": msgspec.json.encode(resource).decode(),
     }
-    name = "insert_resource" if resource.version == 1 else "update_resource"
-    try:
-        count = db.execute(_SQL[name], row).rowcount
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"{resource.kind} {resource.uid or resource.id} exists already") from error
-    if count == 0:
-        raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
 
 
-def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> None:
+def _add(db: sqlite3.Connection, resources: Sequence[Resource]) -> None:
+    """Create those that do not exist."""
+    db.executemany(_SQL["add_resource"], [_resource_row(one) for one in resources])
+
+
+def delete(
+    db: sqlite3.Connection, resource: Resource, touch: str | None, also: Sequence[Resource]
+) -> None:
     """Remove it, an application with its endpoints."""
     which = {"kind": resource.kind, "scope": resource.scope, "id": resource.id}
     if db.execute(_SQL["delete_resource"], which).rowcount == 0:
@@ -328,14 +339,16 @@ def delete(db: sqlite3.Connection, resource: Resource, touch: str | None) -> Non
         db.execute(_SQL["delete_endpoints_of"], (resource.id,))
     if touch is not None:
         db.execute(_SQL["touch_application"], (touch,))
+    _add(db, also)
 
 
 # --- forgetting -------------------------------------------------------------------------------
 
 
 def expunge_message(db: sqlite3.Connection, message_id: str) -> None:
-    """Forget a payload."""
+    """Forget a payload and the responses to it."""
     db.execute(_SQL["expunge_message"], (message_id,))
+    db.execute(_SQL["expunge_attempts"], (message_id,))
 
 
 def expunge_attempt(db: sqlite3.Connection, message_id: str, attempt_id: str) -> None:

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from homing.core.errors import NotFound
-from homing.service import applications
+from homing.service import applications, sessions
 from homing.service.messages import ensure_application
 from homing.service.tokens import APP_TOKEN_S
-from homing.web.operation import Answer, Call, answer, operation
+from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
-from homing.web.wire import NoQuery, Wire
+from homing.web.wire import END, NoQuery, Wire, distinct
 
 _TAG = "Authentication"
 
@@ -29,6 +29,9 @@ Capability = Literal[
 _ALL = frozenset({"ManageEndpoint", "ManageEndpointSecret", "CreateAttempts"})
 
 
+SessionId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9@_-]+" + END, min_length=1, max_length=64)]
+
+
 class AppPortalAccessIn(Wire, kw_only=True):
     """What the token is for."""
 
@@ -37,6 +40,7 @@ class AppPortalAccessIn(Wire, kw_only=True):
     #: how long it is valid, seconds; 28 days unless given
     expiry: Annotated[int, Meta(ge=3_600, le=APP_TOKEN_S)] | None = None
     capabilities: list[Capability] | None = None
+    session_id: SessionId | None = None  # by which it can be ended together with others
     read_only: bool | None = None  # the older SDKs' name of capabilities: ["ViewBase"]
 
     def may_only_read(self) -> bool:
@@ -47,6 +51,15 @@ class AppPortalAccessIn(Wire, kw_only=True):
         if self.capabilities is not None:
             return not _ALL.issubset(self.capabilities)
         return bool(self.read_only)
+
+
+class ApplicationTokenExpireIn(Wire, kw_only=True):
+    """Which tokens of an application to end, and when."""
+
+    #: how long they are still good, seconds; none unless given
+    expiry: Annotated[int, Meta(ge=0, le=259_200)] | None = None
+    #: only those made with one of these; none, or an empty list: all
+    session_ids: Annotated[list[SessionId], Meta(max_length=1_000)] | None = None
 
 
 class AppPortalAccessOut(Wire, kw_only=True):
@@ -70,6 +83,7 @@ async def _grant(call: Call[Any, Any]) -> Answer:
         app,
         valid_s=asked.expiry or APP_TOKEN_S,
         read_only=asked.may_only_read(),
+        session=asked.session_id,
     )
     # There is no portal to link to: this is the server that the token is good for.
     return answer(200, AppPortalAccessOut(url=f"{call.base_url}/#key={token}", token=token))
@@ -105,4 +119,40 @@ async def dashboard_access(call: Call[NoQuery, None]) -> Answer:
     return await _grant(call)
 
 
-OPERATIONS = (app_portal_access, dashboard_access)
+@operation(
+    "POST",
+    "/auth/app/{app_id}/expire-all",
+    "v1.authentication.expire-all",
+    "End every token of an application that was made so far, or those of some sessions",
+    tag=_TAG,
+    body=ApplicationTokenExpireIn,
+    answers={204: None},
+    org_only=True,
+)
+async def expire_all(call: Call[NoQuery, ApplicationTokenExpireIn]) -> Answer:
+    await sessions.expire_all(
+        call.service,
+        call.caller,
+        call.path["app_id"],
+        after_s=call.body.expiry or 0,
+        sessions=distinct(call.body.session_ids),
+    )
+    return NO_CONTENT
+
+
+@operation(
+    "POST",
+    "/auth/logout",
+    "v1.authentication.logout",
+    "End the token of an application that this is asked with",
+    tag=_TAG,
+    answers={204: None},
+    for_readers=True,
+    keeps_reply=False,
+)
+async def logout(call: Call[NoQuery, None]) -> Answer:
+    await sessions.log_out(call.service, call.caller, call.token)
+    return NO_CONTENT
+
+
+OPERATIONS = (app_portal_access, dashboard_access, expire_all, logout)

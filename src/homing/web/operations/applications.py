@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from homing.core.resources import Application
+from homing.core.retention import Retention
 from homing.service import applications
 from homing.service.applications import ApplicationDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.wire import (
+    Concurrency,
     ListOut,
     Metadata,
     Name,
@@ -21,12 +23,47 @@ from homing.web.wire import (
     Rate,
     Timestamp,
     Uid,
+    Weight,
     Wire,
     page_of,
     rfc3339,
 )
 
 _TAG = "Application"
+
+
+#: days; 0: for ever. A hundred years is as good as that
+Days = Annotated[int, Meta(ge=0, le=36_500)]
+
+
+class RetentionWire(Wire, kw_only=True):
+    """How long what belongs to an application is kept, in days; null: as the service does.
+
+    Counted from a message's acceptance or, if later, from when a delivery of it last finished. A
+    dead letter keeps its message whole for `deadLetterDays` from its death. 0: for ever.
+    """
+
+    payload_days: Days | None = None
+    attempt_days: Days | None = None
+    log_days: Days | None = None
+    dead_letter_days: Days | None = None
+
+    def retention(self) -> Retention:
+        return Retention(
+            payload_d=self.payload_days,
+            attempts_d=self.attempt_days,
+            log_d=self.log_days,
+            dead_d=self.dead_letter_days,
+        )
+
+
+def retention_out(retention: Retention) -> RetentionWire:
+    return RetentionWire(
+        payload_days=retention.payload_d,
+        attempt_days=retention.attempts_d,
+        log_days=retention.log_d,
+        dead_letter_days=retention.dead_d,
+    )
 
 
 class ApplicationIn(Wire, kw_only=True):
@@ -36,7 +73,12 @@ class ApplicationIn(Wire, kw_only=True):
     uid: Uid | None = None
     throttle_rate: Rate | None = None
     rate_limit: Rate | None = None  # the older SDKs' name of throttleRate
+    #: beyond Svix: attempts under way at once; null: no limit; absent: as it is
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
+    #: beyond Svix: its share beside other applications; absent: as it is, 1 at first
+    weight: Weight | UnsetType = UNSET
     metadata: Metadata = {}
+    retention: RetentionWire | None = None  # Homing's own
 
     def draft(self) -> ApplicationDraft:
         return ApplicationDraft(
@@ -44,6 +86,9 @@ class ApplicationIn(Wire, kw_only=True):
             uid=self.uid,
             rate_limit=self.throttle_rate or self.rate_limit,
             metadata=self.metadata,
+            concurrency_limit=self.concurrency_limit,
+            weight=self.weight,
+            retention=UNSET if self.retention is None else self.retention.retention(),
         )
 
 
@@ -54,7 +99,11 @@ class ApplicationPatch(Wire, kw_only=True):
     uid: Uid | UnsetType | None = UNSET
     throttle_rate: Rate | UnsetType | None = UNSET
     rate_limit: Rate | UnsetType | None = UNSET
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
+    weight: Weight | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
+    #: replaces all of it
+    retention: RetentionWire | UnsetType | None = UNSET
 
 
 class ApplicationOut(Wire, kw_only=True):
@@ -65,7 +114,10 @@ class ApplicationOut(Wire, kw_only=True):
     name: str
     throttle_rate: int | None
     rate_limit: int | None
+    concurrency_limit: int | None
+    weight: int
     metadata: dict[str, str]
+    retention: RetentionWire
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -89,7 +141,10 @@ def application_out(application: Application) -> ApplicationOut:
         name=application.name,
         throttle_rate=application.rate_limit,
         rate_limit=application.rate_limit,
+        concurrency_limit=application.concurrency_limit,
+        weight=application.weight,
         metadata=application.metadata,
+        retention=retention_out(application.retention),
         created_at=rfc3339(application.created_at_us),
         updated_at=rfc3339(application.updated_at_us),
     )
@@ -190,6 +245,9 @@ async def put_application(call: Call[NoQuery, ApplicationIn]) -> Answer:
 )
 async def patch_application(call: Call[NoQuery, ApplicationPatch]) -> Answer:
     fields = given_fields(call.body, {"throttle_rate": "rate_limit"})
+    if "retention" in fields:
+        given = fields["retention"]
+        fields["retention"] = Retention() if given is None else given.retention()
     application = await applications.patch_application(
         call.service, call.caller, call.path["app_id"], fields
     )

@@ -10,9 +10,9 @@ from homing.core.records import Attempt, Message, Trigger
 from homing.core.resources import Endpoint
 from homing.service import attempts, deliveries
 from homing.service.attempts import AttemptNarrowing
-from homing.service.endpoints import find_endpoint
 from homing.service.listing import Ask, Listing
 from homing.service.messages import find_message
+from homing.service.operational import find_traffic_endpoint
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.endpoints import endpoint_fields
 from homing.web.operations.messages import (
@@ -114,6 +114,7 @@ class MessageEndpointOut(Wire, kw_only=True):
     channels: list[str] | None
     throttle_rate: int | None
     rate_limit: int | None
+    concurrency_limit: int | None
     retry_delays_seconds: list[float] | None
     disabled_reason: str | None
     version: int
@@ -376,13 +377,19 @@ async def expunge_attempt(call: Call[NoQuery, None]) -> Answer:
 async def resend(call: Call[NoQuery, None]) -> Answer:
     app = call.path["app_id"]
     message = await find_message(call.service, call.caller, app, call.path["msg_id"])
-    application, endpoint = await find_endpoint(
+    application, endpoint = await find_traffic_endpoint(
         call.service, call.caller, app, call.path["endpoint_id"]
     )
-    await deliveries.resend(
-        call.service, application.id, message.id, endpoint.id, actor=call.caller.subject
+    asked = answer(202, Nothing())
+    call.key_is_kept = await deliveries.resend(
+        call.service,
+        application.id,
+        message.id,
+        endpoint.id,
+        actor=call.caller.subject,
+        after=call.aftermath(asked),
     )
-    return answer(202, Nothing())
+    return asked
 
 
 OPERATIONS = (

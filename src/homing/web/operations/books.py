@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from homing.core.errors import ConfigError, Invalid, NotServed, Problem
+from homing.core.operational import scope_of
 from homing.core.ports import LedgerRow, LogCursor, LoggedEntry
 from homing.core.resources import Application
 from homing.insight.ledger import report
 from homing.service import books, log_export
-from homing.service.applications import find_application
+from homing.service.operational import find_traffic
 from homing.web.operation import Answer, Call, Streamed, answer, operation
 from homing.web.wire import Moment, Query, Timestamp, Uid, Wire, microseconds, rfc3339
 
@@ -78,13 +79,14 @@ class LogQuery(Query, frozen=True, kw_only=True):
 
 
 async def _own(call: Call[Any, Any], app_ids: Sequence[str], known: dict[str, bool]) -> None:
-    """Finds out which applications are the caller's."""
+    """Finds out which applications are the caller's, the hidden one among them."""
     unknown = [app_id for app_id in dict.fromkeys(app_ids) if app_id not in known]
     if not unknown:
         return
     found = await call.service.store.by_ids(Application, unknown)
     known.update(dict.fromkeys(unknown, False))
-    known.update((app.id, app.scope == call.caller.org_id) for app in found)
+    mine = (call.caller.org_id, scope_of(call.caller.org_id))
+    known.update((app.id, app.scope in mine) for app in found)
 
 
 def _row_out(row: LedgerRow) -> LedgerRowOut:
@@ -172,7 +174,7 @@ async def get_log(call: Call[LogQuery, None]) -> Answer | Streamed:
     query, store = call.query, call.service.store
     app_id = None
     if query.app_id is not None:
-        app_id = (await find_application(call.service, call.caller, query.app_id)).id
+        app_id = (await find_traffic(call.service, call.caller, query.app_id)).id
     own: dict[str, bool] = {}
 
     async def keep(page: Sequence[LoggedEntry]) -> list[LoggedEntry]:

@@ -81,6 +81,7 @@ async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Answer:
         *names_of(call),
         key=call.body.key,
         grace_s=86_400 if grace_s is None else grace_s,
+        once=lambda key: call.once(lambda _: answer(200, EndpointSecretOut(key=key))),
     )
     return answer(200, EndpointSecretOut(key=key))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from homing.core.errors import Invalid, Problem
 from homing.core.outcome import Reason
-from homing.service import attempts, deliveries, endpoints, messages
+from homing.service import attempts, messages
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.endpoints import ONE, TAG, names_of
 from homing.web.operations.messages import MessageOut, message_out
@@ -15,14 +14,11 @@ from homing.web.wire import (
     Moment,
     NoQuery,
     Query,
-    Timestamp,
     Wire,
     microseconds,
-    rfc3339,
 )
 
-#: how far back `recover` may reach: 14 days and 5 minutes for clocks that disagree
-_RECOVERED_US_MAX = (14 * 86_400 + 300) * 1_000_000
+_HOUR_US = 3_600_000_000
 
 
 class EndpointStats(Wire, kw_only=True):
@@ -35,27 +31,19 @@ class EndpointStats(Wire, kw_only=True):
     canceled: int = 0
 
 
+class EndpointAttemptStats(Wire, kw_only=True):
+    """Attempts by whether they succeeded. An attempt that was made is not canceled."""
+
+    success: int
+    fail: int
+    canceled: int = 0
+
+
 class StatsQuery(Query, frozen=True, kw_only=True):
     """Which attempts: those begun in this time, at most 28 days."""
 
     since: Moment | None = None
     until: Moment | None = None
-
-
-class RecoverIn(Wire, kw_only=True):
-    """Which dead letters: of messages accepted in this time."""
-
-    since: Moment
-    until: Moment | None = None
-
-
-class RecoverOut(Wire, kw_only=True):
-    """What was done. It is done when this is answered."""
-
-    id: str
-    status: str
-    task: str
-    updated_at: Timestamp
 
 
 class EventExampleIn(Wire, kw_only=True):
@@ -86,40 +74,26 @@ async def get_stats(call: Call[StatsQuery, None]) -> Answer:
 
 
 @operation(
-    "POST",
-    f"{ONE}/recover",
-    "v1.endpoint.recover",
-    "Send the dead letters of a time again; what still has retries due is left to them",
+    "GET",
+    f"{ONE}/attempt-stats",
+    "v1.endpoint.get-attempt-stats",
+    "Count attempts by whether they succeeded, in whole hours",
     tag=TAG,
-    body=RecoverIn,
-    answers={202: RecoverOut},
+    query=StatsQuery,
+    answers={200: EndpointAttemptStats},
 )
-async def recover(call: Call[NoQuery, RecoverIn]) -> Answer:
-    application, endpoint = await endpoints.find_endpoint(
-        call.service, call.caller, *names_of(call)
-    )
-    now_us = call.service.clock.now_us()
-    since_us = microseconds(call.body.since)
-    until_us = now_us if call.body.until is None else microseconds(call.body.until)
-    if since_us < now_us - _RECOVERED_US_MAX:
-        raise Invalid([Problem(("body", "since"), "expected at most 14 days ago")])
-    if until_us <= since_us:
-        raise Invalid([Problem(("body", "until"), "expected a time after `since`")])
-    await deliveries.recover(
+async def get_attempt_stats(call: Call[StatsQuery, None]) -> Answer:
+    until_us = _us(call.query.until) or call.service.clock.now_us()
+    since_us = _us(call.query.since)
+    counts = await attempts.count_attempts(
         call.service,
-        application.id,
-        endpoint.id,
-        since_us=since_us,
-        until_us=until_us,
-        actor=call.caller.subject,
+        call.caller,
+        *names_of(call),
+        since_us=None if since_us is None else since_us - since_us % _HOUR_US,
+        until_us=until_us + -until_us % _HOUR_US,
     )
-    out = RecoverOut(
-        id=call.service.new_id("qtask_"),
-        status="finished",
-        task="endpoint.recover",
-        updated_at=rfc3339(call.service.clock.now_us()),
-    )
-    return answer(202, out)
+    success = counts.get(Reason.OK, 0)
+    return answer(200, EndpointAttemptStats(success=success, fail=sum(counts.values()) - success))
 
 
 @operation(
@@ -130,10 +104,11 @@ async def recover(call: Call[NoQuery, RecoverIn]) -> Answer:
     tag=TAG,
     body=EventExampleIn,
     answers={200: MessageOut},
+    keeps_reply=False,
 )
 async def send_example(call: Call[NoQuery, EventExampleIn]) -> Answer:
     message = await messages.send_example(
-        call.service, call.caller, *names_of(call), call.body.event_type
+        call.service, call.caller, *names_of(call), call.body.event_type, key=call.key
     )
     return answer(200, message_out(message))
 
@@ -144,6 +119,6 @@ def _us(moment: datetime | None) -> int | None:
 
 OPERATIONS = (
     get_stats,
-    recover,
+    get_attempt_stats,
     send_example,
 )

@@ -14,6 +14,7 @@ from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery, given_fields
 from homing.web.wire import (
     Channel,
+    Concurrency,
     EventTypeName,
     ListOut,
     Metadata,
@@ -62,6 +63,8 @@ class EndpointUpdate(Wire, kw_only=True):
     metadata: Metadata = {}
     #: beyond Svix: delays between attempts; null: the service's schedule; absent: as it is
     retry_delays_seconds: RetryDelays | UnsetType | None = UNSET
+    #: beyond Svix: attempts under way at once; null: no limit; absent: as it is
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
     version: int | None = None  # of older SDKs; has no meaning any more
 
     def draft(self) -> EndpointDraft:
@@ -75,6 +78,7 @@ class EndpointUpdate(Wire, kw_only=True):
             rate_limit=self.throttle_rate or self.rate_limit,
             metadata=self.metadata,
             retry_delays_s=_delays(self.retry_delays_seconds),
+            concurrency_limit=self.concurrency_limit,
         )
 
 
@@ -99,6 +103,7 @@ class EndpointPatch(Wire, kw_only=True):
     rate_limit: Rate | UnsetType | None = UNSET
     metadata: Metadata | UnsetType = UNSET
     retry_delays_seconds: RetryDelays | UnsetType | None = UNSET
+    concurrency_limit: Concurrency | UnsetType | None = UNSET
     version: int | UnsetType | None = UNSET
 
 
@@ -115,6 +120,7 @@ class EndpointOut(Wire, kw_only=True):
     channels: list[str] | None
     throttle_rate: int | None
     rate_limit: int | None
+    concurrency_limit: int | None
     retry_delays_seconds: list[float] | None  # None: the service's schedule
     disabled_reason: str | None  # who or what disabled it
     metadata: dict[str, str]
@@ -138,6 +144,7 @@ def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
         "channels": list(endpoint.channels) or None,
         "throttle_rate": endpoint.rate_limit,
         "rate_limit": endpoint.rate_limit,
+        "concurrency_limit": endpoint.concurrency_limit,
         "retry_delays_seconds": None if delays is None else list(delays),
         "disabled_reason": endpoint.disabled_reason,
         "version": 1,

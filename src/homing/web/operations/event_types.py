@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from homing.core.errors import Refused
 from homing.core.resources import EventType
-from homing.service import event_types
+from homing.service import event_types, openapi_import
 from homing.service.event_types import EventTypeDraft
+from homing.service.openapi_import import Described
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import given_fields
 from homing.web.wire import (
@@ -87,6 +90,41 @@ class EventTypeOut(Wire, kw_only=True):
     updated_at: Timestamp
 
 
+class EventTypeImportOpenApiIn(Wire, kw_only=True):
+    """An OpenAPI document whose webhooks are to be event types; exactly one of the first two."""
+
+    spec: dict[str, Any] | None = None
+    spec_raw: Annotated[str, Meta(max_length=1_048_576)] | None = None  # in JSON
+    dry_run: bool = False  # say what would be done, and do nothing
+    replace_all: bool = False  # archive what the document does not describe
+
+
+class EventTypeFromOpenApi(Wire, kw_only=True):
+    """An event type as it is to be."""
+
+    name: str
+    description: str
+    schemas: dict[str, Any] | None
+    deprecated: bool
+    archived: bool
+    group_name: str | None
+    feature_flags: list[str] | None
+
+
+class EventTypeImportOpenApiOutData(Wire, kw_only=True):
+    """What was changed, or would be."""
+
+    modified: list[str]
+    #: as they would be; null unless it was asked what would be done
+    to_modify: list[EventTypeFromOpenApi] | None = msgspec.field(name="to_modify")
+
+
+class EventTypeImportOpenApiOut(Wire, kw_only=True):
+    """What was changed, or would be."""
+
+    data: EventTypeImportOpenApiOutData
+
+
 class EventTypesQuery(PageQuery, frozen=True, kw_only=True):
     """Which event types, and how much of each. They come by name, whatever `order` says."""
 
@@ -154,6 +192,45 @@ async def create_event_type(call: Call[NoQuery, EventTypeIn]) -> Answer:
         once=call.once(lambda made: answer(201, event_type_out(made))),
     )
     return answer(201, event_type_out(event_type))
+
+
+def _described_out(one: Described) -> EventTypeFromOpenApi:
+    draft = one.draft
+    return EventTypeFromOpenApi(
+        name=one.name,
+        description=draft.description,
+        schemas=draft.schemas,
+        deprecated=draft.deprecated,
+        archived=draft.archived,
+        group_name=draft.group_name,
+        feature_flags=list(draft.feature_flags) or None,
+    )
+
+
+@operation(
+    "POST",
+    "/event-type/import/openapi",
+    "v1.event-type.import-openapi",
+    "Make event types of the webhooks that an OpenAPI document describes",
+    tag=_TAG,
+    body=EventTypeImportOpenApiIn,
+    answers={200: EventTypeImportOpenApiOut},
+    org_only=True,
+)
+async def import_openapi(call: Call[NoQuery, EventTypeImportOpenApiIn]) -> Answer:
+    asked = call.body
+    if (asked.spec is None) == (asked.spec_raw is None):
+        raise Refused("generic_error", "expected either spec or specRaw")
+    spec = asked.spec if asked.spec_raw is None else openapi_import.parse_spec(asked.spec_raw)
+    assert spec is not None
+    changed = await openapi_import.import_event_types(
+        call.service, call.caller, spec, dry_run=asked.dry_run, replace_all=asked.replace_all
+    )
+    data = EventTypeImportOpenApiOutData(
+        modified=[one.name for one in changed],
+        to_modify=[_described_out(one) for one in changed] if asked.dry_run else None,
+    )
+    return answer(200, EventTypeImportOpenApiOut(data=data))
 
 
 @operation(
@@ -235,6 +312,7 @@ async def delete_event_type(call: Call[DeleteQuery, None]) -> Answer:
 OPERATIONS = (
     list_event_types,
     create_event_type,
+    import_openapi,
     get_event_type,
     put_event_type,
     patch_event_type,

@@ -26,6 +26,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     stopping: bool = False  #: no new work, please
     dispatching: bool | None = None  #: its dispatcher runs
     accepting: str | None = None  #: why it takes no messages at the moment
+    #: since when something has been due that neither a limit nor a breaker holds back
+    late_since_us: int | None = None
     balanced: bool | None = None  #: what the latest audit found
     unaccounted: int = 0  #: deliveries that the latest audit could not place
     audited_at_us: int | None = None
@@ -107,8 +109,8 @@ def health_operations(
 
     async def ready(call: Call[NoQuery, None]) -> Answer:
         accepting = await _accepting(database, vitals())
-        age_s = await _oldest_due_age_s(service)
         known = vitals()
+        age_s = await _oldest_due_age_s(service, known)
         out = ReadyOut(
             status="ready",
             accepting=accepting,
@@ -175,11 +177,14 @@ async def _accepting(database: Callable[[], Any], known: Vitals) -> PartOut:
     return part
 
 
-async def _oldest_due_age_s(service: Service) -> float:
-    try:
-        oldest_us = await service.store.next_ready_at_us()
-    except StoreError:
-        return 0.0
+async def _oldest_due_age_s(service: Service, known: Vitals) -> float:
+    """How long something has been due; what its own limit or breaker holds back is not late."""
+    oldest_us = known.late_since_us
+    if oldest_us is None:  # nobody dispatches here
+        try:
+            oldest_us = await service.store.next_ready_at_us()
+        except StoreError:
+            return 0.0
     if oldest_us is None:
         return 0.0
     return max(service.clock.now_us() - oldest_us, 0) / 1_000_000

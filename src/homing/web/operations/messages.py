@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from homing.core.errors import HomingError, Invalid, Problem
-from homing.core.records import Message, RequestKey
+from homing.core.records import Message
 from homing.service import messages
 from homing.service.applications import find_application
-from homing.service.intake import Draft, digest16
-from homing.service.messages import Narrowing
-from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
+from homing.service.intake import Draft
+from homing.service.messages import Narrowing, check_schedule
+from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
 from homing.web.problems import describe
 from homing.web.reading import decode_body
@@ -61,7 +61,8 @@ class MessageIn(Wire, kw_only=True):
     transformations_params: dict[str, Any] | None = None
     payload_retention_period: Annotated[int, Meta(ge=5, le=90)] | None = None
     payload_retention_hours: Annotated[int, Meta(ge=1, le=2_160)] | None = None
-    deliver_at: None = None  # delivering later is not offered
+    #: not sent before; between one minute and 24 hours from now
+    deliver_at: Moment | None = None
 
     def draft(self) -> Draft:
         """Raises: Invalid: no payload, or something that Homing does not do."""
@@ -73,6 +74,7 @@ class MessageIn(Wire, kw_only=True):
             event_id=self.event_id,
             channels=distinct(self.channels),
             tags=distinct(self.tags),
+            deliver_at_us=None if self.deliver_at is None else microseconds(self.deliver_at),
         )
 
     def _payload(self) -> tuple[bytes, bool]:
@@ -100,6 +102,19 @@ def _refuse(field: str, text: str) -> NoReturn:
     raise Invalid([Problem(("body", field), text)])
 
 
+class MessagePrecheckIn(Wire, kw_only=True):
+    """A message that may be sent."""
+
+    event_type: EventTypeName
+    channels: Annotated[list[Channel], Meta(max_length=10)] | None = None
+
+
+class MessagePrecheckOut(Wire, kw_only=True):
+    """Whether anybody would get it."""
+
+    active: bool
+
+
 class MessageOut(Wire, kw_only=True):
     """A message."""
 
@@ -110,6 +125,7 @@ class MessageOut(Wire, kw_only=True):
     channels: list[str] | None
     tags: list[str] | None
     timestamp: Timestamp
+    deliver_at: Timestamp | None
 
 
 class ContentQuery(Query, frozen=True, kw_only=True):
@@ -190,6 +206,7 @@ def _is_json_object(payload: bytes) -> bool:
 
 def message_fields(message: Message, *, with_content: bool = True) -> dict[str, Any]:
     """What every representation of a message has."""
+    deliver_at_us = message.deliver_at_us
     return {
         "id": message.id,
         "event_type": message.event_type,
@@ -198,6 +215,7 @@ def message_fields(message: Message, *, with_content: bool = True) -> dict[str, 
         "channels": list(message.channels) or None,
         "tags": list(message.tags) or None,
         "timestamp": rfc3339(message.accepted_at_us),
+        "deliver_at": None if deliver_at_us is None else rfc3339(deliver_at_us),
     }
 
 
@@ -247,7 +265,9 @@ async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     drafts: list[Draft] = []
     for item in call.body.messages:
         try:
-            drafts.append(_batch_draft(item))
+            draft = _batch_draft(item)
+            check_schedule(draft, at_us=call.service.clock.now_us())
+            drafts.append(draft)
             results.append(None)
         except HomingError as error:
             results.append(_failed(error))
@@ -256,16 +276,6 @@ async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     )
     data = [_batch_item(next(accepted)) if result is None else result for result in results]
     return answer(202, BatchOut(data=data))
-
-
-def _keys_of(key: RequestKey | None, count: int) -> list[RequestKey]:
-    """A key for each message, stored with it: a repeat is recognised even after a crash."""
-    if key is None:
-        return []
-    return [
-        msgspec.structs.replace(key, digest=digest16(key.digest, str(number)))
-        for number in range(count)
-    ]
 
 
 def _batch_draft(item: msgspec.Raw) -> Draft:
@@ -288,6 +298,28 @@ def _failed(error: HomingError) -> BatchItemOut:
 
 
 @operation(
+    "POST",
+    f"{PATH}/precheck/active",
+    "v1.message.precheck",
+    "Ask whether an enabled endpoint would get such a message",
+    tag=TAG,
+    body=MessagePrecheckIn,
+    answers={200: MessagePrecheckOut},
+    for_readers=True,
+    keeps_reply=False,
+)
+async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Answer:
+    active = await messages.would_be_sent(
+        call.service,
+        call.caller,
+        call.path["app_id"],
+        call.body.event_type,
+        distinct(call.body.channels),
+    )
+    return answer(200, MessagePrecheckOut(active=active))
+
+
+@operation(
     "GET",
     f"{PATH}/{{msg_id}}",
     "v1.message.get",
@@ -303,20 +335,4 @@ async def get_message(call: Call[ContentQuery, None]) -> Answer:
     return answer(200, message_out(message, with_content=call.query.with_content))
 
 
-@operation(
-    "DELETE",
-    f"{PATH}/{{msg_id}}/content",
-    "v1.message.expunge-content",
-    "Forget a message's payload",
-    tag=TAG,
-    answers={204: None},
-    org_only=True,
-)
-async def expunge_message(call: Call[NoQuery, None]) -> Answer:
-    await messages.expunge_message(
-        call.service, call.caller, call.path["app_id"], call.path["msg_id"]
-    )
-    return NO_CONTENT
-
-
-OPERATIONS = (list_messages, create_batch, get_message, expunge_message)
+OPERATIONS = (list_messages, create_batch, precheck, get_message)

@@ -64,28 +64,95 @@ DELETE FROM keys WHERE digest IN (
     ORDER BY expires_at_us LIMIT $2 FOR UPDATE SKIP LOCKED
 );
 
--- name: has_due
--- Whether there is anything to claim: the whole of most claims.
-SELECT FROM deliveries WHERE ready_at_us <= $1 LIMIT 1;
+-- name: due_lanes
+-- Whose the oldest are. Walks deliveries_ready from its beginning and stops at the limit.
+SELECT app_id, endpoint_id, min(ready_at_us), count(*) FROM (
+    SELECT app_id, endpoint_id, ready_at_us FROM deliveries WHERE ready_at_us <= $1
+    ORDER BY ready_at_us LIMIT $2
+) AS oldest GROUP BY app_id, endpoint_id;
+
+-- name: walk_lanes
+-- Steps along deliveries_lane, in state $1, from one lane to the next over all that is in it; after
+-- $5 lanes of one application, to the next application.
+WITH RECURSIVE walk AS (
+    SELECT $2::text COLLATE "C" AS app_id, $3::text COLLATE "C" AS endpoint_id,
+        NULL::bigint AS ready_at_us, 0 AS step, 0 AS nth
+    UNION ALL
+    SELECT next.app_id, next.endpoint_id, next.ready_at_us, walk.step + 1,
+        CASE WHEN next.app_id = walk.app_id THEN walk.nth + 1 ELSE 1 END
+    FROM walk CROSS JOIN LATERAL (
+        SELECT d.app_id, d.endpoint_id, d.ready_at_us FROM deliveries AS d
+        WHERE d.state = $1 AND d.ready_at_us IS NOT NULL AND (d.app_id, d.endpoint_id) > (
+            walk.app_id, CASE WHEN walk.nth < $5::int THEN walk.endpoint_id ELSE '~' END
+        )
+        ORDER BY d.app_id, d.endpoint_id, d.ready_at_us LIMIT 1
+    ) AS next
+    WHERE walk.step < $4::int
+)
+SELECT app_id, endpoint_id, ready_at_us FROM walk WHERE step > 0;
 
 -- name: due_deliveries
--- Lock what is due, with its message. Runs under READ COMMITTED, in the transaction that writes
--- the decisions: SKIP LOCKED lets dispatchers claim side by side, and a row that changed before
--- it was locked is looked at again.
+-- Lock what is due, each lane up to its quota, with its message. Runs under READ COMMITTED, in the
+-- transaction that writes the decisions: SKIP LOCKED lets dispatchers claim side by side, and a row
+-- that changed before it was locked is looked at again.
 SELECT d.*, m.*
-FROM deliveries AS d
-LEFT JOIN messages AS m ON m.id = d.message_id
-WHERE d.ready_at_us <= $1
-ORDER BY d.ready_at_us
-LIMIT $2
-FOR UPDATE OF d SKIP LOCKED;
+FROM unnest($2::text[], $3::text[], $4::int[]) AS quota (app_id, endpoint_id, count)
+CROSS JOIN LATERAL (
+    SELECT due.* FROM (VALUES ('leased'), ('waiting')) AS either (state)
+    CROSS JOIN LATERAL (
+        SELECT * FROM deliveries AS one
+        WHERE one.state = either.state AND one.app_id = quota.app_id
+            AND one.endpoint_id = quota.endpoint_id AND one.ready_at_us <= $1
+        ORDER BY one.ready_at_us
+        LIMIT quota.count
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+    LIMIT quota.count
+) AS d
+LEFT JOIN messages AS m ON m.id = d.message_id;
+
+-- name: make_allowances
+-- A transaction of its own, so that nobody waits for a claim that stands still.
+INSERT INTO allowances (id, tat_us) SELECT id, 0 FROM unnest($1::text[]) AS id
+ON CONFLICT (id) DO NOTHING;
+
+-- name: lock_allowances
+-- Whoever holds one of these rows is about to claim for it; nobody waits for that.
+SELECT id, tat_us FROM allowances WHERE id = ANY ($1::text[]) FOR UPDATE SKIP LOCKED;
+
+-- name: count_leases
+-- Those that have not run out, of endpoints, and of applications (endpoint NULL), each counted up to
+-- its limit. After the lock: whoever claimed for the same before has committed.
+SELECT given.id, (
+    SELECT count(*) FROM (
+        SELECT FROM deliveries AS d
+        WHERE d.state = 'leased' AND d.app_id = given.app_id AND d.endpoint_id = given.endpoint_id
+            AND d.ready_at_us > $1
+        LIMIT given.most
+    ) AS leased
+) FROM unnest($2::text[], $3::text[], $4::text[], $5::int[]) AS given (id, app_id, endpoint_id, most)
+WHERE given.endpoint_id IS NOT NULL
+UNION ALL
+SELECT given.id, (
+    SELECT count(*) FROM (
+        SELECT FROM deliveries AS d
+        WHERE d.state = 'leased' AND d.app_id = given.app_id AND d.ready_at_us > $1
+        LIMIT given.most
+    ) AS leased
+) FROM unnest($2::text[], $3::text[], $4::text[], $5::int[]) AS given (id, app_id, endpoint_id, most)
+WHERE given.endpoint_id IS NULL;
+
+-- name: keep_allowances
+UPDATE allowances AS a SET tat_us = given.tat_us
+FROM unnest($1::text[], $2::bigint[]) AS given (id, tat_us) WHERE a.id = given.id;
 
 -- name: settle
 -- Write decisions, each only over the version it was made on; those that found another come back.
 -- $1 hot to history, $2 hot to hot, $3 history to hot, $4 history to history, $5 new to hot;
 -- $6 their attempts, $7 one line of the log each. A delivery appears at most once.
 -- Safe: the fence is in the same statement as the write, and what follows from the write
--- (history, attempts, log) is taken from what it returned.
+-- (history, attempts, log) is taken from what it returned. A message that gets one more delivery
+-- is locked, so that no purge can take it meanwhile.
 WITH finished AS (
     DELETE FROM deliveries AS d USING unnest($1::deliveries[]) AS a
     WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
@@ -116,15 +183,23 @@ WITH finished AS (
     WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
         AND h.version = a.version - 1
     RETURNING a.message_id, a.endpoint_id
+), added AS MATERIALIZED (
+    SELECT a.* FROM unnest($5::deliveries[]) AS a
+    CROSS JOIN LATERAL (
+        SELECT FROM messages WHERE app_id = a.app_id AND id = a.message_id FOR KEY SHARE
+    ) AS m
+    WHERE (
+        SELECT true FROM deliveries AS d
+        WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id LIMIT 1
+    ) IS NULL AND (
+        SELECT true FROM history AS h
+        WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id LIMIT 1
+    ) IS NULL
 ), entered AS (
     INSERT INTO deliveries
     SELECT * FROM revived
     UNION ALL
-    SELECT * FROM unnest($5::deliveries[]) AS a
-    WHERE NOT EXISTS (
-        SELECT FROM history AS h
-        WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
-    )
+    SELECT * FROM added
     ON CONFLICT (message_id, endpoint_id) DO NOTHING
     RETURNING message_id, endpoint_id
 ), filed AS (
@@ -188,6 +263,12 @@ SELECT
     min(ready_at_us) FILTER (WHERE ready_at_us <= $1)
 FROM deliveries;
 
+-- name: behind
+-- Due or under way, by application.
+SELECT app_id, count(*) FROM deliveries
+WHERE state = 'leased' OR (state = 'waiting' AND ready_at_us <= $1)
+GROUP BY app_id;
+
 -- name: present_deliveries
 -- Where these stand: hot rows and finished ones.
 SELECT d.* FROM unnest($1::text[], $2::text[]) AS given (message_id, endpoint_id)
@@ -220,6 +301,16 @@ WHERE kind = $1 AND scope = $2 AND id >= $3 AND id < $4 ORDER BY id ASC LIMIT $5
 -- Of every scope.
 SELECT version, document FROM resources
 WHERE kind = $1 AND id >= $2 AND id < $3 ORDER BY id ASC LIMIT $4;
+
+-- name: running_tasks
+-- Walks resources_running, which holds nothing else.
+SELECT version, document FROM resources
+WHERE kind = 'task' AND document::jsonb ->> 'status' = 'running' ORDER BY id LIMIT $1;
+
+-- name: lock_messages
+-- Taken before deliveries are added to earlier messages, always in the order of their ids: two who
+-- add the same one come one after the other, and the second sees what the first has written.
+SELECT FROM messages WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document) VALUES ($1, $2, $3, $4, $5, $6)
@@ -358,7 +449,12 @@ SELECT reason, count(*) FROM attempts
 WHERE endpoint_id = $1 AND id >= $2 AND id < $3 GROUP BY reason;
 
 -- name: expunge_message
-UPDATE messages SET payload = NULL WHERE id = $1;
+-- With all responses, which may repeat it.
+WITH expunged_attempts AS (
+    UPDATE attempts SET response_body = NULL, response_headers = NULL
+    WHERE message_id = ANY ($1::text[])
+)
+UPDATE messages SET payload = NULL WHERE id = ANY ($1::text[]);
 
 -- name: expunge_attempt
 UPDATE attempts SET response_body = NULL, response_headers = NULL WHERE message_id = $1 AND id = $2;
@@ -370,6 +466,15 @@ FROM delivery_log
 WHERE (transaction, line) > ($1::text::xid8, $2)
     AND transaction < pg_snapshot_xmin(pg_current_snapshot())
     AND ($4::text IS NULL OR app_id = $4)
+ORDER BY transaction, line LIMIT $3;
+
+-- name: notable_log
+-- As log, in the words of the index delivery_log_notable.
+SELECT *, transaction::text::bigint AS after_transaction
+FROM delivery_log
+WHERE (transaction, line) > ($1::text::xid8, $2)
+    AND transaction < pg_snapshot_xmin(pg_current_snapshot())
+    AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
 ORDER BY transaction, line LIMIT $3;
 
 -- name: first_message
@@ -481,3 +586,105 @@ INSERT INTO migrations (name) VALUES ($1);
 -- A database restored into another server has lines of transactions that are yet to come there.
 -- They are put before everything, in the order of their numbers.
 UPDATE delivery_log SET transaction = '3' WHERE transaction >= pg_current_xact_id();
+
+-- name: applications_kept
+-- From one application's first message to the next one's: a step each, however many messages.
+WITH RECURSIVE kept (app_id) AS (
+    (SELECT app_id FROM messages WHERE app_id > $1 ORDER BY app_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.app_id FROM messages AS m WHERE m.app_id > kept.app_id
+        ORDER BY m.app_id LIMIT 1)
+    FROM kept WHERE kept.app_id IS NOT NULL
+)
+SELECT app_id FROM kept WHERE app_id IS NOT NULL LIMIT $2;
+
+-- name: standings
+-- Along the application's index, and by key from each message to what it has. Compared as pairs,
+-- so that the planner cannot walk everybody's messages in search of one application's; LIMIT 1, or
+-- it would read all attempts once to answer for each message from a hash table.
+SELECT m.id, m.app_id, m.accepted_at_us, m.payload IS NOT NULL,
+    (SELECT true FROM attempts AS t WHERE t.message_id = m.id LIMIT 1),
+    (SELECT true FROM deliveries AS d WHERE d.message_id = m.id LIMIT 1),
+    done.finished, done.finished_at_us, done.dead_at_us
+FROM messages AS m
+CROSS JOIN LATERAL (
+    SELECT count(*) AS finished, max(finished_at_us) AS finished_at_us,
+        max(finished_at_us) FILTER (WHERE state = 'dead') AS dead_at_us
+    FROM history WHERE message_id = m.id
+) AS done
+WHERE (m.app_id, m.id) > ($1, $2) AND (m.app_id, m.id) < ($1, $3)
+ORDER BY m.app_id, m.id LIMIT $4;
+
+-- name: standings_of
+-- The same of these messages.
+SELECT m.id, m.app_id, m.accepted_at_us, m.payload IS NOT NULL,
+    (SELECT true FROM attempts AS t WHERE t.message_id = m.id LIMIT 1),
+    (SELECT true FROM deliveries AS d WHERE d.message_id = m.id LIMIT 1),
+    done.finished, done.finished_at_us, done.dead_at_us
+FROM messages AS m
+CROSS JOIN LATERAL (
+    SELECT count(*) AS finished, max(finished_at_us) AS finished_at_us,
+        max(finished_at_us) FILTER (WHERE state = 'dead') AS dead_at_us
+    FROM history WHERE message_id = m.id
+) AS done
+WHERE m.id = ANY ($1::text[]);
+
+-- name: lock_messages
+-- Of these, the ones that nobody else holds; from now on no delivery can be added to them. This
+-- and the next statement come before the look at what there is, each with a snapshot of its own
+-- (READ COMMITTED): what was decided before the locks were had is seen, and nothing after.
+SELECT id FROM messages WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE SKIP LOCKED;
+
+-- name: lock_history
+-- From now on none of their finished deliveries can come back.
+SELECT FROM history WHERE message_id = ANY ($1::text[])
+ORDER BY message_id, endpoint_id FOR UPDATE;
+
+-- name: purge
+-- Messages that are locked and have nothing unfinished: $1 lose their payload, $2 their attempts,
+-- $3 go whole. Counts, in the order of the fields of `Purged`.
+WITH forgotten AS (
+    UPDATE messages SET payload = NULL WHERE id = ANY ($1::text[]) AND payload IS NOT NULL
+    RETURNING 1
+), attempts_gone AS (
+    DELETE FROM attempts WHERE message_id = ANY ($2::text[] || $3::text[]) RETURNING 1
+), messages_gone AS (
+    DELETE FROM messages WHERE id = ANY ($3::text[]) RETURNING 1
+), history_gone AS (
+    DELETE FROM history WHERE message_id = ANY ($3::text[]) RETURNING state
+), lines_gone AS (
+    DELETE FROM delivery_log
+    WHERE from_state IS NULL AND rows_written = 1 AND message_id = ANY ($3::text[]) RETURNING 1
+)
+SELECT (SELECT count(*) FROM forgotten), (SELECT count(*) FROM attempts_gone),
+    (SELECT count(*) FROM messages_gone), (SELECT count(*) FROM history_gone),
+    (SELECT count(*) FROM history_gone WHERE state = 'dead'), (SELECT count(*) FROM lines_gone);
+
+-- name: purge_lines
+-- Of the next $4 lines of the log that were written before $3, those of messages that are gone; of
+-- a message without a row that is still in the books, none. The last line looked at, and how many
+-- went. Each is found by its key and removed by its place (ctid), which no later write can change:
+-- a line is never updated. A plan made while the log was empty would join it whole.
+WITH looked_at AS MATERIALIZED (
+    SELECT ctid AS place, transaction, line, message_id,
+        from_state IS NULL AND rows_written = 1 AS is_born
+    FROM (
+        SELECT ctid, * FROM delivery_log WHERE (transaction, line) > ($1::text::xid8, $2)
+        ORDER BY transaction, line LIMIT $4
+    ) AS next WHERE at_us < $3
+), gone AS (
+    DELETE FROM delivery_log WHERE ctid = ANY (ARRAY(
+        SELECT place FROM looked_at AS k WHERE NOT is_born
+            AND (SELECT true FROM messages AS m WHERE m.id = k.message_id LIMIT 1) IS NULL
+            AND (SELECT true FROM deliveries AS d WHERE d.message_id = k.message_id LIMIT 1)
+                IS NULL
+            AND (
+                SELECT true FROM delivery_log AS born
+                WHERE born.message_id = k.message_id
+                    AND born.from_state IS NULL AND born.rows_written = 1 LIMIT 1
+            ) IS NULL
+    ))
+    RETURNING 1
+)
+SELECT transaction::text::bigint, line, (SELECT count(*) FROM gone)
+FROM looked_at ORDER BY transaction DESC, line DESC LIMIT 1;

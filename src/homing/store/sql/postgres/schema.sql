@@ -22,6 +22,10 @@ CREATE UNIQUE INDEX resources_uid ON resources (kind, scope, uid) WHERE uid IS N
 -- for look-ups that do not know the scope: the version check of each acceptance
 CREATE INDEX resources_id ON resources (kind, id);
 
+-- for whoever asks which background tasks are not done
+CREATE INDEX resources_running ON resources (id)
+WHERE kind = 'task' AND document::jsonb ->> 'status' = 'running';
+
 -- What publishers send.
 CREATE TABLE messages (
     id text COLLATE "C" NOT NULL PRIMARY KEY,
@@ -33,7 +37,8 @@ CREATE TABLE messages (
     is_raw smallint NOT NULL CHECK (is_raw IN (0, 1)),
     event_id text COLLATE "C",
     channels text,
-    tags text
+    tags text,
+    deliver_at_us bigint
 );
 
 -- for an application's listing
@@ -81,11 +86,23 @@ CREATE TABLE deliveries (
 -- for the claim: it walks this index from its beginning and stops at its limit
 CREATE INDEX deliveries_ready ON deliveries (ready_at_us) WHERE ready_at_us IS NOT NULL;
 
+-- for the shares: claims walk one lane (an endpoint's deliveries in one state) from its oldest, leases
+-- under way are counted, and the next lane is one step away however much is in this one
+CREATE INDEX deliveries_lane ON deliveries (state, app_id, endpoint_id, ready_at_us)
+    WHERE ready_at_us IS NOT NULL;
+
 -- for an endpoint's listing
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, message_id);
 
 -- for the sweeper, which resumes or cancels what is parked
 CREATE INDEX deliveries_parked ON deliveries (app_id, endpoint_id) WHERE state = 'parked';
+
+-- What is left of the limits of endpoints and applications: when the allowance of each is whole again
+-- (core/limits.py). Whoever claims for one of them holds its row.
+CREATE TABLE allowances (
+    id text COLLATE "C" NOT NULL PRIMARY KEY,
+    tat_us bigint NOT NULL
+);
 
 -- Finished deliveries, appended; the same columns.
 CREATE TABLE history (
@@ -183,6 +200,10 @@ CREATE TABLE delivery_log (
 -- for the books: which deliveries exist by what was said when they were made
 CREATE INDEX delivery_log_born ON delivery_log (message_id, endpoint_id, app_id, op)
     WHERE from_state IS NULL AND rows_written = 1;
+
+-- for those who follow what goes wrong: dead letters, and attempts after the first
+CREATE INDEX delivery_log_notable ON delivery_log (transaction, line)
+    WHERE rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2);
 
 -- Requests that were made before: idempotency keys and event ids.
 CREATE TABLE keys (

@@ -38,7 +38,7 @@ DELETE FROM keys WHERE digest IN (
 
 -- name: insert_messages
 INSERT INTO messages
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 WHERE column1 IS NOT NULL;
 
 -- name: insert_deliveries
@@ -73,16 +73,55 @@ WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 DELETE FROM history
 WHERE (message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)));
 
+-- name: due_lanes
+-- Walks deliveries_ready from its beginning and stops at the limit: whose the oldest are.
+SELECT app_id, endpoint_id, MIN(ready_at_us), COUNT(*) FROM (
+    SELECT app_id, endpoint_id, ready_at_us FROM deliveries WHERE ready_at_us <= :at_us
+    ORDER BY ready_at_us LIMIT :limit
+) GROUP BY app_id, endpoint_id;
+
+-- name: next_lane
+-- One step along deliveries_lane, over all that is in the lane before.
+SELECT app_id, endpoint_id, ready_at_us FROM deliveries
+WHERE state = ? AND ready_at_us IS NOT NULL AND (app_id, endpoint_id) > (?, ?)
+ORDER BY app_id, endpoint_id, ready_at_us LIMIT 1;
+
 -- name: due_deliveries
--- Walks deliveries_ready from its beginning and stops at the limit. The write lock is held, so no
--- other dispatcher sees these rows before they are written. Packed: see fetch_packed in bulk.py.
+-- Walks one lane of deliveries_lane from its oldest and stops at the limit. The write lock is held,
+-- so no other dispatcher sees these rows before they are written. Packed: see fetch_packed in
+-- bulk.py.
 SELECT json_group_array(json_array(
     message_id, endpoint_id, app_id, state, accepted_at_us, version, ready_at_us, holder, leases,
     unanswered, failures, manual, resume, resume_at_us, reason, first_error, last_error,
     finished_at_us))
 FROM (
-    SELECT * FROM deliveries WHERE ready_at_us <= :at_us
-    ORDER BY ready_at_us, message_id, endpoint_id LIMIT :count
+    SELECT * FROM deliveries
+    WHERE state = :state AND app_id = :app_id AND endpoint_id = :endpoint_id
+        AND ready_at_us <= :at_us
+    ORDER BY ready_at_us LIMIT :count
+);
+
+-- name: allowances
+SELECT id, tat_us FROM allowances WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: keep_allowances
+INSERT INTO allowances (id, tat_us) VALUES (?, ?)
+ON CONFLICT (id) DO UPDATE SET tat_us = excluded.tat_us;
+
+-- name: leases_of_endpoint
+-- Those that have not run out, counted up to a limit: walks the leases of one lane.
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM deliveries
+    WHERE state = 'leased' AND app_id = :app_id AND endpoint_id = :endpoint_id
+        AND ready_at_us > :at_us
+    LIMIT :most
+);
+
+-- name: leases_of_app
+-- Those that have not run out, counted up to a limit: walks the leases of one application.
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM deliveries WHERE state = 'leased' AND app_id = :app_id AND ready_at_us > :at_us
+    LIMIT :most
 );
 
 -- name: next_ready_at_us
@@ -99,6 +138,12 @@ SELECT total(state = 'waiting'), total(state = 'leased'),
     total(ready_at_us <= :at_us),
     (SELECT MIN(ready_at_us) FROM deliveries WHERE ready_at_us <= :at_us)
 FROM deliveries WHERE ready_at_us IS NOT NULL;
+
+-- name: behind
+-- Due or under way, by application: from deliveries_lane alone.
+SELECT app_id, COUNT(*) FROM deliveries
+WHERE (state = 'leased' AND ready_at_us IS NOT NULL) OR (state = 'waiting' AND ready_at_us <= :at_us)
+GROUP BY app_id;
 
 -- name: resource_by_id
 SELECT document, version FROM resources WHERE kind = :kind AND scope = :scope AND id = :name;
@@ -121,9 +166,19 @@ SELECT document, version FROM resources
 WHERE kind = :kind AND id >= :low AND id < :high
 ORDER BY id ASC LIMIT :limit;
 
+-- name: running_tasks
+-- Walks resources_running, which holds nothing else.
+SELECT document, version FROM resources
+WHERE kind = 'task' AND json_extract(document, '$.status') = 'running' ORDER BY id LIMIT ?;
+
 -- name: insert_resource
 INSERT INTO resources (kind, scope, id, uid, version, document)
 VALUES (:kind, :scope, :id, :uid, :version, :document);
+
+-- name: add_resource
+INSERT INTO resources (kind, scope, id, uid, version, document)
+VALUES (:kind, :scope, :id, :uid, :version, :document)
+ON CONFLICT DO NOTHING;
 
 -- name: update_resource
 UPDATE resources SET uid = :uid, version = :version, document = :document
@@ -148,7 +203,7 @@ SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id D
 -- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
 SELECT json_group_array(json_array(
     id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
-    is_raw, event_id, channels, tags))
+    is_raw, event_id, channels, tags, deliver_at_us))
 FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: first_message
@@ -301,6 +356,10 @@ ORDER BY id ASC LIMIT :limit;
 SELECT reason, COUNT(*) FROM attempts
 WHERE endpoint_id = :endpoint_id AND id >= :low AND id < :high GROUP BY reason;
 
+-- name: expunge_attempts
+-- All responses to one message.
+UPDATE attempts SET response_body = NULL, response_headers = NULL WHERE message_id = ?;
+
 -- name: expunge_attempt
 UPDATE attempts SET response_body = NULL, response_headers = NULL
 WHERE message_id = ? AND id = ?;
@@ -311,6 +370,12 @@ SELECT * FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit;
 
 -- name: log_lines_of_app
 SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line LIMIT :limit;
+
+-- name: notable_lines
+-- In the words of the index delivery_log_notable, or it would not be used.
+SELECT * FROM delivery_log
+WHERE line > :line AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
+ORDER BY line LIMIT :limit;
 
 -- name: next_book
 -- The first message id of the range that has anything to count: empty windows are skipped.
@@ -373,3 +438,82 @@ WHERE id >= :low AND id < :high AND fanout <> (
     WHERE from_state IS NULL AND rows_written = 1
         AND message_id = messages.id AND op = 'accepted')
 ORDER BY id LIMIT :limit;
+
+-- name: applications_kept
+-- From one application's first message to the next one's: a step each, however many messages.
+WITH RECURSIVE kept (app_id) AS (
+    SELECT min(app_id) FROM messages WHERE app_id > :after
+    UNION ALL
+    SELECT (SELECT min(app_id) FROM messages WHERE messages.app_id > kept.app_id)
+    FROM kept WHERE kept.app_id IS NOT NULL
+)
+SELECT app_id FROM kept WHERE app_id IS NOT NULL LIMIT :limit;
+
+-- name: standings
+-- Along the application's index, and by key from each message to what it has.
+SELECT id, app_id, accepted_at_us, payload IS NOT NULL,
+    EXISTS (SELECT 1 FROM attempts WHERE attempts.message_id = messages.id),
+    EXISTS (SELECT 1 FROM deliveries WHERE deliveries.message_id = messages.id),
+    (SELECT COUNT(*) FROM history WHERE history.message_id = messages.id),
+    (SELECT MAX(finished_at_us) FROM history WHERE history.message_id = messages.id),
+    (SELECT MAX(finished_at_us) FROM history
+        WHERE history.message_id = messages.id AND state || '' = 'dead')
+FROM messages
+WHERE app_id = :app_id AND id > :after AND id < :until
+ORDER BY id LIMIT :limit;
+
+-- name: standings_of
+-- The same of these messages. The write lock is held, so nothing of them changes any more.
+SELECT id, app_id, accepted_at_us, payload IS NOT NULL,
+    EXISTS (SELECT 1 FROM attempts WHERE attempts.message_id = messages.id),
+    EXISTS (SELECT 1 FROM deliveries WHERE deliveries.message_id = messages.id),
+    (SELECT COUNT(*) FROM history WHERE history.message_id = messages.id),
+    (SELECT MAX(finished_at_us) FROM history WHERE history.message_id = messages.id),
+    (SELECT MAX(finished_at_us) FROM history
+        WHERE history.message_id = messages.id AND state || '' = 'dead')
+FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: message_exists
+SELECT 1 FROM messages WHERE id = ?;
+
+-- name: purge_payloads
+UPDATE messages SET payload = NULL
+WHERE id IN (SELECT value FROM json_each(:ids)) AND payload IS NOT NULL;
+
+-- name: purge_attempts
+DELETE FROM attempts WHERE message_id IN (SELECT value FROM json_each(:ids));
+
+-- name: count_dead
+SELECT COUNT(*) FROM history
+WHERE message_id IN (SELECT value FROM json_each(:ids)) AND state || '' = 'dead';
+
+-- name: purge_history
+DELETE FROM history WHERE message_id IN (SELECT value FROM json_each(:ids));
+
+-- name: purge_born_lines
+-- What was said when the deliveries were made, found by the index of the books.
+DELETE FROM delivery_log
+WHERE from_state IS NULL AND rows_written = 1
+    AND message_id IN (SELECT value FROM json_each(:ids));
+
+-- name: purge_messages
+DELETE FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: looked_at_lines
+-- The last of the next lines of the log, up to the first that is too young.
+SELECT MAX(line) FROM (
+    SELECT line, at_us FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit
+) WHERE at_us < :until_us;
+
+-- name: purge_lines
+-- Those of messages that are gone; of a message without a row that is still in the books, none.
+DELETE FROM delivery_log
+WHERE line > :line AND line <= :last AND at_us < :until_us
+    AND NOT (from_state IS NULL AND rows_written = 1)
+    AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.id = delivery_log.message_id)
+    AND NOT EXISTS (
+        SELECT 1 FROM deliveries WHERE deliveries.message_id = delivery_log.message_id)
+    AND NOT EXISTS (
+        SELECT 1 FROM delivery_log AS born
+        WHERE born.message_id = delivery_log.message_id
+            AND born.from_state IS NULL AND born.rows_written = 1);

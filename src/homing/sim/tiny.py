@@ -1,0 +1,555 @@
+"""A world so small that everything that can happen in it can be tried, in every order.
+
+Two dispatchers, a sweeper and a person act on one or two deliveries of one endpoint. What they
+decide is decided by `core.lifecycle` through `core.journal`; what they write is written by the
+store's contract in plain Python, `store.memory`.
+
+No clock is believed: a retry may come due and a lease may lapse at any moment, whatever the rows
+say. What holds here holds for any clocks and any delays. What keeps the world finite is a budget:
+so many mishaps, so many acts of a person, so many changes of the endpoint, so many retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from homing.core.journal import Journal, born_leased, newborn
+from homing.core.lifecycle import (
+    TRANSITIONS,
+    Cancelled,
+    DeadReason,
+    Delivery,
+    Fact,
+    Failed,
+    Gone,
+    Leased,
+    Lost,
+    Parked,
+    Redriven,
+    Released,
+    Resent,
+    Resumed,
+    State,
+    Succeeded,
+)
+from homing.core.outcome import Reason
+from homing.core.records import Attempt, Change, Trigger
+from homing.core.retry import RetryPolicy
+from homing.store.memory import MemoryStore
+
+T = TypeVar("T")
+
+DISPATCHERS: Final = 2
+#: places of a delivery's hands: the dispatchers, then these two
+SWEEPER: Final = DISPATCHERS
+PERSON: Final = DISPATCHERS + 1
+ACTORS: Final = ("dispatcher A", "dispatcher B", "the sweeper", "a person")
+
+#: safeguards that can be left out, to see what they are for
+SAFEGUARDS: Final = {
+    "fence": "a decision is written only over the version that it was made on",
+    "atomic-settle": "a row leaves one table and enters the other in one transaction",
+    "written-ahead-lease": "a delivery is leased on disk before it is sent",
+    "resend-resumes": "when a manual attempt fails, the retries that were due stay due",
+    "lease-expiry": "a lease that ran out can be taken by anyone",
+    "level-triggered-sweep": "what is parked is looked at again and again, not once",
+}
+
+
+class Bounds(NamedTuple):
+    """What may happen how often; everything else happens as often as it can."""
+
+    deliveries: int = 1
+    retries: int = 1  #: in the schedule: one attempt more is made
+    unanswered: int = 2  #: leases in a row with no outcome before a delivery is quarantined
+    mishaps: int = 1  #: crashes, answers of the database that are lost, leases given back
+    acts: int = 1  #: of a person: resend, redrive, cancel, forget the payload
+    changes: int = (
+        1  #: of the endpoint: disabled by a person or by a 410, deleted; enabling is free
+    )
+
+
+class Phase(StrEnum):
+    """How far somebody is with a delivery."""
+
+    TAKEN = "taken"  #: leased, its endpoint not looked at yet
+    SENT = "sent"  #: the request is out
+    DECIDED = "decided"  #: knows what to write
+
+
+class Endpoint(StrEnum):
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    DELETED = "deleted"
+
+
+class Hand(NamedTuple):
+    """What somebody knows of a delivery between two of their steps."""
+
+    before: Delivery
+    phase: Phase
+    fact: Fact | None = None
+    has_payload: bool = True  #: the message was read whole when it was claimed
+
+
+class Recorded(NamedTuple):
+    """An attempt that is in the database."""
+
+    lease: int
+    is_heard: bool  #: by whoever made it; otherwise by the claim that found no outcome
+    is_late: bool
+
+
+class Tables(NamedTuple):
+    """What the database remembers of one delivery."""
+
+    hot: Delivery | None
+    history: Delivery | None = None
+    attempts: frozenset[Recorded] = frozenset()
+
+    @property
+    def row(self) -> Delivery | None:
+        return self.hot or self.history
+
+
+class Lot(NamedTuple):
+    """One delivery: its rows, who is busy with it, and what a bystander would have seen."""
+
+    tables: Tables
+    hands: tuple[Hand | None, ...]
+    #: leases under which a request went out that is not recorded yet
+    unrecorded: frozenset[int] = frozenset()
+    half: Change | None = None  #: half of a settlement, when settling is not atomic
+
+
+class World(NamedTuple):
+    """All there is at one moment."""
+
+    lots: tuple[Lot, ...]
+    endpoint: Endpoint
+    has_payload: bool
+    mishaps: int
+    acts: int
+    changes: int
+
+
+class Write(NamedTuple):
+    """A decision that met the database."""
+
+    before: Tables
+    after: Tables
+    change: Change
+    answer: bool  #: what the store said: written or not
+
+
+class Step(NamedTuple):
+    """Something that can happen next."""
+
+    what: str
+    actor: int | None  #: an index of ACTORS; None: the world
+    lot: int
+    after: World
+    helps: bool = False  #: needs neither a mishap nor a change of mind
+    write: Write | None = None
+
+
+class _NoClock:
+    """Always the same moment: nothing in this world may depend on the time."""
+
+    def now_us(self) -> int:
+        return 0
+
+    def mono_us(self) -> int:
+        return 0
+
+
+def _now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits, as those of the memory store."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("it waits")
+
+
+_OK: Final = Succeeded(at_us=0)
+_FAILED: Final = Failed(at_us=0, chance=0.5, error="status 500")
+_GONE: Final = Gone(at_us=0, error="status 410")
+_PARKED: Final = Parked(at_us=0, reason="the endpoint is disabled")
+_DELETED: Final = Cancelled(at_us=0, actor="the endpoint was deleted")
+_LOST: Final = Lost(at_us=0, reason=DeadReason.PAYLOAD_GONE)
+_RELEASED: Final = Released(at_us=0)
+_RESUMED: Final = Resumed(at_us=0)
+_WISHES: Final[tuple[tuple[str, Fact], ...]] = (
+    ("a resend", Resent(at_us=0, actor="ada")),
+    ("a redrive", Redriven(at_us=0, actor="ada")),
+    ("a cancellation", Cancelled(at_us=0, actor="ada")),
+)
+
+
+class Tiny:
+    """The rules of the tiny world.
+
+    Args:
+        without: safeguards that are left out, from SAFEGUARDS.
+    """
+
+    def __init__(self, bounds: Bounds, without: frozenset[str] = frozenset()) -> None:
+        unknown = without - SAFEGUARDS.keys()
+        if unknown:
+            raise ValueError(f"no such safeguard: {', '.join(sorted(unknown))}")
+        self.bounds = bounds
+        self.policy = RetryPolicy(delays_s=(0.0,) * bounds.retries)
+        self._without = without
+        self._leased = Leased(
+            at_us=0, holder="dispatcher", until_us=1, unanswered_max=bounds.unanswered
+        )
+        journal = Journal(_NoClock(), "tiny")
+
+        @cache
+        def decide(before: Delivery, fact: Fact, attempt: Attempt | None) -> Change:
+            change = journal.decide(before, fact, self.policy, attempt=attempt)
+            if (
+                "resend-resumes" in without
+                and before.manual
+                and isinstance(fact, Failed)
+                and change.after.is_unfinished
+            ):
+                return _ended(change)
+            return change
+
+        self._decide: Callable[[Delivery, Fact, Attempt | None], Change] = decide
+
+    # ── beginnings ──
+
+    def roots(self) -> Iterator[tuple[str, World]]:
+        """How deliveries come into the world, with a sentence for each."""
+        newborns = [
+            newborn(message_id=f"msg_{n}", endpoint_id="ep_1", app_id="app_1", at_us=0)
+            for n in range(self.bounds.deliveries)
+        ]
+        nobody: tuple[Hand | None, ...] = (None,) * len(ACTORS)
+        leased = [born_leased(one, holder="dispatcher", until_us=1) for one in newborns]
+        yield (
+            "accepted, born leased to dispatcher A",
+            self._world(
+                [Lot(Tables(one), (Hand(one, Phase.TAKEN), *nobody[1:])) for one in leased]
+            ),
+        )
+        yield "accepted, due at once", self._world([Lot(Tables(one), nobody) for one in newborns])
+        parked = [
+            newborn(
+                message_id=one.message_id,
+                endpoint_id=one.endpoint_id,
+                app_id=one.app_id,
+                at_us=0,
+                parked="the endpoint is disabled",
+            )
+            for one in newborns
+        ]
+        yield (
+            "accepted while the endpoint is disabled",
+            self._world([Lot(Tables(one), nobody) for one in parked])._replace(
+                endpoint=Endpoint.DISABLED
+            ),
+        )
+
+    def _world(self, lots: list[Lot]) -> World:
+        return World(
+            lots=tuple(lots),
+            endpoint=Endpoint.ENABLED,
+            has_payload=True,
+            mishaps=self.bounds.mishaps,
+            acts=self.bounds.acts,
+            changes=self.bounds.changes,
+        )
+
+    # ── what can happen ──
+
+    def steps(self, world: World) -> Iterator[Step]:
+        """Everything that can happen next."""
+        for index, lot in enumerate(world.lots):
+            if lot.half is not None:
+                yield self._other_half(world, index)
+            for dispatcher in range(DISPATCHERS):
+                yield from self._dispatch(world, index, dispatcher)
+            yield from self._sweep(world, index)
+            yield from self._wish(world, index)
+        for dispatcher in range(DISPATCHERS):
+            yield from self._crash(world, dispatcher)
+        yield from self._endpoint(world)
+        if world.has_payload and world.acts:
+            after = world._replace(has_payload=False, acts=world.acts - 1)
+            yield Step("a person deletes the payload", None, 0, after)
+
+    def _dispatch(self, world: World, index: int, who: int) -> Iterator[Step]:
+        lot = world.lots[index]
+        hand = lot.hands[who]
+        if hand is None:
+            yield from self._claim(world, index, who)
+        elif hand.phase is Phase.TAKEN:
+            yield self._look(world, index, who, hand)
+            if world.mishaps:
+                kept = hand._replace(phase=Phase.DECIDED, fact=_RELEASED)
+                after = _with_hand(world, index, who, kept)._replace(mishaps=world.mishaps - 1)
+                yield Step("has too little of its lease left to send", who, index, after)
+        elif hand.phase is Phase.SENT:
+            yield from self._answers(world, index, who, hand)
+        else:
+            yield from self._settle(world, index, who, hand, "writes")
+
+    def _claim(self, world: World, index: int, who: int) -> Iterator[Step]:
+        tables = world.lots[index].tables
+        row = tables.hot
+        if row is None or row.state is State.PARKED:
+            return
+        lapses = row.state is State.LEASED
+        if lapses and "lease-expiry" in self._without:
+            return
+        taken = Hand(row, Phase.TAKEN, has_payload=world.has_payload)
+        if "written-ahead-lease" in self._without:
+            if not lapses:
+                yield Step("takes it", who, index, _with_hand(world, index, who, taken), True)
+            return
+        attempt = _attempt(row, Reason.NO_OUTCOME) if lapses else None
+        change = self._decide(row, self._leased, attempt)
+        write = self._write(tables, change)
+        after = _with_tables(world, index, write.after)
+        if change.after.state is State.LEASED and write.answer:
+            after = _with_hand(after, index, who, taken._replace(before=change.after))
+        what = "takes over the lease, which ran out" if lapses else "claims it"
+        yield Step(what, who, index, after, True, write)
+
+    def _look(self, world: World, index: int, who: int, hand: Hand) -> Step:
+        """Read the endpoint, and send unless something is in the way."""
+        if world.endpoint is Endpoint.DELETED:
+            fact: Fact | None = _DELETED
+        elif world.endpoint is Endpoint.DISABLED:
+            fact = _PARKED
+        else:
+            fact = None if hand.has_payload else _LOST
+        if fact is not None:
+            kept = hand._replace(phase=Phase.DECIDED, fact=fact)
+            what = f"sees that it cannot be sent ({_name(fact)})"
+            return Step(what, who, index, _with_hand(world, index, who, kept), True)
+        after = _with_hand(world, index, who, hand._replace(phase=Phase.SENT))
+        lot = after.lots[index]
+        lease = hand.before.leases
+        if all(attempt.lease != lease for attempt in lot.tables.attempts):
+            after = _with_lot(after, index, lot._replace(unrecorded=lot.unrecorded | {lease}))
+        return Step("sends the request", who, index, after, True)
+
+    def _answers(self, world: World, index: int, who: int, hand: Hand) -> Iterator[Step]:
+        ok = hand._replace(phase=Phase.DECIDED, fact=_OK)
+        yield from self._settle(world, index, who, ok, "hears 200 and writes")
+        failed = hand._replace(phase=Phase.DECIDED, fact=_FAILED)
+        yield from self._settle(world, index, who, failed, "hears 500 and writes", helps=False)
+        gone = hand._replace(phase=Phase.DECIDED, fact=_GONE)
+        if world.endpoint is Endpoint.ENABLED and world.changes:
+            disabled = world._replace(endpoint=Endpoint.DISABLED, changes=world.changes - 1)
+            after = _with_hand(disabled, index, who, gone)
+            yield Step("hears 410 and disables the endpoint", who, index, after)
+
+    def _settle(
+        self, world: World, index: int, who: int, hand: Hand, how: str, *, helps: bool = True
+    ) -> Iterator[Step]:
+        assert hand.fact is not None
+        tables = world.lots[index].tables
+        reason = _REASONS.get(type(hand.fact))
+        attempt = _attempt(hand.before, reason) if reason is not None else None
+        change = self._decide(hand.before, hand.fact, attempt)
+        if "atomic-settle" in self._without and _crosses(change):
+            row = tables.row
+            if row is not None and row.version == hand.before.version:
+                first = _with_tables(world, index, tables._replace(hot=None, history=None))
+                first = _with_hand(first, index, who, None)
+                lot = first.lots[index]._replace(half=change)
+                yield Step(f"{how} the first half", who, index, _with_lot(first, index, lot), helps)
+                return
+        write = self._write(tables, change)
+        after = _with_tables(world, index, write.after)
+        name = _name(hand.fact)
+        done = _with_hand(after, index, who, None)
+        refused = "" if write.answer else ", which is refused as stale"
+        yield Step(f"{how} “{name}”{refused}", who, index, done, helps, write)
+        if world.mishaps and who < DISPATCHERS:
+            unsure = _with_hand(after, index, who, hand)._replace(mishaps=world.mishaps - 1)
+            what = f"{how} “{name}”{refused} and does not learn what came of it"
+            yield Step(what, who, index, unsure, False, write)
+
+    def _other_half(self, world: World, index: int) -> Step:
+        lot = world.lots[index]
+        assert lot.half is not None
+        change = lot.half
+        if change.after.is_unfinished:
+            tables = lot.tables._replace(hot=change.after)
+        else:
+            tables = lot.tables._replace(history=change.after)
+        after = _with_lot(world, index, lot._replace(tables=tables, half=None))
+        return Step("the second half is written", None, index, after, True)
+
+    def _sweep(self, world: World, index: int) -> Iterator[Step]:
+        lot = world.lots[index]
+        hand = lot.hands[SWEEPER]
+        if hand is not None:
+            yield from self._settle(world, index, SWEEPER, hand, "writes")
+            return
+        row = lot.tables.hot
+        if row is None or row.state is not State.PARKED or world.endpoint is Endpoint.DISABLED:
+            return
+        if "level-triggered-sweep" in self._without:
+            return
+        fact = _DELETED if world.endpoint is Endpoint.DELETED else _RESUMED
+        after = _with_hand(world, index, SWEEPER, Hand(row, Phase.DECIDED, fact))
+        yield Step(f"sees a parked delivery ({_name(fact)})", SWEEPER, index, after, True)
+
+    def _wish(self, world: World, index: int) -> Iterator[Step]:
+        lot = world.lots[index]
+        hand = lot.hands[PERSON]
+        if hand is not None:
+            yield from self._settle(world, index, PERSON, hand, "writes")
+            return
+        row = lot.tables.row
+        if row is None or row.state is State.LEASED or not world.acts:
+            return
+        for wish, fact in _WISHES:
+            if (row.state, type(fact)) in TRANSITIONS:
+                after = _with_hand(world, index, PERSON, Hand(row, Phase.DECIDED, fact))
+                after = after._replace(acts=world.acts - 1)
+                yield Step(f"asks for {wish}", PERSON, index, after)
+
+    def _crash(self, world: World, who: int) -> Iterator[Step]:
+        if not world.mishaps or all(lot.hands[who] is None for lot in world.lots):
+            return
+        after = world._replace(mishaps=world.mishaps - 1)
+        for index in range(len(world.lots)):
+            after = _with_hand(after, index, who, None)
+        yield Step("crashes", who, 0, after)
+
+    def _endpoint(self, world: World) -> Iterator[Step]:
+        if world.endpoint is Endpoint.DISABLED:
+            after = world._replace(endpoint=Endpoint.ENABLED)
+            if "level-triggered-sweep" in self._without:
+                after = self._resume_now(after)
+            yield Step("the endpoint is enabled", None, 0, after, True)
+        if not world.changes:
+            return
+        left = world.changes - 1
+        if world.endpoint is Endpoint.ENABLED:
+            after = world._replace(endpoint=Endpoint.DISABLED, changes=left)
+            yield Step("the endpoint is disabled", None, 0, after)
+        if world.endpoint is not Endpoint.DELETED:
+            after = world._replace(endpoint=Endpoint.DELETED, changes=left)
+            yield Step("the endpoint is deleted", None, 0, after)
+
+    def _resume_now(self, world: World) -> World:
+        """What those do who resume when an endpoint is enabled, and never look again."""
+        for index, lot in enumerate(world.lots):
+            row = lot.tables.hot
+            if row is not None and row.state is State.PARKED:
+                write = self._write(lot.tables, self._decide(row, _RESUMED, None))
+                world = _with_tables(world, index, write.after)
+        return world
+
+    # ── the database ──
+
+    def _write(self, tables: Tables, change: Change) -> Write:
+        before = change.before
+        assert before is not None
+        row = tables.row
+        if "fence" in self._without and row is not None and row.version != before.version:
+            after = change.after
+            hot, history = (after, None) if after.is_unfinished else (None, after)
+            return Write(tables, tables._replace(hot=hot, history=history), change, True)
+        store = MemoryStore()
+        if tables.hot is not None:
+            store.hot[tables.hot.id] = tables.hot
+        if tables.history is not None:
+            store.history[tables.history.id] = tables.history
+        for one in tables.attempts:
+            reason = Reason.OK if one.is_heard else Reason.NO_OUTCOME
+            stored = msgspec.structs.replace(
+                _attempt(before, reason), id=_attempt_id(one), late=one.is_late
+            )
+            store.attempted[stored.message_id, stored.id] = stored
+        [answer] = _now(store.settle([change]))
+        attempts = tables.attempts
+        if len(store.attempted) != len(attempts):
+            *_, last = store.attempted.values()
+            is_heard = last.reason is not Reason.NO_OUTCOME
+            attempts |= {Recorded(last.number, is_heard, last.late)}
+        left = Tables(store.hot.get(before.id), store.history.get(before.id), attempts)
+        return Write(tables, left, change, answer)
+
+
+_REASONS: Final[dict[type[Any], Reason]] = {
+    Succeeded: Reason.OK,
+    Failed: Reason.STATUS,
+    Gone: Reason.STATUS,
+}
+
+
+def _name(fact: Fact) -> str:
+    return type(fact).__name__.lower()
+
+
+@cache
+def _attempt(delivery: Delivery, reason: Reason) -> Attempt:
+    """The record of the request made under this lease."""
+    return Attempt(
+        id=_attempt_id(Recorded(delivery.leases, reason is not Reason.NO_OUTCOME, False)),
+        message_id=delivery.message_id,
+        endpoint_id=delivery.endpoint_id,
+        app_id=delivery.app_id,
+        number=delivery.leases,
+        trigger=Trigger.MANUAL if delivery.manual else Trigger.SCHEDULED,
+        at_us=0,
+        url="",
+        reason=reason,
+    )
+
+
+def _attempt_id(attempt: Recorded) -> str:
+    return f"atmpt_{attempt.lease}_{'heard' if attempt.is_heard else 'none'}"
+
+
+def _crosses(change: Change) -> bool:
+    """Whether the row moves from one table to the other."""
+    assert change.before is not None
+    return change.before.is_unfinished != change.after.is_unfinished
+
+
+def _ended(change: Change) -> Change:
+    after = msgspec.structs.replace(
+        change.after,
+        state=State.DEAD,
+        ready_at_us=None,
+        finished_at_us=0,
+        reason=DeadReason.ATTEMPTS_EXHAUSTED,
+    )
+    return msgspec.structs.replace(change, after=after)
+
+
+def _with_lot(world: World, index: int, lot: Lot) -> World:
+    lots = world.lots
+    return world._replace(lots=(*lots[:index], lot, *lots[index + 1 :]))
+
+
+def _with_hand(world: World, index: int, who: int, hand: Hand | None) -> World:
+    lot = world.lots[index]
+    hands = (*lot.hands[:who], hand, *lot.hands[who + 1 :])
+    return _with_lot(world, index, lot._replace(hands=hands))
+
+
+def _with_tables(world: World, index: int, tables: Tables) -> World:
+    lot = world.lots[index]
+    unrecorded = lot.unrecorded
+    if unrecorded and tables.attempts != lot.tables.attempts:
+        unrecorded -= {attempt.lease for attempt in tables.attempts}
+    return _with_lot(world, index, lot._replace(tables=tables, unrecorded=unrecorded))

@@ -1,0 +1,181 @@
+"""Sending again in bulk: each request starts a background task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from homing.core.tasks import Selection
+from homing.service import replays
+from homing.web.operation import Answer, Call, answer, operation
+from homing.web.operations.attempts import states_of
+from homing.web.operations.endpoints import ONE, TAG, names_of
+from homing.web.operations.tasks import TaskStarted, started
+from homing.web.wire import (
+    Channel,
+    EventTypeName,
+    Moment,
+    NoQuery,
+    Tag,
+    Uid,
+    Wire,
+    distinct,
+    microseconds,
+)
+
+MessageStatus = Literal[0, 1, 2, 3, 4]
+StatusCodeClass = Literal[0, 100, 200, 300, 400, 500]
+DeadReasonName = Literal["attempts_exhausted", "poison_worker_crash"]
+
+
+class RecoverIn(Wire, kw_only=True):
+    """Which dead letters: of messages accepted in this time, which began at most 14 days ago."""
+
+    since: Moment
+    until: Moment | None = None
+
+
+class ReplayIn(Wire, kw_only=True):
+    """Which messages: accepted in this time."""
+
+    since: Moment
+    until: Moment | None = None
+
+
+class BulkReplayIn(Wire, kw_only=True):
+    """Which messages that the endpoint had: accepted in this time, and matching all that is given.
+
+    `status` is as in listings; without it, what was withdrawn is left out.
+    """
+
+    since: Moment
+    until: Moment | None = None
+    event_types: list[EventTypeName] | None = None
+    channel: Channel | None = None
+    tag: Tag | None = None
+    status: MessageStatus | None = None
+    status_code_class: StatusCodeClass | None = None
+
+
+class RedriveIn(Wire, kw_only=True):
+    """Which dead letters of the application: those that match all that is given."""
+
+    endpoint_id: Uid | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    event_types: list[EventTypeName] | None = None
+    channel: Channel | None = None
+    reason: DeadReasonName | None = None
+    dry_run: bool = False  #: only count them
+
+
+class RedriveCount(Wire, kw_only=True):
+    """How many dead letters would be redriven."""
+
+    count: Annotated[int, Meta(ge=0)]
+    at_least: bool  #: there are more than were looked at
+
+
+def _us(moment: datetime | None) -> int | None:
+    return None if moment is None else microseconds(moment)
+
+
+@operation(
+    "POST",
+    f"{ONE}/recover",
+    "v1.endpoint.recover",
+    "Send the dead letters of a time again; what still has retries due is left to them",
+    tag=TAG,
+    body=RecoverIn,
+    answers={202: TaskStarted},
+)
+async def recover(call: Call[NoQuery, RecoverIn]) -> Answer:
+    task = await replays.recover(
+        call.service,
+        call.caller,
+        *names_of(call),
+        since_us=microseconds(call.body.since),
+        until_us=_us(call.body.until),
+        once=call.once(started),
+    )
+    return started(task)
+
+
+@operation(
+    "POST",
+    f"{ONE}/replay-missing",
+    "v1.endpoint.replay-missing",
+    "Send the messages of a time that this endpoint wants and never had",
+    tag=TAG,
+    body=ReplayIn,
+    answers={202: TaskStarted},
+)
+async def replay_missing(call: Call[NoQuery, ReplayIn]) -> Answer:
+    task = await replays.replay_missing(
+        call.service,
+        call.caller,
+        *names_of(call),
+        since_us=microseconds(call.body.since),
+        until_us=_us(call.body.until),
+        once=call.once(started),
+    )
+    return started(task)
+
+
+@operation(
+    "POST",
+    f"{ONE}/bulk-replay",
+    "v1.endpoint.bulk-replay",
+    "Send again what this endpoint had in a time, whatever became of it",
+    tag=TAG,
+    body=BulkReplayIn,
+    answers={202: TaskStarted},
+)
+async def bulk_replay(call: Call[NoQuery, BulkReplayIn]) -> Answer:
+    asked = call.body
+    which = Selection(
+        since_us=microseconds(asked.since),
+        until_us=_us(asked.until),
+        event_types=distinct(asked.event_types),
+        channel=asked.channel,
+        tag=asked.tag,
+        states=states_of(asked.status, expanded=True),
+        status_class=asked.status_code_class,
+    )
+    task = await replays.replay(
+        call.service, call.caller, *names_of(call), which, once=call.once(started)
+    )
+    return started(task)
+
+
+@operation(
+    "POST",
+    "/app/{app_id}/dead-letter/redrive",
+    "v1.dead-letter.redrive-all",
+    "Give the dead letters that match their whole retry schedule again, or count them",
+    tag="Dead Letter",
+    body=RedriveIn,
+    answers={202: TaskStarted, 200: RedriveCount},
+)
+async def redrive_all(call: Call[NoQuery, RedriveIn]) -> Answer:
+    asked = call.body
+    which = Selection(
+        endpoint_id=asked.endpoint_id,
+        since_us=_us(asked.since),
+        until_us=_us(asked.until),
+        event_types=distinct(asked.event_types),
+        channel=asked.channel,
+        reason=asked.reason,
+    )
+    given = (call.service, call.caller, call.path["app_id"], which)
+    if asked.dry_run:
+        count, at_least = await replays.count_dead(*given)
+        return answer(200, RedriveCount(count=count, at_least=at_least))
+    return started(await replays.redrive_all(*given, once=call.once(started)))
+
+
+OPERATIONS = (recover, replay_missing, bulk_replay)
+#: beside those of single dead letters
+DEAD_LETTER_OPERATIONS = (redrive_all,)
