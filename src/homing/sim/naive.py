@@ -31,7 +31,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
-from homing.dispatch.loop import Dispatcher
+from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
 from homing.service.intake import Intake, digest16
@@ -327,9 +327,8 @@ class SettlesOnce(Dispatcher):
 class LapseIsFinal(Dispatcher):
     """A lease that ran out is the last failure."""
 
-    def __init__(self, *args: Any, **given: Any) -> None:
-        super().__init__(*args, **given)
-        self.limits = _replace(self.limits, unanswered_max=1)
+    def __init__(self, *args: Any, limits: DispatchLimits, **given: Any) -> None:
+        super().__init__(*args, limits=_replace(limits, unanswered_max=1), **given)
 
 
 class Marking(Dispatcher):
