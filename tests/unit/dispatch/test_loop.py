@@ -334,7 +334,8 @@ async def test_a_delivery_that_kills_every_dispatcher_is_quarantined() -> None:
     message = await first.send()
     await asyncio.sleep(0)
     worlds = [first]
-    for number in range(6):
+    bound = first.dispatcher.limits.unanswered_max
+    for number in range(bound + 1):
         first.clock.advance(61)
         world = World(store, clock=first.clock, name=f"victim:{number}:x")
         world.endpoints, world.application = first.endpoints, first.application
@@ -345,7 +346,7 @@ async def test_a_delivery_that_kills_every_dispatcher_is_quarantined() -> None:
         worlds.append(world)
     dead = await first.delivery(message)
     assert (dead.state, dead.reason) == (State.DEAD, DeadReason.POISON_WORKER_CRASH)
-    assert sum(len(w.sender.requests) for w in worlds) == 5
+    assert sum(len(w.sender.requests) for w in worlds) == bound
     await first.assert_balanced()
     for world in worlds:
         await world.dispatcher.drain(0.1)
