@@ -38,7 +38,7 @@ LIMITS: Final = DispatchLimits(
     lease_s=12.0,
     request_total_s=5.0,
     poll_s=5.0,
-    unanswered_max=5,
+    unanswered_max=3,
     policy=RetryPolicy(delays_s=(1.0, 4.0, 10.0), retry_after_max_s=30.0),
 )
 #: an endpoint that does nothing but fail for this long is disabled

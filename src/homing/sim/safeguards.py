@@ -120,7 +120,7 @@ SAFEGUARDS: Final = (
     Safeguard(
         name="quarantine-counts-only-lapses",
         against="D7",
-        does="a lapsed lease counts as nothing; five in a row are a quarantine",
+        does="a lapsed lease counts as nothing; only several in a row are a quarantine",
         instead="a lapsed lease is the last failure",
         breaks="dead_only_when_exhausted",
         crosses=("", "gives up"),
