@@ -13,7 +13,8 @@ from bench.chaos.checker import Fate, History, Tally, Verdict, check
 from bench.chaos.curve import Point, outstanding
 from bench.chaos.run import Evidence, Trial
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import DeliveryFilter, Page, Store
+from homing.core.ports import Store
+from homing.core.queries import DeliveryFilter, Page
 from homing.store import open_store
 
 _PAGE = 1_000

@@ -29,7 +29,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from homing import __version__
 from homing.core.lifecycle import DeadReason, State
 from homing.core.outcome import Reason
-from homing.core.ports import Backlog
+from homing.core.queries import Backlog
 from homing.core.retention import Purged
 from homing.insight.ledger import COLUMNS, AuditReport
 

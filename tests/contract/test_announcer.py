@@ -20,7 +20,8 @@ from homing.core.errors import Unavailable
 from homing.core.lifecycle import State
 from homing.core.operational import UID, Announcement, Event, Follower, scope_of
 from homing.core.outcome import Outcome
-from homing.core.ports import Page, Request, Store
+from homing.core.ports import Request, Store
+from homing.core.queries import Page
 from homing.core.resources import Application, Endpoint
 from homing.service import deliveries, endpoints, operational
 from homing.service.announcer import Announcer

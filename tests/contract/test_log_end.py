@@ -7,7 +7,8 @@ import asyncio
 from support.making import make_acceptance
 
 from homing.cli.demo.books import Books
-from homing.core.ports import LogCursor, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor
 from homing.core.resources import Application, Endpoint
 from homing.service.log_export import end_of_log
 

@@ -18,7 +18,8 @@ from support.making import (
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import Aftermath, LogCursor, Store
+from homing.core.ports import Aftermath, Store
+from homing.core.queries import LogCursor
 from homing.core.records import Reply
 from homing.core.resources import Application, Endpoint, EventType
 

@@ -18,7 +18,8 @@ from support.making import (
 )
 
 from homing.core.lifecycle import Delivery, Leased, State, step
-from homing.core.ports import LogCursor, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy

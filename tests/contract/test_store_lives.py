@@ -36,7 +36,8 @@ from homing.core.lifecycle import (
     Succeeded,
     step,
 )
-from homing.core.ports import LogCursor, Span, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor, Span
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy

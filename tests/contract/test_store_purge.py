@@ -19,7 +19,8 @@ from support.making import (
 
 from homing.core.identifiers import first_id
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import AttemptFilter, LogCursor, Page, Span, Store
+from homing.core.ports import Store
+from homing.core.queries import AttemptFilter, LogCursor, Page, Span
 from homing.core.records import Acceptance, LogEntry
 from homing.core.resources import Application
 from homing.core.retention import NOTHING, Part, Purged, Standing

@@ -19,7 +19,8 @@ from support.making import (
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span, Store
+from homing.core.ports import Store
+from homing.core.queries import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span
 from homing.core.records import Acceptance, Attempt, Change
 from homing.core.resources import Application, Endpoint
 

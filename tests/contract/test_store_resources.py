@@ -16,7 +16,8 @@ from support.making import (
 )
 
 from homing.core.errors import Conflict, Stale
-from homing.core.ports import Page, Store
+from homing.core.ports import Store
+from homing.core.queries import Page
 from homing.core.records import Accepted, Outdated, Reply
 from homing.core.resources import Application, Endpoint, EventType, Secret
 

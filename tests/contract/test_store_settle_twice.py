@@ -17,7 +17,8 @@ from support.making import (
 )
 
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import LogCursor, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor
 from homing.core.records import Change
 from homing.core.resources import Application
 

@@ -19,7 +19,8 @@ from support.making import (
 
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import Delivery, Redriven, State, step
-from homing.core.ports import Aftermath, LogCursor, Store
+from homing.core.ports import Aftermath, Store
+from homing.core.queries import LogCursor
 from homing.core.records import Change, Message, Reply
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy

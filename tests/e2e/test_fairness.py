@@ -22,7 +22,7 @@ from support.processes import Homing, audit, run, serving
 from support.receiver import Exchange, Receiver, response_bytes
 
 from homing.core.lifecycle import State
-from homing.core.ports import Page
+from homing.core.queries import Page
 from homing.core.resources import Application, Endpoint
 from homing.service.tokens import DEFAULT_ORG_ID
 from homing.store import open_store

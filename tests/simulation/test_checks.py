@@ -11,14 +11,14 @@ import pytest
 
 from homing.core.lifecycle import DeadReason, State
 from homing.core.outcome import Reason
-from homing.core.ports import LedgerRow, Misfit
+from homing.core.queries import LedgerRow, Misfit
 from homing.core.records import Attempt, LogEntry
 from homing.dispatch.loop import Dispatcher
 from homing.sim import checks
 from homing.sim.checks import Books
 from homing.sim.node import Parts
 from homing.sim.world import TINY, Result, World
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 replace = msgspec.structs.replace
 

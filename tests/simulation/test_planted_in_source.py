@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 #: file, what is written there, what is written instead, options, what must be named
 PLANTED = {
     "the fence of the memory store": (
-        "homing/store/memory.py",
+        "homing/store/memory/store.py",
         "if row is None or row.version != change.before.version:",
         "if row is None:",
         ("--store", "memory", "--seeds", "200"),

@@ -39,20 +39,13 @@ from homing.core.lifecycle import (
     step,
 )
 from homing.core.outcome import Reason
-from homing.core.ports import (
-    AttemptFilter,
-    DeliveryFilter,
-    LogCursor,
-    MessageFilter,
-    Page,
-    Span,
-    Store,
-)
+from homing.core.ports import Store
+from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, MessageFilter, Page, Span
 from homing.core.records import Accepted, Change, Reply
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.sim.checks import ledger_balances
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 from support.claiming import claim_due
 from support.making import (
     LEASE_US,

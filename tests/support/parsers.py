@@ -24,7 +24,7 @@ from starlette.datastructures import QueryParams
 
 from homing.core.errors import ConfigError, HomingError, Invalid, RequestError, Unauthenticated
 from homing.core.identifiers import made_at_us, new_id, parse_delivery_id
-from homing.core.ports import LogCursor
+from homing.core.queries import LogCursor
 from homing.core.retry import parse_retry_after
 from homing.core.signature import parse_secret, sign
 from homing.core.urls import parse_url

@@ -13,7 +13,8 @@ from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery
 from homing.core.outcome import Outcome
-from homing.core.ports import AttemptFilter, Page, Request, Store, Work
+from homing.core.ports import Request, Store, Work
+from homing.core.queries import AttemptFilter, Page
 from homing.core.records import Attempt, Message
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
@@ -25,7 +26,7 @@ from homing.service.announcer import Announcer
 from homing.service.books import audit
 from homing.service.intake import Draft, Intake
 from homing.service.operational import herald
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 from support.making import (
     ORG_ID,
     FakeChance,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _WORKER = """
 import sys
-from homing.core.ports import Backlog, LedgerRow
+from homing.core.queries import (Backlog, LedgerRow)
 from homing.insight.ledger import report
 from homing.metrics import Metrics
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from homing.cli.database import moment, with_store
 from homing.cli.output import as_json, print_json, print_table, say, state_text, time_text
-from homing.core.ports import LedgerRow
+from homing.core.queries import LedgerRow
 from homing.insight.ledger import COLUMNS, AuditReport, imbalance, total
 from homing.service.books import audit as audit_books
 from homing.system import SystemClock

@@ -11,7 +11,8 @@ import click
 
 from homing.cli.database import with_store
 from homing.cli.output import note
-from homing.core.ports import LogCursor, LoggedEntry, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor, LoggedEntry
 from homing.service.log_export import (
     ParquetLog,
     cursor_text,

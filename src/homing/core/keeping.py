@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from homing.core.ports import LogCursor
+from homing.core.queries import LogCursor
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged
 

@@ -13,7 +13,8 @@ from typing import Final
 from homing.core.errors import StoreError
 from homing.core.journal import Journal
 from homing.core.lifecycle import Cancelled, Fact, Resumed, State
-from homing.core.ports import DeliveryFilter, Hands, Page, Store
+from homing.core.ports import Hands, Store
+from homing.core.queries import DeliveryFilter, Page
 from homing.core.resources import Endpoint
 
 _log = logging.getLogger("homing.dispatch")

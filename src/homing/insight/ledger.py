@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from homing.core.ports import LedgerRow, Misfit
+from homing.core.queries import LedgerRow, Misfit
 from homing.core.retention import Purged
 
 #: the columns that together must equal `accepted`

@@ -28,7 +28,8 @@ from homing.core.operational import (
     payload_of,
     scope_of,
 )
-from homing.core.ports import Clock, LogCursor, Page, Store
+from homing.core.ports import Clock, Store
+from homing.core.queries import LogCursor, Page
 from homing.core.records import Attempt, LogEntry, Message, Reply, RequestKey, Trigger
 from homing.core.resources import Application, Endpoint, wants
 from homing.service.intake import Draft, Intake, digest16

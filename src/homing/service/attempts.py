@@ -10,7 +10,7 @@ from homing.core.errors import NotFound, Refused
 from homing.core.identifiers import DeliveryId, parse_delivery_id
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import AttemptFilter, DeliveryFilter, Page, Span
+from homing.core.queries import AttemptFilter, DeliveryFilter, Page, Span
 from homing.core.records import Attempt, Message
 from homing.core.resources import Endpoint
 from homing.service.context import Service

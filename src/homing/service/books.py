@@ -9,7 +9,8 @@ from typing import Final
 
 from homing.core.errors import StoreError
 from homing.core.keeping import Round
-from homing.core.ports import Backlog, Clock, Span, Store
+from homing.core.ports import Clock, Store
+from homing.core.queries import Backlog, Span
 from homing.core.retention import Purged
 from homing.insight.ledger import AuditReport, report
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from homing.core.lifecycle import UNFINISHED, Delivery, State
-from homing.core.ports import Aftermath, DeliveryFilter, Page
+from homing.core.ports import Aftermath
+from homing.core.queries import DeliveryFilter, Page
 from homing.core.records import Message
 from homing.core.tasks import Action, Selection, Task
 from homing.service.applications import find_application

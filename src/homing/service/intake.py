@@ -13,7 +13,8 @@ from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Una
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Chance, Hands, Meters, NoMeters, Page, Store, Work
+from homing.core.ports import Chance, Hands, Meters, NoMeters, Store, Work
+from homing.core.queries import Page
 from homing.core.records import (
     Acceptance,
     Accepted,

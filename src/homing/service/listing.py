@@ -10,7 +10,7 @@ import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.core.identifiers import made_at_us, parse_delivery_id
-from homing.core.ports import Page
+from homing.core.queries import Page
 
 T = TypeVar("T")
 U = TypeVar("U")

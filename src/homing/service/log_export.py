@@ -10,7 +10,8 @@ from typing import IO, Any, Final
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.core.ports import LogCursor, LoggedEntry, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.records import LogEntry
 
 #: lines read at once: a few megabytes

@@ -8,7 +8,7 @@ import msgspec
 
 from homing.core.errors import Invalid, NotFound, Problem
 from homing.core.identifiers import first_id
-from homing.core.ports import MessageFilter, Page, Span
+from homing.core.queries import MessageFilter, Page, Span
 from homing.core.records import Message, RequestKey
 from homing.core.resources import Endpoint, wants
 from homing.service.applications import ApplicationDraft, create_application, find_application

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.core.errors import Invalid, NotFound, Problem, Refused
-from homing.core.ports import Page
+from homing.core.queries import Page
 from homing.core.resources import EventType
 from homing.service.context import Service
 from homing.service.event_types import (

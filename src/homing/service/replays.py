@@ -8,7 +8,7 @@ import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.core.lifecycle import DeadReason, State
-from homing.core.ports import DeliveryFilter, Page, Span
+from homing.core.queries import DeliveryFilter, Page, Span
 from homing.core.tasks import Action, Selection, Task
 from homing.service.applications import find_application
 from homing.service.context import Once, Service

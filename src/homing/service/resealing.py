@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Stale, Unavailable
-from homing.core.ports import Chance, Clock, Page, Resources
+from homing.core.ports import Chance, Clock, Resources
+from homing.core.queries import Page
 from homing.core.resources import Endpoint, Secret
 from homing.core.sealing import (
     NONCE_BYTES,

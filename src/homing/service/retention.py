@@ -19,7 +19,8 @@ from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.identifiers import first_id
 from homing.core.keeping import Progress, Round, Walk
 from homing.core.lifecycle import State
-from homing.core.ports import Clock, DeliveryFilter, LogCursor, Meters, NoMeters, Page, Span, Store
+from homing.core.ports import Clock, Meters, NoMeters, Store
+from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.resources import Application
 from homing.core.retention import (
     DAY_US,

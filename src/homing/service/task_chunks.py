@@ -26,7 +26,7 @@ from homing.core.lifecycle import (
     Resent,
     State,
 )
-from homing.core.ports import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span
+from homing.core.queries import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span
 from homing.core.records import Change, Message
 from homing.core.resources import Application, Endpoint, wants
 from homing.core.tasks import Action, Task

@@ -15,7 +15,8 @@ from contextlib import suppress
 from typing import Final
 
 from homing.core.errors import NotFound, Stale, StoreError
-from homing.core.ports import Aftermath, Page
+from homing.core.ports import Aftermath
+from homing.core.queries import Page
 from homing.core.tasks import Task
 from homing.service.context import Service
 from homing.service.task_chunks import CHUNK_MAX, CHUNKERS

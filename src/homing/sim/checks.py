@@ -19,7 +19,7 @@ import msgspec
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import TRANSITIONS, DeadReason, Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import LedgerRow, Misfit
+from homing.core.queries import LedgerRow, Misfit
 from homing.core.records import Attempt, LogEntry, Trigger
 from homing.insight.ledger import imbalance
 

@@ -19,7 +19,7 @@ from homing.core.lifecycle import (
     State,
 )
 from homing.core.outcome import Reason
-from homing.core.ports import LedgerRow
+from homing.core.queries import LedgerRow
 from homing.insight.ledger import imbalance
 from homing.sim.sameness import canonical
 from homing.sim.tiny import (

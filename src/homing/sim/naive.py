@@ -19,7 +19,8 @@ from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery, Fact, Resent, State, Succeeded
 from homing.core.limits import Quota
 from homing.core.outcome import Outcome, fact_of
-from homing.core.ports import LogCursor, LoggedEntry, Store, Work
+from homing.core.ports import Store, Work
+from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.records import (
     Acceptance,
     Accepted,
@@ -36,7 +37,7 @@ from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
 from homing.service.intake import Intake, digest16
 from homing.sim.wire import Wire
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from homing.sim.node import Node

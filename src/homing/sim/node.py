@@ -23,7 +23,7 @@ from homing.service.tokens import Tokens
 from homing.sim.receivers import label_of
 from homing.sim.trace import Event
 from homing.sim.wire import Post, Wire
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from homing.sim.loop import VirtualLoop

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from homing.core.lifecycle import Delivery
-from homing.core.ports import AttemptFilter, DeliveryFilter, LogCursor, Page
+from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page
 from homing.core.records import Attempt
 from homing.sim.checks import Books
 from homing.sim.draws import Choices, Order

@@ -41,7 +41,7 @@ from homing.core.lifecycle import (
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, Change, Trigger
 from homing.core.retry import RetryPolicy
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 T = TypeVar("T")
 

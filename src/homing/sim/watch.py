@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, Delivery, State
-from homing.core.ports import LogCursor
+from homing.core.queries import LogCursor
 from homing.core.records import LogEntry, Outdated
 from homing.sim import checks
 from homing.sim.checks import Breach
 from homing.sim.goals import Goal
 from homing.sim.trace import Event
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 from homing.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import msgspec
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import LogCursor
+from homing.core.queries import LogCursor
 from homing.core.records import Message
 from homing.core.resources import Application, Endpoint, Secret
 from homing.service.books import audit

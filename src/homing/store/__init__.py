@@ -21,7 +21,7 @@ async def open_store(url: str, *, migrate: bool = True) -> Store:
         SchemaMismatch: the schema is not the one that this version of Homing needs.
     """
     if url == "memory:":
-        from homing.store.memory import MemoryStore
+        from homing.store.memory.store import MemoryStore
 
         return MemoryStore()
     if url.startswith("sqlite:///"):

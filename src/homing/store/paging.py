@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homing.core.ports import Page
+from homing.core.queries import Page
 
 #: sorts after every id and every name
 LAST = "\U0010ffff"

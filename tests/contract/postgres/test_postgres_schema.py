@@ -14,7 +14,7 @@ from support.making import START_US, make_acceptance, make_application, make_id
 from support.postgres import find_programs
 
 from homing.core.errors import ConfigError, SchemaMismatch, Unavailable
-from homing.core.ports import LogCursor, Span
+from homing.core.queries import LogCursor, Span
 from homing.store.postgres import open_postgres
 
 pytestmark = pytest.mark.postgres

@@ -22,7 +22,8 @@ from support.making import (
 
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Limits, Quota
-from homing.core.ports import LogCursor, Page, Span, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor, Page, Span
 from homing.core.records import Accepted, Change, Outdated, Repeated
 from homing.core.resources import Application, Endpoint
 from homing.store.postgres import open_postgres

@@ -22,7 +22,8 @@ from support.postgres import Server
 
 from homing.core.errors import SchemaMismatch, StoreError, Unavailable
 from homing.core.lifecycle import State
-from homing.core.ports import LogCursor, Span, Store
+from homing.core.ports import Store
+from homing.core.queries import LogCursor, Span
 from homing.core.records import Acceptance, Accepted, Change, Repeated
 from homing.core.resources import Application
 from homing.store.postgres import open_postgres

@@ -20,7 +20,7 @@ from support.making import (
 )
 
 from homing.core.errors import SchemaMismatch, Stale, StoreError, Unavailable
-from homing.core.ports import Page
+from homing.core.queries import Page
 from homing.core.records import Accepted
 from homing.core.resources import Application
 from homing.store.sqlite import SqliteStore, connection, open_sqlite

@@ -13,7 +13,7 @@ import pytest
 from support.receiver import Receiver, respond
 from support.serving import Served, org_token
 
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 APP = "/api/v1/app/shop"
 

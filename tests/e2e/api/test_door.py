@@ -13,7 +13,7 @@ import pytest
 from support.serving import Served
 
 from homing.core.errors import Unavailable
-from homing.core.ports import MessageFilter, Page
+from homing.core.queries import MessageFilter, Page
 
 BODY = b'{"eventType": "payment.captured", "payload": {"amount": 4200}}'
 #: a header that only the general way knows, and ignores

@@ -15,7 +15,7 @@ import standardwebhooks
 from support.receiver import Receiver, respond
 from support.serving import SECRET, Served, serving
 
-from homing.core.ports import Page
+from homing.core.queries import Page
 from homing.core.resources import Endpoint
 from homing.core.signature import generate_private_key
 from homing.service.resealing import reseal, survey

@@ -11,7 +11,7 @@ from support.making import ORG_ID, make_application, make_endpoint
 from homing.cli.runtime import Runtime
 from homing.service.intake import Draft
 from homing.settings import SecretText, Settings
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 
 class SilentStore(MemoryStore):

@@ -15,7 +15,7 @@ from homing.cli.database import moment
 from homing.cli.logs import JsonFormatter, TextFormatter
 from homing.cli.output import clock_text, print_table, state_text, time_text
 from homing.core.identifiers import DeliveryId
-from homing.core.ports import LedgerRow, Misfit
+from homing.core.queries import LedgerRow, Misfit
 from homing.insight.ledger import report
 
 

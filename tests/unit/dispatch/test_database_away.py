@@ -19,7 +19,7 @@ from homing.core.outcome import Reason
 from homing.core.records import Acceptance, AcceptResult, RequestKey
 from homing.dispatch.settler import BATCH_MAX
 from homing.service.intake import Draft
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 
 class FailingStore(MemoryStore):

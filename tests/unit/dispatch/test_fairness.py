@@ -13,7 +13,8 @@ from support.world import LIMITS, World, make_world, running
 
 from homing.core.lifecycle import State
 from homing.core.outcome import Outcome, Reason
-from homing.core.ports import NoMeters, Page, Request
+from homing.core.ports import NoMeters, Request
+from homing.core.queries import Page
 from homing.core.resources import Application, Endpoint
 from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.loop import DispatchLimits

@@ -14,7 +14,8 @@ from homing.core.errors import Conflict, NotFound, Unavailable
 from homing.core.lifecycle import DeadReason, State
 from homing.core.limits import Lane
 from homing.core.outcome import Outcome, Reason
-from homing.core.ports import LogCursor, Request
+from homing.core.ports import Request
+from homing.core.queries import LogCursor
 from homing.core.records import Change, RequestKey, Trigger
 from homing.core.resources import Application, Endpoint
 from homing.service.context import Service
@@ -22,7 +23,7 @@ from homing.service.deliveries import discard, redrive, resend
 from homing.service.endpoints import patch_endpoint
 from homing.service.intake import Draft
 from homing.service.tokens import Caller
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 
 def service_of(world: World) -> Service:

@@ -11,9 +11,9 @@ from support.world import World
 
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import AttemptFilter, DeliveryFilter, Page
+from homing.core.queries import AttemptFilter, DeliveryFilter, Page
 from homing.dispatch.suspects import Suspects, pause_us
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 _COUNT = 60
 

@@ -7,7 +7,7 @@ from support.world import make_world, running
 from homing.core.identifiers import DeliveryId
 from homing.insight.ledger import accounted, imbalance
 from homing.service.books import Auditor, audit
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 
 async def test_balanced_books_say_so() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.core.errors import Invalid
-from homing.core.ports import Page
+from homing.core.queries import Page
 from homing.service.listing import Ask, is_delivery_id, is_id, is_plain_name, paginate
 
 names_st = st.sets(st.text("ab-._", min_size=1, max_size=3), max_size=12).map(sorted)

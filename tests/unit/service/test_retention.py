@@ -19,13 +19,14 @@ from support.making import (
 
 from homing.core.keeping import Round
 from homing.core.lifecycle import State
-from homing.core.ports import LogCursor, NoMeters
+from homing.core.ports import NoMeters
+from homing.core.queries import LogCursor
 from homing.core.records import Acceptance
 from homing.core.resources import Application
 from homing.core.retention import DAY_US, Part, Purged, Retention, Standing
 from homing.service.books import audit
 from homing.service.retention import Keeper, TurnLost
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 KEPT = Retention(payload_d=30, attempts_d=30, log_d=90, dead_d=180)
 DAY_S = 86_400

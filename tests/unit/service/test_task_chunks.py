@@ -11,7 +11,8 @@ from support.world import LIMITS, World, make_world, running
 
 from homing.core.lifecycle import DeadReason, Delivery, State
 from homing.core.outcome import Outcome
-from homing.core.ports import DeliveryFilter, LogCursor, Page, Request
+from homing.core.ports import Request
+from homing.core.queries import DeliveryFilter, LogCursor, Page
 from homing.core.records import Trigger
 from homing.core.tasks import Action, TaskStatus
 from homing.service.deliveries import discard

@@ -25,7 +25,7 @@ from homing.service.task_rules import LEASE_US, Chunk, advanced, taken
 from homing.service.task_runner import Pace, choose
 from homing.service.tasks import RUNNING_MAX, cancel_task, find_task, list_tasks, start_task
 from homing.service.tokens import Caller
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 
 CHUNKER = Action.EVENT_TYPES
 

@@ -9,7 +9,7 @@ from support.making import START_US
 
 from homing.core.errors import Conflict, NotFound
 from homing.core.records import RequestKey
-from homing.store.memory import MemoryStore
+from homing.store.memory.store import MemoryStore
 from homing.web.operation import Answer
 from homing.web.repeats import Repeats
 

@@ -7,7 +7,8 @@ from collections import deque
 from typing import Final
 
 from homing.core.lifecycle import State
-from homing.core.ports import Backlog, LogCursor, Store
+from homing.core.ports import Store
+from homing.core.queries import Backlog, LogCursor
 from homing.core.records import LogEntry
 from homing.insight.ledger import AuditReport
 from homing.service.books import audit

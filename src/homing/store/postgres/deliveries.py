@@ -10,7 +10,8 @@ import asyncpg
 from homing.core.errors import StoreError
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Aftermath, Backlog
+from homing.core.ports import Aftermath
+from homing.core.queries import Backlog
 from homing.core.records import (
     Acceptance,
     Accepted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from homing.core.ports import LogCursor
+from homing.core.queries import LogCursor
 from homing.core.retention import Part, Purged, Standing
 from homing.store.postgres.database import Connection, Database
 from homing.store.purging import sorted_out

@@ -9,7 +9,7 @@ from typing import Any, Final
 from homing.core.identifiers import DeliveryId, first_id, made_at_us, parse_delivery_id
 from homing.core.lifecycle import Delivery
 from homing.core.outcome import Reason
-from homing.core.ports import (
+from homing.core.queries import (
     AttemptFilter,
     DeliveryFilter,
     LedgerRow,

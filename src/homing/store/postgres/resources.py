@@ -9,7 +9,8 @@ import asyncpg
 import msgspec
 
 from homing.core.errors import Conflict, Stale
-from homing.core.ports import Aftermath, Page
+from homing.core.ports import Aftermath
+from homing.core.queries import Page
 from homing.core.records import Message, Reply, RequestKey
 from homing.core.resources import Application, Resource
 from homing.core.tasks import Task

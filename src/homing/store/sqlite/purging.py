@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from homing.core.ports import LogCursor
+from homing.core.queries import LogCursor
 from homing.core.retention import Part, Purged, Standing
 from homing.store.purging import sorted_out
 from homing.store.queries import load_queries

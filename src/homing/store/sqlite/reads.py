@@ -14,7 +14,7 @@ from homing.core.identifiers import DeliveryId, first_id, made_at_us, parse_deli
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane
 from homing.core.outcome import Reason
-from homing.core.ports import (
+from homing.core.queries import (
     AttemptFilter,
     Backlog,
     DeliveryFilter,

@@ -18,8 +18,8 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.outcome import Reason
-from homing.core.ports import (
-    Aftermath,
+from homing.core.ports import Aftermath
+from homing.core.queries import (
     AttemptFilter,
     Backlog,
     DeliveryFilter,

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from homing.core.errors import ConfigError, Invalid, NotServed, Problem
 from homing.core.operational import scope_of
-from homing.core.ports import LedgerRow, LogCursor, LoggedEntry
+from homing.core.queries import LedgerRow, LogCursor, LoggedEntry
 from homing.core.resources import Application
 from homing.insight.ledger import report
 from homing.service import books, log_export
