@@ -327,9 +327,12 @@ class Tiny:
         what = "takes over the lease, which ran out" if lapses else "claims it"
         yield Step(what, who, index, after, True, write)
 
-        if row.unanswered and not (lapses and row.unanswered >= self.bounds.unanswered):
+        is_last = lapses and row.unanswered >= self.bounds.unanswered
+        # What waits could be put off again and again, so that takes from the budget.
+        if row.unanswered and not is_last and (lapses or world.mishaps):
             later = self._write(tables, self._decide(row, _POSTPONED, attempt))
             after = _with_tables(world, index, later.after)
+            after = after._replace(mishaps=world.mishaps - (not lapses))
             yield Step("leaves it for later, as a suspect", who, index, after, False, later)
 
     def _forget(self, world: World) -> Step:
