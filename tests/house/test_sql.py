@@ -28,7 +28,7 @@ ONLY_POSTGRES = {
     *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
     *("purge", "lock_messages", "lock_history"),
-    "notable_log",
+    *("notable_log", "wait_for_messages"),
 }
 
 

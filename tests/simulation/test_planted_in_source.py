@@ -24,7 +24,7 @@ PLANTED = {
         {"no_stale_write", "every_step_is_legal"},
     ),
     "the fence of SQLite": (
-        "homing/store/sql/sqlite/queries.sql",
+        "homing/store/sql/sqlite/queries/settling.sql",
         "DELETE FROM deliveries\nWHERE (message_id, endpoint_id, version) "
         "IN (SELECT * FROM (VALUES (?, ?, ?)));",
         "DELETE FROM deliveries\nWHERE (message_id, endpoint_id, 1) "

@@ -96,7 +96,7 @@ class PostgresDeliveries:
 
         async def work(connection: Connection) -> list[bool]:
             if added:
-                await self._database.fetch(connection, "lock_messages", added)
+                await self._database.fetch(connection, "wait_for_messages", added)
             written = await self._settle_through(Within(self._database, connection), changes)
             await write_aftermath(self._database, connection, follow(written))
             return written
