@@ -18,6 +18,7 @@ import re
 import socket
 import ssl
 import struct
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -506,8 +507,10 @@ def tls_misdeeds(authority: object) -> dict[str, Misdeed]:
     def old() -> ssl.SSLContext:
         context = authority.server_context("127.0.0.1")
         context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():  # that it is old is the point
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         return context
 
     contexts: dict[str, Callable[[], ssl.SSLContext]] = {

@@ -173,8 +173,12 @@ async def test_what_an_organisation_was_not_told_is_a_dead_letter_with_a_way_bac
         ledger = (await client.get("/api/v1/ledger")).json()
         assert ledger["balanced"]
         assert [row["appId"] for row in ledger["rows"]] == [ops["appId"]]
-        log = (await client.get("/api/v1/delivery-log", params={"app_id": ops["appId"]})).text
-        assert [json.loads(line)["op"] for line in log.splitlines()][-2:] == ["leased", "succeeded"]
+        operations: list[str] = []
+        async with asyncio.timeout(WAIT_S):
+            while operations[-2:] != ["leased", "succeeded"]:
+                await asyncio.sleep(0.05)
+                log = await client.get("/api/v1/delivery-log", params={"app_id": ops["appId"]})
+                operations = [json.loads(line)["op"] for line in log.text.splitlines()]
         assert (await other.get("/api/v1/ledger")).json()["rows"] == []
 
 

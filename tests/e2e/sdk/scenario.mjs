@@ -186,6 +186,12 @@ await svix.endpoint.create("shop", { url: `${url}/late`, uid: "late" });
 const missing = await ended(await svix.endpoint.replayMissing("shop", "late", { since }));
 assert.ok(missing.data.messagesSent >= 2);
 await until(() => receivedAt("/late").length === missing.data.messagesSent);
+// Received is not recorded yet, and what is under way is not sent again.
+const recorded = async () =>
+  (await svix.messageAttempt.listAttemptedMessages("shop", "late")).data.filter(
+    (one) => one.status === MessageStatus.Success,
+  ).length;
+await until(recorded, (count) => count === missing.data.messagesSent);
 const replayed = await ended(await svix.endpoint.bulkReplay("shop", "late", { since }));
 assert.equal(replayed.data.messagesSent, missing.data.messagesSent);
 const [wanted] = (await ended(await svix.statistics.aggregateEventTypes())).data.event_types;

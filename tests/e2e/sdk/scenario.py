@@ -170,6 +170,7 @@ def endpoints(svix, url):
     assert made.disabled is False
     wrong = models.EndpointIn(url=url, **{types: ["typo"]})
     assert refused(422, lambda: svix.endpoint.create("shop", wrong), HTTPValidationError)
+    time.sleep(0.01)  # ids sort by time in steps of 4 ms
     other = svix.endpoint.create("shop", models.EndpointIn(url=f"{url}/other"))
     page = svix.endpoint.list("shop", EndpointListOptions(limit=1))
     assert (page.data[0].id, page.done) == (other.id, False)
