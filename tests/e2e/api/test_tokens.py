@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import httpx
@@ -121,14 +122,20 @@ async def status_for(served: Served, token: str) -> int:
 EXPIRE = "/api/v1/auth/app/shop/expire-all"
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh store of each kind that several processes can share."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path}/homing.db"
+
+
 @pytest.fixture
-async def nodes(store_url: str) -> AsyncIterator[tuple[Served, Served]]:
+async def nodes(shared_url: str) -> AsyncIterator[tuple[Served, Served]]:
     """Two processes on one store."""
-    if store_url == "memory:":
-        pytest.skip("memory is not shared")
     async with (
-        serving(await open_store(store_url), dispatching=False) as one,
-        serving(await open_store(store_url), dispatching=False) as other,
+        serving(await open_store(shared_url), dispatching=False) as one,
+        serving(await open_store(shared_url), dispatching=False) as other,
     ):
         yield one, other
 
