@@ -34,6 +34,8 @@ PURE = (
     "dispatch.egress",
     "dispatch.planner",
     "dispatch.ranges",
+    "dispatch.suspects",
+    "dispatch.turns",
     "sim.checks",
     "service.task_rules",
 )

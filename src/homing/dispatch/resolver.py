@@ -11,7 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import Final
 
-from homing.dispatch.shares import Shares
+from homing.dispatch.turns import Turns
 
 #: addresses that one name may have. A longer answer is refused, not cut: what is judged must be
 #: all of it. Large services give some sixteen.
@@ -62,7 +62,7 @@ class Resolver:
         # Threads of its own: a name server that hangs must not hold up whoever else in the process
         # needs the event loop's threads.
         self._threads = ThreadPoolExecutor(lookups_max, thread_name_prefix="homing-dns")
-        self._shares = Shares(lookups_max)
+        self._turns = Turns(lookups_max)
         self._known: dict[str, tuple[float, tuple[str, ...] | OSError]] = {}
         self._asking: dict[tuple[str, str], _LookUp] = {}
         self._closed = False
@@ -91,7 +91,7 @@ class Resolver:
         finally:
             look_up.waiting -= 1
             if not look_up.waiting and not look_up.has_begun:
-                self._shares.withdraw(app_id, host)
+                self._turns.withdraw(app_id, host)
                 self._asking.pop((app_id, host), None)
 
     async def close(self) -> None:
@@ -108,12 +108,12 @@ class Resolver:
         if self._closed:
             raise socket.gaierror("closed before the name was looked up")
         look_up = self._asking[app_id, host] = _LookUp(host, app_id)
-        self._shares.ask(app_id, host)
+        self._turns.ask(app_id, host)
         self._begin_more()
         return look_up
 
     def _begin_more(self) -> None:
-        while not self._closed and (granted := self._shares.grant()) is not None:
+        while not self._closed and (granted := self._turns.grant()) is not None:
             look_up = self._asking[granted]
             look_up.has_begun = True
             loop = asyncio.get_running_loop()
@@ -123,7 +123,7 @@ class Resolver:
     def _told(self, look_up: _LookUp, asked: asyncio.Future[tuple[str, ...]]) -> None:
         """The system has answered, or will not."""
         self._asking.pop((look_up.app_id, look_up.host), None)
-        self._shares.give_back(look_up.app_id)
+        self._turns.give_back(look_up.app_id)
         found = _judged(asked)
         failed = isinstance(found, OSError)
         kept_s = self._failed_s if failed else self._kept_s

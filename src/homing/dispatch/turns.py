@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 
-class Shares:
+class Turns:
     """Wishes in line, and places held, by who has them.
 
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.dispatch.shares import Shares
+from homing.dispatch.turns import Turns
 
 
-def granted(shares: Shares) -> list[tuple[str, str]]:
+def granted(shares: Turns) -> list[tuple[str, str]]:
     found = []
     while (one := shares.grant()) is not None:
         found.append(one)
@@ -16,7 +16,7 @@ def granted(shares: Shares) -> list[tuple[str, str]]:
 
 
 def test_one_alone_gets_a_third_of_all_places_and_no_more() -> None:
-    shares = Shares(64)
+    shares = Turns(64)
     for number in range(1_000):
         shares.ask("greedy", str(number))
     assert len(granted(shares)) == 22
@@ -24,7 +24,7 @@ def test_one_alone_gets_a_third_of_all_places_and_no_more() -> None:
 
 
 def test_who_has_none_gets_one_while_any_is_free() -> None:
-    shares = Shares(4)
+    shares = Turns(4)
     for who in "abcde":
         for number in range(3):
             shares.ask(who, str(number))
@@ -34,7 +34,7 @@ def test_who_has_none_gets_one_while_any_is_free() -> None:
 
 
 def test_a_greedy_one_does_not_keep_the_next_from_its_place() -> None:
-    shares = Shares(16)
+    shares = Turns(16)
     for number in range(500):
         shares.ask("greedy", str(number))
     granted(shares)
@@ -44,7 +44,7 @@ def test_a_greedy_one_does_not_keep_the_next_from_its_place() -> None:
 
 
 def test_a_wish_that_was_withdrawn_is_not_granted() -> None:
-    shares = Shares(2)
+    shares = Turns(2)
     shares.ask("a", "1")
     shares.ask("a", "1")
     shares.withdraw("a", "1")
@@ -60,7 +60,7 @@ def test_a_wish_that_was_withdrawn_is_not_granted() -> None:
     ),
 )
 def test_places_are_neither_lost_nor_made(places: int, steps: list[tuple[str, int]]) -> None:
-    shares = Shares(places)
+    shares = Turns(places)
     held: list[str] = []
     asked: dict[str, set[str]] = {}
     for number, (what, one) in enumerate(steps):
