@@ -19,7 +19,7 @@ ORDER BY transaction DESC, line DESC LIMIT 1;
 -- counted; in time is within $5 of being due for the first attempt, within $6 for a 2xx.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. Look-ups are LATERAL with a LIMIT: by primary key, row by row, whatever
--- is known of how large the tables are.
+-- is known of how large the tables are; the || keeps it from walking all attempts of an endpoint.
 WITH lines AS (
     SELECT line.at_us, line.app_id, line.op, line.from_state, line.to_state, line.rows_written,
         line.outcome, line.status, line.reason, line.message_id, line.endpoint_id, line.holder,
@@ -45,7 +45,7 @@ WITH lines AS (
     LEFT JOIN LATERAL (
         SELECT true AS found FROM attempts AS a
         WHERE line.attempt_no > 1 AND a.message_id = line.message_id
-            AND a.endpoint_id = line.endpoint_id AND a.number < line.attempt_no LIMIT 1
+            AND a.endpoint_id || '' = line.endpoint_id AND a.number < line.attempt_no LIMIT 1
     ) AS earlier ON true
     WHERE (line.transaction, line.line) > ($1::text::xid8, $2)
         AND (line.transaction, line.line) <= ($3::text::xid8, $4)

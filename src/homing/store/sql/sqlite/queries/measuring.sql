@@ -10,8 +10,9 @@ SELECT max(line) FROM (
 -- Lines after :line up to :end that are about an attempt or a dead letter, alike ones counted.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. What an attempt belongs to is looked up by primary key; the message and
--- the line of birth only where something was late.
-WITH lines AS (
+-- the line of birth only where something was late. The + keeps SQLite from walking all attempts of
+-- an endpoint.
+WITH lines AS MATERIALIZED (
     SELECT line.at_us, line.app_id, line.op, line.from_state, line.to_state, line.rows_written,
         line.outcome, line.status, line.reason, line.message_id, line.endpoint_id, line.holder,
         line.attempt_no,
@@ -24,7 +25,7 @@ WITH lines AS (
         line.attempt_no = 1 OR line.attempt_no > 1 AND NOT EXISTS (
             SELECT 1 FROM attempts
             WHERE attempts.message_id = line.message_id
-                AND attempts.endpoint_id = line.endpoint_id AND attempts.number < line.attempt_no
+                AND +attempts.endpoint_id = line.endpoint_id AND attempts.number < line.attempt_no
         ) AS is_first
     FROM delivery_log AS line
     LEFT JOIN history AS done
@@ -33,7 +34,7 @@ WITH lines AS (
         ON hot.message_id = line.message_id AND hot.endpoint_id = line.endpoint_id
     WHERE line.line > :line AND line.line <= :end
         AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead')
-), timed AS (
+), timed AS MATERIALIZED (
     SELECT lines.*,
         coalesce(is_first, 0) AND rows_written = 1
             AND began_us - max(lines.accepted_at_us, coalesce(deliver_at_us, 0)) > :first_us
