@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -83,6 +83,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     accepted_minute_us: int | None = None
     endpoint_id: str | None = None
     holder: str | None = None
+
+
+class LogPiece(NamedTuple):
+    """A piece of the delivery log, counted."""
+
+    cursor: LogCursor  #: the place of the last line that was looked at
+    rows: list[Seen]  #: in any order
+    is_full: bool  #: there may be more lines
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

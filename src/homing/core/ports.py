@@ -15,7 +15,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import Seen, Tally, Watch
+from homing.core.objectives import LogPiece, Tally, Watch
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
@@ -337,14 +337,11 @@ class Forgetting(Protocol):
 class Measuring(Protocol):
     """Counting what objectives are about, from the delivery log, some of it at a time."""
 
-    async def seen(
-        self, cursor: LogCursor, *, limit: int, limits: MeasureLimits
-    ) -> tuple[LogCursor, list[Seen]]:
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
         """The next `limit` lines of the log after `cursor`, those that matter counted.
 
         Returns:
-            The place of the last line that was looked at, `cursor` itself when there was none; and
-            the counts, in any order.
+            With `cursor` itself as its place when there was no line.
         """
 
     async def tally(

@@ -6,7 +6,8 @@ Rules of evidence, the first that fits:
 |---|---|---|
 | the endpoint was disabled when it was accepted | configuration | `disabled` |
 | the endpoint or application has a rate or concurrency limit | configuration | `limited` |
-| the endpoint answered nothing, so its deliveries waited | receiver | `not_answering` |
+| the endpoint gave some attempt no answer meanwhile | receiver | `not_answering` |
+| more endpoints were late than are looked at | unattributed | `not_examined` |
 | it was attempted late with none of these | platform | `started_late` |
 | its first lease ran out, or was given back, without an attempt | platform | `lease_lapsed` |
 | a status, a time-out, a reset, or TLS that failed | receiver | the outcome |
@@ -53,7 +54,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = ""
     is_limited: bool = False  #: it or its application has a limit
-    is_failing: bool = False  #: nothing but failures of late
+    gave_no_answer: bool = False  #: to some attempt while what was late had to wait
+    is_unknown: bool = False  #: too many were late to look at this one
     is_disabled: bool = False
 
 
@@ -134,8 +136,10 @@ def _blame_for_start(seen: Seen, about: About) -> Blame:
         return Blame(Owner.CONFIGURATION, "disabled")
     if about.is_limited:
         return Blame(Owner.CONFIGURATION, "limited")
-    if about.is_failing:
+    if about.gave_no_answer:
         return Blame(Owner.RECEIVER, "not_answering")
+    if about.is_unknown:
+        return Blame(Owner.UNATTRIBUTED, "not_examined")
     return Blame(Owner.PLATFORM, "lease_lapsed" if seen.lapsed else "started_late")
 
 

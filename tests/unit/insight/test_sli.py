@@ -67,8 +67,9 @@ def test_a_delivery_that_is_received_at_once_is_good_to_everybody() -> None:
     [
         ({"born": "parked"}, About(), ("configuration", "disabled")),
         ({}, About(is_disabled=True), ("configuration", "disabled")),
-        ({}, About(is_limited=True, is_failing=True), ("configuration", "limited")),
-        ({}, About(is_failing=True), ("receiver", "not_answering")),
+        ({}, About(is_limited=True, gave_no_answer=True), ("configuration", "limited")),
+        ({}, About(gave_no_answer=True), ("receiver", "not_answering")),
+        ({}, About(is_unknown=True), ("unattributed", "not_examined")),
         ({"lapsed": True}, About(), ("platform", "lease_lapsed")),
         ({}, About(), ("platform", "started_late")),
     ],

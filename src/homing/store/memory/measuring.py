@@ -9,7 +9,7 @@ import msgspec
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
-from homing.core.objectives import MINUTE_US, Limits, Owner, Seen, Sli, Tally, Watch
+from homing.core.objectives import MINUTE_US, Limits, LogPiece, Owner, Seen, Sli, Tally, Watch
 from homing.core.outcome import Reason
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry
@@ -21,9 +21,7 @@ from homing.store.rows import tally_rows
 class MemoryMeasuring(MemoryResources, MemoryBooks):
     """`core.ports.Measuring` in memory."""
 
-    async def seen(
-        self, cursor: LogCursor, *, limit: int, limits: Limits
-    ) -> tuple[LogCursor, list[Seen]]:
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: Limits) -> LogPiece:
         read = await self.log(cursor, limit=limit)
         counts = Counter(
             self._seen(line.entry, limits)
@@ -32,7 +30,7 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             or State.DEAD in (line.entry.from_state, line.entry.to_state)
         )
         found = [msgspec.structs.replace(one, count=count) for one, count in counts.items()]
-        return (read[-1].cursor if read else cursor), found
+        return LogPiece(read[-1].cursor if read else cursor, found, len(read) == limit)
 
     def _seen(self, entry: LogEntry, limits: Limits) -> Seen:
         which = DeliveryId(entry.message_id, entry.endpoint_id)
@@ -82,12 +80,10 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
         }
         if late_start or late_done:
             more["born"] = self._born_as(which)
+        if (late_start or late_done or is_dead) and placed is not None:
+            more["accepted_minute_us"] = _minute(placed.accepted_at_us)
         if (late_done or is_dead) and placed is not None:
-            more |= {
-                "error": placed.first_error,
-                "failed_before": placed.failures > 0,
-                "accepted_minute_us": _minute(placed.accepted_at_us),
-            }
+            more |= {"error": placed.first_error, "failed_before": placed.failures > 0}
         return msgspec.structs.replace(seen, **more)
 
     def _due_since_us(self, which: DeliveryId) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, Seen, Tally, Watch
+from homing.core.objectives import Limits, LogPiece, Tally, Watch
 from homing.core.queries import LogCursor
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.resources import write_resource
@@ -16,18 +16,16 @@ class PostgresMeasuring:
 
     _database: Database
 
-    async def seen(
-        self, cursor: LogCursor, *, limit: int, limits: Limits
-    ) -> tuple[LogCursor, list[Seen]]:
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: Limits) -> LogPiece:
         fetch = self._database.fetch
         place = (str(cursor.transaction), cursor.line)
 
-        async def work(connection: Connection) -> tuple[LogCursor, list[Seen]]:
-            ends = await fetch(connection, "seen_end", *place, limit) or await fetch(
-                connection, "seen_last", *place
-            )
+        async def work(connection: Connection) -> LogPiece:
+            ends = await fetch(connection, "seen_end", *place, limit)
+            is_full = bool(ends)
+            ends = ends or await fetch(connection, "seen_last", *place)
             if not ends:
-                return cursor, []
+                return LogPiece(cursor, [], is_full=False)
             transaction, line = ends[0]
             rows = await fetch(
                 connection,
@@ -38,7 +36,8 @@ class PostgresMeasuring:
                 limits.first_us,
                 limits.delivered_us,
             )
-            return LogCursor(transaction=transaction, line=line), [seen_of(row) for row in rows]
+            end = LogCursor(transaction=transaction, line=line)
+            return LogPiece(end, [seen_of(row) for row in rows], is_full)
 
         return await self._database.look(work)
 

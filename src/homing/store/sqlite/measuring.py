@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, Seen, Tally, Watch
+from homing.core.objectives import Limits, LogPiece, Tally, Watch
 from homing.core.queries import LogCursor
 from homing.store.queries import load_queries
 from homing.store.rows import seen_of, tally_of, tally_rows
@@ -15,20 +15,19 @@ _SQL = load_queries("sqlite")
 _COLUMNS = ("scope", "grain_s", "at_us", "sli", "owner", "rule", "count")
 
 
-def seen(
-    db: sqlite3.Connection, cursor: LogCursor, limit: int, limits: Limits
-) -> tuple[LogCursor, list[Seen]]:
+def seen(db: sqlite3.Connection, cursor: LogCursor, limit: int, limits: Limits) -> LogPiece:
     """The next lines, counted; see the port."""
-    (end,) = db.execute(_SQL["seen_end"], {"line": cursor.line, "limit": limit}).fetchone()
+    end, count = db.execute(_SQL["seen_end"], {"line": cursor.line, "limit": limit}).fetchone()
     if end is None:
-        return cursor, []
+        return LogPiece(cursor, [], is_full=False)
     which = {
         "line": cursor.line,
         "end": end,
         "first_us": limits.first_us,
         "delivered_us": limits.delivered_us,
     }
-    return LogCursor(line=end), [seen_of(row) for row in db.execute(_SQL["seen"], which)]
+    rows = [seen_of(row) for row in db.execute(_SQL["seen"], which)]
+    return LogPiece(LogCursor(line=end), rows, is_full=count == limit)
 
 
 def tally(

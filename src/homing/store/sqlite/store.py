@@ -18,7 +18,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import Seen, Tally, Watch
+from homing.core.objectives import LogPiece, Tally, Watch
 from homing.core.outcome import Reason
 from homing.core.ports import Aftermath
 from homing.core.queries import (
@@ -279,9 +279,7 @@ class SqliteStore:
     ) -> tuple[LogCursor | None, Purged]:
         return await self._write(purging.purge_log, cursor, until_us, limit)
 
-    async def seen(
-        self, cursor: LogCursor, *, limit: int, limits: MeasureLimits
-    ) -> tuple[LogCursor, list[Seen]]:
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
         return await self._browse(measuring.seen, cursor, limit, limits)
 
     async def tally(

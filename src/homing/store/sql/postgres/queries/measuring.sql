@@ -81,7 +81,8 @@ WITH lines AS (
         CASE WHEN late_done OR is_dead THEN error END AS error,
         (late_done OR is_dead) AND failed_before AS failed_before,
         late_start AND attempt_no > 1 AS lapsed,
-        CASE WHEN late_done OR is_dead THEN accepted_at_us - accepted_at_us % 60000000 END AS accepted,
+        CASE WHEN late_start OR late_done OR is_dead
+            THEN accepted_at_us - accepted_at_us % 60000000 END AS accepted,
         CASE WHEN NOT is_plain THEN endpoint_id END AS endpoint_id,
         CASE WHEN NOT is_plain THEN holder END AS holder
     FROM marked

@@ -1,8 +1,8 @@
 -- Counting what objectives are about.
 
 -- name: seen_end
--- The last of the next lines.
-SELECT max(line) FROM (
+-- The last of the next lines, and how many they are.
+SELECT max(line), count(*) FROM (
     SELECT line FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit
 );
 
@@ -62,7 +62,7 @@ SELECT at_us - at_us % 60000000, app_id, op, from_state, to_state, rows_written,
     CASE WHEN late_done OR is_dead THEN error END,
     CASE WHEN late_done OR is_dead THEN failed_before ELSE 0 END,
     CASE WHEN late_start THEN attempt_no > 1 ELSE 0 END,
-    CASE WHEN late_done OR is_dead THEN accepted_at_us - accepted_at_us % 60000000 END,
+    CASE WHEN late_start OR late_done OR is_dead THEN accepted_at_us - accepted_at_us % 60000000 END,
     CASE WHEN NOT is_plain THEN endpoint_id END,
     CASE WHEN NOT is_plain THEN holder END
 FROM marked
