@@ -11,7 +11,7 @@ from typing import Any, Final
 from homing import __version__
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.ports import Store
+from homing.core.ports import Clock, Store
 from homing.core.queries import Backlog
 from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
@@ -66,13 +66,7 @@ class Runtime:
         self.egress = make_egress(settings)
         self.sender = make_sender(settings, self.egress)
         self.meters = Metrics(store)
-        self.health = HealthKeeper(
-            store,
-            clock,
-            disable_after_s=settings.disable_after_s or float("inf"),
-            meters=self.meters,
-            herald=herald(store, clock),
-        )
+        self.health = make_health(settings, store, clock, self.meters)
         self.dispatcher = Dispatcher(
             store,
             self.sender,
@@ -121,6 +115,7 @@ class Runtime:
                 body_bytes_max=settings.body_bytes_max,
                 idempotency_s=settings.idempotency_h * 3600,
             ),
+            measure=measure_limits(settings),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
@@ -232,6 +227,17 @@ def make_watcher(
         every_s=settings.slo_every_s,
         audit_every_s=settings.audit_every_s,
         on_tallies=meters.tallied,
+    )
+
+
+def make_health(settings: Settings, store: Store, clock: Clock, meters: Metrics) -> HealthKeeper:
+    """What watches over endpoints that do nothing but fail."""
+    return HealthKeeper(
+        store,
+        clock,
+        disable_after_s=settings.disable_after_s or float("inf"),
+        meters=meters,
+        herald=herald(store, clock),
     )
 
 
