@@ -20,6 +20,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
@@ -210,6 +211,12 @@ class Metrics:
         age_us = 0 if due_at_us is None else max(report.at_us - due_at_us, 0)
         self._oldest_due.set(age_us / 1_000_000)
         self._count_store()
+
+    def families(self) -> list[Metric]:
+        """This process's own metrics, as they are now."""
+        self._add_up()
+        self._count_store()
+        return list(self.registry.collect())
 
     def text(self) -> bytes:
         """What Prometheus reads (format 0.0.4)."""

@@ -362,6 +362,19 @@ class Settings:
         low=0.01,
         high=3_650,
     )
+    otlp_url: str = knob(
+        "",
+        "An OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that is "
+        "told of traces, metrics and log lines. Empty: none, and a publisher's `traceparent` is "
+        "handed to its receivers as it came.",
+    )
+    trace_share: float = knob(
+        0.01,
+        "The share of traces that the collector gets when their publisher does not say; what fails "
+        "and what follows on it is told always. One in a hundred shows what is usual.",
+        low=0,
+        high=1,
+    )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(
         "info", "The least important line that is logged."
@@ -530,6 +543,10 @@ def _contradictions(settings: Settings) -> list[str]:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
+        problems.append(
+            f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"
+        )
     if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
         problems.append(
             f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "

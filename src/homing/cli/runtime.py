@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homing import __version__
+from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
 from homing.core.ports import Store
 from homing.core.retention import Retention
@@ -61,6 +62,7 @@ class Runtime:
         self.egress = make_egress(settings)
         self.sender = make_sender(settings, self.egress)
         self.meters = Metrics(store)
+        self.telemetry = make_telemetry(settings, self.journal, self.meters)
         self.health = HealthKeeper(
             store,
             clock,
@@ -73,10 +75,11 @@ class Runtime:
             self.sender,
             chance,
             self.journal,
-            Envelopes(HeaderStyle(settings.header_style), USER_AGENT, seals.open),
+            Envelopes(HeaderStyle(settings.header_style), USER_AGENT, seals.open, self.telemetry),
             limits=dispatch_limits(settings),
             health=self.health,
             meters=self.meters,
+            tracer=self.telemetry,
         )
         self.intake = Intake(
             store,
@@ -84,6 +87,7 @@ class Runtime:
             self.journal,
             hands=self.dispatcher,
             meters=self.meters,
+            tracer=self.telemetry,
             lease_s=settings.lease_s,
             event_id_s=settings.event_id_h * 3600,
         )
@@ -136,6 +140,12 @@ class Runtime:
             ("task runner", self.task_runner.run()),
         ):
             self._tasks.append(self._spawn(name, work))
+        if self.telemetry is not None:
+            self._tasks.append(
+                self._spawn(
+                    "telemetry", self.telemetry.run(lambda: self.journal.clock.now_us() * 1_000)
+                )
+            )
         self._announcing = self._spawn("announcer", self.announcer.run())
         self._tasks.append(self._announcing)
         if self.settings.backlog_max or self.settings.backlog_total_max:
@@ -181,6 +191,8 @@ class Runtime:
         """Let go of connections and of the database."""
         await self.sender.close()
         await self.store.close()
+        if self.telemetry is not None:
+            await asyncio.to_thread(self.telemetry.close)
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
@@ -204,6 +216,19 @@ class Runtime:
         if not task.cancelled() and task.exception() is not None:
             _log.critical("the %s failed", task.get_name(), exc_info=task.exception())
             self.failed.set()
+
+
+def make_telemetry(settings: Settings, journal: Journal, meters: Metrics) -> Telemetry | None:
+    """What tells a collector, if there is one."""
+    if not settings.otlp_url:
+        return None
+    return Telemetry(
+        settings.otlp_url,
+        settings.trace_share,
+        journal.holder,
+        meters.families,
+        began_ns=journal.clock.now_us() * 1_000,
+    )
 
 
 def make_seals(settings: Settings) -> Seals:

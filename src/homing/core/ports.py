@@ -414,6 +414,32 @@ class Meters(Protocol):
         """So many dead letters are about to go, unless somebody handles them."""
 
 
+class Tracer(Protocol):
+    """Tells of what happened to single messages. Must be cheap and must never raise."""
+
+    def traceparent(self, message: Message, endpoint_id: str, number: int) -> str | None:
+        """The header of that name for an attempt, by which its receiver goes on with the trace."""
+
+    def accepted(self, message: Message) -> None:
+        """A message is committed."""
+
+    def attempted(self, work: Work, attempt: Attempt) -> None:
+        """An attempt has ended."""
+
+
+class PassedOn:
+    """Tells nobody, and hands a publisher's trace to its receivers as it came."""
+
+    def traceparent(self, message: Message, endpoint_id: str, number: int) -> str | None:
+        return message.traceparent
+
+    def accepted(self, message: Message) -> None:
+        pass
+
+    def attempted(self, work: Work, attempt: Attempt) -> None:
+        pass
+
+
 class NoMeters:
     """Counts nothing."""
 

@@ -26,7 +26,17 @@ from homing.core.lifecycle import (
     Released,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
-from homing.core.ports import Chance, Meters, NoMeters, Request, Sender, Store, Work
+from homing.core.ports import (
+    Chance,
+    Meters,
+    NoMeters,
+    PassedOn,
+    Request,
+    Sender,
+    Store,
+    Tracer,
+    Work,
+)
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
@@ -88,6 +98,7 @@ class Dispatcher:
         limits: DispatchLimits | None = None,
         health: HealthKeeper | None = None,
         meters: Meters | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -97,6 +108,7 @@ class Dispatcher:
         self._envelope = envelope
         self.limits = limits or DispatchLimits()
         self._meters = meters or NoMeters()
+        self._tracer = tracer or PassedOn()
         self._health = health or HealthKeeper(store, self._clock)
         self._settler = Settler(store, self._meters, self._written)
         self._planner = Planner(
@@ -313,6 +325,7 @@ class Dispatcher:
             # a delivery parked for an enabled endpoint would be resumed at once.
             await self._disable_gone(endpoint)
         attempt = self._attempt(work, endpoint, began_us, outcome)
+        self._tracer.attempted(work, attempt)
         change = self._journal.decide(
             work.delivery,
             fact,

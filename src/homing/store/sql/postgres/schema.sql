@@ -38,7 +38,8 @@ CREATE TABLE messages (
     event_id text COLLATE "C",
     channels text,
     tags text,
-    deliver_at_us bigint
+    deliver_at_us bigint,
+    traceparent text COLLATE "C"
 );
 
 -- for an application's listing

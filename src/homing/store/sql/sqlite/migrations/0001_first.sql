@@ -36,7 +36,8 @@ CREATE TABLE messages (
     event_id TEXT,
     channels TEXT,
     tags TEXT,
-    deliver_at_us INTEGER
+    deliver_at_us INTEGER,
+    traceparent TEXT
 );
 
 -- for an application's listing
