@@ -15,6 +15,7 @@ _DIGITS: Final = 27
 # not, and took three times as long.
 _PAIR: Final = 62**2
 _PAIRS: Final = [a + b for a in ALPHABET for b in ALPHABET]
+_FOUR: Final = 62**4
 _WORD: Final = 62**8
 _VALUE: Final = {digit: value for value, digit in enumerate(ALPHABET)}
 
@@ -77,7 +78,7 @@ def made_at_us(identifier: str) -> int:
         ValueError: not an identifier of ours.
     """
     _, underscore, text = identifier.rpartition("_")
-    if not underscore or len(text) != _DIGITS or any(digit not in _VALUE for digit in text):
+    if not underscore or len(text) != _DIGITS or not _VALUE.keys() >= set(text):
         raise ValueError(f"expected a prefix and {_DIGITS} base-62 digits, found {identifier!r}")
     number = 0
     for digit in text:
@@ -91,11 +92,13 @@ def _base62(number: int) -> str:
     rest, low = divmod(number, _WORD)
     rest, middle = divmod(rest, _WORD)
     top, high = divmod(rest, _WORD)
-    first = f"{ALPHABET[top // _PAIR]}{_PAIRS[top % _PAIR]}"
-    return f"{first}{_eight(high)}{_eight(middle)}{_eight(low)}"
-
-
-def _eight(word: int) -> str:
-    high, low = divmod(word, _PAIR * _PAIR)
-    pairs = _PAIRS
-    return f"{pairs[high // _PAIR]}{pairs[high % _PAIR]}{pairs[low // _PAIR]}{pairs[low % _PAIR]}"
+    pairs, pair, four = _PAIRS, _PAIR, _FOUR
+    a, b = divmod(high, four)
+    c, d = divmod(middle, four)
+    e, f = divmod(low, four)
+    return (
+        f"{ALPHABET[top // pair]}{pairs[top % pair]}"
+        f"{pairs[a // pair]}{pairs[a % pair]}{pairs[b // pair]}{pairs[b % pair]}"
+        f"{pairs[c // pair]}{pairs[c % pair]}{pairs[d // pair]}{pairs[d % pair]}"
+        f"{pairs[e // pair]}{pairs[e % pair]}{pairs[f // pair]}{pairs[f % pair]}"
+    )

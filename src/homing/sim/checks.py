@@ -25,11 +25,20 @@ from homing.insight.ledger import imbalance
 
 #: (state before, op of the log line) → states that may follow: the transition table by name
 _STEPS: Final = {
-    (str(before), fact.__name__.lower()): {str(after) for after in afters}
-    for (before, fact), afters in TRANSITIONS.items()
+    (before, fact.__name__.lower()): afters for (before, fact), afters in TRANSITIONS.items()
 }
 _BORN: Final = frozenset({"accepted", "added"})
 _BORN_STATES: Final = frozenset({State.WAITING, State.LEASED, State.PARKED})
+_FINAL_SHAPE: Final = (True, True, False)
+#: which of a due time, a holder and an end a row lacks, by its state
+_SHAPES: Final = {
+    State.WAITING: (False, True, True),
+    State.LEASED: (False, False, True),
+    State.PARKED: (True, True, True),
+    State.DELIVERED: _FINAL_SHAPE,
+    State.DEAD: _FINAL_SHAPE,
+    State.CANCELLED: _FINAL_SHAPE,
+}
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +158,16 @@ def unfinished_is_due(books: Books) -> list[Breach]:
     ]
 
 
+def is_what(row: Delivery, line: LogEntry) -> bool:
+    """Whether neither `unlike` nor `misshapen` has anything to say of a row in its right table."""
+    return (
+        row.version == line.version_after
+        and row.state is line.to_state
+        and (row.ready_at_us is None, row.holder is None, row.finished_at_us is None)
+        == _SHAPES[row.state]
+    )
+
+
 def misshapen(row: Delivery, *, hot: bool) -> Breach | None:
     """What is wrong with one row by itself."""
     wrong = ""
@@ -206,6 +225,18 @@ def no_stale_write(books: Books) -> list[Breach]:
     return found
 
 
+def follows(before: LogEntry | None, line: LogEntry) -> bool:
+    """Whether neither `stale` nor `illegal` has anything to say: both, in one look at each line."""
+    if before is None:
+        return line.version_before == 0 and line.op in _BORN and line.to_state in _BORN_STATES
+    return (
+        line.version_before == before.version_after
+        and line.version_after == line.version_before + 1
+        and line.from_state is before.to_state
+        and line.to_state in _STEPS.get((before.to_state, line.op), ())
+    )
+
+
 def stale(before: LogEntry | None, line: LogEntry) -> Breach | None:
     """Whether a written `line` may follow the written line `before` of the same delivery."""
     expected = before.version_after if before else 0
@@ -244,7 +275,7 @@ def illegal(before: LogEntry | None, line: LogEntry) -> Breach | None:
     if line.op in _BORN:
         if state is None and line.to_state in _BORN_STATES:
             return None
-    elif state == line.from_state and line.to_state in _STEPS.get((str(state), line.op), ()):
+    elif state and state is line.from_state and line.to_state in _STEPS.get((state, line.op), ()):
         return None
     return Breach(
         invariant="every_step_is_legal",

@@ -138,6 +138,7 @@ class World:
         self.known_endpoints: dict[str, None] = {}
         self.followed: set[tuple[str, int]] = set()
         self._names: dict[str, str] = {}
+        self._places: dict[DeliveryId, str] = {}  #: by what an answer is drawn
         self._endpoints_made = 0
         self.application: Application
         level = self.draws.user("trouble", 0, (0, 1, 2), cumulative(*self.shape.trouble))
@@ -173,7 +174,9 @@ class World:
     def answer_of(self, which: DeliveryId, epoch: int) -> Answer:
         """How this attempt will go."""
         weights = self.moods.get(which.endpoint_id) or WEIGHTS["well"]
-        place = f"{self.name_of(which)}.answer"
+        place = self._places.get(which)
+        if place is None:
+            place = self._places[which] = f"{self.name_of(which)}.answer"
         return self.draws.fault(place, epoch, ANSWERS, weights)
 
     def receive(self, node: Node, which: DeliveryId, epoch: int, answer: Answer) -> SentHere:
@@ -383,6 +386,16 @@ class World:
         for breach in found:
             if str(breach) not in seen:
                 self.broke(breach)
+
+    def forget(self) -> None:
+        """Let go of what fills the memory: finding it as garbage takes far longer."""
+        store = self.store
+        for one in (
+            self.sent, self.sending, self.promised, self.messages, self.followed, self.counts,
+            self.nodes, self.all_nodes, self.watch.last, store.hot, store.history, store.lines,
+            store.attempted, store.accepted, store.keys, store.resources, self.moods, self._places,
+        ):  # fmt: skip
+            one.clear()
 
     def rows(self) -> Iterable[Delivery]:
         """Every row of both tables, as they are now."""
