@@ -9,8 +9,14 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry, Outdated
-from homing.sim import checks
-from homing.sim.checks import Breach
+from homing.insight import steps
+from homing.insight.evidence import Breach
+from homing.insight.invariants import (
+    every_step_is_legal,
+    leases_are_numbered,
+    no_stale_write,
+    the_end_is_final,
+)
 from homing.sim.goals import Goal
 from homing.sim.trace import Event
 from homing.store.sqlite.store import SqliteStore
@@ -24,7 +30,12 @@ T = TypeVar("T")
 #: a world that breaks this many times has nothing new to say
 BREACHES_MAX: Final = 50
 #: what `Watch` looks at with every line, so that nobody need look at it in the end
-LINE_BY_LINE: Final = (checks.no_stale_write, checks.every_step_is_legal)
+LINE_BY_LINE: Final = (
+    no_stale_write,
+    every_step_is_legal,
+    leases_are_numbered,
+    the_end_is_final,
+)
 #: lines that nothing is to be counted of
 _ORDINARY: Final = frozenset({"accepted", "succeeded"})
 _LATE: Final = frozenset({"succeeded", "failed", "gone"})
@@ -86,10 +97,9 @@ class Watch:
             which = (line.message_id, line.endpoint_id)
             before = last.get(which)
             if line.rows_written:
-                if not checks.follows(before, line):
-                    for breach in (checks.stale(before, line), checks.illegal(before, line)):
-                        if breach:
-                            self._world.broke(breach)
+                if not steps.follows(before, line):
+                    for breach in steps.wrongs(before, line):
+                        self._world.broke(breach)
                 changed[which] = last[which] = line
                 if is_traced or line.op not in _ORDINARY:
                     self._look_at(node, DeliveryId(*which), before, line)
@@ -98,11 +108,11 @@ class Watch:
         for which, line in changed.items():
             row = self.row(which)
             # None: lost, if nobody puts it back; that is looked at when the world is at rest.
-            if row is not None and not checks.is_what(row, line):
+            if row is not None and not steps.is_what(row, line):
                 self._look_at_row(row, line)
 
     def _look_at_row(self, row: Delivery, line: LogEntry) -> None:
-        breach = checks.unlike(row, line) or checks.misshapen(row, hot=row.is_unfinished)
+        breach = steps.unlike(row, line) or steps.misshapen(row, hot=row.is_unfinished)
         if breach:
             self._world.broke(breach)
 

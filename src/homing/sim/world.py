@@ -15,9 +15,11 @@ from homing.core.lifecycle import Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import Message
 from homing.core.resources import Application, Endpoint, Secret
+from homing.insight.evidence import Books, Breach, Sent, said
+from homing.insight.invariants import ledger_balances
+from homing.insight.promises import breaches
 from homing.service.books import audit
-from homing.sim import checks, people
-from homing.sim.checks import Books, Breach, Sent
+from homing.sim import people
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, Turns, cumulative
 from homing.sim.goals import Goal
 from homing.sim.loop import VirtualLoop
@@ -330,7 +332,7 @@ class World:
         for table in (self.store.hot, self.store.history):
             for which in [which for which in table if which.message_id == message_id]:
                 row = table.pop(which)
-                self.note("clean-up", f"deletes it, {checks.said(row)}", "clean", which)
+                self.note("clean-up", f"deletes it, {said(row)}", "clean", which)
                 if not row.is_unfinished:
                     self.promised.pop(which, None)
 
@@ -379,10 +381,10 @@ class World:
         await self._read_log(cursor)
         books = await self.books()
         seen = {str(breach) for breach in self.breaches}
-        found = checks.breaches(books, at_rest=True, known=LINE_BY_LINE)
+        found = breaches(books, at_rest=True, known=LINE_BY_LINE)
         if not self.parts.keep_s:  # the books of what was cleaned away are closed
             report = await audit(self.store, SimClock(self.loop))
-            found += checks.ledger_balances(report.rows, report.misfits)
+            found += ledger_balances(report.rows, report.misfits)
         for breach in found:
             if str(breach) not in seen:
                 self.broke(breach)
