@@ -7,7 +7,9 @@ of the log was shown: no row can change that.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
+from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
 from homing.insight.evidence import Books, Breach, id_of, said
@@ -104,6 +106,24 @@ def every_2xx_leaves_a_trace(books: Books) -> list[Breach]:
         if one.status is not None
         and one.status // 100 == 2
         and (one.delivery, one.epoch) not in recorded
+    ]
+
+
+def more_2xx_than_attempts(
+    answered: Mapping[DeliveryId, int], made: Mapping[DeliveryId, int]
+) -> list[Breach]:
+    """`every_2xx_leaves_a_trace` where only numbers are known: of 2xx given, and of attempts."""
+    return [
+        Breach(
+            invariant=every_2xx_leaves_a_trace.__name__,
+            delivery=which,
+            text=f"its receiver answered 2xx {count} times, and there are {made.get(which, 0)} "
+            "attempts",
+            before=f"{count} answers",
+            after=f"{made.get(which, 0)} attempts",
+        )
+        for which, count in answered.items()
+        if made.get(which, 0) < count
     ]
 
 

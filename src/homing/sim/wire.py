@@ -159,7 +159,7 @@ WRITES: Final = (
 READS: Final = (
     "next_ready_at_us", "parked_endpoints", "backlog", "get", "by_ids", "list", "recall",
     "message", "messages", "messages_by_ids", "delivery", "deliveries", "attempt", "attempts",
-    "attempt_counts", "log", "first_accepted_at_us", "ledger", "misfits",
+    "attempt_counts", "log", "first_accepted_at_us", "ledger", "misfits", "attempts_made",
     "due_lanes", "walk_lanes", "behind", "running_tasks", "notable_log",
 )  # fmt: skip
 for _name in WRITES:

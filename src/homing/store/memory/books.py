@@ -84,6 +84,15 @@ class MemoryBooks(MemoryRecords):
             Misfit(delivery=DeliveryId(*which), kind=kind) for which, kind in sorted(found)[:limit]
         ]
 
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        return dict(
+            Counter(
+                DeliveryId(attempt.message_id, attempt.endpoint_id)
+                for attempt in self.attempted.values()
+                if first <= attempt.message_id <= last
+            )
+        )
+
     def _uncounted(self, low: str, high: str) -> Iterator[str]:
         lines = Counter([e.message_id for e in self.lines if e is not None and e.op == "accepted"])
         for message in self.accepted.values():
