@@ -292,6 +292,13 @@ class Records(Protocol):
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         """Deliveries accepted within `span` (half-open) that the books cannot place."""
 
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        """How many attempts there are of each delivery; those without any are left out.
+
+        Args:
+            first, last: ids of messages, both inclusive.
+        """
+
 
 class Forgetting(Protocol):
     """Removing what is beyond its retention, some at a time."""

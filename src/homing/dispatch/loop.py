@@ -220,9 +220,12 @@ class Dispatcher:
 
     async def flush(self) -> None:
         """Return when nothing is in flight and everything is written."""
-        while self._sending:
-            await asyncio.wait(self._sending)
-        await self._settler.flush()
+        while True:
+            while self._sending:
+                await asyncio.wait(self._sending)
+            await self._settler.flush()
+            if not self._sending:  # nothing was begun meanwhile
+                return
 
     # ── claiming ──
 
@@ -437,10 +440,10 @@ class Dispatcher:
         One that came while the database was asked counts: it may be about what came after.
         """
         self._room_is_awaited = event is self._room
+        timer = asyncio.get_running_loop().call_later(most_s, event.set)
         try:
-            await asyncio.wait_for(event.wait(), most_s)
-        except TimeoutError:
-            pass
+            await event.wait()
         finally:
+            timer.cancel()
             self._room_is_awaited = False
             event.clear()

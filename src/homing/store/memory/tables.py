@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from homing.core.identifiers import DeliveryId
@@ -43,8 +43,8 @@ class Tables:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _log(self) -> Iterator[LogEntry]:
-        return (entry for entry in self.lines if entry is not None)
+    def _log(self) -> list[LogEntry]:
+        return [entry for entry in self.lines if entry is not None]
 
 
 def page_of(

@@ -261,6 +261,9 @@ class SqliteStore:
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         return await self._browse(reads.misfits, span, limit)
 
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        return await self._browse(reads.attempts_made, first, last)
+
     async def applications_kept(self, *, after: str, limit: int) -> list[str]:
         return await self._browse(purging.applications_kept, after, limit)
 
