@@ -21,15 +21,23 @@ def is_surprising(count: int, usual: float) -> bool:
 
 
 def upper_tail(count: int, mean: float) -> float:
-    """The chance that a Poisson variable with this mean (> 0) is `count` or more."""
+    """The chance that a Poisson variable with this mean (> 0) is `count` or more.
+
+    The tail that has the smaller terms is added up, from its largest term outward.
+    """
     if count <= 0:
         return 1.0
-    if count > mean + 40 * math.sqrt(mean) + 100:
-        return 0.0  # far below anything that can be told from it
-    term = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
-    total, k = 0.0, count
-    while term > 1e-18 * max(total, 1e-300) and k < count + 100_000:
+    if count <= mean:
+        return max(1.0 - _sum(count - 1, mean, -1), 0.0)
+    return min(_sum(count, mean, 1), 1.0)
+
+
+def _sum(start: int, mean: float, step: int) -> float:
+    """The terms from `start` on, up (1) or down (-1), while they add anything."""
+    term = math.exp(start * math.log(mean) - mean - math.lgamma(start + 1))
+    total, k = 0.0, start
+    while k >= 0 and term > 1e-18 * total:
         total += term
-        k += 1
-        term *= mean / k
-    return min(total, 1.0)
+        k += step
+        term *= mean / k if step > 0 else (k + 1) / mean
+    return total
