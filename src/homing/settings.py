@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -37,6 +38,10 @@ _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 #: outcome in a slow commit, and for clocks of two machines that disagree
 LEASE_MARGIN_S: Final = 10.0
 
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+#: what comes between two of them
+_NEXT_URL: Final = re.compile(rf"[\s,]+(?={_URL.pattern})|\s+", re.IGNORECASE)
+
 _DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
 
 #: how to make a good one, on any machine that has Homing
@@ -59,6 +64,12 @@ class SecretText:
         return "********"
 
     __str__ = __repr__
+
+
+class ChannelUrl(SecretText):
+    """A URL that alerts go to; it has credentials in it, so it does not show itself."""
+
+    __slots__ = ()
 
 
 class Allowance(NamedTuple):
@@ -353,6 +364,20 @@ class Settings:
         low=0.05,
         high=60,
     )
+    alerts: tuple[ChannelUrl, ...] = knob(
+        (),
+        "Where alerts go, besides the log: URLs separated by spaces or commas, of any service that "
+        "Apprise knows (`mailto://…`, `slack://…`, `pagerduty://…`, `jsons://…`; needs "
+        "`homing[alerts]`) or of Alertmanager (`alertmanager://host:9093`, `alertmanagers://…`). "
+        "With one of them sensible alerts are on; `homing alerts test` shows that it works.",
+    )
+    alerts_every_s: float = knob(
+        15.0,
+        "How often it is looked whether something deserves an alert, by one process at a time; a "
+        "few look-ups in indexes. Another takes over when it has not for three times as long.",
+        low=1,
+        high=3_600,
+    )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
     )
@@ -476,9 +501,13 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
         try:
             values[field.name] = _parse(hints[field.name], text.strip(), limits)
         except ValueError as error:
-            shown = "" if "SecretText" in str(hints[field.name]) else f"={text!r}"
+            shown = "" if _is_secret(hints[field.name]) else f"={text!r}"
             problems.append(f"{label}{shown}: {error}")
     return values
+
+
+def _is_secret(kind: Any) -> bool:
+    return any(name in str(kind) for name in ("SecretText", "ChannelUrl"))
 
 
 def _as_text(value: object) -> str:
@@ -509,6 +538,8 @@ def _parse(kind: Any, text: str, limits: Knob) -> Any:
             raise ValueError(f"expected {' or '.join(typing.get_args(kind))}")
         return text
     element = typing.get_args(kind)[0]
+    if element is ChannelUrl:
+        return _parse_channels(text)
     if element is Allowance:
         return _parse_allowances(text)
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -544,6 +575,18 @@ def _parse_network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError as error:
         raise ValueError(f"expected networks such as 10.1.0.0/16; {error}") from None
+
+
+def _parse_channels(text: str) -> tuple[ChannelUrl, ...]:
+    """URLs that a space or a comma separates; a comma within one does not begin another."""
+    parts = [part.strip() for part in _NEXT_URL.split(text.strip()) if part.strip()]
+    for number, part in enumerate(parts, 1):
+        if not _URL.match(part):
+            raise ValueError(
+                "expected URLs such as mailto://user:password@example.org, separated by spaces; "
+                f"number {number} does not begin with scheme://"
+            )
+    return tuple(map(ChannelUrl, parts))
 
 
 def _parse_allowances(text: str) -> tuple[Allowance, ...]:

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "insight": {"core"},
     "service": {"core", "insight"},
     "sim": {"core", "store", "dispatch", "insight", "service"},
+    "channels": {"core", "insight", "service"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
     "settings": {"core"},
