@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "service": {"core", "insight"},
     "sim": {"core", "store", "dispatch", "insight", "service"},
     "channels": {"core", "insight", "service"},
+    "lab": {"core", "sim"},
+    "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
     "settings": {"core"},
@@ -30,6 +32,7 @@ EVERYTHING = {"cli"}
 PURE = (
     "core",
     "insight",
+    "review.impact",
     "dispatch.envelope",
     "dispatch.breaker",
     "dispatch.egress",
