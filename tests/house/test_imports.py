@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "settings": {"core"},
+    "knobs": {"core"},
+    "settings": {"core", "knobs"},
     "system": set(),
 }
 EVERYTHING = {"cli"}
