@@ -13,7 +13,7 @@ from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Una
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Chance, Hands, Meters, NoMeters, Store, Work
+from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Store, Tracer, Work
 from homing.core.queries import Page
 from homing.core.records import (
     Acceptance,
@@ -57,6 +57,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     deliver_at_us: int | None = None  #: not to be sent before; None: at once
+    traceparent: str | None = None  #: as `core.trace.read_traceparent` gives it
 
 
 class _Fanout:
@@ -120,6 +121,7 @@ class Intake:
         *,
         hands: Hands | None = None,
         meters: Meters | None = None,
+        tracer: Tracer | None = None,
         answers: Answers | None = None,
         lease_s: float = 60.0,
         event_id_s: float = 86_400.0,
@@ -129,6 +131,7 @@ class Intake:
         self._journal = journal
         self._hands = hands
         self._meters = meters or NoMeters()
+        self._tracer = tracer or PassedOn()
         self._answers = answers
         self._oldest_us = 0  #: when the first of those that wait came, monotonic
         self._lease_us = round(lease_s * 1_000_000)
@@ -351,6 +354,8 @@ class Intake:
         deliveries = sum(len(a.deliveries) for a in stored)
         self._meters.batch("accept", len(acceptances))
         self._meters.accepted(len(stored), deliveries)
+        for acceptance in stored:
+            self._tracer.accepted(acceptance.message)
         if self._hands is not None:
             self._release(unused)
             self._hands.take(taken)
@@ -430,6 +435,7 @@ class Intake:
             channels=draft.channels,
             tags=draft.tags,
             deliver_at_us=draft.deliver_at_us,
+            traceparent=draft.traceparent,
         )
         deliveries: list[Delivery] = []
         for endpoint in endpoints:

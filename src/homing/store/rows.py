@@ -41,6 +41,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         _encode(message.channels).decode() if message.channels else None,
         _encode(message.tags).decode() if message.tags else None,
         message.deliver_at_us,
+        message.traceparent,
     )
 
 
@@ -57,6 +58,7 @@ def message_of(row: Row) -> Message:
         channels=_texts.decode(row[8]) if row[8] else (),
         tags=_texts.decode(row[9]) if row[9] else (),
         deliver_at_us=row[10],
+        traceparent=row[11],
     )
 
 

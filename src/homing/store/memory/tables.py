@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from homing.core.identifiers import DeliveryId
@@ -46,8 +46,8 @@ class Tables:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _log(self) -> Iterator[LogEntry]:
-        return (entry for entry in self.lines if entry is not None)
+    def _log(self) -> list[LogEntry]:
+        return [entry for entry in self.lines if entry is not None]
 
 
 def page_of(

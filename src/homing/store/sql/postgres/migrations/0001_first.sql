@@ -38,7 +38,8 @@ CREATE TABLE messages (
     event_id text COLLATE "C",
     channels text,
     tags text,
-    deliver_at_us bigint
+    deliver_at_us bigint,
+    traceparent text COLLATE "C"
 );
 
 -- for an application's listing
@@ -135,6 +136,9 @@ CREATE INDEX history_endpoint ON history (endpoint_id, message_id);
 CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE state = 'dead';
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
+
+-- for the alerts: whose dead letters there are, how old, and how many of late
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id) WHERE state = 'dead';
 
 -- HTTP requests made, and what came of them.
 CREATE TABLE attempts (
