@@ -15,6 +15,7 @@ from homing.service.alerts.channel import Channel
 from homing.service.alerts.reader import Reader
 from homing.service.alerts.watcher import Watcher
 from homing.service.books import Auditor
+from homing.service.burning import BurnReader
 from homing.settings import Settings
 
 
@@ -59,6 +60,7 @@ def make_alerting(
         minutes,
         thresholds=thresholds,
         disable_after_s=settings.disable_after_s or float("inf"),
+        burns=BurnReader(store),
     )
     watcher = Watcher(
         store,

@@ -224,5 +224,5 @@ def burns(readings: Readings) -> Iterator[Finding]:
             count=one.bad,
             of=one.total,
             rate=one.rate,
-            command=f"homing slo status {one.objective}",
+            command=f"homing slo report {one.objective}",
         )
