@@ -356,11 +356,60 @@ class Settings:
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
     )
+    # What "in time" means is the same for every objective, because each event is counted once.
+    slo_first_s: float = knob(
+        5.0,
+        "An objective counts a first attempt as in time that begins within so many seconds of "
+        "being due. A receiver has no part in it; five seconds are a busy moment, not an outage.",
+        low=0.01,
+        high=3_600,
+    )
+    slo_retry_s: float = knob(
+        30.0,
+        "The same for a retry, from when it was due. A minute's jitter is planned; this is not.",
+        low=0.01,
+        high=86_400,
+    )
+    slo_delivered_s: float = knob(
+        60.0,
+        "The same for the 2xx of a delivery, from acceptance. A minute leaves room for one retry.",
+        low=0.01,
+        high=604_800,
+    )
+    slo_accept_s: float = knob(
+        0.5,
+        "The same for the answer to a publisher's request, as this process sees it.",
+        low=0.001,
+        high=60,
+    )
+    slo_dead_d: float = knob(
+        3.0,
+        "A dead letter that nobody has redriven or discarded for so many days is overdue. Three "
+        "days outlast a weekend.",
+        low=0.01,
+        high=365,
+    )
+    slo_every_s: float = knob(
+        15.0, "How often what objectives are about is counted.", low=0.1, high=3_600
+    )
     task_days: float = knob(
         30.0,
         "How long a background task that has ended can be looked up: longer than a month's bill.",
         low=0.01,
         high=3_650,
+    )
+    otlp_url: str = knob(
+        "",
+        "An OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that is "
+        "told of traces, metrics and log lines. Empty: none, and a publisher's `traceparent` is "
+        "handed to its receivers as it came.",
+    )
+    trace_share: float = knob(
+        0.01,
+        "The share of traces that the collector gets when their publisher does not say; what fails "
+        "and what follows on it is told always. One in a hundred shows what is usual.",
+        low=0,
+        high=1,
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(
@@ -530,6 +579,10 @@ def _contradictions(settings: Settings) -> list[str]:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
+        problems.append(
+            f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"
+        )
     if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
         problems.append(
             f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "

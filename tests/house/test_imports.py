@@ -36,7 +36,6 @@ PURE = (
     "dispatch.ranges",
     "dispatch.suspects",
     "dispatch.turns",
-    "sim.checks",
     "service.task_rules",
 )
 NOT_PURE = {

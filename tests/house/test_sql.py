@@ -18,6 +18,7 @@ ONLY_SQLITE = {
     *("resource_by_id", "resource_by_uid"),
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
+    "add_tally",
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 
@@ -29,6 +30,7 @@ ONLY_POSTGRES = {
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
     *("purge", "lock_messages", "lock_history"),
     *("notable_log", "wait_for_messages"),
+    *("add_tallies", "seen_last"),
 }
 
 

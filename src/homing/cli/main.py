@@ -37,6 +37,7 @@ SECTIONS: Final = {
         "audit": Where("homing.cli.audit", "recount every delivery; name what is missing"),
         "doctor": Where("homing.cli.doctor", "find what will make trouble, with its mend"),
         "tail": Where("homing.cli.tail", "follow the delivery log"),
+        "slo": Where("homing.cli.objectives", "objectives: budgets, burn rates, who notices what"),
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {

@@ -27,7 +27,17 @@ from homing.core.lifecycle import (
     Released,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
-from homing.core.ports import Chance, Meters, NoMeters, Request, Sender, Store, Work
+from homing.core.ports import (
+    Chance,
+    Meters,
+    NoMeters,
+    PassedOn,
+    Request,
+    Sender,
+    Store,
+    Tracer,
+    Work,
+)
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
@@ -92,6 +102,7 @@ class Dispatcher:
         limits: DispatchLimits | None = None,
         health: HealthKeeper | None = None,
         meters: Meters | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -101,6 +112,7 @@ class Dispatcher:
         self._envelope = envelope
         self.limits = limits or DispatchLimits()
         self._meters = meters or NoMeters()
+        self._tracer = tracer or PassedOn()
         self._health = health or HealthKeeper(store, self._clock)
         self._settler = Settler(store, self._meters, self._written)
         self._planner = Planner(
@@ -208,9 +220,12 @@ class Dispatcher:
 
     async def flush(self) -> None:
         """Return when nothing is in flight and everything is written."""
-        while self._sending:
-            await asyncio.wait(self._sending)
-        await self._settler.flush()
+        while True:
+            while self._sending:
+                await asyncio.wait(self._sending)
+            await self._settler.flush()
+            if not self._sending:  # nothing was begun meanwhile
+                return
 
     # ── claiming ──
 
@@ -331,6 +346,7 @@ class Dispatcher:
             # a delivery parked for an enabled endpoint would be resumed at once.
             await self._disable_gone(endpoint)
         attempt = self._attempt(work, endpoint, began_us, outcome)
+        self._tracer.attempted(work, attempt)
         change = self._journal.decide(
             work.delivery,
             fact,
@@ -424,10 +440,10 @@ class Dispatcher:
         One that came while the database was asked counts: it may be about what came after.
         """
         self._room_is_awaited = event is self._room
+        timer = asyncio.get_running_loop().call_later(most_s, event.set)
         try:
-            await asyncio.wait_for(event.wait(), most_s)
-        except TimeoutError:
-            pass
+            await event.wait()
         finally:
+            timer.cancel()
             self._room_is_awaited = False
             event.clear()

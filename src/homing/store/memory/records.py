@@ -132,13 +132,13 @@ class MemoryRecords(Tables):
     async def log(
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
-        found = []
-        for line, entry in enumerate(self.lines[cursor.line :], start=cursor.line + 1):
-            if entry is not None and app_id in (None, entry.app_id):
-                found.append(LoggedEntry(entry, LogCursor(line=line)))
-                if len(found) == limit:
-                    break
-        return found
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (
+            LoggedEntry(entry, LogCursor(line=line))
+            for line, entry in lines
+            if entry is not None and (app_id is None or entry.app_id == app_id)
+        )
+        return list(islice(found, limit))
 
     async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
         lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)

@@ -159,6 +159,10 @@ class PostgresRecords:
         rows = await self._database.look(compare)
         return [Misfit(delivery=DeliveryId(row[0], row[1]), kind=row[2]) for row in rows]
 
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        rows = await self._database.browse("attempts_made", first, last)
+        return {DeliveryId(row[0], row[1]): row[2] for row in rows}
+
 
 def _logged(row: Any) -> LoggedEntry:
     cursor = LogCursor(transaction=row["after_transaction"], line=row["line"])

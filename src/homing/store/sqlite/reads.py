@@ -350,3 +350,8 @@ def misfits(db: sqlite3.Connection, span: Span, limit: int) -> list[Misfit]:
         for row in db.execute(_SQL[f"find_{kind}"], which)
     )
     return [Misfit(delivery=delivery_id, kind=kind) for delivery_id, kind in found[:limit]]
+
+
+def attempts_made(db: sqlite3.Connection, first: str, last: str) -> dict[DeliveryId, int]:
+    rows = db.execute(_SQL["attempts_made"], {"first": first, "last": last})
+    return {DeliveryId(message_id, endpoint_id): count for message_id, endpoint_id, count in rows}

@@ -10,7 +10,7 @@ SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id D
 -- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
 SELECT json_group_array(json_array(
     id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
-    is_raw, event_id, channels, tags, deliver_at_us))
+    is_raw, event_id, channels, tags, deliver_at_us, traceparent))
 FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: list_messages
