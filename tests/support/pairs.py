@@ -95,7 +95,8 @@ async def complaints(store: Store, promised: tuple[Acceptance, ...] = ()) -> lis
 
 def check(sides: Interleaver, run: Run, *promised: Acceptance) -> None:
     store = sides.side.store
-    assert sides.side.call(complaints(store, promised)) == [], str(run)
+    found = sides.side.call(complaints(store, promised))
+    assert found == [], f"{run}: {found}"
     for result in run.results.values():
         assert not isinstance(result, Exception), f"{run}: {result!r}"
 
