@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import (
@@ -33,6 +33,7 @@ from homing.core.objectives import Owner, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.queries import Backlog
 from homing.core.retention import Purged
+from homing.insight.alerts.alert import Kind
 from homing.insight.ledger import COLUMNS, AuditReport
 
 # They double the length of the page, and rates do not need them.
@@ -44,6 +45,9 @@ BATCHES: Final = ("accept", "claim", "settle")
 CAUSES: Final = ("gone", "failing")
 #: what becomes of a circuit breaker
 BREAKER_CHANGES: Final = ("opened", "closed")
+
+#: what becomes of a try to hand a notice over
+NOTICE_RESULTS: Final = ("sent", "refused", "given_up")
 
 #: seconds; a first attempt takes milliseconds, the promise is about seconds, a timeout is 30 s
 _RECEIPT_S: Final = (
@@ -118,6 +122,10 @@ class Metrics:
             "sli_bad", "Events that were not, by indicator and whose they are.", "sli", "owner"
         )
         self._bad = {(sli, owner): bad.labels(sli, owner) for sli in Sli for owner in Owner}
+        notices = self._counter(
+            "alert_notices", "Tries to hand a notice of alerts to a channel, by result.", "result"
+        )
+        self._notice_tries = {result: notices.labels(result) for result in NOTICE_RESULTS}
         self._round_trips = self._counter("store_round_trips", "Requests to the database server.")
         self._commits = self._counter("store_commits", "Transactions that wrote.")
 
@@ -156,6 +164,15 @@ class Metrics:
             "dead_letters_expiring", "Dead letters whose retention is about to end."
         )
         self._audited = self._gauge("audit_timestamp_seconds", "When the latest audit began.")
+        firing = self._gauge("alerts_firing", "Alerts that fire, by kind.", "kind")
+        self._firing = {str(kind): firing.labels(str(kind)) for kind in Kind}
+        self._evaluated = self._gauge(
+            "alert_evaluation_timestamp_seconds",
+            "When some process last looked whether anything deserves an alert.",
+        )
+        self._notices_pending = self._gauge(
+            "alert_notices_pending", "Notices that no channel has taken yet."
+        )
         build = self._gauge("build_info", "The running version.", "version")
         build.labels(__version__).set(1)
 
@@ -202,6 +219,19 @@ class Metrics:
 
     def expiring(self, dead_letters: int) -> None:
         self._expiring.set(dead_letters)
+
+    # --- service.alerts ---
+
+    def alerts_evaluated(self, at_us: int, firing: Mapping[str, int]) -> None:
+        self._evaluated.set(at_us / 1_000_000)
+        for kind, count in firing.items():
+            self._firing[kind].set(count)
+
+    def notices_pending(self, count: int) -> None:
+        self._notices_pending.set(count)
+
+    def notice_tried(self, result: str) -> None:
+        self._notice_tries[result].inc()
 
     # --- what is looked at now and then ---
 

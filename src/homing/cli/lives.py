@@ -1,4 +1,4 @@
-"""What `homing audit` shows of the lives of deliveries: which invariants are broken, and by whom."""
+"""What `homing audit` shows of the lives of deliveries: the invariants broken, and by whom."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homing import __version__
+from homing.cli.alerting import make_alerting
 from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
@@ -30,6 +31,7 @@ from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.insight.ledger import AuditReport
 from homing.metrics import Metrics, watch_process
+from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
 from homing.service.answers import Answers
 from homing.service.books import Auditor
@@ -73,7 +75,7 @@ class Runtime:
             clock,
             disable_after_s=settings.disable_after_s or float("inf"),
             meters=self.meters,
-            herald=herald(store, clock),
+            herald=with_signals(herald(store, clock), clock),
         )
         self.dispatcher = Dispatcher(
             store,
@@ -102,17 +104,12 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
+        self.alerting = make_alerting(
+            settings, store, clock, chance, self.journal.holder, self.auditor, self.meters
+        )
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
-        self.keeper = Keeper(
-            store,
-            clock,
-            self.journal.holder,
-            kept=make_retention(settings),
-            every_s=settings.retain_every_s,
-            warn_d=settings.retain_warn_d,
-            meters=self.meters,
-        )
+        self.keeper = self._make_keeper(clock)
         self.service = Service(
             store=store,
             clock=clock,
@@ -128,6 +125,7 @@ class Runtime:
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
+            channels=self.alerting.channels,
         )
         self.task_runner = TaskRunner(
             self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
@@ -138,7 +136,7 @@ class Runtime:
         self.stopping = False  #: shown by the readiness probe
 
     def start(self) -> None:
-        """Begin to dispatch, sweep, watch over endpoints, audit, purge and announce."""
+        """Begin to dispatch, sweep, watch over endpoints, audit, purge, alert and announce."""
         for name, work in (
             ("dispatcher", self.dispatcher.run()),
             ("sweeper", self.sweeper.run()),
@@ -146,7 +144,9 @@ class Runtime:
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
             ("task runner", self.task_runner.run()),
-            ("watcher", self.watcher.run()),
+            ("measuring", self.watcher.run()),
+            ("watcher", self.alerting.watcher.run()),
+            ("carrier", self.alerting.carrier.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -176,6 +176,8 @@ class Runtime:
             balanced=audited.is_balanced if audited else None,
             unaccounted=audited.unaccounted if audited else 0,
             audited_at_us=audited.at_us if audited else None,
+            watched=self.alerting.watcher.is_watched(),
+            watched_at_us=self.alerting.watcher.evaluated_at_us,
         )
 
     async def drain(self, within_s: float) -> bool:
@@ -209,6 +211,17 @@ class Runtime:
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
+
+    def _make_keeper(self, clock: SystemClock) -> Keeper:
+        return Keeper(
+            self.store,
+            clock,
+            self.journal.holder,
+            kept=make_retention(self.settings),
+            every_s=self.settings.retain_every_s,
+            warn_d=self.settings.retain_warn_d,
+            meters=self.meters,
+        )
 
     def _gate(self) -> Gate:
         return Gate(

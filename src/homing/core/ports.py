@@ -20,6 +20,7 @@ from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
     LogCursor,
@@ -75,6 +76,8 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int = 0  #: keys that have expired by then may be replaced
     expunged: tuple[str, ...] = ()  #: messages whose payload is forgotten
     also: tuple[Resource, ...] = ()  #: created; those that exist already stay as they are
+    #: created or replaced as `resource`, all of them or none
+    more: tuple[Resource, ...] = ()
 
 
 class Deliveries(Protocol):
@@ -161,7 +164,7 @@ class Deliveries(Protocol):
             As `settle`.
 
         Raises:
-            Conflict, Stale: as `put`, for the resource or the key; nothing was written.
+            Conflict, Stale: as `put`, for a resource or the key; nothing was written.
         """
 
     async def next_ready_at_us(self) -> int | None:
@@ -280,6 +283,20 @@ class Records(Protocol):
 
     async def first_accepted_at_us(self) -> int | None:
         """When the oldest message still kept was accepted; None when there is none."""
+
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        """Dead letters that nobody has handled, counted by endpoint.
+
+        Costs a step for each endpoint and for each dead letter that is counted.
+
+        Args:
+            recent_us, past_us: since when a death counts as recent, and as past.
+            after: an endpoint's id, exclusive; "" begins.
+            limit: endpoints.
+            most: where the counting of one endpoint's stops, each of the three counts by itself.
+        """
 
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         """The books, counted from the rows alone, for messages accepted within `span`.

@@ -149,6 +149,8 @@ async def write_aftermath(database: Database, connection: Connection, after: Aft
     """
     if after.resource is not None:
         await write_resource(database, connection, after.resource)
+    for one in after.more:
+        await write_resource(database, connection, one)
     for one in after.also:
         await database.fetch(connection, "insert_resource", *_columns(one))
     if after.expunged:

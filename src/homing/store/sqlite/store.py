@@ -24,6 +24,7 @@ from homing.core.ports import Aftermath
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
     LogCursor,
@@ -256,6 +257,11 @@ class SqliteStore:
 
     async def first_accepted_at_us(self) -> int | None:
         return await self._read(reads.first_accepted_at_us)
+
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        return await self._browse(reads.dead_letters, recent_us, past_us, after, limit, most)
 
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         return await self._browse(reads.ledger, span, window_s)

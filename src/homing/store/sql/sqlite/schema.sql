@@ -128,6 +128,11 @@ CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE st
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
 
+-- for the alerts: whose dead letters there are, how old, and how many of late
+-- (the last column is constant; with it the index alone answers)
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id, state)
+    WHERE state = 'dead';
+
 -- Where every delivery stands: its hot row, or else its history row.
 CREATE VIEW placed AS SELECT * FROM deliveries UNION ALL SELECT * FROM history;
 

@@ -137,6 +137,9 @@ CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE st
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
 
+-- for the alerts: whose dead letters there are, how old, and how many of late
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id) WHERE state = 'dead';
+
 -- HTTP requests made, and what came of them.
 CREATE TABLE attempts (
     id text COLLATE "C" NOT NULL,

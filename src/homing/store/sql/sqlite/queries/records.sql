@@ -180,3 +180,17 @@ SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line
 SELECT * FROM delivery_log
 WHERE line > :line AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
 ORDER BY line LIMIT :limit;
+
+-- name: next_dead_endpoint
+-- A step along history_dead_age to the next endpoint, and to the oldest of its dead letters.
+SELECT endpoint_id, app_id, finished_at_us FROM history
+WHERE state = 'dead' AND endpoint_id > ? ORDER BY endpoint_id, finished_at_us LIMIT 1;
+
+-- name: dead_since
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM history
+    WHERE state = 'dead' AND endpoint_id = :endpoint_id AND finished_at_us >= :since_us
+    LIMIT :most);
+
+-- name: newest_dead
+SELECT max(finished_at_us) FROM history WHERE state = 'dead' AND endpoint_id = ?;
