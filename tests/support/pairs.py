@@ -59,7 +59,8 @@ def settle_by(name: str, *made: tuple[Delivery, Any], policy: RetryPolicy = POLI
         is_sent = isinstance(fact, Succeeded | Failed)
         reason = Reason.OK if isinstance(fact, Succeeded) else Reason.STATUS
         attempt = make_attempt(before, reason=reason) if is_sent else None
-        changes.append(journal.decide(before, fact, policy, attempt=attempt))
+        actor = getattr(fact, "actor", None)
+        changes.append(journal.decide(before, fact, policy, attempt=attempt, actor=actor))
     return lambda store: store.settle(changes)
 
 
