@@ -1,4 +1,4 @@
-"""What `homing audit` shows of the lives of deliveries: which invariants are broken, and by whom."""
+"""What `homing audit` shows of the lives of deliveries: what is broken, and by which of them."""
 
 from __future__ import annotations
 
