@@ -3,6 +3,7 @@
 forgetful: every retry of one endpoint's first failure is forgotten, without a trace in its place.
 boastful: an answer of 503 is taken for a success.
 stuttering: every request is made twice.
+miscounting: the log gives a failed attempt the number of the lease after it.
 misdirected: a chaos run's requests to its endpoint 0 go to endpoint 1.
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from homing.cli.main import main
-from homing.core.lifecycle import State
+from homing.core.journal import Journal
+from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
 from homing.core.records import Change
@@ -58,6 +61,20 @@ def stuttering() -> None:
     HttpSender.send = send_twice  # type: ignore[method-assign]
 
 
+def miscounting() -> None:
+    decide = Journal.decide
+
+    def decide_and_miscount(self: Journal, before: Delivery, *args: Any, **given: Any) -> Change:
+        change = decide(self, before, *args, **given)
+        if change.entry.op != "failed":
+            return change
+        epoch = change.entry.lease_epoch + 1
+        entry = msgspec.structs.replace(change.entry, lease_epoch=epoch)
+        return msgspec.structs.replace(change, entry=entry)
+
+    Journal.decide = decide_and_miscount  # type: ignore[method-assign]
+
+
 def misdirected() -> None:
     send = HttpSender.send
 
@@ -69,7 +86,7 @@ def misdirected() -> None:
 
 
 if __name__ == "__main__":
-    bugs = (forgetful, boastful, stuttering, misdirected)
+    bugs = (forgetful, boastful, stuttering, miscounting, misdirected)
     {bug.__name__: bug for bug in bugs}[sys.argv[1]]()
     sys.argv = ["homing", "serve"]
     main()
