@@ -1,4 +1,4 @@
-"""What `homing audit` shows of the lives of deliveries: what is broken, and by which of them."""
+"""What `homing audit` shows of the lives of deliveries: the invariants broken, and by whom."""
 
 from __future__ import annotations
 

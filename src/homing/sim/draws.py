@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final, TypeVar
 
-from homing.core.identifiers import ENTROPY_BYTES
+from homing.core.identifiers import ENTROPY_BYTES, counted
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class SimChance:
     def entropy(self, count: int) -> bytes:
         """Unlike any before. Lengths other than an identifier's are for keys nobody opens."""
         self._count += 1
-        return self._count.to_bytes(count, "big") if count == ENTROPY_BYTES else bytes(count)
+        return counted(self._count) if count == ENTROPY_BYTES else bytes(count)
 
 
 class FirstInFirstOut:

@@ -29,14 +29,13 @@ from homing.core.records import (
     Repeated,
     Reply,
 )
-from homing.core.resources import Application
-from homing.store.memory.books import MemoryBooks
-from homing.store.memory.resources import MemoryResources
+from homing.core.resources import Application, Resource
+from homing.store.memory.measuring import MemoryMeasuring
 
 _replace = msgspec.structs.replace
 
 
-class MemoryStore(MemoryResources, MemoryBooks):
+class MemoryStore(MemoryMeasuring):
     """Keeps everything in dictionaries; forgets it with the process."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
@@ -215,11 +214,22 @@ class MemoryStore(MemoryResources, MemoryBooks):
         self.commits = commits + 1
         return written
 
+    async def _put_all(self, resources: Sequence[Resource]) -> None:
+        """All of them, or none."""
+        before = dict(self.resources)
+        try:
+            for one in resources:
+                await self.put(one)
+        except BaseException:
+            self.resources.clear()
+            self.resources.update(before)
+            raise
+
     async def _write_aftermath(self, after: Aftermath) -> None:
         if after.key is not None and self._known(after.key, after.at_us) is not None:
             raise Conflict("this request was made before")
-        if after.resource is not None:
-            await self.put(after.resource)
+        first = () if after.resource is None else (after.resource,)
+        await self._put_all((*first, *after.more))
         self._add(after.also)
         for message_id in after.expunged:
             await self.expunge_message(message_id)

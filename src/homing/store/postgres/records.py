@@ -11,6 +11,7 @@ from homing.core.lifecycle import Delivery
 from homing.core.outcome import Reason
 from homing.core.queries import (
     AttemptFilter,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
     LogCursor,
@@ -122,6 +123,23 @@ class PostgresRecords:
     async def first_accepted_at_us(self) -> int | None:
         rows = await self._database.query("first_message")
         return rows[0][0] if rows else None
+
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        rows = await self._database.browse("dead_letters", recent_us, past_us, after, limit, most)
+        return [
+            DeadLetters(
+                endpoint_id=row[0],
+                app_id=row[1],
+                count=row[2],
+                recent=row[3],
+                past=row[4],
+                oldest_at_us=row[5],
+                newest_at_us=row[6],
+            )
+            for row in rows
+        ]
 
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         low, high = span.half_open_bounds("msg_")
