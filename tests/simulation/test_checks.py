@@ -20,7 +20,8 @@ from homing.dispatch.loop import Dispatcher
 from homing.insight import invariants, promises, steps, witnessed
 from homing.insight.evidence import Books, Sent
 from homing.sim.node import Parts
-from homing.sim.world import TINY, Result, World
+from homing.sim.result import TINY, Result
+from homing.sim.world import World
 from homing.store.memory.store import MemoryStore
 
 replace = msgspec.structs.replace
