@@ -21,14 +21,14 @@ from homing.lab.incidents import Incident, Plan, Truth, run_incident
 from homing.lab.receivers import AWAY, OVERLOADED, Temper
 from homing.lab.service.worker import RetryWorker
 from homing.lab.sound import Intake, key_of
-from homing.lab.traffic import WEEK_S, Payment, Traffic
+from homing.lab.traffic import DAY_S, WEEK_S, Payment, Traffic
 from homing.lab.world import Line
 from homing.sim.workers.ports import Row
 
 SIZE: Final = 200_000
 SEED: Final = 7
-#: Monday, 10:12: when the worker that loses webhooks was deployed
-DEPLOYED_S: Final = 10.2 * 3_600
+#: Tuesday, 10:12: when the worker that loses webhooks was deployed
+DEPLOYED_S: Final = DAY_S + 10.2 * 3_600
 FIELDS: Final = "service/usual"
 
 TRAFFIC: Final = Traffic(
@@ -42,9 +42,9 @@ TRAFFIC: Final = Traffic(
 TEMPER: Final = Temper(
     count=60,
     kinds=(OVERLOADED, OVERLOADED, AWAY),
-    bad_share=0.013,
+    bad_share=0.019,
     unevenness=0.3,
-    bad_mean_s=600.0,
+    bad_mean_s=200.0,
     hangs=0.14,
     refused=0.40,
     hang_s=(3.0, 28.0),
