@@ -10,6 +10,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -202,6 +203,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
+                coro = task.get_coro()
+                if iscoroutine(coro) and getcoroutinestate(coro) == CORO_CREATED:
+                    coro.close()  # it never had its turn
             elif not task.cancelled() and task._log_traceback:
                 error = task.exception()
                 if error is not None:
