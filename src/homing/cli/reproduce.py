@@ -19,6 +19,7 @@ from homing.cli.reproduce_display import (
     show_story,
     story_document,
 )
+from homing.cli.reproduce_incident import Asked, reproduce_incident
 from homing.sim.schedule import PYTHON
 from homing.sim.workers import pages
 from homing.sim.workers.case import STORES, declared
@@ -49,6 +50,15 @@ def _file(name: str, help_: str) -> Callable[[_Command], _Command]:
 @click.option("--from", "first", type=click.IntRange(0), default=0, metavar="N", help="First seed.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; all cores if absent.")
 @click.option("--fixed", metavar="WORKER", help="Have what was found again with this one.")
+@click.option("--worker", metavar="WORKER", help="With an incident: your worker.")
+@click.option(
+    "--times",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    metavar="K",
+    help="With an incident: worlds that are held to its schedule.",
+)
 @click.option("--replay", metavar="TOKEN", help="Have one schedule again.")
 @click.option("--trace", is_flag=True, help="Every event of the schedule, too.")
 @_file("--html", "Write the schedule that was found as a page.")
@@ -66,6 +76,8 @@ def reproduce(
     first: int,
     jobs: int | None,
     fixed: str | None,
+    worker: str | None,
+    times: int,
     replay: str | None,
     trace: bool,
     html: Path | None,
@@ -83,10 +95,17 @@ def reproduce(
     What breaks is made as small as it gets and shown on one screen, with a token to have it again.
 
     \b
+    WHAT may also be the file that `homing investigate LOG --save FILE` wrote: then the worker is
+    held to the schedule of the mechanism that the log shows, so many times, each with other
+    workers, deliveries, order and jitter. --worker names yours; otherwise it is the lab's.
+
+    \b
     Exit codes: 0 nothing found, 1 something found, 2 the worker cannot be imported or run.
 
     \b
     Examples:
+      homing reproduce incident.json
+      homing reproduce incident.json --worker shop.retries:Worker --fixed shop.retries:Fixed
       homing reproduce shop.retries:Worker
       homing reproduce worker.py:Worker --runs 50000 --workers 3
       homing reproduce worker.py:Worker --fixed worker.py:Fixed --pytest test_retries.py
@@ -95,7 +114,7 @@ def reproduce(
     if replay is not None:
         story = _replay(parse_token(replay), fixed or "", as_json=as_json, trace=trace)
     elif what is not None:
-        given = {
+        given: dict[str, Any] = {
             "workers": workers,
             "deliveries": deliveries,
             "store": store,
@@ -109,9 +128,15 @@ def reproduce(
             first=first,
             jobs=jobs or (os.cpu_count() or 1 if runs >= _JOBS_FROM else 1),
         )
-        story = _explore(what, given, plan, fixed or "", as_json=as_json, trace=trace)
+        if ":" in what and not Path(what).is_file():
+            story = _explore(what, given, plan, fixed or "", as_json=as_json, trace=trace)
+        else:
+            asked = Asked(times=times, first=first, worker=worker, fixed=fixed, given=given)
+            story = reproduce_incident(Path(what), asked, as_json=as_json)
     else:
-        raise click.UsageError("expected package.module:Worker, or --replay TOKEN; see --help")
+        raise click.UsageError(
+            "expected package.module:Worker, the file of an incident, or --replay TOKEN; see --help"
+        )
     if story is not None:
         _write(story, html, mermaid, pytest)
         raise click.exceptions.Exit(_EXIT_FOUND)

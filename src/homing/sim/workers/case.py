@@ -66,6 +66,7 @@ def _answers(delays_s: tuple[float, ...], timeout_s: float) -> tuple[Answer, ...
     return (
         Answer(200),
         Answer(503),
+        Answer(429),
         *(Answer(200, after_s) for after_s in delays_s),
         *(Answer(500, after_s) for after_s in delays_s),
         Answer(0, timeout_s),
@@ -79,7 +80,7 @@ def _answers(delays_s: tuple[float, ...], timeout_s: float) -> tuple[Answer, ...
 def answer_weights(delays: int) -> tuple[float, ...]:
     """How likely each answer is, added up."""
     slow = [2.0 / delays] * delays
-    return cumulative(4.5, 2.0, *slow, *slow, 0.5, 0.7, 0.5, 0.3)
+    return cumulative(4.5, 1.5, 0.5, *slow, *slow, 0.5, 0.7, 0.5, 0.3)
 
 
 @cache

@@ -72,6 +72,7 @@ class SqliteBackend:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=0, isolation_level=self.isolation_level)
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
         return connection
 
     def open(self, process: Process) -> SqliteStore:
@@ -164,6 +165,7 @@ class SqliteStore:
         self._tables = tables
         self._process = process
         self._last = ""  #: the last statement, in words
+        self._is_dirty = False  #: something was changed since the last commit
 
     @property
     def in_transaction(self) -> bool:
@@ -199,22 +201,26 @@ class SqliteStore:
         process, connection = self._process, self._connection
         _learn(process, parameters)
 
+        word = sql.split(None, 1)[0].lower() if sql.strip() else ""
+        is_write = word in _WRITES
+
         def act() -> Cursor:
             try:
                 if other is not None:
                     other()
-                    return Cursor([], -1, None, None)
+                    dirty, self._is_dirty = self._is_dirty, False
+                    process.world.stir()  # whoever waited for the lock
+                    return Cursor([], int(dirty), None, None)
                 run = connection.executemany if many else connection.execute
                 found = run(sql, parameters)
                 rows = found.fetchall() if found.description else []
+                self._is_dirty |= is_write and (found.rowcount != 0 or bool(rows))
                 return Cursor(rows, found.rowcount, found.lastrowid, found.description)
             except sqlite3.OperationalError as error:
                 if "locked" in str(error):
                     raise Busy from error
                 raise
 
-        word = sql.split(None, 1)[0].lower() if sql.strip() else ""
-        is_write = word in _WRITES
         is_state = any(table in sql for table in self._tables)
 
         def say(cursor: Cursor) -> str:
