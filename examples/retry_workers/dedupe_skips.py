@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from homing.sim.workers.adapters.redis import WatchError
 from homing.sim.workers.ports import Chance, Clock, Sender
 
 LEASE_S = 60.0
@@ -16,7 +17,7 @@ LEASE_S = 60.0
 class Worker:
     """Takes what is due off a sorted set, by putting it off for the length of a lease.
 
-    `redis` is used as with redis.asyncio and decode_responses=True.
+    `redis` is used as with redis.asyncio and decode_responses=True, whose WatchError this is.
     """
 
     store = "redis"
@@ -57,9 +58,7 @@ class Worker:
             pipe.incr(f"attempts:{delivery}")
             try:
                 _, attempt = await pipe.execute()
-            except Exception as error:
-                if type(error).__name__ != "WatchError":
-                    raise
+            except WatchError:
                 return  # another worker was quicker
         await self.attempt(delivery, attempt)
 

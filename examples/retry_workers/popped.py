@@ -5,8 +5,10 @@ Between the pop and the outcome the job is in the memory of one process, and now
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from homing.sim.workers.adapters.redis import WatchError
 from homing.sim.workers.ports import Chance, Clock, Sender
 
 LEASE_S = 75.0
@@ -100,4 +102,5 @@ class Fixed(Worker):
             if is_open:
                 pipe.set(f"state:{job}", state)
             pipe.lrem("taken", 0, job)
-            await pipe.execute()
+            with suppress(WatchError):  # another worker ended it
+                await pipe.execute()

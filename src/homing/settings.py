@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -37,6 +38,10 @@ _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 #: outcome in a slow commit, and for clocks of two machines that disagree
 LEASE_MARGIN_S: Final = 10.0
 
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+#: what comes between two of them
+_NEXT_URL: Final = re.compile(rf"[\s,]+(?={_URL.pattern})|\s+", re.IGNORECASE)
+
 _DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
 
 #: how to make a good one, on any machine that has Homing
@@ -59,6 +64,12 @@ class SecretText:
         return "********"
 
     __str__ = __repr__
+
+
+class ChannelUrl(SecretText):
+    """A URL that alerts go to; it has credentials in it, so it does not show itself."""
+
+    __slots__ = ()
 
 
 class Allowance(NamedTuple):
@@ -353,14 +364,77 @@ class Settings:
         low=0.05,
         high=60,
     )
+    alerts: tuple[ChannelUrl, ...] = knob(
+        (),
+        "Where alerts go, besides the log: URLs separated by spaces or commas, of any service that "
+        "Apprise knows (`mailto://…`, `slack://…`, `pagerduty://…`, `jsons://…`; needs "
+        "`homing[alerts]`) or of Alertmanager (`alertmanager://host:9093`, `alertmanagers://…`). "
+        "With one of them sensible alerts are on; `homing alerts test` shows that it works.",
+    )
+    alerts_every_s: float = knob(
+        15.0,
+        "How often it is looked whether something deserves an alert, by one process at a time; a "
+        "few look-ups in indexes. Another takes over when it has not for three times as long.",
+        low=1,
+        high=3_600,
+    )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
+    )
+    # What "in time" means is the same for every objective, because each event is counted once.
+    slo_first_s: float = knob(
+        5.0,
+        "An objective counts a first attempt as in time that begins within so many seconds of "
+        "being due. A receiver has no part in it; five seconds are a busy moment, not an outage.",
+        low=0.01,
+        high=3_600,
+    )
+    slo_retry_s: float = knob(
+        30.0,
+        "The same for a retry, from when it was due. A minute's jitter is planned; this is not.",
+        low=0.01,
+        high=86_400,
+    )
+    slo_delivered_s: float = knob(
+        60.0,
+        "The same for the 2xx of a delivery, from acceptance. A minute leaves room for one retry.",
+        low=0.01,
+        high=604_800,
+    )
+    slo_accept_s: float = knob(
+        0.5,
+        "The same for the answer to a publisher's request, as this process sees it.",
+        low=0.001,
+        high=60,
+    )
+    slo_dead_d: float = knob(
+        3.0,
+        "A dead letter that nobody has redriven or discarded for so many days is overdue. Three "
+        "days outlast a weekend.",
+        low=0.01,
+        high=365,
+    )
+    slo_every_s: float = knob(
+        15.0, "How often what objectives are about is counted.", low=0.1, high=3_600
     )
     task_days: float = knob(
         30.0,
         "How long a background task that has ended can be looked up: longer than a month's bill.",
         low=0.01,
         high=3_650,
+    )
+    otlp_url: str = knob(
+        "",
+        "An OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that is "
+        "told of traces, metrics and log lines. Empty: none, and a publisher's `traceparent` is "
+        "handed to its receivers as it came.",
+    )
+    trace_share: float = knob(
+        0.01,
+        "The share of traces that the collector gets when their publisher does not say; what fails "
+        "and what follows on it is told always. One in a hundred shows what is usual.",
+        low=0,
+        high=1,
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(
@@ -427,9 +501,13 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
         try:
             values[field.name] = _parse(hints[field.name], text.strip(), limits)
         except ValueError as error:
-            shown = "" if "SecretText" in str(hints[field.name]) else f"={text!r}"
+            shown = "" if _is_secret(hints[field.name]) else f"={text!r}"
             problems.append(f"{label}{shown}: {error}")
     return values
+
+
+def _is_secret(kind: Any) -> bool:
+    return any(name in str(kind) for name in ("SecretText", "ChannelUrl"))
 
 
 def _as_text(value: object) -> str:
@@ -460,6 +538,8 @@ def _parse(kind: Any, text: str, limits: Knob) -> Any:
             raise ValueError(f"expected {' or '.join(typing.get_args(kind))}")
         return text
     element = typing.get_args(kind)[0]
+    if element is ChannelUrl:
+        return _parse_channels(text)
     if element is Allowance:
         return _parse_allowances(text)
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -497,6 +577,18 @@ def _parse_network(text: str) -> Network:
         raise ValueError(f"expected networks such as 10.1.0.0/16; {error}") from None
 
 
+def _parse_channels(text: str) -> tuple[ChannelUrl, ...]:
+    """URLs that a space or a comma separates; a comma within one does not begin another."""
+    parts = [part.strip() for part in _NEXT_URL.split(text.strip()) if part.strip()]
+    for number, part in enumerate(parts, 1):
+        if not _URL.match(part):
+            raise ValueError(
+                "expected URLs such as mailto://user:password@example.org, separated by spaces; "
+                f"number {number} does not begin with scheme://"
+            )
+    return tuple(map(ChannelUrl, parts))
+
+
 def _parse_allowances(text: str) -> tuple[Allowance, ...]:
     found: dict[str, Allowance] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
@@ -530,6 +622,10 @@ def _contradictions(settings: Settings) -> list[str]:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
+        problems.append(
+            f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"
+        )
     if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
         problems.append(
             f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "

@@ -18,6 +18,8 @@ ONLY_SQLITE = {
     *("resource_by_id", "resource_by_uid"),
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
+    "add_tally",
+    *("next_dead_endpoint", "dead_since", "newest_dead"),
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 
@@ -28,7 +30,8 @@ ONLY_POSTGRES = {
     *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
     *("purge", "lock_messages", "lock_history"),
-    *("notable_log", "wait_for_messages"),
+    *("notable_log", "wait_for_messages", "dead_letters"),
+    *("add_tallies", "seen_last"),
 }
 
 

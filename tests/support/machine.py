@@ -44,7 +44,7 @@ from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Messag
 from homing.core.records import Accepted, Change, Reply
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
-from homing.sim.checks import ledger_balances
+from homing.insight.invariants import ledger_balances
 from homing.store.memory.store import MemoryStore
 from support.claiming import claim_due
 from support.making import (

@@ -50,7 +50,7 @@ def show_report(report: Report) -> None:
     )
     say(Text(_scope(report), style="dim"))
     if tally.died_of:
-        say(Text(f"a worker {tally.died_of}; it was started again", style="dim"))
+        say(Text(f"in some runs it {tally.died_of}; it was started again", style="dim"))
     if report.found is not None:
         return
     say(Text.assemble(("nothing found ", "bold green"), f"in {report.runs:,} runs"))

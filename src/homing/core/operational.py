@@ -28,7 +28,7 @@ FAILING_AT: Final = 4
 
 
 class Event(StrEnum):
-    """The event types; all but `endpoint.failing` are Svix's."""
+    """The event types; all but `endpoint.failing` and the alerts are Svix's."""
 
     ENDPOINT_CREATED = "endpoint.created"
     ENDPOINT_UPDATED = "endpoint.updated"
@@ -40,6 +40,8 @@ class Event(StrEnum):
     MESSAGE_EXHAUSTED = "message.attempt.exhausted"  #: a dead letter
     MESSAGE_RECOVERED = "message.attempt.recovered"
     TASK_FINISHED = "background_task.finished"
+    ALERT_FIRING = "alert.firing"  #: something is the matter, or still is
+    ALERT_RESOLVED = "alert.resolved"
 
 
 class Announcement(Resource, frozen=True, kw_only=True):

@@ -32,6 +32,8 @@ _FINDS: Final = 4
 #: tiny worlds that are tried for the same breach before a larger one is made small
 _TINY: Final = ((1, 1), (2, 1), (2, 2))
 _TINY_TRIES: Final = 240
+#: worlds nearest to calm that are tried for one that is smaller still
+_NEAREST_RUNS: Final = 300
 #: ordering constraints that runs by priorities are good for
 DEPTHS: Final = (2, 3)
 #: steps among which priorities change; most tiny worlds have fewer
@@ -255,6 +257,11 @@ def _make_small(case: Case, tally: Tally, runs: int) -> Found:
             if (found := _first(small, invariant, runs)) is not None:
                 founds.append(found)
                 break
+        if min(found.schedule.size for found in founds) > 1:
+            tiny = _replace(case, workers=min(case.workers, 2), deliveries=1)
+            nearest = try_all_small(tiny, _NEAREST_RUNS, invariant=invariant).found
+            if nearest is not None:
+                founds.append(_shrunk(nearest, founds[0].breach, runs))
         return min(founds, key=lambda found: (*_effort(found.schedule),))
 
 
@@ -323,21 +330,30 @@ class _NotedOrder(FirstInFirstOut):
     def __init__(self, turns: Turns, places: list[tuple[str | int, int]]) -> None:
         super().__init__(turns)
         self._places = places
+        self.choice_at = 0  # every step is one
 
     def pick(self, step: int, ready: Sequence[object]) -> int:
-        self._places.append((step, len(ready)))
-        return super().pick(step, ready)
+        count = len(ready)
+        if count == 1:
+            return 0
+        self._places.append((step, count))
+        return min(self.turns.get(step, 0), count - 1)
 
 
 def try_all_small(
-    case: Case, runs_max: int, on_runs: Callable[[int], None] = lambda runs: None
+    case: Case,
+    runs_max: int,
+    on_runs: Callable[[int], None] = lambda runs: None,
+    *,
+    invariant: str = "",
 ) -> Small:
     """Every schedule with nothing, one thing, two things … out of the ordinary.
 
     Args:
         runs_max: worlds after which it stops.
+        invariant: look for a breach of this one only; empty: any.
     """
-    case = _replace(case, delays_s=case.delays_s[:1])
+    case = _replace(case, delays_s=case.delays_s[-1:])
     small = Small()
     level: deque[tuple[Choices, Turns, int]] = deque([({}, {}, 0)])
     with _without_garbage():
@@ -355,7 +371,7 @@ def try_all_small(
                 if small.runs % _GARBAGE_EVERY == 0:
                     gc.collect()
                     on_runs(small.runs)
-                if result.breaches:
+                if any(b.invariant == invariant or not invariant for b in result.breaches):
                     small.found = Schedule(case=case, seed=0, choices=choices, turns=turns)
                     return small
                 if not choices and not turns:

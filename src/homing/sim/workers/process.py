@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from homing.sim.wire import turn
+from homing.sim.wire import TURN
 from homing.sim.workers.case import Mishap
 from homing.sim.workers.trace import EPOCH_S
 
@@ -88,9 +88,10 @@ class Process:
             await self.stop()
         self.busy += 1
         try:
-            await turn()
-            if self.is_dead:
-                await self.stop()
+            if world.loop.ready:  # a turn that nobody else could take is none
+                await TURN
+                if self.is_dead:
+                    await self.stop()
             if world.loop.now_s != self._spin_s:
                 self._spin, self._spin_s = 0, world.loop.now_s
             else:
@@ -211,9 +212,10 @@ class Process:
             await self.stop()
         self.busy += 1
         try:
-            await turn()
-            if self.is_dead:
-                await self.stop()
+            if world.loop.ready:  # a turn that nobody else could take is none
+                await TURN
+                if self.is_dead:
+                    await self.stop()
             answer = world.answer(self, delivery)
             if answer.crash == "before":
                 await self.crash("dies before its request goes out", delivery)
@@ -254,7 +256,7 @@ class Process:
             seconds += mishap.after_s
         seconds = self._stretched(seconds)
         world.wakes(seconds)
-        await asyncio.sleep(seconds)
+        await world.loop.sleep(seconds)
         if self.is_dead:
             await self.stop()
 

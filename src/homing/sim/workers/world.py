@@ -22,6 +22,7 @@ from homing.sim.workers.case import (
     write_mishaps,
     write_weights,
 )
+from homing.sim.workers.loading import where
 from homing.sim.workers.process import Process
 from homing.sim.workers.trace import EPOCH_S, Event
 from homing.sim.workers.watch import Breach, Watch
@@ -262,7 +263,8 @@ class World:
             what = "returns from run"
         except Exception as error:
             what = f"dies of {type(error).__name__}: {error}"
-            self.died_of = self.died_of or what
+            if not isinstance(error, ConnectionError):  # ours, most likely
+                self.died_of = self.died_of or f"{what}, at {where(error).partition(': ')[0]}"
         if not process.is_dead:
             process.end()
             self.note(process.name, "end", what, "", is_mishap=True)
@@ -324,7 +326,9 @@ class World:
             await worker.accept(delivery)
         except Exception as error:
             what = f"is told that {delivery} was not accepted: {type(error).__name__}: {error}"
-            self.died_of = self.died_of or f"accept: {type(error).__name__}: {error}"
+            if not isinstance(error, ConnectionError):
+                text = f"{type(error).__name__}: {error}, at {where(error).partition(': ')[0]}"
+                self.died_of = self.died_of or f"fails to accept by {text}"
             self.note(process.name, "end", what, delivery, is_mishap=True)
             over.set_result(False)
             return

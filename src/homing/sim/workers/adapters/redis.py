@@ -5,6 +5,7 @@ A pipeline is one step when it is executed, as MULTI and EXEC are, with WATCH wh
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -34,8 +35,17 @@ _ALWAYS: Final = frozenset({"zadd", "hset", "hincrby", "incr", "incrby", "decr",
 _TEXT_MAX: Final = 60
 
 
-class WatchError(Exception):
-    """A watched key was changed before the pipeline was executed."""
+def _watch_error() -> type[Exception]:
+    """redis-py's own, where it is installed, so that a worker's `except` catches it."""
+    try:
+        found: type[Exception] = importlib.import_module("redis").WatchError
+    except ImportError:
+        return type("WatchError", (Exception,), {})
+    return found
+
+
+#: a watched key was changed before the pipeline was executed
+WatchError: Any = _watch_error()
 
 
 class RedisBackend:
