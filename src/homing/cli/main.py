@@ -42,6 +42,9 @@ SECTIONS: Final = {
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {
+        "investigate": Where(
+            "homing.cli.investigate", "find the drop in any delivery log, and why"
+        ),
         "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
         "reproduce": Where(
             "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"
