@@ -378,6 +378,13 @@ class Settings:
         low=1,
         high=3_600,
     )
+    alerts_gather_s: float = knob(
+        300.0,
+        "What is not urgent is gathered and told in one message at most so often; the first of it "
+        "at once. Twelve messages an hour are what a person reads.",
+        low=0,
+        high=86_400,
+    )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
     )

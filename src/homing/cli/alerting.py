@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from homing.channels import make_channels
 from homing.core.ports import Chance, Clock, Store
+from homing.insight.alerts.advance import Manners
 from homing.insight.alerts.minutes import Minutes
 from homing.insight.alerts.thresholds import Thresholds
 from homing.metrics import Metrics
@@ -71,6 +72,7 @@ def make_alerting(
         channels,
         every_s=settings.alerts_every_s,
         thresholds=thresholds,
+        manners=Manners(ticket_gap_s=settings.alerts_gather_s),
         meters=meters,
         wake=carrier.wake,
     )
