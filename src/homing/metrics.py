@@ -28,6 +28,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from homing import __version__
 from homing.core.lifecycle import DeadReason, State
+from homing.core.objectives import Owner, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.queries import Backlog
 from homing.core.retention import Purged
@@ -118,6 +119,12 @@ class Metrics:
             "alert_notices", "Tries to hand a notice of alerts to a channel, by result.", "result"
         )
         self._notice_tries = {result: notices.labels(result) for result in NOTICE_RESULTS}
+        good = self._counter("sli_good", "Events that were as promised, by indicator.", "sli")
+        self._good = {sli: good.labels(sli) for sli in Sli}
+        bad = self._counter(
+            "sli_bad", "Events that were not, by indicator and whose they are.", "sli", "owner"
+        )
+        self._bad = {(sli, owner): bad.labels(sli, owner) for sli in Sli for owner in Owner}
         self._round_trips = self._counter("store_round_trips", "Requests to the database server.")
         self._commits = self._counter("store_commits", "Transactions that wrote.")
 
@@ -240,6 +247,20 @@ class Metrics:
         age_us = 0 if due_at_us is None else max(report.at_us - due_at_us, 0)
         self._oldest_due.set(age_us / 1_000_000)
         self._count_store()
+
+    def tallied(self, tallies: Sequence[Tally]) -> None:
+        """Show what was counted for objectives (`Watcher(on_tallies=…)`).
+
+        A counter cannot go back: where a later look found that the owner was another, the events
+        are added to the right one and stay with the wrong one. Rare, and the table is exact.
+        """
+        for one in tallies:
+            if one.scope.startswith("app_") or one.count < 0:
+                continue
+            if one.owner is None:
+                self._good[one.sli].inc(one.count)
+            else:
+                self._bad[one.sli, one.owner].inc(one.count)
 
     def text(self) -> bytes:
         """What Prometheus reads (format 0.0.4)."""

@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "channels": {"core", "insight", "service"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "settings": {"core"},
+    "settings": {"core", "knobs"},
+    "knobs": {"core"},
     "system": set(),
 }
 EVERYTHING = {"cli"}

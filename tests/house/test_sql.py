@@ -19,6 +19,7 @@ ONLY_SQLITE = {
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
     *("next_dead_endpoint", "dead_since", "newest_dead"),
+    "add_tally",
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 
@@ -30,6 +31,7 @@ ONLY_POSTGRES = {
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
     *("purge", "lock_messages", "lock_history"),
     *("notable_log", "wait_for_messages", "dead_letters"),
+    *("add_tallies", "seen_last"),
 }
 
 

@@ -13,7 +13,7 @@ from homing.insight.alerts.thresholds import Thresholds
 from homing.metrics import Metrics
 from homing.service.alerts.carrier import Carrier
 from homing.service.alerts.channel import Channel
-from homing.service.alerts.reader import Reader
+from homing.service.alerts.reader import Burns, Reader
 from homing.service.alerts.watcher import Watcher
 from homing.service.books import Auditor
 from homing.settings import Settings
@@ -35,12 +35,14 @@ def make_alerting(
     holder: str,
     auditor: Auditor,
     meters: Metrics,
+    burns: Burns,
 ) -> Alerting:
     """The parts of one process.
 
     Args:
         holder: names the process.
         auditor: of the process.
+        burns: objectives whose budget is spent too fast.
 
     Raises:
         ConfigError: a channel that nothing can be sent to.
@@ -60,6 +62,7 @@ def make_alerting(
         minutes,
         thresholds=thresholds,
         disable_after_s=settings.disable_after_s or float("inf"),
+        burns=burns,
     )
     watcher = Watcher(
         store,

@@ -38,6 +38,7 @@ SECTIONS: Final = {
         "alerts": Where("homing.cli.alerts", "what is the matter, and who has been told"),
         "doctor": Where("homing.cli.doctor", "find what will make trouble, with its mend"),
         "tail": Where("homing.cli.tail", "follow the delivery log"),
+        "slo": Where("homing.cli.objectives", "objectives: budgets, burn rates, who notices what"),
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {

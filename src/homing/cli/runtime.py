@@ -11,7 +11,9 @@ from typing import Any, Final
 from homing import __version__
 from homing.cli.alerting import make_alerting
 from homing.core.journal import Journal
-from homing.core.ports import Store
+from homing.core.objectives import Limits as MeasureLimits
+from homing.core.ports import Clock, Store
+from homing.core.queries import Backlog
 from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
@@ -26,9 +28,12 @@ from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.planner import Shares
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
+from homing.insight.ledger import AuditReport
 from homing.metrics import Metrics, watch_process
+from homing.service.alerts.budgets import Budgets
 from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
+from homing.service.answers import Answers
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
@@ -37,6 +42,7 @@ from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
+from homing.service.watching import Watcher
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
 from homing.web.app import Api, create_api
@@ -63,13 +69,7 @@ class Runtime:
         self.egress = make_egress(settings)
         self.sender = make_sender(settings, self.egress)
         self.meters = Metrics(store)
-        self.health = HealthKeeper(
-            store,
-            clock,
-            disable_after_s=settings.disable_after_s or float("inf"),
-            meters=self.meters,
-            herald=with_signals(herald(store, clock), clock),
-        )
+        self.health = make_health(settings, store, clock, self.meters)
         self.dispatcher = Dispatcher(
             store,
             self.sender,
@@ -80,6 +80,7 @@ class Runtime:
             health=self.health,
             meters=self.meters,
         )
+        answers = Answers(measure_limits(settings))
         self.intake = Intake(
             store,
             chance,
@@ -88,12 +89,21 @@ class Runtime:
             meters=self.meters,
             lease_s=settings.lease_s,
             event_id_s=settings.event_id_h * 3600,
+            answers=answers,
         )
+        self.watcher = make_watcher(settings, store, self.journal, answers, self.meters)
         self.auditor = Auditor(
-            store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
+            store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
         self.alerting = make_alerting(
-            settings, store, clock, chance, self.journal.holder, self.auditor, self.meters
+            settings,
+            store,
+            clock,
+            chance,
+            self.journal.holder,
+            self.auditor,
+            self.meters,
+            Budgets(lambda: self.service).burns,
         )
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
@@ -110,6 +120,7 @@ class Runtime:
                 body_bytes_max=settings.body_bytes_max,
                 idempotency_s=settings.idempotency_h * 3600,
             ),
+            measure=measure_limits(settings),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
@@ -132,8 +143,9 @@ class Runtime:
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
             ("task runner", self.task_runner.run()),
-            ("watcher", self.alerting.watcher.run()),
-            ("carrier", self.alerting.carrier.run()),
+            ("alert watcher", self.alerting.watcher.run()),
+            ("alert carrier", self.alerting.carrier.run()),
+            ("watcher", self.watcher.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         self._announcing = self._spawn("announcer", self.announcer.run())
@@ -184,6 +196,10 @@ class Runtime:
         await self.sender.close()
         await self.store.close()
 
+    def _audited(self, report: AuditReport, backlog: Backlog) -> None:
+        self.meters.audited(report, backlog)
+        self.watcher.audited(report)
+
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
 
@@ -217,6 +233,44 @@ class Runtime:
         if not task.cancelled() and task.exception() is not None:
             _log.critical("the %s failed", task.get_name(), exc_info=task.exception())
             self.failed.set()
+
+
+def make_watcher(
+    settings: Settings, store: Store, journal: Journal, answers: Answers, meters: Metrics
+) -> Watcher:
+    """What counts for objectives."""
+    return Watcher(
+        store,
+        journal.clock,
+        journal.holder,
+        limits=measure_limits(settings),
+        answers=answers,
+        every_s=settings.slo_every_s,
+        audit_every_s=settings.audit_every_s,
+        on_tallies=meters.tallied,
+    )
+
+
+def make_health(settings: Settings, store: Store, clock: Clock, meters: Metrics) -> HealthKeeper:
+    """What watches over endpoints that do nothing but fail."""
+    return HealthKeeper(
+        store,
+        clock,
+        disable_after_s=settings.disable_after_s or float("inf"),
+        meters=meters,
+        herald=with_signals(herald(store, clock), clock),
+    )
+
+
+def measure_limits(settings: Settings) -> MeasureLimits:
+    """What objectives count as in time."""
+    return MeasureLimits(
+        first_us=round(settings.slo_first_s * 1_000_000),
+        retry_us=round(settings.slo_retry_s * 1_000_000),
+        delivered_us=round(settings.slo_delivered_s * 1_000_000),
+        accept_us=round(settings.slo_accept_s * 1_000_000),
+        hygiene_us=round(settings.slo_dead_d * 86_400_000_000),
+    )
 
 
 def make_seals(settings: Settings) -> Seals:

@@ -6,7 +6,7 @@ All of them raise `Unavailable` when the database cannot be reached or is out of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -14,6 +14,8 @@ import msgspec
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
+from homing.core.objectives import Limits as MeasureLimits
+from homing.core.objectives import LogPiece, Tally, Watch
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
@@ -349,7 +351,38 @@ class Forgetting(Protocol):
         """
 
 
-class Store(Deliveries, Resources, Records, Forgetting, Protocol):
+class Measuring(Protocol):
+    """Counting what objectives are about, from the delivery log, some of it at a time."""
+
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
+        """The next `limit` lines of the log after `cursor`, those that matter counted.
+
+        Returns:
+            With `cursor` itself as its place when there was no line.
+        """
+
+    async def tally(
+        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+    ) -> None:
+        """Write how far the log has been counted (as by `put`) and add these, in one commit.
+
+        Args:
+            tallies: of minutes; they are added to the minute's, the hour's and the day's count.
+            forget: by grain in seconds: counts that began before this time are removed.
+
+        Raises:
+            Conflict, Stale: another process was first; nothing was written.
+        """
+
+    async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
+        """Counts of one grain that began from `since_us` to before `until_us`, added up.
+
+        Returns:
+            One for each SLI, owner and rule, with `at_us` as `since_us`, in any order.
+        """
+
+
+class Store(Deliveries, Resources, Records, Forgetting, Measuring, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:

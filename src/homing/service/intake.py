@@ -26,6 +26,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, wants
+from homing.service.answers import Answers
 
 #: messages that share one commit: enough to make the commit's cost vanish, few enough that the
 #: first of them does not wait for the last
@@ -106,6 +107,7 @@ class Intake:
 
     Args:
         hands: this process's dispatcher; None when it has none, then nothing is born leased.
+        answers: counts how publishers are answered.
         lease_s: how long a delivery that is born leased stays ours, in seconds.
         event_id_s: how long an event id is remembered, in seconds.
     """
@@ -118,6 +120,7 @@ class Intake:
         *,
         hands: Hands | None = None,
         meters: Meters | None = None,
+        answers: Answers | None = None,
         lease_s: float = 60.0,
         event_id_s: float = 86_400.0,
     ) -> None:
@@ -126,6 +129,8 @@ class Intake:
         self._journal = journal
         self._hands = hands
         self._meters = meters or NoMeters()
+        self._answers = answers
+        self._oldest_us = 0  #: when the first of those that wait came, monotonic
         self._lease_us = round(lease_s * 1_000_000)
         self._event_id_us = round(event_id_s * 1_000_000)
         self._fanouts: dict[tuple[str, str], _Fanout] = {}
@@ -229,6 +234,7 @@ class Intake:
         only_endpoint: str | None,
     ) -> _Item:
         if self.closed_because is not None:
+            self._refused(1)
             raise Unavailable(self.closed_because, retry_after_s=5)
         result = asyncio.get_running_loop().create_future()
         return _Item(org_id, application, draft, keys, only_endpoint, result)
@@ -239,10 +245,13 @@ class Intake:
         whose = self._whose(items)
         left = _WAITING_BYTES_MAX - self._waiting_bytes
         if self._waiting and self._waiting_of.get(whose, 0) >= _WAITING_SHARE * left:
+            self._refused(len(items))
             raise Unavailable("the database does not keep up; send the message again later")
         size = _bytes_of(items)
         self._waiting_bytes += size
         self._waiting_of[whose] = self._waiting_of.get(whose, 0) + size
+        if not self._waiting:
+            self._oldest_us = self._journal.clock.mono_us()
         self._waiting.append((whose, items))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._commit_all())
@@ -250,6 +259,7 @@ class Intake:
     async def _commit_all(self) -> None:
         while self._waiting:
             batch: list[_Item] = []
+            oldest_us = self._oldest_us
             while self._waiting and len(batch) < _COMMIT_MAX:
                 whose, items = self._waiting.popleft()
                 self._let_go(whose, _bytes_of(items))
@@ -260,6 +270,15 @@ class Intake:
             except Exception as error:  # every waiting publisher is told, whatever went wrong
                 for item in batch:
                     _fail(item, error)
+                self._refused(len(batch))
+            else:
+                if self._answers is not None:
+                    # By the one that waited longest: at most a commit too strict for the others.
+                    self._answers.answered(len(batch), self._journal.clock.mono_us() - oldest_us)
+
+    def _refused(self, count: int) -> None:
+        if self._answers is not None:
+            self._answers.refused(count)
 
     def _whose(self, items: list[_Item]) -> str:
         """The application's id; its name as given, as long as that is not known."""

@@ -6,12 +6,14 @@ Enumerations are written as their plain values: drivers bind an exact `str` fast
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from homing.core.lifecycle import Delivery, State
+from homing.core.objectives import GRAINS_S, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
 from homing.core.retention import Standing
@@ -227,4 +229,56 @@ def standing_of(row: Row) -> Standing:
         finished=row[6],
         finished_at_us=row[7],
         dead_at_us=row[8],
+    )
+
+
+def seen_of(row: Row) -> Seen:
+    """A row of the statement `seen`."""
+    return Seen(
+        minute_us=row[0],
+        app_id=row[1],
+        op=row[2],
+        from_state=row[3],
+        to_state=row[4],
+        written=bool(row[5]),
+        outcome=_REASONS[row[6]] if row[6] else None,
+        is_first=bool(row[7]),
+        late_start=bool(row[8]),
+        late_done=bool(row[9]),
+        again=bool(row[10]),
+        count=row[11],
+        status=row[12],
+        reason=row[13],
+        born=row[14],
+        error=row[15],
+        failed_before=bool(row[16]),
+        lapsed=bool(row[17]),
+        accepted_minute_us=row[18],
+        endpoint_id=row[19],
+        holder=row[20],
+        message_id=row[21],
+    )
+
+
+def tally_rows(tallies: Sequence[Tally]) -> list[tuple[Any, ...]]:
+    """What is to be added: (scope, grain, beginning, SLI, owner, rule, count), each place once."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for one in tallies:
+        owner = "" if one.owner is None else str(one.owner)
+        for grain_s in GRAINS_S:
+            at_us = one.at_us - one.at_us % (grain_s * 1_000_000)
+            counts[one.scope, grain_s, at_us, str(one.sli), owner, one.rule] += one.count
+    return [(*place, count) for place, count in sorted(counts.items()) if count]
+
+
+def tally_of(row: Row, *, scope: str, at_us: int) -> Tally:
+    """A row of the statement `tallied`."""
+    sli, owner, rule, count = row
+    return Tally(
+        scope=scope,
+        at_us=at_us,
+        sli=Sli(sli),
+        owner=Owner(owner) if owner else None,
+        rule=rule,
+        count=count,
     )

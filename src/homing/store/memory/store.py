@@ -30,13 +30,12 @@ from homing.core.records import (
     Reply,
 )
 from homing.core.resources import Application, Resource
-from homing.store.memory.books import MemoryBooks
-from homing.store.memory.resources import MemoryResources
+from homing.store.memory.measuring import MemoryMeasuring
 
 _replace = msgspec.structs.replace
 
 
-class MemoryStore(MemoryResources, MemoryBooks):
+class MemoryStore(MemoryMeasuring):
     """Keeps everything in dictionaries; forgets it with the process."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery
@@ -35,6 +36,8 @@ class Tables:
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
         self.lines: list[LogEntry | None] = []  #: None: one that was purged
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
+        #: by scope, grain, beginning, SLI, owner, rule
+        self.tallies: defaultdict[tuple[Any, ...], int] = defaultdict(int)
         self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
     async def ping(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -17,6 +17,8 @@ from homing.core.errors import Unavailable
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
+from homing.core.objectives import Limits as MeasureLimits
+from homing.core.objectives import LogPiece, Tally, Watch
 from homing.core.outcome import Reason
 from homing.core.ports import Aftermath
 from homing.core.queries import (
@@ -45,7 +47,7 @@ from homing.core.records import (
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, purging, reads, writes
+from homing.store.sqlite import claiming, measuring, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -282,6 +284,17 @@ class SqliteStore:
         self, cursor: LogCursor, *, until_us: int, limit: int
     ) -> tuple[LogCursor | None, Purged]:
         return await self._write(purging.purge_log, cursor, until_us, limit)
+
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
+        return await self._browse(measuring.seen, cursor, limit, limits)
+
+    async def tally(
+        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+    ) -> None:
+        await self._write(measuring.tally, watch, tallies, forget)
+
+    async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
+        return await self._browse(measuring.tallied, scope, grain_s, since_us, until_us)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

@@ -228,3 +228,18 @@ CREATE TABLE pulse (
     one integer PRIMARY KEY CHECK (one = 1),
     beats bigint NOT NULL
 ) WITH (fillfactor = 10);
+
+-- Events that objectives are measured by, counted by the minute, the hour and the day.
+CREATE TABLE tallies (
+    scope text COLLATE "C" NOT NULL,
+    grain_s integer NOT NULL CHECK (grain_s IN (60, 3600, 86400)),
+    at_us bigint NOT NULL,
+    sli text COLLATE "C" NOT NULL,
+    owner text COLLATE "C" NOT NULL,
+    rule text COLLATE "C" NOT NULL,
+    count bigint NOT NULL,
+    PRIMARY KEY (scope, grain_s, at_us, sli, owner, rule)
+);
+
+-- for forgetting
+CREATE INDEX tallies_age ON tallies (grain_s, at_us);

@@ -222,3 +222,18 @@ CREATE TABLE pulse (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     beats INTEGER NOT NULL
 );
+
+-- Events that objectives are measured by, counted by the minute, the hour and the day.
+CREATE TABLE tallies (
+    scope TEXT NOT NULL,
+    grain_s INTEGER NOT NULL CHECK (grain_s IN (60, 3600, 86400)),
+    at_us INTEGER NOT NULL,
+    sli TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (scope, grain_s, at_us, sli, owner, rule)
+) WITHOUT ROWID;
+
+-- for forgetting
+CREATE INDEX tallies_age ON tallies (grain_s, at_us);
