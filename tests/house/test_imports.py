@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "knobs": {"core"},
     "settings": {"core", "knobs"},
+    "knobs": {"core"},
     "system": set(),
 }
 EVERYTHING = {"cli"}

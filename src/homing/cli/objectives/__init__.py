@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import click
 
+from homing.cli.objectives.ask import (
+    add_objective,
+    list_objectives,
+    propose,
+    remove_objective,
+    report_objectives,
+    show_objective,
+)
 from homing.cli.objectives.explain import explain
 
 
@@ -12,6 +20,15 @@ def slo() -> None:
     """Objectives: what is promised, what may still go wrong, and when a drop would be noticed."""
 
 
-slo.add_command(explain)
+for command in (
+    list_objectives,
+    show_objective,
+    add_objective,
+    remove_objective,
+    report_objectives,
+    explain,
+    propose,
+):
+    slo.add_command(command)
 
 __all__ = ["slo"]
