@@ -13,6 +13,7 @@ from homing.cli.objectives.ask import (
     show_objective,
 )
 from homing.cli.objectives.explain import explain
+from homing.cli.objectives.files import check_openslo, export_openslo, import_openslo, rules
 
 
 @click.group()
@@ -28,6 +29,10 @@ for command in (
     report_objectives,
     explain,
     propose,
+    rules,
+    export_openslo,
+    check_openslo,
+    import_openslo,
 ):
     slo.add_command(command)
 
