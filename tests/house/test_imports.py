@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "settings": {"core"},
+    "settings": {"core", "knobs"},
+    "knobs": {"core"},
     "system": set(),
 }
 EVERYTHING = {"cli"}

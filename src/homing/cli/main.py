@@ -48,6 +48,9 @@ SECTIONS: Final = {
         "verify": Where("homing.cli.verify", "whether it is fixed, and what a zero is worth"),
         "impact": Where("homing.cli.impact", "what the drop costs a week, and how sure that is"),
         "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
+        "reproduce": Where(
+            "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"
+        ),
     },
     "Try it": {
         "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),

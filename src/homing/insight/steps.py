@@ -43,14 +43,15 @@ def follows(before: LogEntry | None, line: LogEntry) -> bool:
             and line.to_state in _BORN_STATES
             and line.lease_epoch == (line.to_state is State.LEASED)
         )
+    from_state, to_state, version = line.from_state, line.to_state, line.version_before
     return (
-        line.version_before == before.version_after
-        and line.version_after == line.version_before + 1
-        and line.from_state is before.to_state
-        and line.to_state in _STEPS.get((before.to_state, line.op), ())
-        and line.lease_epoch
-        == before.lease_epoch + (line.op == "leased" and line.to_state is State.LEASED)
-        and (line.from_state in UNFINISHED or line.actor is not None)
+        version == before.version_after
+        and line.version_after == version + 1
+        and from_state is before.to_state
+        and to_state in _STEPS.get((from_state, line.op), ())
+        # Only a lease leads to "leased", so its op need not be looked at.
+        and line.lease_epoch == before.lease_epoch + (to_state is State.LEASED)
+        and (from_state in UNFINISHED or line.actor is not None)
     )
 
 

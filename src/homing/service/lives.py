@@ -33,7 +33,7 @@ _LINES_PAGE: Final = 5_000
 #: a line may be committed and not shown yet, while an older transaction is open: so many looks, so
 #: many seconds apart, before a row is said to have none
 _LOOKS_MAX: Final = 10
-_LOOK_EVERY_S: Final = 0.2
+LOOK_EVERY_S: Final = 0.2
 
 
 class Lives(msgspec.Struct, kw_only=True):
@@ -56,15 +56,18 @@ async def read_lives(
     *,
     held_max: int = HELD_MAX,
     named_max: int = NAMED_MAX,
+    look_every_s: float = LOOK_EVERY_S,
     on_progress: Callable[[int, int], None] = lambda deliveries, lines: None,
 ) -> Lives:
     """The life of every delivery accepted within `span` (half-open), line by line.
 
     Args:
         held_max: deliveries looked at in one reading of the log, >= 1.
+        look_every_s: seconds between two looks at what has no line yet.
         on_progress: told deliveries and lines read so far.
     """
     reader = _Reader(store, span, held_max, named_max, on_progress)
+    reader.look_every_s = look_every_s
     while await reader.read_some():
         pass
     return reader.found
@@ -82,6 +85,7 @@ class _Reader:
         on_progress: Callable[[int, int], None],
     ) -> None:
         self.found = Lives()
+        self.look_every_s = LOOK_EVERY_S
         self._store = store
         # The listing leaves out the beginning of its span, the books do not.
         since_us = None if span.since_us is None else span.since_us - STEP_US
@@ -108,7 +112,7 @@ class _Reader:
             suspects = [row for row in suspects if await self._is_still_odd(row)]
             if not suspects:
                 break
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(self.look_every_s)
             await self._read_log()
         for row in suspects:
             self._name_row(self._rows[row.id])

@@ -33,7 +33,7 @@ from homing.core.queries import Page, Span
 from homing.core.resources import Application, Endpoint
 from homing.core.urls import parse_url
 from homing.insight.ledger import AuditReport
-from homing.insight.sli import About, judge
+from homing.insight.sli import About, judge, newest_examples
 from homing.service.answers import Answers, service_tally
 
 _log = logging.getLogger("homing.objectives")
@@ -144,7 +144,7 @@ class Watcher:
         return {
             "audited_at_us": audit.at_us,
             "unaccounted": audit.unaccounted,
-            "examples": tuple(str(one.delivery) for one in audit.misfits[:_EXAMPLES_MAX]),
+            "missing": tuple(str(one.delivery) for one in audit.misfits[:_EXAMPLES_MAX]),
         }
 
     # --- the log ---
@@ -165,7 +165,11 @@ class Watcher:
             broad_us=watch.broad_us,
         )
         after = msgspec.structs.replace(
-            watch, cursor=cursor, narrow=judged.narrow, broad_us=judged.broad_us
+            watch,
+            cursor=cursor,
+            narrow=judged.narrow,
+            broad_us=judged.broad_us,
+            examples=newest_examples(watch.examples, judged.examples),
         )
         return after, judged.tallies, is_full
 
