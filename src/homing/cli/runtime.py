@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homing import __version__
-from homing.cli.alerting import make_alerting
+from homing.cli.alerting import Alerting, make_alerting
 from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
@@ -31,6 +31,7 @@ from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.insight.ledger import AuditReport
 from homing.metrics import Metrics, watch_process
+from homing.service.alerts.budgets import Budgets
 from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
 from homing.service.answers import Answers
@@ -98,9 +99,7 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
-        self.alerting = make_alerting(
-            settings, store, clock, chance, self.journal.holder, self.auditor, self.meters
-        )
+        self.alerting = self._make_alerting(clock, chance)
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.keeper = self._make_keeper(clock)
@@ -139,9 +138,9 @@ class Runtime:
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
             ("task runner", self.task_runner.run()),
-            ("measuring", self.watcher.run()),
-            ("watcher", self.alerting.watcher.run()),
-            ("carrier", self.alerting.carrier.run()),
+            ("alert watcher", self.alerting.watcher.run()),
+            ("alert carrier", self.alerting.carrier.run()),
+            ("watcher", self.watcher.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -206,6 +205,18 @@ class Runtime:
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
+
+    def _make_alerting(self, clock: SystemClock, chance: SystemChance) -> Alerting:
+        return make_alerting(
+            self.settings,
+            self.store,
+            clock,
+            chance,
+            self.journal.holder,
+            self.auditor,
+            self.meters,
+            Budgets(lambda: self.service).burns,
+        )
 
     def _make_keeper(self, clock: SystemClock) -> Keeper:
         return Keeper(

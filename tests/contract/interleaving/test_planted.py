@@ -50,7 +50,7 @@ def commits_first(run: Run, side: str) -> bool:
 def test_without_the_fence_postgresql_lets_a_late_outcome_overwrite_another(
     postgres_sides: Interleaver, change_postgres: Change
 ) -> None:
-    change_postgres("AND d.version = a.version - 1", "")
+    change_postgres("AND version = a.version - 1", "")
     runs = [(run, broken(postgres_sides, run)) for run in postgres_sides.every(two_outcomes)]
     # A failure leaves the row in the hot table, where the late success finds it; not vice versa.
     assert [was_broken for _, was_broken in runs] == [commits_first(run, "A") for run, _ in runs]
@@ -95,7 +95,7 @@ def test_without_lock_and_fence_a_delivery_is_leased_twice_when_both_looked_befo
     postgres_sides: Interleaver, change_postgres: Change
 ) -> None:
     change_postgres("FOR UPDATE OF one SKIP LOCKED", "")
-    change_postgres("AND d.version = a.version - 1", "")
+    change_postgres("AND version = a.version - 1", "")
     both = set()
     for run in postgres_sides.every(two_claims):
         twice = all(run.results.values())
