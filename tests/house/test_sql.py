@@ -18,8 +18,8 @@ ONLY_SQLITE = {
     *("resource_by_id", "resource_by_uid"),
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
-    "add_tally",
     *("next_dead_endpoint", "dead_since", "newest_dead"),
+    "add_tally",
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 

@@ -117,6 +117,9 @@ class Intake:
         """One request of a publisher."""
         await self.accept(payment, self.new_row(payment))
 
+    def close(self) -> None:
+        """The time is over."""
+
     def new_row(self, payment: Payment) -> Row:
         """A delivery as it begins: due at once."""
         return {

@@ -258,6 +258,7 @@ def seen_of(row: Row) -> Seen:
         accepted_minute_us=row[18],
         endpoint_id=row[19],
         holder=row[20],
+        message_id=row[21],
     )
 
 

@@ -214,9 +214,9 @@ def burns(readings: Readings) -> Iterator[Finding]:
     for one in readings.burns:
         yield Finding(
             kind=Kind.BURN_RATE,
-            subject=f"{one.objective}.{one.severity}",
+            subject=".".join(filter(None, (one.org_id, one.objective, one.severity))),
             severity=one.severity,
-            owner=Owner.PLATFORM,
+            owner=one.owner,
             org_id=one.org_id,
             name=one.objective,
             what=one.what,
@@ -224,5 +224,6 @@ def burns(readings: Readings) -> Iterator[Finding]:
             count=one.bad,
             of=one.total,
             rate=one.rate,
-            command=f"homing slo status {one.objective}",
+            examples=one.examples,
+            command=f"homing slo report {one.objective}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from homing.core.queries import Backlog, DeadLetters
-from homing.insight.alerts.alert import Severity
+from homing.insight.alerts.alert import Owner, Severity
 from homing.insight.alerts.change import Change
 from homing.insight.rates import Rate
 
@@ -102,11 +102,13 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True):
     org_id: str
     objective: str
     severity: Severity
+    owner: Owner
     what: str
     bad: int
     total: int
     rate: Rate
     since_us: int
+    examples: tuple[str, ...] = ()
 
 
 class ChannelTrouble(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,13 +23,19 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
 
     async def seen(self, cursor: LogCursor, *, limit: int, limits: Limits) -> LogPiece:
         read = await self.log(cursor, limit=limit)
-        counts = Counter(
-            self._seen(line.entry, limits)
-            for line in read
-            if line.entry.attempt_no is not None
-            or State.DEAD in (line.entry.from_state, line.entry.to_state)
-        )
-        found = [msgspec.structs.replace(one, count=count) for one, count in counts.items()]
+        counts: Counter[Seen] = Counter()
+        newest: dict[Seen, str] = {}
+        for line in read:
+            entry = line.entry
+            if entry.attempt_no is not None or State.DEAD in (entry.from_state, entry.to_state):
+                kind = self._seen(entry, limits)
+                counts[kind] += 1
+                if kind.endpoint_id is not None:
+                    newest[kind] = max(entry.message_id, newest.get(kind, ""))
+        found = [
+            msgspec.structs.replace(kind, count=count, message_id=newest.get(kind))
+            for kind, count in counts.items()
+        ]
         return LogPiece(read[-1].cursor if read else cursor, found, len(read) == limit)
 
     def _seen(self, entry: LogEntry, limits: Limits) -> Seen:

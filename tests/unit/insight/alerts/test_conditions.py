@@ -152,6 +152,7 @@ def test_a_burning_budget_keeps_the_severity_of_its_tier() -> None:
         org_id="",
         objective="timely",
         severity=Severity.PAGE,
+        owner=Owner.PLATFORM,
         what="too fast",
         bad=3,
         total=100,

@@ -84,12 +84,13 @@ WITH lines AS (
         CASE WHEN late_start OR late_done OR is_dead
             THEN accepted_at_us - accepted_at_us % 60000000 END AS accepted,
         CASE WHEN NOT is_plain THEN endpoint_id END AS endpoint_id,
-        CASE WHEN NOT is_plain THEN holder END AS holder
+        CASE WHEN NOT is_plain THEN holder END AS holder,
+        CASE WHEN NOT is_plain THEN message_id END AS message_id
     FROM marked
 )
 SELECT minute_us, app_id, op, from_state, to_state, rows_written, outcome, is_first, late_start,
     late_done, again, count(*), status, reason, born, error, failed_before, lapsed, accepted,
-    endpoint_id, holder
+    endpoint_id, holder, max(message_id)
 FROM told
 GROUP BY minute_us, app_id, op, from_state, to_state, rows_written, outcome, is_first, late_start,
     late_done, again, status, reason, born, error, failed_before, lapsed, accepted, endpoint_id,

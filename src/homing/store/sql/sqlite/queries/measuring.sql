@@ -64,7 +64,8 @@ SELECT at_us - at_us % 60000000, app_id, op, from_state, to_state, rows_written,
     CASE WHEN late_start THEN attempt_no > 1 ELSE 0 END,
     CASE WHEN late_start OR late_done OR is_dead THEN accepted_at_us - accepted_at_us % 60000000 END,
     CASE WHEN NOT is_plain THEN endpoint_id END,
-    CASE WHEN NOT is_plain THEN holder END
+    CASE WHEN NOT is_plain THEN holder END,
+    max(CASE WHEN NOT is_plain THEN message_id END)
 FROM marked
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21;
 
