@@ -88,7 +88,7 @@ def money(readings: Readings) -> Iterator[Finding]:
             since_us=one.since_us,
             count=one.count,
             money=money,
-            command="homing dlq issues",
+            command="homing alerts list",
         )
 
 
