@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "dispatch": {"core"},
     "insight": {"core"},
     "service": {"core", "insight"},
-    "forensics": {"core"},
+    "forensics": {"core", "insight"},
     "sim": {"core", "store", "dispatch", "insight", "service"},
     "channels": {"core", "insight", "service"},
     "lab": {"core", "sim"},

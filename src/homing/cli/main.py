@@ -45,6 +45,8 @@ SECTIONS: Final = {
         "investigate": Where(
             "homing.cli.investigate", "find the drop in any delivery log, and why"
         ),
+        "verify": Where("homing.cli.verify", "whether it is fixed, and what a zero is worth"),
+        "impact": Where("homing.cli.impact", "what the drop costs a week, and how sure that is"),
         "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
         "reproduce": Where(
             "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"

@@ -54,6 +54,7 @@ def by_delivery(events: Any, takes: Op, extras: int) -> Any:
         good=(e.result == 1).cast("int64").sum(),
         said=(e.result == SAID).cast("int64").sum(),
         bad=(e.result == -1).cast("int64").sum(),
+        exhausted=((e.act == Op.EXHAUSTED) | (e.stand == Stand.EXHAUSTED)).max(),
         refused=(~is_written).cast("int64").sum(),
         attempt=e.attempt.max(),
         allowed=e.max_attempts.max(),

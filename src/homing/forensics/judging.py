@@ -115,10 +115,8 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
             )
             .cast("int64")
             .sum(),
-            exhausted=by_case.has(c.mask, Op.EXHAUSTED).cast("int64").sum(),
-            exhausted_dead=(by_case.has(c.mask, Op.EXHAUSTED) & by_case.has(c.mask, Op.DEAD))
-            .cast("int64")
-            .sum(),
+            exhausted=c.exhausted.cast("int64").sum(),
+            exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
             plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),
             due_delay=ibis.literal(0),
         )
@@ -137,7 +135,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     context.judges_early = (
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
-    context.exhausted_has_dead = 2 * number("exhausted_dead") >= max(1, number("exhausted"))
+    context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
     context.attempts_max = number("allowed") or number("attempt") or number("bad") or None
     for row in by_case.gaps(hard).to_pandas().itertuples():
         context.gaps[int(row.act), int(row.no)] = (int(row.gap), int(row.lateness), int(row.lines))
@@ -238,7 +236,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     most = context.attempts_max or 1
     no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
     said_bad = (c.bad > 0) & (c.said_pos >= c.bad_pos) & no_turn_since
-    said_nothing = (c.takes >= 2) & (c.bad == 0) & c.instant_end
+    said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
         contradicts = contradicts | said_bad
@@ -247,11 +245,11 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         contradicts = contradicts | ((c.bad > 0) & (c.said_pos == c.bad_pos))
     stands = c.last_stand
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
-    early = (
-        (c.made < most) & unanswered & (c.takes > 0)
-        if context.judges_early
-        else ibis.literal(False)
-    )
+    early = (c.made < most) & unanswered & (c.takes > 0)
+    if (
+        not context.judges_early
+    ):  # many ends show no answer here: then only a lease that ran out tells
+        early = early & has(c.mask, Op.LAPSED)
     permanent = (
         c.last_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
     )

@@ -198,6 +198,11 @@ def distance(before: Mapping[str, int], after: Mapping[str, int]) -> float:
     )
 
 
+def percent(rate: float) -> str:
+    """A rate with two digits that count: 0.15%, 0.0015%."""
+    return f"{100 * rate:.2g}%"
+
+
 def _too_little(one: Comparison, what: str) -> list[str]:
     if one.before.k == 0:
         return ["nothing was dropped before, so there is nothing to compare with"]
@@ -206,8 +211,8 @@ def _too_little(one: Comparison, what: str) -> list[str]:
     seen = chance_of_any(one.rate_before.value, one.after.n)
     return [
         f"too few {what}: {one.after.n:,} without a drop, and it takes {one.zero.needed_95:,} to "
-        f"exclude a rate of {one.rate_before.low:.3%}; at the rate before, so many would show a "
-        f"drop only {seen:.0%} of the time"
+        f"exclude a rate of {one.rate_before.low:.3%}; at the rate before, {seen:.0%} of runs as "
+        "long would show a drop"
     ]
 
 
@@ -215,6 +220,8 @@ def _vacuous(before: Arm, after: Arm, name: str, one: Comparison) -> list[str]:
     """Why the stratum where the fault lives says nothing, if it does not."""
     if one.after.k or not one.before.k:
         return []
+    if not after.strata:
+        return [f"what is counted after does not say how many had “{name}”; give the log itself"]
     if one.after.n == 0:
         return [
             f"vacuous: after the change no delivery had “{name}”, which is where "
@@ -258,7 +265,8 @@ def _sentence(
     if whole.zero is not None:
         said = (
             f"none of {whole.after.n:,} dropped, {before}; that excludes a rate of "
-            f"{whole.zero.excludes_95:.2g} or more at 95%, {whole.zero.excludes_99:.2g} at 99%"
+            f"{percent(whole.zero.excludes_95)} or more at 95%, "
+            f"{percent(whole.zero.excludes_99)} at 99%"
         )
         if verdict is Verdict.FIXED and within is not None and within.zero is not None:
             said += (
