@@ -92,7 +92,7 @@ def late(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         ),
         since_us=oldest.due_at_us,
         count=count,
-        examples=tuple(one.endpoint_id for one in late[:3]),
+        examples=tuple(name for one in late for name in one.examples or (one.endpoint_id,))[:3],
         command="homing doctor",
     )
 

@@ -36,6 +36,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     is_limited: bool = False
     #: it has done nothing but fail lately, so a breaker probes it
     is_failing: bool = False
+    examples: tuple[str, ...] = ()  #: where neither is the case
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +93,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     app_id: str
     name: str
     last_at_us: int
+    last_message_id: str = ""
     expected: float  #: messages' deliveries that its past would have brought meanwhile
     gap_past_s: int  #: the longest pause in the same hours of its past
 

@@ -10,10 +10,18 @@ from urllib.parse import urlsplit
 import msgspec
 
 from homing.core.health import EndpointHealth
+from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
 from homing.core.operational import is_hidden
 from homing.core.ports import Clock, Store
-from homing.core.queries import DeadLetters, DeliveryFilter, MessageFilter, Page, Span
+from homing.core.queries import (
+    AttemptFilter,
+    DeadLetters,
+    DeliveryFilter,
+    MessageFilter,
+    Page,
+    Span,
+)
 from homing.core.resources import Application, Endpoint
 from homing.insight.alerts import readings as reading
 from homing.insight.alerts.alert import PENDING, Alert, Kind, Notice, Status
@@ -172,7 +180,17 @@ class Reader:
                     is_failing=ill is not None and ill.failing_since_us is not None,
                 )
             )
+        late = [place for place, one in enumerate(found) if not (one.is_limited or one.is_failing)]
+        for place in late[:_EXAMPLES]:
+            found[place] = await self._with_examples(found[place])
         return tuple(found)
+
+    async def _with_examples(self, lane: reading.Lane) -> reading.Lane:
+        """With its oldest deliveries by name."""
+        states = (State.WAITING, State.LEASED)
+        which = DeliveryFilter(endpoint_id=lane.endpoint_id, states=states)
+        first = await self._store.deliveries(which, Page(limit=_EXAMPLES))
+        return msgspec.structs.replace(lane, examples=tuple(str(one.id) for one in first))
 
     # --- dead letters ---
 
@@ -288,6 +306,7 @@ class Reader:
                     endpoint_id=endpoint_id,
                     name=name_of(endpoint, endpoint_id),
                     change=change,
+                    examples=await self._first_failed(app_id, endpoint_id, change.low_us),
                 )
             )
         return tuple(found)
@@ -295,6 +314,13 @@ class Reader:
     async def _failed_since(self, endpoint_id: str, since_us: int) -> int:
         counts = await self._store.attempt_counts(endpoint_id, Span(since_us=since_us))
         return sum(count for reason, count in counts.items() if reason != "ok")
+
+    async def _first_failed(self, app_id: str, endpoint_id: str, since_us: int) -> tuple[str, ...]:
+        which = AttemptFilter(
+            app_id=app_id, endpoint_id=endpoint_id, succeeded=False, span=Span(since_us=since_us)
+        )
+        found = await self._store.attempts(which, Page(limit=_EXAMPLES))
+        return tuple(str(DeliveryId(one.message_id, one.endpoint_id)) for one in found)
 
     # --- silence ---
 
@@ -320,6 +346,7 @@ class Reader:
                     app_id=app.id,
                     name=app.uid or app.name,
                     last_at_us=last_us,
+                    last_message_id=newest[0].id if newest else "",
                     expected=expectation.count,
                     gap_past_s=expectation.pause_s,
                 )
