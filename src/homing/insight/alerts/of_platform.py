@@ -34,6 +34,7 @@ def unaccounted(readings: Readings) -> Iterator[Finding]:
             count=missing.count,
             of=missing.accepted,
             rate=rate,
+            money=missing.money,
             examples=missing.examples[:3],
             command=f"homing audit --since {clock_text(missing.since_us)}",
         )

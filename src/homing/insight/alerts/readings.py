@@ -22,6 +22,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[str, int] = {}  #: as `core.queries.Misfit.kind`
     examples: tuple[str, ...] = ()
     began: Change | None = None  #: when the rate rose, where the stretch shows it
+    money: dict[str, str] = {}  #: what the payloads of those that are named declare
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +74,13 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
     amount: str  #: decimal
     count: int
     since_us: int
+
+
+class Stakes(msgspec.Struct, frozen=True, kw_only=True):
+    """What dead letters are worth, by two ways of adding up."""
+
+    by_org: tuple[Money, ...] = ()
+    by_endpoint: dict[str, dict[str, str]] = {}  #: currency to amount, for those that declare any
 
 
 class FailureChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,12 +26,13 @@ _DETAILS_MAX: Final = 50
 #: a look at all dead letters is made so seldom that it takes at most this share of the time
 _SHARE: Final = 0.05
 
-Worth = Callable[[Sequence[DeadLetters]], Awaitable[Sequence[reading.Money]]]
+#: what unresolved dead letters are worth
+Worth = Callable[[], Awaitable[reading.Stakes]]
 
 
-async def no_money(_: Sequence[DeadLetters]) -> Sequence[reading.Money]:
+async def no_money() -> reading.Stakes:
     """Where no payload declares an amount."""
-    return ()
+    return reading.Stakes()
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ class Piles:
     """Reads for one process.
 
     Args:
-        worth: what dead letters are worth, by organisation and currency.
+        worth: what dead letters are worth.
     """
 
     def __init__(self, store: Store, clock: Clock, thresholds: Thresholds, worth: Worth) -> None:
@@ -55,7 +56,7 @@ class Piles:
         self._thresholds = thresholds
         self._worth = worth
         self._piles: list[reading.DeadPile] = []
-        self._money: Sequence[reading.Money] = ()
+        self._stakes = reading.Stakes()
         self._due_us = 0
         self._details: dict[str, _Details] = {}
 
@@ -64,11 +65,11 @@ class Piles:
         began_us = self._clock.mono_us()
         if began_us >= self._due_us:
             letters = await self._letters(at_us)
+            self._stakes = await self._worth()
             self._piles = await self._described(letters)
-            self._money = await self._worth(letters)
             took_us = self._clock.mono_us() - began_us
             self._due_us = began_us + round(took_us / _SHARE)
-        return self._piles, self._money
+        return self._piles, self._stakes.by_org
 
     async def _letters(self, at_us: int) -> list[DeadLetters]:
         found: list[DeadLetters] = []
@@ -105,6 +106,7 @@ class Piles:
                 org_id=apps[one.app_id].scope,
                 name=name_of(endpoints.get(one.endpoint_id), one.endpoint_id),
                 letters=one,
+                money=self._stakes.by_endpoint.get(one.endpoint_id, {}),
                 examples=self._details.get(one.endpoint_id, nothing).examples,
                 reason=self._details.get(one.endpoint_id, nothing).error,
             )

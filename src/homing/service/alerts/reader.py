@@ -55,7 +55,7 @@ class Reader:
         auditor: of this process.
         minutes: what its audits counted.
         disable_after_s: as the keeper of endpoints' health has it; infinite: never.
-        worth: what dead letters are worth, by organisation and currency.
+        worth: what dead letters are worth.
         burns: objectives whose budget is spent too fast, at a time.
     """
 
