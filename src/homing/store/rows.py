@@ -186,6 +186,7 @@ def entry_row(entry: LogEntry, *, rows_written: int) -> tuple[Any, ...]:
         None if entry.reason is None else str(entry.reason),
         entry.actor,
         entry.config_version,
+        entry.due_at_us,
     )
 
 
@@ -216,6 +217,7 @@ def entry_of(row: Row) -> LogEntry:
         reason=row[22],
         actor=row[23],
         config_version=row[24],
+        due_at_us=row[25],
     )
 
 
