@@ -116,9 +116,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
             .cast("int64")
             .sum(),
             exhausted=c.exhausted.cast("int64").sum(),
-            exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD))
-            .cast("int64")
-            .sum(),
+            exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
             plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),
             due_delay=ibis.literal(0),
         )
@@ -248,7 +246,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     stands = c.last_stand
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
     early = (c.made < most) & unanswered & (c.takes > 0)
-    if not context.judges_early:  # many ends show no answer here: then only a lease that ran out tells
+    if (
+        not context.judges_early
+    ):  # many ends show no answer here: then only a lease that ran out tells
         early = early & has(c.mask, Op.LAPSED)
     permanent = (
         c.last_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
