@@ -53,6 +53,7 @@ SECTIONS: Final = {
         ),
     },
     "Try it": {
+        "lab": Where("homing.cli.lab", "a service that loses webhooks: find it, mend it, price it"),
         "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),
         "listen": Where("homing.cli.listen", "receive webhooks here, verify and print them"),
         "send": Where("homing.cli.messages", "send a message"),
