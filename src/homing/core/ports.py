@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Filed, Issue, Tally
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.outcome import Outcome, Reason
@@ -20,6 +21,7 @@ from homing.core.queries import (
     Backlog,
     DeliveryFilter,
     LedgerRow,
+    LetterFilter,
     LogCursor,
     LoggedEntry,
     MessageFilter,
@@ -306,7 +308,11 @@ class Forgetting(Protocol):
         """How an application's messages with after < id < until stand, by id."""
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         """Remove what `decide` names of these messages, in one commit.
 
@@ -315,7 +321,8 @@ class Forgetting(Protocol):
         `decide` may be called more than once, and from another thread.
 
         A message that goes whole takes its deliveries, its attempts and the lines that say that
-        its deliveries were made. Its other lines are left to `purge_log`.
+        its deliveries were made. Its other lines are left to `purge_log`. An issue that loses dead
+        letters by it keeps their number, and `at_us` as the time.
         """
 
     async def purge_log(
@@ -332,7 +339,35 @@ class Forgetting(Protocol):
         """
 
 
-class Store(Deliveries, Resources, Records, Forgetting, Protocol):
+class Desk(Protocol):
+    """Dead letters by issue. Where each belongs is written with its death (see `store.filing`)."""
+
+    async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
+        """The places of these: of dead letters, and of what was discarded."""
+
+    async def letters(self, which: LetterFilter, page: Page) -> list[Filed]: ...
+
+    async def tallies(self, issue_ids: Sequence[str]) -> dict[str, Tally]:
+        """The dead letters filed under each of these, counted; those without any are not named."""
+
+    async def unresolved_issues(self, page: Page) -> list[Issue]:
+        """Of every application, by id, which is by the time of the first death."""
+
+    async def merged_issues(self, into: Sequence[str]) -> list[Issue]:
+        """Those that were merged into one of these."""
+
+    async def put_issues(self, issues: Sequence[Issue]) -> None:
+        """Replace all of these, or none.
+
+        Raises:
+            Stale: the stored version of one is not the one before.
+        """
+
+    async def deliveries_by_ids(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        """Those that exist, wherever they stand."""
+
+
+class Store(Deliveries, Resources, Records, Forgetting, Desk, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:

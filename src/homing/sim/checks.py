@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import TRANSITIONS, DeadReason, Delivery, State
+from homing.core.lifecycle import SCHEDULE_ENDED, TRANSITIONS, DeadReason, Delivery, State
 from homing.core.outcome import Reason
 from homing.core.queries import LedgerRow, Misfit
 from homing.core.records import Attempt, LogEntry, Trigger
@@ -400,7 +400,7 @@ def _too_early(
             failures, lapses = failures + 1, 0
         elif line.op in ("leased", "postponed") and line.outcome is Reason.NO_OUTCOME:
             lapses += 1
-    if row.reason == DeadReason.ATTEMPTS_EXHAUSTED and failures < books.attempts_max:
+    if row.reason in SCHEDULE_ENDED and failures < books.attempts_max:
         return f"it was given up after {failures} of {books.attempts_max} scheduled attempts"
     if row.reason == DeadReason.POISON_WORKER_CRASH and lapses < books.unanswered_max:
         return (

@@ -14,6 +14,7 @@ import msgspec
 
 from homing.core.errors import IllegalTransition
 from homing.core.lifecycle import (
+    SCHEDULE_ENDED,
     TRANSITIONS,
     DeadReason,
     State,
@@ -191,7 +192,7 @@ def is_given_up_when_due(bounds: Bounds, write: Write) -> str | None:
     assert before is not None
     if after.state is not State.DEAD or before.manual or not before.is_unfinished:
         return None
-    if after.reason == DeadReason.ATTEMPTS_EXHAUSTED and after.failures <= bounds.retries:
+    if after.reason in SCHEDULE_ENDED and after.failures <= bounds.retries:
         return f"it was given up after {after.failures} failures"
     if after.reason == DeadReason.POISON_WORKER_CRASH and before.unanswered < bounds.unanswered:
         return f"it was given up after {before.unanswered} lapsed leases"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homing.core.identifiers import DeliveryId, parse_delivery_id
 from homing.core.queries import Page
 
 #: sorts after every id and every name
@@ -18,3 +19,8 @@ def cut(low: str, high: str, page: Page) -> tuple[str, str]:
     if page.descending:
         return low, min(high, page.after)
     return max(low, f"{page.after} "), high
+
+
+def place_after(page: Page) -> DeliveryId:
+    """The delivery that a page of deliveries begins behind; before all where there is none."""
+    return DeliveryId("", "") if page.after is None else parse_delivery_id(page.after)

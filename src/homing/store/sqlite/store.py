@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from homing.core.errors import Unavailable
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Filed, Issue, Tally
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.outcome import Reason
@@ -24,6 +25,7 @@ from homing.core.queries import (
     Backlog,
     DeliveryFilter,
     LedgerRow,
+    LetterFilter,
     LogCursor,
     LoggedEntry,
     MessageFilter,
@@ -44,7 +46,7 @@ from homing.core.records import (
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, purging, reads, writes
+from homing.store.sqlite import claiming, desk, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -268,14 +270,39 @@ class SqliteStore:
         return await self._browse(purging.standings, app_id, after, until, limit)
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
-        return await self._write(purging.purge, message_ids, decide)
+        return await self._write(purging.purge, message_ids, decide, at_us)
 
     async def purge_log(
         self, cursor: LogCursor, *, until_us: int, limit: int
     ) -> tuple[LogCursor | None, Purged]:
         return await self._write(purging.purge_log, cursor, until_us, limit)
+
+    async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
+        return await self._read(desk.filed, ids)
+
+    async def letters(self, which: LetterFilter, page: Page) -> list[Filed]:
+        return await self._browse(desk.letters, which, page)
+
+    async def tallies(self, issue_ids: Sequence[str]) -> dict[str, Tally]:
+        return await self._browse(desk.tallies, issue_ids)
+
+    async def unresolved_issues(self, page: Page) -> list[Issue]:
+        return await self._browse(desk.unresolved_issues, page)
+
+    async def merged_issues(self, into: Sequence[str]) -> list[Issue]:
+        return await self._read(desk.merged_issues, into)
+
+    async def put_issues(self, issues: Sequence[Issue]) -> None:
+        await self._write(desk.put_issues, issues)
+
+    async def deliveries_by_ids(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        return await self._read(desk.deliveries_by_ids, ids)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
