@@ -415,6 +415,10 @@ async def test_issues_are_read_page_by_page(store: Store, application: Applicati
         read += page
         after = f"{page[-1].message_id}.{page[-1].endpoint_id}"
     assert [one.message_id for one in read] == sorted(letter.message_id for letter in letters)
+    which = LetterFilter(issue_id=found.id)
+    last = f"{read[-1].message_id}.{read[-1].endpoint_id}"
+    backwards = await store.letters(which, Page(limit=2, descending=True, after=last))
+    assert backwards == read[-2:-4:-1]
 
 
 async def test_only_issues_that_are_not_done_with_are_unresolved(

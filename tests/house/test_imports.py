@@ -38,6 +38,7 @@ PURE = (
     "dispatch.turns",
     "sim.checks",
     "service.task_rules",
+    "service.redrive_rules",
 )
 NOT_PURE = {
     "asyncio",

@@ -55,13 +55,19 @@ class Api:
         return self.call("GET", *path, query=query)
 
     def call(
-        self, method: str, *path: str, query: Mapping[str, Any] | None = None, body: Any = None
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        key: str | None = None,
     ) -> Any:
         """One request; the parsed answer, None when it has no body.
 
         Args:
             path: segments below /api/v1, not yet quoted.
             query: values of None are left out.
+            key: makes a repeat of the request do nothing.
 
         Raises:
             ApiError: anything but 2xx.
@@ -69,7 +75,8 @@ class Api:
         url = "/" + "/".join(quote(part, safe="") for part in path)
         given = {name: value for name, value in (query or {}).items() if value is not None}
         try:
-            answer = self._http.request(method, url, params=given, json=body)
+            headers = {} if key is None else {"idempotency-key": key}
+            answer = self._http.request(method, url, params=given, json=body, headers=headers)
         except httpx.HTTPError as error:
             reason = str(error).rpartition("] ")[2] or type(error).__name__
             raise ApiError(

@@ -112,6 +112,8 @@ class Runtime:
             limits=Limits(
                 body_bytes_max=settings.body_bytes_max,
                 idempotency_s=settings.idempotency_h * 3600,
+                undo_s=settings.undo_d * 86_400,
+                replays_per_s=settings.replays_per_s,
             ),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,

@@ -228,15 +228,25 @@ def written(before: Issue, after: Issue, at_us: int) -> Issue | None:
 def merged(issues: Mapping[str, Issue], into: Issue, *, at_us: int) -> list[Issue]:
     """What is to be stored so that these issues are part of another.
 
+    They are done with by themselves; where one of them was open and the other was resolved, that
+    is open now.
+
     Args:
         issues: by id, with all that were merged into them before; none of them is `into`.
         into: not merged itself. It is written too, so that whoever merges it meanwhile is refused.
+        at_us: now.
     """
     assert into.merged_into is None
+    by = f"merged into {into.id}"
     parts = [
         msgspec.structs.replace(
-            one, merged_into=into.id, version=one.version + 1, updated_at_us=at_us
+            decided(one, IssueState.RESOLVED, by=by, note=one.note, at_us=at_us),
+            merged_into=into.id,
+            version=one.version + 1,
+            updated_at_us=at_us,
         )
         for _, one in sorted(issues.items())
     ]
-    return [*parts, msgspec.structs.replace(into, version=into.version + 1, updated_at_us=at_us)]
+    is_open = any(one.state is IssueState.OPEN for one in issues.values())
+    root = reopened(into, at_us) if is_open else into
+    return [*parts, msgspec.structs.replace(root, version=into.version + 1, updated_at_us=at_us)]

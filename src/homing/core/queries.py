@@ -85,8 +85,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which places at the desk: those of an issue, or what was discarded in an application.
 
-    Ordered by message id, then endpoint id; `Page.after` is the text of a delivery id, and pages
-    only go forward.
+    Ordered by message id, then endpoint id; `Page.after` is the text of a delivery id.
     """
 
     issue_id: str | None = None  #: that they were filed under, whatever that was merged into

@@ -21,6 +21,10 @@ def cut(low: str, high: str, page: Page) -> tuple[str, str]:
     return max(low, f"{page.after} "), high
 
 
-def place_after(page: Page) -> DeliveryId:
-    """The delivery that a page of deliveries begins behind; before all where there is none."""
-    return DeliveryId("", "") if page.after is None else parse_delivery_id(page.after)
+def between(page: Page) -> tuple[DeliveryId, DeliveryId]:
+    """The two deliveries that a page of deliveries lies between, both exclusive."""
+    first, last = DeliveryId("", ""), DeliveryId(LAST, "")
+    if page.after is None:
+        return first, last
+    after = parse_delivery_id(page.after)
+    return (first, after) if page.descending else (after, last)

@@ -14,7 +14,7 @@ from homing.core.lifecycle import Delivery
 from homing.core.queries import LetterFilter, Page
 from homing.core.resources import Application, EventType
 from homing.store.memory.tables import Tables, page_of
-from homing.store.paging import LAST, place_after
+from homing.store.paging import LAST, between
 
 
 class MemoryDesk(Tables):
@@ -24,16 +24,17 @@ class MemoryDesk(Tables):
         return {which: self.desk[which] for which in ids if which in self.desk}
 
     async def letters(self, which: LetterFilter, page: Page) -> list[Filed]:
-        after = place_after(page)
+        low, high = between(page)
         found = [
             (place, filed)
             for place, filed in self.desk.items()
             if (filed.discarded_at_us is not None) == which.discarded
             and which.issue_id in (None, filed.issue_id)
             and (which.issue_id is not None or filed.app_id == which.app_id)
-            and place > after
+            and low < place < high
         ]
-        return [filed for _, filed in sorted(found, key=lambda one: one[0])][: page.limit]
+        found.sort(key=lambda one: one[0], reverse=page.descending)
+        return [filed for _, filed in found][: page.limit]
 
     async def tallies(self, issue_ids: Sequence[str]) -> dict[str, Tally]:
         wanted, found = set(issue_ids), dict[str, list[Tally]]()

@@ -12,7 +12,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.issues import Filed, Issue, Tally
 from homing.core.lifecycle import Delivery
 from homing.core.queries import LetterFilter, Page
-from homing.store.paging import LAST, cut, place_after
+from homing.store.paging import LAST, between, cut
 from homing.store.postgres.database import Connection, Database
 from homing.store.rows import delivery_of, filed_of, filed_row, tallies_of
 
@@ -85,12 +85,16 @@ class PostgresDesk:
         return {DeliveryId(one.message_id, one.endpoint_id): one for one in found}
 
     async def letters(self, which: LetterFilter, page: Page) -> list[Filed]:
-        after = place_after(page)
+        low, high = between(page)
+        direction = "_descending" if page.descending else ""
         if which.issue_id is None:
-            given: tuple[Any, ...] = ("list_discarded", which.app_id, *after)
+            given: tuple[Any, ...] = (f"list_discarded{direction}", which.app_id)
+            more: tuple[Any, ...] = ()
         else:
-            given = ("list_filed_of_issue", which.issue_id, *after, which.discarded)
-        return [filed_of(row) for row in await self._database.browse(*given, page.limit)]
+            given = (f"list_filed_of_issue{direction}", which.issue_id)
+            more = (which.discarded,)
+        rows = await self._database.browse(*given, *low, *high, page.limit, *more)
+        return [filed_of(row) for row in rows]
 
     async def tallies(self, issue_ids: Sequence[str]) -> dict[str, Tally]:
         return tallies_of(await self._database.browse("tally", list(issue_ids)))

@@ -14,7 +14,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.issues import Filed, Issue, Tally
 from homing.core.lifecycle import Delivery
 from homing.core.queries import LetterFilter, Page
-from homing.store.paging import LAST, cut, place_after
+from homing.store.paging import LAST, between, cut
 from homing.store.queries import load_queries
 from homing.store.rows import delivery_of, filed_of, filed_row, tallies_of
 from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
@@ -83,16 +83,19 @@ def filed(db: sqlite3.Connection, ids: Sequence[DeliveryId]) -> dict[DeliveryId,
 
 
 def letters(db: sqlite3.Connection, which: LetterFilter, page: Page) -> list[Filed]:
-    after = place_after(page)
+    low, high = between(page)
     given: dict[str, Any] = {
         "app_id": which.app_id,
         "issue_id": which.issue_id,
         "discarded": which.discarded,
-        "message_low": after.message_id,
-        "endpoint_low": after.endpoint_id,
+        "message_low": low.message_id,
+        "endpoint_low": low.endpoint_id,
+        "message_high": high.message_id,
+        "endpoint_high": high.endpoint_id,
         "limit": page.limit,
     }
     name = "list_discarded" if which.issue_id is None else "list_filed_of_issue"
+    name = f"{name}_descending" if page.descending else name
     return [filed_of(row) for row in db.execute(_SQL[name], given)]
 
 

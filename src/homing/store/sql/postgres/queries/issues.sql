@@ -26,13 +26,14 @@ DELETE FROM dead_letters WHERE message_id = ANY ($1::text[]);
 -- Along dead_letters_issue; whether each was discarded is in the index.
 SELECT * FROM dead_letters
 WHERE issue_id = $1 AND (message_id, endpoint_id) > ($2, $3)
-    AND (discarded_at_us IS NOT NULL) = $4
-ORDER BY message_id, endpoint_id LIMIT $5;
+    AND (message_id, endpoint_id) < ($4, $5) AND (discarded_at_us IS NOT NULL) = $7
+ORDER BY message_id ASC, endpoint_id ASC LIMIT $6;
 
 -- name: list_discarded
 SELECT * FROM dead_letters
-WHERE app_id = $1 AND (message_id, endpoint_id) > ($2, $3) AND discarded_at_us IS NOT NULL
-ORDER BY message_id, endpoint_id LIMIT $4;
+WHERE app_id = $1 AND (message_id, endpoint_id) > ($2, $3)
+    AND (message_id, endpoint_id) < ($4, $5) AND discarded_at_us IS NOT NULL
+ORDER BY message_id ASC, endpoint_id ASC LIMIT $6;
 
 -- name: tally
 -- From dead_letters_tally alone. Amounts are added in two parts, as in SQLite.

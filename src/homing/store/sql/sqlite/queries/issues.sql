@@ -21,14 +21,16 @@ DELETE FROM dead_letters WHERE message_id IN (SELECT value FROM json_each(:ids))
 -- Along dead_letters_issue; whether each was discarded is in the index.
 SELECT * FROM dead_letters
 WHERE issue_id = :issue_id AND (message_id, endpoint_id) > (:message_low, :endpoint_low)
+    AND (message_id, endpoint_id) < (:message_high, :endpoint_high)
     AND (discarded_at_us IS NOT NULL) = :discarded
-ORDER BY issue_id, message_id, endpoint_id LIMIT :limit;
+ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
 
 -- name: list_discarded
 SELECT * FROM dead_letters
 WHERE app_id = :app_id AND (message_id, endpoint_id) > (:message_low, :endpoint_low)
+    AND (message_id, endpoint_id) < (:message_high, :endpoint_high)
     AND discarded_at_us IS NOT NULL
-ORDER BY message_id, endpoint_id LIMIT :limit;
+ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
 
 -- name: tally
 -- From dead_letters_tally alone. Amounts are added in two parts, which cannot overflow.
