@@ -21,7 +21,7 @@ from support.planting import Plant
 
 from homing.core.errors import Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.issues import Filed, Issue, IssueState, Tally, decided, merged, written
+from homing.core.issues import Burden, Filed, Issue, IssueState, decided, merged, written
 from homing.core.lifecycle import (
     Cancelled,
     DeadReason,
@@ -84,8 +84,8 @@ async def issue(store: Store) -> Issue:
     return found
 
 
-async def tally(store: Store, of: Issue) -> Tally:
-    return (await store.tallies([of.id])).get(of.id, Tally())
+async def burden(store: Store, of: Issue) -> Burden:
+    return (await store.burdens([of.id])).get(of.id, Burden())
 
 
 async def leave(store: Store, letters: Sequence[Delivery], fact: Fact) -> list[Delivery]:
@@ -110,7 +110,7 @@ async def test_dead_letters_of_one_kind_are_one_issue_with_its_times_and_its_cou
         letters[0].finished_at_us,
         letters[2].finished_at_us,
     )
-    assert await tally(store, found) == Tally(
+    assert await burden(store, found) == Burden(
         count=3,
         oldest_at_us=letters[0].finished_at_us,
         newest_at_us=letters[2].finished_at_us,
@@ -147,7 +147,7 @@ async def test_what_is_redriven_leaves_and_the_last_to_leave_resolves_the_issue(
     first, second = await bury(store, application, 2)
     await leave(store, [first], Redriven(at_us=LATER_US, actor="ada"))
     left = await issue(store)
-    assert (left.state, (await tally(store, left)).count) == (IssueState.OPEN, 1)
+    assert (left.state, (await burden(store, left)).count) == (IssueState.OPEN, 1)
     await leave(store, [second], Redriven(at_us=LATER_US, actor="ada"))
     done = await issue(store)
     assert (done.state, done.state_by, done.state_at_us) == (
@@ -155,7 +155,7 @@ async def test_what_is_redriven_leaves_and_the_last_to_leave_resolves_the_issue(
         "nobody: none is left",
         LATER_US,
     )
-    assert await tally(store, done) == Tally()
+    assert await burden(store, done) == Burden()
     assert (done.deaths, done.last_seen_at_us) == (2, second.finished_at_us)
 
 
@@ -213,7 +213,7 @@ async def test_a_resend_that_comes_to_nothing_is_no_new_death(
     assert back.state is State.DEAD
     found = await issue(store)
     assert (found.deaths, found.last_seen_at_us) == (1, letters[0].finished_at_us)
-    assert (found.state, (await tally(store, found)).count) == (IssueState.OPEN, 1)
+    assert (found.state, (await burden(store, found)).count) == (IssueState.OPEN, 1)
     assert await misfits(store) == []
 
 
@@ -223,7 +223,7 @@ async def test_what_is_discarded_counts_no_more_and_can_be_brought_back(
     letters = await bury(store, application, 2)
     [gone] = await leave(store, letters[:1], Cancelled(at_us=LATER_US, actor="ada: a test"))
     found = await issue(store)
-    assert (await tally(store, found)).count == 1
+    assert (await burden(store, found)).count == 1
     for which in (
         LetterFilter(app_id=application.id, discarded=True),
         LetterFilter(issue_id=found.id, discarded=True),
@@ -234,7 +234,7 @@ async def test_what_is_discarded_counts_no_more_and_can_be_brought_back(
     fact = Restored(at_us=LATER_US + 1, actor="ada", reason=DeadReason.ATTEMPTS_EXHAUSTED)
     [back] = await leave(store, [gone], fact)
     assert (back.state, back.reason) == (State.DEAD, "attempts_exhausted")
-    assert (await tally(store, found)).count == 2
+    assert (await burden(store, found)).count == 2
     assert (await issue(store)).deaths == 2
     assert await store.letters(LetterFilter(issue_id=found.id, discarded=True), ALL) == []
     assert await misfits(store) == []
@@ -263,7 +263,7 @@ async def test_a_claim_that_gives_up_what_lapsed_too_often_files_it(
     assert await claim_due(store, decide, at_us=LATER_US, count=9) == []
     found = await issue(store)
     assert (found.reason, found.deaths) == ("poison_worker_crash", 1)
-    assert (await tally(store, found)).count == 1
+    assert (await burden(store, found)).count == 1
     assert await misfits(store) == []
 
 
@@ -284,7 +284,7 @@ async def test_money_is_added_exactly_and_currencies_are_kept_apart(
         )
     letters = await bury(store, application, endpoint_id=endpoint_id)  # no word of money
     found = await issue(store)
-    assert await tally(store, found) == Tally(
+    assert await burden(store, found) == Burden(
         count=5,
         oldest_at_us=letters[0].finished_at_us,
         newest_at_us=letters[0].finished_at_us,
@@ -306,7 +306,7 @@ async def test_amounts_add_up_beyond_what_fits_a_machine_word(
             event_type="payment.failed",
             payload=b'{"n":999999999999.999999}',
         )
-    counted = await tally(store, await issue(store))
+    counted = await burden(store, await issue(store))
     assert counted.micro == {"USD": 12 * 999_999_999_999_999_999}
 
 

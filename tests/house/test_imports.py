@@ -18,9 +18,13 @@ MAY_IMPORT = {
     "insight": {"core"},
     "service": {"core", "insight"},
     "sim": {"core", "store", "dispatch", "insight", "service"},
+    "channels": {"core", "insight", "service"},
+    "lab": {"core", "sim"},
+    "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "settings": {"core"},
+    "knobs": {"core"},
+    "settings": {"core", "knobs"},
     "system": set(),
 }
 EVERYTHING = {"cli"}
@@ -29,6 +33,7 @@ EVERYTHING = {"cli"}
 PURE = (
     "core",
     "insight",
+    "review.impact",
     "dispatch.envelope",
     "dispatch.breaker",
     "dispatch.egress",
@@ -36,7 +41,6 @@ PURE = (
     "dispatch.ranges",
     "dispatch.suspects",
     "dispatch.turns",
-    "sim.checks",
     "service.task_rules",
     "service.redrive_rules",
 )

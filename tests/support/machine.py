@@ -46,7 +46,7 @@ from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Messag
 from homing.core.records import Accepted, Change, Reply
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
-from homing.sim.checks import ledger_balances
+from homing.insight.invariants import ledger_balances
 from homing.store.memory.store import MemoryStore
 from support.claiming import claim_due
 from support.making import (
@@ -373,9 +373,9 @@ class StoreMachine(RuleBasedStateMachine):
             issues = await store.list(Issue, None, ALL)
             return (
                 [msgspec.to_builtins(issue) for issue in issues],
-                await store.tallies([issue.id for issue in issues]),
+                await store.burdens([issue.id for issue in issues]),
                 await store.misfits(Span(), limit=100),
-                sum((t.count for t in (await store.tallies([i.id for i in issues])).values()), 0),
+                sum((t.count for t in (await store.burdens([i.id for i in issues])).values()), 0),
             )
 
         *_, misfits, count = self.both(desk)

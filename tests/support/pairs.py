@@ -13,7 +13,9 @@ from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page, 
 from homing.core.records import Acceptance, Accepted, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
-from homing.sim.checks import Books, breaches, ledger_balances
+from homing.insight.evidence import Books
+from homing.insight.invariants import ledger_balances
+from homing.insight.promises import breaches
 from support.claiming import claim_due
 from support.interleaving import Interleaver, Operation, Run
 from support.making import (

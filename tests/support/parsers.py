@@ -23,7 +23,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from homing.core.errors import ConfigError, HomingError, Invalid, RequestError, Unauthenticated
-from homing.core.identifiers import made_at_us, new_id, parse_delivery_id
+from homing.core.identifiers import first_id, made_at_us, parse_delivery_id
 from homing.core.queries import LogCursor
 from homing.core.retry import parse_retry_after
 from homing.core.signature import parse_secret, sign
@@ -114,7 +114,7 @@ def feed_identifier(data: bytes) -> None:
     with contextlib.suppress(ValueError):
         at_us = made_at_us(text)
         prefix = text[: text.rindex("_") + 1]
-        assert new_id(prefix, at_us, bytes(15))[:-24] <= text
+        assert first_id(prefix, at_us)[:-24] <= text
     with contextlib.suppress(ValueError):
         assert str(parse_delivery_id(text)) == text
 

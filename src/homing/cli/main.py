@@ -35,8 +35,10 @@ SECTIONS: Final = {
     },
     "Look at it": {
         "audit": Where("homing.cli.audit", "recount every delivery; name what is missing"),
+        "alerts": Where("homing.cli.alerts", "what is the matter, and who has been told"),
         "doctor": Where("homing.cli.doctor", "find what will make trouble, with its mend"),
         "tail": Where("homing.cli.tail", "follow the delivery log"),
+        "slo": Where("homing.cli.objectives", "objectives: budgets, burn rates, who notices what"),
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {

@@ -64,9 +64,9 @@ class IssueKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def digest(self) -> str:
-        """The same for the same key, wherever it is made: 32 hexadecimal digits."""
+        """The same for the same key, wherever it is made: 40 hexadecimal digits."""
         parts = (self.app_id, self.endpoint_id, self.reason, self.status, self.fingerprint)
-        return sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+        return sha256(msgspec.json.encode(parts)).hexdigest()[:40]
 
 
 class Issue(Resource, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     discarded_at_us: int | None = None  #: it was withdrawn, and can be brought back
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
+class Burden(msgspec.Struct, frozen=True, kw_only=True):
     """The dead letters of some issues, counted from their rows."""
 
     count: int = 0
@@ -117,11 +117,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     newest_at_us: int | None = None
     micro: dict[str, int] = {}  #: at stake, by currency, in millionths
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: Burden) -> Burden:
         oldest = [at for at in (self.oldest_at_us, other.oldest_at_us) if at is not None]
         newest = [at for at in (self.newest_at_us, other.newest_at_us) if at is not None]
         codes = {*self.micro, *other.micro}
-        return Tally(
+        return Burden(
             count=self.count + other.count,
             oldest_at_us=min(oldest, default=None),
             newest_at_us=max(newest, default=None),

@@ -30,7 +30,7 @@ FAILING_AT: Final = 4
 
 
 class Event(StrEnum):
-    """The event types; all but `endpoint.failing` and those of dead letters are Svix's."""
+    """The event types; Svix's but for `endpoint.failing`, alerts and what begins `dead_letter`."""
 
     ENDPOINT_CREATED = "endpoint.created"
     ENDPOINT_UPDATED = "endpoint.updated"
@@ -44,6 +44,8 @@ class Event(StrEnum):
     TASK_FINISHED = "background_task.finished"
     LETTERS_EXPIRING = "dead_letter.expiring"  #: their retention is about to end
     LETTERS_EXPIRED = "dead_letter.expired"  #: it has ended, and nobody had handled them
+    ALERT_FIRING = "alert.firing"  #: something is the matter, or still is
+    ALERT_RESOLVED = "alert.resolved"
 
 
 class Announcement(Resource, frozen=True, kw_only=True):

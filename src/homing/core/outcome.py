@@ -46,6 +46,23 @@ class Reason(StrEnum):
     NO_OUTCOME = "no_outcome"  #: the lease ran out and nobody said what came of it
 
 
+#: no answer came, for a reason that the next attempt would likely meet too
+UNANSWERED: Final = frozenset(
+    {
+        Reason.DNS_FAILED,
+        Reason.CONNECT_REFUSED,
+        Reason.CONNECT_FAILED,
+        Reason.CONNECT_TIMEOUT,
+        Reason.TLS_FAILED,
+        Reason.TLS_TIMEOUT,
+        Reason.FIRST_BYTE_TIMEOUT,
+        Reason.IDLE_TIMEOUT,
+        Reason.TOTAL_TIMEOUT,
+        Reason.RESET,
+    }
+)
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came back from one HTTP request."""
 

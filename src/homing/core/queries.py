@@ -141,3 +141,15 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     parked: int
     due: int  #: waiting or lapsed leases with ready_at_us in the past
     oldest_due_at_us: int | None
+
+
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """The dead letters of one endpoint, counted up to a bound."""
+
+    endpoint_id: str
+    app_id: str
+    count: int  #: n >= 1
+    recent: int  #: of those, the ones that died lately
+    past: int  #: and within a longer time, the recent ones included
+    oldest_at_us: int  #: when the first of them died
+    newest_at_us: int

@@ -26,6 +26,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     deliver_at_us: int | None = None  #: not sent before; None: at once
+    traceparent: str | None = None  #: its publisher's, as core/trace.py reads it
 
 
 class Trigger(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,6 +14,7 @@ from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
 from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
 from homing.core.urls import Url
+from homing.service.alerts.channel import Channel
 from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 
@@ -52,6 +53,8 @@ class Service:
     wake: Callable[[], None] = lambda: None
     #: tells this process's task runner that there is a new task; others find it by polling
     wake_tasks: Callable[[], None] = lambda: None
+    #: ways to reach whoever runs this
+    channels: Sequence[Channel] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default
     permits: Callable[[Url, str], bool] = lambda url, app_id: True
 

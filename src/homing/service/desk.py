@@ -12,10 +12,10 @@ from homing.core.errors import Conflict, Invalid, NotFound, Problem, Stale, Unav
 from homing.core.identifiers import DeliveryId, parse_delivery_id
 from homing.core.issues import (
     PREFIX,
+    Burden,
     Filed,
     Issue,
     IssueState,
-    Tally,
     decided,
     merged,
     written,
@@ -47,7 +47,7 @@ class IssueView(msgspec.Struct, frozen=True, kw_only=True):
 
     issue: Issue
     parts: tuple[Issue, ...] = ()  #: issues that were merged into it, by id
-    tally: Tally = Tally()
+    burden: Burden = Burden()
     sample: tuple[str, ...] = ()  #: delivery ids, the oldest messages first
 
     @property
@@ -80,16 +80,16 @@ async def views(service: Service, issues: Sequence[Issue], *, samples: int = 0) 
     for part in await service.store.merged_issues([issue.id for issue in issues]):
         parts.setdefault(part.root_id, []).append(part)
     everything = [issue.id for issue in issues] + [p.id for ps in parts.values() for p in ps]
-    tallies = await service.store.tallies(everything)
+    burdens = await service.store.burdens(everything)
     seen = []
     for issue in issues:
         own = tuple(parts.get(issue.id, ()))
         ids = [issue.id, *(part.id for part in own)]
-        tally = sum((tallies[name] for name in ids if name in tallies), Tally())
+        burden = sum((burdens[name] for name in ids if name in burdens), Burden())
         page = Page(limit=samples or 1)
-        found = await _letters(service, ids, page) if samples and tally.count else []
+        found = await _letters(service, ids, page) if samples and burden.count else []
         sample = tuple(f"{one.message_id}.{one.endpoint_id}" for one in found)
-        seen.append(IssueView(issue=issue, parts=own, tally=tally, sample=sample))
+        seen.append(IssueView(issue=issue, parts=own, burden=burden, sample=sample))
     return seen
 
 
@@ -426,8 +426,8 @@ async def _total(service: Service, which: Selection) -> int | None:
     if which.deliveries:
         return len(which.deliveries)
     if which.issue_ids:
-        tallies = await service.store.tallies(which.issue_ids)
-        return sum(tally.count for tally in tallies.values())
+        burdens = await service.store.burdens(which.issue_ids)
+        return sum(burden.count for burden in burdens.values())
     return None
 
 

@@ -104,13 +104,17 @@ class TaskRunner:
         service: of this process.
         rate_per_s: deliveries a second that all tasks of this process together send again.
         keep_s: how long a task that has ended is kept, in seconds.
+        poll_s: how often it looks for tasks when nothing tells it of one, in seconds, > 0.
     """
 
-    def __init__(self, service: Service, *, rate_per_s: float, keep_s: float) -> None:
+    def __init__(
+        self, service: Service, *, rate_per_s: float, keep_s: float, poll_s: float = POLL_S
+    ) -> None:
         self._service = service
         self._store = service.store
         self._clock = service.clock
         self._pace = Pace(rate_per_s)
+        self._poll_s = poll_s
         self._keep_us = round(keep_s * 1_000_000)
         self._forgot_at_us: int | None = None
         self._awake = asyncio.Event()
@@ -122,6 +126,7 @@ class TaskRunner:
 
     async def run(self) -> None:
         """Look for tasks, do them and forget old ones, for ever."""
+        loop = asyncio.get_running_loop()
         try:
             while True:
                 self._awake.clear()
@@ -130,10 +135,11 @@ class TaskRunner:
                     await self._forget()
                 except StoreError as error:
                     _log.warning("background tasks wait for the database: %s", error)
-                # `wait_for` of Python 3.11 can lose a cancellation that comes just as it ends.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._awake.wait()
+                timer = loop.call_later(self._poll_s, self._awake.set)
+                try:
+                    await self._awake.wait()
+                finally:
+                    timer.cancel()
         except asyncio.CancelledError:
             works = [work for _, work in self._at_work.values()]
             for work in works:
@@ -184,7 +190,7 @@ class TaskRunner:
                     raise
                 except StoreError as error:
                     _log.warning("task %s waits for the database: %s", task.id, error)
-                    await asyncio.sleep(POLL_S)
+                    await asyncio.sleep(self._poll_s)
                     present = await self._present(task)
                     if present is None:
                         return

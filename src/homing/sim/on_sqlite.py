@@ -11,7 +11,7 @@ from pathlib import Path
 from homing.core.lifecycle import Delivery
 from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page
 from homing.core.records import Attempt
-from homing.sim.checks import Books
+from homing.insight.evidence import Books
 from homing.sim.draws import Choices, Order
 from homing.sim.watch import SqliteWatch, at_once
 from homing.sim.world import Result, Shape, World

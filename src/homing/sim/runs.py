@@ -23,7 +23,7 @@ from homing.sim.world import TINY, Result, Shape, World
 #: worlds that a process runs before it says what came of them
 _CHUNK: Final = 20
 #: worlds between two collections of garbage
-_GARBAGE_EVERY: Final = 10
+_GARBAGE_EVERY: Final = 1
 #: tiny worlds that are tried for the same loss, before a large one is made small
 _TINY_TRIES: Final = 150
 #: how many broken worlds are made small, of which the smallest is shown
@@ -124,7 +124,9 @@ def run_one(seed: int, plan: Plan, *, trace: bool = False) -> Result:
     world = World(
         seed, parts=parts, shape=plan.shape, order=order_of(seed, plan.strategy), trace=trace
     )
-    return world.run()
+    result = world.run()
+    world.forget()
+    return result
 
 
 def run_some(first: int, count: int, plan: Plan) -> Tally:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Invalid, Problem
-from homing.sim.checks import Breach
+from homing.insight.evidence import Breach
 from homing.sim.draws import Choices, FirstInFirstOut, Turns
 from homing.sim.on_sqlite import run_on_sqlite
 from homing.sim.safeguards import BY_NAME

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from homing.core.identifiers import DeliveryId
-from homing.sim.checks import Breach
+from homing.insight.evidence import Breach
 from homing.sim.safeguards import BY_NAME
 from homing.sim.schedule import Schedule
 from homing.sim.trace import Event

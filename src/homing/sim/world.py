@@ -15,9 +15,11 @@ from homing.core.lifecycle import Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import Message
 from homing.core.resources import Application, Endpoint, Secret
+from homing.insight.evidence import Books, Breach, Sent, said
+from homing.insight.invariants import ledger_balances
+from homing.insight.promises import breaches
 from homing.service.books import audit
-from homing.sim import checks, people
-from homing.sim.checks import Books, Breach, Sent
+from homing.sim import people
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, Turns, cumulative
 from homing.sim.goals import Goal
 from homing.sim.loop import VirtualLoop
@@ -138,6 +140,7 @@ class World:
         self.known_endpoints: dict[str, None] = {}
         self.followed: set[tuple[str, int]] = set()
         self._names: dict[str, str] = {}
+        self._places: dict[DeliveryId, str] = {}  #: by what an answer is drawn
         self._endpoints_made = 0
         self.application: Application
         level = self.draws.user("trouble", 0, (0, 1, 2), cumulative(*self.shape.trouble))
@@ -173,7 +176,9 @@ class World:
     def answer_of(self, which: DeliveryId, epoch: int) -> Answer:
         """How this attempt will go."""
         weights = self.moods.get(which.endpoint_id) or WEIGHTS["well"]
-        place = f"{self.name_of(which)}.answer"
+        place = self._places.get(which)
+        if place is None:
+            place = self._places[which] = f"{self.name_of(which)}.answer"
         return self.draws.fault(place, epoch, ANSWERS, weights)
 
     def receive(self, node: Node, which: DeliveryId, epoch: int, answer: Answer) -> SentHere:
@@ -327,7 +332,7 @@ class World:
         for table in (self.store.hot, self.store.history):
             for which in [which for which in table if which.message_id == message_id]:
                 row = table.pop(which)
-                self.note("clean-up", f"deletes it, {checks.said(row)}", "clean", which)
+                self.note("clean-up", f"deletes it, {said(row)}", "clean", which)
                 if not row.is_unfinished:
                     self.promised.pop(which, None)
 
@@ -376,13 +381,23 @@ class World:
         await self._read_log(cursor)
         books = await self.books()
         seen = {str(breach) for breach in self.breaches}
-        found = checks.breaches(books, at_rest=True, known=LINE_BY_LINE)
+        found = breaches(books, at_rest=True, known=LINE_BY_LINE)
         if not self.parts.keep_s:  # the books of what was cleaned away are closed
             report = await audit(self.store, SimClock(self.loop))
-            found += checks.ledger_balances(report.rows, report.misfits)
+            found += ledger_balances(report.rows, report.misfits)
         for breach in found:
             if str(breach) not in seen:
                 self.broke(breach)
+
+    def forget(self) -> None:
+        """Let go of what fills the memory: finding it as garbage takes far longer."""
+        store = self.store
+        for one in (
+            self.sent, self.sending, self.promised, self.messages, self.followed, self.counts,
+            self.nodes, self.all_nodes, self.watch.last, store.hot, store.history, store.lines,
+            store.attempted, store.accepted, store.keys, store.resources, self.moods, self._places,
+        ):  # fmt: skip
+            one.clear()
 
     def rows(self) -> Iterable[Delivery]:
         """Every row of both tables, as they are now."""

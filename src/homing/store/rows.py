@@ -6,14 +6,16 @@ Enumerations are written as their plain values: drivers bind an exact `str` fast
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from homing.core.issues import Filed, Tally
+from homing.core.issues import Burden, Filed
 from homing.core.lifecycle import Delivery, State
 from homing.core.money import MICRO
+from homing.core.objectives import GRAINS_S, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
 from homing.core.retention import Standing
@@ -41,6 +43,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         _encode(message.channels).decode() if message.channels else None,
         _encode(message.tags).decode() if message.tags else None,
         message.deliver_at_us,
+        message.traceparent,
     )
 
 
@@ -57,6 +60,7 @@ def message_of(row: Row) -> Message:
         channels=_texts.decode(row[8]) if row[8] else (),
         tags=_texts.decode(row[9]) if row[9] else (),
         deliver_at_us=row[10],
+        traceparent=row[11],
     )
 
 
@@ -258,11 +262,11 @@ def filed_of(row: Row) -> Filed:
     )
 
 
-def tallies_of(rows: Iterable[Row]) -> dict[str, Tally]:
-    """By issue id, from the rows of the statement `tally`."""
-    found: dict[str, Tally] = {}
+def burdens_of(rows: Iterable[Row]) -> dict[str, Burden]:
+    """By issue id, from the rows of the statement `burdens`."""
+    found: dict[str, Burden] = {}
     for issue_id, currency, count, oldest_us, newest_us, millions, rest in rows:
-        part = Tally(
+        part = Burden(
             count=count,
             oldest_at_us=oldest_us,
             newest_at_us=newest_us,
@@ -270,3 +274,54 @@ def tallies_of(rows: Iterable[Row]) -> dict[str, Tally]:
         )
         found[issue_id] = found[issue_id] + part if issue_id in found else part
     return found
+
+
+def seen_of(row: Row) -> Seen:
+    """A row of the statement `seen`."""
+    return Seen(
+        minute_us=row[0],
+        app_id=row[1],
+        op=row[2],
+        from_state=row[3],
+        to_state=row[4],
+        written=bool(row[5]),
+        outcome=_REASONS[row[6]] if row[6] else None,
+        is_first=bool(row[7]),
+        late_start=bool(row[8]),
+        late_done=bool(row[9]),
+        again=bool(row[10]),
+        count=row[11],
+        status=row[12],
+        reason=row[13],
+        born=row[14],
+        error=row[15],
+        failed_before=bool(row[16]),
+        lapsed=bool(row[17]),
+        accepted_minute_us=row[18],
+        endpoint_id=row[19],
+        holder=row[20],
+    )
+
+
+def tally_rows(tallies: Sequence[Tally]) -> list[tuple[Any, ...]]:
+    """What is to be added: (scope, grain, beginning, SLI, owner, rule, count), each place once."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for one in tallies:
+        owner = "" if one.owner is None else str(one.owner)
+        for grain_s in GRAINS_S:
+            at_us = one.at_us - one.at_us % (grain_s * 1_000_000)
+            counts[one.scope, grain_s, at_us, str(one.sli), owner, one.rule] += one.count
+    return [(*place, count) for place, count in sorted(counts.items()) if count]
+
+
+def tally_of(row: Row, *, scope: str, at_us: int) -> Tally:
+    """A row of the statement `tallied`."""
+    sli, owner, rule, count = row
+    return Tally(
+        scope=scope,
+        at_us=at_us,
+        sli=Sli(sli),
+        owner=Owner(owner) if owner else None,
+        rule=rule,
+        count=count,
+    )

@@ -19,6 +19,7 @@ from homing.web.not_served import not_served
 from homing.web.operation import Operation
 from homing.web.operations import (
     access,
+    alerts,
     applications,
     attempts,
     books,
@@ -102,6 +103,7 @@ def route_table(
         *statistics.OPERATIONS,
         *books.OPERATIONS,
         *operational_webhooks.OPERATIONS,
+        *alerts.OPERATIONS,
         *access.OPERATIONS,
         *health_operations(service, vitals, metrics),
     )

@@ -87,6 +87,7 @@ class _Passage:
         "query",
         "request_id",
         "response_complete",
+        "traceparent",
     )
 
     def __init__(self, app: str, path: str, query: bytes) -> None:
@@ -96,6 +97,7 @@ class _Passage:
         self.authorization: str | None = None
         self.key: str | None = None
         self.request_id: bytes | None = None
+        self.traceparent: str | None = None
         self.body = b""
         self.keep_alive = True
         self.disconnected = False
@@ -171,6 +173,7 @@ class Door(PatientProtocol):
                 path=passage.path,
                 authorization=passage.authorization,
                 key_text=passage.key,
+                traceparent=passage.traceparent,
                 query_string=passage.query,
                 body=passage.body,
             )
@@ -206,6 +209,8 @@ class Door(PatientProtocol):
                 length = value
             elif name == REQUEST_ID:
                 passage.request_id = value
+            elif name == b"traceparent":
+                passage.traceparent = passage.traceparent or value.decode("latin-1")
             elif name in _UNUSUAL and not (name == b"connection" and value == b"keep-alive"):
                 return None
         bytes_max = min(_BODY_BYTES_MAX, self._create_message.body_bytes_max)

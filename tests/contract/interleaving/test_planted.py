@@ -62,8 +62,9 @@ def test_without_the_fence_sqlite_lets_a_late_outcome_overwrite_another(
 ) -> None:
     fenced = bulk._SQL["take_deliveries"]
     bare = fenced.replace(
-        "(message_id, endpoint_id, version) IN (SELECT *",
-        "(message_id, endpoint_id) IN (SELECT column1, column2",
+        "(message_id, endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)))",
+        "(message_id, endpoint_id) IN "
+        "(SELECT column1, column2 FROM (SELECT * FROM (VALUES (?, ?, ?))))",
     )
     assert bare != fenced
     monkeypatch.setattr(bulk, "_SQL", {**bulk._SQL, "take_deliveries": bare})

@@ -105,6 +105,26 @@ async def test_stepping_from_lane_to_lane_costs_a_step_each(
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30 * 12, plan
 
 
+async def test_dead_letters_are_looked_at_in_an_index_of_nothing_else(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute(_FILL + "ANALYZE;")
+    rows = await connection.fetch(
+        f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) {QUERIES['dead_letters']}",
+        START_US * 2,
+        0,
+        "",
+        20,
+        5,
+    )
+    [read] = json.loads(rows[0][0])
+    text = rows[0][0]
+    assert "Seq Scan" not in text, text
+    assert set(re.findall(r'"Index Name": "(\w+)"', text)) == {"history_dead_age"}, text
+    plan = read["Plan"]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20 * 40, text
+
+
 _SETTLE_TYPES = "deliveries[], deliveries[], deliveries[], deliveries[], deliveries[], attempts[]"
 _ACCEPT_TYPES = "messages[], deliveries[], delivery_log[], keys[], bigint[], text[], text[]"
 

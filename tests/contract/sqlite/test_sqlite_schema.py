@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.making import make_delivery
@@ -141,6 +142,24 @@ def test_the_next_lane_is_one_step_away(database: sqlite3.Connection) -> None:
     steps = database.execute(f"EXPLAIN QUERY PLAN {SQL['next_lane']}", ("waiting", "a", "b"))
     walk = "COVERING INDEX deliveries_lane (state=? AND (app_id,endpoint_id)>(?,?))"
     assert [step[3] for step in steps] == [f"SEARCH deliveries USING {walk}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "walk"),
+    [
+        ("next_dead_endpoint", ("ep_1",), "(endpoint_id>?)"),
+        ("dead_since", {"endpoint_id": "ep_1", "since_us": 1, "most": 9}, "(endpoint_id=? AND fin"),
+        ("newest_dead", ("ep_1",), "(endpoint_id=?)"),
+    ],
+)
+def test_dead_letters_are_looked_at_in_an_index_of_nothing_else(
+    database: sqlite3.Connection, name: str, given: Any, walk: str
+) -> None:
+    steps = database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", given).fetchall()
+    how = [step[3] for step in steps if "history" in step[3]]
+    assert len(how) == 1, steps
+    assert f"COVERING INDEX history_dead_age {walk}" in how[0], how
+    assert not [step for step in steps if "TEMP B-TREE" in step[3]], steps
 
 
 def test_who_is_behind_is_counted_from_an_index_alone(database: sqlite3.Connection) -> None:

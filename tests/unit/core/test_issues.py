@@ -6,7 +6,7 @@ import pytest
 from support.making import START_US, make_delivery
 
 from homing.core.identifiers import made_at_us
-from homing.core.issues import Tally, fingerprint, key_of, new_issue
+from homing.core.issues import Burden, fingerprint, key_of, new_issue
 from homing.core.lifecycle import State
 from homing.core.outcome import Outcome, Reason, fact_of
 
@@ -44,11 +44,11 @@ def test_an_issue_is_named_by_its_key_and_the_time_of_its_first_death() -> None:
 
 
 def test_tallies_add_up_by_currency() -> None:
-    one = Tally(count=1, oldest_at_us=5, newest_at_us=5, micro={"EUR": 1, "USD": 2})
-    other = Tally(count=2, oldest_at_us=3, newest_at_us=9, micro={"EUR": 4})
-    total = Tally(count=3, oldest_at_us=3, newest_at_us=9, micro={"EUR": 5, "USD": 2})
+    one = Burden(count=1, oldest_at_us=5, newest_at_us=5, micro={"EUR": 1, "USD": 2})
+    other = Burden(count=2, oldest_at_us=3, newest_at_us=9, micro={"EUR": 4})
+    total = Burden(count=3, oldest_at_us=3, newest_at_us=9, micro={"EUR": 5, "USD": 2})
     assert one + other == total
-    assert one + Tally() == one
+    assert one + Burden() == one
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.making import make_event_type
+from support.making import ORG_ID, make_event_type
 from support.scripted import OK, status
 from support.tasks import CALLER, finish, service_of
 from support.world import LIMITS, World, make_world, running
 
 from homing.core.errors import Conflict, Invalid, NotFound
-from homing.core.issues import IssueState, Tally
+from homing.core.issues import Burden, IssueState
 from homing.core.lifecycle import DeadReason, State
 from homing.core.money import MoneyPaths
 from homing.core.outcome import Outcome
@@ -24,6 +24,7 @@ from homing.core.ports import Request
 from homing.core.queries import LogCursor, Page
 from homing.core.tasks import RedrivePlan, Selection, Task, TaskStatus
 from homing.service import desk
+from homing.service.alerts.worth import worth_of
 from homing.service.deliveries import discard, undo_discard
 from homing.service.desk import IssueView
 from homing.service.listing import Ask
@@ -90,7 +91,7 @@ async def test_an_issue_is_redriven_and_resolved_with_what_became_of_each() -> N
         await world.begin()
         await bury(world, 7)
         before = await the_issue(world)
-        assert (before.issue.state, before.tally.count, before.issue.status) == (
+        assert (before.issue.state, before.burden.count, before.issue.status) == (
             IssueState.OPEN,
             7,
             503,
@@ -100,7 +101,7 @@ async def test_an_issue_is_redriven_and_resolved_with_what_became_of_each() -> N
         assert (task.status, task.total) == (TaskStatus.FINISHED, 7)
         assert task.counts == {"looked": 7, "sent": 7, "delivered": 7}
         after = await the_issue(world)
-        assert (after.issue.state, after.tally) == (IssueState.RESOLVED, Tally())
+        assert (after.issue.state, after.burden) == (IssueState.RESOLVED, Burden())
         lines = await world.store.log(LogCursor(), limit=1_000)
         actors = {one.entry.actor for one in lines if one.entry.op == "redriven"}
         assert actors == {f"{CALLER.subject} ({task.id})"}, "the log says by which redrive"
@@ -185,7 +186,31 @@ async def test_a_dry_run_counts_and_changes_nothing() -> None:
         assert (found.count, found.at_least, len(found.sample)) == (4, False, 3)
         assert (found.micro, found.duration_s) == ({"EUR": 10_000_000}, 2.0)
         assert await states(world) == {State.DEAD: 4}
-        assert (await the_issue(world)).tally.micro == {"EUR": 10_000_000}
+        assert (await the_issue(world)).burden.micro == {"EUR": 10_000_000}
+
+
+async def test_what_nobody_has_handled_is_worth_something_to_the_alerts() -> None:
+    moody = Moody()
+    async with running(make_world(moody, limits=ONE_TRY)) as world:
+        await world.begin(2)
+        money = MoneyPaths(amount="amount", currency_code="EUR")
+        await world.store.put(make_event_type(money=money))
+        await bury(world, 2, payload=b'{"amount": 19.99}')
+        letters = await world.store.dead_letters(recent_us=0, past_us=0, after="", limit=9, most=9)
+        worth = worth_of(world.store)
+        [found] = await worth(letters)
+        assert (found.org_id, found.currency, found.amount, found.count) == (
+            ORG_ID,
+            "EUR",
+            "79.96",
+            4,
+        )
+        service, app = service_of(world), world.application.id
+        one, other = (view.issue.id for view in await issues(world))
+        await desk.merge_issues(service, CALLER, app, one, other)
+        assert [one.amount for one in await worth(letters)] == ["79.96"]
+        await desk.decide_issue(service, CALLER, app, one, IssueState.MUTED)
+        assert await worth(letters) == []
 
 
 async def running_until(world: World, task: Task, is_so: Callable[[Task], bool]) -> Task:
@@ -261,7 +286,7 @@ async def test_discards_of_an_issue_have_a_name_and_a_reason_and_can_be_taken_ba
         back = await desk.undo_many(service, CALLER, app, issue=issue.id)
         assert (await finish(world, back)).counts == {"looked": 5, "restored": 5}
         found = await the_issue(world)
-        assert (found.issue.state, found.tally.count, found.deaths) == (IssueState.OPEN, 5, 5)
+        assert (found.issue.state, found.burden.count, found.deaths) == (IssueState.OPEN, 5, 5)
         assert {d.reason for d in world.store.history.values()} == {"attempts_exhausted"}  # type: ignore[attr-defined]
 
 
@@ -306,7 +331,7 @@ async def test_people_decide_on_issues_and_merge_them() -> None:
         await desk.merge_issues(service, CALLER, app, middle, oldest)
         whole = await desk.merge_issues(service, CALLER, app, oldest, newest)
         assert [part.id for part in whole.parts] == [oldest, middle]
-        assert (whole.tally.count, whole.deaths, len(whole.sample)) == (6, 6, 3)
+        assert (whole.burden.count, whole.deaths, len(whole.sample)) == (6, 6, 3)
         assert [view.issue.id for view in await issues(world)] == [newest]
         assert (await desk.find_issue(service, CALLER, app, middle)).issue.id == newest
         with pytest.raises(Conflict):

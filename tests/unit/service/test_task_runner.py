@@ -13,7 +13,7 @@ from support.tasks import CALLER, do, finish, service_of, start
 from support.world import World, make_world, running
 
 from homing.core.errors import Conflict, NotFound, Refused
-from homing.core.identifiers import new_id
+from homing.core.identifiers import counted, new_id
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.tasks import Action, Selection, Task, TaskStatus
@@ -188,7 +188,7 @@ async def test_an_unavailable_database_stops_no_task() -> None:
 
 async def test_old_tasks_are_forgotten_and_others_are_kept(world: World) -> None:
     old = make_task(
-        id=new_id("qtask_", START_US - 2 * 86_400 * SECOND_US, bytes(15)),
+        id=new_id("qtask_", START_US - 2 * 86_400 * SECOND_US, counted(0)),
         created_at_us=START_US - 2 * 86_400 * SECOND_US,
         status=TaskStatus.FINISHED,
         finished_at_us=START_US - 2 * 86_400 * SECOND_US,

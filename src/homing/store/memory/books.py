@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -27,63 +28,77 @@ _BORN = ("accepted", "added")
 class MemoryBooks(MemoryRecords, MemoryDesk):
     """The books of `core.ports.Records`, and `core.ports.Forgetting`, in memory."""
 
-    def _born(self, low: str, high: str) -> dict[DeliveryId, str]:
+    def _born(self, low: str, high: str) -> dict[tuple[str, str], str]:
         """Deliveries with a line that says they exist, with their application."""
         return {
-            DeliveryId(entry.message_id, entry.endpoint_id): entry.app_id
-            for entry in self._log()
-            if _is_born(entry) and low <= entry.message_id < high
+            (entry.message_id, entry.endpoint_id): entry.app_id
+            for entry in self.lines
+            if entry is not None
+            and entry.op in _BORN
+            and entry.rows_written
+            and low <= entry.message_id < high
         }
 
-    def _placed(self, low: str, high: str) -> Iterator[Delivery]:
+    def _placed(self, low: str, high: str) -> list[Delivery]:
         """Every row of either table, so a doubled delivery comes twice."""
-        for table in (self.hot, self.history):
-            yield from (d for which, d in table.items() if low <= which.message_id < high)
+        rows = chain(self.hot.values(), self.history.values())
+        return [delivery for delivery in rows if low <= delivery.message_id < high]
 
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         low, high = span.half_open_bounds("msg_")
-        books: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
-
-        windows: dict[str, int] = {}  # by message: reading the time out of an id takes a while
-
-        def column(message_id: str, endpoint_id: str, app_id: str) -> Counter[str]:
-            window_us = windows.get(message_id)
-            if window_us is None:
-                made_us = made_at_us(message_id)
-                window_us = windows[message_id] = made_us - made_us % (window_s * 1_000_000)
-            return books[window_us, endpoint_id, app_id]
-
-        for which, app_id in self._born(low, high).items():
-            column(*which, app_id)["accepted"] += 1
-        for delivery in self._placed(low, high):
-            column(*delivery.id, delivery.app_id)[delivery.state] += 1
+        born, placed, window_us = self._born(low, high), self._placed(low, high), window_s * 10**6
+        messages = {name for name, _ in born} | {delivery.message_id for delivery in placed}
+        # By message: reading the time out of an id takes a while.
+        windows = {name: (at := made_at_us(name)) - at % window_us for name in messages}
+        counts = Counter(
+            [
+                (windows[message_id], endpoint_id, app_id, "accepted")
+                for (message_id, endpoint_id), app_id in born.items()
+            ]
+        )
+        counts.update(
+            [(windows[d.message_id], d.endpoint_id, d.app_id, str(d.state)) for d in placed]
+        )
+        books: defaultdict[tuple[int, str, str], dict[str, int]] = defaultdict(dict)
+        for (window_at_us, endpoint_id, app_id, column), count in counts.items():
+            books[window_at_us, endpoint_id, app_id][column] = count
         return [
             LedgerRow(
                 endpoint_id=endpoint_id,
                 app_id=app_id,
                 window_at_us=window_at_us,
-                accepted=counts["accepted"],
-                **{str(state): counts[state] for state in State},
+                **{column: columns.get(column, 0) for column in ("accepted", *State)},
             )
-            for (window_at_us, endpoint_id, app_id), counts in sorted(books.items())
+            for (window_at_us, endpoint_id, app_id), columns in sorted(books.items())
         ]
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         low, high = span.half_open_bounds("msg_")
         born = self._born(low, high)
-        placed = Counter(delivery.id for delivery in self._placed(low, high))
+        placed = Counter([(d.message_id, d.endpoint_id) for d in self._placed(low, high)])
         found = [
-            *((which, "unaccounted") for which in born if which not in placed),
-            *((which, "unannounced") for which in placed if which not in born),
+            *((which, "unaccounted") for which in born.keys() - placed.keys()),
+            *((which, "unannounced") for which in placed.keys() - born.keys()),
             *((which, "doubled") for which, times in placed.items() if times > 1),
-            *((DeliveryId(name, ""), "uncounted") for name in self._uncounted(low, high)),
             *((which, "unfiled") for which in self._unfiled(low, high)),
             *((which, "misfiled") for which in self._misfiled(low, high)),
+            *(((name, ""), "uncounted") for name in self._uncounted(low, high)),
         ]
-        return [Misfit(delivery=which, kind=kind) for which, kind in sorted(found)[:limit]]
+        return [
+            Misfit(delivery=DeliveryId(*which), kind=kind) for which, kind in sorted(found)[:limit]
+        ]
+
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        return dict(
+            Counter(
+                DeliveryId(attempt.message_id, attempt.endpoint_id)
+                for attempt in self.attempted.values()
+                if first <= attempt.message_id <= last
+            )
+        )
 
     def _uncounted(self, low: str, high: str) -> Iterator[str]:
-        lines = Counter(entry.message_id for entry in self._log() if entry.op == "accepted")
+        lines = Counter([e.message_id for e in self.lines if e is not None and e.op == "accepted"])
         for message in self.accepted.values():
             if low <= message.id < high and message.fanout != lines[message.id]:
                 yield message.id

@@ -9,7 +9,7 @@ import msgspec
 
 from homing.core.errors import Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.issues import Filed, Issue, IssueState, Tally
+from homing.core.issues import Burden, Filed, Issue, IssueState
 from homing.core.lifecycle import Delivery
 from homing.core.queries import LetterFilter, Page
 from homing.core.resources import Application, EventType
@@ -36,12 +36,12 @@ class MemoryDesk(Tables):
         found.sort(key=lambda one: one[0], reverse=page.descending)
         return [filed for _, filed in found][: page.limit]
 
-    async def tallies(self, issue_ids: Sequence[str]) -> dict[str, Tally]:
-        wanted, found = set(issue_ids), dict[str, list[Tally]]()
+    async def burdens(self, issue_ids: Sequence[str]) -> dict[str, Burden]:
+        wanted, found = set(issue_ids), dict[str, list[Burden]]()
         for filed in self.desk.values():
             if filed.issue_id in wanted and filed.discarded_at_us is None:
-                found.setdefault(filed.issue_id, []).append(_tally(filed))
-        return {issue_id: reduce(Tally.__add__, those) for issue_id, those in found.items()}
+                found.setdefault(filed.issue_id, []).append(_burden(filed))
+        return {issue_id: reduce(Burden.__add__, those) for issue_id, those in found.items()}
 
     def _issues(self) -> list[Issue]:
         return [one for one in self.resources.values() if isinstance(one, Issue)]
@@ -119,8 +119,8 @@ class MemoryDesk(Tables):
         return found
 
 
-def _tally(filed: Filed) -> Tally:
-    return Tally(
+def _burden(filed: Filed) -> Burden:
+    return Burden(
         count=1,
         oldest_at_us=filed.died_at_us,
         newest_at_us=filed.died_at_us,

@@ -9,12 +9,12 @@ import msgspec
 
 from homing.core.errors import Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.issues import Filed, Issue, Tally
+from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery
 from homing.core.queries import LetterFilter, Page
 from homing.store.paging import LAST, between, cut
 from homing.store.postgres.database import Connection, Database
-from homing.store.rows import delivery_of, filed_of, filed_row, tallies_of
+from homing.store.rows import burdens_of, delivery_of, filed_of, filed_row
 
 
 class PostgresFiles:
@@ -96,8 +96,8 @@ class PostgresDesk:
         rows = await self._database.browse(*given, *low, *high, page.limit, *more)
         return [filed_of(row) for row in rows]
 
-    async def tallies(self, issue_ids: Sequence[str]) -> dict[str, Tally]:
-        return tallies_of(await self._database.browse("tally", list(issue_ids)))
+    async def burdens(self, issue_ids: Sequence[str]) -> dict[str, Burden]:
+        return burdens_of(await self._database.browse("burdens", list(issue_ids)))
 
     async def unresolved_issues(self, page: Page) -> list[Issue]:
         name = "unresolved_issues_descending" if page.descending else "unresolved_issues"

@@ -11,12 +11,12 @@ import msgspec
 
 from homing.core.errors import Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.issues import Filed, Issue, Tally
+from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery
 from homing.core.queries import LetterFilter, Page
 from homing.store.paging import LAST, between, cut
 from homing.store.queries import load_queries
-from homing.store.rows import delivery_of, filed_of, filed_row, tallies_of
+from homing.store.rows import burdens_of, delivery_of, filed_of, filed_row
 from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
 
 _SQL = load_queries("sqlite")
@@ -99,8 +99,8 @@ def letters(db: sqlite3.Connection, which: LetterFilter, page: Page) -> list[Fil
     return [filed_of(row) for row in db.execute(_SQL[name], given)]
 
 
-def tallies(db: sqlite3.Connection, issue_ids: Sequence[str]) -> dict[str, Tally]:
-    return tallies_of(db.execute(_SQL["tally"], _ids(issue_ids)))
+def burdens(db: sqlite3.Connection, issue_ids: Sequence[str]) -> dict[str, Burden]:
+    return burdens_of(db.execute(_SQL["burdens"], _ids(issue_ids)))
 
 
 def unresolved_issues(db: sqlite3.Connection, page: Page) -> list[Issue]:

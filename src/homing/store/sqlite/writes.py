@@ -172,6 +172,8 @@ def settle_with(
         raise Conflict("this request was made before")
     if after.resource is not None:
         _write_resource(db, after.resource)
+    for one in after.more:
+        _write_resource(db, one)
     _add(db, after.also)
     for message_id in after.expunged:
         expunge_message(db, message_id)

@@ -200,7 +200,7 @@ def _money(micro: dict[str, int]) -> list[MoneyOut]:
 
 
 def _issue_fields(view: IssueView) -> dict[str, Any]:
-    issue, oldest_us = view.issue, view.tally.oldest_at_us
+    issue, oldest_us = view.issue, view.burden.oldest_at_us
     return {
         "id": issue.id,
         "endpoint_id": issue.endpoint_id,
@@ -211,8 +211,8 @@ def _issue_fields(view: IssueView) -> dict[str, Any]:
         "state_by": issue.state_by,
         "state_at": rfc3339(issue.state_at_us),
         "note": issue.note,
-        "count": view.tally.count,
-        "at_stake": _money(view.tally.micro),
+        "count": view.burden.count,
+        "at_stake": _money(view.burden.micro),
         "deaths": view.deaths,
         "regressions": issue.regressions,
         "expired": view.expired,

@@ -38,7 +38,8 @@ CREATE TABLE messages (
     event_id text COLLATE "C",
     channels text,
     tags text,
-    deliver_at_us bigint
+    deliver_at_us bigint,
+    traceparent text COLLATE "C"
 );
 
 -- for an application's listing
@@ -135,6 +136,9 @@ CREATE INDEX history_endpoint ON history (endpoint_id, message_id);
 CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE state = 'dead';
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
+
+-- for the alerts: whose dead letters there are, how old, and how many of late
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id) WHERE state = 'dead';
 
 -- HTTP requests made, and what came of them.
 CREATE TABLE attempts (
@@ -246,7 +250,7 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_issue ON dead_letters (issue_id, message_id, endpoint_id, discarded_at_us);
 
 -- for counting an issue without touching the table
-CREATE INDEX dead_letters_tally ON dead_letters (issue_id, currency, died_at_us, micro)
+CREATE INDEX dead_letters_burden ON dead_letters (issue_id, currency, died_at_us, micro)
     WHERE discarded_at_us IS NULL;
 
 -- for what can still be brought back
@@ -259,3 +263,18 @@ WHERE kind = 'issue' AND document::jsonb ->> 'state' <> 'resolved';
 
 CREATE INDEX resources_merged ON resources ((document::jsonb ->> 'merged_into'))
 WHERE kind = 'issue' AND document::jsonb ->> 'merged_into' IS NOT NULL;
+
+-- Events that objectives are measured by, counted by the minute, the hour and the day.
+CREATE TABLE tallies (
+    scope text COLLATE "C" NOT NULL,
+    grain_s integer NOT NULL CHECK (grain_s IN (60, 3600, 86400)),
+    at_us bigint NOT NULL,
+    sli text COLLATE "C" NOT NULL,
+    owner text COLLATE "C" NOT NULL,
+    rule text COLLATE "C" NOT NULL,
+    count bigint NOT NULL,
+    PRIMARY KEY (scope, grain_s, at_us, sli, owner, rule)
+);
+
+-- for forgetting
+CREATE INDEX tallies_age ON tallies (grain_s, at_us);

@@ -92,3 +92,9 @@ SELECT message_id, endpoint_id, kind FROM (
     )
 ) AS found
 ORDER BY message_id, endpoint_id, kind LIMIT $3;
+
+-- name: attempts_made
+-- A walk along the primary key, from one message to another.
+SELECT message_id, endpoint_id, count(*) FROM attempts
+WHERE message_id BETWEEN $1 AND $2
+GROUP BY message_id, endpoint_id;

@@ -35,8 +35,8 @@ WHERE app_id = $1 AND (message_id, endpoint_id) > ($2, $3)
     AND (message_id, endpoint_id) < ($4, $5) AND discarded_at_us IS NOT NULL
 ORDER BY message_id ASC, endpoint_id ASC LIMIT $6;
 
--- name: tally
--- From dead_letters_tally alone. Amounts are added in two parts, as in SQLite.
+-- name: burdens
+-- From dead_letters_burden alone. Amounts are added in two parts, as in SQLite.
 SELECT issue_id, currency, count(*), min(died_at_us), max(died_at_us),
     sum(micro / 1000000)::bigint, sum(micro % 1000000)::bigint
 FROM dead_letters

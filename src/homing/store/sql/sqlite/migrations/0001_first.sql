@@ -36,7 +36,8 @@ CREATE TABLE messages (
     event_id TEXT,
     channels TEXT,
     tags TEXT,
-    deliver_at_us INTEGER
+    deliver_at_us INTEGER,
+    traceparent TEXT
 );
 
 -- for an application's listing
@@ -126,6 +127,11 @@ CREATE INDEX history_endpoint ON history (endpoint_id, message_id);
 CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE state = 'dead';
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
+
+-- for the alerts: whose dead letters there are, how old, and how many of late
+-- (the last column is constant; with it the index alone answers)
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id, state)
+    WHERE state = 'dead';
 
 -- Where every delivery stands: its hot row, or else its history row.
 CREATE VIEW placed AS SELECT * FROM deliveries UNION ALL SELECT * FROM history;
@@ -238,7 +244,7 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_issue ON dead_letters (issue_id, message_id, endpoint_id, discarded_at_us);
 
 -- for counting an issue without touching the table
-CREATE INDEX dead_letters_tally ON dead_letters (issue_id, currency, died_at_us, micro)
+CREATE INDEX dead_letters_burden ON dead_letters (issue_id, currency, died_at_us, micro)
     WHERE discarded_at_us IS NULL;
 
 -- for what can still be brought back
@@ -251,3 +257,18 @@ WHERE kind = 'issue' AND json_extract(document, '$.state') <> 'resolved';
 
 CREATE INDEX resources_merged ON resources (json_extract(document, '$.merged_into'))
 WHERE kind = 'issue' AND json_extract(document, '$.merged_into') IS NOT NULL;
+
+-- Events that objectives are measured by, counted by the minute, the hour and the day.
+CREATE TABLE tallies (
+    scope TEXT NOT NULL,
+    grain_s INTEGER NOT NULL CHECK (grain_s IN (60, 3600, 86400)),
+    at_us INTEGER NOT NULL,
+    sli TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (scope, grain_s, at_us, sli, owner, rule)
+) WITHOUT ROWID;
+
+-- for forgetting
+CREATE INDEX tallies_age ON tallies (grain_s, at_us);

@@ -32,8 +32,8 @@ WHERE app_id = :app_id AND (message_id, endpoint_id) > (:message_low, :endpoint_
     AND discarded_at_us IS NOT NULL
 ORDER BY message_id ASC, endpoint_id ASC LIMIT :limit;
 
--- name: tally
--- From dead_letters_tally alone. Amounts are added in two parts, which cannot overflow.
+-- name: burdens
+-- From dead_letters_burden alone. Amounts are added in two parts, which cannot overflow.
 SELECT issue_id, currency, COUNT(*), MIN(died_at_us), MAX(died_at_us),
     SUM(micro / 1000000), SUM(micro % 1000000)
 FROM dead_letters
