@@ -452,7 +452,7 @@ def dump(log: Log) -> tuple[str, str]:
         row["locked_by"] = r["worker"] if r["to"] == "processing" else None
         row["locked_until"] = iso(r["lease"])
         row["last_error"] = r["reason"]
-    return "csv", _csv([r for r in found.values()])
+    return "csv", _csv(list(found.values()))
 
 
 def attempts(log: Log) -> tuple[str, str]:

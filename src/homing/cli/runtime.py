@@ -114,6 +114,8 @@ class Runtime:
             limits=Limits(
                 body_bytes_max=settings.body_bytes_max,
                 idempotency_s=settings.idempotency_h * 3600,
+                undo_s=settings.undo_d * 86_400,
+                replays_per_s=settings.replays_per_s,
             ),
             measure=measure_limits(settings),
             wake=self.dispatcher.wake,

@@ -107,7 +107,7 @@ def skipping(before: LogEntry | Left | None, line: LogEntry) -> Breach | None:
     return Breach(
         invariant="leases_are_numbered",
         delivery=id_of(line),
-        text=f"{line.op} by {line.holder} made lease {line.lease_epoch} of {expected - gives}",
+        text=f"{line.op} by {line.holder} is of lease {line.lease_epoch}, not {expected}",
         before=f"lease {expected - gives}",
         after=f"lease {line.lease_epoch} ({_line_said(line)})",
     )

@@ -64,7 +64,7 @@ class PreviousWorker(RetryWorker):
         else:
             done["state"] = "pending"
             done["due_at"] = self.clock.now() + self.backoff(job)
-        await self.store.put(key, done)
+        await self.save(key, job, done)
 
 
 def founding(worker: Any, payments: Path | None) -> Incident:

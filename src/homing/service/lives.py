@@ -201,8 +201,7 @@ class _Reader:
                     Breach(
                         invariant="every_decision_has_its_attempt",
                         delivery=DeliveryId(*which),
-                        text=f"{count} lines of the log were decided by attempts, and there are "
-                        f"{there} attempts",
+                        text=f"steps decided by attempts: {count}; attempts recorded: {there}",
                         before=f"{count} decided",
                         after=f"{there} recorded",
                     )
