@@ -26,6 +26,7 @@ from support.planting import Plant
 
 from homing.core.errors import Unavailable
 from homing.core.health import EndpointHealth, blank_health
+from homing.core.issues import IssueState
 from homing.core.lifecycle import State
 from homing.core.money import MoneyPaths
 from homing.core.operational import Event
@@ -574,3 +575,24 @@ async def test_an_alert_says_what_is_at_stake(
         Kind.FIRST_DEAD_LETTER: {"EUR": "12.50"},
         Kind.MONEY_AT_RISK: {"EUR": "12.50"},
     }
+
+
+async def test_of_dead_letters_that_are_muted_nothing_is_told(
+    store: Store, clock: FakeClock, application: Application, process: Process, box: Postbox
+) -> None:
+    await die(store, clock, application, "ep_1")
+    [issue] = await store.unresolved_issues(ALL)
+
+    async def decide(state: IssueState) -> None:
+        [known] = await store.unresolved_issues(ALL)
+        await store.put_issues(
+            [msgspec.structs.replace(known, version=known.version + 1, state=state)]
+        )
+
+    await decide(IssueState.MUTED)
+    await process.look(60)
+    assert box.taken == []
+    await decide(IssueState.OPEN)
+    await process.look(60)
+    assert box.kinds == [["first_dead_letter firing"]]
+    assert issue.endpoint_id == "ep_1"

@@ -83,6 +83,8 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
 
     by_org: tuple[Money, ...] = ()
     by_endpoint: dict[str, dict[str, str]] = {}  #: currency to amount, for those that declare any
+    #: endpoints of whose dead letters somebody has said that nothing is to be told
+    muted: frozenset[str] = frozenset()
 
 
 class FailureChange(msgspec.Struct, frozen=True, kw_only=True):

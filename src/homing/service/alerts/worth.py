@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from homing.core.issues import Burden, Issue, IssueState
 from homing.core.money import amounts, money_in
 from homing.core.operational import is_hidden
@@ -33,15 +35,19 @@ def worth_of(store: Store) -> Worth:
 
     async def worth() -> Stakes:
         found: list[_Weighed] = []
+        quiet: set[str] = set()
+        loud: set[str] = set()
         after: str | None = None
         for _ in range(_ISSUES_MAX // _PAGE):
             page = await store.unresolved_issues(Page(limit=_PAGE, after=after))
             told = [one for one in page if one.state is not IssueState.MUTED]
+            loud.update(one.endpoint_id for one in told)
+            quiet.update(one.endpoint_id for one in page)
             found += await _weighed(store, told)
             if len(page) < _PAGE:
                 break
             after = page[-1].id
-        return _stakes(found)
+        return msgspec.structs.replace(_stakes(found), muted=frozenset(quiet - loud))
 
     return worth
 
