@@ -58,7 +58,7 @@ class Worker:
             "UPDATE deliveries"
             " SET state = 'processing', attempts = attempts + 1, lease_until = ?"
             " WHERE id = (SELECT id FROM deliveries WHERE state = 'pending' AND due_at <= ?"
-            " ORDER BY due_at LIMIT 1) RETURNING id, attempts",
+            " ORDER BY due_at, id LIMIT 1) RETURNING id, attempts",
             (now + LEASE_S, now),
         )
         row = await cursor.fetchone()

@@ -58,7 +58,7 @@ class Worker:
             "UPDATE deliveries SET state = 'processing', attempts = attempts + 1, ready_at = ?"
             " WHERE id = (SELECT id FROM deliveries"
             " WHERE state IN ('pending', 'processing') AND ready_at <= ?"
-            " ORDER BY ready_at LIMIT 1) RETURNING id, attempts",
+            " ORDER BY ready_at, id LIMIT 1) RETURNING id, attempts",
             (now + LEASE_S, now),
         )
         row = await cursor.fetchone()

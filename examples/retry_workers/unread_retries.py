@@ -47,7 +47,7 @@ class Worker:
         cursor = await self.db.execute(
             "UPDATE deliveries SET state = 'processing', attempts = attempts + 1, ready_at = ?"
             " WHERE id = (SELECT id FROM deliveries"
-            f" WHERE state IN ({self.waiting}) AND ready_at <= ? ORDER BY ready_at LIMIT 1)"
+            f" WHERE state IN ({self.waiting}) AND ready_at <= ? ORDER BY ready_at, id LIMIT 1)"
             " RETURNING id, attempts",
             (now + LEASE_S, now),
         )

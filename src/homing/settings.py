@@ -281,6 +281,13 @@ class Settings:
         low=0,
         high=36_500,
     )
+    undo_d: int = knob(
+        7,
+        "How many days a discarded dead letter can be brought back. A week, as a rule, is how long "
+        "it takes somebody to miss something.",
+        low=0,
+        high=365,
+    )
     retain_warn_d: int = knob(
         14,
         "How many days before its end a dead letter is announced, in the log once a day and in "

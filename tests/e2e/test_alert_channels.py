@@ -124,7 +124,7 @@ async def test_the_commands_tell_whether_a_channel_works(tmp_path: Path) -> None
             code, out, _ = await run(tmp_path, "alerts", "list", **given)
             assert code == 0
         assert {letter["subject"] for letter in box.letters} == {
-            "[Homing] TEST ticket: Homing tests the channel mailto-1: when you read this, "
+            "[Homing] TEST: Homing tests the channel mailto-1: when you read this, "
             "alerts arrive here"
         }
 

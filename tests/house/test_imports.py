@@ -43,6 +43,7 @@ PURE = (
     "dispatch.suspects",
     "dispatch.turns",
     "service.task_rules",
+    "service.redrive_rules",
 )
 NOT_PURE = {
     "asyncio",

@@ -15,6 +15,7 @@ from homing.service.alerts.carrier import Carrier
 from homing.service.alerts.channel import Channel
 from homing.service.alerts.reader import Burns, Reader
 from homing.service.alerts.watcher import Watcher
+from homing.service.alerts.worth import worth_of
 from homing.service.books import Auditor
 from homing.settings import Settings
 
@@ -63,6 +64,7 @@ def make_alerting(
         thresholds=thresholds,
         disable_after_s=settings.disable_after_s or float("inf"),
         burns=burns,
+        worth=worth_of(store),
     )
     watcher = Watcher(
         store,

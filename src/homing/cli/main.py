@@ -70,7 +70,7 @@ SECTIONS: Final = {
         "event-type": Where("homing.cli.event_types", "the kinds of messages"),
         "message": Where("homing.cli.messages", "what was sent, and what became of it"),
         "attempt": Where("homing.cli.attempts", "the requests made, and what came back"),
-        "dead-letters": Where("homing.cli.dead_letters", "what was given up, and the way back"),
+        "dlq": Where("homing.cli.dlq", "dead letters: issues of them, and the way back"),
     },
 }
 COMMANDS: Final = {name: where for some in SECTIONS.values() for name, where in some.items()}

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homing import __version__
-from homing.cli.alerting import make_alerting
+from homing.cli.alerting import Alerting, make_alerting
 from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
@@ -99,16 +99,7 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
-        self.alerting = make_alerting(
-            settings,
-            store,
-            clock,
-            chance,
-            self.journal.holder,
-            self.auditor,
-            self.meters,
-            Budgets(lambda: self.service).burns,
-        )
+        self.alerting = self._make_alerting(clock, chance)
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.keeper = self._make_keeper(clock)
@@ -123,6 +114,8 @@ class Runtime:
             limits=Limits(
                 body_bytes_max=settings.body_bytes_max,
                 idempotency_s=settings.idempotency_h * 3600,
+                undo_s=settings.undo_d * 86_400,
+                replays_per_s=settings.replays_per_s,
             ),
             measure=measure_limits(settings),
             wake=self.dispatcher.wake,
@@ -214,6 +207,18 @@ class Runtime:
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
+
+    def _make_alerting(self, clock: SystemClock, chance: SystemChance) -> Alerting:
+        return make_alerting(
+            self.settings,
+            self.store,
+            clock,
+            chance,
+            self.journal.holder,
+            self.auditor,
+            self.meters,
+            Budgets(lambda: self.service).burns,
+        )
 
     def _make_keeper(self, clock: SystemClock) -> Keeper:
         return Keeper(

@@ -140,6 +140,7 @@ class Watch(Resource, frozen=True, kw_only=True):
     broad_us: tuple[int, ...] = ()  #: minutes of the last day in which many could not be reached
     audited_at_us: int = 0
     unaccounted: int = 0  #: by the latest audit
+    organisations: tuple[str, ...] = ()  #: that something was counted for
     missing: tuple[str, ...] = ()  #: deliveries it named, a few
     examples: tuple[Example, ...] = ()  #: the newest few of each kind
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from homing.core.lifecycle import DeadReason, Delivery, State
+from homing.core.lifecycle import SCHEDULE_ENDED, DeadReason, Delivery, State
 from homing.core.outcome import Reason
 from homing.core.queries import LedgerRow, Misfit
 from homing.core.records import LogEntry, Trigger
@@ -219,7 +219,7 @@ def _too_early(
             failures, lapses = failures + 1, 0
         elif line.op in ("leased", "postponed") and line.outcome is Reason.NO_OUTCOME:
             lapses += 1
-    if row.reason == DeadReason.ATTEMPTS_EXHAUSTED and failures < books.attempts_max:
+    if row.reason in SCHEDULE_ENDED and failures < books.attempts_max:
         return f"it was given up after {failures} of {books.attempts_max} scheduled attempts"
     if row.reason == DeadReason.POISON_WORKER_CRASH and lapses < books.unanswered_max:
         return (

@@ -115,6 +115,8 @@ def _failure(seen: Seen) -> Event:
 
 def _end_events(seen: Seen, about: About, was_broad: bool) -> list[Event]:
     events = []
+    if seen.to_state == State.LEASED:  # a retry was taken
+        events.append(Event(Sli.RETRY, _blame_for_start(seen, about) if seen.late_start else None))
     if seen.from_state == State.DEAD and seen.op in ("redriven", "cancelled"):
         events.append(Event(Sli.HYGIENE, None))
     if seen.op == "succeeded":

@@ -32,6 +32,10 @@ class Limits:
     batch_bytes_max: int = 16_777_216
     #: how long an idempotency key is remembered, seconds
     idempotency_s: float = 43_200.0
+    #: how long a discarded dead letter can be brought back, seconds
+    undo_s: float = 7 * 86_400.0
+    #: deliveries a second that all tasks of a process send again
+    replays_per_s: float = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

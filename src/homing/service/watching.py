@@ -47,6 +47,8 @@ _LEASE_US: Final = 60_000_000
 _LANES_MAX: Final = 500
 #: endpoints at which something was late that are looked at for each piece of the log
 _EXAMINED_MAX: Final = 50
+#: organisations whose default objectives are watched
+_ORGANISATIONS_MAX: Final = 200
 _OBJECTIVES_MAX: Final = 1_000
 _EXAMPLES_MAX: Final = 5
 #: minutes are kept for longer than the longest window of an alert, hours for longer than a quarter
@@ -155,9 +157,10 @@ class Watcher:
         )
         if cursor == watch.cursor:
             return watch, (), False
+        scopes = await self._scopes({one.app_id for one in rows})
         judged = judge(
             rows,
-            scopes=await self._scopes({one.app_id for one in rows}),
+            scopes=scopes,
             about=await self._about(
                 {one.endpoint_id for one in rows if one.endpoint_id}, _waits(rows)
             ),
@@ -170,6 +173,7 @@ class Watcher:
             narrow=judged.narrow,
             broad_us=judged.broad_us,
             examples=newest_examples(watch.examples, judged.examples),
+            organisations=_with(watch.organisations, {names[0] for names in scopes.values()}),
         )
         return after, judged.tallies, is_full
 
@@ -290,6 +294,11 @@ def _blank(at_us: int) -> Watch:
 
 def _old(now_us: int) -> dict[int, int]:
     return {grain_s: now_us - kept_us for grain_s, kept_us in _KEPT_US.items()}
+
+
+def _with(known: Sequence[str], more: set[str]) -> tuple[str, ...]:
+    """The names in order, as many as are kept."""
+    return tuple(sorted(more.union(known)))[:_ORGANISATIONS_MAX]
 
 
 def _waits(rows: Sequence[Seen]) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from homing.core.lifecycle import DeadReason, State
+from homing.core.lifecycle import SCHEDULE_ENDED, DeadReason, State
 from homing.core.outcome import Reason
 from homing.core.queries import LedgerRow
 from homing.insight.ledger import imbalance
@@ -169,7 +169,7 @@ def is_given_up_when_due(bounds: Bounds, write: Write) -> str | None:
     assert before is not None
     if after.state is not State.DEAD or before.manual or not before.is_unfinished:
         return None
-    if after.reason == DeadReason.ATTEMPTS_EXHAUSTED and after.failures <= bounds.retries:
+    if after.reason in SCHEDULE_ENDED and after.failures <= bounds.retries:
         return f"it was given up after {after.failures} failures"
     if after.reason == DeadReason.POISON_WORKER_CRASH and before.unanswered < bounds.unanswered:
         return f"it was given up after {before.unanswered} lapsed leases"

@@ -187,7 +187,8 @@ def test_the_books_are_read_from_the_index_alone(database: sqlite3.Connection, n
 def test_a_listing_never_sorts_and_never_scans(database: sqlite3.Connection, name: str) -> None:
     names = (
         "kind scope low high limit app_id event_types channel tag endpoint_id message_id states "
-        "any_message message_low message_high endpoint_low endpoint_high succeeded status_class"
+        "any_message message_low message_high endpoint_low endpoint_high succeeded status_class "
+        "issue_id discarded message_high endpoint_high"
     )
     how = plan(database, name, **dict.fromkeys(names.split(), 1))
     steps = [step for step in how.splitlines() if "json_each" not in step]

@@ -26,7 +26,7 @@ files_argument = click.argument(
     "files",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"
@@ -117,7 +117,7 @@ def _rest(problem: Problem) -> str:
     "--openslo",
     "files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Of these OpenSLO files; may be repeated. Otherwise of the running service.",
 )

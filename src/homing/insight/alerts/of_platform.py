@@ -34,6 +34,7 @@ def unaccounted(readings: Readings) -> Iterator[Finding]:
             count=missing.count,
             of=missing.accepted,
             rate=rate,
+            money=missing.money,
             examples=missing.examples[:3],
             command=f"homing audit --since {clock_text(missing.since_us)}",
         )
@@ -92,7 +93,7 @@ def late(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         ),
         since_us=oldest.due_at_us,
         count=count,
-        examples=tuple(one.endpoint_id for one in late[:3]),
+        examples=tuple(name for one in late for name in one.examples or (one.endpoint_id,))[:3],
         command="homing doctor",
     )
 

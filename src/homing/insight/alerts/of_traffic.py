@@ -88,7 +88,7 @@ def money(readings: Readings) -> Iterator[Finding]:
             since_us=one.since_us,
             count=one.count,
             money=money,
-            command="homing dlq issues",
+            command="homing alerts list",
         )
 
 
@@ -176,5 +176,6 @@ def silences(readings: Readings) -> Iterator[Finding]:
                 f"{span_text(one.gap_past_s)}"
             ),
             since_us=one.last_at_us,
+            examples=(one.last_message_id,) if one.last_message_id else (),
             command=f"homing message list {one.app_id}",
         )

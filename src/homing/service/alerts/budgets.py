@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from homing.core.objectives import Objective, Owner, Sli
+from homing.core.objectives import Objective, Owner, Sli, Watch
 from homing.core.queries import Page
 from homing.insight.alerts import alert
 from homing.insight.alerts.alert import Severity
@@ -21,6 +21,8 @@ from homing.service.tokens import DEFAULT_ORG_ID, Caller
 _EVERY_US: Final = 60_000_000
 _OBJECTIVES_MAX: Final = 1_000
 _EXAMPLES: Final = 3
+#: these have alerts of their own, which come sooner and name what is the matter
+_ELSEWHERE: Final = frozenset({Sli.INTEGRITY, Sli.AUDIT, Sli.HYGIENE, Sli.FRESHNESS})
 
 
 class Budgets:
@@ -36,7 +38,7 @@ class Budgets:
         self._looked_us: int | None = None
 
     async def burns(self, at_us: int) -> Sequence[Burn]:
-        """Those that burn; of the integrity objectives nothing, which the audit tells at once."""
+        """Those that burn; nothing of what has alerts of its own."""
         if self._looked_us is None or at_us - self._looked_us >= _EVERY_US:
             self._known = [one for org in await self._orgs() for one in await self._of(org)]
             self._looked_us = at_us
@@ -44,14 +46,16 @@ class Budgets:
 
     async def _orgs(self) -> list[str]:
         written = await self._service().store.list(Objective, None, Page(limit=_OBJECTIVES_MAX))
-        return sorted({DEFAULT_ORG_ID, *(one.scope for one in written)})
+        watch = await self._service().store.get(Watch, "", "watch")
+        seen = () if watch is None else watch.organisations
+        return sorted({DEFAULT_ORG_ID, *seen, *(one.scope for one in written)})
 
     async def _of(self, org_id: str) -> list[Burn]:
         caller = Caller(org_id)
         objectives = [
             one
             for one in await list_objectives(self._service(), caller)
-            if one.sli is not Sli.INTEGRITY
+            if one.sli not in _ELSEWHERE
         ]
         found = await report(self._service(), caller, objectives)
         return [burn for one in found if (burn := burn_of(one)) is not None]

@@ -14,7 +14,7 @@ from homing.sim.workers.watch import Ends
 
 WORKERS: Final = (1, 4)
 DELIVERIES: Final = (1, 5)
-STORES: Final = ("rows", "sqlite", "redis")
+STORES: Final = ("rows", "sqlite", "redis", "postgres")
 #: an ordinary answer, and an ordinary restart
 FAST_S: Final = 0.1
 RESTART_S: Final = 1.0

@@ -34,7 +34,11 @@ def _nobody(_: object) -> str:
 
 
 class Busy(Exception):
-    """The database is locked by somebody else's transaction; ask again when it has ended."""
+    """The database is locked by somebody else's transaction; ask again when it has ended.
+
+    Its cause, if it has one, is what the client raises when it has waited for too long; without a
+    cause it waits for as long as it takes.
+    """
 
 
 class Process:
@@ -140,7 +144,9 @@ class Process:
                 now_s = world.loop.now_s
                 until_s = now_s + LOCK_WAIT_S if until_s < 0 else until_s
                 if now_s >= until_s - 1e-6:
-                    raise busy.__cause__ or busy from None
+                    if busy.__cause__ is not None:
+                        raise busy.__cause__ from None
+                    until_s = now_s + LOCK_WAIT_S
                 if not waited:
                     world.note(self.name, op, "waits for a lock", about)
                 waited = True

@@ -327,6 +327,30 @@ def test_what_the_format_cannot_say_is_in_annotations() -> None:
     ]
 
 
+def test_every_annotation_that_is_written_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[4] / "docs/reference/openslo.md").read_text()
+    told = Objective(
+        scope="o",
+        id="shop",
+        created_at_us=0,
+        updated_at_us=0,
+        sli=Sli.DELIVERED,
+        target="0.999",
+        period="28d",
+        team="payments",
+        app_id="app_1",
+    )
+    documents = documents_of([*default_objectives("o"), told], Limits(), prometheus_url="http://p")
+    names = {
+        name.removeprefix(PREFIX)
+        for one in documents
+        for name in one["metadata"].get("annotations", {})
+    }
+    assert names >= {"sli", "short-window", "factor", "application", "team"}
+    for name in names:
+        assert f"`{name}`" in page, name
+
+
 def test_none_at_all_is_a_threshold_and_says_so() -> None:
     [integrity] = [one for one in default_objectives("o") if one.sli is Sli.INTEGRITY]
     documents: list[dict[str, Any]] = documents_of([integrity], Limits(), prometheus_url="http://p")

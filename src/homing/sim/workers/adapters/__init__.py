@@ -23,6 +23,10 @@ def open_backend(store: str, worker: Any) -> Backend:
         from homing.sim.workers.adapters.redis import RedisBackend
 
         return RedisBackend(worker)
+    if store == "postgres":
+        from homing.sim.workers.adapters.postgres import PostgresBackend
+
+        return PostgresBackend(worker)
     return RowsBackend(worker)
 
 

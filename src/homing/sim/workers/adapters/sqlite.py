@@ -7,31 +7,19 @@ that dies leaves its transaction to be rolled back, as the kernel closing its fi
 
 from __future__ import annotations
 
-import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from homing.core.errors import Invalid, Problem
+from homing.sim.workers.adapters import sql
+from homing.sim.workers.adapters.sql import Cursor
 from homing.sim.workers.process import Busy, Process
-from homing.sim.workers.trace import EPOCH_S, fields_text, value_text
+from homing.sim.workers.trace import fields_text
 
-_AHEAD_MAX_S: Final = 100_000.0
-_SQL_TEXT_MAX: Final = 70
-_WRITES: Final = (
-    "insert",
-    "update",
-    "delete",
-    "replace",
-    "create",
-    "drop",
-    "commit",
-    "end",
-    "with",
-)
 #: where a memory file system is, files cost less
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 (a folder of our own is made in it)
 
@@ -49,17 +37,11 @@ class SqliteBackend:
     """
 
     def __init__(self, worker: Any) -> None:
-        for name in ("schema", "states", "accept"):
-            if not hasattr(worker, name):
-                text = (
-                    f"with a store of SQLite it needs {name!r}: schema = SQL of the tables, "
-                    "states = SQL of (id, state), async def accept(self, delivery)"
-                )
-                raise Invalid([Problem(("worker",), text)])
+        sql.must_have(worker, "SQLite")
         self.isolation_level: Any = getattr(worker, "isolation_level", "")
         self._states_sql: str = worker.states
         self._row_sql: str | None = getattr(worker, "row", None)
-        self._tables = tables_of(worker.states)
+        self._tables = sql.tables_of(worker.states)
         self._names: list[str] = []
         self._connections: dict[Process, sqlite3.Connection] = {}
         parent = _MEMORY if _MEMORY.is_dir() else None
@@ -111,11 +93,6 @@ class SqliteBackend:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def tables_of(sql: str) -> frozenset[str]:
-    """The tables that a query reads."""
-    return frozenset(re.findall(r"(?:from|join)\s+([\w.]+)", sql, re.IGNORECASE))
-
-
 _templates: dict[str, str] = {}
 _template_folder: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -141,12 +118,12 @@ def _template(schema: str) -> str:
 class _Pending:
     """What `execute` gives: to be awaited, or entered with `async with`, as aiosqlite has it."""
 
-    def __init__(self, store: SqliteStore, sql: str, parameters: Any, *, many: bool) -> None:
-        self._call = store._run, sql, parameters, many
+    def __init__(self, store: SqliteStore, text: str, parameters: Any, *, many: bool) -> None:
+        self._call = store._run, text, parameters, many
 
     def __await__(self) -> Generator[Any, None, Cursor]:
-        run, sql, parameters, many = self._call
-        return run(sql, parameters, many).__await__()
+        run, text, parameters, many = self._call
+        return run(text, parameters, many).__await__()
 
     async def __aenter__(self) -> Cursor:
         return await self
@@ -179,17 +156,17 @@ class SqliteStore:
     def row_factory(self, factory: Any) -> None:
         self._connection.row_factory = factory
 
-    def execute(self, sql: str, parameters: Any = ()) -> _Pending:
+    def execute(self, text: str, parameters: Any = ()) -> _Pending:
         """One statement; await it for its cursor."""
-        return _Pending(self, sql, parameters, many=False)
+        return _Pending(self, text, parameters, many=False)
 
-    def executemany(self, sql: str, parameters: Iterable[Any]) -> _Pending:
+    def executemany(self, text: str, parameters: Iterable[Any]) -> _Pending:
         """One statement for each of the parameters, as one step."""
-        return _Pending(self, sql, list(parameters), many=True)
+        return _Pending(self, text, list(parameters), many=True)
 
-    async def execute_fetchall(self, sql: str, parameters: Any = ()) -> list[Any]:
+    async def execute_fetchall(self, text: str, parameters: Any = ()) -> list[Any]:
         """One statement, and all of its rows."""
-        return await (await self.execute(sql, parameters)).fetchall()
+        return await (await self.execute(text, parameters)).fetchall()
 
     async def commit(self) -> None:
         await self._run("COMMIT", (), False, self._connection.commit)
@@ -197,12 +174,11 @@ class SqliteStore:
     async def rollback(self) -> None:
         await self._run("ROLLBACK", (), False, self._connection.rollback)
 
-    async def _run(self, sql: str, parameters: Any, many: bool, other: Any = None) -> Cursor:
+    async def _run(self, text: str, parameters: Any, many: bool, other: Any = None) -> Cursor:
         process, connection = self._process, self._connection
-        _learn(process, parameters)
+        sql.learn(process, parameters)
 
-        word = sql.split(None, 1)[0].lower() if sql.strip() else ""
-        is_write = word in _WRITES
+        word, is_write = sql.verb_of(text)
 
         def act() -> Cursor:
             try:
@@ -212,7 +188,7 @@ class SqliteStore:
                     process.world.stir()  # whoever waited for the lock
                     return Cursor([], int(dirty), None, None)
                 run = connection.executemany if many else connection.execute
-                found = run(sql, parameters)
+                found = run(text, parameters)
                 rows = found.fetchall() if found.description else []
                 self._is_dirty |= is_write and (found.rowcount != 0 or bool(rows))
                 return Cursor(rows, found.rowcount, found.lastrowid, found.description)
@@ -221,12 +197,12 @@ class SqliteStore:
                     raise Busy from error
                 raise
 
-        is_state = any(table in sql for table in self._tables)
+        is_state = any(table in text for table in self._tables)
 
         def say(cursor: Cursor) -> str:
             if other is not None:
-                return f"{sql} of {self._last}" if self._last else sql
-            self._last = _said(sql, parameters, cursor)
+                return f"{text} of {self._last}" if self._last else text
+            self._last = sql.said(text, parameters, cursor)
             return self._last
 
         found = await process.call(
@@ -234,86 +210,11 @@ class SqliteStore:
             act,
             say,
             is_write=is_write,
-            about=_about(process, parameters),
+            about=sql.about(process, parameters),
             did=Cursor.has_changed,
-            about_of=lambda cursor: _about(process, cursor.rows[0] if cursor.rows else ()),
+            about_of=lambda cursor: sql.about_row(process, cursor),
             is_state=is_state,
         )
-        for row in found.rows if is_state else ():
-            for value in row:
-                if isinstance(value, str):
-                    process.world.touched(process, value)
+        if is_state:
+            sql.touch(process, found.rows)
         return found
-
-
-class Cursor:
-    """What a statement gave."""
-
-    def __init__(
-        self, rows: list[Any], rowcount: int, lastrowid: int | None, description: Any
-    ) -> None:
-        self.rows = rows
-        self.rowcount = rowcount
-        self.lastrowid = lastrowid
-        self.description = description
-        self._rest: Iterator[Any] = iter(rows)
-
-    def has_changed(self) -> bool:
-        """Whether anything is different now: not if no row was, in a statement that writes."""
-        return self.rowcount != 0 or bool(self.rows)
-
-    async def fetchone(self) -> Any:
-        """The next row; None after the last. No step: the rows are here already."""
-        return next(self._rest, None)
-
-    async def fetchall(self) -> list[Any]:
-        """The rest of the rows."""
-        return list(self._rest)
-
-    async def fetchmany(self, size: int = 1) -> list[Any]:
-        """At most so many of the rest."""
-        return [row for row, _ in zip(self._rest, range(size), strict=False)]
-
-    async def close(self) -> None:
-        pass
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        for row in self._rest:
-            yield row
-
-
-def _values(parameters: Any) -> list[Any]:
-    return list(parameters.values() if isinstance(parameters, Mapping) else parameters or ())
-
-
-def _learn(process: Process, parameters: Any) -> None:
-    """What is planned ahead says how long a lease or a backoff is."""
-    now = EPOCH_S + process.world.loop.now_s
-    for value in _values(parameters):
-        if isinstance(value, float) and now < value < now + _AHEAD_MAX_S:
-            process.world.learn(value - now, is_plan=True)
-
-
-def _about(process: Process, parameters: Any) -> str:
-    """The delivery that is named in the parameters."""
-    deliveries = process.world.watch.deliveries
-    return next((v for v in _values(parameters) if isinstance(v, str) and v in deliveries), "")
-
-
-def _said(sql: str, parameters: Any, cursor: Cursor) -> str:
-    """The statement with its values, and what came of it, short."""
-    text = " ".join(sql.split())
-    if isinstance(parameters, Mapping):
-        for name, value in parameters.items():
-            text = text.replace(f":{name}", value_text(value))
-    else:
-        for value in _values(parameters):
-            text = text.replace("?", value_text(value), 1)
-    text = text if len(text) <= _SQL_TEXT_MAX else text[: _SQL_TEXT_MAX - 1] + "…"
-    word = text.partition(" ")[0].lower()
-    if cursor.description is not None:
-        found = ", ".join(value_text(row[0]) for row in cursor.rows[:3]) or "no row"
-        return f"{text} → {found}"
-    if word in ("update", "delete", "insert"):
-        return f"{text} → {'refused, 0 rows' if cursor.rowcount == 0 else f'{cursor.rowcount} row'}"
-    return text

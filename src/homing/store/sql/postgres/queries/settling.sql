@@ -102,7 +102,7 @@ WITH finished AS (
     SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
         to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
         attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
-        actor, config_version
+        actor, config_version, due_at_us
     FROM unnest($7::delivery_log[]) AS given
     WHERE (given.message_id, given.endpoint_id) NOT IN (
         SELECT message_id, endpoint_id FROM missed
@@ -120,7 +120,7 @@ INSERT INTO delivery_log
 SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
     to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
     attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
-    actor, config_version
+    actor, config_version, due_at_us
 FROM unnest($2::delivery_log[]);
 
 -- name: next_ready_at_us
