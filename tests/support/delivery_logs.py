@@ -33,9 +33,18 @@ class Service:
     """A retry worker's log, line by line; `fault` makes it lose deliveries in one way."""
 
     def __init__(
-        self, fault: str | None, seed: int, *, deliveries: int = 4_000, hours: float = 24.0,
-        begins: float = 0.4, rate: float = 0.3, slow_share: float = 0.01, fail_share: float = 0.08,
-        endpoints: int = 15, workers: int = 4,
+        self,
+        fault: str | None,
+        seed: int,
+        *,
+        deliveries: int = 4_000,
+        hours: float = 24.0,
+        begins: float = 0.4,
+        rate: float = 0.3,
+        slow_share: float = 0.01,
+        fail_share: float = 0.08,
+        endpoints: int = 15,
+        workers: int = 4,
     ) -> None:
         self.draw = random.Random(f"{fault}/{seed}")
         self.fault, self.deliveries, self.hours = fault, deliveries, hours
@@ -50,7 +59,10 @@ class Service:
             for _ in range(3)
         )
         self.deaths = {
-            w: [(self.begins_s or START_S) + self.draw.random() * (1 - begins) * hours * 3600 for _ in range(4)]
+            w: [
+                (self.begins_s or START_S) + self.draw.random() * (1 - begins) * hours * 3600
+                for _ in range(4)
+            ]
             for w in self.workers
         }
 
@@ -69,7 +81,9 @@ class Service:
         self.message = f"evt_{number:07d}"
         self.endpoint = draw.choice(self.endpoints)
         self.app = f"tenant_{int(self.endpoint[-2:]) % 4}"
-        self.type = draw.choice(["payment.succeeded", "payment.failed", "invoice.paid", "order.created"])
+        self.type = draw.choice(
+            ["payment.succeeded", "payment.failed", "invoice.paid", "order.created"]
+        )
         self.version, self.epoch, self.attempt, self.state = 0, 0, 0, None
         self.size = draw.randrange(200, 4_000)
         self.lag = draw.expovariate(1 / 0.01)
@@ -81,9 +95,16 @@ class Service:
         self.line(at, "accepted", "pending", commit=self.lag)
         if self.fault == "D12" and on and long_tx and draw.random() < self.rate * 2:
             return self.lose()
-        if self.fault == "D3" and on and any(0 <= at - d < 120 for d in self.deploys) and draw.random() < 0.9:
+        if (
+            self.fault == "D3"
+            and on
+            and any(0 <= at - d < 120 for d in self.deploys)
+            and draw.random() < 0.9
+        ):
             if draw.random() < 0.3:
-                self.line(at + draw.uniform(60, 300), "duplicate_skipped", None, reason="already known")
+                self.line(
+                    at + draw.uniform(60, 300), "duplicate_skipped", None, reason="already known"
+                )
             return self.lose()
         if self.fault == "D9" and hit and self.endpoint in self.bad_endpoints:
             self.line(at + 0.01, "discarded", "discarded", reason="endpoint disabled")
@@ -140,10 +161,17 @@ class Service:
             return None
         if self.attempt > len(DELAYS):
             self.line(at, "failed", "exhausted", worker=worker, status=status, took=took)
-            if self.fault == "D10" and self.begins_s and at >= self.begins_s and draw.random() < 0.6:
+            if (
+                self.fault == "D10"
+                and self.begins_s
+                and at >= self.begins_s
+                and draw.random() < 0.6
+            ):
                 self.lose()
             else:
-                self.line(at + 0.02, "dead_lettered", "dead", worker=worker, reason="attempts exhausted")
+                self.line(
+                    at + 0.02, "dead_lettered", "dead", worker=worker, reason="attempts exhausted"
+                )
             return None
         if self.fault == "D2" and hit:
             self.line(at, "failed", "processing", worker=worker, status=status, took=took)
@@ -181,26 +209,56 @@ class Service:
         if self.fault == "D6" and hit:
             second = claim + draw.uniform(0.2, 1.0)
             due = second + DELAYS[min(self.attempt, 4) - 1]
-            self.line(second, "failed", "retry", worker=other, status=503, took=second - claim, due=due)
+            self.line(
+                second, "failed", "retry", worker=other, status=503, took=second - claim, due=due
+            )
             late = max(at + took, second + 0.1)
-            self.line(late, "failed", draw.choice(["processing", "done"]), worker=worker, status=504,
-                      took=late - at, attempt=first, epoch=self.epoch - 1)
+            self.line(
+                late,
+                "failed",
+                draw.choice(["processing", "done"]),
+                worker=worker,
+                status=504,
+                took=late - at,
+                attempt=first,
+                epoch=self.epoch - 1,
+            )
             self.lose()
             return None
         done = claim + draw.uniform(0.1, 1.0)
         self.line(done, "succeeded", "delivered", worker=other, status=200, took=done - claim)
         late = max(at + took, done + 0.1)
-        self.line(late, "failed", "delivered", worker=worker, status=504, took=took, attempt=first,
-                  epoch=self.epoch - 1, rows=0)
+        self.line(
+            late,
+            "failed",
+            "delivered",
+            worker=worker,
+            status=504,
+            took=took,
+            attempt=first,
+            epoch=self.epoch - 1,
+            rows=0,
+        )
         return None
 
     def lose(self) -> None:
         self.log.dropped.add(self.id)
 
     def line(
-        self, at: float, op: str, state: str | None, *, worker: str | None = None, status: int | None = None,
-        took: float | None = None, due: float | None = None, lease: float | None = None,
-        reason: str | None = None, rows: int = 1, attempt: int | None = None, epoch: int | None = None,
+        self,
+        at: float,
+        op: str,
+        state: str | None,
+        *,
+        worker: str | None = None,
+        status: int | None = None,
+        took: float | None = None,
+        due: float | None = None,
+        lease: float | None = None,
+        reason: str | None = None,
+        rows: int = 1,
+        attempt: int | None = None,
+        epoch: int | None = None,
         commit: float | None = None,
     ) -> None:
         after = state or self.state
@@ -208,12 +266,29 @@ class Service:
         self.version += rows
         self.log.rows.append(
             {
-                "at": at, "delivery": self.id, "message": self.message, "endpoint": self.endpoint,
-                "app": self.app, "type": self.type, "op": op, "from": self.state, "to": after,
-                "worker": worker, "attempt": attempt or self.attempt or None, "epoch": epoch or self.epoch or None,
-                "version_before": before, "version_after": self.version, "rows": rows, "status": status,
-                "took": took, "due": due, "lease": lease, "reason": reason, "size": self.size,
-                "commit": commit, "region": random.Random(self.id).choice(["eu", "us", "ap"]),
+                "at": at,
+                "delivery": self.id,
+                "message": self.message,
+                "endpoint": self.endpoint,
+                "app": self.app,
+                "type": self.type,
+                "op": op,
+                "from": self.state,
+                "to": after,
+                "worker": worker,
+                "attempt": attempt or self.attempt or None,
+                "epoch": epoch or self.epoch or None,
+                "version_before": before,
+                "version_after": self.version,
+                "rows": rows,
+                "status": status,
+                "took": took,
+                "due": due,
+                "lease": lease,
+                "reason": reason,
+                "size": self.size,
+                "commit": commit,
+                "region": random.Random(self.id).choice(["eu", "us", "ap"]),
             }
         )
         if rows:
@@ -243,13 +318,29 @@ def full(log: Log) -> tuple[str, str]:
     """All the fields that make it possible, by their plain names."""
     rows = [
         {
-            "t_wall": r["at"], "delivery_id": r["delivery"], "event_id": r["message"], "endpoint_id": r["endpoint"],
-            "tenant": r["app"], "event_type": r["type"], "op": r["op"], "from_state": r["from"], "to_state": r["to"],
-            "worker": r["worker"], "attempt_no": r["attempt"], "lease_epoch": r["epoch"],
-            "row_version_before": r["version_before"], "row_version_after": r["version_after"], "cas_rows": r["rows"],
-            "http_status": r["status"], "total_ms": r["took"] and r["took"] * 1e3, "due_at": r["due"],
-            "lease_expires_at": r["lease"], "reason": r["reason"], "bytes": r["size"],
-            "commit_lag_ms": r["commit"] and r["commit"] * 1e3, "region": r["region"],
+            "t_wall": r["at"],
+            "delivery_id": r["delivery"],
+            "event_id": r["message"],
+            "endpoint_id": r["endpoint"],
+            "tenant": r["app"],
+            "event_type": r["type"],
+            "op": r["op"],
+            "from_state": r["from"],
+            "to_state": r["to"],
+            "worker": r["worker"],
+            "attempt_no": r["attempt"],
+            "lease_epoch": r["epoch"],
+            "row_version_before": r["version_before"],
+            "row_version_after": r["version_after"],
+            "cas_rows": r["rows"],
+            "http_status": r["status"],
+            "total_ms": r["took"] and r["took"] * 1e3,
+            "due_at": r["due"],
+            "lease_expires_at": r["lease"],
+            "reason": r["reason"],
+            "bytes": r["size"],
+            "commit_lag_ms": r["commit"] and r["commit"] * 1e3,
+            "region": r["region"],
         }
         for r in log.rows
     ]
@@ -261,12 +352,19 @@ def nested(log: Log) -> tuple[str, str]:
     names = {"request_sent": "attempt.started", "marked": "status.updated"}
     rows = [
         {
-            "timestamp": int(r["at"] * 1000), "level": "info",
+            "timestamp": int(r["at"] * 1000),
+            "level": "info",
             "event": "webhook.delivery." + names.get(r["op"], r["op"]),
-            "ctx": {"deliveryId": r["delivery"], "eventId": r["message"], "targetUrl": f"https://x.test/{r['endpoint']}",
-                    "workerId": r["worker"]},
+            "ctx": {
+                "deliveryId": r["delivery"],
+                "eventId": r["message"],
+                "targetUrl": f"https://x.test/{r['endpoint']}",
+                "workerId": r["worker"],
+            },
             "attempt": {"number": r["attempt"], "durationMs": r["took"] and int(r["took"] * 1000)},
-            "response": {"statusCode": r["status"]}, "newState": r["to"], "nextRetryAt": r["due"] and int(r["due"] * 1000),
+            "response": {"statusCode": r["status"]},
+            "newState": r["to"],
+            "nextRetryAt": r["due"] and int(r["due"] * 1000),
             "error": r["reason"],
         }
         for r in log.rows
@@ -274,8 +372,17 @@ def nested(log: Log) -> tuple[str, str]:
     return "jsonl", _jsonl(rows)
 
 
-ODD = {"pending": "PENDING_DISPATCH", "processing": "IN_FLIGHT", "retry": "AWAITING_RETRY", "delivered": "ACKED",
-       "dead": "BURIED", "exhausted": "RETRIES_EXHAUSTED", "discarded": "DISCARDED", "deleted": "PURGED", "done": "FINISHED"}
+ODD = {
+    "pending": "PENDING_DISPATCH",
+    "processing": "IN_FLIGHT",
+    "retry": "AWAITING_RETRY",
+    "delivered": "ACKED",
+    "dead": "BURIED",
+    "exhausted": "RETRIES_EXHAUSTED",
+    "discarded": "DISCARDED",
+    "deleted": "PURGED",
+    "done": "FINISHED",
+}
 
 
 def states(log: Log) -> tuple[str, str]:
@@ -283,9 +390,16 @@ def states(log: Log) -> tuple[str, str]:
     zone = timezone(timedelta(hours=2))
     rows = [
         {
-            "changed_at": iso(r["at"], zone), "job_id": r["delivery"], "old_status": r["from"] and ODD[r["from"]],
-            "new_status": r["to"] and ODD[r["to"]], "node": r["worker"], "tries": r["attempt"], "http_code": r["status"],
-            "subscriber": r["endpoint"], "run_at": iso(r["due"], zone), "note": r["reason"],
+            "changed_at": iso(r["at"], zone),
+            "job_id": r["delivery"],
+            "old_status": r["from"] and ODD[r["from"]],
+            "new_status": r["to"] and ODD[r["to"]],
+            "node": r["worker"],
+            "tries": r["attempt"],
+            "http_code": r["status"],
+            "subscriber": r["endpoint"],
+            "run_at": iso(r["due"], zone),
+            "note": r["reason"],
         }
         for r in log.rows
         if r["op"] != "request_sent"
@@ -296,7 +410,12 @@ def states(log: Log) -> tuple[str, str]:
 def minimal(log: Log) -> tuple[str, str]:
     """Seconds, a name of the event, an id, a status: what a small service writes."""
     rows = [
-        {"time": iso(r["at"])[:19].replace("T", " "), "msg_id": r["message"], "action": r["op"], "code": r["status"]}
+        {
+            "time": iso(r["at"])[:19].replace("T", " "),
+            "msg_id": r["message"],
+            "action": r["op"],
+            "code": r["status"],
+        }
         for r in log.rows
     ]
     return "csv", _csv(rows)
@@ -305,12 +424,23 @@ def minimal(log: Log) -> tuple[str, str]:
 def dump(log: Log) -> tuple[str, str]:
     """The table of deliveries as it stands at the end."""
     found: dict[str, dict[str, Any]] = {}
-    for r in log.rows:
+    for r in sorted(log.rows, key=lambda r: r["at"]):
         row = found.setdefault(
             r["delivery"],
-            {"id": r["delivery"], "event_id": r["message"], "subscription_id": r["endpoint"], "status": None,
-             "attempts": 0, "last_status_code": None, "created_at": iso(r["at"]), "updated_at": None,
-             "next_attempt_at": None, "locked_by": None, "locked_until": None, "last_error": None},
+            {
+                "id": r["delivery"],
+                "event_id": r["message"],
+                "subscription_id": r["endpoint"],
+                "status": None,
+                "attempts": 0,
+                "last_status_code": None,
+                "created_at": iso(r["at"]),
+                "updated_at": None,
+                "next_attempt_at": None,
+                "locked_by": None,
+                "locked_until": None,
+                "last_error": None,
+            },
         )
         if not r["rows"]:
             continue
@@ -322,15 +452,22 @@ def dump(log: Log) -> tuple[str, str]:
         row["locked_by"] = r["worker"] if r["to"] == "processing" else None
         row["locked_until"] = iso(r["lease"])
         row["last_error"] = r["reason"]
-    return "csv", _csv([r for r in found.values()])
+    return "csv", _csv(list(found.values()))
 
 
 def attempts(log: Log) -> tuple[str, str]:
     """A row per request, as exports of attempts are."""
     rows = [
-        {"id": f"atm_{i}", "messageId": r["message"], "endpointId": r["endpoint"], "createdAt": iso(r["at"]),
-         "statusCode": r["status"], "success": r["status"] == 200, "attemptNumber": r["attempt"],
-         "durationMs": int(r["took"] * 1000)}
+        {
+            "id": f"atm_{i}",
+            "messageId": r["message"],
+            "endpointId": r["endpoint"],
+            "createdAt": iso(r["at"]),
+            "statusCode": r["status"],
+            "success": r["status"] == 200,
+            "attemptNumber": r["attempt"],
+            "durationMs": r["took"] and int(r["took"] * 1000),
+        }
         for i, r in enumerate(log.rows)
         if r["status"] is not None
     ]
@@ -341,10 +478,26 @@ def logfmt(log: Log) -> tuple[str, str]:
     """key=value lines."""
     lines = []
     for r in log.rows:
-        pairs = {"delivery": r["delivery"], "endpoint": r["endpoint"], "event": r["op"], "worker": r["worker"],
-                 "attempt": r["attempt"], "status": r["status"], "state": r["to"],
-                 "took_ms": r["took"] and round(r["took"] * 1000, 1), "err": r["reason"]}
-        lines.append(iso(r["at"]) + " " + " ".join(f'{k}="{v}"' if " " in str(v) else f"{k}={v}" for k, v in pairs.items() if v is not None))
+        pairs = {
+            "delivery": r["delivery"],
+            "endpoint": r["endpoint"],
+            "event": r["op"],
+            "worker": r["worker"],
+            "attempt": r["attempt"],
+            "status": r["status"],
+            "state": r["to"],
+            "took_ms": r["took"] and round(r["took"] * 1000, 1),
+            "err": r["reason"],
+        }
+        lines.append(
+            iso(r["at"])
+            + " "
+            + " ".join(
+                f'{k}="{v}"' if " " in str(v) else f"{k}={v}"
+                for k, v in pairs.items()
+                if v is not None
+            )
+        )
     return "log", "\n".join(lines) + "\n"
 
 

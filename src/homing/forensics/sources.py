@@ -230,10 +230,10 @@ def _csv_rows(file: IO[str], source: Source, rows_max: int) -> list[Row]:
 
 
 def _parquet_sample(path: str, connection: Any, rows_max: int) -> list[Row]:
+    literal = "'" + path.replace("'", "''") + "'"
     try:
-        table = connection.execute(
-            "SELECT * FROM read_parquet(?) LIMIT ?", [path, rows_max]
-        ).to_arrow_table()
+        found = connection.sql(f"SELECT * FROM read_parquet({literal}) LIMIT {rows_max}")
+        table = found.to_arrow_table()
     except Exception as error:
         raise _bad(f"{path}: not a readable Parquet file ({_short(error)})") from error
     rows = [flat(row) for row in table.to_pylist()]
