@@ -17,7 +17,10 @@ from homing.core.errors import StoreError
 from homing.store import open_store
 from homing.store.sqlite import open_sqlite
 
-TABLES = ("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys")
+TABLES = (
+    *("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys"),
+    "dead_letters",
+)
 CLEAR = "; ".join(f"DELETE FROM {table}" for table in TABLES)
 
 #: the same draws each time: this gates

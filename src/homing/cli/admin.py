@@ -10,6 +10,7 @@ import click
 from homing.cli.configuration import load_settings
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.core.errors import ConfigError
+from homing.knobs import SecretText
 from homing.service.tokens import (
     APP_TOKEN_S,
     DEFAULT_ORG_ID,
@@ -17,7 +18,7 @@ from homing.service.tokens import (
     Tokens,
     sign_org_token,
 )
-from homing.settings import SecretText, Settings, knobs, without_password
+from homing.settings import Settings, knobs, without_password
 from homing.system import SystemClock
 
 

@@ -12,9 +12,9 @@ from rich.text import Text
 from homing.cli.output import STATE_STYLES, console, print_table, say
 from homing.sim.goals import JUDGED_FROM, Goal
 from homing.sim.pages import Told, footnote
+from homing.sim.result import Result
 from homing.sim.runs import Hunt, Tally
 from homing.sim.story import Row, Story
-from homing.sim.world import Result
 
 
 def show_tally(tally: Tally, missing: Sequence[Goal]) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
@@ -23,6 +24,7 @@ from homing.core.queries import (
     DeadLetters,
     DeliveryFilter,
     LedgerRow,
+    LetterFilter,
     LogCursor,
     LoggedEntry,
     MessageFilter,
@@ -332,7 +334,11 @@ class Forgetting(Protocol):
         """How an application's messages with after < id < until stand, by id."""
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         """Remove what `decide` names of these messages, in one commit.
 
@@ -341,7 +347,8 @@ class Forgetting(Protocol):
         `decide` may be called more than once, and from another thread.
 
         A message that goes whole takes its deliveries, its attempts and the lines that say that
-        its deliveries were made. Its other lines are left to `purge_log`.
+        its deliveries were made. Its other lines are left to `purge_log`. An issue that loses dead
+        letters by it keeps their number, and `at_us` as the time.
         """
 
     async def purge_log(
@@ -356,6 +363,34 @@ class Forgetting(Protocol):
             The place of the last line that was looked at; None when there was none, or when it was
             written at `until_us` or later. And what was removed.
         """
+
+
+class Desk(Protocol):
+    """Dead letters by issue. Where each belongs is written with its death (see `store.filing`)."""
+
+    async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
+        """The places of these: of dead letters, and of what was discarded."""
+
+    async def letters(self, which: LetterFilter, page: Page) -> list[Filed]: ...
+
+    async def burdens(self, issue_ids: Sequence[str]) -> dict[str, Burden]:
+        """The dead letters filed under each of these, counted; those without any are not named."""
+
+    async def unresolved_issues(self, page: Page) -> list[Issue]:
+        """Of every application, by id, which is by the time of the first death."""
+
+    async def merged_issues(self, into: Sequence[str]) -> list[Issue]:
+        """Those that were merged into one of these."""
+
+    async def put_issues(self, issues: Sequence[Issue]) -> None:
+        """Replace all of these, or none.
+
+        Raises:
+            Stale: the stored version of one is not the one before.
+        """
+
+    async def deliveries_by_ids(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        """Those that exist, wherever they stand."""
 
 
 class Measuring(Protocol):
@@ -389,7 +424,7 @@ class Measuring(Protocol):
         """
 
 
-class Store(Deliveries, Resources, Records, Forgetting, Measuring, Protocol):
+class Store(Deliveries, Resources, Records, Forgetting, Desk, Measuring, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:

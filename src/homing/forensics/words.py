@@ -146,6 +146,8 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     if kind.layout == "deliveries":
         if to is Stand.WAITING:
             return Op.FAILED if status < 0 else Op.QUEUED
+        if to is Stand.LEASED and status < 0:
+            return Op.FAILED  # still marked as in progress, and its last answer was bad
         return to_word.op if to_word.op is not Op.SENT else Op.CLAIMED
     if to is Stand.WAITING:
         if before is Stand.NONE and not kind.from_state:
@@ -157,6 +159,10 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
         if before in (Stand.DEAD, Stand.CANCELLED, Stand.PARKED, Stand.DELIVERED):
             return Op.RESUMED
         return Op.RETRY if to_word.op is Op.RETRY else Op.QUEUED
+    if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
+        return Op.FAILED if status < 0 else Op.ATTEMPTED
+    if to is Stand.LEASED and status and kind.from_state and before in (Stand.LEASED, Stand.NONE):
+        return Op.FAILED if status < 0 else Op.ATTEMPTED
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)

@@ -26,7 +26,7 @@ from homing.lab.world import Line
 from homing.sim.workers.ports import Row
 
 SIZE: Final = 200_000
-SEED: Final = 7
+SEED: Final = 4
 #: Tuesday, 10:12: when the worker that loses webhooks was deployed
 DEPLOYED_S: Final = DAY_S + 10.2 * 3_600
 FIELDS: Final = "service/usual"
@@ -64,7 +64,7 @@ class PreviousWorker(RetryWorker):
         else:
             done["state"] = "pending"
             done["due_at"] = self.clock.now() + self.backoff(job)
-        await self.store.put(key, done)
+        await self.save(key, job, done)
 
 
 def founding(worker: Any, payments: Path | None) -> Incident:

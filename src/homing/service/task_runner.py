@@ -19,7 +19,8 @@ from homing.core.ports import Aftermath
 from homing.core.queries import Page
 from homing.core.tasks import Task
 from homing.service.context import Service
-from homing.service.task_chunks import CHUNK_MAX, CHUNKERS
+from homing.service.desk_chunks import ALL_CHUNKERS
+from homing.service.task_chunks import CHUNK_MAX
 from homing.service.task_news import listens, news_of_end
 from homing.service.task_rules import LEASE_US, advanced, failed, put_off, released, taken
 
@@ -152,7 +153,11 @@ class TaskRunner:
             return
         at_us = self._clock.now_us()
         running = await self._store.running_tasks(limit=_LOOKED_AT_MAX)
-        free = [t for t in running if t.free_at_us <= at_us and t.id not in self._at_work]
+        free = [
+            t
+            for t in running
+            if t.free_at_us <= at_us and t.paused_by is None and t.id not in self._at_work
+        ]
         owners = Counter(owner_of(task) for task, _ in self._at_work.values())
         for found in choose(free, owners, room):
             task = taken(found, self._service.journal.holder, at_us)
@@ -180,7 +185,7 @@ class TaskRunner:
             while True:
                 began_us = self._clock.mono_us()
                 try:
-                    task, changed = await self._advance(task)
+                    task, changed, wait_s = await self._advance(task)
                 except Stale:
                     raise
                 except StoreError as error:
@@ -189,12 +194,12 @@ class TaskRunner:
                     present = await self._present(task)
                     if present is None:
                         return
-                    task, changed = present, 0
+                    task, changed, wait_s = present, 0, 0.0
                 if not task.is_running:
                     _log.info("task %s (%s) finished: %s", task.id, task.action, task.counts)
                     return
                 pause_us = self._pace.pause_us(changed, began_us, self._clock.mono_us())
-                await asyncio.sleep(pause_us / 1_000_000)
+                await asyncio.sleep(max(pause_us / 1_000_000, wait_s))
         except Stale:
             _log.info("task %s was cancelled or taken over", task.id)
         except NotFound as error:
@@ -211,13 +216,13 @@ class TaskRunner:
             with suppress(StoreError):
                 await self._put(put_off(task, text, self._clock.now_us()))
 
-    async def _advance(self, task: Task) -> tuple[Task, int]:
-        """Do one chunk: the task after it, and how many deliveries were changed.
+    async def _advance(self, task: Task) -> tuple[Task, int, float]:
+        """Do one chunk: the task after it, how many deliveries it changed, how long to wait.
 
         Raises:
             Stale: the task is not this process's any more; nothing was written.
         """
-        draft = await CHUNKERS[task.action](self._service, task, self._pace.chunk)
+        draft = await ALL_CHUNKERS[task.action](self._service, task, self._pace.chunk)
         at_us = self._clock.now_us()
 
         wanted = await listens(self._store, task.scope)
@@ -233,7 +238,7 @@ class TaskRunner:
         written = await self._store.settle_with(draft.changes, follow)
         if any(written):
             self._service.wake()
-        return after(written), sum(written)
+        return after(written), sum(written), draft.wait_s
 
     async def _present(self, task: Task) -> Task | None:
         """The task as it is stored, if it is still this process's; None: it is not."""

@@ -174,7 +174,7 @@ def _wish(
             return lambda: deliveries.redrive(service, app_id, which, actor="a person")
         case "discard":
             return lambda: deliveries.discard(
-                service, app_id, which, actor="a person", reason="not needed"
+                service, app_id, which, actor="a person", why="not needed"
             )
         case _:
             return lambda: service.store.expunge_message(which.message_id)

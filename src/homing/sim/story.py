@@ -10,10 +10,11 @@ import msgspec
 
 from homing.core.identifiers import DeliveryId
 from homing.insight.evidence import Breach
+from homing.sim.result import Result
 from homing.sim.safeguards import BY_NAME
 from homing.sim.schedule import Schedule
 from homing.sim.trace import Event
-from homing.sim.world import NAMES, Result
+from homing.sim.world import NAMES
 
 ROWS_MAX: Final = 12
 #: how often a schedule is had again to see that it does the same

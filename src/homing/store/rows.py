@@ -7,12 +7,14 @@ Enumerations are written as their plain values: drivers bind an exact `str` fast
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from homing.core.issues import Burden, Filed
 from homing.core.lifecycle import Delivery, State
+from homing.core.money import MICRO
 from homing.core.objectives import GRAINS_S, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
@@ -186,6 +188,7 @@ def entry_row(entry: LogEntry, *, rows_written: int) -> tuple[Any, ...]:
         None if entry.reason is None else str(entry.reason),
         entry.actor,
         entry.config_version,
+        entry.due_at_us,
     )
 
 
@@ -216,6 +219,7 @@ def entry_of(row: Row) -> LogEntry:
         reason=row[22],
         actor=row[23],
         config_version=row[24],
+        due_at_us=row[25],
     )
 
 
@@ -232,6 +236,64 @@ def standing_of(row: Row) -> Standing:
         finished_at_us=row[7],
         dead_at_us=row[8],
     )
+
+
+def plain_seen_of(row: Row) -> Seen:
+    """A row of the statement `seen_plain`."""
+    return Seen(
+        minute_us=row[0],
+        app_id=row[1],
+        op="succeeded",
+        from_state=State.LEASED._value_,
+        to_state=State.DELIVERED._value_,
+        written=True,
+        outcome=Reason.OK,
+        is_first=True,
+        late_start=False,
+        late_done=False,
+        again=False,
+        count=row[2],
+    )
+
+
+def filed_row(filed: Filed) -> tuple[Any, ...]:
+    return (
+        filed.message_id,
+        filed.endpoint_id,
+        filed.app_id,
+        filed.issue_id,
+        filed.died_at_us,
+        filed.currency,
+        filed.micro,
+        filed.discarded_at_us,
+    )
+
+
+def filed_of(row: Row) -> Filed:
+    return Filed(
+        message_id=row[0],
+        endpoint_id=row[1],
+        app_id=row[2],
+        issue_id=row[3],
+        died_at_us=row[4],
+        currency=row[5],
+        micro=row[6],
+        discarded_at_us=row[7],
+    )
+
+
+def burdens_of(rows: Iterable[Row]) -> dict[str, Burden]:
+    """By issue id, from the rows of the statement `burdens`."""
+    found: dict[str, Burden] = {}
+    for issue_id, currency, count, oldest_us, newest_us, millions, rest in rows:
+        part = Burden(
+            count=count,
+            oldest_at_us=oldest_us,
+            newest_at_us=newest_us,
+            micro={} if currency is None else {currency: millions * MICRO + rest},
+        )
+        found[issue_id] = found[issue_id] + part if issue_id in found else part
+    return found
 
 
 def seen_of(row: Row) -> Seen:
@@ -258,6 +320,7 @@ def seen_of(row: Row) -> Seen:
         accepted_minute_us=row[18],
         endpoint_id=row[19],
         holder=row[20],
+        message_id=row[21],
     )
 
 

@@ -39,7 +39,7 @@ async def world() -> World:
 
 def plan(monkeypatch: pytest.MonkeyPatch, chunker: task_chunks.Chunker) -> None:
     """Have tasks of one kind do this."""
-    monkeypatch.setattr(task_runner, "CHUNKERS", {CHUNKER: chunker})
+    monkeypatch.setattr(task_runner, "ALL_CHUNKERS", {CHUNKER: chunker})
 
 
 async def test_a_task_of_somebody_who_was_killed_is_taken_up_where_it_was(world: World) -> None:
@@ -158,7 +158,7 @@ async def test_a_cancelled_task_stops_before_its_next_chunk_is_written(
             return draft
 
         await world.settle()
-        monkeypatch.setattr(task_runner, "CHUNKERS", {Action.REPLAY: cancel_after_one})
+        monkeypatch.setattr(task_runner, "ALL_CHUNKERS", {Action.REPLAY: cancel_after_one})
         done = await do(world, Action.REPLAY)
         assert (done.status, done.error) == (TaskStatus.FAILED, f"cancelled by {ORG_ID}")
         assert done.counts == {"looked": 1, "sent": 1}

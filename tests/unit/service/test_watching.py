@@ -210,7 +210,7 @@ async def test_an_audit_that_finds_something_is_remembered_with_examples(world: 
     await world.watcher.once()
     watch = await world.store.get(Watch, "", "watch")
     assert watch is not None
-    assert (watch.unaccounted, watch.examples) == (1, ("msg_1.ep_1",))
+    assert (watch.unaccounted, watch.missing) == (1, ("msg_1.ep_1",))
     assert await world.counts("", Sli.AUDIT) == {"platform/open": 1}
 
 
@@ -247,3 +247,12 @@ async def test_what_has_nothing_to_do_with_an_organisation_is_not_counted(world:
     await world.deliver()
     await world.watcher.once()
     assert {one.scope for one in world.told} <= {""}
+
+
+async def test_before_the_first_audit_none_is_late_until_it_should_have_been(world: World) -> None:
+    await world.watcher.once()
+    assert await world.counts("", Sli.AUDIT) == {}
+    for _ in range(4):
+        world.clock.advance(60)
+        await world.watcher.once()
+    assert await world.counts("", Sli.AUDIT) == {"platform/late": 1}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from homing.insight.alerts.alert import Severity, Status, Told
+from homing.insight.alerts.alert import Finding, Severity, Status, Told
 from homing.insight.rates import Rate
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -71,9 +71,10 @@ def title(alerts: Sequence[Told]) -> str:
     """One line for all of them."""
     first = alerts[0]
     word = "resolved" if first.status is Status.RESOLVED else str(first.finding.severity)
-    test = "TEST " if first.is_test else ""
+    if first.is_test:
+        return f"[Homing] TEST: {_short(first)}"
     more = f" (and {len(alerts) - 1} more)" if len(alerts) > 1 else ""
-    return f"[Homing] {test}{word}: {_short(first)}{more}"
+    return f"[Homing] {word}: {_short(first)}{more}"
 
 
 def _short(told: Told) -> str:
@@ -92,18 +93,27 @@ def body(alerts: Sequence[Told]) -> str:
 
 def _paragraph(told: Told) -> str:
     finding = told.finding
+    if told.is_test:
+        return f"{_headline(told)}\nsent: {_since(told)}\nlook closer: {finding.command}"
     lines = [_headline(told)]
     lines.append(f"since: {_since(told)}")
     if told.resolved_at_us is not None:
         lines.append(f"resolved: {clock_text(told.resolved_at_us)}")
     lines.append(f"how many: {_how_many(told)}")
     lines.append(f"whose: {whose(told)}")
-    lines.append(f"money: {money_text(finding.money) if finding.money else 'not declared'}")
+    lines.append(f"money: {_how_much(finding)}")
     if finding.examples:
         lines.append("first examples: " + ", ".join(finding.examples))
     lines.append(f"look closer: {finding.command}")
     lines.append(f"alert: homing alerts show {told.alert_id}")
     return "\n".join(lines)
+
+
+def _how_much(finding: Finding) -> str:
+    if not finding.money:
+        return "not declared"
+    part = f", of the first {finding.money_of:,}" if finding.money_of else ""
+    return money_text(finding.money) + part
 
 
 def _headline(told: Told) -> str:

@@ -16,6 +16,8 @@ from homing.core.records import (
     Message,
 )
 from homing.core.retention import Part, Purged, Standing
+from homing.store.filing import file_purge
+from homing.store.memory.desk import MemoryDesk
 from homing.store.memory.records import MemoryRecords
 from homing.store.purging import sorted_out
 
@@ -23,7 +25,7 @@ _replace = msgspec.structs.replace
 _BORN = ("accepted", "added")
 
 
-class MemoryBooks(MemoryRecords):
+class MemoryBooks(MemoryRecords, MemoryDesk):
     """The books of `core.ports.Records`, and `core.ports.Forgetting`, in memory."""
 
     def _born(self, low: str, high: str) -> dict[tuple[str, str], str]:
@@ -32,7 +34,7 @@ class MemoryBooks(MemoryRecords):
             (entry.message_id, entry.endpoint_id): entry.app_id
             for entry in self.lines
             if entry is not None
-            and entry.op in _BORN
+            and entry.from_state is None
             and entry.rows_written
             and low <= entry.message_id < high
         }
@@ -78,6 +80,8 @@ class MemoryBooks(MemoryRecords):
             *((which, "unaccounted") for which in born.keys() - placed.keys()),
             *((which, "unannounced") for which in placed.keys() - born.keys()),
             *((which, "doubled") for which, times in placed.items() if times > 1),
+            *((which, "unfiled") for which in self._unfiled(low, high)),
+            *((which, "misfiled") for which in self._misfiled(low, high)),
             *(((name, ""), "uncounted") for name in self._uncounted(low, high)),
         ]
         return [
@@ -98,6 +102,20 @@ class MemoryBooks(MemoryRecords):
         for message in self.accepted.values():
             if low <= message.id < high and message.fanout != lines[message.id]:
                 yield message.id
+
+    def _unfiled(self, low: str, high: str) -> Iterator[DeliveryId]:
+        for which, delivery in self.history.items():
+            filed = self.desk.get(which)
+            is_filed = filed is not None and filed.discarded_at_us is None
+            if delivery.state is State.DEAD and not is_filed and low <= which.message_id < high:
+                yield which
+
+    def _misfiled(self, low: str, high: str) -> Iterator[DeliveryId]:
+        for which, filed in self.desk.items():
+            state = State.DEAD if filed.discarded_at_us is None else State.CANCELLED
+            row = self.history.get(which)
+            if low <= which.message_id < high and (row is None or row.state is not state):
+                yield which
 
     async def applications_kept(self, *, after: str, limit: int) -> list[str]:
         kept = {message.app_id for message in self.accepted.values()}
@@ -127,7 +145,11 @@ class MemoryBooks(MemoryRecords):
         )
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         found = [self.accepted[name] for name in message_ids if name in self.accepted]
         going = sorted_out(map(self._standing, found), decide)
@@ -140,6 +162,7 @@ class MemoryBooks(MemoryRecords):
             for place, entry in enumerate(self.lines)
             if entry is not None and entry.message_id in whole and _is_born(entry)
         ]
+        await file_purge(self, sorted(whole), at_us)
         for name in going[Part.PAYLOAD]:
             self.accepted[name] = _replace(self.accepted[name], payload=None)
         for name in whole:

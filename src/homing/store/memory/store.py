@@ -30,6 +30,7 @@ from homing.core.records import (
     Reply,
 )
 from homing.core.resources import Application, Resource
+from homing.store.filing import file_changes, touches_desk
 from homing.store.memory.measuring import MemoryMeasuring
 
 _replace = msgspec.structs.replace
@@ -146,13 +147,19 @@ class MemoryStore(MemoryMeasuring):
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         self.commits += 1
         now: set[DeliveryId] = set()
-        return [self._settle(change, now) for change in changes]
+        done: list[Change] = []
+        answers = [self._settle(change, now, done) for change in changes]
+        if touches_desk(done):
+            await file_changes(self, done)
+        return answers
 
-    def _settle(self, change: Change, now: set[DeliveryId]) -> bool:
+    def _settle(self, change: Change, now: set[DeliveryId], done: list[Change]) -> bool:
         """Write one change.
 
         Args:
+            change: the decision.
             now: deliveries that this call has changed; is added to.
+            done: the changes that were written; is added to.
         """
         written = self._take(change)
         if written:
@@ -160,6 +167,7 @@ class MemoryStore(MemoryMeasuring):
             which = after.id
             (self.hot if after.state in UNFINISHED else self.history)[which] = after
             now.add(which)
+            done.append(change)
         else:
             before = self._settled_before(change, now)
             if before is not None:
@@ -199,6 +207,7 @@ class MemoryStore(MemoryMeasuring):
             (table, which, table.get(which)) for table in (self.hot, self.history) for which in ids
         ]
         attempts, lines, commits = dict(self.attempted), len(self.lines), self.commits
+        desk, resources = dict(self.desk), dict(self.resources)
         written = await self.settle(changes)
         try:
             await self._write_aftermath(follow(written))
@@ -209,6 +218,7 @@ class MemoryStore(MemoryMeasuring):
                 else:
                     table[which] = row
             self.attempted, self.commits = attempts, commits
+            self.desk, self.resources = desk, resources
             del self.lines[lines:]
             raise
         self.commits = commits + 1

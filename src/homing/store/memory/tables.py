@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Filed
 from homing.core.lifecycle import Delivery
 from homing.core.queries import Page
 from homing.core.records import (
@@ -33,6 +34,7 @@ class Tables:
         self.accepted: dict[str, Message] = {}
         self.hot: dict[DeliveryId, Delivery] = {}
         self.history: dict[DeliveryId, Delivery] = {}
+        self.desk: dict[DeliveryId, Filed] = {}  #: places of dead letters, and of the discarded
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
         self.lines: list[LogEntry | None] = []  #: None: one that was purged
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to

@@ -6,6 +6,7 @@ from homing.core.ports import Store
 from homing.store.postgres.claiming import PostgresClaiming
 from homing.store.postgres.database import Database, connect
 from homing.store.postgres.deliveries import PostgresDeliveries
+from homing.store.postgres.desk import PostgresDesk
 from homing.store.postgres.measuring import PostgresMeasuring
 from homing.store.postgres.purging import PostgresForgetting
 from homing.store.postgres.records import PostgresRecords
@@ -20,6 +21,7 @@ class PostgresStore(
     PostgresResources,
     PostgresRecords,
     PostgresForgetting,
+    PostgresDesk,
     PostgresMeasuring,
 ):
     """Everything that is remembered, in PostgreSQL 14 or later."""

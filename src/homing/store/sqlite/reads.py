@@ -375,7 +375,7 @@ def misfits(db: sqlite3.Connection, span: Span, limit: int) -> list[Misfit]:
     which = {"low": low, "high": high, "limit": limit}
     found = sorted(
         (DeliveryId(*row), kind)
-        for kind in ("unaccounted", "unannounced", "doubled", "uncounted")
+        for kind in ("unaccounted", "unannounced", "doubled", "uncounted", "unfiled", "misfiled")
         for row in db.execute(_SQL[f"find_{kind}"], which)
     )
     return [Misfit(delivery=delivery_id, kind=kind) for delivery_id, kind in found[:limit]]

@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from homing.core.errors import Unavailable
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
@@ -27,6 +28,7 @@ from homing.core.queries import (
     DeadLetters,
     DeliveryFilter,
     LedgerRow,
+    LetterFilter,
     LogCursor,
     LoggedEntry,
     MessageFilter,
@@ -47,7 +49,7 @@ from homing.core.records import (
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, measuring, purging, reads, writes
+from homing.store.sqlite import claiming, desk, measuring, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -279,14 +281,39 @@ class SqliteStore:
         return await self._browse(purging.standings, app_id, after, until, limit)
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
-        return await self._write(purging.purge, message_ids, decide)
+        return await self._write(purging.purge, message_ids, decide, at_us)
 
     async def purge_log(
         self, cursor: LogCursor, *, until_us: int, limit: int
     ) -> tuple[LogCursor | None, Purged]:
         return await self._write(purging.purge_log, cursor, until_us, limit)
+
+    async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
+        return await self._read(desk.filed, ids)
+
+    async def letters(self, which: LetterFilter, page: Page) -> list[Filed]:
+        return await self._browse(desk.letters, which, page)
+
+    async def burdens(self, issue_ids: Sequence[str]) -> dict[str, Burden]:
+        return await self._browse(desk.burdens, issue_ids)
+
+    async def unresolved_issues(self, page: Page) -> list[Issue]:
+        return await self._browse(desk.unresolved_issues, page)
+
+    async def merged_issues(self, into: Sequence[str]) -> list[Issue]:
+        return await self._read(desk.merged_issues, into)
+
+    async def put_issues(self, issues: Sequence[Issue]) -> None:
+        await self._write(desk.put_issues, issues)
+
+    async def deliveries_by_ids(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        return await self._read(desk.deliveries_by_ids, ids)
 
     async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
         return await self._browse(measuring.seen, cursor, limit, limits)
