@@ -1,4 +1,4 @@
-"""How a setting is declared, and how its text becomes a value."""
+"""What a setting can be: a bounded number, a secret, a channel's URL; and how its text is read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from homing.core.identifiers import made_at_us
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 #: what comes between two of them
 _NEXT_URL: Final = re.compile(rf"[\s,]+(?={_URL.pattern})|\s+", re.IGNORECASE)
+
 
 #: how to make a good one, on any machine that has Homing
 SECRET_RECIPE: Final = "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"  # noqa: S105
@@ -73,7 +75,11 @@ def knob(default: Any, meaning: str, *, low: float = -math.inf, high: float = ma
     )
 
 
-def parse_knob(kind: Any, text: str, limits: Knob) -> Any:
+def is_secret(kind: Any) -> bool:
+    return any(name in str(kind) for name in ("SecretText", "ChannelUrl"))
+
+
+def parse_value(kind: Any, text: str, limits: Knob) -> Any:
     """`text` as a value of type `kind`. Raises: ValueError, whose text says what was expected."""
     if kind is str:
         return text

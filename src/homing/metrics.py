@@ -116,16 +116,16 @@ class Metrics:
             "purged", "What was beyond its retention and is gone, in rows.", "kind"
         )
         self._purged = {kind: purged.labels(kind) for kind in Purged.__struct_fields__}
+        notices = self._counter(
+            "alert_notices", "Tries to hand a notice of alerts to a channel, by result.", "result"
+        )
+        self._notice_tries = {result: notices.labels(result) for result in NOTICE_RESULTS}
         good = self._counter("sli_good", "Events that were as promised, by indicator.", "sli")
         self._good = {sli: good.labels(sli) for sli in Sli}
         bad = self._counter(
             "sli_bad", "Events that were not, by indicator and whose they are.", "sli", "owner"
         )
         self._bad = {(sli, owner): bad.labels(sli, owner) for sli in Sli for owner in Owner}
-        notices = self._counter(
-            "alert_notices", "Tries to hand a notice of alerts to a channel, by result.", "result"
-        )
-        self._notice_tries = {result: notices.labels(result) for result in NOTICE_RESULTS}
         self._round_trips = self._counter("store_round_trips", "Requests to the database server.")
         self._commits = self._counter("store_commits", "Transactions that wrote.")
 

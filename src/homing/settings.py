@@ -22,8 +22,9 @@ from homing.knobs import (
     Knob,
     Network,
     SecretText,
+    is_secret,
     knob,
-    parse_knob,
+    parse_value,
 )
 
 PREFIX: Final = "HOMING_"
@@ -40,7 +41,6 @@ _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 #: the lease must outlive the longest request by this much: time to be scheduled, to record the
 #: outcome in a slow commit, and for clocks of two machines that disagree
 LEASE_MARGIN_S: Final = 10.0
-
 
 _DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
 
@@ -332,6 +332,13 @@ class Settings:
         low=1,
         high=3_600,
     )
+    alerts_gather_s: float = knob(
+        300.0,
+        "What is not urgent is gathered and told in one message at most so often; the first of it "
+        "at once. Twelve messages an hour are what a person reads.",
+        low=0,
+        high=86_400,
+    )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
     )
@@ -453,15 +460,11 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
             continue
         label, text = texts[name]
         try:
-            values[field.name] = parse_knob(hints[field.name], text.strip(), limits)
+            values[field.name] = parse_value(hints[field.name], text.strip(), limits)
         except ValueError as error:
-            shown = "" if _is_secret(hints[field.name]) else f"={text!r}"
+            shown = "" if is_secret(hints[field.name]) else f"={text!r}"
             problems.append(f"{label}{shown}: {error}")
     return values
-
-
-def _is_secret(kind: Any) -> bool:
-    return any(name in str(kind) for name in ("SecretText", "ChannelUrl"))
 
 
 def _as_text(value: object) -> str:

@@ -147,7 +147,9 @@ async def test_a_failure_and_a_late_success_carry_what_says_whose_they_are(life:
     failed = await life.attempt(await life.accept(), Reason.STATUS)
     life.clock.advance(100)
     done = await life.attempt(await life.lease(failed))
-    first, last = await life.seen()
+    first, taken, last = await life.seen()
+    assert (taken.op, taken.from_state, taken.late_start) == ("leased", "waiting", False)
+    assert taken.endpoint_id is None, "in time, so nobody asks whose it is"
     assert (first.op, first.is_first, first.outcome, first.status) == (
         "failed",
         True,
@@ -166,6 +168,28 @@ async def test_a_failure_and_a_late_success_carry_what_says_whose_they_are(life:
         True,
         START_US,
     )
+
+
+async def test_a_retry_that_is_taken_late_is_told_apart_since_when_it_was_due(life: Life) -> None:
+    failed = await life.attempt(await life.accept(), Reason.STATUS)
+    life.clock.advance(100 + 31)
+    await life.lease(failed)
+    taken = next(one for one in await life.seen() if one.op == "leased")
+    assert taken.late_start
+    assert taken.endpoint_id == failed.endpoint_id
+    assert failed.ready_at_us is not None
+    assert taken.accepted_minute_us == failed.ready_at_us - failed.ready_at_us % MINUTE_US
+
+
+async def test_a_delivery_given_up_for_its_lapsed_leases_is_a_dead_letter(life: Life) -> None:
+    born = await life.accept()
+    life.clock.advance(31)
+    at_us = life.clock.now_us()
+    fact = Leased(at_us=at_us, holder=HOLDER, until_us=at_us + LEASE_US, unanswered_max=1)
+    await life.step(born, fact)
+    one = only(await life.seen())
+    assert (one.op, one.to_state, one.reason) == ("leased", "dead", "poison_worker_crash")
+    assert (one.late_start, one.again) == (False, False)
 
 
 async def test_an_attempt_after_a_lapsed_lease_is_still_the_first(life: Life) -> None:

@@ -16,8 +16,10 @@ from support.making import (
     aged,
     make_acceptance,
     make_application,
+    make_attempt,
     make_change,
     make_endpoint,
+    make_id,
 )
 from support.planting import Plant
 
@@ -25,6 +27,7 @@ from homing.core.errors import Unavailable
 from homing.core.health import EndpointHealth, blank_health
 from homing.core.lifecycle import State
 from homing.core.operational import Event
+from homing.core.outcome import Reason
 from homing.core.ports import Store
 from homing.core.queries import Page
 from homing.core.records import Acceptance
@@ -474,3 +477,64 @@ async def test_a_person_who_silences_during_an_evaluation_is_not_overwritten(
 def test_findings_have_one_id_each() -> None:
     assert make_finding(subject="").id == "first_dead_letter"
     assert make_application().scope == "org_1"
+
+
+async def test_what_is_late_is_told_with_its_names(
+    store: Store, clock: FakeClock, application: Application, process: Process, box: Postbox
+) -> None:
+    item = make_acceptance(application, accepted_at_us=START_US)
+    await store.accept([item])  # leased, and nobody goes on with it
+    await process.look(60)  # its lease ran out at 30 s
+    await process.look(80)
+    assert box.taken == []
+    await process.look(20)
+    [[told]] = box.taken
+    assert told.finding.kind is Kind.DELIVERIES_LATE
+    assert told.finding.examples == (str(item.deliveries[0].id),)
+
+
+async def test_an_endpoint_that_begins_to_fail_is_told_with_since_when_and_examples(
+    store: Store, clock: FakeClock, application: Application, process: Process, box: Postbox
+) -> None:
+    endpoint = make_endpoint(application.id)
+    await store.put(endpoint)
+    failing: list[Acceptance] = []
+    for minute in range(30):
+        items = [
+            make_acceptance(application, (endpoint.id,), accepted_at_us=clock.at_us)
+            for _ in range(20)
+        ]
+        await store.accept(items)
+        fails = minute >= 20
+        await store.settle([_outcome(one, clock.at_us, failed=fails) for one in items])
+        failing += items * fails
+        await process.look(60)
+    told = [one for some in box.taken for one in some]
+    [one] = [one for one in told if one.finding.kind is Kind.FAILURE_RATE_CHANGED]
+    began_us = START_US + 20 * 60 * SECOND_US
+    assert abs(one.finding.since_us - began_us) <= 60 * SECOND_US
+    assert one.finding.since_low_us is not None
+    assert one.finding.since_low_us <= began_us
+    first = {str(item.deliveries[0].id) for item in failing}
+    assert len(one.finding.examples) == 3
+    assert set(one.finding.examples) <= first
+
+
+def _outcome(item: Acceptance, at_us: int, *, failed: bool) -> Any:
+    """What came of a first attempt: delivered, or due again in an hour."""
+    [before] = item.deliveries
+    attempt = make_attempt(
+        before,
+        id=make_id("atmpt_", at_us),
+        at_us=at_us,
+        reason=Reason.STATUS if failed else Reason.OK,
+    )
+    after = aged(
+        before,
+        state=State.WAITING if failed else State.DELIVERED,
+        ready_at_us=at_us + 3_600 * SECOND_US if failed else None,
+        holder=None,
+        unanswered=0,
+        finished_at_us=None if failed else at_us,
+    )
+    return make_change(before, after, attempt=attempt)

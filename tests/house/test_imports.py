@@ -17,14 +17,15 @@ MAY_IMPORT = {
     "dispatch": {"core"},
     "insight": {"core"},
     "service": {"core", "insight"},
+    "forensics": {"core", "insight"},
     "sim": {"core", "store", "dispatch", "insight", "service"},
     "channels": {"core", "insight", "service"},
     "lab": {"core", "sim"},
     "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "knobs": {"core"},
     "settings": {"core", "knobs"},
+    "knobs": {"core"},
     "system": set(),
 }
 EVERYTHING = {"cli"}

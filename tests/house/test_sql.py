@@ -19,8 +19,8 @@ ONLY_SQLITE = {
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
     *("issues_by_uids", "present_history", "present_hot", "find_unfiled", "find_misfiled"),
-    "add_tally",
     *("next_dead_endpoint", "dead_since", "newest_dead"),
+    "add_tally",
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 

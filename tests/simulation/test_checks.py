@@ -20,7 +20,8 @@ from homing.dispatch.loop import Dispatcher
 from homing.insight import invariants, promises, steps, witnessed
 from homing.insight.evidence import Books, Sent
 from homing.sim.node import Parts
-from homing.sim.world import TINY, Result, World
+from homing.sim.result import TINY, Result
+from homing.sim.world import World
 from homing.store.memory.store import MemoryStore
 
 replace = msgspec.structs.replace
@@ -257,8 +258,15 @@ def test_every_invariant_keeps_a_promise() -> None:
         for name, one in vars(module).items()
         if inspect.isfunction(one) and one.__module__ == module.__name__ and name[0] != "_"
     }
+    found.remove(witnessed.more_2xx_than_attempts.__name__)  # the same as one of the others
     assert found == promises.PROMISE_OF.keys()
     assert set(promises.PROMISE_OF.values()) <= promises.PROMISES.keys()
+
+
+def test_a_2xx_without_an_attempt_is_found_by_numbers_alone() -> None:
+    one, other = DeliveryId("msg_1", "ep_1"), DeliveryId("msg_2", "ep_1")
+    [breach] = witnessed.more_2xx_than_attempts({one: 2, other: 1}, {one: 1, other: 3})
+    assert (breach.invariant, breach.delivery) == ("every_2xx_leaves_a_trace", one)
 
 
 def test_every_invariant_has_a_planted_bug() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homing.sim.exhaustive import GOALS, explore
-from homing.sim.tiny import Bounds
+from homing.sim.tiny_world import Bounds
 
 NO_LOSS = Path(__file__).parents[2] / "docs/explanation/no-loss.md"
 

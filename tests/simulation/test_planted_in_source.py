@@ -49,8 +49,8 @@ PLANTED = {
     ),
     "a poll that is left out": (
         "homing/dispatch/loop.py",
-        "await asyncio.wait_for(event.wait(), most_s)",
-        "await event.wait()",
+        "timer = asyncio.get_running_loop().call_later(most_s, event.set)",
+        "timer = asyncio.get_running_loop().call_later(1e9, event.set)",
         ("--store", "memory", "--seeds", "200"),
         {"everything_comes_to_its_end"},
     ),

@@ -59,7 +59,8 @@ def settle_by(name: str, *made: tuple[Delivery, Any], policy: RetryPolicy = POLI
         is_sent = isinstance(fact, Succeeded | Failed)
         reason = Reason.OK if isinstance(fact, Succeeded) else Reason.STATUS
         attempt = make_attempt(before, reason=reason) if is_sent else None
-        changes.append(journal.decide(before, fact, policy, attempt=attempt))
+        actor = getattr(fact, "actor", None)
+        changes.append(journal.decide(before, fact, policy, attempt=attempt, actor=actor))
     return lambda store: store.settle(changes)
 
 
@@ -95,7 +96,8 @@ async def complaints(store: Store, promised: tuple[Acceptance, ...] = ()) -> lis
 
 def check(sides: Interleaver, run: Run, *promised: Acceptance) -> None:
     store = sides.side.store
-    assert sides.side.call(complaints(store, promised)) == [], str(run)
+    found = sides.side.call(complaints(store, promised))
+    assert found == [], f"{run}: {found}"
     for result in run.results.values():
         assert not isinstance(result, Exception), f"{run}: {result!r}"
 

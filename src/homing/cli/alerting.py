@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from homing.channels import make_channels
 from homing.core.ports import Chance, Clock, Store
+from homing.insight.alerts.advance import Manners
 from homing.insight.alerts.minutes import Minutes
 from homing.insight.alerts.thresholds import Thresholds
 from homing.metrics import Metrics
 from homing.service.alerts.carrier import Carrier
 from homing.service.alerts.channel import Channel
-from homing.service.alerts.reader import Reader
+from homing.service.alerts.reader import Burns, Reader
 from homing.service.alerts.watcher import Watcher
 from homing.service.alerts.worth import worth_of
 from homing.service.books import Auditor
@@ -35,12 +36,14 @@ def make_alerting(
     holder: str,
     auditor: Auditor,
     meters: Metrics,
+    burns: Burns,
 ) -> Alerting:
     """The parts of one process.
 
     Args:
         holder: names the process.
         auditor: of the process.
+        burns: objectives whose budget is spent too fast.
 
     Raises:
         ConfigError: a channel that nothing can be sent to.
@@ -60,6 +63,7 @@ def make_alerting(
         minutes,
         thresholds=thresholds,
         disable_after_s=settings.disable_after_s or float("inf"),
+        burns=burns,
         worth=worth_of(store),
     )
     watcher = Watcher(
@@ -73,6 +77,7 @@ def make_alerting(
         channels,
         every_s=settings.alerts_every_s,
         thresholds=thresholds,
+        manners=Manners(ticket_gap_s=settings.alerts_gather_s),
         meters=meters,
         wake=carrier.wake,
     )

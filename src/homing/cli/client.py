@@ -72,8 +72,19 @@ class Api:
         Raises:
             ApiError: anything but 2xx.
         """
+        answer = self._request(method, path, query or {}, body, key)
+        return answer.json() if answer.content else None
+
+    def _request(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, Any],
+        body: Any = None,
+        key: str | None = None,
+    ) -> httpx.Response:
         url = "/" + "/".join(quote(part, safe="") for part in path)
-        given = {name: value for name, value in (query or {}).items() if value is not None}
+        given = {name: value for name, value in query.items() if value is not None}
         try:
             headers = {} if key is None else {"idempotency-key": key}
             answer = self._http.request(method, url, params=given, json=body, headers=headers)
@@ -85,7 +96,15 @@ class Api:
             ) from error
         if not answer.is_success:
             raise ApiError(_complaint(answer), answer.status_code)
-        return answer.json() if answer.content else None
+        return answer
+
+    def content(self, *path: str, **query: Any) -> bytes:
+        """The body of an answer that is not one JSON document.
+
+        Raises:
+            ApiError: anything but 2xx.
+        """
+        return self._request("GET", path, query).content
 
     def pages(self, *path: str, limit: int, **query: Any) -> list[dict[str, Any]]:
         """Up to `limit` items of a listing, over as many pages as that takes."""

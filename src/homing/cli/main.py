@@ -42,9 +42,18 @@ SECTIONS: Final = {
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {
+        "investigate": Where(
+            "homing.cli.investigate", "find the drop in any delivery log, and why"
+        ),
+        "verify": Where("homing.cli.verify", "whether it is fixed, and what a zero is worth"),
+        "impact": Where("homing.cli.impact", "what the drop costs a week, and how sure that is"),
         "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
+        "reproduce": Where(
+            "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"
+        ),
     },
     "Try it": {
+        "lab": Where("homing.cli.lab", "a service that loses webhooks: find it, mend it, price it"),
         "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),
         "listen": Where("homing.cli.listen", "receive webhooks here, verify and print them"),
         "send": Where("homing.cli.messages", "send a message"),

@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homing import __version__
-from homing.cli.alerting import make_alerting
+from homing.cli.alerting import Alerting, make_alerting
 from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.ports import Store
+from homing.core.ports import Clock, Store
 from homing.core.queries import Backlog
 from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
@@ -31,6 +31,7 @@ from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.insight.ledger import AuditReport
 from homing.metrics import Metrics, watch_process
+from homing.service.alerts.budgets import Budgets
 from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
 from homing.service.answers import Answers
@@ -70,13 +71,7 @@ class Runtime:
         self.sender = make_sender(settings, self.egress)
         self.meters = Metrics(store)
         self.telemetry = make_telemetry(settings, self.journal, self.meters)
-        self.health = HealthKeeper(
-            store,
-            clock,
-            disable_after_s=settings.disable_after_s or float("inf"),
-            meters=self.meters,
-            herald=with_signals(herald(store, clock), clock),
-        )
+        self.health = make_health(settings, store, clock, self.meters)
         self.dispatcher = Dispatcher(
             store,
             self.sender,
@@ -104,9 +99,7 @@ class Runtime:
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
-        self.alerting = make_alerting(
-            settings, store, clock, chance, self.journal.holder, self.auditor, self.meters
-        )
+        self.alerting = self._make_alerting(clock, chance)
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.keeper = self._make_keeper(clock)
@@ -119,6 +112,7 @@ class Runtime:
             tokens=make_tokens(settings),
             seals=seals,
             limits=service_limits(settings),
+            measure=measure_limits(settings),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
@@ -141,9 +135,9 @@ class Runtime:
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
             ("task runner", self.task_runner.run()),
-            ("measuring", self.watcher.run()),
-            ("watcher", self.alerting.watcher.run()),
-            ("carrier", self.alerting.carrier.run()),
+            ("alert watcher", self.alerting.watcher.run()),
+            ("alert carrier", self.alerting.carrier.run()),
+            ("watcher", self.watcher.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -209,6 +203,18 @@ class Runtime:
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
 
+    def _make_alerting(self, clock: SystemClock, chance: SystemChance) -> Alerting:
+        return make_alerting(
+            self.settings,
+            self.store,
+            clock,
+            chance,
+            self.journal.holder,
+            self.auditor,
+            self.meters,
+            Budgets(lambda: self.service).burns,
+        )
+
     def _make_keeper(self, clock: SystemClock) -> Keeper:
         return Keeper(
             self.store,
@@ -267,6 +273,17 @@ def make_watcher(
         every_s=settings.slo_every_s,
         audit_every_s=settings.audit_every_s,
         on_tallies=meters.tallied,
+    )
+
+
+def make_health(settings: Settings, store: Store, clock: Clock, meters: Metrics) -> HealthKeeper:
+    """What watches over endpoints that do nothing but fail."""
+    return HealthKeeper(
+        store,
+        clock,
+        disable_after_s=settings.disable_after_s or float("inf"),
+        meters=meters,
+        herald=with_signals(herald(store, clock), clock),
     )
 
 

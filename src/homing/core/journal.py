@@ -94,6 +94,7 @@ class Journal:
                 reason=after.reason,
                 actor=actor,
                 config_version=config_version,
+                due_at_us=before.ready_at_us if before and op == "leased" else None,
             )
         return LogEntry(
             at_us=clock.now_us(),

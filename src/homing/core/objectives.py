@@ -83,6 +83,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     accepted_minute_us: int | None = None
     endpoint_id: str | None = None
     holder: str | None = None
+    message_id: str | None = None  #: the newest of them, as an example
 
 
 class LogPiece(NamedTuple):
@@ -114,6 +115,17 @@ class Narrow(msgspec.Struct, frozen=True, kw_only=True):
     booked: tuple[tuple[str, Sli, str, int], ...] = ()
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that was a bad event."""
+
+    scope: str
+    sli: Sli
+    owner: Owner
+    rule: str
+    delivery: str
+    minute_us: int
+
+
 class Watch(Resource, frozen=True, kw_only=True):
     """How far the log has been counted. There is one: scope "", id "watch"."""
 
@@ -128,7 +140,9 @@ class Watch(Resource, frozen=True, kw_only=True):
     broad_us: tuple[int, ...] = ()  #: minutes of the last day in which many could not be reached
     audited_at_us: int = 0
     unaccounted: int = 0  #: by the latest audit
-    examples: tuple[str, ...] = ()  #: deliveries it named, a few
+    organisations: tuple[str, ...] = ()  #: that something was counted for
+    missing: tuple[str, ...] = ()  #: deliveries it named, a few
+    examples: tuple[Example, ...] = ()  #: the newest few of each kind
 
 
 class Objective(Resource, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery
+from homing.core.lifecycle import Delivery, State
 from homing.core.records import Attempt, LogEntry
 
 
@@ -23,6 +23,16 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         place = f"{self.delivery}: " if self.delivery else ""
         return f"{self.invariant}: {place}{self.text}"
+
+
+class Left(msgspec.Struct, frozen=True, gc=False):
+    """What a written line left behind: all of it that the next one has to follow."""
+
+    version_after: int
+    to_state: State
+    lease_epoch: int
+    op: str
+    holder: str
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

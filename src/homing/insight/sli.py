@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from homing.core.lifecycle import DeadReason, State
-from homing.core.objectives import MINUTE_US, Narrow, Owner, Seen, Sli, Tally
+from homing.core.objectives import MINUTE_US, Example, Narrow, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 
 #: distinct hosts that one process cannot reach in one minute, from which on it is our own side.
@@ -38,6 +38,10 @@ BREADTH: Final = 5
 _OPEN_US: Final = 5 * MINUTE_US
 #: how long it is remembered that they were, for deliveries that end later
 _REMEMBERED_US: Final = 86_400_000_000
+
+#: deliveries kept as examples: of one kind, and of all
+_EXAMPLES_OF_A_KIND: Final = 3
+_EXAMPLES_MAX: Final = 300
 
 _BY_BREADTH: Final = frozenset({Reason.CONNECT_TIMEOUT, Reason.CONNECT_FAILED, Reason.DNS_FAILED})
 _OWNERS: Final[Mapping[Reason, Owner]] = {
@@ -111,6 +115,8 @@ def _failure(seen: Seen) -> Event:
 
 def _end_events(seen: Seen, about: About, was_broad: bool) -> list[Event]:
     events = []
+    if seen.to_state == State.LEASED:  # a retry was taken
+        events.append(Event(Sli.RETRY, _blame_for_start(seen, about) if seen.late_start else None))
     if seen.from_state == State.DEAD and seen.op in ("redriven", "cancelled"):
         events.append(Event(Sli.HYGIENE, None))
     if seen.op == "succeeded":
@@ -180,6 +186,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     tallies: tuple[Tally, ...]
     narrow: tuple[Narrow, ...]
     broad_us: tuple[int, ...]
+    examples: tuple[Example, ...] = ()
 
 
 def judge(
@@ -204,6 +211,7 @@ def judge(
     """
     counts: Counter[tuple[str, int, Sli, Owner | None, str]] = Counter()
     breadth = _Breadth(narrow, broad_us)
+    examples: dict[tuple[str, Sli, Blame], Example] = {}
     latest_us = 0
     for seen in rows:
         latest_us = max(latest_us, seen.minute_us)
@@ -217,6 +225,16 @@ def judge(
                     blame = breadth.blame(seen, host, scope, event.sli, blame, counts)
                 owner, rule = (None, "") if blame is None else blame
                 counts[scope, seen.minute_us, event.sli, owner, rule] += seen.count
+                if blame is not None and seen.message_id is not None:
+                    example = Example(
+                        scope=scope,
+                        sli=event.sli,
+                        owner=blame.owner,
+                        rule=blame.rule,
+                        delivery=f"{seen.message_id}.{seen.endpoint_id}",
+                        minute_us=seen.minute_us,
+                    )
+                    examples[scope, event.sli, blame] = example
     return Judged(
         tallies=tuple(
             Tally(scope=scope, at_us=at_us, sli=sli, owner=owner, rule=rule, count=count)
@@ -225,7 +243,20 @@ def judge(
         ),
         narrow=breadth.still_open(latest_us),
         broad_us=breadth.remembered(latest_us),
+        examples=tuple(examples.values()),
     )
+
+
+def newest_examples(known: Sequence[Example], more: Sequence[Example]) -> tuple[Example, ...]:
+    """The newest few of each scope, indicator and owner, the newest first."""
+    kept: list[Example] = []
+    seen: Counter[tuple[str, Sli, Owner]] = Counter()
+    for one in sorted({*known, *more}, key=lambda one: (-one.minute_us, one.delivery)):
+        kind = (one.scope, one.sli, one.owner)
+        if seen[kind] < _EXAMPLES_OF_A_KIND and len(kept) < _EXAMPLES_MAX:
+            seen[kind] += 1
+            kept.append(one)
+    return tuple(kept)
 
 
 class _Breadth:

@@ -11,7 +11,7 @@ from typing import Final
 
 from homing.core.lifecycle import TRANSITIONS, UNFINISHED, Delivery, State
 from homing.core.records import LogEntry
-from homing.insight.evidence import Breach, id_of, said
+from homing.insight.evidence import Breach, Left, id_of, said
 
 #: (state before, op of the log line) → states that may follow: the transition table by name
 _STEPS: Final = {
@@ -34,7 +34,7 @@ _SHAPES: Final = {
 # --- a line of the log, after the one before it --------------------------------------------------
 
 
-def follows(before: LogEntry | None, line: LogEntry) -> bool:
+def follows(before: LogEntry | Left | None, line: LogEntry) -> bool:
     """Whether a written `line` may follow the written line `before` of the same delivery."""
     if before is None:
         return (
@@ -43,18 +43,19 @@ def follows(before: LogEntry | None, line: LogEntry) -> bool:
             and line.to_state in _BORN_STATES
             and line.lease_epoch == (line.to_state is State.LEASED)
         )
+    from_state, to_state, version = line.from_state, line.to_state, line.version_before
     return (
-        line.version_before == before.version_after
-        and line.version_after == line.version_before + 1
-        and line.from_state is before.to_state
-        and line.to_state in _STEPS.get((before.to_state, line.op), ())
-        and line.lease_epoch
-        == before.lease_epoch + (line.op == "leased" and line.to_state is State.LEASED)
-        and (line.from_state in UNFINISHED or line.actor is not None)
+        version == before.version_after
+        and line.version_after == version + 1
+        and from_state is before.to_state
+        and to_state in _STEPS.get((from_state, line.op), ())
+        # Only a lease leads to "leased", so its op need not be looked at.
+        and line.lease_epoch == before.lease_epoch + (to_state is State.LEASED)
+        and (from_state in UNFINISHED or line.actor is not None)
     )
 
 
-def wrongs(before: LogEntry | None, line: LogEntry) -> list[Breach]:
+def wrongs(before: LogEntry | Left | None, line: LogEntry) -> list[Breach]:
     """Everything that is wrong with `line` after `before`: what the functions below say."""
     if follows(before, line):
         return []
@@ -62,7 +63,7 @@ def wrongs(before: LogEntry | None, line: LogEntry) -> list[Breach]:
     return [found for found in looks if found is not None]
 
 
-def stale(before: LogEntry | None, line: LogEntry) -> Breach | None:
+def stale(before: LogEntry | Left | None, line: LogEntry) -> Breach | None:
     """Whether a written `line` may follow the written line `before` of the same delivery."""
     expected = before.version_after if before else 0
     if line.version_before == expected and line.version_after == (
@@ -80,7 +81,7 @@ def stale(before: LogEntry | None, line: LogEntry) -> Breach | None:
     )
 
 
-def illegal(before: LogEntry | None, line: LogEntry) -> Breach | None:
+def illegal(before: LogEntry | Left | None, line: LogEntry) -> Breach | None:
     """Whether a written `line` is a step that the transition table has."""
     state = before.to_state if before else None
     if line.op in _BORN:
@@ -97,7 +98,7 @@ def illegal(before: LogEntry | None, line: LogEntry) -> Breach | None:
     )
 
 
-def skipping(before: LogEntry | None, line: LogEntry) -> Breach | None:
+def skipping(before: LogEntry | Left | None, line: LogEntry) -> Breach | None:
     """Whether the number of the lease, and so of the attempt, does not rise by one with each."""
     gives = line.to_state is State.LEASED and line.op in ("leased", *_BORN)
     expected = (before.lease_epoch if before else 0) + gives
@@ -106,7 +107,7 @@ def skipping(before: LogEntry | None, line: LogEntry) -> Breach | None:
     return Breach(
         invariant="leases_are_numbered",
         delivery=id_of(line),
-        text=f"{line.op} by {line.holder} made lease {line.lease_epoch} of {expected - gives}",
+        text=f"{line.op} by {line.holder} is of lease {line.lease_epoch}, not {expected}",
         before=f"lease {expected - gives}",
         after=f"lease {line.lease_epoch} ({_line_said(line)})",
     )
@@ -132,7 +133,7 @@ def _line_said(entry: LogEntry) -> str:
 # --- a row ---------------------------------------------------------------------------------------
 
 
-def is_what(row: Delivery, line: LogEntry) -> bool:
+def is_what(row: Delivery, line: LogEntry | Left) -> bool:
     """Whether neither `unlike` nor `misshapen` has anything to say of a row in its right table."""
     return (
         row.version == line.version_after
@@ -158,7 +159,7 @@ def misshapen(row: Delivery, *, hot: bool) -> Breach | None:
     return Breach(invariant="unfinished_is_due", delivery=row.id, text=wrong, after=said(row))
 
 
-def unlike(row: Delivery, line: LogEntry | None) -> Breach | None:
+def unlike(row: Delivery, line: LogEntry | Left | None) -> Breach | None:
     """Whether a row differs from the last written line about it."""
     if line is not None and line.version_after == row.version and line.to_state is row.state:
         return None

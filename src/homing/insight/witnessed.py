@@ -35,9 +35,9 @@ def every_send_is_written_ahead(books: Books) -> list[Breach]:
     leased = {
         ((line.message_id, line.endpoint_id), line.lease_epoch, line.holder)
         for line in books.lines
-        if line.rows_written and line.to_state is State.LEASED
+        if line.to_state is State.LEASED and line.rows_written
     }
-    times = Counter((one.delivery, one.epoch, one.holder) for one in books.sent)
+    times = Counter([(one.delivery, one.epoch, one.holder) for one in books.sent])
     return [
         Breach(
             invariant="every_send_is_written_ahead",

@@ -248,7 +248,7 @@ class _Log:
 class _JsonLines(_Log):
     def __init__(self, path: Path, *rest: Any) -> None:
         super().__init__(path, *rest)
-        self._file: IO[bytes] = _open(path)
+        self._file: IO[bytes] = open_bytes(path)
         self._encode = msgspec.json.Encoder().encode
 
     def write(self, line: Line) -> None:
@@ -263,7 +263,7 @@ class _JsonLines(_Log):
 class _Csv(_Log):
     def __init__(self, path: Path, *rest: Any) -> None:
         super().__init__(path, *rest)
-        self._file = io.TextIOWrapper(_open(path), encoding="utf-8", newline="")
+        self._file = io.TextIOWrapper(open_bytes(path), encoding="utf-8", newline="")
         names = [theirs for _, theirs, _ in self._columns]
         self._csv = csv.DictWriter(self._file, names, lineterminator="\n")
         self._csv.writeheader()
@@ -299,7 +299,7 @@ class _Parquet(_Log):
         pq.write_table(pa.table(columns), self.path)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
     """A file to write bytes to; compressed when its name says so, the same bytes every time."""
     return _Gzip(path) if path.suffix == ".gz" else path.open("wb")
 

@@ -317,9 +317,10 @@ def run_incident(incident: Incident, plan: Plan, file: LogFile) -> Truth:
     end_s = plan.traffic.length_s
     receivers = Receivers(incident.temper, Draws(plan.seed, 1), end_s + _DRAIN_S)
     world = World(plan.seed, receivers, file.write, has_timeless=incident.has_timeless)
-    people(incident, plan, world)
+    intake = people(incident, plan, world)
     world.loop.run_until(end_s)
     file.close()
+    intake.close()
     return truth_of(incident, plan, world)
 
 
@@ -351,11 +352,15 @@ def truth_of(incident: Incident, plan: Plan, world: World) -> Truth:
     )
 
 
-def people(incident: Incident, plan: Plan, world: World) -> None:
-    """Everybody who is in that world: publishers, workers, and what the incident adds."""
+def people(incident: Incident, plan: Plan, world: World) -> Intake:
+    """Everybody who is in that world: publishers, workers, and what the incident adds.
+
+    Returns:
+        The intake, which is closed when the time is over.
+    """
     receivers = world.receivers
     payments = arrivals(plan.traffic, Draws(plan.seed, 2), receivers.names, receivers.weights)
-    intake = incident.intake(world, payments)
+    intake: Intake = incident.intake(world, payments)
     world.spawn(intake, _BEFORE)
     is_new = plan.deployed_s is None
     tasks = _start(incident.worker if is_new else incident.sound, plan, world, is_new)
@@ -365,6 +370,7 @@ def people(incident: Incident, plan: Plan, world: World) -> None:
         world.spawn(_Deployment(incident, plan, world, tasks), "", at_s=plan.deployed_s)
     if incident.setup is not None:
         incident.setup(plan, world, tasks, intake)
+    return intake
 
 
 def _start(kind: Any, plan: Plan, world: World, is_new: bool) -> list[Task]:

@@ -31,6 +31,7 @@ class Temper(msgspec.Struct, frozen=True, kw_only=True):
     fault_share: float = 0.002  #: answers that are 5xx in good hours
     hang_share: float = 0.0  #: requests that are never answered in good hours
     bad_share: float = 0.02  #: of the time spent in bad hours, on average over receivers
+    unevenness: float = 0.75  #: of that share among receivers: 0: all have the same
     bad_mean_s: float = 1_500.0  #: how long they last
     kinds: tuple[str, ...] = (OVERLOADED, AWAY)
     #: overloaded: shares of requests that hang and then fail, and that are refused at once
@@ -67,7 +68,7 @@ class Receivers:
     def _bad_hours(self, end_s: float) -> tuple[list[float], list[tuple[float, str]]]:
         """Begins, and (end, kind) of each, in order of time; some receivers have far more."""
         temper, draws = self.temper, self._draws
-        share = min(0.5, temper.bad_share * draws.skewed(0.75, 0.75))
+        share = min(0.5, temper.bad_share * draws.skewed(0.75, temper.unevenness))
         begins: list[float] = []
         ends: list[tuple[float, str]] = []
         at = draws.wait(temper.bad_mean_s * (1 - share) / share) if share else end_s

@@ -42,7 +42,7 @@ class Worker:
         found = await self.store.find(self.is_due)
         for key, row in found:
             job = self.claimed(row)
-            if await self.store.put_if(key, job, state=row["state"], epoch=row["epoch"]):
+            if await self.store.put_if(key, job, state=row["state"], attempts=row["attempts"]):
                 await self.attempt(key, job)
         return bool(found)
 
@@ -58,8 +58,7 @@ class Worker:
             **row,
             "state": "processing",
             "holder": self.name,
-            "epoch": row["epoch"] + 1,
-            "attempt": row["attempt"] + 1,
+            "attempts": row["attempts"] + 1,
             "lease_until": self.clock.now() + self.lease_s,
             "due_at": None,
         }
@@ -72,27 +71,27 @@ class Worker:
     async def send(self, key: str, job: Row) -> int | None:
         """The status; None when no answer came in time."""
         try:
-            return await self.sender.send(key, job["attempt"])
+            return await self.sender.send(key, job["attempts"])
         except TimeoutError:
             return None
 
     async def finish(self, key: str, job: Row, status: int | None) -> None:
         """Write the outcome, unless somebody else has taken the row meanwhile."""
         row = self.decided(job, status)
-        await self.store.put_if(key, row, holder=self.name, epoch=job["epoch"])
+        await self.store.put_if(key, row, holder=self.name, attempts=job["attempts"])
 
     def decided(self, job: Row, status: int | None) -> Row:
         """The row after this outcome."""
         row = {**job, "holder": None, "lease_until": None}
         if status is not None and 200 <= status < 300:
             return {**row, "state": "delivered"}
-        if job["attempt"] > len(self.backoff_s):
+        if job["attempts"] > len(self.backoff_s):
             return {**row, "state": "dead", "reason": "attempts_exhausted"}
         return {**row, "state": "pending", "due_at": self.clock.now() + self.delay_s(job)}
 
     def delay_s(self, job: Row) -> float:
         """Until the next attempt: the schedule, with a tenth of jitter."""
-        step = self.backoff_s[min(job["attempt"], len(self.backoff_s)) - 1]
+        step = self.backoff_s[min(job["attempts"], len(self.backoff_s)) - 1]
         return float(step * (0.9 + 0.2 * self.chance.random()))
 
 
@@ -117,13 +116,15 @@ class Intake:
         """One request of a publisher."""
         await self.accept(payment, self.new_row(payment))
 
+    def close(self) -> None:
+        """The time is over."""
+
     def new_row(self, payment: Payment) -> Row:
         """A delivery as it begins: due at once."""
         return {
             "state": "pending",
             "endpoint": payment.endpoint,
-            "attempt": 0,
-            "epoch": 0,
+            "attempts": 0,
             "holder": None,
             "lease_until": None,
             "due_at": self.world.loop.now_s,

@@ -312,7 +312,7 @@ class LabStore:
         fields = _fields(found, found, self._seen.pop(key, 0), version, outcome)
         fields["rows_written"] = 0
         if row is not found:
-            fields["lease_epoch"] = row.get("epoch")
+            fields["lease_epoch"] = row.get("attempts")
         op = "succeeded" if 200 <= outcome.get("status", 0) < 300 else "failed"
         self._world.log(self._who, op, key, **fields)
 
@@ -329,8 +329,8 @@ def _fields(
         "version_before": seen,
         "version_after": version,
         "rows_written": 1,
-        "lease_epoch": now.get("epoch"),
-        "attempt_no": now.get("attempt") or None,
+        "lease_epoch": now.get("attempts"),
+        "attempt_no": now.get("attempts") or None,
         "reason": now.get("reason"),
     }
     for name, source in (("lease_until_us", "lease_until"), ("due_us", "due_at")):

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from homing.core.errors import Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
+from homing.core.objectives import Limits as MeasureLimits
 from homing.core.ports import Chance, Clock, Store
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
@@ -49,6 +50,8 @@ class Service:
     tokens: Tokens
     seals: Seals
     limits: Limits = field(default_factory=Limits)
+    #: what objectives count as in time
+    measure: MeasureLimits = field(default_factory=MeasureLimits)
     #: tells this process's dispatcher that something may be due; others find it by polling
     wake: Callable[[], None] = lambda: None
     #: tells this process's task runner that there is a new task; others find it by polling

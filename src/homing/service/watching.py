@@ -33,7 +33,7 @@ from homing.core.queries import Page, Span
 from homing.core.resources import Application, Endpoint
 from homing.core.urls import parse_url
 from homing.insight.ledger import AuditReport
-from homing.insight.sli import About, judge
+from homing.insight.sli import About, judge, newest_examples
 from homing.service.answers import Answers, service_tally
 
 _log = logging.getLogger("homing.objectives")
@@ -47,6 +47,8 @@ _LEASE_US: Final = 60_000_000
 _LANES_MAX: Final = 500
 #: endpoints at which something was late that are looked at for each piece of the log
 _EXAMINED_MAX: Final = 50
+#: organisations whose default objectives are watched
+_ORGANISATIONS_MAX: Final = 200
 _OBJECTIVES_MAX: Final = 1_000
 _EXAMPLES_MAX: Final = 5
 #: minutes are kept for longer than the longest window of an alert, hours for longer than a quarter
@@ -144,7 +146,7 @@ class Watcher:
         return {
             "audited_at_us": audit.at_us,
             "unaccounted": audit.unaccounted,
-            "examples": tuple(str(one.delivery) for one in audit.misfits[:_EXAMPLES_MAX]),
+            "missing": tuple(str(one.delivery) for one in audit.misfits[:_EXAMPLES_MAX]),
         }
 
     # --- the log ---
@@ -155,9 +157,10 @@ class Watcher:
         )
         if cursor == watch.cursor:
             return watch, (), False
+        scopes = await self._scopes({one.app_id for one in rows})
         judged = judge(
             rows,
-            scopes=await self._scopes({one.app_id for one in rows}),
+            scopes=scopes,
             about=await self._about(
                 {one.endpoint_id for one in rows if one.endpoint_id}, _waits(rows)
             ),
@@ -165,7 +168,12 @@ class Watcher:
             broad_us=watch.broad_us,
         )
         after = msgspec.structs.replace(
-            watch, cursor=cursor, narrow=judged.narrow, broad_us=judged.broad_us
+            watch,
+            cursor=cursor,
+            narrow=judged.narrow,
+            broad_us=judged.broad_us,
+            examples=newest_examples(watch.examples, judged.examples),
+            organisations=_with(watch.organisations, {names[0] for names in scopes.values()}),
         )
         return after, judged.tallies, is_full
 
@@ -286,6 +294,11 @@ def _blank(at_us: int) -> Watch:
 
 def _old(now_us: int) -> dict[int, int]:
     return {grain_s: now_us - kept_us for grain_s, kept_us in _KEPT_US.items()}
+
+
+def _with(known: Sequence[str], more: set[str]) -> tuple[str, ...]:
+    """The names in order, as many as are kept."""
+    return tuple(sorted(more.union(known)))[:_ORGANISATIONS_MAX]
 
 
 def _waits(rows: Sequence[Seen]) -> dict[str, tuple[int, int]]:

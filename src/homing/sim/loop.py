@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 from heapq import heappop, heappush
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -246,6 +247,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     self.orphans.append(f"{type(error).__name__}: {error}")
             elif not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
+                coro = task.get_coro()
+                if iscoroutine(coro) and getcoroutinestate(coro) == CORO_CREATED:
+                    coro.close()  # it never had its turn
         self._tasks.clear()
         self.ready.clear()
         self._timers.clear()

@@ -14,11 +14,12 @@ import msgspec
 from homing.sim.draws import AtRandom, ByPriority, Order
 from homing.sim.goals import Goal
 from homing.sim.on_sqlite import run_on_sqlite
+from homing.sim.result import TINY, Result, Shape
 from homing.sim.safeguards import BY_NAME
 from homing.sim.schedule import Schedule, schedule_of
 from homing.sim.shrink import shrink
 from homing.sim.story import Story, tell
-from homing.sim.world import TINY, Result, Shape, World
+from homing.sim.world import World
 
 #: worlds that a process runs before it says what came of them
 _CHUNK: Final = 20

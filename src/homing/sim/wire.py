@@ -57,7 +57,7 @@ class _Turn:
 
 
 _ONCE: Final = (None,)
-_TURN: Final = _Turn()
+TURN: Final = _Turn()
 
 
 class Wire:
@@ -81,7 +81,7 @@ class Wire:
         world, node, counts, ready = self._world, self._node, self._counts, self._ready
         # A turn that nobody else could take is none: what can run now is all that there is.
         if ready:
-            await _TURN  # the request travels
+            await TURN  # the request travels
         if node.is_stuck:
             await node.wait_until_running()
         if world.away_until_s > self._loop.now_s:
@@ -98,7 +98,7 @@ class Wire:
         if is_write:
             world.watch.committed(node, name, result)
         if ready:
-            await _TURN  # the answer travels
+            await TURN  # the answer travels
         if node.is_stuck:
             await node.wait_until_running()
         return result

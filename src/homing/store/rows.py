@@ -188,6 +188,7 @@ def entry_row(entry: LogEntry, *, rows_written: int) -> tuple[Any, ...]:
         None if entry.reason is None else str(entry.reason),
         entry.actor,
         entry.config_version,
+        entry.due_at_us,
     )
 
 
@@ -218,6 +219,7 @@ def entry_of(row: Row) -> LogEntry:
         reason=row[22],
         actor=row[23],
         config_version=row[24],
+        due_at_us=row[25],
     )
 
 
@@ -300,6 +302,7 @@ def seen_of(row: Row) -> Seen:
         accepted_minute_us=row[18],
         endpoint_id=row[19],
         holder=row[20],
+        message_id=row[21],
     )
 
 

@@ -150,6 +150,8 @@ async def test_a_batch_meets_the_tables_by_their_keys_only(
         assert "Join Filter" not in plan, plan
     assert settle.count("Index Scan using deliveries_") == 2, settle
     assert settle.count("Index Scan using history_") == 2, settle
+    assert settle.count("Tid Scan on deliveries") == 2, settle
+    assert settle.count("Tid Scan on history") == 2, settle
     assert settle.count("Index Only Scan using history_") == 1, settle
     assert settle.count("Index Scan using messages_") == 1, settle
     assert "keys_pkey" in accept
@@ -246,6 +248,37 @@ async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
         added,
     ), added
     assert "messages_app" not in added or "app_id = a_4.app_id" in added, added
+
+
+@pytest.mark.parametrize("when", ["never", "empty", "full"])
+async def test_each_decision_looks_its_row_up_by_its_key(
+    connection: asyncpg.Connection, when: str
+) -> None:
+    """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
+    if when == "full":
+        await connection.execute(_FILL)
+    if when != "never":
+        await connection.execute("VACUUM ANALYZE")
+    settle = await plan_of(
+        connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
+    )
+    for part, table in (
+        ("finished", "deliveries"),
+        ("kept", "deliveries"),
+        ("revived", "history"),
+        ("amended", "history"),
+    ):
+        plan = settle.partition(f"CTE {part}\n")[2].partition("\n  CTE ")[0]
+        assert "Join Filter" not in plan, plan
+        # by either index: both lead to one row
+        assert re.search(
+            rf"Index Scan using {table}_(pkey|endpoint) on {table}.*\n"
+            r"\s+Index Cond: .*(endpoint_id = a\S*endpoint_id.*message_id = a"
+            r"|message_id = a\S*message_id.*endpoint_id = a)",
+            plan,
+        ), plan
+        assert re.search(rf"Tid Scan on {table}.*\n\s+TID Cond: .*found\S*place", plan), plan
+        assert plan.count(f" on {table}") == 3, plan  # what is written, the look, and its place
 
 
 @pytest.mark.parametrize(("name", "types", "values", "indexes"), _PURGES)

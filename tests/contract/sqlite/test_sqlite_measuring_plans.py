@@ -28,7 +28,7 @@ def plan(database: sqlite3.Connection, name: str, **given: object) -> list[str]:
 def test_a_piece_of_the_log_is_read_along_its_lines_and_looked_up_by_keys(
     database: sqlite3.Connection,
 ) -> None:
-    how = plan(database, "seen", line=1, end=2, first_us=1, delivered_us=1)
+    how = plan(database, "seen", line=1, end=2, first_us=1, delivered_us=1, retry_us=1)
     searches = [step for step in how if step.startswith(("SEARCH", "SCAN"))]
     assert "SEARCH line USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in searches
     by_key = "(message_id=? AND endpoint_id=?)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -114,6 +115,29 @@ def test_a_late_delivery_is_blamed_on_what_failed_first(
     assert blames(one)[Sli.DELIVERED] == blame
 
 
+@pytest.mark.parametrize(
+    ("late", "about", "blame"),
+    [
+        (False, About(), None),
+        (True, About(), ("platform", "started_late")),
+        (True, About(is_limited=True), ("configuration", "limited")),
+        (True, About(gave_no_answer=True), ("receiver", "not_answering")),
+    ],
+)
+def test_a_retry_is_judged_when_it_is_taken(
+    late: bool, about: About, blame: tuple[str, str] | None
+) -> None:
+    taken = seen(
+        op="leased",
+        from_state="waiting",
+        to_state="leased",
+        outcome=None,
+        is_first=False,
+        late_start=late,
+    )
+    assert blames(taken, about) == {Sli.RETRY: blame}
+
+
 def test_a_redrive_does_not_spend_the_budget_a_second_time() -> None:
     revived = seen(is_first=False, late_done=True, error="status 503", failed_before=False)
     assert Sli.DELIVERED not in blames(revived)
@@ -146,6 +170,14 @@ def test_dealing_with_a_dead_letter_is_good_hygiene_and_nothing_else() -> None:
 def test_a_second_success_is_a_duplicate_of_ours() -> None:
     late = seen(written=False)
     assert blames(late) == {Sli.DUPLICATES: ("platform", "second_success")}
+
+
+PAGE = (Path(__file__).parents[3] / "docs/how-to/objectives.md").read_text()
+
+
+@pytest.mark.parametrize("word", [*Sli, "started_late", "lease_lapsed", "not_answering", "broad"])
+def test_every_indicator_and_rule_is_in_the_page(word: str) -> None:
+    assert f"`{word}`" in PAGE
 
 
 # --- breadth ---

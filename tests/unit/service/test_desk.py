@@ -23,6 +23,7 @@ from homing.core.outcome import Outcome
 from homing.core.ports import Request
 from homing.core.queries import LogCursor, Page
 from homing.core.tasks import RedrivePlan, Selection, Task, TaskStatus
+from homing.insight.alerts.readings import Stakes
 from homing.service import desk
 from homing.service.alerts.worth import worth_of
 from homing.service.deliveries import discard, undo_discard
@@ -196,21 +197,22 @@ async def test_what_nobody_has_handled_is_worth_something_to_the_alerts() -> Non
         money = MoneyPaths(amount="amount", currency_code="EUR")
         await world.store.put(make_event_type(money=money))
         await bury(world, 2, payload=b'{"amount": 19.99}')
-        letters = await world.store.dead_letters(recent_us=0, past_us=0, after="", limit=9, most=9)
         worth = worth_of(world.store)
-        [found] = await worth(letters)
+        stakes = await worth()
+        [found] = stakes.by_org
         assert (found.org_id, found.currency, found.amount, found.count) == (
             ORG_ID,
             "EUR",
             "79.96",
             4,
         )
+        assert sum(float(one["EUR"]) for one in stakes.by_endpoint.values()) == 79.96
         service, app = service_of(world), world.application.id
         one, other = (view.issue.id for view in await issues(world))
         await desk.merge_issues(service, CALLER, app, one, other)
-        assert [one.amount for one in await worth(letters)] == ["79.96"]
+        assert [one.amount for one in (await worth()).by_org] == ["79.96"]
         await desk.decide_issue(service, CALLER, app, one, IssueState.MUTED)
-        assert await worth(letters) == []
+        assert await worth() == Stakes()
 
 
 async def running_until(world: World, task: Task, is_so: Callable[[Task], bool]) -> Task:

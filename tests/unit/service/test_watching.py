@@ -210,7 +210,7 @@ async def test_an_audit_that_finds_something_is_remembered_with_examples(world: 
     await world.watcher.once()
     watch = await world.store.get(Watch, "", "watch")
     assert watch is not None
-    assert (watch.unaccounted, watch.examples) == (1, ("msg_1.ep_1",))
+    assert (watch.unaccounted, watch.missing) == (1, ("msg_1.ep_1",))
     assert await world.counts("", Sli.AUDIT) == {"platform/open": 1}
 
 

@@ -32,6 +32,7 @@ class Minutes:
         self._upto_us: int | None = None  #: minutes before this one were taken
         self._endpoints: dict[str, deque[Window]] = {}
         self._apps_of: dict[str, str] = {}
+        self._risen: dict[str, Change] = {}
         #: minutes that were counted, whether or not anything came
         self.observed: deque[int] = deque(maxlen=KEPT)
         self._traffic: dict[str, dict[int, int]] = defaultdict(dict)
@@ -98,29 +99,39 @@ class Minutes:
         return count / (len(lately) * 60) if lately else 0.0
 
     def rises(self) -> Iterable[tuple[str, str, Change]]:
-        """(application, endpoint, change) of those that fail far more now than before."""
+        """(application, endpoint, change) of those that fail far more now than before.
+
+        What goes on for longer than is kept has no "before" any more: it is remembered.
+        """
         lately = set(list(self.observed)[-_NOW:])
         for endpoint_id, series in list(self._endpoints.items()):
-            change = rise_of(list(series), lately)
+            now = [one for one in series if one.at_us in lately]
+            change = rise_of(list(series), now)
+            known = self._risen.pop(endpoint_id, None)
+            if change is None and known is not None and is_still(known, now):
+                change = known
             if change is not None:
+                self._risen[endpoint_id] = change
                 yield self._apps_of[endpoint_id], endpoint_id, change
 
 
-def rise_of(series: Sequence[Window], lately: set[int]) -> Change | None:
+def rise_of(series: Sequence[Window], now: Sequence[Window]) -> Change | None:
     """Since when an endpoint fails far more, if it still does.
 
     Args:
         series: by time.
-        lately: the minutes that say how it is now.
+        now: the windows of it that say how it is now.
     """
-    now = [one for one in series if one.at_us in lately]
-    bad, total = sum(one.bad for one in now), sum(one.total for one in now)
-    if bad == 0 or sum(one.bad for one in series) < _BAD_LEAST:
+    if not any(one.bad for one in now) or sum(one.bad for one in series) < _BAD_LEAST:
         return None
     change = find_rise(series)
     if change is None or change.count < _BAD_LEAST:
         return None
     is_worse = change.after.low > 2 * change.before.value
-    return (
-        change if is_worse and bad / total > max(change.before.high, change.after.low / 2) else None
-    )
+    return change if is_worse and is_still(change, now) else None
+
+
+def is_still(change: Change, now: Sequence[Window]) -> bool:
+    """Whether it is now as it was after the change, rather than as before; without traffic, no."""
+    bad, total = sum(one.bad for one in now), sum(one.total for one in now)
+    return bad > max(change.before.high, change.after.low / 2) * total

@@ -34,6 +34,7 @@ def unaccounted(readings: Readings) -> Iterator[Finding]:
             count=missing.count,
             of=missing.accepted,
             rate=rate,
+            money=missing.money,
             examples=missing.examples[:3],
             command=f"homing audit --since {clock_text(missing.since_us)}",
         )
@@ -92,7 +93,7 @@ def late(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         ),
         since_us=oldest.due_at_us,
         count=count,
-        examples=tuple(one.endpoint_id for one in late[:3]),
+        examples=tuple(name for one in late for name in one.examples or (one.endpoint_id,))[:3],
         command="homing doctor",
     )
 
@@ -214,9 +215,9 @@ def burns(readings: Readings) -> Iterator[Finding]:
     for one in readings.burns:
         yield Finding(
             kind=Kind.BURN_RATE,
-            subject=f"{one.objective}.{one.severity}",
+            subject=".".join(filter(None, (one.org_id, one.objective, one.severity))),
             severity=one.severity,
-            owner=Owner.PLATFORM,
+            owner=one.owner,
             org_id=one.org_id,
             name=one.objective,
             what=one.what,
@@ -224,5 +225,6 @@ def burns(readings: Readings) -> Iterator[Finding]:
             count=one.bad,
             of=one.total,
             rate=one.rate,
-            command=f"homing slo status {one.objective}",
+            examples=one.examples,
+            command=f"homing slo report {one.objective}",
         )

@@ -34,7 +34,7 @@ def dead_letters(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
             "subject": letters.endpoint_id,
             "money": pile.money,
             "examples": pile.examples[:3],
-            "command": f"homing dead-letters list {letters.app_id} "
+            "command": f"homing dlq issues {letters.app_id} "
             f"--endpoint {letters.endpoint_id}",
         }
         last = f"; the first one's last error: {pile.reason}" if pile.reason else ""
@@ -88,7 +88,7 @@ def money(readings: Readings) -> Iterator[Finding]:
             since_us=one.since_us,
             count=one.count,
             money=money,
-            command="homing dlq issues",
+            command="homing alerts list",
         )
 
 
@@ -176,5 +176,6 @@ def silences(readings: Readings) -> Iterator[Finding]:
                 f"{span_text(one.gap_past_s)}"
             ),
             since_us=one.last_at_us,
+            examples=(one.last_message_id,) if one.last_message_id else (),
             command=f"homing message list {one.app_id}",
         )

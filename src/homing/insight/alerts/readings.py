@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from homing.core.queries import Backlog, DeadLetters
-from homing.insight.alerts.alert import Severity
+from homing.insight.alerts.alert import Owner, Severity
 from homing.insight.alerts.change import Change
 from homing.insight.rates import Rate
 
@@ -22,6 +22,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[str, int] = {}  #: as `core.queries.Misfit.kind`
     examples: tuple[str, ...] = ()
     began: Change | None = None  #: when the rate rose, where the stretch shows it
+    money: dict[str, str] = {}  #: what the payloads of those that are named declare
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     is_limited: bool = False
     #: it has done nothing but fail lately, so a breaker probes it
     is_failing: bool = False
+    examples: tuple[str, ...] = ()  #: where neither is the case
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +76,13 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int
 
 
+class Stakes(msgspec.Struct, frozen=True, kw_only=True):
+    """What dead letters are worth, by two ways of adding up."""
+
+    by_org: tuple[Money, ...] = ()
+    by_endpoint: dict[str, dict[str, str]] = {}  #: currency to amount, for those that declare any
+
+
 class FailureChange(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint whose deliveries began to fail far more often."""
 
@@ -92,6 +101,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     app_id: str
     name: str
     last_at_us: int
+    last_message_id: str = ""
     expected: float  #: messages' deliveries that its past would have brought meanwhile
     gap_past_s: int  #: the longest pause in the same hours of its past
 
@@ -102,11 +112,13 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True):
     org_id: str
     objective: str
     severity: Severity
+    owner: Owner
     what: str
     bad: int
     total: int
     rate: Rate
     since_us: int
+    examples: tuple[str, ...] = ()
 
 
 class ChannelTrouble(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,9 +71,10 @@ def title(alerts: Sequence[Told]) -> str:
     """One line for all of them."""
     first = alerts[0]
     word = "resolved" if first.status is Status.RESOLVED else str(first.finding.severity)
-    test = "TEST " if first.is_test else ""
+    if first.is_test:
+        return f"[Homing] TEST: {_short(first)}"
     more = f" (and {len(alerts) - 1} more)" if len(alerts) > 1 else ""
-    return f"[Homing] {test}{word}: {_short(first)}{more}"
+    return f"[Homing] {word}: {_short(first)}{more}"
 
 
 def _short(told: Told) -> str:
@@ -92,6 +93,8 @@ def body(alerts: Sequence[Told]) -> str:
 
 def _paragraph(told: Told) -> str:
     finding = told.finding
+    if told.is_test:
+        return f"{_headline(told)}\nsent: {_since(told)}\nlook closer: {finding.command}"
     lines = [_headline(told)]
     lines.append(f"since: {_since(told)}")
     if told.resolved_at_us is not None:

@@ -34,7 +34,7 @@ class QueueIntake(Intake):
         """
         now = self.world.loop.now_s
         entry: Row = {"state": "pending", "endpoint": payment.endpoint, "due_at": now}
-        await self.store.put(entry_of(key_of(payment)), {**entry, "holder": None, "attempt": 0})
+        await self.store.put(entry_of(key_of(payment)), {**entry, "holder": None, "attempts": 0})
 
 
 class SkippedTwice(QueueIntake):
@@ -73,11 +73,11 @@ class QueueWorker(Worker):
                 **entry,
                 "state": "processing",
                 "holder": self.name,
-                "attempt": entry["attempt"] + 1,
+                "attempts": entry["attempts"] + 1,
                 "due_at": None,
                 "lease_until": self.clock.now() + self.lease_s,
             }
-            expected = {"holder": entry["holder"], "attempt": entry["attempt"]}
+            expected = {"holder": entry["holder"], "attempts": entry["attempts"]}
             if await self.store.put_if(key, held, **expected):
                 await self.work(key, held)
         return bool(found)
@@ -95,7 +95,7 @@ class QueueWorker(Worker):
         if row is None or row["state"] != "pending":
             await self.store.delete(entry_key)
             return
-        job = {**row, "attempt": entry["attempt"], "epoch": row["epoch"] + 1}
+        job = {**row, "attempts": entry["attempts"]}
         status = await self.send(key, job)
         after = self.decided(job, status)
         due_at = after.pop("due_at")
@@ -103,7 +103,7 @@ class QueueWorker(Worker):
         if after["state"] == "pending":
             waiting = {**entry, "state": "pending", "holder": None, "lease_until": None}
             await self.store.put_if(
-                entry_key, {**waiting, "due_at": due_at}, holder=self.name, attempt=job["attempt"]
+                entry_key, {**waiting, "due_at": due_at}, holder=self.name, attempts=job["attempts"]
             )
         else:
             await self.store.delete(entry_key)
@@ -122,7 +122,7 @@ class Popped(QueueWorker):
         for key, entry in found:
             if await self.store.get(key) is not None:  # another worker may have been quicker
                 await self.store.delete(key)
-                self.held.append((key, {**entry, "attempt": entry["attempt"] + 1}))
+                self.held.append((key, {**entry, "attempts": entry["attempts"] + 1}))
         while self.held:
             await self.work(*self.held.pop())
         return bool(found)
@@ -137,7 +137,7 @@ class Popped(QueueWorker):
         row = await self.store.get(key)
         if row is None or row["state"] != "pending":
             return
-        job = {**row, "attempt": entry["attempt"], "epoch": row["epoch"] + 1}
+        job = {**row, "attempts": entry["attempts"]}
         after = self.decided(job, await self.send(key, job))
         due_at = after.pop("due_at")
         await self.store.put(key, {**after, "due_at": None})
@@ -160,7 +160,7 @@ class AtMostOnce(QueueWorker):
         if row is None or row["state"] != "pending":
             await self.store.delete(entry_key)
             return
-        job = {**row, "attempt": entry["attempt"], "epoch": row["epoch"] + 1}
+        job = {**row, "attempts": entry["attempts"]}
         status = await self.send(key, job)
         if status is None:
             await self.store.put(key, job)
@@ -215,7 +215,7 @@ class CursorRelay(Worker):
     async def turn(self) -> bool:
         found = await self.store.find(self.is_beyond, limit=100)
         for key, row in sorted(found, key=lambda one: one[1]["number"]):
-            await self.store.put_if(key, {**row, "due_at": self.clock.now()}, attempt=0)
+            await self.store.put_if(key, {**row, "due_at": self.clock.now()}, attempts=0)
             self.cursor = max(self.cursor, row["number"])
         return False
 

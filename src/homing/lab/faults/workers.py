@@ -24,7 +24,7 @@ class ForgottenTail(Worker):
     """D1. The schedule has six retries; the query for what is due stops at three."""
 
     def is_due(self, row: Row) -> bool:
-        return row["attempt"] < 3 and super().is_due(row)
+        return row["attempts"] < 3 and super().is_due(row)
 
 
 class StuckProcessing(Worker):
@@ -76,7 +76,7 @@ class LastResort:
             for key, row in await self.store.find(self.is_stalled, limit=20):
                 failed = {**row, "state": "failed", "holder": None, "lease_until": None}
                 failed["reason"] = "stalled"
-                await self.store.put_if(key, failed, epoch=row["epoch"], state="processing")
+                await self.store.put_if(key, failed, attempts=row["attempts"], state="processing")
             await self.clock.sleep(5.0)
 
     def is_stalled(self, row: Row) -> bool:
@@ -101,7 +101,7 @@ class Disabling(Worker):
         endpoint = job["endpoint"]
         if self.off_until.get(endpoint, 0.0) > self.clock.now():
             skipped = {**job, "state": "skipped", "holder": None, "lease_until": None}
-            await self.store.put_if(key, skipped, holder=self.name, epoch=job["epoch"])
+            await self.store.put_if(key, skipped, holder=self.name, attempts=job["attempts"])
             return
         status = await self.send(key, job)
         is_fine = status is not None and status < 300

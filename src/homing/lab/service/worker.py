@@ -30,13 +30,12 @@ class RetryWorker:
                     **row,
                     "state": "processing",
                     "holder": self.name,
-                    "epoch": row["epoch"] + 1,
-                    "attempt": row["attempt"] + 1,
+                    "attempts": row["attempts"] + 1,
                     "lease_until": self.clock.now() + LEASE_S,
                     "due_at": None,
                 }
-                # Two workers may have found the same row; the epoch lets only one take it.
-                if await self.store.put_if(key, job, epoch=row["epoch"]):
+                # Two workers may have found the same row; the count lets only one take it.
+                if await self.store.put_if(key, job, attempts=row["attempts"]):
                     await self.deliver(key, job)
 
     def is_due(self, row: Row) -> bool:
@@ -47,7 +46,7 @@ class RetryWorker:
 
     async def deliver(self, key: str, job: Row) -> None:
         try:
-            status: int | None = await self.sender.send(key, job["attempt"])
+            status: int | None = await self.sender.send(key, job["attempts"])
         except TimeoutError:
             status = None
         await self.record(key, job, status)
@@ -60,7 +59,7 @@ class RetryWorker:
         done = {**job, "holder": None, "lease_until": None}
         if status is not None and 200 <= status < 300:
             done["state"] = "delivered"
-        elif job["attempt"] > len(BACKOFF_S):
+        elif job["attempts"] > len(BACKOFF_S):
             done["state"] = "dead"
             done["reason"] = "attempts_exhausted"
         else:
@@ -68,8 +67,11 @@ class RetryWorker:
             # Customers complained about webhooks that came twice: when another worker has taken
             # over, it schedules the next attempt, and we must not schedule a second one.
             done["due_at"] = None if taken_over else self.clock.now() + self.backoff(job)
+        await self.save(key, job, done)
+
+    async def save(self, key: str, job: Row, done: Row) -> None:
         await self.store.put(key, done)
 
     def backoff(self, job: Row) -> float:
-        step = BACKOFF_S[min(job["attempt"], len(BACKOFF_S)) - 1]
+        step = BACKOFF_S[min(job["attempts"], len(BACKOFF_S)) - 1]
         return step * (0.9 + 0.2 * self.chance.random())

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from homing.core.health import EndpointHealth
+from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
 from homing.core.operational import is_hidden
 from homing.core.ports import Clock, Store
-from homing.core.queries import DeadLetters, DeliveryFilter, MessageFilter, Page, Span
+from homing.core.queries import (
+    AttemptFilter,
+    DeliveryFilter,
+    MessageFilter,
+    Page,
+    Span,
+)
 from homing.core.resources import Application, Endpoint
 from homing.insight.alerts import readings as reading
 from homing.insight.alerts.alert import PENDING, Alert, Kind, Notice, Status
@@ -24,43 +30,22 @@ from homing.insight.alerts.readings import Readings
 from homing.insight.alerts.stretches import Stretch
 from homing.insight.alerts.thresholds import Thresholds
 from homing.service.alerts.books import Bookkeeper
+from homing.service.alerts.piles import Piles, Worth, name_of, no_money
 from homing.service.books import Auditor
 
 #: deliveries looked at to see whose are late
 _LATE_MAX: Final = 1_000
-#: endpoints with dead letters that are looked at, and where the counting of one's stops
-_PILES_MAX: Final = 1_000
-_PAGE: Final = 200
-_COUNT_MAX: Final = 1_001
-#: piles whose examples are looked up by one reading; the next reads the others'
-_DETAILS_MAX: Final = 50
-#: a look at all dead letters is made so seldom that it takes at most this share of the time
-_SHARE: Final = 0.05
 _PARKED_MAX: Final = 1_001
 _EXAMPLES: Final = 3
 #: applications whose past is kept
 _PROFILES_MAX: Final = 1_000
 
-Worth = Callable[[Sequence[DeadLetters]], Awaitable[Sequence[reading.Money]]]
 Burns = Callable[[int], Awaitable[Sequence[reading.Burn]]]
-
-
-async def no_money(_: Sequence[DeadLetters]) -> Sequence[reading.Money]:
-    """Where no payload declares an amount."""
-    return ()
 
 
 async def no_burns(_: int) -> Sequence[reading.Burn]:
     """Where there are no objectives."""
     return ()
-
-
-class _Details(msgspec.Struct, frozen=True):
-    """What is looked up once of a pile."""
-
-    oldest_at_us: int
-    examples: tuple[str, ...]
-    error: str
 
 
 class Reader:
@@ -70,7 +55,7 @@ class Reader:
         auditor: of this process.
         minutes: what its audits counted.
         disable_after_s: as the keeper of endpoints' health has it; infinite: never.
-        worth: what dead letters are worth, by organisation and currency.
+        worth: what dead letters are worth.
         burns: objectives whose budget is spent too fast, at a time.
     """
 
@@ -92,14 +77,10 @@ class Reader:
         self._minutes = minutes
         self._thresholds = thresholds
         self._disable_after_s = disable_after_s
-        self._worth = worth
         self._burns = burns
         self._books = Bookkeeper(store, clock, auditor)
+        self._piles = Piles(store, clock, thresholds, worth)
         self._started_at_us = clock.now_us()
-        self._piles: list[reading.DeadPile] = []
-        self._money: Sequence[reading.Money] = ()
-        self._piles_due_us = 0
-        self._details: dict[str, _Details] = {}
         self._profiles_known: list[Profile] | None = None
         self._profiles_due_us = 0
         self._rises: list[tuple[str, str, Change]] = []
@@ -123,7 +104,7 @@ class Reader:
         at_us = self._clock.now_us()
         missing, open_still = await self._books.read(stretches)
         recent = self._auditor.recent
-        piles = await self._dead(at_us)
+        piles, money = await self._piles.read(at_us)
         failures = await self._failures()
         return Readings(
             at_us=at_us,
@@ -134,8 +115,8 @@ class Reader:
             accepted_per_s=self._minutes.accepted_per_s(),
             lanes=await self._lanes(at_us),
             endpoints=await self._endpoints({*signalled, *_endpoints_of(known)}),
-            dead=piles,
-            money=tuple(self._money),
+            dead=tuple(piles),
+            money=tuple(money),
             failures=failures,
             steady_endpoints=max(self._minutes.endpoints - len(failures), 0),
             silences=await self._silences(at_us),
@@ -172,65 +153,17 @@ class Reader:
                     is_failing=ill is not None and ill.failing_since_us is not None,
                 )
             )
+        late = [place for place, one in enumerate(found) if not (one.is_limited or one.is_failing)]
+        for place in late[:_EXAMPLES]:
+            found[place] = await self._with_examples(found[place])
         return tuple(found)
 
-    # --- dead letters ---
-
-    async def _dead(self, at_us: int) -> tuple[reading.DeadPile, ...]:
-        began_us = self._clock.mono_us()
-        if began_us >= self._piles_due_us:
-            letters = await self._letters(at_us)
-            self._piles = await self._described(letters)
-            self._money = await self._worth(letters)
-            took_us = self._clock.mono_us() - began_us
-            self._piles_due_us = began_us + round(took_us / _SHARE)
-        return tuple(self._piles)
-
-    async def _letters(self, at_us: int) -> list[DeadLetters]:
-        found: list[DeadLetters] = []
-        while len(found) < _PILES_MAX:
-            some = await self._store.dead_letters(
-                recent_us=at_us - round(self._thresholds.recent_s * 1_000_000),
-                past_us=at_us - round(self._thresholds.past_s * 1_000_000),
-                after=found[-1].endpoint_id if found else "",
-                limit=_PAGE,
-                most=_COUNT_MAX,
-            )
-            found += some
-            if len(some) < _PAGE:
-                break
-        return found
-
-    async def _described(self, letters: Sequence[DeadLetters]) -> list[reading.DeadPile]:
-        apps = await self._applications(one.app_id for one in letters)
-        endpoints = await self._known_endpoints(one.endpoint_id for one in letters)
-        self._details = {
-            one.endpoint_id: known
-            for one in letters
-            if (known := self._details.get(one.endpoint_id))
-            and known.oldest_at_us == one.oldest_at_us
-        }
-        new = [one for one in letters if one.endpoint_id not in self._details]
-        for one in new[:_DETAILS_MAX]:
-            self._details[one.endpoint_id] = await self._look_at(one)
-        nothing = _Details(0, (), "")
-        return [
-            reading.DeadPile(
-                org_id=apps[one.app_id].scope,
-                name=name_of(endpoints.get(one.endpoint_id), one.endpoint_id),
-                letters=one,
-                examples=self._details.get(one.endpoint_id, nothing).examples,
-                reason=self._details.get(one.endpoint_id, nothing).error,
-            )
-            for one in letters
-            if one.app_id in apps and not is_hidden(apps[one.app_id].scope)
-        ]
-
-    async def _look_at(self, letters: DeadLetters) -> _Details:
-        which = DeliveryFilter(endpoint_id=letters.endpoint_id, states=(State.DEAD,))
+    async def _with_examples(self, lane: reading.Lane) -> reading.Lane:
+        """With its oldest deliveries by name."""
+        states = (State.WAITING, State.LEASED)
+        which = DeliveryFilter(endpoint_id=lane.endpoint_id, states=states)
         first = await self._store.deliveries(which, Page(limit=_EXAMPLES))
-        error = (first[0].last_error or first[0].reason or "") if first else ""
-        return _Details(letters.oldest_at_us, tuple(str(one.id) for one in first), error)
+        return msgspec.structs.replace(lane, examples=tuple(str(one.id) for one in first))
 
     # --- endpoints ---
 
@@ -288,6 +221,7 @@ class Reader:
                     endpoint_id=endpoint_id,
                     name=name_of(endpoint, endpoint_id),
                     change=change,
+                    examples=await self._first_failed(app_id, endpoint_id, change.low_us),
                 )
             )
         return tuple(found)
@@ -295,6 +229,13 @@ class Reader:
     async def _failed_since(self, endpoint_id: str, since_us: int) -> int:
         counts = await self._store.attempt_counts(endpoint_id, Span(since_us=since_us))
         return sum(count for reason, count in counts.items() if reason != "ok")
+
+    async def _first_failed(self, app_id: str, endpoint_id: str, since_us: int) -> tuple[str, ...]:
+        which = AttemptFilter(
+            app_id=app_id, endpoint_id=endpoint_id, succeeded=False, span=Span(since_us=since_us)
+        )
+        found = await self._store.attempts(which, Page(limit=_EXAMPLES))
+        return tuple(str(DeliveryId(one.message_id, one.endpoint_id)) for one in found)
 
     # --- silence ---
 
@@ -320,6 +261,7 @@ class Reader:
                     app_id=app.id,
                     name=app.uid or app.name,
                     last_at_us=last_us,
+                    last_message_id=newest[0].id if newest else "",
                     expected=expectation.count,
                     gap_past_s=expectation.pause_s,
                 )
@@ -377,14 +319,6 @@ class Reader:
         wanted = list(dict.fromkeys(ids))
         found = await self._store.by_ids(Endpoint, wanted) if wanted else []
         return {one.id: one for one in found}
-
-
-def name_of(endpoint: Endpoint | None, endpoint_id: str) -> str:
-    """As people know it; of its URL the host alone, because paths and queries hold credentials."""
-    if endpoint is None:
-        return endpoint_id
-    host = urlsplit(endpoint.url).hostname or "?"
-    return f"{endpoint.uid or endpoint.description[:40] or endpoint.id} ({host})"
 
 
 def _endpoints_of(known: Mapping[str, Alert]) -> Iterable[str]:

@@ -34,7 +34,7 @@ class MemoryBooks(MemoryRecords, MemoryDesk):
             (entry.message_id, entry.endpoint_id): entry.app_id
             for entry in self.lines
             if entry is not None
-            and entry.op in _BORN
+            and entry.from_state is None
             and entry.rows_written
             and low <= entry.message_id < high
         }

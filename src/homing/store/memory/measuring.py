@@ -23,35 +23,28 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
 
     async def seen(self, cursor: LogCursor, *, limit: int, limits: Limits) -> LogPiece:
         read = await self.log(cursor, limit=limit)
-        counts = Counter(
-            self._seen(line.entry, limits)
-            for line in read
-            if line.entry.attempt_no is not None
-            or State.DEAD in (line.entry.from_state, line.entry.to_state)
-        )
-        found = [msgspec.structs.replace(one, count=count) for one, count in counts.items()]
+        counts: Counter[Seen] = Counter()
+        newest: dict[Seen, str] = {}
+        for line in read:
+            entry = line.entry
+            if _matters(entry):
+                kind = self._seen(entry, limits)
+                counts[kind] += 1
+                if kind.endpoint_id is not None:
+                    newest[kind] = max(entry.message_id, newest.get(kind, ""))
+        found = [
+            msgspec.structs.replace(kind, count=count, message_id=newest.get(kind))
+            for kind, count in counts.items()
+        ]
         return LogPiece(read[-1].cursor if read else cursor, found, len(read) == limit)
 
     def _seen(self, entry: LogEntry, limits: Limits) -> Seen:
         which = DeliveryId(entry.message_id, entry.endpoint_id)
-        placed = self.history.get(which) or self.hot.get(which)
-        is_first = entry.attempt_no is not None and not any(
-            attempt.number < entry.attempt_no
-            for (of_message, _), attempt in self.attempted.items()
-            if of_message == entry.message_id and attempt.endpoint_id == entry.endpoint_id
-        )
-        due_us = self._due_since_us(which)
-        began_us = entry.at_us - (entry.total_us or 0)
-        written = entry.rows_written == 1
-        late_start = (
-            is_first and written and due_us is not None and began_us - due_us > limits.first_us
-        )
-        late_done = (
-            entry.op == "succeeded"
-            and due_us is not None
-            and entry.at_us - due_us > limits.delivered_us
-        )
+        is_claim = entry.to_state is State.LEASED
+        placed = None if is_claim else self.history.get(which) or self.hot.get(which)
         is_dead = State.DEAD in (entry.from_state, entry.to_state)
+        is_first = entry.attempt_no is not None and self._is_first(entry, entry.attempt_no)
+        late_start, late_done = self._lateness(entry, limits, is_first=is_first)
         died_us = placed.finished_at_us if placed else None
         seen = Seen(
             minute_us=_minute(entry.at_us),
@@ -59,7 +52,7 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             op=entry.op,
             from_state=None if entry.from_state is None else str(entry.from_state),
             to_state=str(entry.to_state),
-            written=written,
+            written=entry.rows_written == 1,
             outcome=entry.outcome,
             is_first=is_first,
             late_start=late_start,
@@ -69,22 +62,45 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             and died_us < entry.at_us - MINUTE_US,
             count=1,
         )
-        if entry.outcome is Reason.OK and written and not (is_dead or late_start or late_done):
+        is_good = (entry.outcome is Reason.OK or is_claim) and seen.written
+        if is_good and not (is_dead or late_start or late_done):
             return seen
-        more: dict[str, object] = {
-            "status": entry.status,
-            "reason": entry.reason,
-            "endpoint_id": entry.endpoint_id,
-            "holder": entry.holder,
-            "lapsed": late_start and (entry.attempt_no or 0) > 1,
-        }
-        if late_start or late_done:
-            more["born"] = self._born_as(which)
-        if (late_start or late_done or is_dead) and placed is not None:
-            more["accepted_minute_us"] = _minute(placed.accepted_at_us)
-        if (late_done or is_dead) and placed is not None:
-            more |= {"error": placed.first_error, "failed_before": placed.failures > 0}
-        return msgspec.structs.replace(seen, **more)
+        since_us = placed.accepted_at_us if placed else entry.due_at_us
+        is_late, is_end = late_start or late_done, late_done or is_dead
+        return msgspec.structs.replace(
+            seen,
+            status=entry.status,
+            reason=entry.reason,
+            born=self._born_as(which) if is_late else None,
+            error=placed.first_error if is_end and placed else None,
+            failed_before=bool(is_end and placed and placed.failures),
+            lapsed=late_start and (entry.attempt_no or 0) > 1,
+            accepted_minute_us=_minute(since_us)
+            if since_us is not None and (is_late or is_dead)
+            else None,
+            endpoint_id=entry.endpoint_id,
+            holder=entry.holder,
+        )
+
+    def _is_first(self, entry: LogEntry, number: int) -> bool:
+        return not any(
+            attempt.number < number
+            for (of_message, _), attempt in self.attempted.items()
+            if of_message == entry.message_id and attempt.endpoint_id == entry.endpoint_id
+        )
+
+    def _lateness(self, entry: LogEntry, limits: Limits, *, is_first: bool) -> tuple[bool, bool]:
+        """Whether it began too late, and whether it was received too late."""
+        if entry.to_state is State.LEASED:
+            due_us = entry.due_at_us
+            return due_us is not None and entry.at_us - due_us > limits.retry_us, False
+        due_us = self._due_since_us(DeliveryId(entry.message_id, entry.endpoint_id))
+        if due_us is None:
+            return False, False
+        began_us = entry.at_us - (entry.total_us or 0)
+        late_start = is_first and entry.rows_written == 1 and began_us - due_us > limits.first_us
+        late_done = entry.op == "succeeded" and entry.at_us - due_us > limits.delivered_us
+        return late_start, late_done
 
     def _due_since_us(self, which: DeliveryId) -> int | None:
         placed = self.history.get(which) or self.hot.get(which)
@@ -132,6 +148,19 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             )
             for (sli, owner, rule), count in found.items()
         ]
+
+
+def _matters(entry: LogEntry) -> bool:
+    """Whether a line is about an attempt, a retry that was taken, or a dead letter."""
+    return (
+        entry.attempt_no is not None
+        or State.DEAD in (entry.from_state, entry.to_state)
+        or (
+            entry.to_state is State.LEASED
+            and entry.from_state is State.WAITING
+            and entry.lease_epoch > 1
+        )
+    )
 
 
 def _minute(at_us: int) -> int:

@@ -35,6 +35,7 @@ class PostgresMeasuring:
                 line,
                 limits.first_us,
                 limits.delivered_us,
+                limits.retry_us,
             )
             end = LogCursor(transaction=transaction, line=line)
             return LogPiece(end, [seen_of(row) for row in rows], is_full)

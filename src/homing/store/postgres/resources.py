@@ -91,6 +91,8 @@ class PostgresResources:
         rows = await self._database.query("find_key", key.digest, at_us)
         if not rows:
             return None
+        # It may be seen here and not be on the standby yet, as in `accept`.
+        await self._database.write("beat")
         fingerprint, status, body = rows[0][:_KEY_COLUMNS]
         if fingerprint != key.fingerprint:
             raise Conflict("this key came with another request before")

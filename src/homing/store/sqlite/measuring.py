@@ -25,6 +25,7 @@ def seen(db: sqlite3.Connection, cursor: LogCursor, limit: int, limits: Limits) 
         "end": end,
         "first_us": limits.first_us,
         "delivered_us": limits.delivered_us,
+        "retry_us": limits.retry_us,
     }
     rows = [seen_of(row) for row in db.execute(_SQL["seen"], which)]
     return LogPiece(LogCursor(line=end), rows, is_full=count == limit)

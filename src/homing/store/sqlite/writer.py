@@ -19,7 +19,9 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from homing.core.errors import Unavailable
+from homing.store.sqlite.connection import CHECKPOINT_PAGES, PAGE_BYTES
 from homing.store.sqlite.errors import store_error
+from homing.store.sqlite.folding import Folding
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ _JOBS_MAX = 256
 #: transactions after one that another process was in the way of, for which we do not begin before
 #: the event loop has been round once: otherwise the other would hardly find the file free
 _POLITE = 100
+#: the write-ahead log is cut off beyond so many bytes
+_LOG_BYTES_MAX = 2 * CHECKPOINT_PAGES * PAGE_BYTES
 
 
 class _Job(Generic[T]):
@@ -68,6 +72,7 @@ class Writer:
         self._db = db
         self._busy_ms = db.execute("PRAGMA busy_timeout").fetchone()[0]
         db.execute("PRAGMA busy_timeout = 0")
+        self._folding = Folding(db, _LOG_BYTES_MAX)
         self._polite = 0  #: transactions that are still to be begun politely
         self._jobs: deque[_Job[Any]] = deque()
         self._closed = False
@@ -113,6 +118,8 @@ class Writer:
             await self._transact(group, self._in_thread)
             for job in group:
                 job.tell()
+            if self._folding.is_due():
+                await self._in_thread(self._folding.fold)
 
     async def _transact(
         self,

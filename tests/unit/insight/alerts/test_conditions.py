@@ -152,6 +152,7 @@ def test_a_burning_budget_keeps_the_severity_of_its_tier() -> None:
         org_id="",
         objective="timely",
         severity=Severity.PAGE,
+        owner=Owner.PLATFORM,
         what="too fast",
         bad=3,
         total=100,
@@ -172,7 +173,7 @@ def test_the_first_dead_letter_is_told_with_the_way_to_look_closer() -> None:
         Owner.RECEIVER,
         Severity.TICKET,
     )
-    assert one.command == "homing dead-letters list app_1 --endpoint ep_1"
+    assert one.command == "homing dlq issues app_1 --endpoint ep_1"
     assert "status 503" in one.what
 
 

@@ -6,7 +6,7 @@ import random
 
 from homing.core.queries import LedgerRow
 from homing.insight.alerts.change import Window
-from homing.insight.alerts.minutes import KEPT, MINUTE_US, Minutes, rise_of
+from homing.insight.alerts.minutes import KEPT, MINUTE_US, Minutes, is_still, rise_of
 
 BEGAN_US = 30_000_000 * MINUTE_US
 
@@ -71,12 +71,13 @@ def test_a_rise_is_told_while_it_lasts_and_not_after() -> None:
         return Window(BEGAN_US + minute * MINUTE_US, bad, 50)
 
     bad = [window(n, 0.02) for n in range(60)] + [window(n, 0.5) for n in range(60, 75)]
-    lately = {one.at_us for one in bad[-10:]}
-    change = rise_of(bad, lately)
+    change = rise_of(bad, bad[-10:])
     assert change is not None
     assert abs(change.at_us - (BEGAN_US + 60 * MINUTE_US)) <= MINUTE_US
     over = bad + [window(n, 0.02) for n in range(75, 90)]
-    assert rise_of(over, {one.at_us for one in over[-10:]}) is None
+    assert rise_of(over, over[-10:]) is None
+    assert is_still(change, bad[-10:])
+    assert not is_still(change, over[-10:])
 
 
 def test_old_minutes_and_endpoints_are_forgotten() -> None:

@@ -194,6 +194,7 @@ CREATE TABLE delivery_log (
     reason text,
     actor text,
     config_version bigint,
+    due_at_us bigint,
     transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
     line bigint GENERATED ALWAYS AS IDENTITY (CACHE 100),
     PRIMARY KEY (transaction, line),

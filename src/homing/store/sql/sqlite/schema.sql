@@ -189,6 +189,7 @@ CREATE TABLE delivery_log (
     reason TEXT,
     actor TEXT,
     config_version INTEGER,
+    due_at_us INTEGER,
     CONSTRAINT from_nowhere_iff_born
         CHECK ((from_state IS NULL) = (op IN ('accepted', 'added')))
 );

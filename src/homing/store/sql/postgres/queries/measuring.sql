@@ -15,8 +15,9 @@ WHERE (transaction, line) > ($1::text::xid8, $2)
 ORDER BY transaction DESC, line DESC LIMIT 1;
 
 -- name: seen
--- Lines after the place $1, $2 up to $3, $4 that are about an attempt or a dead letter, alike ones
--- counted; in time is within $5 of being due for the first attempt, within $6 for a 2xx.
+-- Lines after the place $1, $2 up to $3, $4 that are about an attempt, a retry that was taken or a
+-- dead letter, alike ones counted; in time is within $5 of being due for the first attempt, within
+-- $6 for a 2xx, within $7 for a retry.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. Look-ups are LATERAL with a LIMIT: by primary key, row by row, whatever
 -- is known of how large the tables are; the || keeps it from walking all attempts of an endpoint.
@@ -25,7 +26,7 @@ WITH lines AS (
         line.outcome, line.status, line.reason, line.message_id, line.endpoint_id, line.holder,
         line.attempt_no,
         line.at_us - coalesce(line.total_us, 0) AS began_us,
-        coalesce(done.accepted_at_us, hot.accepted_at_us) AS accepted_at_us,
+        coalesce(done.accepted_at_us, hot.accepted_at_us, line.due_at_us) AS accepted_at_us,
         coalesce(done.first_error, hot.first_error) AS error,
         coalesce(done.failures, hot.failures, 0) > 0 AS failed_before,
         done.finished_at_us,
@@ -35,11 +36,11 @@ WITH lines AS (
     FROM delivery_log AS line
     LEFT JOIN LATERAL (
         SELECT accepted_at_us, first_error, failures, finished_at_us FROM history AS h
-        WHERE h.message_id = line.message_id AND h.endpoint_id = line.endpoint_id LIMIT 1
+        WHERE line.to_state <> 'leased' AND h.message_id = line.message_id AND h.endpoint_id = line.endpoint_id LIMIT 1
     ) AS done ON true
     LEFT JOIN LATERAL (
         SELECT accepted_at_us, first_error, failures FROM deliveries AS d
-        WHERE done.accepted_at_us IS NULL
+        WHERE done.accepted_at_us IS NULL AND line.to_state <> 'leased'
             AND d.message_id = line.message_id AND d.endpoint_id = line.endpoint_id LIMIT 1
     ) AS hot ON true
     LEFT JOIN LATERAL (
@@ -49,12 +50,14 @@ WITH lines AS (
     ) AS earlier ON true
     WHERE (line.transaction, line.line) > ($1::text::xid8, $2)
         AND (line.transaction, line.line) <= ($3::text::xid8, $4)
-        AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead')
+        AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead'
+            OR line.to_state = 'leased' AND line.from_state = 'waiting' AND line.lease_epoch > 1)
 ), timed AS (
     SELECT lines.*,
-        is_first AND rows_written = 1
-            AND coalesce(began_us - greatest(lines.accepted_at_us, m.deliver_at_us) > $5, false)
-            AS late_start,
+        CASE WHEN to_state = 'leased' THEN coalesce(at_us - lines.accepted_at_us > $7, false)
+            ELSE is_first AND rows_written = 1
+                AND coalesce(began_us - greatest(lines.accepted_at_us, m.deliver_at_us) > $5, false)
+            END AS late_start,
         op = 'succeeded'
             AND coalesce(at_us - greatest(lines.accepted_at_us, m.deliver_at_us) > $6, false)
             AS late_done
@@ -65,7 +68,7 @@ WITH lines AS (
             AND messages.id = lines.message_id LIMIT 1
     ) AS m ON true
 ), marked AS (
-    SELECT *, coalesce(outcome = 'ok', false) AND rows_written = 1 AND NOT is_dead
+    SELECT *, (coalesce(outcome = 'ok', false) OR to_state = 'leased') AND rows_written = 1 AND NOT is_dead
         AND NOT late_start AND NOT late_done AS is_plain
     FROM timed
 ), told AS (
@@ -80,16 +83,17 @@ WITH lines AS (
                 AND b.from_state IS NULL AND b.rows_written = 1 LIMIT 1) END AS born,
         CASE WHEN late_done OR is_dead THEN error END AS error,
         (late_done OR is_dead) AND failed_before AS failed_before,
-        late_start AND attempt_no > 1 AS lapsed,
+        late_start AND coalesce(attempt_no > 1, false) AS lapsed,
         CASE WHEN late_start OR late_done OR is_dead
             THEN accepted_at_us - accepted_at_us % 60000000 END AS accepted,
         CASE WHEN NOT is_plain THEN endpoint_id END AS endpoint_id,
-        CASE WHEN NOT is_plain THEN holder END AS holder
+        CASE WHEN NOT is_plain THEN holder END AS holder,
+        CASE WHEN NOT is_plain THEN message_id END AS message_id
     FROM marked
 )
 SELECT minute_us, app_id, op, from_state, to_state, rows_written, outcome, is_first, late_start,
     late_done, again, count(*), status, reason, born, error, failed_before, lapsed, accepted,
-    endpoint_id, holder
+    endpoint_id, holder, max(message_id)
 FROM told
 GROUP BY minute_us, app_id, op, from_state, to_state, rows_written, outcome, is_first, late_start,
     late_done, again, status, reason, born, error, failed_before, lapsed, accepted, endpoint_id,

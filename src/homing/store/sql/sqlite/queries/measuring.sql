@@ -7,7 +7,8 @@ SELECT max(line), count(*) FROM (
 );
 
 -- name: seen
--- Lines after :line up to :end that are about an attempt or a dead letter, alike ones counted.
+-- Lines after :line up to :end that are about an attempt, a retry that was taken or a dead letter,
+-- alike ones counted. What was taken counts from when it was due.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. What an attempt belongs to is looked up by primary key; the message and
 -- the line of birth only where something was late. The + keeps SQLite from walking all attempts of
@@ -17,7 +18,7 @@ WITH lines AS MATERIALIZED (
         line.outcome, line.status, line.reason, line.message_id, line.endpoint_id, line.holder,
         line.attempt_no,
         line.at_us - coalesce(line.total_us, 0) AS began_us,
-        coalesce(done.accepted_at_us, hot.accepted_at_us) AS accepted_at_us,
+        coalesce(done.accepted_at_us, hot.accepted_at_us, line.due_at_us) AS accepted_at_us,
         coalesce(done.first_error, hot.first_error) AS error,
         coalesce(done.failures, hot.failures, 0) > 0 AS failed_before,
         done.finished_at_us,
@@ -29,23 +30,25 @@ WITH lines AS MATERIALIZED (
         ) AS is_first
     FROM delivery_log AS line
     LEFT JOIN history AS done
-        ON done.message_id = line.message_id AND done.endpoint_id = line.endpoint_id
+        ON line.to_state <> 'leased' AND done.message_id = line.message_id AND done.endpoint_id = line.endpoint_id
     LEFT JOIN deliveries AS hot
-        ON hot.message_id = line.message_id AND hot.endpoint_id = line.endpoint_id
+        ON line.to_state <> 'leased' AND hot.message_id = line.message_id AND hot.endpoint_id = line.endpoint_id
     WHERE line.line > :line AND line.line <= :end
-        AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead')
+        AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead'
+            OR line.to_state = 'leased' AND line.from_state = 'waiting' AND line.lease_epoch > 1)
 ), timed AS MATERIALIZED (
     SELECT lines.*,
-        coalesce(is_first, 0) AND rows_written = 1
-            AND began_us - max(lines.accepted_at_us, coalesce(deliver_at_us, 0)) > :first_us
-            AS late_start,
+        CASE WHEN to_state = 'leased' THEN at_us - lines.accepted_at_us > :retry_us
+            ELSE coalesce(is_first, 0) AND rows_written = 1
+                AND began_us - max(lines.accepted_at_us, coalesce(deliver_at_us, 0)) > :first_us
+            END AS late_start,
         op = 'succeeded'
             AND at_us - max(lines.accepted_at_us, coalesce(deliver_at_us, 0)) > :delivered_us
             AS late_done
     FROM lines LEFT JOIN messages ON messages.id = CASE
         WHEN at_us - lines.accepted_at_us > min(:first_us, :delivered_us) THEN message_id END
 ), marked AS (
-    SELECT *, outcome = 'ok' AND rows_written = 1 AND NOT is_dead
+    SELECT *, (outcome = 'ok' OR to_state = 'leased') AND rows_written = 1 AND NOT is_dead
         AND NOT coalesce(late_start, 0) AND NOT coalesce(late_done, 0) AS is_plain
     FROM timed
 )
@@ -61,10 +64,11 @@ SELECT at_us - at_us % 60000000, app_id, op, from_state, to_state, rows_written,
             AND born.from_state IS NULL AND born.rows_written = 1 LIMIT 1) END,
     CASE WHEN late_done OR is_dead THEN error END,
     CASE WHEN late_done OR is_dead THEN failed_before ELSE 0 END,
-    CASE WHEN late_start THEN attempt_no > 1 ELSE 0 END,
+    CASE WHEN late_start THEN coalesce(attempt_no > 1, 0) ELSE 0 END,
     CASE WHEN late_start OR late_done OR is_dead THEN accepted_at_us - accepted_at_us % 60000000 END,
     CASE WHEN NOT is_plain THEN endpoint_id END,
-    CASE WHEN NOT is_plain THEN holder END
+    CASE WHEN NOT is_plain THEN holder END,
+    max(CASE WHEN NOT is_plain THEN message_id END)
 FROM marked
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 21;
 

@@ -1,0 +1,134 @@
+"""What `homing investigate` prints: the finding on one screen, the lanes, the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.text import Text
+
+_WIDTH: Final = 34
+_HIT_MAX: Final = 3
+
+
+def report(document: dict[str, Any], *, saved: str | None) -> Iterator[Text]:
+    """The lines of the report, from the JSON document of an investigation."""
+    yield from _head(document)
+    if document["dropped"]:
+        yield from _since(document)
+        yield from _who(document)
+        yield from _suspect(document)
+        for number, example in enumerate(document["examples"], 1):
+            yield from _lanes(example, f"example {number}")
+        for example in document["counter_examples"][:1]:
+            yield from _lanes(example, "and one that came through")
+    yield from _limits(document)
+    yield from _next(document, saved)
+
+
+def _head(document: dict[str, Any]) -> Iterator[Text]:
+    bad = document["dropped"] > 0
+    yield Text.assemble(
+        ("dropped: " if bad else "no drop: ", "bold red" if bad else "bold green"),
+        document["summary"],
+    )
+    books = document["books"]
+    parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
+    yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
+    log = document["log"]
+    yield Text(f"  {document['rows']:,} rows from {log['from']} to {log['to']}", style="dim")
+    if document["damaged_rows"]:
+        yield Text.assemble(
+            (f"  {document['damaged_rows']} damaged rows: ", "yellow"),
+            "; ".join(document["damaged"][:3]),
+        )
+
+
+def _since(document: dict[str, Any]) -> Iterator[Text]:
+    since = document["since"]
+    if not since["is_change"]:
+        yield Text.assemble(
+            ("since    ", "bold"),
+            f"the log's beginning, at a constant rate (p = {since['p']:.2g} for a change)",
+        )
+        return
+    until = f", until {since['until']}" if since["until"] else ""
+    yield Text.assemble(
+        ("since    ", "bold"),
+        f"{since['at']} (95%: {since['low']} or later){until}: "
+        f"{since['rate_before']:.3%} before, {since['rate_after']:.3%} after (p = {since['p']:.2g})",
+    )
+
+
+def _who(document: dict[str, Any]) -> Iterator[Text]:
+    for name, rows in document["hit"].items():
+        if len(rows) == 1 and rows[0]["accepted"] == document["accepted"]:
+            continue
+        parts = ", ".join(
+            f"{r['name']} {r['dropped']} of {r['accepted']:,}" for r in rows[:_HIT_MAX]
+        )
+        more = f" and {len(rows) - _HIT_MAX} more" if len(rows) > _HIT_MAX else ""
+        yield Text.assemble((f"{'hit':9}", "bold"), f"{name.replace('_', ' ')}: {parts}{more}")
+
+
+def _suspect(document: dict[str, Any]) -> Iterator[Text]:
+    one = document["hypothesis"]
+    if one["mechanism"] is None:
+        yield Text.assemble(("suspect  ", "bold"), one["sentence"])
+        return
+    yield Text.assemble(
+        ("suspect  ", "bold"),
+        (f"{one['mechanism']} {one['name']}", "bold red"),
+        f": {one['sentence']}",
+    )
+    for line in one["evidence"]:
+        yield Text.assemble(("         · ", "dim"), line)
+    for rival in one["rivals"]:
+        if rival["excluded"] == "no":
+            yield Text.assemble(("rival    ", "bold yellow"), rival["why"])
+
+
+def _lanes(example: dict[str, Any], title: str) -> Iterator[Text]:
+    yield Text()
+    yield Text.assemble(
+        (title, "bold"),
+        f"  {example['delivery']}, accepted {example['accepted_at']}, {example['why'].replace('_', ' ')}",
+    )
+    rows = example["rows"]
+    lanes = sorted({r["lane"] for r in rows if r["lane"]})[:3] or [""]
+    head = (
+        f"  {'time':>10}  "
+        + "".join(f"{('worker ' + lane) if lane else 'log':<{_WIDTH}}" for lane in lanes)
+        + "state"
+    )
+    yield Text(head, style="dim")
+    for row in rows:
+        lane = row["lane"] if row["lane"] in lanes else lanes[0]
+        cells = "".join(
+            f"{(row['what'] if lane == one else ''):<{_WIDTH}.{_WIDTH - 2}}" for one in lanes
+        )
+        mark = "▶ " if row["is_crossing"] else "  "
+        epoch = f" epoch {row['epoch']}" if row["epoch"] else ""
+        line = f"{mark}{row['after_s']:>9.3f}s  {cells}{row['state']}{epoch}  (line {row['line']})"
+        yield Text(line, style="bold red" if row["is_crossing"] else "")
+
+
+def _limits(document: dict[str, Any]) -> Iterator[Text]:
+    if document["cannot_tell"]:
+        yield Text()
+        yield Text("what this log cannot show", style="bold")
+        for line in document["cannot_tell"]:
+            yield Text(f"  · {line}")
+
+
+def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:
+    yield Text()
+    if not document["dropped"]:
+        return
+    if saved is None:
+        yield Text.assemble(
+            ("next     ", "bold"),
+            "the same with --save incident.json, then homing reproduce incident.json",
+        )
+    else:
+        yield Text.assemble(("next     ", "bold"), f"homing reproduce {saved}")

@@ -1,0 +1,1 @@
+"""Finds deliveries that went missing, and why, in any system's delivery log."""

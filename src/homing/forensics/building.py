@@ -1,0 +1,326 @@
+"""Makes the narrow table of events, in one order, from the raw rows of any log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from homing.forensics.expressions import literal
+from homing.forensics.reading import Progress, Raw
+from homing.forensics.sources import Unreadable
+from homing.forensics.vocabulary import Op, Stand, Word, meaning
+from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
+
+#: a log of more kinds of reasons than this keeps them out of the meaning of its lines
+_REASONS_MAX: Final = 100
+_KINDS_MAX: Final = 5_000
+#: columns of the events that are texts by number; `names` has the texts
+CODED: Final = ("worker", "endpoint", "app", "event_type", "build", "config")
+
+
+@dataclass(slots=True)
+class Events:
+    """The table `events`, and what is known of it as a whole."""
+
+    connection: Any
+    rows: int
+    first_us: int
+    last_us: int
+    words: dict[str, str]  #: the log's word → what it was taken for
+    assumed: list[str]  #: words taken for something by what their lines do, in sentences
+    ops: frozenset[Op]  #: that occur
+    extras: list[str]
+    keyless: int  #: rows with a time and no delivery
+    timeless: int
+
+
+def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
+    """The table `events` of the raw rows: a line each, or two where a row tells of two times.
+
+    Raises:
+        Unreadable: no row names a delivery and a time.
+    """
+    connection = raw.connection
+    progress("understanding the words", 0.0)
+    _link(connection)
+    words, assumed = _learn(raw)
+    _kinds(raw, words)
+    progress("ordering", 0.3)
+    keyless, timeless = connection.execute(
+        "SELECT count(*) FILTER (WHERE at_any IS NOT NULL AND k IS NULL), "
+        "count(*) FILTER (WHERE at_any IS NULL AND k IS NOT NULL) FROM "
+        "(SELECT COALESCE(at_us, changed_us, accepted_us) AS at_any, COALESCE(delivery, message) AS k, "
+        "layout FROM raw) WHERE layout IS NOT NULL"
+    ).fetchall()[0]
+    _lines(connection)
+    _events(connection)
+    progress("ordering", 0.9)
+    _names(connection, raw)
+    rows, first, last = connection.execute(
+        "SELECT count(*), min(at_us), max(at_us) FROM events"
+    ).fetchall()[0]
+    if not rows:
+        raise Unreadable(
+            f"{next(iter(raw.mappings))}, line 1: no row names both a delivery and a time; "
+            "look at the mapping with --explain-mapping"
+        )
+    ops = connection.execute("SELECT DISTINCT act FROM events").fetchall()
+    shown = _shown_words(connection)
+    return Events(
+        connection,
+        rows,
+        first,
+        last,
+        shown,
+        assumed,
+        frozenset(Op(o) for (o,) in ops),
+        list(raw.extras),
+        keyless,
+        timeless,
+    )
+
+
+def _link(connection: Any) -> None:
+    """Rows that know only the message belong to its delivery, or stand for it where there is none."""
+    connection.execute(
+        "CREATE TABLE link AS SELECT message AS id, min(delivery) AS of_message FROM raw "
+        "WHERE delivery IS NOT NULL AND message IS NOT NULL AND EXISTS "
+        "(SELECT 1 FROM raw WHERE delivery IS NULL AND message IS NOT NULL) GROUP BY message"
+    )
+    # where a delivery is named by message and endpoint, and some rows lack the endpoint
+    connection.execute(
+        "INSERT INTO link SELECT message, min(message || '/' || endpoint) FROM raw "
+        "WHERE delivery IS NULL AND message IS NOT NULL AND endpoint IS NOT NULL AND EXISTS "
+        "(SELECT 1 FROM raw WHERE delivery IS NULL AND message IS NOT NULL AND endpoint IS NULL) "
+        "GROUP BY message"
+    )
+    connection.execute("DELETE FROM link WHERE of_message IS NULL")
+    connection.execute(
+        "CREATE TABLE lonely AS SELECT id, min(of_message) AS of_message FROM link GROUP BY id"
+    )
+    connection.execute("DROP TABLE link")
+
+
+def _few_reasons(connection: Any) -> bool:
+    found = connection.execute(
+        f"SELECT count(*) FROM (SELECT DISTINCT reason FROM raw LIMIT {_REASONS_MAX + 1})"
+    ).fetchall()[0][0]
+    return bool(found <= _REASONS_MAX)
+
+
+def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
+    """The meaning of words that no list has, by how their lines behave."""
+    declared_words = {w for m in raw.mappings.values() for w in m.words}
+    learned: dict[str, Word] = {}
+    assumed: list[str] = []
+    for column in ("op_raw", "to_raw"):
+        texts = [
+            t
+            for (t,) in raw.connection.execute(
+                f"SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL LIMIT {_KINDS_MAX}"
+            ).fetchall()
+        ]
+        unknown = [
+            t
+            for t in texts
+            if meaning(t, is_state=column == "to_raw").op is Op.UNKNOWN and t not in declared_words
+        ]
+        if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
+            unknown = [t for t in texts if t not in declared_words]
+        for text, seen in _behaviours(raw, column, unknown).items():
+            word = by_behaviour(seen)
+            if word.op is not Op.UNKNOWN:
+                learned[text] = word
+                assumed.append(
+                    f"{text!r} was taken for {word.op.name.lower()} by what its {seen.rows} lines do "
+                    f"({seen.ends:.0%} of the deliveries end with it)"
+                )
+    return learned, assumed
+
+
+def _behaviours(raw: Raw, column: str, unknown: list[str]) -> dict[str, Behaviour]:
+    if not unknown:
+        return {}
+    names = ", ".join(map(literal, unknown))
+    rows = raw.connection.execute(
+        f"""
+        WITH lines AS (
+            SELECT COALESCE(delivery, message || COALESCE('/' || endpoint, '')) AS k, {column} AS word,
+                status, COALESCE(changed_us, at_us) AS at, rowid AS r FROM raw
+        ), ends AS (
+            SELECT k, arg_min(word, (at, r)) AS first_word, arg_max(word, (at, r)) AS last_word
+            FROM lines GROUP BY k
+        )
+        SELECT word, count(*), avg(CASE WHEN status BETWEEN 200 AND 299 THEN 1.0 ELSE 0.0 END),
+            avg(CASE WHEN status NOT BETWEEN 200 AND 299 THEN 1.0 ELSE 0.0 END),
+            (SELECT count(*) FROM ends WHERE first_word = word),
+            (SELECT count(*) FROM ends WHERE last_word = word),
+            (SELECT count(*) FROM ends)
+        FROM lines WHERE word IN ({names}) GROUP BY word
+        """
+    ).fetchall()
+    return {
+        word: Behaviour(n, first / n, last / n, ok or 0.0, bad or 0.0, last / max(total, 1))
+        for word, n, ok, bad, first, last, total in rows
+    }
+
+
+_STATUS: Final = (
+    "CASE WHEN status IS NULL THEN 'none' WHEN status BETWEEN 200 AND 299 THEN 'ok' ELSE 'bad' END"
+)
+
+
+def _kinds(raw: Raw, learned: dict[str, Word]) -> None:
+    """The table `kinds`: what lines with the same words mean."""
+    connection = raw.connection
+    reason = "reason" if _few_reasons(connection) else "CAST(NULL AS VARCHAR)"
+    connection.execute(
+        f"CREATE TABLE kinds AS SELECT row_number() OVER () AS kind, *, 0::TINYINT AS op, "
+        f"0::TINYINT AS stand, 0::TINYINT AS before, 0::TINYINT AS result FROM (SELECT layout, op_raw, "
+        f"from_raw, to_raw, outcome_raw, {reason} AS why, {_STATUS} AS class, "
+        f"CASE WHEN pending IS NULL THEN NULL WHEN pending = 0 THEN 0 ELSE 1 END AS pends, "
+        f"count(*) AS lines FROM raw GROUP BY ALL)"
+    )
+    words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
+    found = connection.execute(
+        "SELECT kind, layout, op_raw, from_raw, to_raw, outcome_raw, why, class, pends FROM kinds"
+    ).fetchall()
+    cache: dict[Kind, Line] = {}
+    updates = []
+    for number, *rest in found:
+        kind = Kind(*rest)
+        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned))
+        updates.append((number, int(line.op), int(line.stand), int(line.before), line.result))
+    connection.execute(
+        "CREATE TEMP TABLE meant (kind BIGINT, op INT, stand INT, before INT, result INT)"
+    )
+    for at in range(0, len(updates), 500):
+        values = ", ".join(str(u) for u in updates[at : at + 500])
+        connection.execute(f"INSERT INTO meant VALUES {values}")
+    connection.execute(
+        "UPDATE kinds SET op = meant.op, stand = meant.stand, before = meant.before, "
+        "result = meant.result FROM meant WHERE meant.kind = kinds.kind"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"CAST(hash({text}) >> 1 AS BIGINT)"
+
+
+def _coded(text: str) -> str:
+    return f"CASE WHEN {text} IS NULL THEN NULL ELSE {_hash(text)} END"
+
+
+_SAME: Final = " AND ".join(
+    f"r.{column} IS NOT DISTINCT FROM k.{column}"
+    for column in ("layout", "op_raw", "from_raw", "to_raw", "outcome_raw")
+)
+
+
+def _lines(connection: Any) -> None:
+    """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
+    why = connection.execute("SELECT count(why) FROM kinds").fetchall()[0][0]
+    same = _SAME + (" AND r.reason IS NOT DISTINCT FROM k.why" if why else "")
+    has_link = connection.execute("SELECT count(*) FROM lonely").fetchall()[0][0] > 0
+    join = "LEFT JOIN lonely ON r.delivery IS NULL AND lonely.id = r.message " if has_link else ""
+    linked = "lonely.of_message" if has_link else "CAST(NULL AS VARCHAR)"
+    key = (
+        f"COALESCE(r.delivery, CASE WHEN r.endpoint IS NULL THEN {linked} END, "
+        "r.message || COALESCE('/' || r.endpoint, ''))"
+    )
+    extras = "".join(f", {_coded(f'r.x{i}')} AS x{i}" for i in range(12))
+    connection.execute(
+        f"""
+        CREATE VIEW meant_rows AS
+        SELECT r.rowid AS line, {_hash(key)} AS d, {key} AS key_text, r.*,
+            k.op AS op, k.stand AS stand, k.before AS from_stand, k.result AS result
+        FROM raw r JOIN kinds k ON {same} AND {_STATUS.replace("status", "r.status")} = k.class
+            AND (CASE WHEN r.pending IS NULL THEN NULL WHEN r.pending = 0 THEN 0 ELSE 1 END)
+                IS NOT DISTINCT FROM k.pends {join}
+        """
+    )
+    worker = "CASE WHEN worker IS NULL THEN boot WHEN boot IS NULL THEN worker ELSE worker || ':' || boot END"
+    shared = (
+        f"CAST(COALESCE(attempt, retries + 1) AS INT) AS attempt, epoch, {_coded(worker)} AS worker, "
+        f"version_before, version_after, rows_written, CAST(status AS INT) AS status, total_us, "
+        f"COALESCE(due_us, CASE WHEN stand <> {int(Stand.LEASED)} THEN ready_us END) AS due_us, "
+        f"COALESCE(lease_us, CASE WHEN stand = {int(Stand.LEASED)} THEN ready_us END) AS lease_us, "
+        f"{_coded('endpoint')} AS endpoint, {_coded('app')} AS app, {_coded('event_type')} AS event_type, "
+        f"{_coded('build')} AS build, {_coded('config')} AS config, bytes, accepted_us, "
+        f"CAST(max_attempts AS INT) AS max_attempts, "
+        f"COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)) AS commit_lag_us, "
+        f"sequence, actor IS NOT NULL AS has_actor"
+    )
+    extras = "".join(f", {_coded(f'x{i}')} AS x{i}" for i in range(12))
+    nothing = (
+        "NULL AS attempt, NULL AS epoch, NULL AS worker, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+        f"{_coded('endpoint')}, {_coded('app')}, {_coded('event_type')}, {_coded('build')}, "
+        f"{_coded('config')}, bytes, accepted_us, CAST(max_attempts AS INT), "
+        "COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)), sequence, false"
+    )
+    last = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
+    keyed = "COALESCE(delivery, message) IS NOT NULL"
+    connection.execute(
+        f"""
+        CREATE TABLE lines AS
+        SELECT line, 1::TINYINT AS part, d, COALESCE(at_us, accepted_us) AS at_us, op, stand, from_stand,
+            result, {shared}{extras}
+        FROM meant_rows WHERE layout = 'events' AND {keyed} AND op <> {int(Op.STARTED)}
+        UNION ALL
+        SELECT line, 1, d, {last}, op, stand, from_stand, result, {shared}{extras}
+        FROM meant_rows WHERE layout <> 'events' AND {keyed}
+        UNION ALL
+        SELECT line, 0, d, started_us, {int(Op.SENT)}, {int(Stand.LEASED)}, 0, 0, {shared}{extras}
+        FROM meant_rows WHERE layout = 'attempts' AND started_us IS NOT NULL AND {keyed}
+            AND started_us < {last}
+        UNION ALL
+        SELECT line, 0, d, COALESCE(accepted_us, at_us), {int(Op.ACCEPTED)}, {int(Stand.WAITING)}, 0, 0,
+            {nothing}{extras}
+        FROM meant_rows WHERE layout = 'deliveries' AND {keyed} AND COALESCE(accepted_us, at_us) IS NOT NULL
+        """
+    )
+
+
+def _events(connection: Any) -> None:
+    """The table `events`: `lines` numbered by time, and where times are equal by their place."""
+    newest_first = _newest_first(connection)
+    place = f"{'-' if newest_first else ''}line, part"
+    connection.execute(
+        f"""
+        CREATE TABLE events AS
+        SELECT CAST(row_number() OVER (ORDER BY at_us, {place}) AS BIGINT) AS pos, * RENAME (op AS act)
+        FROM lines WHERE at_us IS NOT NULL
+        """
+    )
+    connection.execute("DROP TABLE lines")
+
+
+def _newest_first(connection: Any) -> bool:
+    """Whether the log was written from its end, as lists of an API are."""
+    first, last = connection.execute(
+        "SELECT avg(at_us) FILTER (WHERE line < 0.1 * most), avg(at_us) FILTER (WHERE line > 0.9 * most) "
+        "FROM lines, (SELECT max(line) AS most FROM lines)"
+    ).fetchall()[0]
+    return first is not None and last is not None and first > last
+
+
+def _names(connection: Any, raw: Raw) -> None:
+    """The table `names`: the text of each coded value that is not rare beyond use."""
+    connection.execute("CREATE TABLE names (field VARCHAR, code BIGINT, text VARCHAR)")
+    worker = "CASE WHEN worker IS NULL THEN boot WHEN boot IS NULL THEN worker ELSE worker || ':' || boot END"
+    for field in (*CODED, *(f"x{i}" for i in range(len(raw.extras)))):
+        text = worker if field == "worker" else field
+        connection.execute(
+            f"INSERT INTO names SELECT {literal(field)}, {_hash('t')}, t FROM "
+            f"(SELECT {text} AS t, count(*) AS n FROM raw GROUP BY 1 ORDER BY n DESC LIMIT 20000) "
+            "WHERE t IS NOT NULL"
+        )
+
+
+def _shown_words(connection: Any) -> dict[str, str]:
+    """For `--explain-mapping`: each word of the log and what its lines mostly are."""
+    rows = connection.execute(
+        "SELECT COALESCE(op_raw, to_raw, outcome_raw) AS word, arg_max(op, lines) FROM kinds "
+        "GROUP BY 1 HAVING word IS NOT NULL ORDER BY sum(lines) DESC LIMIT 100"
+    ).fetchall()
+    return {word: Op(op).name.lower() for word, op in rows}

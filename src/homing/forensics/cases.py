@@ -1,0 +1,212 @@
+"""One row per delivery from the events, with what happened to it in which order: Ibis, any engine."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import ibis
+from ibis import _
+
+from homing.forensics.vocabulary import Op, Stand
+from homing.forensics.words import SAID
+
+#: ops of a life in which nothing went wrong
+_PLAIN: Final = (
+    Op.ACCEPTED,
+    Op.QUEUED,
+    Op.CLAIMED,
+    Op.SENT,
+    Op.SUCCEEDED,
+    Op.WRITTEN,
+    Op.ATTEMPTED,
+)
+_PLAIN_MASK: Final = sum(1 << op for op in _PLAIN)
+#: an end that comes sooner than this after a claim cannot have contained a request
+INSTANT_US: Final = 50_000
+#: attempts are told apart up to this number
+ATTEMPT_MAX: Final = 30
+
+
+def has(mask: Any, *ops: Op) -> Any:
+    """Whether any of the operations is among those of a delivery."""
+    return (mask & sum(1 << op for op in ops)) != 0
+
+
+def by_delivery(events: Any, takes: Op, extras: int) -> Any:
+    """The aggregates of each delivery that need no order of its lines.
+
+    Args:
+        events: the table of events.
+        takes: the operation by which a worker takes a delivery in this log: CLAIMED, or SENT.
+        extras: how many columns x0, x1, … are in use.
+    """
+    e = events
+    take = _takes(e, takes)
+    is_written = (e.rows_written.isnull()) | (e.rows_written != 0)
+    return e.group_by("d").aggregate(
+        n=e.count(),
+        first_at=e.at_us.min(),
+        last_at=e.at_us.max(),
+        accept_at=e.at_us.min(where=e.act == Op.ACCEPTED),
+        accepted_us=e.accepted_us.min(),
+        mask=(ibis.literal(1, "int64") << e.act.cast("int64")).bit_or(),
+        takes=take.cast("int64").sum(),
+        good=(e.result == 1).cast("int64").sum(),
+        said=(e.result == SAID).cast("int64").sum(),
+        bad=(e.result == -1).cast("int64").sum(),
+        exhausted=((e.act == Op.EXHAUSTED) | (e.stand == Stand.EXHAUSTED)).max(),
+        refused=(~is_written).cast("int64").sum(),
+        attempt=e.attempt.max(),
+        allowed=e.max_attempts.max(),
+        last_pos=e.pos.max(),
+        stand_pos=e.pos.max(where=(e.stand > 0) & is_written),
+        bad_pos=e.pos.max(where=e.result == -1),
+        take_pos=e.pos.max(where=take),
+        said_pos=e.pos.max(where=(e.result == SAID) | (e.stand == Stand.DELIVERED)),
+        total_us=e.total_us.max(),
+        bytes=e.bytes.max(),
+        commit_lag_us=e.commit_lag_us.max(),
+        worker=e.worker.max(),
+        two_workers=e.worker.min() != e.worker.max(),
+        endpoint=e.endpoint.max(),
+        app=e.app.max(),
+        event_type=e.event_type.max(),
+        build=e.build.min(),
+        config=e.config.min(),
+        **{f"x{i}": e[f"x{i}"].max() for i in range(extras)},
+    )
+
+
+def _takes(e: Any, takes: Op) -> Any:
+    return (e.act == takes) | ((e.act == Op.ACCEPTED) & (e.stand == Stand.LEASED))
+
+
+def is_hard(cases: Any) -> Any:
+    """Whether the order of a delivery's lines can matter: all but the plainly delivered."""
+    return (
+        (cases.good + cases.said == 0)
+        | (cases.bad > 0)
+        | (cases.takes > 1)
+        | (cases.refused > 0)
+        | ((cases.mask & ~_PLAIN_MASK) != 0)
+    )
+
+
+def ordered(events: Any, takes: Op) -> Any:
+    """The lines of the hard deliveries, each with what came before it in the same delivery."""
+    one = ibis.window(group_by="d", order_by="pos")
+    before = ibis.window(group_by="d", order_by="pos", preceding=(None, 1))
+    e = events.mutate(
+        take=_takes(events, takes),
+        answers=(events.result != 0)
+        | events.act.isin([Op.LAPSED, Op.RELEASED, Op.DEAD, Op.SKIPPED, Op.POSTPONED, Op.RETRY]),
+        writes=(events.rows_written.isnull()) | (events.rows_written != 0),
+        ends=events.stand.isin([Stand.DELIVERED, Stand.DEAD, Stand.CANCELLED, Stand.GONE]),
+    )
+    e = e.mutate(
+        taken=e.take.cast("int64").sum().over(ibis.cumulative_window(group_by="d", order_by="pos")),
+        answered=e.answers.cast("int64").sum().over(before),
+        attempt_before=e.attempt.max().over(before),
+        version_before_max=e.version_after.max(where=e.writes).over(before),
+        ended_before=(e.ends & e.writes).cast("int64").max().over(before),
+        next_at=e.at_us.lead().over(one),
+        next_op=e.act.lead().over(one),
+    )
+    hold = ibis.window(group_by=["d", "taken"], order_by="pos")
+    return e.mutate(
+        hold_worker=e.worker.first(include_null=True).over(hold),
+        hold_epoch=e.epoch.first(include_null=True).over(hold),
+        hold_lease=e.lease_us.first(include_null=True).over(hold),
+        hold_at=e.at_us.first().over(hold),
+        hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(hold),
+    )
+
+
+def interleavings(o: Any) -> Any:
+    """Per delivery, whether its lines cross in one of the ways that lose deliveries.
+
+    Args:
+        o: the lines as `ordered` gives them.
+    """
+    reports = (o.result != 0) | o.act.isin([Op.SUCCEEDED, Op.FAILED, Op.DEAD, Op.WRITTEN])
+    flags = {
+        # a worker took it while another had not said what came of its turn
+        "two_holders": o.take & (o.taken - o.answered.fill_null(0) >= 2),
+        # a worker reported on it although somebody else had taken it since
+        "foreign_write": reports & ~o.take & (o.taken >= 1) & (o.worker != o.hold_worker),
+        "old_epoch": reports & ~o.take & (o.taken >= 1) & (o.epoch != o.hold_epoch),
+        # the result of an attempt after a later attempt had begun
+        "late_attempt": reports & (o.attempt < o.attempt_before),
+        "after_lease": (o.result != 0) & (o.at_us > o.hold_lease),
+        # it was written over a version that its writer had not read
+        "lost_update": o.writes
+        & (o.version_before > 0)
+        & (o.version_before < o.version_before_max),
+        "taken_after_end": o.take & (o.ended_before == 1),
+        "instant_end": (o.taken >= 2)
+        & ~o.take
+        & (o.hold_results == 0)
+        & (o.ends | (o.act == Op.SKIPPED) | (o.result == SAID))
+        & (o.at_us - o.hold_at < INSTANT_US),
+    }
+    return o.group_by("d").aggregate(
+        **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()}
+    )
+
+
+#: the crossings that `interleavings` finds, with what each is in words
+CROSSINGS: Final = {
+    "two_holders": "two workers held it at once",
+    "foreign_write": "a worker wrote to it after another had taken it",
+    "old_epoch": "a write came from an older lease",
+    "late_attempt": "the result of an earlier attempt came after a later one had begun",
+    "after_lease": "the response came after the lease had run out",
+    "lost_update": "a write replaced a version that its writer had not read",
+    "taken_after_end": "it was taken again after it had ended",
+    "instant_end": "a later turn ended at once, with no request",
+}
+
+
+def gaps(o: Any) -> Any:
+    """By operation and attempt: how long it may take until a delivery's next line.
+
+    Lines that a person or a rule brings about are no sign of how long the machine takes.
+    """
+    by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
+    due = ibis.greatest(o.at_us, ibis.coalesce(o.due_us, o.lease_us, o.at_us))
+    machine = o.filter((o.next_at.notnull()) & ~o.next_op.isin(by_hand))
+    machine = machine.mutate(
+        gap=machine.next_at - machine.at_us,
+        lateness=machine.next_at
+        - ibis.greatest(
+            machine.at_us, ibis.coalesce(machine.due_us, machine.lease_us, machine.at_us)
+        ),
+    )
+    del due
+    return machine.group_by("act", no=ibis.least(_.attempt.fill_null(0), ATTEMPT_MAX)).aggregate(
+        gap=machine.gap.max(), lateness=machine.lateness.max(), lines=machine.count()
+    )
+
+
+def endings(o: Any) -> Any:
+    """By the status of a failed attempt: how many there were, and how many had a next line."""
+    failed = o.filter((o.result == -1) & o.status.notnull())
+    return failed.group_by("status").aggregate(
+        lines=failed.count(),
+        followed=(failed.next_at.notnull()).cast("int64").sum(),
+        retried=failed.next_op.isin(
+            [
+                Op.CLAIMED,
+                Op.SENT,
+                Op.RETRY,
+                Op.FAILED,
+                Op.SUCCEEDED,
+                Op.QUEUED,
+                Op.LAPSED,
+                Op.ATTEMPTED,
+            ]
+        )
+        .fill_null(False)
+        .cast("int64")
+        .sum(),
+    )

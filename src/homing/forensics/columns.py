@@ -1,0 +1,266 @@
+"""Which column of an unknown log is which of our fields, guessed from names and values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from homing.forensics.synonyms import SYNONYMS
+from homing.forensics.vocabulary import Op, meaning, normal
+
+Row = dict[str, Any]
+
+TIMES: Final = (
+    "at",
+    "accepted_at",
+    "changed_at",
+    "finished_at",
+    "started_at",
+    "ready_at",
+    "due",
+    "lease_until",
+    "committed_at",
+)
+LENGTHS: Final = ("total_ms", "first_byte_ms", "commit_lag_ms")
+NUMBERS: Final = (
+    "attempt",
+    "retries",
+    "max_attempts",
+    "version_before",
+    "version_after",
+    "rows_written",
+    "status",
+    "bytes",
+    "sequence",
+    "pending",
+    "monotonic",
+)
+#: more values than this and a text column is no list of words
+WORDS_MAX: Final = 80
+#: what a time may be written as, besides ISO 8601 and numbers
+FORMATS: Final = (
+    "%Y/%m/%d %H:%M:%S.%f",
+    "%Y/%m/%d %H:%M:%S",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M:%S.%f",
+    "%a, %d %b %Y %H:%M:%S GMT",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%d %b %Y %H:%M:%S",
+    "%b %d, %Y %H:%M:%S",
+    "%b %d, %Y %I:%M:%S %p",
+    "%Y%m%dT%H%M%SZ",
+    "%Y%m%dT%H%M%S",
+    "%Y%m%d %H:%M:%S",
+    "%a %b %d %H:%M:%S %Y",
+    "%Y-%m-%d %I:%M:%S %p",
+)
+_ISO: Final = re.compile(
+    r"^\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?)?\s*$",
+    re.I,
+)
+_NUMBER: Final = re.compile(r"^\s*[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\s*$")
+
+
+class Seen(NamedTuple):
+    """What a column's values are like, in the sample."""
+
+    path: str
+    rows: int
+    filled: int
+    values: Counter[str]
+    is_number: bool
+    is_whole: bool
+    least: float
+    most: float
+    time: str | None  #: "iso", "s", "ms", "us", "ns", "date" (a Python value), a format, or None
+    nested: bool = False
+    is_native: bool = False  #: numbers or times, not text that looks like them
+
+    @property
+    def distinct(self) -> int:
+        return len(self.values)
+
+    @property
+    def is_words(self) -> bool:
+        return 0 < self.distinct <= WORDS_MAX and self.distinct <= max(3, self.filled * 0.5)
+
+    @property
+    def http_share(self) -> float:
+        """The share of values that are HTTP statuses, of those that are filled."""
+        good = sum(
+            n for value, n in self.values.items() if re.fullmatch(r"(-1|0|[1-5]\d\d)(\.0)?", value)
+        )
+        real = any(re.fullmatch(r"[1-5]\d\d(\.0)?", v) for v in self.values)
+        return good / self.filled if self.filled and real else 0.0
+
+
+def look(rows: Sequence[Row]) -> dict[str, Seen]:
+    """Every column of the sample."""
+    paths: dict[str, None] = {}
+    for row in rows:
+        paths.update(dict.fromkeys(row))
+    return {path: _seen(path, [row.get(path) for row in rows]) for path in paths}
+
+
+def text_of(value: Any) -> str:
+    """A value as the reader of the log will see it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    return str(value)
+
+
+def _seen(path: str, values: list[Any]) -> Seen:
+    filled = [v for v in values if v is not None and v != ""]
+    texts = [text_of(v) for v in filled]
+    numbers = [float(t) for t in texts if _NUMBER.match(t)] if filled else []
+    is_number = bool(filled) and len(numbers) >= 0.95 * len(filled)
+    return Seen(
+        path=path,
+        rows=len(values),
+        filled=len(filled),
+        values=Counter(texts),
+        is_number=is_number,
+        is_whole=is_number and all(n.is_integer() for n in numbers),
+        least=min(numbers, default=0.0),
+        most=max(numbers, default=0.0),
+        time=_time_form(path, filled, texts, numbers if is_number else []),
+        nested=any(isinstance(v, list | dict) for v in filled[:50]),
+        is_native=bool(filled)
+        and all(isinstance(v, int | float | datetime) and not isinstance(v, bool) for v in filled),
+    )
+
+
+def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[float]) -> str | None:
+    if not filled:
+        return None
+    if all(isinstance(v, datetime) for v in filled[:20]):
+        return "date"
+    if numbers:
+        return _number_time(path, sorted(numbers))
+    some = texts[:: max(1, len(texts) // 400)]
+    if sum(1 for t in some if _ISO.match(t)) >= 0.9 * len(some):
+        return "iso"
+    if sum(1 for t in some if sum(c.isdigit() for c in t) >= 6 and len(t) >= 12) < 0.9 * len(some):
+        return None
+    for form in FORMATS:
+        if sum(1 for t in some if _fits(t, form)) >= 0.9 * len(some):
+            return form
+    return None
+
+
+def _number_time(path: str, numbers: list[float]) -> str | None:
+    middle = numbers[len(numbers) // 2]
+    for least, most, unit in (
+        (1e8, 1e11, "s"),
+        (1e11, 1e14, "ms"),
+        (1e14, 1e17, "us"),
+        (1e17, 1e20, "ns"),
+    ):
+        if least <= middle < most:
+            return unit
+    suffix = re.search(r"_(ns|us|ms|s)$", normal(path))
+    if suffix:
+        return suffix[1]
+    return "s" if middle >= 0 and _time_name(path) else None
+
+
+def _time_name(path: str) -> bool:
+    name = normal(path).rpartition("_")[2]
+    return name in ("at", "ts", "time", "timestamp", "t", "clock", "wall", "until") or any(
+        normal(path) in SYNONYMS[field] for field in TIMES
+    )
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text.strip(), form).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return True
+
+
+def names_of(path: str) -> list[str]:
+    """What a path may be called: the whole, and its last parts, and both without a unit."""
+    parts = [normal(part) for part in path.split(".")]
+    names = ["_".join(parts[i:]) for i in range(len(parts))]
+    bare = [re.sub(r"_(us|ms|ns|s|sec|secs|seconds|millis|utc|iso)$", "", name) for name in names]
+    return list(dict.fromkeys([*names, *bare]))
+
+
+def name_score(field: str, path: str) -> float:
+    """How well a column's name says that it is the field: 0 (not at all) to 100."""
+    best = 0.0
+    synonyms = SYNONYMS[field]
+    for depth, name in enumerate(names_of(path)):
+        for rank, synonym in enumerate(synonyms):
+            score = 0.0
+            if name == synonym or name.replace("_", "") == synonym.replace("_", ""):
+                score = 100 - 1.2 * rank
+            elif len(synonym) > 3 and (name.endswith("_" + synonym)):
+                score = 55 - 0.8 * rank
+            best = max(best, score - 2.0 * depth)
+    return best
+
+
+def recognised(seen: Seen, *, is_state: bool) -> float:
+    """The share of a column's rows whose word means something to us."""
+    if not seen.filled:
+        return 0.0
+    known = sum(
+        n
+        for word, n in seen.values.items()
+        if meaning(word, is_state=is_state).op is not Op.UNKNOWN
+    )
+    return known / seen.filled
+
+
+def fits(field: str, seen: Seen) -> bool:
+    """Whether a column's values can be the field's."""
+    if not seen.filled or seen.nested:
+        return False
+    if field in TIMES:
+        return seen.time is not None
+    if field == "status":
+        return seen.http_share >= 0.8
+    if field in ("attempt", "retries", "max_attempts"):
+        return seen.is_whole and seen.least >= 0 and seen.most <= 10_000
+    if field == "rows_written":
+        return (seen.is_whole and seen.most <= 1_000_000) or set(seen.values) <= {"true", "false"}
+    if field in ("epoch",):
+        return seen.is_number
+    if field in NUMBERS or field in LENGTHS:
+        return seen.is_number
+    if field in ("from_state", "to_state"):
+        return (
+            seen.is_words and seen.http_share < 0.5 and not (seen.is_number and seen.distinct > 12)
+        )
+    if field == "op":
+        return seen.is_words and not seen.is_number
+    if field == "outcome":
+        return seen.is_words and seen.http_share < 0.5
+    if field in ("actor", "build", "config", "event_type"):
+        return seen.distinct <= max(200, seen.filled * 0.5)
+    return True
+
+
+def varies_within(rows: Sequence[Row], key: Sequence[str], path: str) -> float:
+    """The share of deliveries with two or more rows in which the column changes; 0 if none has."""
+    groups: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    sizes: Counter[tuple[str, ...]] = Counter()
+    for row in rows:
+        name = tuple(str(row.get(k)) for k in key)
+        if row.get(path) is not None:
+            groups[name].add(text_of(row[path]))
+            sizes[name] += 1
+    many = [name for name, n in sizes.items() if n > 1]
+    return sum(1 for name in many if len(groups[name]) > 1) / len(many) if many else 0.0

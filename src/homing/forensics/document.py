@@ -1,0 +1,165 @@
+"""The findings as a JSON document: the contract between `investigate` and what comes after it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from homing.forensics.investigation import Findings
+from homing.forensics.judging import Verdict
+from homing.forensics.lanes import lane_rows
+from homing.forensics.mechanisms import MECHANISMS
+from homing.forensics.statistics import CONFIDENCE, exact_interval, excluded_rate
+from homing.forensics.traces import Trace
+
+FORMAT = 1
+
+
+def time_text(at_us: int | None) -> str | None:
+    """ISO 8601, UTC, milliseconds."""
+    if at_us is None:
+        return None
+    try:
+        return (
+            datetime.fromtimestamp(at_us / 1e6, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
+    except (ValueError, OverflowError, OSError):
+        return str(at_us)
+
+
+def document(findings: Findings) -> dict[str, Any]:
+    """Everything, with plain values only; times are ISO 8601 UTC."""
+    k, n = findings.dropped, findings.settled
+    low, high = exact_interval(k, n)
+    shaped = findings.hypothesis
+    return {
+        "format": FORMAT,
+        "accepted": findings.accepted,
+        "judged": n,
+        "dropped": k,
+        "rate": {
+            "value": k / n if n else 0.0,
+            "low": low,
+            "high": high,
+            "confidence": CONFIDENCE,
+            "clumped_low": findings.clumping.low,
+            "clumped_high": findings.clumping.high,
+        },
+        "excluded_rate": excluded_rate(n) if n and not k else None,
+        "since": _since(findings),
+        "verdict": "dropped" if k else "no drop",
+        "summary": summary(findings),
+        "hypothesis": {
+            "mechanism": shaped.mechanism,
+            "name": MECHANISMS[shaped.mechanism].name if shaped.mechanism else None,
+            "sentence": shaped.sentence,
+            "confidence": round(shaped.confidence, 3),
+            "evidence": shaped.evidence,
+            "rivals": shaped.rivals,
+            "mixture": [s._asdict() for s in shaped.shares],
+            "skeleton": findings.skeleton,
+        }
+        if k
+        else {
+            "mechanism": None,
+            "sentence": shaped.sentence,
+            "evidence": [],
+            "rivals": [],
+            "mixture": [],
+            "skeleton": None,
+        },
+        "cannot_tell": findings.cannot_tell,
+        "books": {v.name.lower(): findings.books.get(v, 0) for v in Verdict},
+        "dropped_because": findings.whys,
+        "hit": {
+            name: [{"name": t, "dropped": d, "accepted": a} for t, d, a in rows]
+            for name, rows in findings.hit.items()
+        },
+        "suspects": [s._asdict() for s in findings.suspects[:40]],
+        "features_tried": len(findings.suspects),
+        "windows": [
+            {"start": time_text(w.start_us), "accepted": w.accepted, "dropped": w.dropped}
+            for w in findings.windows
+        ],
+        "clumping": findings.clumping._asdict(),
+        "variants": [
+            {**v._asdict(), "first_at_us": time_text(v.first_at_us)} for v in findings.ways
+        ],
+        "illegal_steps": [i._asdict() for i in findings.illegal],
+        "examples": [_example(t) for t in findings.examples],
+        "counter_examples": [_example(t) for t in findings.counter_examples],
+        "horizon": _horizon(findings),
+        "rows": findings.raw.rows,
+        "damaged_rows": findings.raw.damage.count,
+        "damaged": findings.raw.damage.named,
+        "log": {
+            "from": time_text(findings.events.first_us),
+            "to": time_text(findings.events.last_us),
+            "files": [path for _, path in findings.raw.starts],
+            "mappings": {path: m.name for path, m in findings.raw.mappings.items()},
+            "words": findings.events.words,
+        },
+        "next": next_command(findings),
+    }
+
+
+def _since(findings: Findings) -> dict[str, Any] | None:
+    one = findings.since
+    if one is None:
+        return None
+    return {
+        "at": time_text(one.at_us),
+        "low": time_text(one.low_us),
+        "high": time_text(one.high_us),
+        "until": time_text(one.until_us),
+        "p": one.p,
+        "is_change": one.is_change,
+        "rate_before": one.rate_before,
+        "rate_after": one.rate_after,
+    }
+
+
+def _horizon(findings: Findings) -> dict[str, Any]:
+    context = findings.context
+    return {
+        "longest_legal_gap_s": context.gap_max_us / 1e6,
+        "given_s": None if context.horizon_us is None else context.horizon_us / 1e6,
+        "where_unknown_s": context.fallback_us / 1e6,
+        "attempts_max": context.attempts_max,
+        "statuses_not_retried": list(context.permanent),
+    }
+
+
+def _example(trace: Trace) -> dict[str, Any]:
+    return {
+        "delivery": trace.name,
+        "why": trace.why.name.lower(),
+        "accepted_at": time_text(trace.accepted_us),
+        "crossings": sorted(trace.crossings),
+        "rows": [row._asdict() for row in lane_rows(trace)],
+    }
+
+
+def next_command(findings: Findings) -> str:
+    """What to do now."""
+    if not findings.dropped:
+        return "homing verify LOG"
+    return "homing reproduce incident.json"
+
+
+def summary(findings: Findings) -> str:
+    """The finding in a sentence or two."""
+    k, n = findings.dropped, findings.settled
+    if not n:
+        return f"{findings.accepted} deliveries, none old enough to judge"
+    if not k:
+        return (
+            f"{findings.accepted:,} accepted, none dropped: "
+            f"zero in {n:,} excludes a rate above {excluded_rate(n):.2g} at 95%"
+        )
+    low, high = exact_interval(k, n)
+    return (
+        f"{findings.accepted:,} accepted, {k:,} dropped: {k / n:.3%} (95%: {low:.3%} to {high:.3%})"
+    )

@@ -1,0 +1,322 @@
+"""An investigation from files to findings: reads, judges, ranks, dates, explains."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from homing.forensics.building import Events, build
+from homing.forensics.mapping import Mapping as ColumnMapping
+from homing.forensics.reading import Progress, Raw, connect, read
+from homing.forensics.sources import missing_extra
+from homing.forensics.vocabulary import Op, Stand
+
+try:
+    from homing.forensics import association, change, hypothesis, judging, traces, variants
+    from homing.forensics import cases as by_case
+    from homing.forensics.engine import Engine, on_duckdb, on_spark
+    from homing.forensics.judging import Verdict
+    from homing.forensics.mechanisms import LogFacts, is_take
+except ImportError as _error:
+    raise missing_extra(_error) from _error
+
+MEMORY: Final = "1400MB"
+_DROPS_DATED_MAX: Final = 200_000
+_WHO: Final = ("endpoint", "app", "event_type")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What may be asked for beside the log itself."""
+
+    mapping: ColumnMapping | None = None
+    horizon_us: int | None = None  #: a silence longer than this is a drop; None: from the log
+    legal: Mapping[Stand, frozenset[Stand]] | None = None  #: None: that of any service
+    memory: str = MEMORY
+    threads: int = 2
+    folder: str | None = None  #: where to spill; None: a temporary folder
+    engine: str = "duckdb"
+
+
+@dataclass(slots=True)
+class Findings:
+    """All that was found; `document.py` makes the JSON of it."""
+
+    raw: Raw
+    events: Events
+    context: judging.Context
+    books: dict[Verdict, int]
+    whys: dict[str, int]
+    windows: list[change.Window]
+    since: change.Since | None
+    clumping: change.Clumping
+    suspects: list[association.Suspect]
+    ways: list[variants.Variant]
+    illegal: list[variants.Illegal]
+    hypothesis: hypothesis.Hypothesis
+    skeleton: dict[str, Any] | None
+    hit: dict[str, list[tuple[str, int, int]]]  #: field → (text, dropped, accepted)
+    examples: list[traces.Trace]
+    counter_examples: list[traces.Trace]
+    cannot_tell: list[str] = field(default_factory=list)
+    log: LogFacts = field(default_factory=lambda: LogFacts(fields=frozenset(), ops=frozenset()))
+
+    @property
+    def accepted(self) -> int:
+        """All deliveries of the log."""
+        return sum(self.books.values())
+
+    @property
+    def dropped(self) -> int:
+        """Those that went nowhere."""
+        return self.books.get(Verdict.DROPPED, 0)
+
+    @property
+    def settled(self) -> int:
+        """Those that could be judged: what is too young to judge, or due later, could not."""
+        return self.accepted - self.books.get(Verdict.OPEN, 0) - self.books.get(Verdict.LATER, 0)
+
+
+Investigated = Callable[[Findings], Any]
+
+
+def investigate(
+    patterns: Sequence[str], options: Options, progress: Progress = lambda step, share: None
+) -> Findings:
+    """Everything that the log tells.
+
+    Raises:
+        Unreadable: a file cannot be read; says which line.
+        ConfigError: the mapping does not fit, or a package is missing.
+    """
+    with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
+        connection = connect(folder, options.memory, options.threads)
+        try:
+            raw = read(
+                connection, patterns, folder=folder, mapping=options.mapping, progress=progress
+            )
+            events = build(raw, progress)
+            engine = _engine(options, connection, folder)
+            return _analyse(raw, events, engine, options, progress)
+        finally:
+            connection.close()
+
+
+def _engine(options: Options, connection: Any, folder: str) -> Engine:
+    return on_spark(connection, folder) if options.engine == "spark" else on_duckdb(connection)
+
+
+def takes_of(ops: frozenset[Op]) -> Op:
+    """The operation by which a worker takes a delivery in a log of these operations."""
+    return Op.CLAIMED if Op.CLAIMED in ops else Op.SENT
+
+
+def judged_tables(
+    engine: Engine, events: Events, options: Options, progress: Progress
+) -> tuple[Any, Any, judging.Context]:
+    """Steps 1, 2 and 4 over all deliveries: the table of them, the lines of the hard ones, the limits."""
+    takes = takes_of(events.ops)
+    table = engine.table("events")
+    progress("counting every delivery", 0.0)
+    cases = engine.keep("by_delivery", by_case.by_delivery(table, takes, len(events.extras)))
+    progress("following the hard ones", 0.4)
+    hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
+    hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
+    context = judging.Context(
+        end_us=events.last_us,
+        span_us=events.last_us - events.first_us,
+        takes=takes,
+        horizon_us=options.horizon_us,
+    )
+    judging.gather(table, cases, hard, context)
+    progress("judging", 0.7)
+    judged = engine.keep("judged", judging.judge(cases, hard, table, context, engine.keep))
+    return judged, hard, context
+
+
+def _analyse(
+    raw: Raw, events: Events, engine: Engine, options: Options, progress: Progress
+) -> Findings:
+    judged, hard, context = judged_tables(engine, events, options, progress)
+    connection = raw.connection
+    if engine.backend.name != "duckdb":
+        engine.bring_home("judged", judged, connection)
+    books, whys = _books(judged)
+    progress("ranking", 0.0)
+    names = _names(connection)
+    suspects = association.rank(judged, names, events.extras)
+    progress("dating", 0.3)
+    windows = change.windows(judged, events.first_us, events.last_us)
+    since = change.find(windows, _drop_times(judged))
+    clumping = change.clumping(windows)
+    progress("reading the dropped", 0.5)
+    crossings = list(by_case.CROSSINGS)
+    dropped = traces.dropped(connection, crossings)
+    fine = traces.fine(connection, crossings) if dropped else []
+    log = _facts(raw, events, connection, fine, context)
+    shaped = hypothesis.form(dropped, fine, suspects, log, busiest_share=clumping.busiest_share)
+    progress("writing it down", 0.9)
+    findings = Findings(
+        raw=raw,
+        events=events,
+        context=context,
+        books=books,
+        whys=whys,
+        windows=windows,
+        since=since,
+        clumping=clumping,
+        suspects=suspects,
+        ways=variants.variants(hard, judged),
+        illegal=variants.illegal(hard, judged, options.legal or variants.LEGAL),
+        hypothesis=shaped,
+        skeleton=hypothesis.skeleton(shaped, _settings(dropped, context)),
+        hit=_hit(judged, names),
+        examples=_examples(dropped, shaped, log),
+        counter_examples=_counters(fine, shaped),
+        log=log,
+    )
+    findings.cannot_tell = [*shaped.cannot_tell, *_blind_spots(findings)]
+    return findings
+
+
+def _books(judged: Any) -> tuple[dict[Verdict, int], dict[str, int]]:
+    rows = judged.group_by(["verdict", "why"]).aggregate(n=judged.count()).to_pandas()
+    books: Counter[Verdict] = Counter()
+    whys: Counter[str] = Counter()
+    for row in rows.itertuples():
+        books[Verdict(int(row.verdict))] += int(row.n)
+        if int(row.verdict) == Verdict.DROPPED:
+            whys[judging.Why(int(row.why)).name.lower()] += int(row.n)
+    return dict(books), dict(whys)
+
+
+def _names(connection: Any) -> dict[str, dict[int, str]]:
+    found: dict[str, dict[int, str]] = {}
+    for name, code, text in connection.execute("SELECT field, code, text FROM names").fetchall():
+        found.setdefault(name, {})[int(code)] = text
+    return found
+
+
+def _drop_times(judged: Any) -> list[int]:
+    drops = judged.filter(judged.verdict == int(Verdict.DROPPED)).select("accepted_at")
+    rows = drops.order_by("accepted_at").limit(_DROPS_DATED_MAX).to_pandas()
+    return [int(v) for v in rows["accepted_at"]]
+
+
+def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[str, int, int]]]:
+    """Whom it hit: the endpoints, applications and types of event with most drops."""
+    hit = {}
+    for name in _WHO:
+        if not names.get(name):
+            continue
+        named = judged.filter(judged[name].notnull())
+        grouped = named.group_by(name).aggregate(
+            n=named.count(), k=(named.verdict == int(Verdict.DROPPED)).cast("int64").sum()
+        )
+        rows = grouped.filter(grouped.k > 0).order_by(grouped.k.desc()).limit(10).to_pandas()
+        hit[name] = [
+            (names[name].get(int(getattr(r, name)), "?"), int(r.k), int(r.n))
+            for r in rows.itertuples()
+        ]
+    return {name: rows for name, rows in hit.items() if rows}
+
+
+def _facts(
+    raw: Raw,
+    events: Events,
+    connection: Any,
+    fine: Sequence[traces.Trace],
+    context: judging.Context,
+) -> LogFacts:
+    fields = frozenset(f for m in raw.mappings.values() for f in m.columns)
+    ops = [op for op in Op if op in events.ops]
+    flags = ", ".join(f"avg(CASE WHEN mask & {1 << op} <> 0 THEN 1.0 ELSE 0.0 END)" for op in ops)
+    shares = connection.execute(
+        f"SELECT {flags} FROM judged WHERE verdict = {int(Verdict.DELIVERED)}"
+    ).fetchall()[0]
+    usual = {op: float(share or 0.0) for op, share in zip(ops, shares, strict=True)}
+    planned = [
+        t.steps[i + 1].act in (Op.RETRY, Op.QUEUED)
+        for t in fine
+        for i, s in enumerate(t.steps[:-1])
+        if s.result < 0
+    ]
+    return LogFacts(
+        fields=fields,
+        ops=events.ops,
+        usual=usual,
+        plans_retries=sum(planned) / len(planned) if planned else 0.0,
+        attempts_max=context.attempts_max,
+        end_us=context.end_us,
+    )
+
+
+def _settings(dropped: Sequence[traces.Trace], context: judging.Context) -> dict[str, Any]:
+    """The times of the schedule, as the dropped deliveries had them; seconds."""
+    leases = [s.lease_us - s.at_us for t in dropped for s in t.steps if s.lease_us and is_take(s)]
+    slow = [s.total_us for t in dropped for s in t.steps if s.total_us]
+    delays = [
+        s.due_us - s.at_us for t in dropped for s in t.steps if s.due_us and s.due_us > s.at_us
+    ]
+    settings: dict[str, Any] = {}
+    for name, values in (("lease_s", leases), ("response_s", slow), ("retry_delay_s", delays)):
+        if values:
+            settings[name] = round(sorted(values)[len(values) // 2] / 1e6, 3)
+    if context.attempts_max:
+        settings["attempts_max"] = context.attempts_max
+    return settings
+
+
+def _examples(
+    dropped: Sequence[traces.Trace], shaped: hypothesis.Hypothesis, log: LogFacts
+) -> list[traces.Trace]:
+    """Three of the leading mechanism, the shortest first: they are read by people."""
+    from homing.forensics.mechanisms import recognise
+
+    like = [t for t in dropped if recognise(t, log).mechanism == shaped.mechanism] or list(dropped)
+    return sorted(like, key=lambda t: (len(t.steps), t.accepted_us))[:3]
+
+
+def _counters(fine: Sequence[traces.Trace], shaped: hypothesis.Hypothesis) -> list[traces.Trace]:
+    """Deliveries with the same crossing that came through: what is different in their order?"""
+    if shaped.crossing is None:
+        return []
+    same = [t for t in fine if shaped.crossing in t.crossings]
+    return sorted(same, key=lambda t: (len(t.steps), t.accepted_us))[:2]
+
+
+def _blind_spots(findings: Findings) -> list[str]:
+    """What no analysis of this log can show."""
+    log, books = findings.log, findings.books
+    spots = []
+    if Op.ACCEPTED not in log.ops:
+        spots.append(
+            "the log begins with the first attempt: a delivery that was accepted and never attempted is not in it"
+        )
+    if "status" not in log.fields and "outcome" not in log.fields:
+        spots.append(
+            "the log has no response status: a delivery called delivered is taken for delivered"
+        )
+    if log.ops.isdisjoint({Op.CLAIMED, Op.SENT}) and "worker" not in log.fields:
+        spots.append("the log has neither workers nor their turns: crossing turns cannot be seen")
+    young = books.get(Verdict.OPEN, 0)
+    if young:
+        spots.append(
+            f"{young} deliveries are too young to judge: the log ends before what was to come had to come"
+        )
+    assumed = findings.events.assumed
+    spots.extend(assumed)
+    if findings.events.keyless:
+        spots.append(f"{findings.events.keyless} rows name no delivery and were left out")
+    if findings.events.timeless:
+        spots.append(
+            f"{findings.events.timeless} rows have no time that can be read and were left out"
+        )
+    if findings.dropped > 0.2 * max(1, findings.settled):
+        spots.append(
+            "more than a fifth is missing: was this log sampled, or cut? A sampled log cannot prove what was dropped"
+        )
+    return spots

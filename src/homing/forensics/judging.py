@@ -1,0 +1,304 @@
+"""Where every delivery went: delivered, dead, still on its way, or nowhere. Ibis, any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+import ibis
+
+from homing.forensics import cases as by_case
+from homing.forensics.vocabulary import Op, Stand
+
+_MINUTE_US: Final = 60_000_000
+_DAY_US: Final = 86_400_000_000
+#: kept as a table under a name, and given back as an expression
+Keep = Callable[[str, Any], Any]
+
+
+class Verdict(IntEnum):
+    """What a delivery came to; the columns of the books."""
+
+    DELIVERED = 1
+    DEAD = 2  #: given up, on record
+    CANCELLED = 3
+    PARKED = 4
+    LATER = 5  #: due at a time after the log's end
+    OPEN = 6  #: too young to judge: what was to come may still come
+    DROPPED = 7
+
+
+class Why(IntEnum):
+    """What makes a dropped delivery one."""
+
+    NONE = 0
+    SILENT = 1  #: nothing happened any more, and it was long due
+    FALSE_DELIVERED = 2  #: it is called delivered, and no request for it succeeded
+    GIVEN_UP_EARLY = 3  #: it was ended although attempts were left and none had failed last
+    NO_DEAD_LETTER = 4  #: its retries came to their end, and no dead letter was made
+    SKIPPED = 5
+    DISCARDED = 6
+    PURGED = 7
+    NEVER_DUE = 8  #: its due time is beyond all reason
+
+
+@dataclass(slots=True)
+class Context:
+    """What holds for a log as a whole, and the limits that follow from it."""
+
+    end_us: int
+    span_us: int
+    takes: Op
+    attempts_max: int | None = None
+    has_status: bool = False  #: what is delivered shows a 2xx, nearly always
+    judges_said: bool = False  #: "delivered" after a failure with no new turn is a contradiction
+    judges_early: bool = False
+    permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
+    exhausted_has_dead: bool = False
+    gap_max_us: int = 0
+    due_delay_max_us: int = 0
+    lateness_max_us: int = 0
+    gaps: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    horizon_us: int | None = None  #: given by the caller: one limit for all
+
+    @property
+    def fallback_us(self) -> int:
+        """The longest silence that is no drop, where nothing in the log tells."""
+        if self.gap_max_us:
+            return int(1.5 * self.gap_max_us) + _MINUTE_US
+        return max(5 * _MINUTE_US, self.span_us // 50)
+
+    def limit_us(self, op: int, no: int) -> int:
+        """The longest silence after such a line that is no drop."""
+        gap, _, lines = self.gaps.get((op, no), (0, 0, 0))
+        if lines < 5:
+            return self.fallback_us
+        return min(3 * gap, 2 * self.gap_max_us) + _MINUTE_US
+
+    def late_us(self, op: int, no: int) -> int:
+        """How long after its due time a line may come."""
+        _, lateness, lines = self.gaps.get((op, no), (0, 0, 0))
+        return 3 * max(0, lateness if lines >= 5 else self.lateness_max_us) + 2 * _MINUTE_US
+
+
+def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
+    """The limits of a log, from what is normal in it.
+
+    Args:
+        cases: one row a delivery.
+        hard: the lines of the hard ones, with what came before.
+    """
+    c = cases
+    totals = (
+        c.aggregate(
+            shown=(c.good > 0).cast("int64").sum(),
+            said_only=((c.good == 0) & (c.said > 0)).cast("int64").sum(),
+            said_after_bad=((c.good == 0) & (c.said > 0) & (c.bad > 0)).cast("int64").sum(),
+            contradicts=(
+                (c.good == 0)
+                & (c.bad > 0)
+                & (c.said_pos > c.bad_pos.fill_null(0))
+                & ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos))
+            )
+            .cast("int64")
+            .sum(),
+            retried=((c.good + c.said > 0) & (c.bad > 0)).cast("int64").sum(),
+            allowed=c.allowed.max(),
+            attempt=c.attempt.max(),
+            bad=c.bad.max(),
+            dead=by_case.has(c.mask, Op.DEAD).cast("int64").sum(),
+            dead_unanswered=(
+                by_case.has(c.mask, Op.DEAD)
+                & ((c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0)))
+            )
+            .cast("int64")
+            .sum(),
+            exhausted=c.exhausted.cast("int64").sum(),
+            exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
+            plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),
+            due_delay=ibis.literal(0),
+        )
+        .to_pandas()
+        .iloc[0]
+    )
+
+    def number(name: str) -> int:
+        value = totals[name]
+        return 0 if value is None or value != value else int(value)
+
+    context.has_status = number("shown") > 19 * number("said_only")
+    context.judges_said = number("contradicts") * 2 < max(
+        1, number("retried") + number("contradicts")
+    )
+    context.judges_early = (
+        2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
+    )
+    context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
+    context.attempts_max = number("allowed") or number("attempt") or number("bad") or None
+    for row in by_case.gaps(hard).to_pandas().itertuples():
+        context.gaps[int(row.act), int(row.no)] = (int(row.gap), int(row.lateness), int(row.lines))
+    accepted = context.gaps.get((int(Op.ACCEPTED), 0), (0, 0, 0))
+    plain = number("plain_gap")
+    context.gaps[int(Op.ACCEPTED), 0] = (max(accepted[0], plain), max(accepted[1], plain), 1_000)
+    context.gap_max_us = max(g for g, _, _ in context.gaps.values())
+    context.lateness_max_us = max((late for _, late, _ in context.gaps.values()), default=0)
+    followed = hard.filter(hard.next_at.notnull() & hard.due_us.notnull())
+    delay = followed.aggregate(most=(followed.due_us - followed.at_us).max()).to_pandas().iloc[0, 0]
+    context.due_delay_max_us = 0 if delay is None or delay != delay else int(delay)
+    statuses = by_case.endings(hard).to_pandas()
+    retried = statuses.retried.sum() > 0.3 * statuses.lines.sum() if len(statuses) else False
+    context.permanent = tuple(
+        int(row.status)
+        for row in statuses.itertuples()
+        if row.status == 410
+        or (
+            retried
+            and row.lines >= 5
+            and row.retried < 0.02 * row.lines
+            and 400 <= row.status < 500
+        )
+    )
+    return context
+
+
+def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> Any:
+    """The table of deliveries with `verdict`, `why`, `silent_us`, the crossings and the last line."""
+    crossed = keep("crossed", by_case.interleavings(hard))
+    c = cases.left_join(crossed, "d").drop("d_right")
+    c = c.mutate(**{name: c[name].fill_null(0) > 0 for name in by_case.CROSSINGS})
+    last = events.select(
+        stand_pos_="pos",
+        last_op="act",
+        last_stand="stand",
+        last_status="status",
+        last_due="due_us",
+        last_lease="lease_us",
+        last_attempt="attempt",
+        last_actor="has_actor",
+        last_line="at_us",
+    )
+    unsure = cases.filter(cases.good == 0).select("d", "stand_pos", "last_pos")
+    at_stand = unsure.inner_join(last, unsure.stand_pos == last.stand_pos_).drop(
+        "stand_pos_", "stand_pos", "last_pos"
+    )
+    final = events.select(pos_="pos", end_op="act", end_status="status")
+    at_end = unsure.inner_join(final, unsure.last_pos == final.pos_).drop(
+        "pos_", "stand_pos", "last_pos"
+    )
+    c = c.left_join(keep("at_stand", at_stand), "d").drop("d_right")
+    c = c.left_join(keep("at_end", at_end), "d").drop("d_right")
+    c = c.mutate(
+        accepted_at=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at),
+        last_op=c.last_op.fill_null(c.end_op.fill_null(0)),
+        last_stand=c.last_stand.fill_null(0),
+        made=ibis.greatest(c.attempt.fill_null(0), c.bad.cast("int32")),
+    )
+    silent = _silent(c, context)
+    c = c.mutate(silent_us=silent)
+    is_drop = c.silent_us > 0
+    cases_ = _rules(c, context, is_drop)
+    verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
+    why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
+    return c.mutate(verdict=verdict, why=why)
+
+
+def _silent(c: Any, context: Context) -> Any:
+    """How long a delivery has been silent beyond what is legal; at most 0 if it has not."""
+    end = context.end_us
+    if context.horizon_us is not None:
+        waits = ibis.greatest(c.last_at, ibis.coalesce(c.last_due, c.last_at))
+        return end - waits - context.horizon_us
+    no = ibis.least(c.last_attempt.fill_null(0), by_case.ATTEMPT_MAX)
+    keys = sorted(context.gaps)
+    limit = ibis.cases(
+        *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in keys],
+        else_=context.fallback_us,
+    )
+    late = ibis.cases(
+        *[((c.end_op == op) & (no == n), context.late_us(op, n)) for op, n in keys],
+        else_=3 * max(0, context.lateness_max_us) + 2 * _MINUTE_US,
+    )
+    due = ibis.coalesce(c.last_due, c.last_lease)
+    # a due time is only to be trusted where it is later than the line that sets it
+    return ibis.ifelse(
+        due.notnull() & (due >= c.last_line),
+        end - ibis.greatest(due, c.last_at) - late,
+        end - c.last_at - limit,
+    )
+
+
+def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
+    """The first that holds decides."""
+    has = by_case.has
+    drop = Verdict.DROPPED
+    most = context.attempts_max or 1
+    no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
+    said_bad = (c.bad > 0) & (c.said_pos >= c.bad_pos) & no_turn_since
+    said_nothing = (c.takes >= 2) & c.instant_end
+    contradicts = ibis.literal(False)
+    if context.judges_said:
+        contradicts = contradicts | said_bad
+    if context.has_status:
+        contradicts = contradicts | said_nothing
+        contradicts = contradicts | ((c.bad > 0) & (c.said_pos == c.bad_pos))
+    stands = c.last_stand
+    unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
+    early = (c.made < most) & unanswered & (c.takes > 0)
+    if (
+        not context.judges_early
+    ):  # many ends show no answer here: then only a lease that ran out tells
+        early = early & has(c.mask, Op.LAPSED)
+    permanent = (
+        c.last_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
+    )
+    permanent = permanent | (
+        c.end_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
+    )
+    is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
+    never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
+    said = (c.said > 0) | (stands == Stand.DELIVERED)
+    dlq_missing = is_silent if context.exhausted_has_dead else ibis.literal(False)
+    return [
+        (c.good > 0, Verdict.DELIVERED, Why.NONE),
+        (said & contradicts, drop, Why.FALSE_DELIVERED),
+        (said, Verdict.DELIVERED, Why.NONE),
+        (
+            (stands == Stand.DEAD) & early.fill_null(False) & ~permanent.fill_null(False),
+            drop,
+            Why.GIVEN_UP_EARLY,
+        ),
+        (has(c.mask, Op.DEAD_FAILED) & ~has(c.mask, Op.DEAD), drop, Why.NO_DEAD_LETTER),
+        (
+            (stands == Stand.DEAD) | has(c.mask, Op.DEAD) & ~has(c.mask, Op.RESUMED),
+            Verdict.DEAD,
+            Why.NONE,
+        ),
+        ((stands == Stand.CANCELLED), Verdict.CANCELLED, Why.NONE),
+        ((stands == Stand.GONE) & c.last_actor.fill_null(False), Verdict.CANCELLED, Why.NONE),
+        ((stands == Stand.GONE) & (c.last_op == Op.PURGED), drop, Why.PURGED),
+        ((stands == Stand.GONE) & (c.last_op == Op.SKIPPED), drop, Why.SKIPPED),
+        ((stands == Stand.GONE), drop, Why.DISCARDED),
+        ((stands == Stand.PARKED), Verdict.PARKED, Why.NONE),
+        ((stands == Stand.EXHAUSTED) & dlq_missing, drop, Why.NO_DEAD_LETTER),
+        ((stands == Stand.EXHAUSTED), Verdict.DEAD, Why.NONE),
+        (never_due.fill_null(False), drop, Why.NEVER_DUE),
+        (permanent.fill_null(False) & (c.bad > 0) & is_silent, Verdict.DEAD, Why.NONE),
+        (
+            is_used_up
+            & (c.bad > 0)
+            & is_silent
+            & ~has(c.mask, Op.DEAD)
+            & _has_dead_letters(context),
+            drop,
+            Why.NO_DEAD_LETTER,
+        ),
+        (is_used_up & (c.bad > 0) & (stands != Stand.LEASED) & is_silent, Verdict.DEAD, Why.NONE),
+        (is_silent, drop, Why.SILENT),
+        ((c.last_due > context.end_us), Verdict.LATER, Why.NONE),
+    ]
+
+
+def _has_dead_letters(context: Context) -> Any:
+    return ibis.literal(any(op == Op.DEAD for op, _ in context.gaps) or context.exhausted_has_dead)

@@ -1,0 +1,430 @@
+"""The mapping of a log's columns to ours: guessed, shown as TOML, edited, read back."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from typing import Any, Final
+
+import msgspec
+
+from homing.core.errors import ConfigError
+from homing.core.records import LogEntry
+from homing.forensics.columns import (
+    LENGTHS,
+    TIMES,
+    Row,
+    Seen,
+    fits,
+    look,
+    name_score,
+    recognised,
+    varies_within,
+)
+from homing.forensics.synonyms import SYNONYMS
+from homing.forensics.vocabulary import DECLARED, Op, declared, meaning, normal
+
+LAYOUTS: Final = ("events", "attempts", "deliveries")
+#: other columns that are kept to be compared as innocents
+EXTRAS_MAX: Final = 12
+SHIPPED: Final = ("homing", "svix-attempts", "stripe-events", "job-queue")
+
+_EXTRA_VALUES_MAX: Final = 500
+#: fields in the order in which they choose their columns
+_ORDER: Final = (
+    "version_before",
+    "version_after",
+    "rows_written",
+    "epoch",
+    "max_attempts",
+    "sequence",
+    "commit_lag_ms",
+    "total_ms",
+    "first_byte_ms",
+    "bytes",
+    "pending",
+    "boot",
+    "worker",
+    "app",
+    "event_type",
+    "from_state",
+    "op",
+    "to_state",
+    "outcome",
+    "attempt_id",
+    "reason",
+    "actor",
+    "build",
+    "config",
+    "monotonic",
+    "attempt_trigger",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Where a field comes from."""
+
+    path: str
+    unit: str | None = None  #: of a time or a length: s, ms, us, ns, iso, date, or a format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """How the rows of one file become lines of a delivery log."""
+
+    layout: str
+    columns: dict[str, Column]
+    words: dict[str, str] = field(default_factory=dict)  #: the log's word → ours
+    extras: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    name: str = "guessed"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The fields that name a delivery."""
+        if "delivery" in self.columns:
+            return ("delivery",)
+        return tuple(f for f in ("message", "endpoint") if f in self.columns)
+
+    def has(self, name: str) -> bool:
+        """Whether the log has the field."""
+        return name in self.columns
+
+
+def guess(rows: Sequence[Row]) -> Mapping:
+    """The most likely mapping of a sample.
+
+    Raises:
+        ConfigError: no column can name a delivery, or none can be a time.
+    """
+    seen = look(rows)
+    if _is_own(seen):
+        return shipped("homing")
+    chosen: dict[str, Column] = {}
+    taken: set[str] = set()
+
+    def take(name: str, path: str | None) -> None:
+        if path is not None:
+            unit = _unit(name, seen[path])
+            chosen[name] = Column(path=path, unit=unit)
+            taken.add(path)
+
+    _choose_key(rows, seen, take, taken)
+    key = [chosen[f].path for f in ("delivery", "message", "endpoint") if f in chosen]
+    if not key:
+        raise ConfigError([_NO_KEY.format(", ".join(list(seen)[:20]))])
+    key = [chosen["delivery"].path] if "delivery" in chosen else key
+    repeated = len(rows) > 1.02 * len({tuple(str(r.get(k)) for k in key) for r in rows})
+    _choose_status(seen, take, taken)
+    _choose_attempt(seen, take, taken)
+    for name in _ORDER:
+        candidates = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
+        take(name, _best(name, candidates, rows, key, repeated))
+    _choose_times(rows, seen, take, taken, key, repeated)
+    if "at" not in chosen:
+        raise ConfigError([_NO_TIME.format(", ".join(list(seen)[:20]))])
+    layout = _layout(chosen, repeated, seen)
+    if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
+        chosen["to_state"] = chosen.pop("outcome")
+    extras = tuple(p for p, s in seen.items() if p not in taken and _is_feature(s))[:EXTRAS_MAX]
+    return Mapping(layout=layout, columns=chosen, extras=extras)
+
+
+_NO_KEY: Final = (
+    "expected a column that names a delivery (delivery_id, job_id, message_id + endpoint, id); found "
+    "the columns {}; name them in a file and pass it with --mapping (start from --explain-mapping)"
+)
+_NO_TIME: Final = (
+    "expected a column with the time of each row (at, ts, timestamp, created_at); found the columns "
+    "{}; name it in a file and pass it with --mapping"
+)
+
+
+def _is_own(seen: dict[str, Seen]) -> bool:
+    needed = {"at_us", "op", "message_id", "endpoint_id", "from_state", "to_state", "version_after"}
+    return needed <= seen.keys() and len(seen.keys() & set(LogEntry.__struct_fields__)) >= 20
+
+
+def _unit(name: str, seen: Seen) -> str | None:
+    if name in TIMES:
+        return seen.time
+    if name not in LENGTHS:
+        return None
+    for unit in ("_us", "_ms", "_ns", "_s", "_sec", "_secs", "_seconds", "_millis", "_micros"):
+        if normal(seen.path).endswith(unit):
+            return {
+                "_sec": "s",
+                "_secs": "s",
+                "_seconds": "s",
+                "_millis": "ms",
+                "_micros": "us",
+            }.get(unit, unit[1:])
+    if not seen.is_whole and seen.most < 120:
+        return "s"
+    return "us" if seen.most > 3e6 else "ms"
+
+
+def _top(name: str, seen: dict[str, Seen], taken: set[str], least: float = 30.0) -> str | None:
+    scored = [
+        (name_score(name, path), -i, path)
+        for i, (path, one) in enumerate(seen.items())
+        if path not in taken and fits(name, one)
+    ]
+    best = max(scored, default=(0.0, 0, ""))
+    return best[2] if best[0] >= least else None
+
+
+def _choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
+    """Delivery, message and endpoint; a name alone does not do: the values must be names."""
+    names = {p: s for p, s in seen.items() if _is_name(s)}
+    delivery = _top("delivery", names, taken, 62.0)
+    message = _top("message", {p: s for p, s in names.items() if p != delivery}, taken, 50.0)
+    rest = {
+        p: s
+        for p, s in seen.items()
+        if p not in (delivery, message) and s.time is None and not s.nested
+    }
+    endpoint = _top(
+        "endpoint", {p: s for p, s in rest.items() if not s.is_number or s.is_whole}, taken, 40.0
+    )
+    if delivery is not None and message is not None and endpoint is not None:
+        # a number of the row, not of the delivery: unique where message and endpoint repeat
+        pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
+        if names[delivery].distinct >= 0.999 * names[delivery].filled and pairs < 0.9 * len(rows):
+            delivery = None
+    if delivery is None and message is None:
+        delivery = _some_id(rows, names)
+    if delivery is None and message is not None and endpoint is None and "id" in names:
+        one = names["id"]  # one row a delivery under a bare `id`; else it numbers the rows
+        if one.distinct < 0.98 * one.filled:
+            delivery = "id"
+    take("delivery", delivery)
+    take("message", message)
+    take("endpoint", endpoint)
+
+
+def _is_name(seen: Seen) -> bool:
+    if not seen.filled or seen.nested or seen.time not in (None, "s", "ms", "us", "ns"):
+        return False
+    if seen.is_number and (not seen.is_whole or seen.http_share > 0.8):
+        return False
+    return seen.distinct > 1 or seen.rows < 5
+
+
+def _some_id(rows: Sequence[Row], names: dict[str, Seen]) -> str | None:
+    """A column of identifiers whose name says so little as `id`, or nothing at all."""
+    candidates = []
+    for path, one in names.items():
+        last = normal(path).rpartition("_")[2]
+        if one.time and not last.endswith("id"):
+            continue
+        repeats = one.filled / one.distinct
+        looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
+        if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
+            continue
+        if 1.2 <= repeats <= 30:
+            looks += 25
+        candidates.append((looks + one.filled / one.rows, path))
+    return max(candidates, default=(0, None))[1]
+
+
+def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
+    path = _top("status", seen, taken)
+    if path is None:
+        shares = [
+            (s.http_share, p)
+            for p, s in seen.items()
+            if p not in taken and s.is_whole and s.distinct > 1
+        ]
+        share, found = max(shares, default=(0.0, None))
+        path = found if share > 0.95 else None
+    take("status", path)
+
+
+def _choose_attempt(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
+    path = _top("attempt", seen, taken, 40.0)
+    if path is not None:
+        take("attempt", path)
+    else:
+        take("retries", _top("retries", seen, taken, 50.0))
+
+
+def _best(
+    name: str, candidates: dict[str, Seen], rows: Sequence[Row], key: list[str], repeated: bool
+) -> str | None:
+    if name not in ("op", "to_state", "from_state", "outcome", "event_type"):
+        return _top(name, candidates, set(), 46.0)
+    scored = []
+    for path, one in candidates.items():
+        score = name_score(name, path)
+        if name == "event_type":
+            if repeated and varies_within(rows, key, path) > 0.2:
+                score -= 80  # it changes during a delivery's life: it is no type of event
+        elif name in ("op", "to_state"):
+            known = recognised(one, is_state=name == "to_state")
+            score += 45 * known - 15
+            if repeated:
+                score += 50 * varies_within(rows, key, path) - 25
+            if one.is_number:
+                score -= 10
+            if known < 0.3 and name_score(name, path) < 80:
+                score -= 40
+        scored.append((score, path))
+    best = max(scored, default=(0.0, ""))
+    return best[1] if best[0] >= (60 if name == "op" else 46) else None
+
+
+def _choose_times(
+    rows: Sequence[Row],
+    seen: dict[str, Seen],
+    take: Any,
+    taken: set[str],
+    key: list[str],
+    repeated: bool,
+) -> None:
+    """The time of the row first: where deliveries have several rows, it is what differs in them."""
+    times = {p: s for p, s in seen.items() if p not in taken and fits("at", s)}
+    for name in ("ready_at", "due", "lease_until", "committed_at"):
+        take(name, _top(name, {p: s for p, s in times.items() if p not in taken}, set(), 60.0))
+    free = {p: s for p, s in times.items() if p not in taken}
+    if not repeated:
+        for name in ("finished_at", "started_at", "changed_at", "accepted_at"):
+            take(name, _top(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0))
+    else:
+        scored = [
+            (
+                name_score("at", p) + 40 * varies_within(rows, key, p) + 20 * s.filled / s.rows,
+                -i,
+                p,
+            )
+            for i, (p, s) in enumerate(free.items())
+            if s.time not in ("s",) or name_score("at", p) > 0 or s.most > 1e8
+        ]
+        best = max(scored, default=(0.0, 0, ""))
+        take("at", best[2] if best[0] > 20 else None)
+        for name in ("accepted_at", "finished_at", "started_at", "changed_at"):
+            take(name, _top(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0))
+    _fill_at(free, seen, take, taken)
+
+
+def _fill_at(free: dict[str, Seen], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
+    """Where no column is left to be the time of the row, another time is it as well."""
+    left = _top("at", {p: s for p, s in free.items() if p not in taken}, set(), 20.0)
+    if left is not None:
+        take("at", left)
+        return
+    ranked = [(name_score("at", p), s.filled, p) for p, s in free.items()]
+    if ranked:
+        take("at", max(ranked)[2])
+
+
+def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:
+    if not repeated:
+        return "deliveries"
+    if "op" not in chosen and ("status" in chosen or "outcome" in chosen):
+        state = chosen.get("to_state")
+        if state is None:
+            return "attempts"
+        # of attempts, if no state says more than how the request ended
+        stands = {meaning(w, is_state=True).op for w in seen[state.path].values}
+        if stands <= {Op.SUCCEEDED, Op.FAILED, Op.QUEUED, Op.SENT, Op.UNKNOWN}:
+            return "attempts"
+    return "events"
+
+
+def _is_feature(seen: Seen) -> bool:
+    if seen.nested or seen.filled < 0.05 * seen.rows or seen.time not in (None, "s"):
+        return False
+    if seen.is_number and not seen.is_whole:
+        return seen.distinct > 5
+    return 1 < seen.distinct <= _EXTRA_VALUES_MAX or (seen.is_number and seen.distinct > 1)
+
+
+def shipped(name: str) -> Mapping:
+    """One of the mappings that come with Homing.
+
+    Raises:
+        ConfigError: there is none of the name.
+    """
+    if name not in SHIPPED:
+        raise ConfigError([f"--mapping {name}: expected a file or one of {', '.join(SHIPPED)}"])
+    text = resources.files("homing.forensics").joinpath(f"mappings/{name}.toml").read_text()
+    return replace(parse(text, name), name=name)
+
+
+def parse(text: str, where: str = "mapping") -> Mapping:
+    """The mapping that a TOML text declares.
+
+    Raises:
+        ConfigError: all that is wrong with it.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{where}: {error}"]) from error
+    problems = []
+    layout = document.get("layout", "events")
+    if layout not in LAYOUTS:
+        problems.append(f"{where}: layout = {layout!r}: expected one of {', '.join(LAYOUTS)}")
+    columns = {}
+    for name, value in document.get("columns", {}).items():
+        one = {"column": value} if isinstance(value, str) else value
+        if name not in SYNONYMS:
+            problems.append(f"{where}: [columns] {name}: expected one of {', '.join(SYNONYMS)}")
+        elif not isinstance(one, dict) or not isinstance(one.get("column"), str):
+            problems.append(f"{where}: [columns] {name}: expected the name of a column")
+        else:
+            columns[name] = Column(path=one["column"], unit=one.get("unit"))
+    words = {str(k): str(v) for k, v in document.get("words", {}).items()}
+    for word, ours in words.items():
+        if declared(ours) is None:
+            problems.append(
+                f"{where}: [words] {word} = {ours!r}: expected one of {', '.join(DECLARED)}"
+            )
+    if not problems and not ({"delivery", "message"} & columns.keys()):
+        problems.append(f"{where}: [columns] needs delivery, or message (and endpoint)")
+    if not problems and "at" not in columns and "accepted_at" not in columns:
+        problems.append(f"{where}: [columns] needs at: the time of a row")
+    if problems:
+        raise ConfigError(problems)
+    if "at" not in columns:
+        columns["at"] = columns["accepted_at"]
+    return Mapping(
+        layout=layout,
+        columns=columns,
+        words=words,
+        extras=tuple(document.get("extras", ())),
+        name="declared",
+    )
+
+
+def to_toml(mapping: Mapping, words: dict[str, str] | None = None) -> str:
+    """The mapping as an editable TOML file; `parse` reads it back."""
+    lines = [
+        "# How the columns of this log become those of a delivery log.",
+        "# Edit, and pass with `homing investigate --mapping FILE`.",
+        "# layout: events (a row per change), attempts (a row per request), deliveries (a row each)",
+        f"layout = {_quoted(mapping.layout)}",
+        f"extras = [{', '.join(map(_quoted, mapping.extras))}]",
+        "",
+        "[columns]",
+    ]
+    for name, column in mapping.columns.items():
+        if column.unit is None:
+            lines.append(f"{name} = {_quoted(column.path)}")
+        else:
+            lines.append(
+                f"{name} = {{ column = {_quoted(column.path)}, unit = {_quoted(column.unit)} }}"
+            )
+    lines += ["", "# the log's words, and what they were taken for", "[words]"]
+    lines += [
+        f"{_quoted(word)} = {_quoted(ours)}" for word, ours in (words or mapping.words).items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()

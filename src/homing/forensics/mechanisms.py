@@ -1,0 +1,532 @@
+"""The ways in which deliveries get lost, D1 to D12: what each leaves in a log, and what it needs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from homing.forensics.judging import Why
+from homing.forensics.traces import Step, Trace
+from homing.forensics.vocabulary import Op, Stand, meaning
+
+#: crossings in which one worker's write meets another worker's turn
+_RACES: Final = frozenset({"foreign_write", "old_epoch", "late_attempt", "lost_update"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFacts:
+    """What a log shows at all, and what is usual in it."""
+
+    fields: frozenset[str]  #: canonical fields that some row has
+    ops: frozenset[Op]
+    #: of the deliveries that came through: the share with a line of the operation
+    usual: dict[Op, float] = field(default_factory=dict)
+    #: of failed attempts that were followed by another: the share whose next line plans it
+    plans_retries: float = 0.0
+    attempts_max: int | None = None
+    #: workers → their last line, µs
+    last_seen_us: dict[str, int] = field(default_factory=dict)
+    end_us: int = 0
+
+    def shows(self, op: Op) -> bool:
+        """Whether deliveries that come through nearly always have such a line."""
+        return self.usual.get(op, 0.0) > 0.5
+
+
+class Match(NamedTuple):
+    """That a dropped delivery looks as a mechanism leaves it."""
+
+    mechanism: str
+    strength: float  #: 0 to 1
+    what: str  #: the signature in words
+
+
+class Mechanism(NamedTuple):
+    """One way of losing deliveries."""
+
+    code: str
+    name: str
+    sentence: str  #: what happens, for the verdict
+    signature: str
+    needs: tuple[str, ...]  #: fields without which it cannot be seen at all
+    #: rival → the fields that tell the two apart, any of which is enough, and why
+    rivals: dict[str, tuple[tuple[str, ...], str]]
+    skeleton: tuple[tuple[str, str, str], ...]
+    settings: dict[str, str]
+
+
+MECHANISMS: Final = {
+    m.code: m
+    for m in (
+        Mechanism(
+            "D1",
+            "retry that nobody picks up",
+            "after a failed attempt a retry is planned, and no query ever selects it",
+            "an attempt failed, the delivery waits with a due time, and nothing happens after it",
+            ("status",),
+            {
+                "D2": (
+                    ("to_state", "due"),
+                    "whether it waits for a retry or is still marked as in progress",
+                ),
+                "D6": (
+                    ("worker", "epoch", "version_before"),
+                    "whether another worker's late write cleared the retry",
+                ),
+                "D12": (("due",), "whether the poller passed its due time"),
+            },
+            (
+                ("publisher", "accept", "one delivery"),
+                ("A", "claim", "attempt 1"),
+                ("receiver", "respond", "503"),
+                ("A", "write", "waiting, with a retry time"),
+                ("B", "poll", "the query does not select it, now or ever"),
+            ),
+            {"retry_selected": "false"},
+        ),
+        Mechanism(
+            "D2",
+            "left in progress after a failure",
+            "after a failed attempt the delivery stays marked as in progress, so nobody takes it again",
+            "claim, failed attempt, then nothing; the state still says that a worker has it",
+            ("status",),
+            {
+                "D1": (
+                    ("to_state", "due"),
+                    "whether it waits for a retry or is still marked as in progress",
+                ),
+                "D4": (
+                    ("status", "outcome"),
+                    "whether the worker got an answer before it fell silent",
+                ),
+                "D6": (("worker", "epoch", "version_before"), "whether a second worker had it too"),
+            },
+            (
+                ("publisher", "accept", "one delivery"),
+                ("A", "claim", "state = processing"),
+                ("receiver", "respond", "500"),
+                ("A", "fail", "records the failure, does not reset the state"),
+                ("B", "poll", "selects pending only, so never this one"),
+            ),
+            {"reset_after_failure": "false"},
+        ),
+        Mechanism(
+            "D3",
+            "stored but never queued",
+            "the delivery is committed, and the hand-over to the queue is lost between the two writes",
+            "accepted, and no line after it; a later duplicate may be skipped as already known",
+            ("accepted",),
+            {
+                "D4": (("queued",), "whether it had reached the queue"),
+                "D9": (("endpoint", "reason"), "whether its endpoint was switched off or gone"),
+                "D12": (
+                    ("commit_lag_ms", "committed_at"),
+                    "whether a poller passed it because it committed late",
+                ),
+                "D11": (("purged",), "whether a clean-up deleted it"),
+            },
+            (
+                ("publisher", "accept", "the row is committed"),
+                ("A", "crash", "before the queue has it"),
+                ("publisher", "accept", "again, with the same key"),
+                ("database", "skip", "already known, so not queued"),
+            ),
+            {"outbox": "false"},
+        ),
+        Mechanism(
+            "D4",
+            "taken from the queue by a worker that died",
+            "a worker takes the delivery off a queue that keeps no copy, and dies before it has tried",
+            "accepted and queued or popped, then no attempt and no second turn",
+            ("accepted",),
+            {
+                "D3": (("queued", "claimed"), "whether it had reached the queue"),
+                "D2": (("status", "outcome"), "whether the worker had tried it"),
+                "D12": (("commit_lag_ms", "committed_at"), "whether a poller passed it"),
+            },
+            (
+                ("publisher", "accept", "one delivery"),
+                ("publisher", "enqueue", "into a list"),
+                ("A", "pop", "the list has it no more"),
+                ("A", "crash", "before the request"),
+            ),
+            {"queue_durable": "false"},
+        ),
+        Mechanism(
+            "D5",
+            "called delivered without success",
+            "the delivery is marked as delivered although its last attempt failed",
+            "state delivered, and no attempt of it was answered with 2xx",
+            ("to_state", "status"),
+            {
+                "D6": (
+                    ("worker", "epoch", "version_before"),
+                    "whether the mark came from another worker's late write",
+                ),
+                "D8": (("sent", "claimed"), "whether a second turn marked it without trying"),
+            },
+            (
+                ("publisher", "accept", "one delivery"),
+                ("A", "claim", "attempt 1"),
+                ("receiver", "respond", "not 2xx, or a callback that is not the last"),
+                ("A", "write", "delivered"),
+            ),
+            {"final_check": "false"},
+        ),
+        Mechanism(
+            "D6",
+            "lost update by a stale worker",
+            "a worker that no longer holds the delivery writes its late result over what another has written since",
+            "two workers' turns overlap and the older one's write comes after the newer one's turn began",
+            ("attempt|worker|epoch|version_before",),
+            {
+                "D7": (
+                    ("epoch", "lease_until", "lapsed"),
+                    "whether the lease that ran out was itself counted as a failure",
+                ),
+                "D5": (("worker", "epoch"), "whether the same worker wrote the state"),
+                "D2": (("to_state",), "whether the state was left as it was or written over"),
+            },
+            (
+                ("A", "claim", "attempt 1, lease until L"),
+                ("A", "send", "the receiver is slow"),
+                ("database", "expire", "L passes"),
+                ("B", "claim", "attempt 2"),
+                ("B", "send", "fails; a retry is due"),
+                ("A", "write", "its late result, over B's row: no version is checked"),
+            ),
+            {"lease_checked_at_write": "false"},
+        ),
+        Mechanism(
+            "D7",
+            "lease that ran out counted as the end",
+            "a lease that ran out is counted as a final failure instead of giving the delivery to the next worker",
+            "a lease runs out, then a final failure or nothing, with attempts left",
+            ("lapsed|lease_until|to_state",),
+            {
+                "D6": (
+                    ("epoch", "worker", "version_before"),
+                    "whether a late write of the first worker ended it",
+                ),
+                "D2": (("lease_until", "lapsed"), "whether the lease ran out at all"),
+            },
+            (
+                ("A", "claim", "attempt 1, lease until L"),
+                ("A", "send", "the receiver is slow"),
+                ("database", "expire", "L passes"),
+                ("B", "reap", "counts it as failed for good"),
+            ),
+            {"requeue_on_lapse": "false"},
+        ),
+        Mechanism(
+            "D8",
+            "swallowed by a marker of work in progress",
+            "a second turn finds the marker of the first, which has died, and ends the delivery without trying it",
+            "a second turn ends within milliseconds, with no request",
+            ("claimed",),
+            {
+                "D3": (("claimed",), "whether it had been taken before it was skipped"),
+                "D6": (("sent", "status"), "whether the second turn made a request"),
+            },
+            (
+                ("A", "claim", "sets the marker"),
+                ("A", "crash", "the marker stays"),
+                ("B", "claim", "finds the marker"),
+                ("B", "finish", "at once, with no request"),
+            ),
+            {"marker_expires": "false"},
+        ),
+        Mechanism(
+            "D9",
+            "thrown away because of its endpoint",
+            "the event is passed over because its endpoint is disabled or gone, and nobody is told",
+            "discarded with no person or rule named, or a message with no delivery at all",
+            ("accepted",),
+            {
+                "D3": (
+                    ("reason", "queued"),
+                    "whether the hand-over failed rather than being left out",
+                ),
+                "D11": (("purged",), "whether it was there and was deleted"),
+            },
+            (
+                ("publisher", "accept", "one event"),
+                ("database", "read", "the endpoint is disabled or missing"),
+                ("A", "discard", "no row, no reason, no actor"),
+            ),
+            {"park_when_disabled": "false"},
+        ),
+        Mechanism(
+            "D10",
+            "dead letter that was never made",
+            "the retries come to their end and the move to the dead letters fails",
+            "as many attempts as are allowed, the last one failed, and no dead letter",
+            ("attempt",),
+            {
+                "D1": (("max_attempts", "exhausted"), "whether attempts were left"),
+                "D11": (("purged",), "whether the dead letter was deleted later"),
+            },
+            (
+                ("A", "claim", "the last attempt"),
+                ("receiver", "respond", "503"),
+                ("A", "dead_letter", "the target refuses or is missing"),
+                ("A", "ack", "anyway"),
+            ),
+            {"dead_letter_confirmed": "false"},
+        ),
+        Mechanism(
+            "D11",
+            "deleted before it was finished",
+            "a clean-up or a time to live deletes rows that are not finished, or a due time lies beyond it",
+            "deleted while waiting, or due later than anything is kept",
+            ("purged|due",),
+            {
+                "D3": (("purged",), "whether it was ever there"),
+                "D1": (("due",), "whether its due time is beyond reason"),
+            },
+            (
+                ("publisher", "accept", "one delivery"),
+                ("A", "fail", "a retry is due after the retention"),
+                ("database", "purge", "rows older than the retention, whatever their state"),
+            ),
+            {"purge_finished_only": "false"},
+        ),
+        Mechanism(
+            "D12",
+            "passed by the poller's cursor",
+            "the poller's cursor moves past rows that were not yet committed when it looked",
+            "accepted and never listed; those whose transaction was long are hit",
+            ("accepted",),
+            {
+                "D3": (
+                    ("commit_lag_ms", "committed_at", "queued"),
+                    "whether the row committed late or its hand-over failed",
+                ),
+                "D4": (("queued", "claimed"), "whether a worker had taken it"),
+                "D9": (("endpoint", "reason"), "whether its endpoint was switched off"),
+            },
+            (
+                ("publisher", "begin", "takes number 7, stays open"),
+                ("publisher", "accept", "number 8, commits"),
+                ("A", "poll", "reads up to 8, remembers 8"),
+                ("publisher", "commit", "number 7"),
+                ("A", "poll", "reads after 8: never 7"),
+            ),
+            {"cursor_waits_for_open": "false"},
+        ),
+    )
+}
+
+Rule = Callable[[Trace, LogFacts], Match | None]
+
+
+def _significant(trace: Trace) -> list[Step]:
+    """The lines that changed something, in order."""
+    return [s for s in trace.steps if not s.is_refused]
+
+
+def is_take(step: Step) -> bool:
+    """Whether a worker took the delivery by this line."""
+    return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
+
+
+class _Life(NamedTuple):
+    """What the rules ask about a trace."""
+
+    takes: list[int]
+    sent: list[int]
+    failures: list[int]
+    lapses: list[int]
+    skips: list[int]
+    queued: bool
+    last: Step
+    last_act: Op
+    races: frozenset[str]
+    reasons: str
+
+
+def life(trace: Trace) -> _Life:
+    """The places of a trace's takes, requests, failures and so on."""
+    steps = trace.steps
+    after_first = steps[1:]
+    telling = _significant(trace) or list(steps)
+    return _Life(
+        takes=[i for i, s in enumerate(steps) if is_take(s)],
+        sent=[i for i, s in enumerate(steps) if s.act is Op.SENT],
+        failures=[i for i, s in enumerate(steps) if s.result < 0],
+        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
+        skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
+        queued=any(s.act is Op.QUEUED for s in after_first),
+        last=telling[-1],
+        last_act=telling[-1].act,
+        races=trace.crossings & _RACES,
+        reasons=" ".join(str(s.reason) for s in steps if s.reason),
+    )
+
+
+def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
+    """Called delivered, and no request succeeded: D8, D6 or D5."""
+    if trace.why is not Why.FALSE_DELIVERED:
+        return None
+    one = life(trace)
+    if "instant_end" in trace.crossings:
+        return Match("D8", 0.9, "a later turn ended at once, with no request")
+    if one.races:
+        return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
+    if len(one.takes) > 1 and not one.failures:
+        return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
+    if "two_holders" in trace.crossings and len(one.takes) > 1:
+        return Match("D6", 0.6, "called delivered while two workers held it")
+    return Match("D5", 0.9, "called delivered after an attempt that failed")
+
+
+def _early_end(trace: Trace, log: LogFacts) -> Match | None:
+    if trace.why is not Why.GIVEN_UP_EARLY:
+        return None
+    one = life(trace)
+    if one.races and not one.lapses:
+        return Match("D6", 0.6, "ended by a write that crossed another worker's turn")
+    return Match("D7", 0.9, "ended for good with attempts left and no answer from the last one")
+
+
+def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
+    if trace.why is not Why.NO_DEAD_LETTER:
+        return None
+    return Match("D10", 0.9, "its attempts came to their end, and there is no dead letter")
+
+
+def _deleted(trace: Trace, log: LogFacts) -> Match | None:
+    if trace.why is Why.PURGED:
+        return Match("D11", 0.9, "deleted before it was finished")
+    if trace.why is Why.NEVER_DUE:
+        return Match("D11", 0.8, "due later than anything is kept")
+    return None
+
+
+_ABOUT_ENDPOINT: Final = (
+    "endpoint",
+    "target",
+    "subscri",
+    "disabled",
+    "destination",
+    "not_found",
+    "missing",
+    "inactive",
+    "no route",
+    "moved",
+)
+
+
+def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
+    one = life(trace)
+    if trace.why is Why.DISCARDED:
+        return Match("D9", 0.9, "discarded, and nobody is named for it")
+    if trace.why is not Why.SKIPPED:
+        return None
+    if any(word in one.reasons.lower() for word in _ABOUT_ENDPOINT):
+        return Match("D9", 0.8, "passed over because of its endpoint")
+    if one.takes or one.sent:
+        return Match("D8", 0.9, "a later turn passed it over as in progress")
+    return Match("D3", 0.9, "passed over as a duplicate although it was never queued")
+
+
+def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent, and two turns had crossed before."""
+    if trace.why is not Why.SILENT:
+        return None
+    one = life(trace)
+    if one.races:
+        return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
+    if "two_holders" in trace.crossings and one.failures and not one.lapses:
+        return Match("D6", 0.5, "silent since two workers held it")
+    return None
+
+
+def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent, and no worker had tried it."""
+    one = life(trace)
+    if trace.why is not Why.SILENT or one.failures or one.sent:
+        return None
+    if one.lapses:
+        return Match("D7", 0.8, "nothing since its lease ran out")
+    if one.takes:
+        if len(one.takes) > 1:
+            return Match("D8", 0.5, "a later turn was taken and made no request")
+        is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
+        return Match("D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it")
+    if one.skips:
+        return Match("D3", 0.95, "never queued, and its duplicate was skipped")
+    if trace.of_message and "endpoint" in log.fields:
+        return Match("D9", 0.6, "accepted, and no delivery was made of it")
+    if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
+        return Match("D4", 0.8, "queued, and never tried")
+    if log.shows(Op.QUEUED):
+        return Match("D3", 0.8, "accepted, and never queued as the others are")
+    return Match("D3", 0.4, "accepted, and nothing after it")
+
+
+def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent in the middle of an attempt."""
+    one = life(trace)
+    if trace.why is not Why.SILENT or not one.sent:
+        return None
+    if one.lapses and one.lapses[-1] > one.sent[-1]:
+        return Match("D7", 0.8, "nothing since its lease ran out")
+    if not one.failures or one.failures[-1] < one.sent[-1]:
+        return Match("D4", 0.5, "its worker fell silent during the request")
+    return None
+
+
+def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent after a failed attempt: D1 where a retry was planned, D2 where it was not."""
+    one = life(trace)
+    if trace.why is not Why.SILENT or not one.failures:
+        return None
+    if one.takes and one.takes[-1] > one.failures[-1]:
+        if one.lapses and one.lapses[-1] > one.takes[-1]:
+            return Match("D7", 0.8, "nothing since its lease ran out")
+        return Match("D4", 0.6, "taken again by a worker that never said what came of it")
+    if one.lapses and one.lapses[-1] > one.failures[-1]:
+        return Match("D7", 0.8, "nothing since its lease ran out")
+    stand = next(
+        (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE
+    )
+    planned = any(
+        s.act in (Op.RETRY, Op.QUEUED, Op.POSTPONED) or s.due_us is not None
+        for s in trace.steps[one.failures[-1] :]
+    )
+    if stand is Stand.LEASED:
+        return Match("D2", 0.9, "still marked as in progress after a failed attempt")
+    if planned:
+        return Match("D1", 0.9, "a retry was planned, and nothing came of it")
+    if stand is Stand.WAITING:
+        return Match("D1", 0.8, "waiting for a retry that nobody makes")
+    if log.plans_retries > 0.5:
+        return Match("D2", 0.7, "no retry was planned, as it is after other failures")
+    return Match("D2", 0.45, "nothing after a failed attempt")
+
+
+#: every rule is asked about every dropped delivery; the strongest answer counts
+RULES: Final[tuple[Rule, ...]] = (
+    _contradiction,
+    _early_end,
+    _no_dead_letter,
+    _deleted,
+    _passed_over,
+    _silent_race,
+    _silent_untried,
+    _silent_sent,
+    _silent_failed,
+)
+
+
+def recognise(trace: Trace, log: LogFacts) -> Match:
+    """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
+    found = [match for rule in RULES if (match := rule(trace, log)) is not None]
+    return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))
+
+
+def names_endpoint(text: str) -> bool:
+    """Whether a reason speaks of an endpoint."""
+    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED

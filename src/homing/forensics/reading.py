@@ -1,0 +1,351 @@
+"""Reads files into one raw table of DuckDB: typed, in the order of their lines, nothing skipped."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from homing.core.errors import ConfigError
+from homing.forensics.columns import Row, Seen, look
+from homing.forensics.expressions import TEXTS, WHOLES, literal, quoted, text_value, value_of
+from homing.forensics.mapping import EXTRAS_MAX, Mapping, guess, shipped
+from homing.forensics.sources import (
+    SEPARATOR,
+    Source,
+    Unreadable,
+    document_rows,
+    find_files,
+    logfmt,
+    look_at,
+    missing_extra,
+    open_text,
+    sample,
+)
+
+#: a step of the work, and how far it is: 0 to 1
+Progress = Callable[[str, float], None]
+#: damaged rows that are named one by one
+DAMAGED_NAMED_MAX: Final = 20
+_EXTRA_VALUES_MAX: Final = 500
+
+
+@dataclass(slots=True)
+class Damage:
+    """Rows that could not be used, and the first of them by name."""
+
+    count: int = 0
+    named: list[str] = field(default_factory=list)
+
+    def add(self, path: str, line: int, why: str) -> None:
+        """Count a row; name it if not too many are named already."""
+        self.count += 1
+        if len(self.named) < DAMAGED_NAMED_MAX:
+            self.named.append(f"{path}, line {line}: {why}")
+
+
+@dataclass(slots=True)
+class Raw:
+    """What was read: the table `raw` of `connection`, and how its columns were made."""
+
+    connection: Any
+    mappings: dict[str, Mapping]  #: by file
+    seen: dict[str, Seen]
+    damage: Damage
+    rows: int
+    #: the number of the first row of each file in `raw`
+    starts: list[tuple[int, str]]
+    extras: list[str]  #: what x0, x1, … are
+    nothing: int = 0  #: rows about no delivery, such as the start of a worker
+
+    def has(self, name: str) -> bool:
+        """Whether any file of the log has the field."""
+        return any(mapping.has(name) for mapping in self.mappings.values())
+
+
+def connect(folder: str, memory: str, threads: int) -> Any:
+    """A DuckDB on a file in `folder`, which spills there rather than use more memory."""
+    try:
+        duckdb = importlib.import_module("duckdb")
+    except ImportError as error:
+        raise missing_extra(error) from error
+    connection = duckdb.connect(str(Path(folder) / "log.duckdb"))
+    connection.execute(f"SET memory_limit = {literal(memory)}")
+    connection.execute(f"SET temp_directory = {literal(str(Path(folder) / 'spill'))}")
+    connection.execute(f"SET threads = {threads}")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def read(
+    connection: Any,
+    patterns: Sequence[str],
+    *,
+    folder: str,
+    mapping: Mapping | None = None,
+    progress: Progress = lambda step, share: None,
+) -> Raw:
+    """Every row of every file, in the table `raw`.
+
+    Raises:
+        Unreadable: a file cannot be read at all, or more than half of its rows are damaged.
+        ConfigError: the columns cannot be guessed, or the mapping names a column that is not there.
+    """
+    sources = [look_at(path) for path in find_files(patterns)]
+    raw = Raw(connection, {}, {}, Damage(), 0, [], [])
+    connection.execute(f"CREATE TABLE raw ({_raw_columns()})")
+    for number, source in enumerate(sources):
+        progress(f"reading {Path(source.path).name}", number / len(sources))
+        _read_one(raw, source, folder, number, mapping)
+    if raw.rows == 0:
+        raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
+    return raw
+
+
+def _raw_columns() -> str:
+    texts = [f"{name} VARCHAR" for name in TEXTS]
+    wholes = [f"{name} BIGINT" for name in WHOLES]
+    extras = [f"x{i} VARCHAR" for i in range(EXTRAS_MAX)]
+    return ", ".join([*texts, *wholes, *extras, "layout VARCHAR"])
+
+
+def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping | None) -> None:
+    plain = source
+    if source.form in ("json", "logfmt"):
+        plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
+    rows = sample(plain, raw.connection)
+    seen = look(rows)
+    mapping = given or _known(seen) or guess(rows)
+    _check(mapping, seen, source.path)
+    raw.seen |= {f"{source.path}:{path}": one for path, one in seen.items()}
+    raw.mappings[source.path] = mapping
+    before = raw.rows
+    raw.starts.append((before, source.path))
+    damaged_before = raw.damage.count
+    try:
+        _insert(raw, plain, mapping, seen)
+    except Unreadable:
+        raise
+    except Exception as error:  # the quick reader gives up on what a patient one can read
+        if plain.form == "parquet":
+            raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
+        plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
+        _insert(raw, plain, mapping, seen)
+    raw.rows = raw.connection.execute("SELECT count(*) FROM raw").fetchall()[0][0]
+    if source.form == "jsonl" and plain is source:
+        _name_damage(raw, source, before)
+    damaged = raw.damage.count - damaged_before
+    good = raw.rows - before
+    if damaged > max(good, 1):
+        raise Unreadable(
+            f"{source.path}: {damaged} of its rows are damaged and {good} are not; "
+            f"the first: {raw.damage.named[0] if raw.damage.named else '?'}"
+        )
+
+
+def _known(seen: dict[str, Seen]) -> Mapping | None:
+    """A mapping that comes with Homing, where the columns leave no doubt."""
+    if {"msgId", "endpointId", "responseStatusCode", "timestamp"} <= seen.keys():
+        return _fitting("svix-attempts", seen)
+    if {"id", "created", "type", "pending_webhooks"} <= seen.keys():
+        return _fitting("stripe-events", seen)
+    return None
+
+
+def _fitting(name: str, seen: dict[str, Seen]) -> Mapping:
+    mapping = shipped(name)
+    columns = {f: c for f, c in mapping.columns.items() if c.path in seen}
+    return Mapping(
+        layout=mapping.layout,
+        columns=columns,
+        words=mapping.words,
+        extras=tuple(x for x in mapping.extras if x in seen),
+        name=name,
+    )
+
+
+def _check(mapping: Mapping, seen: dict[str, Seen], path: str) -> None:
+    needed = {**{f: c.path for f, c in mapping.columns.items()}}
+    lacking = [
+        f"{path}: the mapping takes {field} from the column {column!r}, which is not there"
+        for field, column in needed.items()
+        if column not in seen and (field in mapping.key or field == "at")
+    ]
+    if lacking:
+        raise ConfigError([*lacking, f"{path} has: {', '.join(list(seen)[:30])}"])
+
+
+def _as_lines(source: Source, target: Path, damage: Damage) -> Source:
+    """The same rows as clean JSON lines; what cannot be read is counted with its line."""
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    with target.open("wb") as file:
+        if source.form == "json":
+            for row in document_rows(source.path):
+                file.write(encode(row) + b"\n")
+        elif source.form == "csv":
+            import csv
+
+            with open_text(source.path) as text:
+                reader = csv.reader(
+                    (line.replace("\0", "") for line in text), delimiter=source.delimiter
+                )
+                header = next(reader)
+                for cells in reader:
+                    if len(cells) != len(header):
+                        damage.add(
+                            source.path, reader.line_num, f"{len(cells)} of {len(header)} columns"
+                        )
+                    else:
+                        file.write(encode(dict(zip(header, cells, strict=True))) + b"\n")
+        else:
+            with open_text(source.path) as text:
+                for line, content in enumerate(text, 1):
+                    found = _line(source.form, content)
+                    if found is not None:
+                        file.write(encode(found) + b"\n")
+                    elif content.strip():
+                        damage.add(
+                            source.path, line, f"not {source.form}: {content.strip()[:60]!r}"
+                        )
+    return Source(str(target), "jsonl")
+
+
+def _line(form: str, content: str) -> Row | None:
+    if form == "logfmt":
+        return logfmt(content)
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen]) -> None:
+    access = _access(source, mapping, seen)
+    names: list[str] = []
+    values: list[str] = []
+    for target, name in {**TEXTS, **WHOLES}.items():
+        column = mapping.columns.get(name)
+        if column is not None and column.path in access:
+            names.append(target)
+            one = seen.get(column.path)
+            values.append(
+                value_of(name, access[column.path], column, one, is_native=_native(source, one))
+            )
+    for path in mapping.extras:
+        if path in access:
+            if path not in raw.extras and len(raw.extras) < EXTRAS_MAX:
+                raw.extras.append(path)
+            if path in raw.extras:
+                names.append(f"x{raw.extras.index(path)}")
+                values.append(_feature(access[path], seen[path]))
+    names.append("layout")
+    values.append(literal(mapping.layout))
+    reader = _reader(source, mapping, seen)
+    raw.connection.execute(
+        f"INSERT INTO raw ({', '.join(names)}) SELECT {', '.join(values)} FROM {reader}"
+    )
+    if source.form == "csv":
+        _count_rejects(raw, source)
+
+
+def _feature(source: str, seen: Seen) -> str:
+    """A column kept to be compared: numbers of many values in ten classes of equal size."""
+    if not seen.is_number or seen.distinct <= _EXTRA_VALUES_MAX // 10:
+        return text_value(f"CAST({source} AS VARCHAR)")
+    ordered = sorted(float(v) for v, n in seen.values.items() for _ in range(min(n, 5)))
+    cuts = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
+    number = f"TRY_CAST(CAST({source} AS VARCHAR) AS DOUBLE)"
+    cases = " ".join(f"WHEN {number} < {cut!r} THEN {literal(f'below {cut:g}')}" for cut in cuts)
+    return (
+        f"CASE WHEN {number} IS NULL THEN NULL {cases} ELSE {literal(f'{cuts[-1]:g} or more')} END"
+    )
+
+
+def _wanted(mapping: Mapping) -> list[str]:
+    return [*(c.path for c in mapping.columns.values()), *mapping.extras]
+
+
+def _access(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> dict[str, str]:
+    """Path → the expression by which DuckDB gets at it, as text unless it is a Parquet time."""
+    found = {}
+    for path in _wanted(mapping):
+        if path not in seen:
+            continue
+        if source.form == "jsonl" and SEPARATOR in path:
+            top, *inner = path.split(SEPARATOR)
+            where = "$" + "".join(f'."{part}"' for part in inner)
+            found[path] = f"json_extract_string({quoted(top)}, {literal(where)})"
+        elif source.form == "parquet":
+            name = ".".join(map(quoted, path.split(SEPARATOR)))
+            found[path] = name if _native(source, seen[path]) else f"CAST({name} AS VARCHAR)"
+        else:
+            found[path] = quoted(path)
+    return found
+
+
+def _native(source: Source, seen: Seen | None) -> bool:
+    """Whether DuckDB has the column as a number or a time rather than as text."""
+    return source.form == "parquet" and seen is not None and seen.is_native
+
+
+def _reader(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> str:
+    path = literal(source.path)
+    if source.form == "parquet":
+        return f"read_parquet({path})"
+    if source.form == "csv":
+        return (
+            f"read_csv({path}, delim={literal(source.delimiter)}, quote='\"', escape='\"', header=true, "
+            "all_varchar=true, auto_detect=true, store_rejects=true, ignore_errors=true, "
+            "strict_mode=true, rejects_limit=0)"
+        )
+    tops: dict[str, str] = {}
+    for wanted in _wanted(mapping):
+        if wanted in seen:
+            top, _, inner = wanted.partition(SEPARATOR)
+            tops[top] = "JSON" if inner else tops.get(top, "VARCHAR")
+    columns = ", ".join(f"{literal(top)}: {literal(kind)}" for top, kind in tops.items())
+    packed = ", compression='zstd'" if source.path.endswith(".zstd") else ""
+    return (
+        f"read_json({path}, format='newline_delimited', columns={{{columns}}}, "
+        f"ignore_errors=true, maximum_object_size=67108864{packed})"
+    )
+
+
+def _count_rejects(raw: Raw, source: Source) -> None:
+    rejects = raw.connection.execute(
+        "SELECT line, min(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+    ).fetchall()
+    for line, why in rejects:
+        raw.damage.add(source.path, int(line), str(why).splitlines()[0][:100])
+    raw.connection.execute("DROP TABLE IF EXISTS reject_errors")
+    raw.connection.execute("DROP TABLE IF EXISTS reject_scans")
+
+
+def _name_damage(raw: Raw, source: Source, before: int) -> None:
+    """Lines that are no JSON object come out of the reader empty: find which they were."""
+    columns = " AND ".join(
+        f"{target} IS NULL"
+        for target, name in {**TEXTS, **WHOLES}.items()
+        if raw.mappings[source.path].has(name)
+    )
+    empty = raw.connection.execute(
+        f"SELECT count(*) FROM raw WHERE rowid >= {before} AND {columns}"
+    ).fetchall()[0][0]
+    if not empty:
+        return
+    decode = msgspec.json.Decoder(dict).decode
+    with open_text(source.path) as text:
+        for line, content in enumerate(text, 1):
+            stripped = content.strip()
+            if not stripped:
+                continue
+            try:
+                decode(stripped)
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                raw.damage.add(source.path, line, f"not a JSON object ({str(error)[:60]})")

@@ -1,0 +1,285 @@
+"""What kind of file a log is, and a sample of its rows with every field by its path."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import importlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+import msgspec
+
+from homing.core.errors import ConfigError, HomingError
+
+#: rows looked at before the columns are guessed
+SAMPLE_ROWS: Final = 8_000
+#: beyond this a file that is one JSON document is refused: it must be read whole
+DOCUMENT_BYTES_MAX: Final = 1 << 30
+_HEAD_BYTES: Final = 1 << 16
+#: the separator of a path inside a nested object
+SEPARATOR: Final = "."
+
+Row = dict[str, Any]
+
+
+class Unreadable(HomingError):
+    """The log cannot be read; says which line of which file, and why."""
+
+    code = "unreadable_log"
+
+
+class Source(NamedTuple):
+    """One file of a log."""
+
+    path: str
+    form: str  #: "jsonl", "json", "csv", "parquet" or "logfmt"
+    delimiter: str = ","
+    has_header: bool = True
+
+
+def find_files(patterns: Sequence[str]) -> list[str]:
+    """The files that names, folders and globs stand for, in order of name.
+
+    Raises:
+        Unreadable: a name stands for no file.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        if Path(pattern).is_dir():
+            names = sorted(str(p) for p in Path(pattern).rglob("*") if p.is_file())
+        elif Path(pattern).exists():
+            names = [pattern]
+        else:
+            names = sorted(glob.glob(pattern, recursive=True))
+        if not names:
+            raise _bad(f"{pattern}: expected a file, a folder or a glob; there is none")
+        found.extend(names)
+    return found
+
+
+def _bad(text: str) -> Unreadable:
+    return Unreadable(text)
+
+
+def open_text(path: str) -> IO[str]:
+    """The file as text, unpacked by its ending (.gz, .zst); bytes that are not UTF-8 are marked."""
+    if path.endswith(".gz"):
+        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors="replace")
+    if path.endswith((".zst", ".zstd")):
+        arrow = importlib.import_module("pyarrow")
+        packed = arrow.CompressedInputStream(arrow.OSFile(path), "zstd")
+        return io.TextIOWrapper(packed, encoding="utf-8-sig", errors="replace")
+    return open(path, encoding="utf-8-sig", errors="replace")
+
+
+def look_at(path: str) -> Source:
+    """What form a file has, by its ending and its first bytes.
+
+    Raises:
+        Unreadable: it is empty, or nothing that a log is.
+    """
+    if ".parquet" in Path(path).suffixes or _magic(path) == b"PAR1":
+        return Source(path, "parquet")
+    try:
+        with open_text(path) as file:
+            head = file.read(_HEAD_BYTES)
+    except (OSError, EOFError, ValueError) as error:
+        raise _bad(f"{path}: {error}") from error
+    text = head.lstrip()
+    if not text:
+        raise _bad(f"{path}, line 1: expected rows of a delivery log; the file is empty")
+    if "\0" in text[:2_000]:
+        raise _bad(f"{path}, line 1: expected text or Parquet; found binary data")
+    first = text.splitlines()[0].strip()
+    if text[0] == "[" or (text[0] == "{" and not _is_object(first)):
+        return _json(path, text, first)
+    if text[0] == "{":
+        return Source(path, "jsonl")
+    if any(_is_object(line.strip()) for line in text.splitlines()[:50]):
+        return Source(path, "jsonl")  # a damaged first line
+    if len(_LOGFMT.findall(first)) >= 3 and first.count("=") >= 3:
+        return Source(path, "logfmt")
+    delimiter = max(",;\t|", key=first.count)
+    if first.count(delimiter) == 0:
+        raise _bad(
+            f"{path}, line 1: expected JSON lines, CSV with a header, Parquet or key=value "
+            f"lines; found {first[:60]!r}"
+        )
+    return Source(path, "csv", delimiter)
+
+
+def _json(path: str, text: str, first: str) -> Source:
+    """One JSON document, or lines of which the first is damaged."""
+    later = [line.strip() for line in text.splitlines()[1:50]]
+    if sum(map(_is_object, later)) > len(later) / 2:
+        return Source(path, "jsonl")
+    if Path(path).stat().st_size > DOCUMENT_BYTES_MAX:
+        raise _bad(f"{path}: one JSON document of more than 1 GiB; write one object a line")
+    return Source(path, "json")
+
+
+def _magic(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise _bad(f"{path}: {error.strerror or error}") from error
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+
+
+_LOGFMT: Final = re.compile(r'([A-Za-z_][\w.\-]*)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
+def logfmt(line: str) -> Row | None:
+    """The pairs of a `key=value key="a b"` line; a leading time goes by the name `time`."""
+    pairs = _LOGFMT.findall(line)
+    if len(pairs) < 2:
+        return None
+    row: Row = {k: v[1:-1].replace('\\"', '"') if v.startswith('"') else v for k, v in pairs}
+    head = line[: line.index(f"{pairs[0][0]}=")].strip()
+    if head and "time" not in row:
+        stamp = re.match(r"\d{4}-\d\d-\d\d[T ]\S+", head)
+        if stamp:
+            row["time"] = stamp[0]
+            head = head[stamp.end() :].strip()
+    if head:
+        row["text"] = head
+    return row
+
+
+def flat(value: Row, prefix: str = "") -> Row:
+    """Nested objects as `outer.inner` paths; lists stay as they are."""
+    found: Row = {}
+    for key, inner in value.items():
+        path = f"{prefix}{key}"
+        if isinstance(inner, dict) and inner and prefix.count(SEPARATOR) < 3:
+            found.update(flat(inner, path + SEPARATOR))
+        else:
+            found[path] = inner
+    return found
+
+
+def sample(source: Source, connection: Any, rows_max: int = SAMPLE_ROWS) -> list[Row]:
+    """Rows from the start of a log (and, of a plain file, from places further on).
+
+    Raises:
+        Unreadable: no row at all can be read.
+    """
+    if source.form == "parquet":
+        return _parquet_sample(source.path, connection, rows_max)
+    rows: list[Row] = []
+    with open_text(source.path) as file:
+        if source.form == "csv":
+            rows = _csv_rows(file, source, rows_max)
+        else:
+            lines = _spread(source, file, rows_max)
+            parse = logfmt if source.form == "logfmt" else _object
+            rows = [flat(row) for line in lines if (row := parse(line)) is not None]
+    if not rows:
+        raise _bad(f"{source.path}, line 1: no line of it can be read as {source.form}")
+    return rows
+
+
+def _object(line: str) -> Row | None:
+    try:
+        value = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
+    for count, line in enumerate(file, 1):
+        yield line
+        if count >= rows_max:
+            break
+    size = Path(source.path).stat().st_size
+    if source.path.endswith((".gz", ".zst", ".zstd")) or size < 4 * _HEAD_BYTES:
+        return
+    with open(source.path, "rb") as raw:
+        for part in range(1, 64):  # rare operations have fields that the first rows lack
+            raw.seek(size * part // 64)
+            raw.readline()
+            for _ in range(40):
+                yield raw.readline().decode("utf-8", "replace")
+
+
+def _csv_rows(file: IO[str], source: Source, rows_max: int) -> list[Row]:
+    reader = csv.DictReader(file, delimiter=source.delimiter, restkey=None)
+    rows = []
+    try:
+        for count, row in enumerate(reader, 1):
+            rows.append({k: (v if v != "" else None) for k, v in row.items() if k is not None})
+            if count >= rows_max:
+                break
+    except csv.Error as error:
+        if not rows:
+            raise _bad(f"{source.path}, line {reader.line_num}: {error}") from error
+    return rows
+
+
+def _parquet_sample(path: str, connection: Any, rows_max: int) -> list[Row]:
+    try:
+        table = connection.execute(
+            "SELECT * FROM read_parquet(?) LIMIT ?", [path, rows_max]
+        ).to_arrow_table()
+    except Exception as error:
+        raise _bad(f"{path}: not a readable Parquet file ({_short(error)})") from error
+    rows = [flat(row) for row in table.to_pylist()]
+    if not rows:
+        raise _bad(f"{path}: the file has no rows")
+    return rows
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+
+
+def document_rows(path: str) -> list[Row]:
+    """The objects of a JSON document: a list, or an object that holds one (`data`, `items`, …).
+
+    Raises:
+        Unreadable: it is not JSON, or holds no list of objects.
+    """
+    with open_text(path) as file:
+        text = file.read()
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        where = re.search(r"byte (\d+)", str(error))
+        line = text.encode()[: int(where[1])].count(b"\n") + 1 if where else 1
+        raise _bad(f"{path}, line {line}: {error}") from error
+    rows = _longest_list(value)
+    if not rows:
+        raise _bad(f"{path}, line 1: expected a JSON list of objects; found none")
+    return rows
+
+
+def _longest_list(value: Any) -> list[Row]:
+    if isinstance(value, list):
+        if value and all(isinstance(one, dict) for one in value):
+            return value
+        inner = [_longest_list(one) for one in value if isinstance(one, list | dict)]
+        return [row for rows in inner for row in rows]
+    if isinstance(value, dict):
+        return max((_longest_list(one) for one in value.values()), key=len, default=[])
+    return []
+
+
+def missing_extra(error: ImportError) -> ConfigError:
+    """What to say when the packages of the extra are not there."""
+    name = (error.name or "ibis").partition(".")[0]
+    return ConfigError(
+        [f"investigate needs more packages ({name} is missing): `pip install 'homing[forensics]'`"]
+    )

@@ -1,0 +1,148 @@
+"""What other systems call the fields of a delivery log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: canonical field → names other systems use (normalised), the most telling first
+_NAMES: Final = {
+    "delivery": (
+        "delivery_id delivery webhook_delivery_id deliveryid job_id jobid task_id "
+        "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv dlv_id "
+        "deliv_id job task delivery_uuid delivery_key record_id delivery_ref job_key wid ref "
+        "subject_id entity_id"
+    ),
+    "message": (
+        "message_id msg_id event_id evt_id messageid msgid eventid evt payload_id event_uuid "
+        "message_uuid payment_id order_id transaction_id event_ref source_event "
+        "correlation_id external_id mid eid event_key uid"
+    ),
+    "endpoint": (
+        "endpoint_id endpoint subscription_id destination_id destination target_id target "
+        "webhook_id hook_id receiver receiver_id subscriber_id subscriber url target_url "
+        "callback_url endpoint_url webhook_url sink ep dest subscription consumer_url "
+        "host_name ep_id hook"
+    ),
+    "app": (
+        "app_id application_id tenant_id tenant account_id account merchant_id merchant "
+        "org_id organization_id customer_id customer project_id workspace_id team_id app "
+        "application org shop shop_id client_id"
+    ),
+    "event_type": (
+        "event_type eventtype type topic event_name kind message_type notification_type "
+        "category evt_type subject"
+    ),
+    "at": (
+        "at ts time timestamp t_wall at_us logged_at event_time occurred_at date datetime "
+        "when t at_ms ts_ms ts_us wall_time log_time attempted_at executed_at recorded_at "
+        "wall created created_at clock epoch_ms time_ms changed_at emitted_at eventtime "
+        "unix_time tstamp"
+    ),
+    "accepted_at": (
+        "accepted_at created_at received_at enqueued_at inserted_at created accepted "
+        "ingested_at published_at creation_time submitted_at event_created_at created_on "
+        "createdat accepted_ts created_ts queued_at create_time date_created"
+    ),
+    "changed_at": (
+        "updated_at last_attempt_at modified_at last_updated changed_at updated last_tried_at "
+        "last_modified updated_on last_attempted_at attempted_at update_time last_run_at "
+        "last_change_at date_updated"
+    ),
+    "finished_at": (
+        "delivered_at finished_at completed_at ended_at succeeded_at sent_at done_at acked_at "
+        "finish_time response_at end_time end_ts end"
+    ),
+    "started_at": (
+        "started_at begun_at start_time request_started_at start start_ts claimed_at "
+        "request_at locked_at"
+    ),
+    "op": (
+        "op operation action transition activity step event what change verb log_event phase "
+        "entry stage msg message lifecycle log_type record_type entry_type name kind type"
+    ),
+    "from_state": (
+        "from_state old_state prev_state previous_state state_before from_status old_status "
+        "from prev_status before previous_status state_from status_before"
+    ),
+    "to_state": (
+        "to_state new_state state_after to_status new_status state to status delivery_status "
+        "current_state after job_state lifecycle_state status_after state_to delivery_state "
+        "current_status row_state"
+    ),
+    "worker": (
+        "worker worker_id holder locked_by consumer consumer_id process node pid runner "
+        "instance owner claimed_by host hostname pod worker_name lease_holder processor "
+        "dispatcher holder_id lease_owner thread agent executor by_worker server machine"
+    ),
+    "boot": "boot_id boot incarnation process_start_id worker_boot holder_boot_id",
+    "version_before": (
+        "version_before row_version_before read_version old_version expected_version "
+        "ver_before prev_version"
+    ),
+    "version_after": (
+        "version_after row_version_after version row_version write_version new_version "
+        "lock_version rev revision etag ver ver_after"
+    ),
+    "rows_written": (
+        "rows_written cas_rows affected_rows rows_affected updated_rows cas_ok row_count rows "
+        "rowcount cas applied"
+    ),
+    "epoch": (
+        "lease_epoch epoch fencing_token generation lease_no lease_id fence token lease_token lease"
+    ),
+    "ready_at": "ready_at_us ready_at",
+    "due": (
+        "due_at next_retry_at next_attempt_at run_at scheduled_at visible_at retry_at "
+        "available_at eta not_before next_try_at next_run_at scheduled_for due next_retry "
+        "next_attempt retry_due deliver_after process_after nextretryat next_at"
+    ),
+    "lease_until": (
+        "lease_expires_at locked_until lease_until visibility_deadline lease_expiry lease_end "
+        "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires "
+        "leased_until"
+    ),
+    "attempt": (
+        "attempt_no attempt attempt_number attempts try tries n_attempts attempt_count "
+        "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
+        "total_attempts"
+    ),
+    "retries": "retry_count retries retry_no retry num_retries retry_number retries_done",
+    "max_attempts": "max_attempts attempts_max max_retries retry_limit attempt_limit max_tries",
+    "attempt_id": "attempt_id attemptid request_id try_id attempt_uuid atmpt",
+    "status": (
+        "status_code http_status response_code response_status response_status_code status "
+        "code http_code last_status_code last_http_status httpstatus statuscode last_status "
+        "last_response_code resp_code http last_response_status resp_status rc response "
+        "http_response_code"
+    ),
+    "total_ms": (
+        "duration latency total elapsed took response_time duration_ms latency_ms total_ms "
+        "elapsed_ms took_ms response_ms response_time_ms total_us duration_us duration_s "
+        "response_duration_ms rtt_ms response_total_ms latency_us request_ms"
+    ),
+    "first_byte_ms": "first_byte_us first_byte_ms ttfb_ms ttfb response_first_byte_ms",
+    "outcome": "outcome result success ok succeeded is_success verdict delivered attempt_result",
+    "reason": (
+        "reason error last_error detail note error_message failure_reason cause err "
+        "error_code details comment description exception dead_reason info"
+    ),
+    "actor": "actor by user cause_actor initiator performed_by cancelled_by triggered_by",
+    "build": (
+        "build deploy release git_sha app_version commit_sha deploy_id software_version image"
+    ),
+    "config": "config_version config config_rev policy_version",
+    "bytes": (
+        "request_bytes bytes payload_bytes size body_bytes payload_size request_sent_bytes "
+        "body_size"
+    ),
+    "sequence": "sequence seq seq_no line_no lsn log_seq offset",
+    "committed_at": "committed_at commit_at commit_time committed_ts commit_ts tx_committed_at",
+    "commit_lag_ms": (
+        "commit_lag_ms tx_ms transaction_ms commit_ms tx_duration_ms ingest_ms txn_ms "
+        "commit_delay_ms ingest_tx_ms"
+    ),
+    "pending": "pending_webhooks pending_deliveries",
+    "monotonic": "mono_us t_mono monotonic mono mono_ms mono_ns",
+    "attempt_trigger": "trigger trigger_type",
+}
+SYNONYMS: Final = {field: tuple(names.split()) for field, names in _NAMES.items()}

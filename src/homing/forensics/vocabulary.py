@@ -1,0 +1,244 @@
+"""The words of delivery logs: what other systems call our fields, operations and states. Pure."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+
+class Op(IntEnum):
+    """What a line of a log says was done; its number is a bit of the set of a delivery."""
+
+    UNKNOWN = 0
+    ACCEPTED = 1  #: the event is durable, or the log's first word about it
+    QUEUED = 2  #: handed to a queue or listed for the workers
+    CLAIMED = 3  #: a worker took it
+    SENT = 4  #: a request began
+    SUCCEEDED = 5  #: the receiver answered 2xx, or the log calls it delivered
+    FAILED = 6  #: an attempt failed and may be repeated
+    RETRY = 7  #: another attempt was planned
+    DEAD = 8  #: given up, on record
+    CANCELLED = 9  #: withdrawn by somebody
+    PARKED = 10  #: kept for later, on purpose
+    RESUMED = 11  #: brought back by a person or a rule
+    LAPSED = 12  #: a lease ran out
+    RELEASED = 13  #: given back unsent
+    SKIPPED = 14  #: passed over as a duplicate or as being in progress
+    PURGED = 15  #: deleted by a rule of retention
+    DISCARDED = 16  #: thrown away because of what it was
+    ATTEMPTED = 17  #: a request ended; its status says how
+    EXHAUSTED = 18  #: the schedule of retries came to its end
+    DEAD_FAILED = 19  #: the move to the dead letters failed
+    WRITTEN = 20  #: a state was saved, whatever the reason
+    STARTED = 21  #: a process began: it belongs to no delivery
+    POSTPONED = 22  #: left for later without an attempt
+
+
+class Stand(IntEnum):
+    """Where a delivery stands after a line; 0 where the line does not say."""
+
+    NONE = 0
+    WAITING = 1
+    LEASED = 2
+    DELIVERED = 3
+    DEAD = 4
+    CANCELLED = 5
+    PARKED = 6
+    FAILED = 7  #: an attempt failed; whether it is the end shows elsewhere
+    GONE = 8  #: skipped, discarded or purged
+    EXHAUSTED = 9
+
+
+class Word(NamedTuple):
+    """What a word of a log means."""
+
+    op: Op
+    stand: Stand
+    result: int = 0  #: 1 the request succeeded, -1 it failed, 0 it does not say
+
+
+_W = Word
+#: pattern of the normalised word → meaning; the first that matches counts
+_WORDS: Final[tuple[tuple[str, Word], ...]] = (
+    (
+        r"(process|worker|service|node|boot|instance)_(start|boot|restart|up|stop|shutdown|exit)|boot|restart(ed)?$|^startup$|^shutdown$|worker_(died|crash\w*|exit\w*|kill\w*)",
+        _W(Op.STARTED, Stand.NONE),
+    ),
+    (
+        r"(dead|dlq|dlx)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|(fail|error)\w*_(to_)?(dead|dlq|dlx)",
+        _W(Op.DEAD_FAILED, Stand.NONE),
+    ),
+    (
+        r"exhaust|max_?(attempt|retr|tries)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        _W(Op.EXHAUSTED, Stand.EXHAUSTED),
+    ),
+    (
+        r"dead|dlq|dlx|bury|buried|quarantin|poison|g[ia]ve[n_]*up|abandon|undeliverable|"
+        r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (
+        r"(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|holder|ack)_?\w*"
+        r"(expir|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
+        r"expired?_(lease|lock|claim)|^laps|reap(ed)?$",
+        _W(Op.LAPSED, Stand.NONE),
+    ),
+    (
+        r"(re_?claim|re_?acquir|re_?lease_(by|to)|take_?over|took_?over|steal|stolen)",
+        _W(Op.CLAIMED, Stand.LEASED),
+    ),
+    (
+        r"skip|dedup|dupl|already|ignor|no_?op\b|suppress|filtered|swallow",
+        _W(Op.SKIPPED, Stand.GONE),
+    ),
+    (
+        r"discard|dropp|drop$|unroutable|no_target|missing_target|not_subscribed",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
+        r"purg|delet|(^|_)ttl|retention|expung|evict|truncat|vacuum|garbage|(^|_)gc($|_)|clean|remov",
+        _W(Op.PURGED, Stand.GONE),
+    ),
+    (r"cancel|withdraw|revok|abort|(^|_)void", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (
+        r"un_?park|resum|re_?driv|re_?play|re_?sen[dt]|reviv|re_?enabl|un_?paus|recover",
+        _W(Op.RESUMED, Stand.WAITING),
+    ),
+    (r"park|paus|suspend|on_hold|held$|disabled", _W(Op.PARKED, Stand.PARKED)),
+    (r"throttl|rate_limit|postpon|defer|snooz|delay", _W(Op.POSTPONED, Stand.WAITING)),
+    (
+        r"(fail|error|time[d_]*out)\w*_?(will_)?retr|retr\w*_?(fail|error)",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
+    (
+        r"retr[iy]|re_?sched|back_?off|nack|re_?queue|re_?enqueue|re_?attempt|schedule_next",
+        _W(Op.RETRY, Stand.WAITING),
+    ),
+    (
+        r"un_?success|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
+    (
+        r"(send|request|attempt|deliver\w*|dispatch|http|call|post)_?\w*_?(start|begin|began|begun|init|open)|"
+        r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
+        r"http_(request|post|send)|^sending$|^delivering$|^posting$|^calling$|request_sent|attempt_sent",
+        _W(Op.SENT, Stand.LEASED),
+    ),
+    (
+        r"fail|error|time[d_]*out|unreachable|refus|reset|reject|exception|crash|bad_|bounce|denied|"
+        r"negative|unavailable|^ko$|^no$|^false$|broken|unacknowledged",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
+    (
+        r"succe|deliver(ed|y_ok)|(^|_)ok(ay)?$|complet|(^|_)done|fulfil|finish|(^|_)ack(ed|nowledg\w*)?$|confirm|"
+        r"settled|^yes$|^true$|^2xx$|processed$|handled$|resolved|arrived|closed|^good$|passed",
+        _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
+    ),
+    (
+        r"respon|result|outcome|callback|(^|_)attempt(ed)?$|attempt_(end|finish|log)|http_(response|result)|"
+        r"delivery_attempt$|^try$|^tried$",
+        _W(Op.ATTEMPTED, Stand.NONE),
+    ),
+    (
+        r"enqueu|(^|_)queue|publish\w*_(to|queue)|pushed|push$|listed|fan_?out|outbox|handed|polled_(in|row)|"
+        r"deliver\w*_creat|creat\w*_deliver|row_(insert|creat)|job_(creat|insert|added)",
+        _W(Op.QUEUED, Stand.WAITING),
+    ),
+    (
+        r"accept|receiv|ingest|creat|publish|insert|(^|_)new$|born|submit|emit|occur|regist|(^|_)add(ed)?$|"
+        r"arriv|captur|initial|stored|intake|event_in|recorded",
+        _W(Op.ACCEPTED, Stand.WAITING),
+    ),
+    (r"releas|unlock|un_?claim|give_?back|gave_?back|yield", _W(Op.RELEASED, Stand.WAITING)),
+    (
+        r"pend|wait|schedul|ready|(^|_)due|idle|backlog|(^|_)open$|todo|retryable|outstanding|not_started",
+        _W(Op.QUEUED, Stand.WAITING),
+    ),
+    (
+        r"claim|leas|lock|pick|(^|_)tak(e|en)|took|(^|_)b?r?pop|dequeu|acquir|reserv|process|start|running|"
+        r"in_?flight|in_?progress|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
+        _W(Op.CLAIMED, Stand.LEASED),
+    ),
+    (
+        r"(^|_)sen[dt]($|_)|dispatch|deliver(y)?$|attempt|(^|_)post(ed)?$|request|(^|_)call(ed)?$|transmit",
+        _W(Op.SENT, Stand.LEASED),
+    ),
+    (
+        r"writ|updat|persist|save|commit|cas|state|transition|set_|mark|chang",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (r"expir|too_old|outdated|stale", _W(Op.PURGED, Stand.GONE)),
+)
+_COMPILED: Final = tuple((re.compile(pattern), word) for pattern, word in _WORDS)
+UNKNOWN: Final = Word(Op.UNKNOWN, Stand.NONE)
+
+
+def normal(text: str) -> str:
+    """`leaseExpired`, `Lease-Expired` and `lease expired` are all `lease_expired`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text.strip())
+    return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
+
+
+def meaning(text: str | None, *, is_state: bool = False) -> Word:
+    """What a word of a log means, by itself; UNKNOWN if it cannot be told.
+
+    Args:
+        is_state: it names where a delivery stands: `sent` is then an end, not a beginning.
+    """
+    if not text:
+        return UNKNOWN
+    word = normal(text)
+    # a prefix such as "webhook.delivery." says nothing about what happened
+    word = re.sub(
+        r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher)_(?=[a-z])",
+        "",
+        word,
+    )
+    if is_state and word in ("sent", "posted", "dispatched", "transmitted"):
+        return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+    if is_state and word in ("attempted", "tried"):
+        return Word(Op.FAILED, Stand.FAILED, -1)
+    if is_state and word in ("accepted", "received", "created", "new", "published", "queued"):
+        return Word(Op.QUEUED, Stand.WAITING)
+    for pattern, found in _COMPILED:
+        if pattern.search(word):
+            return found
+    return UNKNOWN
+
+
+#: words that may be declared in a mapping, and what they stand for
+DECLARED: Final = {op.name.lower(): op for op in Op} | {
+    "leased": Op.CLAIMED,
+    "waiting": Op.QUEUED,
+    "pending": Op.QUEUED,
+    "delivered": Op.SUCCEEDED,
+}
+STAND_OF_OP: Final[dict[Op, Stand]] = {
+    Op.ACCEPTED: Stand.WAITING,
+    Op.QUEUED: Stand.WAITING,
+    Op.CLAIMED: Stand.LEASED,
+    Op.SENT: Stand.LEASED,
+    Op.SUCCEEDED: Stand.DELIVERED,
+    Op.FAILED: Stand.FAILED,
+    Op.RETRY: Stand.WAITING,
+    Op.DEAD: Stand.DEAD,
+    Op.CANCELLED: Stand.CANCELLED,
+    Op.PARKED: Stand.PARKED,
+    Op.RESUMED: Stand.WAITING,
+    Op.RELEASED: Stand.WAITING,
+    Op.SKIPPED: Stand.GONE,
+    Op.PURGED: Stand.GONE,
+    Op.DISCARDED: Stand.GONE,
+    Op.EXHAUSTED: Stand.EXHAUSTED,
+    Op.POSTPONED: Stand.WAITING,
+}
+RESULT_OF_OP: Final = {Op.SUCCEEDED: 1, Op.FAILED: -1}
+
+
+def declared(name: str) -> Word | None:
+    """The meaning of a canonical word used in a mapping; None if there is no such word."""
+    op = DECLARED.get(normal(name))
+    if op is None:
+        return None
+    return Word(op, STAND_OF_OP.get(op, Stand.NONE), RESULT_OF_OP.get(op, 0))

@@ -1,0 +1,194 @@
+"""What each kind of line of a log means, from its words and from what such lines do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from typing import NamedTuple
+
+from homing.forensics.vocabulary import (
+    RESULT_OF_OP,
+    STAND_OF_OP,
+    UNKNOWN,
+    Op,
+    Stand,
+    Word,
+    declared,
+    meaning,
+    normal,
+)
+
+#: the result of a line that says "delivered" and shows no answer of the receiver
+SAID = 2
+
+
+class Kind(NamedTuple):
+    """The words of a line, as the log writes them."""
+
+    layout: str
+    op: str | None
+    from_state: str | None
+    to_state: str | None
+    outcome: str | None
+    reason: str | None  #: only where the log has few
+    status: str  #: "none", "ok" (2xx) or "bad"
+    pending: int | None = None  #: 0: nothing left to deliver; 1: something is
+
+
+class Behaviour(NamedTuple):
+    """How the lines with a word behave, for words that say nothing to us."""
+
+    rows: int
+    is_first: float  #: share of its lines that are their delivery's first
+    is_last: float  #: share that are the last
+    ok: float  #: share with a status of 2xx
+    bad: float  #: share with another status
+    ends: float  #: share of all deliveries that end with it
+
+
+class Line(NamedTuple):
+    """What a kind of line means."""
+
+    op: Op
+    stand: Stand
+    before: Stand
+    result: int  #: 1 the receiver answered 2xx, SAID, -1 it failed, 0 it does not say
+
+
+def by_behaviour(seen: Behaviour) -> Word:
+    """The meaning of a word that no list has, from what its lines do; UNKNOWN if they do not tell."""
+    if seen.ok > 0.8:
+        return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+    if seen.bad > 0.8:
+        return Word(Op.FAILED, Stand.FAILED, -1)
+    if seen.is_first > 0.8 and seen.is_last < 0.5:
+        return Word(Op.ACCEPTED, Stand.WAITING)
+    if seen.ends > 0.5:
+        return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+    if seen.is_last < 0.2 and seen.ok + seen.bad < 0.1:
+        return Word(Op.CLAIMED, Stand.LEASED)
+    return UNKNOWN
+
+
+_ATTEMPT_OPS = frozenset(
+    {
+        Op.SENT,
+        Op.ATTEMPTED,
+        Op.FAILED,
+        Op.SUCCEEDED,
+        Op.RETRY,
+        Op.DEAD,
+        Op.WRITTEN,
+        Op.UNKNOWN,
+        Op.EXHAUSTED,
+        Op.POSTPONED,
+    }
+)
+_OP_OF_STAND = {
+    Stand.WAITING: Op.QUEUED,
+    Stand.LEASED: Op.CLAIMED,
+    Stand.DELIVERED: Op.SUCCEEDED,
+    Stand.DEAD: Op.DEAD,
+    Stand.CANCELLED: Op.CANCELLED,
+    Stand.PARKED: Op.PARKED,
+    Stand.FAILED: Op.FAILED,
+    Stand.EXHAUSTED: Op.EXHAUSTED,
+    Stand.GONE: Op.DISCARDED,
+}
+
+
+def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
+    """What lines of a kind mean.
+
+    Args:
+        words: declared by the mapping: the log's word → ours.
+        learned: words of no list, by how their lines behave.
+    """
+
+    def look_up(text: str | None, *, is_state: bool = False) -> Word:
+        if not text:
+            return UNKNOWN
+        ours = words.get(text) or words.get(normal(text))
+        found = (declared(ours) if ours else None) or meaning(text, is_state=is_state)
+        return found if found.op is not Op.UNKNOWN else learned.get(text, UNKNOWN)
+
+    op_word, to_word = look_up(kind.op), look_up(kind.to_state, is_state=True)
+    before = look_up(kind.from_state, is_state=True).stand
+    outcome = look_up(kind.outcome, is_state=True)
+    status = {"ok": 1, "bad": -1}.get(kind.status, 0)
+    op = op_word.op
+    if op in (Op.UNKNOWN, Op.WRITTEN) and to_word.op is not Op.UNKNOWN:
+        op = _from_states(kind, before, to_word, status)
+    if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
+        op = outcome.op
+    if op is Op.UNKNOWN and kind.pending is not None:
+        op = Op.QUEUED if kind.pending else Op.SUCCEEDED
+    op = _by_reason(op, kind.reason)
+    result = _result(op, kind, status, outcome)
+    if (
+        op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
+        and result
+        and kind.status + str(kind.outcome) != "noneNone"
+    ):
+        op = Op.SUCCEEDED if result > 0 else Op.FAILED
+    if op is Op.FAILED and to_word.stand is Stand.DEAD:
+        op = Op.DEAD
+    stand = to_word.stand if to_word.op is not Op.UNKNOWN else STAND_OF_OP.get(op, Stand.NONE)
+    if op is Op.FAILED and stand in (Stand.NONE,):
+        stand = Stand.FAILED
+    if to_word.op is Op.LAPSED:
+        op = Op.LAPSED if op is Op.UNKNOWN else op
+    return Line(op, stand, before, result)
+
+
+def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
+    """The operation that leads from one state to the other, where the log names none."""
+    to = to_word.stand
+    if kind.layout == "deliveries":
+        if to is Stand.WAITING:
+            return Op.FAILED if status < 0 else Op.QUEUED
+        return to_word.op if to_word.op is not Op.SENT else Op.CLAIMED
+    if to is Stand.WAITING:
+        if before is Stand.NONE and not kind.from_state:
+            return Op.RETRY if status < 0 or to_word.op is Op.RETRY else Op.ACCEPTED
+        if status < 0:
+            return Op.FAILED
+        if before is Stand.LEASED:
+            return Op.RETRY
+        if before in (Stand.DEAD, Stand.CANCELLED, Stand.PARKED, Stand.DELIVERED):
+            return Op.RESUMED
+        return Op.RETRY if to_word.op is Op.RETRY else Op.QUEUED
+    if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
+        return Op.FAILED if status < 0 else Op.ATTEMPTED
+    if to is Stand.LEASED and status and kind.from_state and before in (Stand.LEASED, Stand.NONE):
+        return Op.FAILED if status < 0 else Op.ATTEMPTED
+    if to is Stand.LEASED:
+        return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
+    return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
+
+
+def _by_reason(op: Op, reason: str | None) -> Op:
+    """A reason that names something more exact than the operation does."""
+    if not reason:
+        return op
+    why = meaning(reason).op
+    if op in (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN) and why is Op.LAPSED:
+        return Op.LAPSED
+    if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
+        return Op.SKIPPED
+    return op
+
+
+def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
+    if op not in _ATTEMPT_OPS:
+        return 0
+    if status:
+        return status
+    if kind.outcome and outcome.result:
+        return outcome.result
+    said = RESULT_OF_OP.get(op, 0)
+    return SAID if said > 0 else said
+
+
+def stand_only(kind: Kind) -> bool:
+    """Whether a line only says where a delivery stands."""
+    return kind.op is None and kind.outcome is None and kind.status == "none"
