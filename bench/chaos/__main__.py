@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -149,19 +152,50 @@ def _document(judgement: Judgement, trial: Trial) -> dict[str, Any]:
     }
 
 
+#: what a figure is, where its name does not say it
+_MEANINGS = {
+    "accepted": "the publisher was told 2xx",
+    "unknown to the publisher": "it was told nothing: counted neither as a success nor a failure",
+    "ok": "received, and sent by a publisher",
+    "lost": "accepted, and neither received nor a dead letter with a reason",
+    "recovered": "received, though its publisher gave up without knowing",
+    "unexpected": "received, though nobody sent it there",
+    "duplicated": "received more often than once: allowed, and counted",
+    "given up, receiver works": "a dead letter that should have arrived",
+    "receiver never answers": "can only be accounted for",
+}
+#: what must be 0
+_BAD = {"lost", "unexpected", "given up, receiver works"}
+
+
 def _tell(document: dict[str, Any]) -> None:
-    for part in ("deliveries", "run", "faults"):
-        for name, count in document[part].items():
-            print(f"{count:>12,}  {name}")
+    """The verdict first, then what it rests on."""
+    console = Console(highlight=False)
+    figures, run = document["deliveries"], document["run"]
+    colour, verdict = {
+        True: ("green", "valid: not one was lost"),
+        False: ("red", "NOT VALID"),
+        "unknown": ("yellow", "unknown: the run could not show it"),
+    }[document["valid"]]
+    faults = sum(document["faults"].values())
+    of = f"{figures['accepted']:,} accepted, {faults} faults, {run['seconds']:,.0f} s"
+    console.print(Text.assemble((verdict, f"bold {colour}"), f" ({of})"))
     for problem in document["problems"]:
-        print(f"PROBLEM: {problem}")
+        console.print(Text.assemble(("problem: ", "bold red"), problem))
     for doubt in document["doubts"]:
-        print(f"DOUBT: {doubt}")
-    print(
-        {True: "valid: not one was lost", False: "NOT VALID", "unknown": "unknown: see the doubts"}[
-            document["valid"]
-        ]
-    )
+        console.print(Text.assemble(("doubt: ", "bold yellow"), doubt))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(style="dim")
+    for title, part in (("deliveries", figures), ("the run", run), ("faults", document["faults"])):
+        table.add_row("", "", "")
+        table.add_row("", Text(title, style="bold"), "")
+        for name, count in part.items():
+            style = "bold red" if count and name in _BAD else ""
+            meaning = _MEANINGS.get(name, "") if title == "deliveries" else ""
+            table.add_row(Text(f"{count:,}", style=style), Text(name, style=style), meaning)
+    console.print(table)
 
 
 def _draw(judgement: Judgement, trial: Trial, stem: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -12,12 +12,17 @@ import msgspec
 from bench.chaos.checker import Fate, History, Tally, Verdict, check
 from bench.chaos.curve import Point, outstanding
 from bench.chaos.run import Evidence, Trial
+from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, Page
+from homing.insight.evidence import Breach
+from homing.insight.witnessed import more_2xx_than_attempts
 from homing.store import open_store
 
 _PAGE = 1_000
+#: messages whose attempts are counted at once
+_MESSAGES = 20_000
 _UNFINISHED = ("waiting", "leased", "parked")
 
 
@@ -34,7 +39,8 @@ class Judgement(msgspec.Struct, kw_only=True):
 
 def judge(evidence: Evidence, trial: Trial) -> Judgement:
     """Read the dead letters, and compare all places with each other."""
-    history = make_history(evidence, trial, asyncio.run(_dead_letters(evidence)))
+    given_up, untold = asyncio.run(_read(evidence))
+    history = make_history(evidence, trial, given_up, untold)
     published = evidence.published
     asked = evidence.received.asked
     return Judgement(
@@ -55,7 +61,9 @@ def judge(evidence: Evidence, trial: Trial) -> Judgement:
     )
 
 
-def make_history(evidence: Evidence, trial: Trial, given_up: dict[int, str]) -> History:
+def make_history(
+    evidence: Evidence, trial: Trial, given_up: dict[int, str], untold: Sequence[Breach] = ()
+) -> History:
     """What was seen, by number of the delivery."""
     layout, published = evidence.layout, evidence.published
     sent = {d: Fate.OK for n in published.ok for d in layout.deliveries_of(n)}
@@ -70,7 +78,7 @@ def make_history(evidence: Evidence, trial: Trial, given_up: dict[int, str]) -> 
         hopeless={d for d in sent if layout.endpoint_of(d) in layout.hanging},
         drained=evidence.drained,
         operations=_operations(evidence, trial, len(received)),
-        books=list(_books(evidence, sent, given_up)),
+        books=[*_books(evidence, sent, given_up), *_told(untold)],
     )
 
 
@@ -114,8 +122,14 @@ def _other_ids(evidence: Evidence) -> Iterator[str]:
 
 def _books(evidence: Evidence, sent: dict[int, Fate], given_up: dict[int, str]) -> Iterator[str]:
     """What the books say against themselves, and against the publishers and receivers."""
-    if evidence.audit_exit or not evidence.audit["balanced"]:
+    if not evidence.audit["balanced"]:
         yield f"`homing audit` does not balance: {evidence.audit['misfits'][:3]}"
+    names = Counter(breach["invariant"] for breach in evidence.audit["breaches"])
+    for name, count in names.items():
+        first = next(one for one in evidence.audit["breaches"] if one["invariant"] == name)
+        yield f"{name} is broken {count} times, such as {first['delivery']}: {first['text']}"
+    if evidence.audit_exit and evidence.audit["balanced"] and not names:
+        yield f"`homing audit` ended with {evidence.audit_exit} and does not say why"
     total = evidence.audit["total"]
     certain = sum(fate is Fate.OK for fate in sent.values())
     possible = certain + sum(fate is Fate.INFO for fate in sent.values())
@@ -161,24 +175,57 @@ def _hopeless_books(evidence: Evidence, sent: dict[int, Fate]) -> Iterator[str]:
             )
 
 
-async def _dead_letters(evidence: Evidence) -> dict[int, str]:
-    """Delivery → reason, read from the database."""
+async def _read(evidence: Evidence) -> tuple[dict[int, str], list[Breach]]:
+    """From the database: dead letters with their reasons, and 2xx that no attempt tells of."""
     numbers = {message_id: n for n, (message_id, _) in evidence.published.ok.items()}
     numbers |= {message_id: n for n, message_id in evidence.received.ids.items()}
     store = await open_store(evidence.database_url, migrate=False)
     try:
-        found = {}
-        for endpoint_id, endpoint in evidence.endpoints.items():
-            for dead in await _dead_of(store, endpoint_id):
-                number = numbers.get(dead.message_id)
-                if number is None:
-                    number = await _number_of(store, dead)
-                delivery = evidence.layout.delivery(number, endpoint)
-                # What went to the wrong endpoint and died there: negative, so never sent.
-                found[-1 - number if delivery is None else delivery] = str(dead.reason or "")
+        return await _dead_letters(store, evidence, numbers), await _untold(
+            store, evidence, numbers
+        )
     finally:
         await store.close()
+
+
+async def _dead_letters(
+    store: Store, evidence: Evidence, numbers: dict[str, int]
+) -> dict[int, str]:
+    """Delivery → reason."""
+    found = {}
+    for endpoint_id, endpoint in evidence.endpoints.items():
+        for dead in await _dead_of(store, endpoint_id):
+            number = numbers.get(dead.message_id)
+            if number is None:
+                number = await _number_of(store, dead)
+            delivery = evidence.layout.delivery(number, endpoint)
+            # What went to the wrong endpoint and died there: negative, so never sent.
+            found[-1 - number if delivery is None else delivery] = str(dead.reason or "")
     return found
+
+
+async def _untold(store: Store, evidence: Evidence, numbers: dict[str, int]) -> list[Breach]:
+    """Receivers' answers against attempts, some messages at a time."""
+    layout, answers = evidence.layout, evidence.received.answered
+    ids = {endpoint: endpoint_id for endpoint_id, endpoint in evidence.endpoints.items()}
+    names = sorted(numbers)
+    found: list[Breach] = []
+    for start in range(0, len(names), _MESSAGES):
+        some = names[start : start + _MESSAGES]
+        made = await store.attempts_made(some[0], some[-1])
+        answered = {
+            DeliveryId(name, ids[layout.endpoint_of(delivery)]): answers[delivery]
+            for name in some
+            for delivery in layout.deliveries_of(numbers[name])
+            if delivery < len(answers)
+        }
+        found += more_2xx_than_attempts(answered, made)
+    return found
+
+
+def _told(untold: Sequence[Breach]) -> Iterator[str]:
+    if untold:
+        yield f"{len(untold)} times, such as: {untold[0]}"
 
 
 async def _dead_of(store: Store, endpoint_id: str) -> list[Delivery]:

@@ -300,7 +300,7 @@ def _drain(trial: Trial, setup: Setup, say: Say, endpoints: dict[str, int]) -> b
     while True:
         began_s = time.monotonic()
         # The exit code is not looked at here: whether the books balance is judged at the end.
-        audited = homing(setup, "audit", "--json")
+        audited = homing(setup, "audit", "--books", "--json")
         if not audited.stdout:
             raise RuntimeError(f"`homing audit` failed: {audited.stderr[-500:]}")
         rows = json.loads(audited.stdout)["rows"]

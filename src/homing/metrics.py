@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import (
@@ -20,6 +20,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
@@ -28,9 +29,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from homing import __version__
 from homing.core.lifecycle import DeadReason, State
+from homing.core.objectives import Owner, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.queries import Backlog
 from homing.core.retention import Purged
+from homing.insight.alerts.alert import Kind
 from homing.insight.ledger import COLUMNS, AuditReport
 
 # They double the length of the page, and rates do not need them.
@@ -42,6 +45,9 @@ BATCHES: Final = ("accept", "claim", "settle")
 CAUSES: Final = ("gone", "failing")
 #: what becomes of a circuit breaker
 BREAKER_CHANGES: Final = ("opened", "closed")
+
+#: what becomes of a try to hand a notice over
+NOTICE_RESULTS: Final = ("sent", "refused", "given_up")
 
 #: seconds; a first attempt takes milliseconds, the promise is about seconds, a timeout is 30 s
 _RECEIPT_S: Final = (
@@ -110,6 +116,16 @@ class Metrics:
             "purged", "What was beyond its retention and is gone, in rows.", "kind"
         )
         self._purged = {kind: purged.labels(kind) for kind in Purged.__struct_fields__}
+        notices = self._counter(
+            "alert_notices", "Tries to hand a notice of alerts to a channel, by result.", "result"
+        )
+        self._notice_tries = {result: notices.labels(result) for result in NOTICE_RESULTS}
+        good = self._counter("sli_good", "Events that were as promised, by indicator.", "sli")
+        self._good = {sli: good.labels(sli) for sli in Sli}
+        bad = self._counter(
+            "sli_bad", "Events that were not, by indicator and whose they are.", "sli", "owner"
+        )
+        self._bad = {(sli, owner): bad.labels(sli, owner) for sli in Sli for owner in Owner}
         self._round_trips = self._counter("store_round_trips", "Requests to the database server.")
         self._commits = self._counter("store_commits", "Transactions that wrote.")
 
@@ -148,6 +164,15 @@ class Metrics:
             "dead_letters_expiring", "Dead letters whose retention is about to end."
         )
         self._audited = self._gauge("audit_timestamp_seconds", "When the latest audit began.")
+        firing = self._gauge("alerts_firing", "Alerts that fire, by kind.", "kind")
+        self._firing = {str(kind): firing.labels(str(kind)) for kind in Kind}
+        self._evaluated = self._gauge(
+            "alert_evaluation_timestamp_seconds",
+            "When some process last looked whether anything deserves an alert.",
+        )
+        self._notices_pending = self._gauge(
+            "alert_notices_pending", "Notices that no channel has taken yet."
+        )
         build = self._gauge("build_info", "The running version.", "version")
         build.labels(__version__).set(1)
 
@@ -195,6 +220,19 @@ class Metrics:
     def expiring(self, dead_letters: int) -> None:
         self._expiring.set(dead_letters)
 
+    # --- service.alerts ---
+
+    def alerts_evaluated(self, at_us: int, firing: Mapping[str, int]) -> None:
+        self._evaluated.set(at_us / 1_000_000)
+        for kind, count in firing.items():
+            self._firing[kind].set(count)
+
+    def notices_pending(self, count: int) -> None:
+        self._notices_pending.set(count)
+
+    def notice_tried(self, result: str) -> None:
+        self._notice_tries[result].inc()
+
     # --- what is looked at now and then ---
 
     def audited(self, report: AuditReport, backlog: Backlog) -> None:
@@ -210,6 +248,26 @@ class Metrics:
         age_us = 0 if due_at_us is None else max(report.at_us - due_at_us, 0)
         self._oldest_due.set(age_us / 1_000_000)
         self._count_store()
+
+    def families(self) -> list[Metric]:
+        """This process's own metrics, as they are now."""
+        self._add_up()
+        self._count_store()
+        return list(self.registry.collect())
+
+    def tallied(self, tallies: Sequence[Tally]) -> None:
+        """Show what was counted for objectives (`Watcher(on_tallies=…)`).
+
+        A counter cannot go back: where a later look found that the owner was another, the events
+        are added to the right one and stay with the wrong one. Rare, and the table is exact.
+        """
+        for one in tallies:
+            if one.scope.startswith("app_") or one.count < 0:
+                continue
+            if one.owner is None:
+                self._good[one.sli].inc(one.count)
+            else:
+                self._bad[one.sli, one.owner].inc(one.count)
 
     def text(self) -> bytes:
         """What Prometheus reads (format 0.0.4)."""

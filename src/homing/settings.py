@@ -7,20 +7,25 @@ The command line, the reference page, the start-up check and the tests read this
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
-import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from homing.core.errors import ConfigError
-from homing.core.identifiers import made_at_us
 from homing.core.retry import DEFAULT_DELAYS_S
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from homing.knobs import (
+    SECRET_RECIPE,
+    Allowance,
+    ChannelUrl,
+    Knob,
+    Network,
+    SecretText,
+    is_secret,
+    knob,
+    read_value,
+)
 
 PREFIX: Final = "HOMING_"
 
@@ -38,53 +43,6 @@ _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 LEASE_MARGIN_S: Final = 10.0
 
 _DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
-
-#: how to make a good one, on any machine that has Homing
-SECRET_RECIPE: Final = "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"  # noqa: S105
-
-
-@dataclass(frozen=True, slots=True)
-class SecretText:
-    """A text that does not show itself; `reveal` gives it. Empty: not set."""
-
-    _text: str = ""
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __repr__(self) -> str:
-        return "********"
-
-    __str__ = __repr__
-
-
-class Allowance(NamedTuple):
-    """Networks that the endpoints of one application may be in."""
-
-    app_id: str
-    networks: tuple[Network, ...]
-
-    def __str__(self) -> str:
-        return f"{self.app_id}={','.join(map(str, self.networks))}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knob:
-    """What a setting means and what it may be."""
-
-    meaning: str
-    low: float = -math.inf
-    high: float = math.inf
-
-
-def knob(default: Any, meaning: str, *, low: float = -math.inf, high: float = math.inf) -> Any:
-    """A field of Settings; the unit is the end of its name: `_s` seconds, `_h` hours, `_d` days."""
-    return dataclasses.field(
-        default=default, metadata={"knob": Knob(meaning=meaning, low=low, high=high)}
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +281,13 @@ class Settings:
         low=0,
         high=36_500,
     )
+    undo_d: int = knob(
+        7,
+        "How many days a discarded dead letter can be brought back. A week, as a rule, is how long "
+        "it takes somebody to miss something.",
+        low=0,
+        high=365,
+    )
     retain_warn_d: int = knob(
         14,
         "How many days before its end a dead letter is announced, in the log once a day and in "
@@ -353,14 +318,84 @@ class Settings:
         low=0.05,
         high=60,
     )
+    alerts: tuple[ChannelUrl, ...] = knob(
+        (),
+        "Where alerts go, besides the log: URLs separated by spaces or commas, of any service that "
+        "Apprise knows (`mailto://…`, `slack://…`, `pagerduty://…`, `jsons://…`; needs "
+        "`homing[alerts]`) or of Alertmanager (`alertmanager://host:9093`, `alertmanagers://…`). "
+        "With one of them sensible alerts are on; `homing alerts test` shows that it works.",
+    )
+    alerts_every_s: float = knob(
+        15.0,
+        "How often it is looked whether something deserves an alert, by one process at a time; a "
+        "few look-ups in indexes. Another takes over when it has not for three times as long.",
+        low=1,
+        high=3_600,
+    )
+    alerts_gather_s: float = knob(
+        300.0,
+        "What is not urgent is gathered and told in one message at most so often; the first of it "
+        "at once. Twelve messages an hour are what a person reads.",
+        low=0,
+        high=86_400,
+    )
     audit_every_s: float = knob(
         60.0, "How often the books are balanced inside the service.", low=1, high=86_400
+    )
+    # What "in time" means is the same for every objective, because each event is counted once.
+    slo_first_s: float = knob(
+        5.0,
+        "An objective counts a first attempt as in time that begins within so many seconds of "
+        "being due. A receiver has no part in it; five seconds are a busy moment, not an outage.",
+        low=0.01,
+        high=3_600,
+    )
+    slo_retry_s: float = knob(
+        30.0,
+        "The same for a retry, from when it was due. A minute's jitter is planned; this is not.",
+        low=0.01,
+        high=86_400,
+    )
+    slo_delivered_s: float = knob(
+        60.0,
+        "The same for the 2xx of a delivery, from acceptance. A minute leaves room for one retry.",
+        low=0.01,
+        high=604_800,
+    )
+    slo_accept_s: float = knob(
+        0.5,
+        "The same for the answer to a publisher's request, as this process sees it.",
+        low=0.001,
+        high=60,
+    )
+    slo_dead_d: float = knob(
+        3.0,
+        "A dead letter that nobody has redriven or discarded for so many days is overdue. Three "
+        "days outlast a weekend.",
+        low=0.01,
+        high=365,
+    )
+    slo_every_s: float = knob(
+        15.0, "How often what objectives are about is counted.", low=0.1, high=3_600
     )
     task_days: float = knob(
         30.0,
         "How long a background task that has ended can be looked up: longer than a month's bill.",
         low=0.01,
         high=3_650,
+    )
+    otlp_url: str = knob(
+        "",
+        "An OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`, that is "
+        "told of traces, metrics and log lines. Empty: none, and a publisher's `traceparent` is "
+        "handed to its receivers as it came.",
+    )
+    trace_share: float = knob(
+        0.01,
+        "The share of traces that the collector gets when their publisher does not say; what fails "
+        "and what follows on it is told always. One in a hundred shows what is usual.",
+        low=0,
+        high=1,
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(
@@ -425,9 +460,9 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
             continue
         label, text = texts[name]
         try:
-            values[field.name] = _parse(hints[field.name], text.strip(), limits)
+            values[field.name] = read_value(hints[field.name], text.strip(), limits)
         except ValueError as error:
-            shown = "" if "SecretText" in str(hints[field.name]) else f"={text!r}"
+            shown = "" if is_secret(hints[field.name]) else f"={text!r}"
             problems.append(f"{label}{shown}: {error}")
     return values
 
@@ -447,73 +482,6 @@ def _unknown(label: str, name: str) -> str:
     return f"{label}: no such setting{hint}"
 
 
-def _parse(kind: Any, text: str, limits: Knob) -> Any:
-    """`text` as a value of type `kind`. Raises: ValueError, whose text says what was expected."""
-    if kind is str:
-        return text
-    if kind is SecretText:
-        return _parse_secret(text, limits) if text else SecretText()
-    if kind is int or kind is float:
-        return _parse_number(kind, text, limits)
-    if typing.get_origin(kind) is Literal:
-        if text not in typing.get_args(kind):
-            raise ValueError(f"expected {' or '.join(typing.get_args(kind))}")
-        return text
-    element = typing.get_args(kind)[0]
-    if element is Allowance:
-        return _parse_allowances(text)
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if element is SecretText:
-        return tuple(_parse_secret(part, limits) for part in parts)
-    if isinstance(element, types.UnionType):
-        return tuple(_parse_network(part) for part in parts)
-    return tuple(_parse_number(element, part, limits) for part in parts)
-
-
-def _parse_number(kind: type[int] | type[float], text: str, limits: Knob) -> int | float:
-    word = "a whole number" if kind is int else "a number"
-    try:
-        number = kind(text)
-    except ValueError:
-        raise ValueError(f"expected {word}, {limits.low:,g} to {limits.high:,g}") from None
-    if not limits.low <= number <= limits.high:
-        raise ValueError(f"expected {limits.low:,g} to {limits.high:,g}")
-    return number
-
-
-def _parse_secret(text: str, limits: Knob) -> SecretText:
-    if not limits.low <= len(text) <= limits.high:
-        raise ValueError(
-            f"expected {limits.low:.0f} to {limits.high:.0f} characters; "
-            f"make one with {SECRET_RECIPE}"
-        )
-    return SecretText(text)
-
-
-def _parse_network(text: str) -> Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"expected networks such as 10.1.0.0/16; {error}") from None
-
-
-def _parse_allowances(text: str) -> tuple[Allowance, ...]:
-    found: dict[str, Allowance] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        app_id, _, listed = (piece.strip() for piece in part.partition("="))
-        try:
-            made_at_us(app_id)
-        except ValueError:
-            app_id = ""
-        networks = tuple(_parse_network(one.strip()) for one in listed.split(",") if one.strip())
-        if not app_id.startswith("app_") or not networks:
-            raise ValueError(f"expected an application's id and networks, app_…=…, found {part!r}")
-        if app_id in found:
-            raise ValueError(f"expected each application once, found {app_id} again")
-        found[app_id] = Allowance(app_id, networks)
-    return tuple(found.values())
-
-
 def _contradictions(settings: Settings) -> list[str]:
     """What is wrong between settings, or in the form of one; one sentence each."""
     problems = []
@@ -530,6 +498,10 @@ def _contradictions(settings: Settings) -> list[str]:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
+        problems.append(
+            f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"
+        )
     if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
         problems.append(
             f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "

@@ -17,7 +17,10 @@ from homing.core.errors import StoreError
 from homing.store import open_store
 from homing.store.sqlite import open_sqlite
 
-TABLES = ("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys")
+TABLES = (
+    *("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys"),
+    "dead_letters",
+)
 CLEAR = "; ".join(f"DELETE FROM {table}" for table in TABLES)
 
 #: the same draws each time: this gates
@@ -87,9 +90,12 @@ def test_a_store_that_forgets_one_thing_is_found_out(
     """The machine itself: without the fence in SQL, it comes upon a difference."""
     from homing.store.sqlite import bulk
 
-    bare = bulk._SQL["take_deliveries"].replace(
-        "endpoint_id, version) IN (SELECT *", "endpoint_id) IN (SELECT column1, column2"
+    fenced = bulk._SQL["take_deliveries"]
+    bare = fenced.replace(
+        "endpoint_id, version) IN (SELECT * FROM (VALUES (?, ?, ?)))",
+        "endpoint_id) IN (SELECT column1, column2 FROM (SELECT * FROM (VALUES (?, ?, ?))))",
     )
+    assert bare != fenced
     monkeypatch.setattr(bulk, "_SQL", {**bulk._SQL, "take_deliveries": bare})
     bulk._widened.cache_clear()
     try:

@@ -453,6 +453,21 @@ async def test_attempts_of_an_endpoint_are_counted_by_reason(
     assert await store.attempt_counts("ep_unknown", Span()) == {}
 
 
+async def test_attempts_are_counted_by_delivery_from_one_message_to_another(
+    store: Store, application: Application
+) -> None:
+    ids = []
+    items = await accept_seconds(store, application, 3)
+    for item, times in zip(items, (1, 3, 2), strict=True):
+        [delivery] = item.deliveries
+        ids.append(delivery.id)
+        made = [make_attempt(delivery, at_us=START_US + n * SECOND_US) for n in range(times)]
+        await record(store, delivery, *made)
+    assert await store.attempts_made(ids[0].message_id, ids[1].message_id) == {ids[0]: 1, ids[1]: 3}
+    assert await store.attempts_made(ids[1].message_id, ids[2].message_id) == {ids[1]: 3, ids[2]: 2}
+    assert await store.attempts_made("msg_~", "msg_~") == {}
+
+
 async def test_an_expunged_response_is_gone_and_the_attempt_stays(
     store: Store, application: Application
 ) -> None:

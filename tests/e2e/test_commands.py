@@ -125,14 +125,14 @@ async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) ->
         await person.types("application", "create", "shop", "--uid", "shop")
         await person.types("endpoint", "create", "shop", receiver.url("/hook"))
         sent = await person.asks("send", "shop", "payment.failed", "--wait", "10", code=1)
-        (letter,) = await person.asks("dead-letters", "list", "shop", code=1)
+        (letter,) = await person.asks("dlq", "list", "shop", code=1)
         assert (letter["msgId"], letter["reason"]) == (sent["id"], "attempts_exhausted")
-        assert "status 500" in await person.types("dead-letters", "show", "shop", letter["id"])
-        redrive = ("dead-letters", "redrive", "shop")
-        assert "redriven: 1" in await person.types(*redrive, "--all", "--dry-run")
+        assert "status 500" in await person.types("dlq", "show", "shop", letter["id"])
+        redrive = ("dlq", "redrive", "shop")
+        assert "would be redriven: 1" in await person.types(*redrive, "--all", "--dry-run")
         done = await person.types(*redrive, "--all", "--watch")
         assert "finished qtask_" in done
-        assert "1 sent again" in done
+        assert "1 sent, 1 delivered" in done
         await receiver.wait_for(3)
         async with asyncio.timeout(10):
             while (await person.asks("audit"))["total"]["delivered"] != 1:
@@ -140,10 +140,10 @@ async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) ->
 
         receiver.script("/hook", respond(500))
         await person.asks("send", "shop", "payment.failed", "--wait", "10", code=1)
-        (letter,) = await person.asks("dead-letters", "list", "shop", code=1)
-        words = ("dead-letters", "discard", "shop", letter["id"], "--reason", "paid by phone")
-        await person.types(*words)
-        assert await person.asks("dead-letters", "list", "shop") == []
+        (letter,) = await person.asks("dlq", "list", "shop", code=1)
+        words = ("dlq", "discard", "shop", letter["id"], "--why", "paid by phone")
+        await person.types(*words, "--watch")
+        assert await person.asks("dlq", "list", "shop") == []
         assert (await person.asks("audit"))["total"]["cancelled"] == 1
 
 

@@ -74,11 +74,24 @@ async def test_a_success_that_was_none_is_seen_at_the_receiver_although_the_book
 
 
 @pytest.mark.slow
-async def test_what_is_sent_twice_is_counted_as_duplicated(tmp_path: Path) -> None:
+async def test_what_is_sent_twice_is_counted_as_duplicated_and_has_no_attempt_to_tell_of_it(
+    tmp_path: Path,
+) -> None:
     trial = msgspec.structs.replace(CALM, program=(FAULTY, "stuttering"))
     verdict = (await outcome_of(trial, tmp_path)).verdict
-    assert verdict.valid is True, verdict
     assert verdict.figures["duplicated"] > verdict.figures["ok"] / 2
+    assert verdict.valid is False
+    (problem,) = verdict.problems
+    assert "every_2xx_leaves_a_trace" in problem
+
+
+@pytest.mark.slow
+async def test_leases_that_are_numbered_wrongly_are_named_by_the_audit(tmp_path: Path) -> None:
+    trial = msgspec.structs.replace(CALM, program=(FAULTY, "miscounting"))
+    verdict = (await outcome_of(trial, tmp_path)).verdict
+    assert verdict.valid is False
+    (problem,) = verdict.problems
+    assert problem.startswith("leases_are_numbered is broken")
 
 
 @pytest.mark.slow

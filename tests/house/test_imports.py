@@ -17,11 +17,15 @@ MAY_IMPORT = {
     "dispatch": {"core"},
     "insight": {"core"},
     "service": {"core", "insight"},
-    "forensics": {"core"},
+    "forensics": {"core", "insight"},
     "sim": {"core", "store", "dispatch", "insight", "service"},
+    "channels": {"core", "insight", "service"},
+    "lab": {"core", "sim"},
+    "review": {"core", "insight"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
-    "settings": {"core"},
+    "settings": {"core", "knobs"},
+    "knobs": {"core"},
     "system": set(),
 }
 EVERYTHING = {"cli"}
@@ -30,6 +34,7 @@ EVERYTHING = {"cli"}
 PURE = (
     "core",
     "insight",
+    "review.impact",
     "dispatch.envelope",
     "dispatch.breaker",
     "dispatch.egress",
@@ -37,8 +42,8 @@ PURE = (
     "dispatch.ranges",
     "dispatch.suspects",
     "dispatch.turns",
-    "sim.checks",
     "service.task_rules",
+    "service.redrive_rules",
 )
 NOT_PURE = {
     "asyncio",

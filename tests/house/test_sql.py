@@ -18,6 +18,9 @@ ONLY_SQLITE = {
     *("resource_by_id", "resource_by_uid"),
     *("allowances", "leases_of_app", "leases_of_endpoint", "next_lane"),
     *("count_dead", "expunge_attempts", "looked_at_lines", "message_exists"),
+    *("issues_by_uids", "present_history", "present_hot", "find_unfiled", "find_misfiled"),
+    *("next_dead_endpoint", "dead_since", "newest_dead"),
+    "add_tally",
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
 
@@ -27,8 +30,9 @@ ONLY_POSTGRES = {
     *("find_key", "insert_key", "find_message", "find_resource", "ledger", "misfits"),
     *("log", "durability", "find_table", "lock_application", "lock_migrations", "renumber_log"),
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
-    *("purge", "lock_messages", "lock_history"),
-    *("notable_log", "wait_for_messages"),
+    *("purge", "lock_messages", "lock_history", "lock_issues", "lock_issues_by_uids"),
+    *("notable_log", "wait_for_messages", "dead_letters"),
+    *("add_tallies", "seen_last"),
 }
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import random
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
+from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, State
 from homing.core.outcome import Reason
 from homing.core.queries import LedgerRow, Misfit
 from homing.core.records import Attempt, LogEntry
 from homing.dispatch.loop import Dispatcher
-from homing.sim import checks
-from homing.sim.checks import Books
+from homing.insight import invariants, promises, steps, witnessed
+from homing.insight.evidence import Books, Sent
 from homing.sim.node import Parts
-from homing.sim.world import TINY, Result, World
+from homing.sim.result import TINY, Result
+from homing.sim.world import World
 from homing.store.memory.store import MemoryStore
 
 replace = msgspec.structs.replace
@@ -47,7 +51,7 @@ def books() -> Books:
 
 
 def named(books: Books) -> set[str]:
-    return {breach.invariant for breach in checks.breaches(books, at_rest=True)}
+    return {breach.invariant for breach in promises.breaches(books, at_rest=True)}
 
 
 def test_good_books_are_good(books: Books) -> None:
@@ -122,6 +126,31 @@ def with_a_decision_called_late(books: Books) -> Books:
     return replace(books, attempts=attempts)
 
 
+def with_a_lease_number_skipped(books: Books) -> Books:
+    at, line = written_line(books, "leased")
+    wrong = replace(line, lease_epoch=line.lease_epoch + 1)
+    return replace(books, lines=[*books.lines[:at], wrong, *books.lines[at + 1 :]])
+
+
+def with_an_end_undone_in_nobody_s_name(books: Books) -> Books:
+    end = next(one for one in books.lines if one.to_state is State.DELIVERED)
+    again = replace(
+        end,
+        op="resent",
+        from_state=State.DELIVERED,
+        to_state=State.WAITING,
+        version_before=end.version_after,
+        version_after=end.version_after + 1,
+        actor=None,
+    )
+    return replace(books, lines=[*books.lines, again])
+
+
+def with_a_decision_whose_attempt_is_gone(books: Books) -> Books:
+    line = next(one for one in books.lines if one.rows_written and one.attempt_id)
+    return replace(books, attempts=[a for a in books.attempts if a.id != line.attempt_id])
+
+
 def with_one_given_up_early(books: Books) -> Books:
     which, row = next(iter(books.history.items()))
     dead = replace(row, state=State.DEAD, reason=DeadReason.ATTEMPTS_EXHAUSTED)
@@ -146,7 +175,7 @@ def with_an_answer_forgotten(books: Books) -> Books:
     return replace(books, attempts=[a for a in books.attempts if not _is_of(a, one)])
 
 
-def _is_of(attempt: Attempt, one: checks.Sent) -> bool:
+def _is_of(attempt: Attempt, one: Sent) -> bool:
     return (attempt.message_id, attempt.endpoint_id) == one.delivery
 
 
@@ -166,6 +195,9 @@ PLANTED: list[tuple[Callable[[Books], Books], str]] = [
     (with_a_request_without_lease, "every_send_is_written_ahead"),
     (with_a_success_that_nobody_gave, "delivered_means_2xx"),
     (with_a_decision_called_late, "nothing_called_late_was_written"),
+    (with_a_lease_number_skipped, "leases_are_numbered"),
+    (with_an_end_undone_in_nobody_s_name, "the_end_is_final"),
+    (with_a_decision_whose_attempt_is_gone, "every_decision_has_its_attempt"),
     (with_one_given_up_early, "dead_only_when_exhausted"),
     (with_one_put_off_for_years, "due_within_reach"),
     (with_one_left_waiting, "everything_comes_to_its_end"),
@@ -184,16 +216,69 @@ def test_a_planted_bug_is_named(
     assert invariant in named(plant(books))
 
 
+def test_one_look_at_a_line_or_a_row_sees_what_the_single_ones_see(books: Books) -> None:
+    draw = random.Random(4)
+    last: dict[tuple[str, str], LogEntry] = {}
+    wrong = 0
+    for line in [one for one in books.lines if one.rows_written]:
+        before = last.get((line.message_id, line.endpoint_id))
+        other = replace(
+            line,
+            version_before=line.version_before + draw.choice((0, 0, 0, 1)),
+            version_after=line.version_after + draw.choice((0, 0, 0, 1)),
+            lease_epoch=line.lease_epoch + draw.choice((0, 0, 0, 1, -1)),
+            to_state=draw.choice((line.to_state, line.to_state, *State)),
+            actor=draw.choice((line.actor, None)),
+        )
+        looks = (steps.stale, steps.illegal, steps.skipping)
+        found = [look(before, other) for look in looks]
+        is_fine = not any(found) and steps.nameless(other) is None
+        assert steps.follows(before, other) == is_fine, other
+        wrong += not is_fine
+        last[line.message_id, line.endpoint_id] = line
+        row = books.row(DeliveryId(line.message_id, line.endpoint_id))
+        assert row is not None
+        row = replace(
+            row,
+            version=line.version_after + draw.choice((0, 0, 0, 1)),
+            state=draw.choice((line.to_state, line.to_state, *State)),
+            ready_at_us=draw.choice((row.ready_at_us, None, 1)),
+            holder=draw.choice((row.holder, None, "somebody")),
+            finished_at_us=draw.choice((row.finished_at_us, None, 1)),
+        )
+        said = steps.unlike(row, line) or steps.misshapen(row, hot=row.is_unfinished)
+        assert steps.is_what(row, line) == (said is None), row
+    assert wrong > 20
+
+
+def test_every_invariant_keeps_a_promise() -> None:
+    found = {
+        name
+        for module in (invariants, witnessed)
+        for name, one in vars(module).items()
+        if inspect.isfunction(one) and one.__module__ == module.__name__ and name[0] != "_"
+    }
+    found.remove(witnessed.more_2xx_than_attempts.__name__)  # the same as one of the others
+    assert found == promises.PROMISE_OF.keys()
+    assert set(promises.PROMISE_OF.values()) <= promises.PROMISES.keys()
+
+
+def test_a_2xx_without_an_attempt_is_found_by_numbers_alone() -> None:
+    one, other = DeliveryId("msg_1", "ep_1"), DeliveryId("msg_2", "ep_1")
+    [breach] = witnessed.more_2xx_than_attempts({one: 2, other: 1}, {one: 1, other: 3})
+    assert (breach.invariant, breach.delivery) == ("every_2xx_leaves_a_trace", one)
+
+
 def test_every_invariant_has_a_planted_bug() -> None:
-    invariants = {one.__name__ for one in (*checks.AT_ANY_MOMENT, *checks.AT_REST)}
+    invariants = {one.__name__ for one in (*promises.AT_ANY_MOMENT, *promises.AT_REST)}
     assert invariants == {invariant for _, invariant in PLANTED}
 
 
 def test_books_that_do_not_balance_are_named() -> None:
     row = LedgerRow(endpoint_id="ep_1", app_id="app_1", window_at_us=0, accepted=3, delivered=2)
-    misfit = Misfit(delivery=checks.DeliveryId("msg_1", "ep_1"), kind="unaccounted")
-    assert len(checks.ledger_balances([row], [misfit])) == 2
-    assert not checks.ledger_balances([replace(row, dead=1)], [])
+    misfit = Misfit(delivery=DeliveryId("msg_1", "ep_1"), kind="unaccounted")
+    assert len(invariants.ledger_balances([row], [misfit])) == 2
+    assert not invariants.ledger_balances([replace(row, dead=1)], [])
 
 
 # --- planted in a world that runs ---

@@ -28,7 +28,7 @@ PLANTED = {
         "DELETE FROM deliveries\nWHERE (message_id, endpoint_id, version) "
         "IN (SELECT * FROM (VALUES (?, ?, ?)));",
         "DELETE FROM deliveries\nWHERE (message_id, endpoint_id, 1) "
-        "IN (SELECT column1, column2, 1 + 0 * column3 FROM (VALUES (?, ?, ?)));",
+        "IN (SELECT column1, column2, 1 FROM (SELECT * FROM (VALUES (?, ?, ?))));",
         ("--store", "sqlite", "--seeds", "100"),
         {"no_stale_write", "every_step_is_legal", "nothing_is_doubled", "row_is_its_last_line"},
     ),
@@ -49,8 +49,8 @@ PLANTED = {
     ),
     "a poll that is left out": (
         "homing/dispatch/loop.py",
-        "await asyncio.wait_for(event.wait(), most_s)",
-        "await event.wait()",
+        "timer = asyncio.get_running_loop().call_later(most_s, event.set)",
+        "timer = asyncio.get_running_loop().call_later(1e9, event.set)",
         ("--store", "memory", "--seeds", "200"),
         {"everything_comes_to_its_end"},
     ),

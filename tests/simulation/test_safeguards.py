@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.simulate import ABLATION_MUST_S, BEGIN, END, ablate, rows_in
+from homing.sim.result import TINY
 from homing.sim.runs import hunt
 from homing.sim.safeguards import BY_NAME, SAFEGUARDS, Safeguard
 from homing.sim.schedule import PYTHON, parse_token
 from homing.sim.story import REPEATS, ROWS_MAX
-from homing.sim.world import TINY, World
+from homing.sim.world import World
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/no-loss.md"
 WAYS = {f"D{number}" for number in range(1, 13)}

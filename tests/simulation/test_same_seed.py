@@ -10,8 +10,9 @@ import pytest
 
 from homing.sim.draws import ByPriority
 from homing.sim.on_sqlite import run_on_sqlite
+from homing.sim.result import TINY
 from homing.sim.schedule import schedule_of
-from homing.sim.world import TINY, World
+from homing.sim.world import World
 
 PRINT_DIGESTS = """
 from homing.sim.world import World

@@ -203,7 +203,7 @@ class ApiMachine(RuleBasedStateMachine):
         name = names[place % len(names)]
         stand = found.deliveries[name]
         ok = 202 if act == "redrive" else 200
-        body = {"json": {"reason": "not needed"}} if act == "discard" else {}
+        body = {"json": {"why": "not needed"}} if act == "discard" else {}
         status = ok if stand.state == "dead" else 409
         self.call("POST", f"/app/{app}/dead-letter/{name}/{act}", status, **body)
         if status != ok:

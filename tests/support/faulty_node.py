@@ -3,19 +3,26 @@
 forgetful: every retry of one endpoint's first failure is forgotten, without a trace in its place.
 boastful: an answer of 503 is taken for a success.
 stuttering: every request is made twice.
+miscounting: the log gives a failed attempt the number of the lease after it.
+leaky: three in a thousand deliveries vanish in their retry, as where the old row is deleted in one
+    step and the new one written in another, if it comes to that (`sim.naive.TwoStepDead`).
 misdirected: a chaos run's requests to its endpoint 0 go to endpoint 1.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from homing.cli.main import main
-from homing.core.lifecycle import State
+from homing.core.journal import Journal
+from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
 from homing.core.records import Change
@@ -34,6 +41,25 @@ def forgetful() -> None:
         return written
 
     writes.settle = settle_and_forget
+
+
+def leaky() -> None:
+    """Of the deliveries that a receiver refuses at first, HOMING_TEST_LEAK_PERMILLE vanish.
+
+    Which ones depends on nothing but their ids.
+    """
+    settle = writes.settle
+    permille = int(os.environ["HOMING_TEST_LEAK_PERMILLE"])
+
+    def settle_and_leak(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
+        written = settle(db, changes)
+        for change in changes:
+            is_retry = change.after.state is State.WAITING and change.after.failures == 1
+            if is_retry and crc32(change.id.message_id.encode()) % 1_000 < permille:
+                db.execute("DELETE FROM deliveries WHERE message_id = ?", (change.id.message_id,))
+        return written
+
+    writes.settle = settle_and_leak
 
 
 def boastful() -> None:
@@ -58,6 +84,20 @@ def stuttering() -> None:
     HttpSender.send = send_twice  # type: ignore[method-assign]
 
 
+def miscounting() -> None:
+    decide = Journal.decide
+
+    def decide_and_miscount(self: Journal, before: Delivery, *args: Any, **given: Any) -> Change:
+        change = decide(self, before, *args, **given)
+        if change.entry.op != "failed":
+            return change
+        epoch = change.entry.lease_epoch + 1
+        entry = msgspec.structs.replace(change.entry, lease_epoch=epoch)
+        return msgspec.structs.replace(change, entry=entry)
+
+    Journal.decide = decide_and_miscount  # type: ignore[method-assign]
+
+
 def misdirected() -> None:
     send = HttpSender.send
 
@@ -69,7 +109,7 @@ def misdirected() -> None:
 
 
 if __name__ == "__main__":
-    bugs = (forgetful, boastful, stuttering, misdirected)
+    bugs = (forgetful, leaky, boastful, stuttering, miscounting, misdirected)
     {bug.__name__: bug for bug in bugs}[sys.argv[1]]()
     sys.argv = ["homing", "serve"]
     main()

@@ -448,7 +448,10 @@ def _commute(sides: Iterable[Side]) -> bool:
     return all(side.reads for side in sides)
 
 
-_TABLES = ("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys")
+_TABLES = (
+    *("resources", "messages", "deliveries", "history", "attempts", "delivery_log", "keys"),
+    "dead_letters",
+)
 
 
 def on_sqlite(path: Path) -> Interleaver:

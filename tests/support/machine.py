@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from homing.core.errors import Conflict, IllegalTransition, Stale
+from homing.core.issues import Issue
 from homing.core.lifecycle import (
     Cancelled,
     DeadReason,
@@ -33,6 +34,7 @@ from homing.core.lifecycle import (
     Redriven,
     Released,
     Resent,
+    Restored,
     Resumed,
     State,
     Succeeded,
@@ -44,7 +46,7 @@ from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Messag
 from homing.core.records import Accepted, Change, Reply
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
-from homing.sim.checks import ledger_balances
+from homing.insight.invariants import ledger_balances
 from homing.store.memory.store import MemoryStore
 from support.claiming import claim_due
 from support.making import (
@@ -81,6 +83,7 @@ FACTS: dict[str, Callable[[int], Fact]] = {
     "cancelled": lambda at: Cancelled(at_us=at, actor="ada: not needed"),
     "resent": lambda at: Resent(at_us=at, actor="ada"),
     "redriven": lambda at: Redriven(at_us=at, actor="ada"),
+    "restored": lambda at: Restored(at_us=at, actor="ada", reason=DeadReason.ATTEMPTS_EXHAUSTED),
 }
 _ATTEMPTED = {"succeeded": Reason.OK, "failed": Reason.STATUS, "gone": Reason.STATUS}
 
@@ -361,6 +364,24 @@ class StoreMachine(RuleBasedStateMachine):
     def deliveries_are_the_same(self) -> None:
         found = self.run(self.real.deliveries(DeliveryFilter(), ALL))
         assert found == self._rows()
+
+    @invariant()
+    def desks_are_the_same(self) -> None:
+        """Issues, what is counted under each, and that no dead letter is outside of them."""
+
+        async def desk(store: Store) -> Any:
+            issues = await store.list(Issue, None, ALL)
+            return (
+                [msgspec.to_builtins(issue) for issue in issues],
+                await store.burdens([issue.id for issue in issues]),
+                await store.misfits(Span(), limit=100),
+                sum((t.count for t in (await store.burdens([i.id for i in issues])).values()), 0),
+            )
+
+        *_, misfits, count = self.both(desk)
+        assert not [one for one in misfits if one.kind in ("unfiled", "misfiled")]
+        dead = [row for row in self.model.history.values() if row.state is State.DEAD]
+        assert count == len(dead)
 
     @rule(
         states=st.sets(st.sampled_from(sorted(State)), max_size=2),

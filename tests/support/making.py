@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from homing.core.identifiers import ENTROPY_BYTES, new_id
+from homing.core.identifiers import counted, new_id
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
 from homing.core.records import (
@@ -71,7 +71,7 @@ class FakeChance:
 
 def make_id(prefix: str, at_us: int = START_US) -> str:
     """An identifier never given before; of the same `at_us`, later ones sort after earlier ones."""
-    return new_id(prefix, at_us, next(_count).to_bytes(ENTROPY_BYTES, "big"))
+    return new_id(prefix, at_us, counted(next(_count)))
 
 
 def make_application(**fields: Any) -> Application:

@@ -13,7 +13,9 @@ from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page, 
 from homing.core.records import Acceptance, Accepted, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
-from homing.sim.checks import Books, breaches, ledger_balances
+from homing.insight.evidence import Books
+from homing.insight.invariants import ledger_balances
+from homing.insight.promises import breaches
 from support.claiming import claim_due
 from support.interleaving import Interleaver, Operation, Run
 from support.making import (
@@ -57,7 +59,8 @@ def settle_by(name: str, *made: tuple[Delivery, Any], policy: RetryPolicy = POLI
         is_sent = isinstance(fact, Succeeded | Failed)
         reason = Reason.OK if isinstance(fact, Succeeded) else Reason.STATUS
         attempt = make_attempt(before, reason=reason) if is_sent else None
-        changes.append(journal.decide(before, fact, policy, attempt=attempt))
+        actor = getattr(fact, "actor", None)
+        changes.append(journal.decide(before, fact, policy, attempt=attempt, actor=actor))
     return lambda store: store.settle(changes)
 
 
@@ -93,7 +96,8 @@ async def complaints(store: Store, promised: tuple[Acceptance, ...] = ()) -> lis
 
 def check(sides: Interleaver, run: Run, *promised: Acceptance) -> None:
     store = sides.side.store
-    assert sides.side.call(complaints(store, promised)) == [], str(run)
+    found = sides.side.call(complaints(store, promised))
+    assert found == [], f"{run}: {found}"
     for result in run.results.values():
         assert not isinstance(result, Exception), f"{run}: {result!r}"
 

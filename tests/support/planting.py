@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -15,7 +15,8 @@ from homing.store.rows import delivery_row
 
 
 class Plant(Protocol):
-    """Damages the books behind the store's back. Tables: "deliveries" and "history"."""
+    """Damages the books behind the store's back. Tables: "deliveries", "history" and, to
+    remove from, "dead_letters"."""
 
     async def remove(self, table: str, which: DeliveryId) -> None: ...
 
@@ -24,7 +25,11 @@ class Plant(Protocol):
 
 class MemoryPlant:
     def __init__(self, store: MemoryStore) -> None:
-        self._tables = {"deliveries": store.hot, "history": store.history}
+        self._tables: dict[str, dict[DeliveryId, Any]] = {
+            "deliveries": store.hot,
+            "history": store.history,
+            "dead_letters": store.desk,
+        }
 
     async def remove(self, table: str, which: DeliveryId) -> None:
         del self._tables[table][which]

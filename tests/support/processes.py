@@ -71,14 +71,20 @@ class Homing:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *arguments: str, database_url: str | None = None, **settings: object
+    folder: Path,
+    *arguments: str,
+    database_url: str | None = None,
+    program: tuple[str, ...] = ("-m", "homing.cli", "serve"),
+    **settings: object,
 ) -> AsyncIterator[Homing]:
-    """`homing serve` in `folder`; killed at the end if it still runs."""
+    """`homing serve` in `folder`; killed at the end if it still runs.
+
+    Args:
+        program: what Python is to run instead of it.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "homing.cli",
-        "serve",
+        *program,
         *arguments,
         cwd=folder,
         env=environment(database_url or "sqlite:///homing.db", **settings),

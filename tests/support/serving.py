@@ -13,8 +13,9 @@ import httpx
 from homing.cli.runtime import Runtime
 from homing.cli.server import bind, make_server
 from homing.core.ports import Store
+from homing.knobs import SecretText
 from homing.service.tokens import sign_org_token
-from homing.settings import SecretText, Settings
+from homing.settings import Settings
 from homing.system import SystemClock
 
 SECRET = "a secret of the tests, long enough"

@@ -8,7 +8,8 @@ import pytest
 
 from homing.core.errors import ConfigError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
-from homing.settings import SecretText, Settings, knobs, read_settings, without_password
+from homing.knobs import SecretText
+from homing.settings import Settings, knobs, read_settings, without_password
 
 SECRET = "a secret of enough characters"
 APP = new_id("app_", 1_800_000_000_000_000, bytes(ENTROPY_BYTES))
@@ -149,3 +150,16 @@ def test_svix_s_secret_must_be_long_enough_for_its_algorithm() -> None:
     (problem,) = problems_of({"HOMING_SVIX_JWT_SECRET": "x" * 31})
     assert "32 to 1024" in problem
     assert "xxx" not in problem
+
+
+def test_channels_are_separated_by_spaces_or_commas_and_do_not_show_themselves() -> None:
+    mail = "mailto://user:opensesame@example.org?to=a@b.c,d@e.f"
+    for between in (" ", ",", "\n  ", ", "):
+        settings = read_settings({"HOMING_ALERTS": f"{mail}{between}slack://opensesame/b/c"})
+        assert [one.reveal() for one in settings.alerts] == [mail, "slack://opensesame/b/c"]
+        assert "opensesame" not in repr(settings)
+    [problem] = problems_of({"HOMING_ALERTS": f"{mail} opensesame"})
+    assert "number 2 does not begin with scheme://" in problem
+    assert "opensesame" not in problem
+    listed = read_settings({}, {"alerts": [mail, "slack://opensesame/b/c"]}, file_name="x")
+    assert len(listed.alerts) == 2

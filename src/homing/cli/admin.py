@@ -10,6 +10,7 @@ import click
 from homing.cli.configuration import load_settings
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.core.errors import ConfigError
+from homing.knobs import SecretText
 from homing.service.tokens import (
     APP_TOKEN_S,
     DEFAULT_ORG_ID,
@@ -17,7 +18,7 @@ from homing.service.tokens import (
     Tokens,
     sign_org_token,
 )
-from homing.settings import SecretText, Settings, knobs, without_password
+from homing.settings import Settings, knobs, without_password
 from homing.system import SystemClock
 
 
@@ -54,7 +55,7 @@ def _shown(present: Settings, name: str) -> Any:
     value = getattr(present, name)
     if name == "database_url":
         return without_password(value)
-    if name in ("egress_allow", "egress_allow_for", "secret_previous"):
+    if name in ("egress_allow", "egress_allow_for", "secret_previous", "alerts"):
         return [str(one) for one in value]
     if isinstance(value, SecretText):
         return str(value) if value else ""

@@ -55,27 +55,39 @@ class Api:
         return self.call("GET", *path, query=query)
 
     def call(
-        self, method: str, *path: str, query: Mapping[str, Any] | None = None, body: Any = None
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        key: str | None = None,
     ) -> Any:
         """One request; the parsed answer, None when it has no body.
 
         Args:
             path: segments below /api/v1, not yet quoted.
             query: values of None are left out.
+            key: makes a repeat of the request do nothing.
 
         Raises:
             ApiError: anything but 2xx.
         """
-        answer = self._request(method, path, query or {}, body)
+        answer = self._request(method, path, query or {}, body, key)
         return answer.json() if answer.content else None
 
     def _request(
-        self, method: str, path: tuple[str, ...], query: Mapping[str, Any], body: Any
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, Any],
+        body: Any = None,
+        key: str | None = None,
     ) -> httpx.Response:
         url = "/" + "/".join(quote(part, safe="") for part in path)
         given = {name: value for name, value in query.items() if value is not None}
         try:
-            answer = self._http.request(method, url, params=given, json=body)
+            headers = {} if key is None else {"idempotency-key": key}
+            answer = self._http.request(method, url, params=given, json=body, headers=headers)
         except httpx.HTTPError as error:
             reason = str(error).rpartition("] ")[2] or type(error).__name__
             raise ApiError(
@@ -92,7 +104,7 @@ class Api:
         Raises:
             ApiError: anything but 2xx.
         """
-        return self._request("GET", path, query, None).content
+        return self._request("GET", path, query).content
 
     def pages(self, *path: str, limit: int, **query: Any) -> list[dict[str, Any]]:
         """Up to `limit` items of a listing, over as many pages as that takes."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from homing.core.errors import ConfigError
-from homing.settings import SecretText, Settings, read_settings
+from homing.knobs import SecretText
+from homing.settings import Settings, read_settings
 from homing.system import SystemChance
 
 _FILE: Final = "homing.toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -36,6 +37,35 @@ def _schemas(schema: str | None) -> dict[str, Any] | None:
         return {"1": json.loads(read_text(schema))}
     except json.JSONDecodeError as error:
         raise click.BadParameter(f"--schema: not JSON: {error}") from error
+
+
+def _money(
+    amount: str | None, currency: str | None, currency_code: str | None, minor_units: bool
+) -> dict[str, Any] | None:
+    """The API's form of where payloads say what is at stake.
+
+    Raises:
+        click.UsageError: half of it.
+    """
+    if amount is None and currency is None and currency_code is None:
+        return None
+    if amount is None or (currency is None) == (currency_code is None):
+        raise click.UsageError("expected --amount, and one of --currency and --currency-code")
+    return given_only(
+        amount=amount, currency=currency, currencyCode=currency_code, minorUnits=minor_units
+    )
+
+
+def money_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say where payloads tell what is at stake."""
+    for option in (
+        click.option("--minor-units", is_flag=True, help="The amount counts cents or their like."),
+        click.option("--currency-code", metavar="CODE", help="Or the code itself, such as EUR."),
+        click.option("--currency", metavar="PATH", help="Where the currency's code is."),
+        click.option("--amount", metavar="PATH", help="Where a payload says what is at stake."),
+    ):
+        command = option(command)
+    return command
 
 
 @event_type.command("list")
@@ -75,10 +105,11 @@ def get_event_type(api: Api, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--description", default="", help="What it means, for those who receive it.")
 @click.option("--schema", metavar="JSON|@FILE|-", help="JSON Schema of its payload, draft 7.")
+@money_options
 @as_json
 @api_options
 def create_event_type(
-    api: Api, name: str, description: str, schema: str | None, as_json: bool
+    api: Api, name: str, description: str, schema: str | None, as_json: bool, **money: Any
 ) -> None:
     """Create an event type.
 
@@ -86,8 +117,10 @@ def create_event_type(
     Examples:
       homing event-type create payment.captured --description "Money has been taken"
       homing event-type create payment.failed --schema @payment-failed.json
+      homing event-type create invoice.paid --amount data.total --currency data.currency
     """
-    body = {"name": name, "description": description, **given_only(schemas=_schemas(schema))}
+    more = given_only(schemas=_schemas(schema), money=_money(**money))
+    body = {"name": name, "description": description, **more}
     made = api.call("POST", "event-type", body=body)
     print_json(made) if as_json else _show([made])
 
@@ -97,6 +130,7 @@ def create_event_type(
 @click.option("--description")
 @click.option("--schema", metavar="JSON|@FILE|-", help="JSON Schema of its payload, draft 7.")
 @click.option("--archived/--not-archived", default=None, help="Archived ones cannot be chosen.")
+@money_options
 @as_json
 @api_options
 def update_event_type(
@@ -106,14 +140,21 @@ def update_event_type(
     schema: str | None,
     archived: bool | None,
     as_json: bool,
+    **money: Any,
 ) -> None:
     """Change what is given and leave the rest.
 
     \b
-    Example:
+    Examples:
       homing event-type update payment.captured --archived
+      homing event-type update payment.captured --amount amount --currency-code EUR --minor-units
     """
-    body = given_only(description=description, schemas=_schemas(schema), archived=archived)
+    body = given_only(
+        description=description,
+        schemas=_schemas(schema),
+        archived=archived,
+        money=_money(**money),
+    )
     changed = api.call("PATCH", "event-type", name, body=body)
     print_json(changed) if as_json else _show([changed])
 

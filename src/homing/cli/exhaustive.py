@@ -8,14 +8,14 @@ import msgspec
 from homing.cli.output import print_json, say
 from homing.core.errors import Invalid, Problem
 from homing.sim.exhaustive import explore, lines_of
-from homing.sim.tiny import SAFEGUARDS, Bounds
+from homing.sim.tiny_world import SAFEGUARDS, Bounds
 
 
 def exhaust(bounds: Bounds, *, without: str | None, as_json: bool) -> None:
     """Explore, and say what was found.
 
     Args:
-        without: a safeguard to leave out, from `sim.tiny.SAFEGUARDS`.
+        without: a safeguard to leave out, from `sim.tiny_world.SAFEGUARDS`.
 
     Raises:
         Invalid: no such safeguard.

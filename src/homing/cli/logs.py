@@ -13,7 +13,8 @@ import msgspec
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What was given as `extra` to a log line."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
@@ -26,10 +27,10 @@ class TextFormatter(logging.Formatter):
     """`2026-11-23T10:00:00.000Z warning homing.dispatch: what happened (endpoint=ep_…)`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        given = " ".join(f"{name}={value}" for name, value in fields(record).items())
         line = f"{_time(record)} {record.levelname.lower()} {record.name}: {record.getMessage()}"
-        if fields:
-            line += f" ({fields})"
+        if given:
+            line += f" ({given})"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
@@ -45,7 +46,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "process": record.process,
-            **_fields(record),
+            **fields(record),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

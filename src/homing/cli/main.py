@@ -35,17 +35,25 @@ SECTIONS: Final = {
     },
     "Look at it": {
         "audit": Where("homing.cli.audit", "recount every delivery; name what is missing"),
+        "alerts": Where("homing.cli.alerts", "what is the matter, and who has been told"),
         "doctor": Where("homing.cli.doctor", "find what will make trouble, with its mend"),
         "tail": Where("homing.cli.tail", "follow the delivery log"),
+        "slo": Where("homing.cli.objectives", "objectives: budgets, burn rates, who notices what"),
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {
         "investigate": Where(
             "homing.cli.investigate", "find the drop in any delivery log, and why"
         ),
+        "verify": Where("homing.cli.verify", "whether it is fixed, and what a zero is worth"),
+        "impact": Where("homing.cli.impact", "what the drop costs a week, and how sure that is"),
         "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
+        "reproduce": Where(
+            "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"
+        ),
     },
     "Try it": {
+        "lab": Where("homing.cli.lab", "a service that loses webhooks: find it, mend it, price it"),
         "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),
         "listen": Where("homing.cli.listen", "receive webhooks here, verify and print them"),
         "send": Where("homing.cli.messages", "send a message"),
@@ -62,7 +70,7 @@ SECTIONS: Final = {
         "event-type": Where("homing.cli.event_types", "the kinds of messages"),
         "message": Where("homing.cli.messages", "what was sent, and what became of it"),
         "attempt": Where("homing.cli.attempts", "the requests made, and what came back"),
-        "dead-letters": Where("homing.cli.dead_letters", "what was given up, and the way back"),
+        "dlq": Where("homing.cli.dlq", "dead letters: issues of them, and the way back"),
     },
 }
 COMMANDS: Final = {name: where for some in SECTIONS.values() for name, where in some.items()}

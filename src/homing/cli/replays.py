@@ -17,7 +17,7 @@ _AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def _time(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def time_of(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """A time as the API takes it; `value` may say how long ago, such as 90m or 2d."""
     ago = _AGO.fullmatch(value or "")
     if ago is None:
@@ -30,12 +30,12 @@ def spanning(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a command about what was accepted in a span of time."""
     since = click.option(
         "--since",
-        callback=_time,
+        callback=time_of,
         required=True,
         metavar="TIME",
         help="Accepted after: 2026-11-23T10:00Z, or 90m, 2h, 3d ago.",
     )
-    until = click.option("--until", callback=_time, metavar="TIME", help="Accepted before; now.")
+    until = click.option("--until", callback=time_of, metavar="TIME", help="Accepted before; now.")
     return since(until(command))
 
 

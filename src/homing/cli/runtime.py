@@ -9,8 +9,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homing import __version__
+from homing.cli.alerting import Alerting, make_alerting
+from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
-from homing.core.ports import Store
+from homing.core.objectives import Limits as MeasureLimits
+from homing.core.ports import Clock, Store
+from homing.core.queries import Backlog
 from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
@@ -25,8 +29,12 @@ from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.planner import Shares
 from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
+from homing.insight.ledger import AuditReport
 from homing.metrics import Metrics, watch_process
+from homing.service.alerts.budgets import Budgets
+from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
+from homing.service.answers import Answers
 from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
@@ -35,6 +43,7 @@ from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
+from homing.service.watching import Watcher
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
 from homing.web.app import Api, create_api
@@ -61,46 +70,39 @@ class Runtime:
         self.egress = make_egress(settings)
         self.sender = make_sender(settings, self.egress)
         self.meters = Metrics(store)
-        self.health = HealthKeeper(
-            store,
-            clock,
-            disable_after_s=settings.disable_after_s or float("inf"),
-            meters=self.meters,
-            herald=herald(store, clock),
-        )
+        self.telemetry = make_telemetry(settings, self.journal, self.meters)
+        self.health = make_health(settings, store, clock, self.meters)
         self.dispatcher = Dispatcher(
             store,
             self.sender,
             chance,
             self.journal,
-            Envelopes(HeaderStyle(settings.header_style), USER_AGENT, seals.open),
+            Envelopes(HeaderStyle(settings.header_style), USER_AGENT, seals.open, self.telemetry),
             limits=dispatch_limits(settings),
             health=self.health,
             meters=self.meters,
+            tracer=self.telemetry,
         )
+        answers = Answers(measure_limits(settings))
         self.intake = Intake(
             store,
             chance,
             self.journal,
             hands=self.dispatcher,
             meters=self.meters,
+            tracer=self.telemetry,
             lease_s=settings.lease_s,
             event_id_s=settings.event_id_h * 3600,
+            answers=answers,
         )
+        self.watcher = make_watcher(settings, store, self.journal, answers, self.meters)
         self.auditor = Auditor(
-            store, clock, every_s=settings.audit_every_s, on_report=self.meters.audited
+            store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
+        self.alerting = self._make_alerting(clock, chance)
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
-        self.keeper = Keeper(
-            store,
-            clock,
-            self.journal.holder,
-            kept=make_retention(settings),
-            every_s=settings.retain_every_s,
-            warn_d=settings.retain_warn_d,
-            meters=self.meters,
-        )
+        self.keeper = self._make_keeper(clock)
         self.service = Service(
             store=store,
             clock=clock,
@@ -109,13 +111,12 @@ class Runtime:
             journal=self.journal,
             tokens=make_tokens(settings),
             seals=seals,
-            limits=Limits(
-                body_bytes_max=settings.body_bytes_max,
-                idempotency_s=settings.idempotency_h * 3600,
-            ),
+            limits=service_limits(settings),
+            measure=measure_limits(settings),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
+            channels=self.alerting.channels,
         )
         self.task_runner = TaskRunner(
             self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
@@ -126,7 +127,7 @@ class Runtime:
         self.stopping = False  #: shown by the readiness probe
 
     def start(self) -> None:
-        """Begin to dispatch, sweep, watch over endpoints, audit, purge and announce."""
+        """Begin to dispatch, sweep, watch over endpoints, audit, purge, alert and announce."""
         for name, work in (
             ("dispatcher", self.dispatcher.run()),
             ("sweeper", self.sweeper.run()),
@@ -134,8 +135,17 @@ class Runtime:
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
             ("task runner", self.task_runner.run()),
+            ("alert watcher", self.alerting.watcher.run()),
+            ("alert carrier", self.alerting.carrier.run()),
+            ("watcher", self.watcher.run()),
         ):
             self._tasks.append(self._spawn(name, work))
+        if self.telemetry is not None:
+            self._tasks.append(
+                self._spawn(
+                    "telemetry", self.telemetry.run(lambda: self.journal.clock.now_us() * 1_000)
+                )
+            )
         self._announcing = self._spawn("announcer", self.announcer.run())
         self._tasks.append(self._announcing)
         if self.settings.backlog_max or self.settings.backlog_total_max:
@@ -157,6 +167,8 @@ class Runtime:
             balanced=audited.is_balanced if audited else None,
             unaccounted=audited.unaccounted if audited else 0,
             audited_at_us=audited.at_us if audited else None,
+            watched=self.alerting.watcher.is_watched(),
+            watched_at_us=self.alerting.watcher.evaluated_at_us,
         )
 
     async def drain(self, within_s: float) -> bool:
@@ -181,9 +193,38 @@ class Runtime:
         """Let go of connections and of the database."""
         await self.sender.close()
         await self.store.close()
+        if self.telemetry is not None:
+            await asyncio.to_thread(self.telemetry.close)
+
+    def _audited(self, report: AuditReport, backlog: Backlog) -> None:
+        self.meters.audited(report, backlog)
+        self.watcher.audited(report)
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
+
+    def _make_alerting(self, clock: SystemClock, chance: SystemChance) -> Alerting:
+        return make_alerting(
+            self.settings,
+            self.store,
+            clock,
+            chance,
+            self.journal.holder,
+            self.auditor,
+            self.meters,
+            Budgets(lambda: self.service).burns,
+        )
+
+    def _make_keeper(self, clock: SystemClock) -> Keeper:
+        return Keeper(
+            self.store,
+            clock,
+            self.journal.holder,
+            kept=make_retention(self.settings),
+            every_s=self.settings.retain_every_s,
+            warn_d=self.settings.retain_warn_d,
+            meters=self.meters,
+        )
 
     def _gate(self) -> Gate:
         return Gate(
@@ -204,6 +245,57 @@ class Runtime:
         if not task.cancelled() and task.exception() is not None:
             _log.critical("the %s failed", task.get_name(), exc_info=task.exception())
             self.failed.set()
+
+
+def make_telemetry(settings: Settings, journal: Journal, meters: Metrics) -> Telemetry | None:
+    """What tells a collector, if there is one."""
+    if not settings.otlp_url:
+        return None
+    return Telemetry(
+        settings.otlp_url,
+        settings.trace_share,
+        journal.holder,
+        meters.families,
+        began_ns=journal.clock.now_us() * 1_000,
+    )
+
+
+def make_watcher(
+    settings: Settings, store: Store, journal: Journal, answers: Answers, meters: Metrics
+) -> Watcher:
+    """What counts for objectives."""
+    return Watcher(
+        store,
+        journal.clock,
+        journal.holder,
+        limits=measure_limits(settings),
+        answers=answers,
+        every_s=settings.slo_every_s,
+        audit_every_s=settings.audit_every_s,
+        on_tallies=meters.tallied,
+    )
+
+
+def make_health(settings: Settings, store: Store, clock: Clock, meters: Metrics) -> HealthKeeper:
+    """What watches over endpoints that do nothing but fail."""
+    return HealthKeeper(
+        store,
+        clock,
+        disable_after_s=settings.disable_after_s or float("inf"),
+        meters=meters,
+        herald=with_signals(herald(store, clock), clock),
+    )
+
+
+def measure_limits(settings: Settings) -> MeasureLimits:
+    """What objectives count as in time."""
+    return MeasureLimits(
+        first_us=round(settings.slo_first_s * 1_000_000),
+        retry_us=round(settings.slo_retry_s * 1_000_000),
+        delivered_us=round(settings.slo_delivered_s * 1_000_000),
+        accept_us=round(settings.slo_accept_s * 1_000_000),
+        hygiene_us=round(settings.slo_dead_d * 86_400_000_000),
+    )
 
 
 def make_seals(settings: Settings) -> Seals:
@@ -252,6 +344,16 @@ def make_sender(settings: Settings, egress: Egress) -> HttpSender:
             total_s=settings.total_s,
         ),
         bounds=Bounds(body_bytes_max=settings.response_bytes_max),
+    )
+
+
+def service_limits(settings: Settings) -> Limits:
+    """How much the verbs take at once, and for how long."""
+    return Limits(
+        body_bytes_max=settings.body_bytes_max,
+        idempotency_s=settings.idempotency_h * 3600,
+        undo_s=settings.undo_d * 86_400,
+        replays_per_s=settings.replays_per_s,
     )
 
 

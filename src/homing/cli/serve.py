@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 import uvloop
 
+from homing.channels import make_channels
 from homing.cli.configuration import load_settings
 from homing.cli.logs import set_up_logs
 from homing.cli.runtime import Runtime
@@ -97,6 +98,7 @@ def raise_file_limit() -> int:
 def _supervise(settings: Settings) -> int:
     if settings.database_url == "memory:":
         raise ConfigError(["HOMING_WORKERS: one, because memory: is not shared between processes"])
+    make_channels([one.reveal() for one in settings.alerts])  # one complaint, not each worker's
     asyncio.run(migrate_store(settings.database_url))
     listener = bind(settings.listen)
     environment = dict(os.environ) | {

@@ -37,7 +37,7 @@ from homing.sim.runs import (
 from homing.sim.safeguards import BY_NAME, SAFEGUARDS
 from homing.sim.schedule import PYTHON, Schedule, parse_token
 from homing.sim.story import Story, tell
-from homing.sim.tiny import Bounds
+from homing.sim.tiny_world import Bounds
 
 _EXIT_LOST: Final = 1
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from homing.cli.output import STATE_STYLES, console, print_table, say
 from homing.sim.goals import JUDGED_FROM, Goal
-from homing.sim.pages import footnote
+from homing.sim.pages import Told, footnote
+from homing.sim.result import Result
 from homing.sim.runs import Hunt, Tally
 from homing.sim.story import Row, Story
-from homing.sim.world import Result
 
 
 def show_tally(tally: Tally, missing: Sequence[Goal]) -> None:
@@ -87,7 +87,7 @@ def show_story(story: Story) -> None:
     say()
     say(Text.assemble(("BROKEN ", "bold red"), story.verdict))
     say()
-    console().print(_lanes(story))
+    console().print(lanes_table(story))
     say()
     say(Text.assemble(("invariant  ", "dim"), (story.breach.invariant, "bold")))
     say(Text.assemble(("before     ", "dim"), story.breach.before))
@@ -105,13 +105,14 @@ def show_story(story: Story) -> None:
     say(Text(footnote(story), style="dim"))
 
 
-def _lanes(story: Story) -> Table:
+def lanes_table(story: Told, fields: str = "version") -> Table:
+    """The schedule, a lane each; `fields` is what the rows' `version` is."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("time", justify="right", no_wrap=True)
     for lane in story.lanes:
         table.add_column(lane, overflow="fold", ratio=1)
     table.add_column("row", no_wrap=True)
-    table.add_column("version", no_wrap=True)
+    table.add_column(fields, no_wrap=fields == "version", overflow="fold")
     for row in story.rows:
         table.add_row(*_cells(row), style="bold black on yellow" if row.is_crossing else "")
     return table

@@ -21,6 +21,11 @@ _STATUS_STYLES: Final = {"running": "blue", "finished": "green", "failed": "bold
 #: members of a task's data that are counts, and how people call them
 _COUNTS: Final = {
     "messagesSent": "sent again",
+    "messagesDelivered": "delivered",
+    "messagesFailedAgain": "failed again",
+    "deliveriesDiscarded": "discarded",
+    "deliveriesRestored": "brought back",
+    "deliveriesLookedAt": "looked at",
     "messagesSkipped": "left alone",
     "messagesPurged": "forgotten",
     "messagesKept": "kept",

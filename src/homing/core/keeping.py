@@ -18,6 +18,7 @@ class Round(Resource, frozen=True, kw_only=True):
     until_us: int = 0
     next_at_us: int = 0  #: when the next round begins
     announced_at_us: int = 0  #: when dead letters that are about to go were last announced
+    expired_at_us: int = 0  #: dead letters that went up to then have been told of
     log_cursor: LogCursor = LogCursor()  #: how far the present walk through the log has come
     log_next_at_us: int = 0  #: when the next walk through the log begins
     #: what all rounds removed; a crash may leave out the last moment's

@@ -16,6 +16,8 @@ from homing.core.errors import IllegalTransition
 from homing.core.identifiers import DeliveryId
 from homing.core.retry import RetryPolicy, next_attempt_at_us
 
+_new_id: Final = tuple.__new__
+
 
 class State(StrEnum):
     """Where a delivery stands; also the columns of the ledger."""
@@ -33,11 +35,30 @@ UNFINISHED: Final = frozenset({State.WAITING, State.LEASED, State.PARKED})
 
 
 class DeadReason(StrEnum):
-    """Why a delivery was given up: a closed set, also a metric label."""
+    """Why a delivery was given up: a closed set, also a metric label.
 
-    ATTEMPTS_EXHAUSTED = "attempts_exhausted"  #: the retry schedule came to its end
+    The first five are how a retry schedule comes to its end, told apart by the last attempt.
+    """
+
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"  #: the receiver refused it, or was not to be reached
+    DNS_FAILED = "dns_failed"  #: the endpoint's host has no address
+    TLS_INVALID = "tls_invalid"  #: no handshake, or a certificate that proves nothing
+    SSRF_BLOCKED = "ssrf_blocked"  #: the egress rules forbid the endpoint's address
+    SIGN_FAILED = "sign_failed"  #: the endpoint has no key that opens
     POISON_WORKER_CRASH = "poison_worker_crash"  #: leased too often with no outcome recorded
     PAYLOAD_GONE = "payload_gone"  #: the payload was expunged before it was delivered
+
+
+#: reasons that say that the retry schedule came to its end
+SCHEDULE_ENDED: Final = frozenset(
+    {
+        DeadReason.ATTEMPTS_EXHAUSTED,
+        DeadReason.DNS_FAILED,
+        DeadReason.TLS_INVALID,
+        DeadReason.SSRF_BLOCKED,
+        DeadReason.SIGN_FAILED,
+    }
+)
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -78,7 +99,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def id(self) -> DeliveryId:
-        return DeliveryId(self.message_id, self.endpoint_id)
+        # As DeliveryId(…), which is a call of a function in Python; this one is asked for often.
+        return _new_id(DeliveryId, (self.message_id, self.endpoint_id))
 
     @property
     def is_unfinished(self) -> bool:
@@ -119,6 +141,7 @@ class Failed(_Fact, frozen=True, kw_only=True, gc=False):
     chance: float  #: in [0, 1), drawn by the caller; spreads retries out
     error: str  #: one line, at most 200 characters
     retry_after_s: float | None = None  #: what the receiver asked for
+    ends_as: DeadReason = DeadReason.ATTEMPTS_EXHAUSTED  #: the reason, if the schedule ends here
 
 
 class Gone(_Fact, frozen=True, kw_only=True, gc=False):
@@ -161,6 +184,13 @@ class Redriven(_Fact, frozen=True, kw_only=True, gc=False):
     actor: str
 
 
+class Restored(_Fact, frozen=True, kw_only=True, gc=False):
+    """Somebody took back that he discarded it: it is a dead letter again."""
+
+    actor: str
+    reason: DeadReason  #: why it had been given up
+
+
 Fact = (
     Leased
     | Released
@@ -174,6 +204,7 @@ Fact = (
     | Cancelled
     | Resent
     | Redriven
+    | Restored
 )
 
 _FINAL: Final = frozenset({State.DELIVERED, State.DEAD, State.CANCELLED})
@@ -207,6 +238,7 @@ TRANSITIONS: Final[dict[tuple[State, type[_Fact]], frozenset[State]]] = {
     (State.DEAD, Cancelled): frozenset({State.CANCELLED}),
     (State.CANCELLED, Resent): frozenset({State.WAITING}),
     (State.CANCELLED, Redriven): frozenset({State.WAITING}),
+    (State.CANCELLED, Restored): frozenset({State.DEAD}),
 }
 
 
@@ -256,6 +288,9 @@ def _after(delivery: Delivery, fact: Fact, policy: RetryPolicy) -> Delivery:
             return _finished(delivery, State.CANCELLED, fact.at_us, reason=fact.actor)
         case Resent():
             return _resent(delivery, fact)
+        case Restored():
+            # Its time as a dead letter begins anew: what was taken back must not expire at once.
+            return _finished(delivery, State.DEAD, fact.at_us, reason=fact.reason)
 
 
 #: facts that end the manual attempt of a delivery that had finished before
@@ -306,7 +341,7 @@ def _failed(delivery: Delivery, fact: Failed, policy: RetryPolicy) -> Delivery:
             delivery,
             State.DEAD,
             fact.at_us,
-            reason=DeadReason.ATTEMPTS_EXHAUSTED,
+            reason=fact.ends_as,
             failures=delivery.failures + 1,
             **errors,
         )

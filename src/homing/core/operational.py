@@ -8,15 +8,17 @@ deliveries and endpoints: one that fails would else tell of itself without end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
+from homing.core.issues import Issue
 from homing.core.lifecycle import DeadReason, State
 from homing.core.outcome import Reason
 from homing.core.records import LogEntry, Message
-from homing.core.resources import Endpoint, Resource
+from homing.core.resources import Application, Endpoint, Resource
 
 #: the name of the hidden application within its scope
 UID: Final = "operational"
@@ -28,7 +30,7 @@ FAILING_AT: Final = 4
 
 
 class Event(StrEnum):
-    """The event types; all but `endpoint.failing` are Svix's."""
+    """The event types; Svix's but for `endpoint.failing`, alerts and what begins `dead_letter`."""
 
     ENDPOINT_CREATED = "endpoint.created"
     ENDPOINT_UPDATED = "endpoint.updated"
@@ -40,6 +42,10 @@ class Event(StrEnum):
     MESSAGE_EXHAUSTED = "message.attempt.exhausted"  #: a dead letter
     MESSAGE_RECOVERED = "message.attempt.recovered"
     TASK_FINISHED = "background_task.finished"
+    LETTERS_EXPIRING = "dead_letter.expiring"  #: their retention is about to end
+    LETTERS_EXPIRED = "dead_letter.expired"  #: it has ended, and nobody had handled them
+    ALERT_FIRING = "alert.firing"  #: something is the matter, or still is
+    ALERT_RESOLVED = "alert.resolved"
 
 
 class Announcement(Resource, frozen=True, kw_only=True):
@@ -61,6 +67,14 @@ class Follower(Resource, frozen=True, kw_only=True):
 
     transaction: int = 0
     line: int = 0
+
+
+class Expiring(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters of one application whose retention is about to end."""
+
+    count: int
+    first_at_us: int  #: when the first of them goes
+    sample: tuple[str, ...]  #: delivery ids, at most three
 
 
 def scope_of(org_id: str) -> str:
@@ -116,6 +130,37 @@ def about_endpoint(
         event_id=name if mark is None else f"{name}.{mark}",
         at_us=at_us,
     )
+
+
+def about_expiring(
+    application: Application, expiring: Expiring, *, at_us: int, day: int
+) -> Announcement:
+    """Dead letters of an application go soon, unless somebody handles them; told once a day."""
+    data = {
+        "appId": application.id,
+        "appUid": application.uid,
+        "count": expiring.count,
+        "firstAt": _timestamp(expiring.first_at_us),
+        "sample": list(expiring.sample),
+    }
+    event = Event.LETTERS_EXPIRING
+    event_id = f"{event}.{application.id}.{day}"
+    return announcement(application.scope, event, data, event_id=event_id, at_us=at_us)
+
+
+def about_expired(application: Application, issue: Issue) -> Announcement:
+    """Dead letters of an issue went; how many ever did tells one time from another."""
+    data = _place(application.id, application.uid, issue.endpoint_id) | {
+        "issueId": issue.id,
+        "reason": issue.reason,
+        "status": issue.status,
+        "error": issue.fingerprint,
+        "expired": issue.expired,
+    }
+    event = Event.LETTERS_EXPIRED
+    event_id = f"{event}.{issue.id}.{issue.expired}"
+    at_us = issue.expired_at_us or 0
+    return announcement(application.scope, event, data, event_id=event_id, at_us=at_us)
 
 
 def changes_of(before: Endpoint, after: Endpoint) -> list[Event]:
@@ -193,3 +238,8 @@ def payload_of(announcement: Announcement) -> bytes:
 
 def _place(app_id: str, app_uid: str | None, endpoint_id: str) -> dict[str, Any]:
     return {"appId": app_id, "appUid": app_uid, "endpointId": endpoint_id}
+
+
+def _timestamp(at_us: int) -> str:
+    moment = datetime.fromtimestamp(at_us / 1_000_000, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

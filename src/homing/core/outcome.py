@@ -10,6 +10,7 @@ What each outcome leads to (the written table; `fact_of` is its code):
 | any other status, redirects included | tried again by the schedule |
 | no usable answer: DNS, connect, TLS, time-out, reset, garbage, blocked address | the same |
 | the schedule is at its end | dead, `attempts_exhausted` |
+| the same, and the last attempt came no further than our own rules, DNS or TLS | dead, by that |
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from homing.core.lifecycle import Failed, Gone, Succeeded
+from homing.core.lifecycle import DeadReason, Failed, Gone, Succeeded
 from homing.core.retry import RETRY_AFTER_STATUSES, parse_retry_after
 
 
@@ -43,6 +44,23 @@ class Reason(StrEnum):
     URL_INVALID = "url_invalid"
     SIGN_FAILED = "sign_failed"  #: our own side: no usable key, or none that opens
     NO_OUTCOME = "no_outcome"  #: the lease ran out and nobody said what came of it
+
+
+#: no answer came, for a reason that the next attempt would likely meet too
+UNANSWERED: Final = frozenset(
+    {
+        Reason.DNS_FAILED,
+        Reason.CONNECT_REFUSED,
+        Reason.CONNECT_FAILED,
+        Reason.CONNECT_TIMEOUT,
+        Reason.TLS_FAILED,
+        Reason.TLS_TIMEOUT,
+        Reason.FIRST_BYTE_TIMEOUT,
+        Reason.IDLE_TIMEOUT,
+        Reason.TOTAL_TIMEOUT,
+        Reason.RESET,
+    }
+)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -70,6 +88,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 GONE_STATUS: Final = 410
 
+#: what a dead letter is called whose last attempt came to this; any other: attempts_exhausted
+_ENDS_AS: Final = {
+    Reason.DNS_FAILED: DeadReason.DNS_FAILED,
+    Reason.TLS_FAILED: DeadReason.TLS_INVALID,
+    Reason.ADDRESS_BLOCKED: DeadReason.SSRF_BLOCKED,
+    Reason.SIGN_FAILED: DeadReason.SIGN_FAILED,
+}
+
 
 def fact_of(outcome: Outcome, *, at_us: int, chance: float) -> Succeeded | Failed | Gone:
     """What `outcome` means for the delivery.
@@ -88,4 +114,10 @@ def fact_of(outcome: Outcome, *, at_us: int, chance: float) -> Succeeded | Faile
         for name, value in outcome.headers:
             if name.lower() == "retry-after":
                 retry_after_s = parse_retry_after(value, at_us)
-    return Failed(at_us=at_us, chance=chance, error=outcome.error, retry_after_s=retry_after_s)
+    return Failed(
+        at_us=at_us,
+        chance=chance,
+        error=outcome.error,
+        retry_after_s=retry_after_s,
+        ends_as=_ENDS_AS.get(outcome.reason, DeadReason.ATTEMPTS_EXHAUSTED),
+    )

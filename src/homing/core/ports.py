@@ -6,20 +6,25 @@ All of them raise `Unavailable` when the database cannot be reached or is out of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
+from homing.core.objectives import Limits as MeasureLimits
+from homing.core.objectives import LogPiece, Tally, Watch
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
+    LetterFilter,
     LogCursor,
     LoggedEntry,
     MessageFilter,
@@ -73,6 +78,8 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int = 0  #: keys that have expired by then may be replaced
     expunged: tuple[str, ...] = ()  #: messages whose payload is forgotten
     also: tuple[Resource, ...] = ()  #: created; those that exist already stay as they are
+    #: created or replaced as `resource`, all of them or none
+    more: tuple[Resource, ...] = ()
 
 
 class Deliveries(Protocol):
@@ -159,7 +166,7 @@ class Deliveries(Protocol):
             As `settle`.
 
         Raises:
-            Conflict, Stale: as `put`, for the resource or the key; nothing was written.
+            Conflict, Stale: as `put`, for a resource or the key; nothing was written.
         """
 
     async def next_ready_at_us(self) -> int | None:
@@ -279,6 +286,20 @@ class Records(Protocol):
     async def first_accepted_at_us(self) -> int | None:
         """When the oldest message still kept was accepted; None when there is none."""
 
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        """Dead letters that nobody has handled, counted by endpoint.
+
+        Costs a step for each endpoint and for each dead letter that is counted.
+
+        Args:
+            recent_us, past_us: since when a death counts as recent, and as past.
+            after: an endpoint's id, exclusive; "" begins.
+            limit: endpoints.
+            most: where the counting of one endpoint's stops, each of the three counts by itself.
+        """
+
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         """The books, counted from the rows alone, for messages accepted within `span`.
 
@@ -291,6 +312,13 @@ class Records(Protocol):
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         """Deliveries accepted within `span` (half-open) that the books cannot place."""
+
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        """How many attempts there are of each delivery; those without any are left out.
+
+        Args:
+            first, last: ids of messages, both inclusive.
+        """
 
 
 class Forgetting(Protocol):
@@ -306,7 +334,11 @@ class Forgetting(Protocol):
         """How an application's messages with after < id < until stand, by id."""
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         """Remove what `decide` names of these messages, in one commit.
 
@@ -315,7 +347,8 @@ class Forgetting(Protocol):
         `decide` may be called more than once, and from another thread.
 
         A message that goes whole takes its deliveries, its attempts and the lines that say that
-        its deliveries were made. Its other lines are left to `purge_log`.
+        its deliveries were made. Its other lines are left to `purge_log`. An issue that loses dead
+        letters by it keeps their number, and `at_us` as the time.
         """
 
     async def purge_log(
@@ -332,7 +365,66 @@ class Forgetting(Protocol):
         """
 
 
-class Store(Deliveries, Resources, Records, Forgetting, Protocol):
+class Desk(Protocol):
+    """Dead letters by issue. Where each belongs is written with its death (see `store.filing`)."""
+
+    async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
+        """The places of these: of dead letters, and of what was discarded."""
+
+    async def letters(self, which: LetterFilter, page: Page) -> list[Filed]: ...
+
+    async def burdens(self, issue_ids: Sequence[str]) -> dict[str, Burden]:
+        """The dead letters filed under each of these, counted; those without any are not named."""
+
+    async def unresolved_issues(self, page: Page) -> list[Issue]:
+        """Of every application, by id, which is by the time of the first death."""
+
+    async def merged_issues(self, into: Sequence[str]) -> list[Issue]:
+        """Those that were merged into one of these."""
+
+    async def put_issues(self, issues: Sequence[Issue]) -> None:
+        """Replace all of these, or none.
+
+        Raises:
+            Stale: the stored version of one is not the one before.
+        """
+
+    async def deliveries_by_ids(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        """Those that exist, wherever they stand."""
+
+
+class Measuring(Protocol):
+    """Counting what objectives are about, from the delivery log, some of it at a time."""
+
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
+        """The next `limit` lines of the log after `cursor`, those that matter counted.
+
+        Returns:
+            With `cursor` itself as its place when there was no line.
+        """
+
+    async def tally(
+        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+    ) -> None:
+        """Write how far the log has been counted (as by `put`) and add these, in one commit.
+
+        Args:
+            tallies: of minutes; they are added to the minute's, the hour's and the day's count.
+            forget: by grain in seconds: counts that began before this time are removed.
+
+        Raises:
+            Conflict, Stale: another process was first; nothing was written.
+        """
+
+    async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
+        """Counts of one grain that began from `since_us` to before `until_us`, added up.
+
+        Returns:
+            One for each SLI, owner and rule, with `at_us` as `since_us`, in any order.
+        """
+
+
+class Store(Deliveries, Resources, Records, Forgetting, Desk, Measuring, Protocol):
     """Everything that is remembered."""
 
     async def ping(self) -> None:
@@ -412,6 +504,32 @@ class Meters(Protocol):
 
     def expiring(self, dead_letters: int) -> None:
         """So many dead letters are about to go, unless somebody handles them."""
+
+
+class Tracer(Protocol):
+    """Tells of what happened to single messages. Must be cheap and must never raise."""
+
+    def traceparent(self, message: Message, endpoint_id: str, number: int) -> str | None:
+        """The header of that name for an attempt, by which its receiver goes on with the trace."""
+
+    def accepted(self, message: Message) -> None:
+        """A message is committed."""
+
+    def attempted(self, work: Work, attempt: Attempt) -> None:
+        """An attempt has ended."""
+
+
+class PassedOn:
+    """Tells nobody, and hands a publisher's trace to its receivers as it came."""
+
+    def traceparent(self, message: Message, endpoint_id: str, number: int) -> str | None:
+        return message.traceparent
+
+    def accepted(self, message: Message) -> None:
+        pass
+
+    def attempted(self, work: Work, attempt: Attempt) -> None:
+        pass
 
 
 class NoMeters:

@@ -82,6 +82,17 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     span: Span = Span()  #: of acceptance
 
 
+class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which places at the desk: those of an issue, or what was discarded in an application.
+
+    Ordered by message id, then endpoint id; `Page.after` is the text of a delivery id.
+    """
+
+    issue_id: str | None = None  #: that they were filed under, whatever that was merged into
+    app_id: str = ""  #: when no issue is given; then `discarded` must be
+    discarded: bool = False
+
+
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     """The books of one endpoint for the messages accepted in one window."""
 
@@ -103,7 +114,8 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     delivery: DeliveryId
     #: "unaccounted": accepted, but in neither table; "unannounced": in a table, but never accepted;
     #: "doubled": in both tables; "uncounted": its message's fan-out disagrees with the number of
-    #: "accepted" lines (nobody knows which endpoint, so its id is empty)
+    #: "accepted" lines (nobody knows which endpoint, so its id is empty); "unfiled": dead, and in
+    #: no issue; "misfiled": in an issue, and not dead, or discarded and not cancelled
     kind: str
 
 
@@ -129,3 +141,15 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     parked: int
     due: int  #: waiting or lapsed leases with ready_at_us in the past
     oldest_due_at_us: int | None
+
+
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """The dead letters of one endpoint, counted up to a bound."""
+
+    endpoint_id: str
+    app_id: str
+    count: int  #: n >= 1
+    recent: int  #: of those, the ones that died lately
+    past: int  #: and within a longer time, the recent ones included
+    oldest_at_us: int  #: when the first of them died
+    newest_at_us: int

@@ -26,6 +26,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     deliver_at_us: int | None = None  #: not sent before; None: at once
+    traceparent: str | None = None  #: its publisher's, as core/trace.py reads it
 
 
 class Trigger(StrEnum):
@@ -91,6 +92,8 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     actor: str | None = None  #: the person or rule behind it, when not the dispatcher's routine
     #: what was in force: of the application (accepted) or of the endpoint (an attempt)
     config_version: int | None = None
+    #: leased by a claim: since when it could have been; otherwise None
+    due_at_us: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):

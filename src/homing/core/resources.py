@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from homing.core.money import MoneyPaths
 from homing.core.retention import Retention
 from homing.core.sealing import Sealed
 
@@ -85,6 +86,7 @@ class EventType(Resource, frozen=True, kw_only=True):
     deprecated: bool = False
     feature_flags: tuple[str, ...] = ()
     group_name: str | None = None
+    money: MoneyPaths | None = None  #: where its payloads say what is at stake; None: nowhere
 
 
 def wants(endpoint: Endpoint, event_type: str, channels: tuple[str, ...]) -> bool:

@@ -12,28 +12,12 @@ from typing import Final
 
 import msgspec
 
-from homing.core.outcome import Reason
+from homing.core.outcome import UNANSWERED, Reason
 
 #: the first cool-down; each probe that fails doubles it
 FIRST_US: Final = 1_000_000
 #: what is known of an endpoint is forgotten so long after its cool-down, if nobody asks for it
 _FORGET_US: Final = 600_000_000
-
-#: no answer came, for a reason that the next attempt would likely meet too
-UNANSWERED: Final = frozenset(
-    {
-        Reason.DNS_FAILED,
-        Reason.CONNECT_REFUSED,
-        Reason.CONNECT_FAILED,
-        Reason.CONNECT_TIMEOUT,
-        Reason.TLS_FAILED,
-        Reason.TLS_TIMEOUT,
-        Reason.FIRST_BYTE_TIMEOUT,
-        Reason.IDLE_TIMEOUT,
-        Reason.TOTAL_TIMEOUT,
-        Reason.RESET,
-    }
-)
 
 #: these do not come from the receiver
 _TELLS_NOTHING: Final = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from homing.core.ports import Request, Work
+from homing.core.ports import PassedOn, Request, Tracer, Work
 from homing.core.resources import Endpoint, Secret
 from homing.core.sealing import CannotOpen, Opener, Sealed, header_place, secret_place
 from homing.core.signature import (
@@ -37,6 +37,7 @@ _OURS: Final = frozenset(
         "proxy-authorization",
         "proxy-connection",
         "te",
+        "traceparent",
         "trailer",
         "transfer-encoding",
         "upgrade",
@@ -104,12 +105,15 @@ def _open(opener: Opener, sealed: Sealed, place: str, what: str) -> str:
         raise ValueError(f"{what} cannot be opened: {error}") from error
 
 
-def build_request(envelope: Envelope, message_id: str, body: bytes, at_us: int) -> Request:
+def build_request(
+    envelope: Envelope, message_id: str, body: bytes, at_us: int, traceparent: str | None = None
+) -> Request:
     """The request for one attempt, signed with every key that is live.
 
     Args:
         body: exactly what was accepted.
         at_us: when the attempt is made, microseconds UTC; it is in the signature.
+        traceparent: header by which the receiver goes on with a trace.
 
     Raises:
         ValueError: no live key, or an id that must not be signed.
@@ -117,10 +121,13 @@ def build_request(envelope: Envelope, message_id: str, body: bytes, at_us: int) 
     keys = [key for key, until_us in envelope.keys if until_us is None or until_us > at_us]
     at_s = at_us // 1_000_000
     names = envelope.names
+    headers = envelope.headers
+    if traceparent is not None:
+        headers = (*headers, ("traceparent", traceparent))
     return Request(
         url=envelope.url,
         headers=(
-            *envelope.headers,
+            *headers,
             (names.id, message_id),
             (names.timestamp, str(at_s)),
             (names.signature, sign(message_id, at_s, body, keys)),
@@ -138,9 +145,13 @@ class Envelopes:
         style: names of the three headers.
         user_agent: e.g. "Homing/1.0".
         opener: of the endpoints' secrets.
+        tracer: says which trace a receiver is to go on with.
     """
 
-    def __init__(self, style: HeaderStyle, user_agent: str, opener: Opener) -> None:
+    def __init__(
+        self, style: HeaderStyle, user_agent: str, opener: Opener, tracer: Tracer | None = None
+    ) -> None:
+        self._tracer = tracer or PassedOn()
         self._style = style
         self._user_agent = user_agent
         self._opener = opener
@@ -155,7 +166,8 @@ class Envelopes:
         assert work.endpoint is not None
         assert work.message.payload is not None
         envelope = self._envelope(work.endpoint)
-        return build_request(envelope, work.message.id, work.message.payload, at_us)
+        traceparent = self._tracer.traceparent(work.message, work.endpoint.id, work.delivery.leases)
+        return build_request(envelope, work.message.id, work.message.payload, at_us, traceparent)
 
     def _envelope(self, endpoint: Endpoint) -> Envelope:
         known = self._remembered.get(endpoint.id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -26,7 +27,17 @@ from homing.core.lifecycle import (
     Released,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
-from homing.core.ports import Chance, Meters, NoMeters, Request, Sender, Store, Work
+from homing.core.ports import (
+    Chance,
+    Meters,
+    NoMeters,
+    PassedOn,
+    Request,
+    Sender,
+    Store,
+    Tracer,
+    Work,
+)
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
@@ -48,6 +59,9 @@ _FORGET_EVERY_US: Final = 60_000_000
 #: decisions that may wait to be written before they are counted as if they were still under way;
 #: two batches: less is what a busy moment looks like
 _UNWRITTEN_MAX: Final = 2 * BATCH_MAX
+#: attempts begun in one turn of the event loop. With all of a commit's at once, the messages that
+#: come meanwhile were read after them, and their commit had nothing left to overlap with
+_TURN_MAX: Final = 16
 #: what a lease must still have left, beyond the longest request, for a request to be started
 _LEASE_MARGIN_S: Final = 5.0
 
@@ -88,6 +102,7 @@ class Dispatcher:
         limits: DispatchLimits | None = None,
         health: HealthKeeper | None = None,
         meters: Meters | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -97,6 +112,7 @@ class Dispatcher:
         self._envelope = envelope
         self.limits = limits or DispatchLimits()
         self._meters = meters or NoMeters()
+        self._tracer = tracer or PassedOn()
         self._health = health or HealthKeeper(store, self._clock)
         self._settler = Settler(store, self._meters, self._written)
         self._planner = Planner(
@@ -113,6 +129,7 @@ class Dispatcher:
             unanswered_max=self.limits.unanswered_max,
             meters=self._meters,
         )
+        self._handed: deque[Work] = deque()  #: taken, to be begun in the next turns
         self._sending: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._wake = asyncio.Event()
@@ -138,7 +155,11 @@ class Dispatcher:
 
     def take(self, work: Sequence[Work]) -> None:
         for one in work:
-            self._start(one)
+            self._suspects.started(one.delivery)
+        is_under_way = bool(self._handed)
+        self._handed += work
+        if not is_under_way:
+            self._start_some()
 
     def wake(self) -> None:
         self._wake.set()
@@ -148,7 +169,7 @@ class Dispatcher:
     @property
     def in_flight(self) -> int:
         """Attempts under way."""
-        return len(self._sending)
+        return len(self._sending) + len(self._handed)
 
     @property
     def late_since_us(self) -> int | None:
@@ -183,6 +204,8 @@ class Dispatcher:
         deadline = loop.time() + within_s
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), within_s)
+        while self._handed:
+            self._start_some()
         if self._sending:
             await asyncio.wait(self._sending, timeout=max(0.0, deadline - loop.time() - 1.0))
         left = len(self._sending)
@@ -197,9 +220,12 @@ class Dispatcher:
 
     async def flush(self) -> None:
         """Return when nothing is in flight and everything is written."""
-        while self._sending:
-            await asyncio.wait(self._sending)
-        await self._settler.flush()
+        while True:
+            while self._sending:
+                await asyncio.wait(self._sending)
+            await self._settler.flush()
+            if not self._sending:  # nothing was begun meanwhile
+                return
 
     # ── claiming ──
 
@@ -242,15 +268,22 @@ class Dispatcher:
 
     # ── attempting ──
 
+    def _start_some(self) -> None:
+        """Begin what was taken, as much as fits one turn of the event loop."""
+        handed = self._handed
+        for _ in range(min(_TURN_MAX, len(handed))):
+            self._start(handed.popleft())
+        if handed:
+            asyncio.get_running_loop().call_soon(self._start_some)
+
     def _start(self, work: Work) -> None:
-        self._suspects.started(work.delivery)
         task = asyncio.create_task(self._attend(work))
         self._sending.add(task)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
-        self._meters.in_flight(len(self._sending))
+        self._meters.in_flight(self.in_flight)
         if self._room_is_awaited and self._free() >= self._room_min():
             self._room.set()
         if self._crowded_until is not None and self._free() >= self._crowded_until:
@@ -313,6 +346,7 @@ class Dispatcher:
             # a delivery parked for an enabled endpoint would be resumed at once.
             await self._disable_gone(endpoint)
         attempt = self._attempt(work, endpoint, began_us, outcome)
+        self._tracer.attempted(work, attempt)
         change = self._journal.decide(
             work.delivery,
             fact,
@@ -406,10 +440,10 @@ class Dispatcher:
         One that came while the database was asked counts: it may be about what came after.
         """
         self._room_is_awaited = event is self._room
+        timer = asyncio.get_running_loop().call_later(most_s, event.set)
         try:
-            await asyncio.wait_for(event.wait(), most_s)
-        except TimeoutError:
-            pass
+            await event.wait()
         finally:
+            timer.cancel()
             self._room_is_awaited = False
             event.clear()

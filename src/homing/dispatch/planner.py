@@ -160,7 +160,10 @@ class Planner:
                 wants[one.lane.endpoint_id] = want
             else:
                 held_for_us.append(-want)
-        granted = _Round(self, willing, wants, free).share(most)
+        if self._is_room_for_all(willing, wants, min(free, most)):
+            granted = wants
+        else:
+            granted = _Round(self, willing, wants, free).share(most)
         quotas = []
         for one in willing:
             count = granted.get(one.lane.endpoint_id, 0)
@@ -177,6 +180,29 @@ class Planner:
             crowded=sum(quota.count for quota in quotas) < sum(wants.values()),
             held_for_us=min(held_for_us, default=None),
         )
+
+    def _is_room_for_all(
+        self, willing: Sequence[Candidate], wants: dict[str, int], free: int
+    ) -> bool:
+        """Whether each would get all it wants, in whatever order: even the last finds room.
+
+        As a rule it is so, and then there is nothing to share.
+        """
+        total = sum(wants.values())
+        last = free - total + 1  #: free places that the last one finds
+        if last <= 0:
+            return False
+        of_app: dict[str, int] = {}
+        most = self.shares.endpoint * last
+        for one in willing:
+            app_id, name = one.lane.app_id, one.lane.endpoint_id
+            if self._of_endpoint.get(name, 0) + wants[name] > most:
+                return False
+            weight = one.application.weight if one.application else 1
+            held = of_app[app_id] = of_app.get(app_id, self._of_app.get(app_id, 0)) + wants[name]
+            if held > self.shares.application * weight * last:
+                return False
+        return True
 
     def claimed(self, quotas: Sequence[Quota], taken: dict[str, int], *, now_us: int) -> None:
         """Give back what a claim did not use.

@@ -25,17 +25,24 @@ _CHUNK: Final = 500
 
 
 class Sweeper:
-    """Sweeps for one process; several may sweep at once, the fence keeps them apart."""
+    """Sweeps for one process; several may sweep at once, the fence keeps them apart.
 
-    def __init__(self, store: Store, journal: Journal, hands: Hands) -> None:
+    Args:
+        sweep_s: seconds from one sweep to the next, > 0.
+    """
+
+    def __init__(
+        self, store: Store, journal: Journal, hands: Hands, *, sweep_s: float = SWEEP_S
+    ) -> None:
         self._store = store
         self._journal = journal
         self._hands = hands
+        self._sweep_s = sweep_s
 
     async def run(self) -> None:
         """Sweep every now and then, for ever."""
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(self._sweep_s)
             try:
                 await self.sweep()
             except StoreError as error:

@@ -77,6 +77,10 @@ class Auditor:
         self._on_report = on_report
         self._slice_until_us: int | None = None
         self.latest: AuditReport | None = None
+        #: of the last ten minutes, in windows of a minute
+        self.recent: AuditReport | None = None
+        #: all that did not balance in the latest round
+        self.bad: tuple[AuditReport, ...] = ()
         #: the last one that did not balance; None once its stretch of time balances again
         self.latest_bad: AuditReport | None = None
         self.backlog: Backlog | None = None
@@ -98,7 +102,8 @@ class Auditor:
         older = await self._audit_slice(recent_us)
         again = await self._audit_again()
         self.backlog = await self._store.backlog(now_us)
-        self.latest, self.latest_bad = older or recent, None
+        self.latest, self.latest_bad, self.recent = older or recent, None, recent
+        self.bad = tuple(r for r in (again, older, recent) if r is not None and not r.is_balanced)
         for result in (again, older, recent):
             if result is not None and not result.is_balanced:
                 self.latest_bad = self.latest = result

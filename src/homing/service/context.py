@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from homing.core.errors import Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
+from homing.core.objectives import Limits as MeasureLimits
 from homing.core.ports import Chance, Clock, Store
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
 from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
 from homing.core.urls import Url
+from homing.service.alerts.channel import Channel
 from homing.service.intake import Intake
 from homing.service.tokens import Tokens
 
@@ -30,6 +32,10 @@ class Limits:
     batch_bytes_max: int = 16_777_216
     #: how long an idempotency key is remembered, seconds
     idempotency_s: float = 43_200.0
+    #: how long a discarded dead letter can be brought back, seconds
+    undo_s: float = 7 * 86_400.0
+    #: deliveries a second that all tasks of a process send again
+    replays_per_s: float = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +50,14 @@ class Service:
     tokens: Tokens
     seals: Seals
     limits: Limits = field(default_factory=Limits)
+    #: what objectives count as in time
+    measure: MeasureLimits = field(default_factory=MeasureLimits)
     #: tells this process's dispatcher that something may be due; others find it by polling
     wake: Callable[[], None] = lambda: None
     #: tells this process's task runner that there is a new task; others find it by polling
     wake_tasks: Callable[[], None] = lambda: None
+    #: ways to reach whoever runs this
+    channels: Sequence[Channel] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default
     permits: Callable[[Url, str], bool] = lambda url, app_id: True
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from homing.core.errors import Conflict, NotFound, Refused, Unavailable
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Issue
 from homing.core.journal import newborn
-from homing.core.lifecycle import Cancelled, Delivery, Fact, Redriven, Resent, State
+from homing.core.lifecycle import (
+    Cancelled,
+    DeadReason,
+    Delivery,
+    Fact,
+    Redriven,
+    Resent,
+    Restored,
+    State,
+)
 from homing.core.ports import Aftermath
 from homing.core.records import Change, Message
 from homing.core.resources import Endpoint
@@ -97,7 +107,7 @@ async def redrive(service: Service, app_id: str, which: DeliveryId, *, actor: st
 
 
 async def discard(
-    service: Service, app_id: str, which: DeliveryId, *, actor: str, reason: str
+    service: Service, app_id: str, which: DeliveryId, *, actor: str, why: str
 ) -> Delivery:
     """Withdraw a dead letter; it stays in the books as cancelled, with who did it and why.
 
@@ -105,10 +115,49 @@ async def discard(
         NotFound: no such delivery in this application.
         Conflict: it is not dead.
     """
-    who = f"{actor}: {reason}"
+    who = f"{actor}: {why}"
     return await _decide_on_dead(
         service, app_id, which, actor, lambda at_us: Cancelled(at_us=at_us, actor=who)
     )
+
+
+async def undo_discard(service: Service, app_id: str, which: DeliveryId, *, actor: str) -> Delivery:
+    """Make what was discarded a dead letter again, in the issue that it was in.
+
+    Raises:
+        NotFound: no such delivery in this application.
+        Conflict: it was not discarded, or longer ago than that can be taken back.
+    """
+    for _ in range(_TRIES_MAX):
+        before = await delivery(service, app_id, which)
+        reason = (await reasons_of(service, [which])).get(which)
+        if before.state is not State.CANCELLED or reason is None:
+            days = service.limits.undo_s / 86_400
+            raise Conflict(
+                f"delivery {which} is {before.state}; only what was discarded in the last "
+                f"{days:g} days can be brought back"
+            )
+        fact = Restored(at_us=service.clock.now_us(), actor=actor, reason=reason)
+        change = service.journal.decide(before, fact, actor=actor)
+        if (await service.store.settle([change]))[0]:
+            return change.after
+    raise Unavailable("the delivery keeps changing; ask again")
+
+
+async def reasons_of(
+    service: Service, ids: Sequence[DeliveryId]
+) -> Mapping[DeliveryId, DeadReason]:
+    """Why these discarded ones had been given up, of those that can still be brought back."""
+    since_us = service.clock.now_us() - round(service.limits.undo_s * 1_000_000)
+    filed = await service.store.filed(ids)
+    kept = {which: f for which, f in filed.items() if (f.discarded_at_us or 0) >= since_us}
+    issue_ids = sorted({one.issue_id for one in kept.values()})
+    issues = {one.id: one for one in await service.store.by_ids(Issue, issue_ids)}
+    return {
+        which: DeadReason(issues[one.issue_id].reason)
+        for which, one in kept.items()
+        if one.issue_id in issues and one.discarded_at_us is not None
+    }
 
 
 async def delivery(service: Service, app_id: str, which: DeliveryId) -> Delivery:

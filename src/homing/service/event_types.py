@@ -9,6 +9,7 @@ import jsonschema
 import msgspec
 
 from homing.core.errors import Conflict, Invalid, NotFound, Problem, Refused
+from homing.core.money import MoneyPaths
 from homing.core.operational import Event, is_hidden
 from homing.core.resources import EventType
 from homing.service.context import Once, Service
@@ -32,6 +33,7 @@ class EventTypeDraft(msgspec.Struct, frozen=True, kw_only=True):
     deprecated: bool = False
     feature_flags: tuple[str, ...] = ()
     group_name: str | None = None
+    money: MoneyPaths | None = None
 
 
 async def find_event_type(service: Service, caller: Caller, name: str) -> EventType:

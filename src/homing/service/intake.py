@@ -13,7 +13,7 @@ from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Una
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Chance, Hands, Meters, NoMeters, Store, Work
+from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Store, Tracer, Work
 from homing.core.queries import Page
 from homing.core.records import (
     Acceptance,
@@ -26,6 +26,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, wants
+from homing.service.answers import Answers
 
 #: messages that share one commit: enough to make the commit's cost vanish, few enough that the
 #: first of them does not wait for the last
@@ -56,6 +57,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     deliver_at_us: int | None = None  #: not to be sent before; None: at once
+    traceparent: str | None = None  #: as `core.trace.read_traceparent` gives it
 
 
 class _Fanout:
@@ -106,6 +108,7 @@ class Intake:
 
     Args:
         hands: this process's dispatcher; None when it has none, then nothing is born leased.
+        answers: counts how publishers are answered.
         lease_s: how long a delivery that is born leased stays ours, in seconds.
         event_id_s: how long an event id is remembered, in seconds.
     """
@@ -118,6 +121,8 @@ class Intake:
         *,
         hands: Hands | None = None,
         meters: Meters | None = None,
+        tracer: Tracer | None = None,
+        answers: Answers | None = None,
         lease_s: float = 60.0,
         event_id_s: float = 86_400.0,
     ) -> None:
@@ -126,6 +131,9 @@ class Intake:
         self._journal = journal
         self._hands = hands
         self._meters = meters or NoMeters()
+        self._tracer = tracer or PassedOn()
+        self._answers = answers
+        self._oldest_us = 0  #: when the first of those that wait came, monotonic
         self._lease_us = round(lease_s * 1_000_000)
         self._event_id_us = round(event_id_s * 1_000_000)
         self._fanouts: dict[tuple[str, str], _Fanout] = {}
@@ -229,6 +237,7 @@ class Intake:
         only_endpoint: str | None,
     ) -> _Item:
         if self.closed_because is not None:
+            self._refused(1)
             raise Unavailable(self.closed_because, retry_after_s=5)
         result = asyncio.get_running_loop().create_future()
         return _Item(org_id, application, draft, keys, only_endpoint, result)
@@ -239,10 +248,13 @@ class Intake:
         whose = self._whose(items)
         left = _WAITING_BYTES_MAX - self._waiting_bytes
         if self._waiting and self._waiting_of.get(whose, 0) >= _WAITING_SHARE * left:
+            self._refused(len(items))
             raise Unavailable("the database does not keep up; send the message again later")
         size = _bytes_of(items)
         self._waiting_bytes += size
         self._waiting_of[whose] = self._waiting_of.get(whose, 0) + size
+        if not self._waiting:
+            self._oldest_us = self._journal.clock.mono_us()
         self._waiting.append((whose, items))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._commit_all())
@@ -250,6 +262,7 @@ class Intake:
     async def _commit_all(self) -> None:
         while self._waiting:
             batch: list[_Item] = []
+            oldest_us = self._oldest_us
             while self._waiting and len(batch) < _COMMIT_MAX:
                 whose, items = self._waiting.popleft()
                 self._let_go(whose, _bytes_of(items))
@@ -260,6 +273,15 @@ class Intake:
             except Exception as error:  # every waiting publisher is told, whatever went wrong
                 for item in batch:
                     _fail(item, error)
+                self._refused(len(batch))
+            else:
+                if self._answers is not None:
+                    # By the one that waited longest: at most a commit too strict for the others.
+                    self._answers.answered(len(batch), self._journal.clock.mono_us() - oldest_us)
+
+    def _refused(self, count: int) -> None:
+        if self._answers is not None:
+            self._answers.refused(count)
 
     def _whose(self, items: list[_Item]) -> str:
         """The application's id; its name as given, as long as that is not known."""
@@ -332,6 +354,8 @@ class Intake:
         deliveries = sum(len(a.deliveries) for a in stored)
         self._meters.batch("accept", len(acceptances))
         self._meters.accepted(len(stored), deliveries)
+        for acceptance in stored:
+            self._tracer.accepted(acceptance.message)
         if self._hands is not None:
             self._release(unused)
             self._hands.take(taken)
@@ -411,6 +435,7 @@ class Intake:
             channels=draft.channels,
             tags=draft.tags,
             deliver_at_us=draft.deliver_at_us,
+            traceparent=draft.traceparent,
         )
         deliveries: list[Delivery] = []
         for endpoint in endpoints:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.identifiers import first_id
+from homing.core.issues import Issue
 from homing.core.keeping import Progress, Round, Walk
 from homing.core.lifecycle import State
+from homing.core.operational import Announcement, Expiring, about_expired, about_expiring
 from homing.core.ports import Clock, Meters, NoMeters, Store
 from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.resources import Application
@@ -31,6 +33,7 @@ from homing.core.retention import (
     dead_letter_goes_at_us,
     may_go,
 )
+from homing.service.task_news import listens
 
 _log = logging.getLogger("homing.retention")
 
@@ -56,6 +59,8 @@ _REST_MAX_S: Final = 0.25
 _LINES: Final = 1_000
 _PAGE: Final = 500
 _DAY_S: Final = 86_400
+#: dead letters that are named when many are about to go
+_SAMPLE_MAX: Final = 3
 
 
 class TurnLost(Exception):
@@ -272,7 +277,9 @@ class Keeper:
 
     async def _purge(self, app_id: str, message_ids: Sequence[str], kept: Retention) -> None:
         at_us = self._clock.now_us()
-        gone = await self._store.purge(message_ids, lambda standing: may_go(standing, kept, at_us))
+        gone = await self._store.purge(
+            message_ids, lambda standing: may_go(standing, kept, at_us), at_us=at_us
+        )
         self._news += gone
         self._meters.purged(gone)
         if gone.dead_letters:
@@ -322,26 +329,61 @@ class Keeper:
     # --- dead letters ---
 
     async def _announce(self) -> None:
-        """Count the dead letters that are about to go, and once a day say so."""
+        """Tell of the dead letters that have gone; count those about to, and once a day say so."""
         assert self._round is not None
-        counts = await self._count_expiring() if self._warn_us else Counter()
-        self._meters.expiring(counts.total())
+        await self._tell_expired()
+        found = await self._find_expiring() if self._warn_us else {}
+        self._meters.expiring(sum(expiring.count for expiring in found.values()))
         now_us = self._clock.now_us()
-        if not counts or self._round.announced_at_us > now_us - _DAY_S * 1_000_000:
+        if not found or self._round.announced_at_us > now_us - _DAY_S * 1_000_000:
             return
-        for app_id, count in sorted(counts.items()):
+        for app_id, expiring in sorted(found.items()):
             _log.warning(
                 "%d dead letters go within %d days unless somebody redrives or discards them",
-                count,
+                expiring.count,
                 self._warn_us // DAY_US,
                 extra={"application": app_id},
             )
+        for one in await self._listening(found):
+            await self._put_news(
+                about_expiring(one, found[one.id], at_us=now_us, day=now_us // DAY_US)
+            )
         await self._renew(announced_at_us=now_us)
 
-    async def _count_expiring(self) -> Counter[str]:
+    async def _tell_expired(self) -> None:
+        """Announce what issues say has gone since it was last told, in an order that loses none."""
+        assert self._round is not None
+        since_us, until_us = self._round.expired_at_us, self._clock.now_us()
+        if self._round.purged.dead_letters == 0:
+            return
+        after: str | None = None
+        while True:
+            page = await self._store.list(Issue, None, Page(limit=_PAGE, after=after))
+            gone = [one for one in page if (one.expired_at_us or 0) >= since_us > 0]
+            gone += [one for one in page if since_us == 0 and one.expired]
+            known = {one.id: one for one in await self._listening({i.scope for i in gone})}
+            for issue in gone:
+                if issue.scope in known:
+                    await self._put_news(about_expired(known[issue.scope], issue))
+            if len(page) < _PAGE:
+                break
+            after = page[-1].id
+            await self._renew()
+        await self._renew(expired_at_us=until_us)
+
+    async def _listening(self, app_ids: Iterable[str]) -> list[Application]:
+        """Those of these applications whose organisation wants to be told anything."""
+        found = await self._store.by_ids(Application, sorted(app_ids))
+        return [one for one in found if await listens(self._store, one.scope)]
+
+    async def _put_news(self, news: Announcement) -> None:
+        with suppress(Conflict):  # it was told before
+            await self._store.put(news)
+
+    async def _find_expiring(self) -> dict[str, Expiring]:
         """Dead letters whose retention is about to end, by application."""
         soon_us = self._clock.now_us() + self._warn_us
-        counts: Counter[str] = Counter()
+        counts: dict[str, Expiring] = {}
         lengths_us = [
             us
             for kept in (self._kept, *self._own.values())
@@ -358,11 +400,22 @@ class Keeper:
                 kept = await self._kept_by(dead.app_id)
                 goes_at_us = dead_letter_goes_at_us(dead.finished_at_us or 0, kept)
                 if goes_at_us is not None and goes_at_us <= soon_us:
-                    counts[dead.app_id] += 1
+                    known = counts.get(dead.app_id)
+                    counts[dead.app_id] = _one_more(known, str(dead.id), goes_at_us)
             if len(found) < _PAGE:
                 return counts
             after = str(found[-1].id)
             await self._renew()
+
+
+def _one_more(known: Expiring | None, name: str, goes_at_us: int) -> Expiring:
+    if known is None:
+        return Expiring(count=1, first_at_us=goes_at_us, sample=(name,))
+    return Expiring(
+        count=known.count + 1,
+        first_at_us=min(known.first_at_us, goes_at_us),
+        sample=(*known.sample, name)[:_SAMPLE_MAX],
+    )
 
 
 async def _all_applications(store: Store) -> AsyncIterator[str]:

@@ -56,44 +56,37 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[Change] = []
     changes_count_as: str = "sent"  #: the name under which changes that were written are counted
     expunged: tuple[str, ...] = ()
+    follows: bool = False  #: what is written is under way until its next outcome is known
+    wait_s: float = 0.0  #: there is nothing to do before
 
     def after(self, written: Sequence[bool]) -> Chunk:
         """The chunk, once it is known which of its changes were written."""
         counts = Counter(self.chunk.counts)
         counts[self.changes_count_as] += sum(written)
         counts["skipped"] += len(written) - sum(written)
-        return msgspec.structs.replace(self.chunk, counts=dict(+counts))
+        fields = self.chunk.fields
+        if self.follows:
+            sent = [str(c.id) for c, done in zip(self.changes, written, strict=True) if done]
+            fields = {**fields, "under_way": (*self.chunk.under_way, *sent)}
+        return msgspec.structs.replace(self.chunk, counts=dict(+counts), fields=fields)
 
 
 Chunker = Callable[[Service, Task, int], Awaitable[Draft]]
 
 
-async def redrive(service: Service, task: Task, limit: int) -> Draft:
-    """Dead letters of an endpoint, or of a whole application, get their whole schedule again.
-
-    Those whose payload is gone stay dead, and so do those whose endpoint is.
-    """
-    found, cursor = await _deliveries(service, task, (State.DEAD,), limit)
-    known = {e.id for e in await _endpoints_of(service, found)}
-    fact = Redriven(at_us=service.clock.now_us(), actor=task.actor)
-    wanted = [
-        delivery
-        for delivery in found
-        if delivery.reason != DeadReason.PAYLOAD_GONE
-        and task.which.reason in (None, delivery.reason)
-        and delivery.endpoint_id in known
-    ]
-    return _decided(service, task, found, cursor, [(delivery, fact) for delivery in wanted])
-
-
 async def recover(service: Service, task: Task, limit: int) -> Draft:
-    """Dead letters of one endpoint.
+    """Dead letters of one endpoint get their whole schedule again.
+
+    Those whose payload is gone stay dead.
 
     Raises:
         NotFound: the endpoint has been deleted.
     """
     await _endpoint(service, task)
-    return await redrive(service, task, limit)
+    found, cursor = await deliveries_of(service, task, (State.DEAD,), limit)
+    fact = Redriven(at_us=service.clock.now_us(), actor=task.actor)
+    wanted = [one for one in found if one.reason != DeadReason.PAYLOAD_GONE]
+    return _decided(service, task, found, cursor, [(delivery, fact) for delivery in wanted])
 
 
 async def replay(service: Service, task: Task, limit: int) -> Draft:
@@ -106,7 +99,7 @@ async def replay(service: Service, task: Task, limit: int) -> Draft:
         NotFound: the endpoint has been deleted.
     """
     await _endpoint(service, task)
-    found, cursor = await _deliveries(service, task, task.which.states, limit)
+    found, cursor = await deliveries_of(service, task, task.which.states, limit)
     matching = await _matching(service, task, found)
     at_us = service.clock.now_us()
     decisions = []
@@ -304,7 +297,6 @@ async def _every_application(
 
 CHUNKERS: Final[Mapping[Action, Chunker]] = {
     Action.RECOVER: recover,
-    Action.REDRIVE: redrive,
     Action.REPLAY: replay,
     Action.REPLAY_MISSING: replay_missing,
     Action.EXPUNGE: expunge,
@@ -332,12 +324,7 @@ async def _endpoint(service: Service, task: Task) -> Endpoint:
     return found[0]
 
 
-async def _endpoints_of(service: Service, deliveries: Sequence[Delivery]) -> list[Endpoint]:
-    ids = list({delivery.endpoint_id for delivery in deliveries})
-    return await service.store.by_ids(Endpoint, ids) if ids else []
-
-
-async def _deliveries(
+async def deliveries_of(
     service: Service, task: Task, states: tuple[State, ...], limit: int
 ) -> tuple[list[Delivery], str | None]:
     """The next deliveries of a task's selection, and the cursor behind them."""
@@ -350,7 +337,7 @@ async def _deliveries(
         span=Span(since_us=task.which.since_us, until_us=task.which.until_us),
     )
     limit = min(limit, CHUNK_MAX)
-    found = await service.store.deliveries(which, Page(limit=limit, after=task.cursor))
+    found = await service.store.deliveries(which, Page(limit=limit, after=task.cursor or None))
     if len(found) < limit:
         return found, None
     last = found[-1]

@@ -24,6 +24,8 @@ TaskType = Literal[
 TYPES: Final[Mapping[Action, TaskType]] = {
     Action.RECOVER: "endpoint.recover",
     Action.REDRIVE: "endpoint.recover",
+    Action.DISCARD: "application.purge_content",
+    Action.UNDO: "endpoint.recover",
     Action.REPLAY_MISSING: "endpoint.replay",
     Action.REPLAY: "endpoint.bulk-replay",
     Action.EXPUNGE: "application.purge_content",

@@ -29,6 +29,9 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None  #: where the next chunk begins; None: there is none
     counts: dict[str, int] = {}  #: to be added
     rows: list[dict[str, object]] | None = None  #: what was found by now; None: as it was
+    fields: dict[str, object] = {}  #: other fields of the task, as they are now
+    under_way: tuple[str, ...] = ()  #: of those sent earlier, whose outcome is still not known
+    verdict: str | None = None  #: why it must not go on; None: it may
 
 
 def taken(task: Task, holder: str, at_us: int) -> Task | None:
@@ -36,7 +39,7 @@ def taken(task: Task, holder: str, at_us: int) -> Task | None:
 
     One that was taken too often without getting any further comes back as failed.
     """
-    if not task.is_running or at_us < task.free_at_us:
+    if not task.is_running or task.paused_by is not None or at_us < task.free_at_us:
         return None
     if task.tries >= TRIES_MAX:
         why = task.error or "the process that was at it ended each time"
@@ -50,14 +53,16 @@ def advanced(task: Task, chunk: Chunk, at_us: int) -> Task:
     for name, count in chunk.counts.items():
         counts[name] = counts.get(name, 0) + count
     rows = task.rows if chunk.rows is None else chunk.rows
+    done = {**chunk.fields, "counts": counts, "rows": rows}
+    if chunk.verdict is not None:
+        return _ended(task, at_us, TaskStatus.FAILED, error=chunk.verdict, **done)
     if chunk.cursor is None:
-        return _ended(task, at_us, TaskStatus.FINISHED, counts=counts, rows=rows, error=None)
+        return _ended(task, at_us, TaskStatus.FINISHED, error=None, **done)
     return _changed(
         task,
         at_us,
         cursor=chunk.cursor,
-        counts=counts,
-        rows=rows,
+        **done,
         free_at_us=at_us + LEASE_US,
         tries=0,
         error=None,
@@ -75,6 +80,16 @@ def put_off(task: Task, error: str, at_us: int) -> Task:
     return _changed(task, at_us, holder=None, free_at_us=at_us + pause_us, error=error)
 
 
+def paused(task: Task, by: str, at_us: int) -> Task:
+    """Stopped where it has got to, until somebody resumes it."""
+    return _changed(task, at_us, holder=None, free_at_us=at_us, tries=0, paused_by=by)
+
+
+def resumed(task: Task, at_us: int) -> Task:
+    """Anybody may take it again."""
+    return _changed(task, at_us, paused_by=None, free_at_us=at_us)
+
+
 def failed(task: Task, error: str, at_us: int) -> Task:
     """Ended before it was done."""
     return _ended(task, at_us, TaskStatus.FAILED, error=error)
@@ -84,6 +99,9 @@ def progress(task: Task) -> float:
     """How far it has got, from 0 to 1: by the time that it has come to within its span."""
     if task.status is TaskStatus.FINISHED:
         return 1.0
+    if task.total is not None:
+        settled = task.counts.get("looked", 0) - len(task.under_way)
+        return min(max(settled / max(task.total, 1), 0.0), 1.0)
     since_us, until_us = task.which.since_us or 0, task.which.until_us or task.created_at_us
     if task.cursor is None or until_us <= since_us:
         return 0.0

@@ -19,7 +19,8 @@ from homing.core.ports import Aftermath
 from homing.core.queries import Page
 from homing.core.tasks import Task
 from homing.service.context import Service
-from homing.service.task_chunks import CHUNK_MAX, CHUNKERS
+from homing.service.desk_chunks import ALL_CHUNKERS
+from homing.service.task_chunks import CHUNK_MAX
 from homing.service.task_news import listens, news_of_end
 from homing.service.task_rules import LEASE_US, advanced, failed, put_off, released, taken
 
@@ -103,13 +104,17 @@ class TaskRunner:
         service: of this process.
         rate_per_s: deliveries a second that all tasks of this process together send again.
         keep_s: how long a task that has ended is kept, in seconds.
+        poll_s: how often it looks for tasks when nothing tells it of one, in seconds, > 0.
     """
 
-    def __init__(self, service: Service, *, rate_per_s: float, keep_s: float) -> None:
+    def __init__(
+        self, service: Service, *, rate_per_s: float, keep_s: float, poll_s: float = POLL_S
+    ) -> None:
         self._service = service
         self._store = service.store
         self._clock = service.clock
         self._pace = Pace(rate_per_s)
+        self._poll_s = poll_s
         self._keep_us = round(keep_s * 1_000_000)
         self._forgot_at_us: int | None = None
         self._awake = asyncio.Event()
@@ -121,6 +126,7 @@ class TaskRunner:
 
     async def run(self) -> None:
         """Look for tasks, do them and forget old ones, for ever."""
+        loop = asyncio.get_running_loop()
         try:
             while True:
                 self._awake.clear()
@@ -129,10 +135,11 @@ class TaskRunner:
                     await self._forget()
                 except StoreError as error:
                     _log.warning("background tasks wait for the database: %s", error)
-                # `wait_for` of Python 3.11 can lose a cancellation that comes just as it ends.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._awake.wait()
+                timer = loop.call_later(self._poll_s, self._awake.set)
+                try:
+                    await self._awake.wait()
+                finally:
+                    timer.cancel()
         except asyncio.CancelledError:
             works = [work for _, work in self._at_work.values()]
             for work in works:
@@ -146,7 +153,11 @@ class TaskRunner:
             return
         at_us = self._clock.now_us()
         running = await self._store.running_tasks(limit=_LOOKED_AT_MAX)
-        free = [t for t in running if t.free_at_us <= at_us and t.id not in self._at_work]
+        free = [
+            t
+            for t in running
+            if t.free_at_us <= at_us and t.paused_by is None and t.id not in self._at_work
+        ]
         owners = Counter(owner_of(task) for task, _ in self._at_work.values())
         for found in choose(free, owners, room):
             task = taken(found, self._service.journal.holder, at_us)
@@ -174,21 +185,21 @@ class TaskRunner:
             while True:
                 began_us = self._clock.mono_us()
                 try:
-                    task, changed = await self._advance(task)
+                    task, changed, wait_s = await self._advance(task)
                 except Stale:
                     raise
                 except StoreError as error:
                     _log.warning("task %s waits for the database: %s", task.id, error)
-                    await asyncio.sleep(POLL_S)
+                    await asyncio.sleep(self._poll_s)
                     present = await self._present(task)
                     if present is None:
                         return
-                    task, changed = present, 0
+                    task, changed, wait_s = present, 0, 0.0
                 if not task.is_running:
                     _log.info("task %s (%s) finished: %s", task.id, task.action, task.counts)
                     return
                 pause_us = self._pace.pause_us(changed, began_us, self._clock.mono_us())
-                await asyncio.sleep(pause_us / 1_000_000)
+                await asyncio.sleep(max(pause_us / 1_000_000, wait_s))
         except Stale:
             _log.info("task %s was cancelled or taken over", task.id)
         except NotFound as error:
@@ -205,13 +216,13 @@ class TaskRunner:
             with suppress(StoreError):
                 await self._put(put_off(task, text, self._clock.now_us()))
 
-    async def _advance(self, task: Task) -> tuple[Task, int]:
-        """Do one chunk: the task after it, and how many deliveries were changed.
+    async def _advance(self, task: Task) -> tuple[Task, int, float]:
+        """Do one chunk: the task after it, how many deliveries it changed, how long to wait.
 
         Raises:
             Stale: the task is not this process's any more; nothing was written.
         """
-        draft = await CHUNKERS[task.action](self._service, task, self._pace.chunk)
+        draft = await ALL_CHUNKERS[task.action](self._service, task, self._pace.chunk)
         at_us = self._clock.now_us()
 
         wanted = await listens(self._store, task.scope)
@@ -227,7 +238,7 @@ class TaskRunner:
         written = await self._store.settle_with(draft.changes, follow)
         if any(written):
             self._service.wake()
-        return after(written), sum(written)
+        return after(written), sum(written), draft.wait_s
 
     async def _present(self, task: Task) -> Task | None:
         """The task as it is stored, if it is still this process's; None: it is not."""

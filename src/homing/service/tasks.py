@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from homing.core.errors import Conflict, NotFound, Refused, Stale, Unavailable
 from homing.core.identifiers import STEP_US
 from homing.core.resources import Application
-from homing.core.tasks import Action, Selection, Task, TaskStatus
+from homing.core.tasks import Action, RedrivePlan, Selection, Task, TaskStatus
 from homing.service.context import Once, Service
 from homing.service.listing import Ask, Listing, is_id, paginate
 from homing.service.task_news import listens, news_of_end
-from homing.service.task_rules import failed
+from homing.service.task_rules import failed, paused, resumed
 from homing.service.tokens import Caller
 
 PREFIX: Final = "qtask_"
@@ -33,12 +33,18 @@ async def start_task(
     *,
     application: Application | None = None,
     once: Once[Task] | None = None,
+    plan: RedrivePlan | None = None,
+    why: str | None = None,
+    total: int | None = None,
 ) -> Task:
     """A new task; a process takes it up within a second or so.
 
     Args:
         application: whose deliveries or messages it is about; None: the organisation.
         once: makes the request repeatable: its repeat gets the same task.
+        plan: of a redrive.
+        why: the reason that was given for a discard.
+        total: how many there are to look at, if they were counted.
 
     Raises:
         Refused: `limit_reached`: too many tasks of this application are under way.
@@ -59,6 +65,9 @@ async def start_task(
         app_id=app_id,
         actor=caller.subject,
         which=which,
+        plan=plan,
+        why=why,
+        total=total,
     )
     if once is None:
         await service.store.put(task)
@@ -117,6 +126,49 @@ async def cancel_task(service: Service, caller: Caller, task_id: str) -> Task:
         news = news_of_end(after) if await listens(service.store, after.scope) else ()
         try:
             await service.store.put(after, also=news)
+        except Stale:  # it got a chunk further
+            continue
+        return after
+    raise Unavailable("the task keeps changing; ask again")
+
+
+async def pause_task(service: Service, caller: Caller, task_id: str) -> Task:
+    """Stop a task where it has got to, until it is resumed; the chunk under way is done or not.
+
+    Raises:
+        NotFound: there is none, or it is not the caller's.
+        Conflict: it has ended already.
+    """
+    return await _change(
+        service, caller, task_id, lambda task, at_us: paused(task, caller.subject, at_us)
+    )
+
+
+async def resume_task(service: Service, caller: Caller, task_id: str) -> Task:
+    """Have a task go on that was paused; one that was not goes on anyway.
+
+    Raises:
+        NotFound: there is none, or it is not the caller's.
+        Conflict: it has ended already.
+    """
+    task = await find_task(service, caller, task_id)
+    if task.is_running and task.paused_by is None:
+        return task
+    after = await _change(service, caller, task_id, resumed)
+    service.wake_tasks()
+    return after
+
+
+async def _change(
+    service: Service, caller: Caller, task_id: str, change: Callable[[Task, int], Task]
+) -> Task:
+    for _ in range(_TRIES_MAX):
+        task = await find_task(service, caller, task_id)
+        if not task.is_running:
+            raise Conflict(f"task {task_id} is not running but {task.status}")
+        after = change(task, service.clock.now_us())
+        try:
+            await service.store.put(after)
         except Stale:  # it got a chunk further
             continue
         return after

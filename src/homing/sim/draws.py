@@ -9,11 +9,12 @@ leaving some of it out is how a world is made smaller.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final, TypeVar
 
-from homing.core.identifiers import ENTROPY_BYTES
+from homing.core.identifiers import ENTROPY_BYTES, counted
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 Choices = dict[str, int]
 #: position chosen among the callbacks that could run, by the number of the step; absent: the first
 Turns = dict[int, int]
+#: a step that no world reaches
+NEVER: Final = 1 << 62
 
 
 class Draws:
@@ -41,6 +44,15 @@ class Draws:
 
     def fault(self, place: str, number: int, options: Sequence[T], weights: Sequence[float]) -> T:
         """One of `options`; `weights` are added up and end at 1. Calm once faults have stopped."""
+        if self._given is None:  # as `_draw`, for what is nearly always calm
+            drawn = 0.0 if self._stopped else self._faults()
+            if drawn < weights[0]:
+                return options[0]
+            index = 1
+            while drawn >= weights[index]:
+                index += 1
+            self.made[f"{place}#{number}"] = index
+            return options[index]
         if self._stopped:
             return options[0]
         return options[self._draw(self._faults, place, number, weights)]
@@ -96,7 +108,7 @@ class SimChance:
     def entropy(self, count: int) -> bytes:
         """Unlike any before. Lengths other than an identifier's are for keys nobody opens."""
         self._count += 1
-        return self._count.to_bytes(count, "big") if count == ENTROPY_BYTES else bytes(count)
+        return counted(self._count) if count == ENTROPY_BYTES else bytes(count)
 
 
 class FirstInFirstOut:
@@ -104,10 +116,29 @@ class FirstInFirstOut:
 
     def __init__(self, turns: Mapping[int, int] | None = None) -> None:
         self.turns: Turns = dict(turns or {})
+        self._left = sorted(self.turns, reverse=True)
+        #: the next step at which `pick` is to be asked; before it, the first runs
+        self.choice_at = self._left[-1] if self._left else NEVER
 
     def pick(self, step: int, ready: Sequence[object]) -> int:
-        """Which of the `ready` (two or more) runs next."""
+        """Which of the `ready` (one or more) runs next."""
+        while self._left and self._left[-1] <= step:
+            self._left.pop()
+        self.choice_at = self._left[-1] if self._left else NEVER
         return min(self.turns.get(step, 0), len(ready) - 1)
+
+
+def _gaps(jumble: float) -> tuple[float, ...]:
+    """How likely it is that at most 0, 1, 2 … steps are no choice, if each is one by `jumble`."""
+    calm, sums = 1.0, []
+    while calm > 1e-6:
+        calm *= 1.0 - jumble
+        sums.append(1.0 - calm)
+    return tuple(sums)
+
+
+#: how many steps are first in, first out between two choices: many, some, none
+_GAPS: Final = (_gaps(0.05), _gaps(0.3), ())
 
 
 class AtRandom:
@@ -116,13 +147,13 @@ class AtRandom:
     def __init__(self, seed: int) -> None:
         self.turns: Turns = {}
         self._random = random.Random(f"{seed}/schedule").random
-        self._jumble = (0.05, 0.3, 1.0)[int(self._random() * 3)]
+        self._gaps = _GAPS[int(self._random() * len(_GAPS))]
+        self.choice_at = 0
 
     def pick(self, step: int, ready: Sequence[object]) -> int:
-        drawn = self._random()
-        if drawn >= self._jumble:
-            return 0
-        index = int(drawn / self._jumble * len(ready))
+        if self._gaps:
+            self.choice_at = step + 1 + bisect(self._gaps, self._random())
+        index = int(self._random() * len(ready))
         if index:
             self.turns[step] = index
         return index
@@ -145,6 +176,7 @@ class ByPriority:
         self._changes = sorted(draw.randrange(steps) for _ in range(depth - 1))
         self._priorities: dict[object, float] = {}
         self._lowest = 0.0
+        self.choice_at = 0  #: every step is one
 
     def pick(self, step: int, ready: Sequence[object]) -> int:
         priorities = self._priorities
@@ -167,7 +199,7 @@ class ByPriority:
 
 def _owner(handle: object) -> object:
     """The task that a callback is a step of, or the callback itself."""
-    callback = handle[1] if isinstance(handle, tuple) else None
+    callback = handle[0] if isinstance(handle, tuple) else None
     return getattr(callback, "__self__", None) or handle
 
 

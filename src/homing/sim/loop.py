@@ -7,9 +7,12 @@ or signals in here; whoever asks for one gets an error.
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context
+from functools import partial
+from heapq import heappop, heappush
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -19,6 +22,10 @@ T = TypeVar("T")
 
 #: callbacks that one world may run: fifty times what an ordinary one needs
 STEPS_MAX: Final = 100_000
+#: tasks that are kept, at the least, before those that have ended are let go of
+_TASKS_MIN: Final = 50
+#: what `asyncio.sleep` has called when its time has come
+_WAKE: Final = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 
 class Deadlock(RuntimeError):
@@ -27,6 +34,14 @@ class Deadlock(RuntimeError):
 
 class Livelock(RuntimeError):
     """It goes on and on."""
+
+
+class _Stop(BaseException):
+    """The main task has ended."""
+
+
+def _stop(_: asyncio.Task[Any]) -> None:
+    raise _Stop
 
 
 class _Handle:
@@ -44,6 +59,10 @@ class _Handle:
 
     def cancelled(self) -> bool:
         return self.cancelled_
+
+    def run(self) -> None:
+        if not self.cancelled_:
+            self.callback(*self.args)
 
 
 class _Task(asyncio.Task[Any]):
@@ -71,22 +90,24 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.now_us = 0
         self.steps = 0
         self.orphans: list[str] = []  #: errors that nobody looked at
-        self._pick = order.pick
-        #: a step of a task or a callback of a future, which nobody ever cancels, is kept as
-        #: (context's run, callback, argument)
-        self._ready: list[_Handle | tuple[Any, ...]] = []
-        self._timers: list[tuple[float, int, _Handle]] = []
+        self._order = order
+        #: callbacks that can run, with their arguments: to be looked at, not changed
+        self.ready: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        #: when, in which order, and what: a callback, or somebody's sleep
+        self._timers: list[tuple[float, int, _Handle | asyncio.Future[Any]]] = []
         self._timer_count = 0
-        self._tasks: list[_Task] = []
+        self._tasks: list[_Task] = []  #: that have not ended, or badly; some others
+        self._tasks_max = _TASKS_MIN
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         _Task._numbers = count(1)
 
     # --- what asyncio asks for ---
 
+    #: no debugging: asked for with every future, and this answers False
+    get_debug = bool
+
     def time(self) -> float:
         return self.now_s
-
-    def get_debug(self) -> bool:
-        return False
 
     def is_running(self) -> bool:
         return True
@@ -97,11 +118,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> _Handle | None:
+        # With a context: a step of a task or a callback of a future, which nobody ever cancels.
+        # All run in one context, as nothing in here has variables of its own there.
         if context is not None:
-            self._ready.append((context.run, callback, *args))
+            self.ready.append((callback, args))
             return None
         handle = _Handle(callback, args)
-        self._ready.append(handle)
+        self.ready.append((handle.run, ()))
         return handle
 
     def call_later(  # type: ignore[override]
@@ -110,11 +133,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> _Handle:
-        handle = _Handle(callback, args)
+    ) -> _Handle | asyncio.Future[Any]:
+        # What `asyncio.sleep` asks for is done in one step instead of two; cancelling a future that
+        # is done, as it does afterwards, does nothing.
+        entry = args[0] if callback is _WAKE and args[1] is None else _Handle(callback, args)
         self._timer_count = number = self._timer_count + 1
-        heapq.heappush(self._timers, (self.now_s + delay, number, handle))
-        return handle
+        heappush(self._timers, (self.now_s + delay, number, entry))
+        return entry
 
     def call_at(  # type: ignore[override]
         self,
@@ -123,19 +148,27 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> _Handle:
-        handle = _Handle(callback, args)
+        entry = _Handle(callback, args)
         self._timer_count = number = self._timer_count + 1
-        heapq.heappush(self._timers, (when, number, handle))
-        return handle
+        heappush(self._timers, (when, number, entry))
+        return entry
 
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+    def sleep(self, seconds: float) -> asyncio.Future[None]:
+        """To be awaited at once: as `asyncio.sleep`, without a coroutine of its own."""
+        future: asyncio.Future[None] = self.create_future()
+        self._timer_count = number = self._timer_count + 1
+        heappush(self._timers, (self.now_s + seconds, number, future))
+        return future
 
     def create_task(  # type: ignore[override]
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Any = None
     ) -> asyncio.Task[T]:
         task = _Task(coro, loop=self, name=name or "task")
-        self._tasks.append(task)
+        tasks = self._tasks
+        tasks.append(task)
+        if len(tasks) > self._tasks_max:  # what ended well need not be kept
+            tasks[:] = [one for one in tasks if one._log_traceback or not one.done()]
+            self._tasks_max = 2 * len(tasks) + _TASKS_MIN
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -152,60 +185,89 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """
         asyncio._set_running_loop(self)
         try:
-            task = self.create_task(main)
-            self._run_until(task)
+            with _unregistered():
+                task = self.create_task(main)
+                self._run_until(task)
             return task.result()
         finally:
             self._let_go()
             asyncio._set_running_loop(None)
 
     def _run_until(self, task: asyncio.Task[Any]) -> None:
-        ready, pick = self._ready, self._pick
-        is_done, steps_max = task.done, self.steps + STEPS_MAX
-        steps = self.steps
-        while not is_done():
-            waiting = len(ready)
-            if waiting == 0:
-                self._advance()
-                continue
-            handle = ready.pop(0 if waiting == 1 else pick(steps, ready))
-            self.steps = steps = steps + 1
-            try:
-                if type(handle) is tuple:
-                    handle[0](*handle[1:])
-                elif not handle.cancelled_:  # type: ignore[union-attr]
-                    handle.callback(*handle.args)  # type: ignore[union-attr]
-            except Exception as error:
-                self.orphans.append(f"{type(error).__name__}: {error}")
-            if steps > steps_max:
-                raise Livelock(f"{STEPS_MAX} callbacks and no end, at {self.now_s:.3f} s")
+        task.add_done_callback(_stop)
+        ready, take, order = self.ready, self.ready.pop, self._order
+        pick, choice_at = order.pick, order.choice_at
+        step = 0
+        try:
+            for step in range(STEPS_MAX):
+                if not ready:
+                    self._advance()
+                if step < choice_at or len(ready) == 1:
+                    callback, args = take(0)
+                else:
+                    callback, args = take(pick(step, ready))
+                    choice_at = order.choice_at
+                try:
+                    callback(*args)
+                except Exception as error:
+                    self.orphans.append(f"{type(error).__name__}: {error}")
+            raise Livelock(f"{STEPS_MAX} callbacks and no end, at {self.now_s:.3f} s")
+        except _Stop:
+            pass
+        finally:
+            self.steps = step + 1
 
     def _advance(self) -> None:
-        """Move time to the next timer, and make ready all that are due then."""
-        timers, ready = self._timers, self._ready
+        """Move time to the next timer; all that are due then become ready."""
+        timers, ready = self._timers, self.ready
         while timers:
-            when, _, handle = heapq.heappop(timers)
-            if handle.cancelled_:
-                continue
-            self.now_s = max(self.now_s, when)
-            self.now_us = round(self.now_s * 1_000_000)
-            ready.append(handle)
-            while timers and timers[0][0] <= when:
-                handle = heapq.heappop(timers)[2]
-                if not handle.cancelled_:
-                    ready.append(handle)
-            return
+            when, _, entry = heappop(timers)
+            if when > self.now_s:
+                self.now_s = when
+                self.now_us = round(when * 1_000_000)
+            while True:
+                if type(entry) is _Handle:
+                    if not entry.cancelled_:
+                        ready.append((entry.run, ()))
+                elif not entry.done():  # type: ignore[union-attr]
+                    entry.set_result(None)  # type: ignore[union-attr]
+                if not timers or timers[0][0] > when:
+                    break
+                entry = heappop(timers)[2]
+            if ready:
+                return
         raise Deadlock("every task waits, and no timer is set")
 
     def _let_go(self) -> None:
         """Look for errors nobody saw; silence what is unfinished, as the processes are gone."""
         for task in self._tasks:
-            if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-            elif not task.cancelled() and task._log_traceback:
+            if task._log_traceback:
                 error = task.exception()
                 if error is not None:
                     self.orphans.append(f"{type(error).__name__}: {error}")
+            elif not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                coro = task.get_coro()
+                if iscoroutine(coro) and getcoroutinestate(coro) == CORO_CREATED:
+                    coro.close()  # it never had its turn
         self._tasks.clear()
-        self._ready.clear()
+        self.ready.clear()
         self._timers.clear()
+
+
+@contextmanager
+def _unregistered() -> Iterator[None]:
+    """Keep tasks out of the set that asyncio has for `all_tasks`: nobody asks for it in a world."""
+    known = getattr(asyncio.tasks, "_all_tasks", None)  # up to Python 3.11
+    if known is None:
+        yield
+        return
+    known.add = _ignore
+    try:
+        yield
+    finally:
+        del known.add
+
+
+def _ignore(_: object) -> None:
+    """Do nothing."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,7 @@ from homing.store.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from homing.sim.node import Node
+    from homing.sim.world import World
 
 _replace = msgspec.structs.replace
 
@@ -153,9 +153,6 @@ class TwoTransactions(MemoryStore):
         await self.settle_records(changes, taken)
 
 
-_ticket: ContextVar[int] = ContextVar("ticket", default=0)
-
-
 class SnapshotLog(MemoryStore):
     """A log whose lines are numbered when a transaction begins and seen when it commits.
 
@@ -255,6 +252,11 @@ class TwoStepDead(Wire):
 class TransactionWire(Wire):
     """Each write is a transaction of `SnapshotLog`, from the moment that it is asked for."""
 
+    def __init__(self, world: World, node: Node) -> None:
+        super().__init__(world, node)
+        #: transactions that are open, by who has them
+        self._tickets: dict[asyncio.Task[Any] | None, int] = {}
+
     async def _call(
         self, name: str, is_write: bool, args: tuple[Any, ...], given: dict[str, Any]
     ) -> Any:
@@ -262,17 +264,18 @@ class TransactionWire(Wire):
         if not is_write or not isinstance(store, SnapshotLog):
             return await super()._call(name, is_write, args, given)
         ticket = store.begin(self._node)
-        _ticket.set(ticket)
+        self._tickets[asyncio.current_task()] = ticket
         try:
             return await super()._call(name, is_write, args, given)
         finally:
+            self._tickets.pop(asyncio.current_task(), None)
             store.end(ticket)
 
     async def _execute(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         result = await super()._execute(name, args, given)
-        store = self._world.store
-        if isinstance(store, SnapshotLog) and _ticket.get():
-            store.end(_ticket.get())
+        store, ticket = self._world.store, self._tickets.pop(asyncio.current_task(), 0)
+        if isinstance(store, SnapshotLog) and ticket:
+            store.end(ticket)
         return result
 
 

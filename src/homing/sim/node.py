@@ -41,6 +41,9 @@ LIMITS: Final = DispatchLimits(
     unanswered_max=3,
     policy=RetryPolicy(delays_s=(1.0, 4.0, 10.0), retry_after_max_s=30.0),
 )
+#: how often a process looks for what is parked, and for tasks: about as often as for what is due
+_SWEEP_S: Final = 4.0
+_TASKS_POLL_S: Final = 4.0
 #: an endpoint that does nothing but fail for this long is disabled
 _DISABLE_AFTER_S: Final = 40.0
 
@@ -124,7 +127,7 @@ class Node:
             hands=self.dispatcher,
             lease_s=world.limits.lease_s,
         )
-        self.sweeper = parts.sweeper(store, self.journal, self.dispatcher)
+        self.sweeper = parts.sweeper(store, self.journal, self.dispatcher, sweep_s=_SWEEP_S)
         tokens, seals = _keys()
         self.service = Service(
             store=store,
@@ -136,7 +139,9 @@ class Node:
             seals=seals,
             wake=self.dispatcher.wake,
         )
-        self.task_runner = TaskRunner(self.service, rate_per_s=500.0, keep_s=1e6)
+        self.task_runner = TaskRunner(
+            self.service, rate_per_s=500.0, keep_s=1e6, poll_s=_TASKS_POLL_S
+        )
         self._does_tasks = False
         self._tasks: list[asyncio.Task[Any]] = []
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from homing.core.lifecycle import Delivery
 from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page
 from homing.core.records import Attempt
-from homing.sim.checks import Books
+from homing.insight.evidence import Books
 from homing.sim.draws import Choices, Order
+from homing.sim.result import Result, Shape
 from homing.sim.watch import SqliteWatch, at_once
-from homing.sim.world import Result, Shape, World
+from homing.sim.world import World
 from homing.store.sqlite import open_sqlite
 from homing.store.sqlite.store import SqliteStore
 

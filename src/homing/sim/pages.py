@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Final
+from typing import Final, Protocol
 
-from homing.sim.story import REPEATS, Story
+from homing.sim.story import REPEATS, Row, Story
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de;
@@ -31,9 +31,73 @@ a:focus-visible, .scroll:focus-visible { outline: 3px solid currentcolor; outlin
 """
 
 
+class Broken(Protocol):
+    """What was broken."""
+
+    @property
+    def text(self) -> str: ...
+
+
+class Told(Protocol):
+    """What a table and a diagram are drawn from."""
+
+    @property
+    def lanes(self) -> tuple[str, ...]: ...
+
+    @property
+    def rows(self) -> tuple[Row, ...]: ...
+
+    @property
+    def breach(self) -> Broken: ...
+
+
 def html(story: Story) -> str:
     """One self-contained page, for light and dark, with a table that screen readers can walk."""
     title = f"Without {story.safeguard}" if story.safeguard else f"What seed {story.seed} broke"
+    caption = (
+        f"Delivery {story.delivery}, in simulated seconds; the rows that say “crosses” are the "
+        "two operations that crossed."
+    )
+    body = f"""<h1>{escape(title)}</h1>
+<p>{escape(story.verdict)}</p>
+{table(story, caption)}
+<h2>What it broke</h2>
+<p><code>{escape(story.breach.invariant)}</code>: {escape(story.breach.text)}.</p>
+<dl>
+<dt>before</dt><dd>{escape(story.breach.before)}</dd>
+<dt>after</dt><dd class="bad">{escape(story.breach.after)}</dd>
+</dl>
+{_with_it(story)}<h2>Have it again</h2>
+<p><code>{escape(story.command)}</code></p>
+<p>{escape(footnote(story))}</p>
+"""
+    return document(f"{title}: {story.breach.invariant}", body)
+
+
+def document(title: str, body: str) -> str:
+    """A page that stands alone, around its body."""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+{body}</main>
+</body>
+</html>
+"""
+
+
+def table(story: Told, caption: str, fields: str = "version") -> str:
+    """The schedule: a lane each, and the row; crossing rows are marked in words, too.
+
+    Args:
+        fields: what the rows' `version` is.
+    """
     lanes = "".join(f'<th scope="col">{escape(lane)}</th>' for lane in story.lanes)
     rows = []
     for row in story.rows:
@@ -44,44 +108,18 @@ def html(story: Story) -> str:
             f'<tr{mark}><td class="time">{row.at_s:.3f} s</td>{cells}'
             f"<td>{escape(row.state)}</td><td>{escape(row.version)}</td><td>{crossed}</td></tr>"
         )
-    table = "\n".join(rows)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}: {escape(story.breach.invariant)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{escape(title)}</h1>
-<p>{escape(story.verdict)}</p>
-<h2 id="schedule">The schedule</h2>
+    lines = "\n".join(rows)
+    return f"""<h2 id="schedule">The schedule</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="schedule">
 <table>
-<caption>Delivery {escape(story.delivery)}, in simulated seconds; the rows that say
-“crosses” are the two operations that crossed.</caption>
+<caption>{escape(caption)}</caption>
 <thead><tr><th scope="col">time</th>{lanes}<th scope="col">row</th>
-<th scope="col">version</th><th scope="col">note</th></tr></thead>
+<th scope="col">{escape(fields)}</th><th scope="col">note</th></tr></thead>
 <tbody>
-{table}
+{lines}
 </tbody>
 </table>
-</div>
-<h2>What it broke</h2>
-<p><code>{escape(story.breach.invariant)}</code>: {escape(story.breach.text)}.</p>
-<dl>
-<dt>before</dt><dd>{escape(story.breach.before)}</dd>
-<dt>after</dt><dd class="bad">{escape(story.breach.after)}</dd>
-</dl>
-{_with_it(story)}<h2>Have it again</h2>
-<p><code>{escape(story.command)}</code></p>
-<p>{escape(footnote(story))}</p>
-</main>
-</body>
-</html>
-"""
+</div>"""
 
 
 def _with_it(story: Story) -> str:
@@ -102,7 +140,7 @@ def footnote(story: Story) -> str:
     )
 
 
-def mermaid(story: Story) -> str:
+def mermaid(story: Told) -> str:
     """A sequence diagram: workers and others, and what each does with the row."""
     lines = ["sequenceDiagram"]
     lines += [f"    participant {_lane(i)} as {lane}" for i, lane in enumerate(story.lanes)]
@@ -137,13 +175,13 @@ def pytest_file(story: Story) -> str:
     """A test file: green as things are with a safeguard taken out, red where production breaks."""
     head = f'''"""Written by `homing simulate`.
 
-{_wrap(story.verdict)}
+{wrap(story.verdict)}
 """
 
 from homing.sim.schedule import parse_token
 
 TOKEN = (
-{_token_lines(story.token)}
+{token_lines(story.token)}
 )
 '''
     if not story.safeguard:
@@ -173,7 +211,7 @@ def test_with_{name}_the_same_schedule_breaks_nothing() -> None:
     )
 
 
-def _wrap(text: str, width: int = 98) -> str:
+def wrap(text: str, width: int = 98) -> str:
     lines, line = [], ""
     for word in text.replace('"""', "'").replace("\\", "/").split():
         if line and len(line) + len(word) + 1 > width:
@@ -184,7 +222,7 @@ def _wrap(text: str, width: int = 98) -> str:
     return "\n".join([*lines, line])
 
 
-def _token_lines(token: str, width: int = 90) -> str:
+def token_lines(token: str, width: int = 90) -> str:
     return "\n".join(
         f'    "{token[start : start + width]}"' for start in range(0, len(token), width)
     )

@@ -74,7 +74,7 @@ def how_many(world: World, place: str, least: int, usual: int, most: int) -> int
 
 async def _gap(world: World, place: str, number: int) -> None:
     seconds = world.draws.user(f"{place}.gap", number, GAPS_S, _GAP_WEIGHTS)
-    await asyncio.sleep(seconds)
+    await world.loop.sleep(seconds)
 
 
 async def _some_node(world: World, place: str, number: int) -> Node:
@@ -108,10 +108,10 @@ async def _publish(world: World, number: int) -> None:
     node = await _some_node(world, "publish", number)
     for tries in range(_PUBLISH_TRIES):
         try:
-            message, is_new = await asyncio.wait_for(
-                node.intake.create_message(world.application.scope, world.application.id, draft),
-                _PATIENCE_S,
-            )
+            async with asyncio.timeout(_PATIENCE_S):
+                message, is_new = await node.intake.create_message(
+                    world.application.scope, world.application.id, draft
+                )
         except (TimeoutError, Unavailable):
             await asyncio.sleep(0.7)
             node = await _some_node(world, f"publish {number} again", tries)
@@ -174,7 +174,7 @@ def _wish(
             return lambda: deliveries.redrive(service, app_id, which, actor="a person")
         case "discard":
             return lambda: deliveries.discard(
-                service, app_id, which, actor="a person", reason="not needed"
+                service, app_id, which, actor="a person", why="not needed"
             )
         case _:
             return lambda: service.store.expunge_message(which.message_id)
@@ -235,7 +235,8 @@ async def _try(world: World, what: str, call: Callable[[], Awaitable[object]]) -
     """Ask once; whether it was done for certain."""
     world.note("person", what, "wish")
     try:
-        await asyncio.wait_for(call(), _PATIENCE_S)
+        async with asyncio.timeout(_PATIENCE_S):
+            await call()
     except (TimeoutError, HomingError):
         return False
     return True

@@ -52,19 +52,21 @@ WEIGHTS: Final = {
 MOOD_WEIGHTS: Final = cumulative(25, 27, 15, 14, 9, 7, 3)
 
 
-def label_of(work: Work, _at_us: int) -> Request:
-    """The port `Envelope`: an unsigned request that says which attempt it is."""
-    assert work.endpoint is not None
+class Labelled(Request, frozen=True, kw_only=True):
+    """An unsigned request that says which attempt it is."""
+
+    which: DeliveryId
+    epoch: int  #: the number of the lease that it is sent under
+
+
+def label_of(work: Work, _at_us: int) -> Labelled:
+    """The port `Envelope`."""
     delivery = work.delivery
-    return Request(
-        url=work.endpoint.url,
-        headers=(("id", delivery.message_id), ("epoch", str(delivery.leases))),
+    return Labelled(
+        url="https://receiver.example/hook",
+        headers=(),
         body=b"",
         pool=delivery.endpoint_id,
+        which=delivery.id,
+        epoch=delivery.leases,
     )
-
-
-def parse_label(request: Request) -> tuple[DeliveryId, int]:
-    """The delivery, and the number of the lease that it is sent under."""
-    (_, message_id), (_, epoch) = request.headers
-    return DeliveryId(message_id, request.pool), int(epoch)

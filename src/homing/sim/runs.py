@@ -14,16 +14,17 @@ import msgspec
 from homing.sim.draws import AtRandom, ByPriority, Order
 from homing.sim.goals import Goal
 from homing.sim.on_sqlite import run_on_sqlite
+from homing.sim.result import TINY, Result, Shape
 from homing.sim.safeguards import BY_NAME
 from homing.sim.schedule import Schedule, schedule_of
 from homing.sim.shrink import shrink
 from homing.sim.story import Story, tell
-from homing.sim.world import TINY, Result, Shape, World
+from homing.sim.world import World
 
 #: worlds that a process runs before it says what came of them
 _CHUNK: Final = 20
 #: worlds between two collections of garbage
-_GARBAGE_EVERY: Final = 10
+_GARBAGE_EVERY: Final = 1
 #: tiny worlds that are tried for the same loss, before a large one is made small
 _TINY_TRIES: Final = 150
 #: how many broken worlds are made small, of which the smallest is shown
@@ -124,7 +125,9 @@ def run_one(seed: int, plan: Plan, *, trace: bool = False) -> Result:
     world = World(
         seed, parts=parts, shape=plan.shape, order=order_of(seed, plan.strategy), trace=trace
     )
-    return world.run()
+    result = world.run()
+    world.forget()
+    return result
 
 
 def run_some(first: int, count: int, plan: Plan) -> Tally:

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from homing.insight.evidence import Breach
 from homing.sim import naive
-from homing.sim.checks import Breach
 from homing.sim.node import LIMITS, Parts
 
 

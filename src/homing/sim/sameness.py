@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 
 from homing.core.lifecycle import Delivery
-from homing.sim.tiny import DISPATCHERS, Hand, Lot, Tables, World
+from homing.sim.tiny_world import DISPATCHERS, Hand, Lot, Tables, World
 
 
 def canonical(world: World) -> tuple[World, bool]:

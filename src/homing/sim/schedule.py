@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Invalid, Problem
-from homing.sim.checks import Breach
+from homing.insight.evidence import Breach
 from homing.sim.draws import Choices, FirstInFirstOut, Turns
 from homing.sim.on_sqlite import run_on_sqlite
+from homing.sim.result import Result
 from homing.sim.safeguards import BY_NAME
-from homing.sim.world import Result, World
+from homing.sim.world import World
 
 _PREFIX: Final = "h1."
 #: how callbacks follow one another, and so what a turn means, differs between versions of Python

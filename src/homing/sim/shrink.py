@@ -4,23 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from homing.sim.schedule import Schedule
+from homing.sim.draws import Choices, Turns
 
 K = TypeVar("K", bound=Hashable)
 
 #: callbacks that all worlds of one shrinking may run: some seconds, and the same on any machine
 STEPS_MAX: Final = 2_000_000
-_replace = msgspec.structs.replace
+_replace: Any = msgspec.structs.replace
 
 
-class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
+class Shrinkable(Protocol):
+    """A msgspec struct that says what was out of the ordinary in a world, and has it again."""
+
+    @property
+    def choices(self) -> Choices: ...
+
+    @property
+    def turns(self) -> Turns: ...
+
+    @property
+    def size(self) -> int:
+        """How many things are out of the ordinary."""
+        ...
+
+    def run(self) -> Any:
+        """What comes of it; `steps` says how many callbacks it took."""
+        ...
+
+    def find(self, result: Any, invariant: str, /) -> object | None:
+        """What broke the invariant; None if nothing did."""
+        ...
+
+
+S = TypeVar("S", bound=Shrinkable)
+
+
+class Shrunk(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """The smallest that was found."""
 
-    schedule: Schedule
+    schedule: S
     runs: int  #: worlds that were run
     shrinks: int  #: of which this many were smaller and still broke it
 
@@ -29,15 +55,15 @@ class _BudgetSpent(Exception):
     """Enough was tried."""
 
 
-class _Shrinker:
-    def __init__(self, schedule: Schedule, invariant: str) -> None:
+class _Shrinker(Generic[S]):
+    def __init__(self, schedule: S, invariant: str) -> None:
         self.best = schedule
         self.invariant = invariant
         self.runs = 0
         self.steps = 0
         self.shrinks = 0
 
-    def breaks(self, schedule: Schedule) -> bool:
+    def breaks(self, schedule: S) -> bool:
         """Whether it still does; the smaller one is kept then."""
         if self.steps >= STEPS_MAX:
             raise _BudgetSpent
@@ -65,7 +91,7 @@ class _Shrinker:
             if self.best.turns:
                 self.breaks(_replace(self.best, turns={}))
 
-    def leave_out(self, given: dict[K, int], made: Callable[[dict[K, int]], Schedule]) -> None:
+    def leave_out(self, given: dict[K, int], made: Callable[[dict[K, int]], S]) -> None:
         """Without half of it, a quarter, … one (delta debugging, greedily)."""
         kept = dict(given)
         size = max(len(kept) // 2, 1)
@@ -100,7 +126,7 @@ def _lower(value: int) -> Iterable[int]:
     return range(1, value)
 
 
-def shrink(schedule: Schedule, invariant: str) -> Shrunk:
+def shrink(schedule: S, invariant: str) -> Shrunk[S]:
     """The smallest schedule found that still breaks the invariant of that name.
 
     Args:

@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 
 from homing.core.identifiers import DeliveryId
-from homing.sim.checks import Breach
+from homing.insight.evidence import Breach
+from homing.sim.result import Result
 from homing.sim.safeguards import BY_NAME
 from homing.sim.schedule import Schedule
 from homing.sim.trace import Event
-from homing.sim.world import NAMES, Result
+from homing.sim.world import NAMES
 
 ROWS_MAX: Final = 12
 #: how often a schedule is had again to see that it does the same
@@ -209,7 +210,7 @@ def _rows(
     crossing: Sequence[Event | None],
 ) -> list[Row]:
     marked = [i for i, event in enumerate(told) if any(event is one for one in crossing)]
-    shown = _nearest(len(told), marked)
+    shown = nearest(len(told), marked)
     rows = []
     state, version = "", ""
     gap = 0
@@ -238,7 +239,7 @@ def _rows(
     return rows
 
 
-def _nearest(count: int, marked: Sequence[int]) -> set[int]:
+def nearest(count: int, marked: Sequence[int]) -> set[int]:
     """At most so many rows: the first, the last, and those around what crossed."""
     room = ROWS_MAX - 2
     if count <= ROWS_MAX:

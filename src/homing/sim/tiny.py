@@ -11,10 +11,9 @@ so many mishaps, so many acts of a person, so many changes of the endpoint, so m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -39,124 +38,29 @@ from homing.core.lifecycle import (
     Succeeded,
 )
 from homing.core.outcome import Reason
-from homing.core.records import Attempt, Change, Trigger
+from homing.core.records import Attempt, Change
 from homing.core.retry import RetryPolicy
-from homing.store.memory.store import MemoryStore
+from homing.sim.tiny_store import attempt_of, write_change
+from homing.sim.tiny_world import (
+    ACTORS,
+    DISPATCHERS,
+    PERSON,
+    SAFEGUARDS,
+    SWEEPER,
+    Bounds,
+    Endpoint,
+    Hand,
+    Lot,
+    Phase,
+    Step,
+    Tables,
+    World,
+    with_hand,
+    with_lot,
+    with_tables,
+)
 
 T = TypeVar("T")
-
-DISPATCHERS: Final = 2
-#: places of a delivery's hands: the dispatchers, then these two
-SWEEPER: Final = DISPATCHERS
-PERSON: Final = DISPATCHERS + 1
-ACTORS: Final = ("dispatcher A", "dispatcher B", "the sweeper", "a person")
-
-#: safeguards that can be left out, to see what they are for
-SAFEGUARDS: Final = {
-    "fence": "a decision is written only over the version that it was made on",
-    "atomic-settle": "a row leaves one table and enters the other in one transaction",
-    "written-ahead-lease": "a delivery is leased on disk before it is sent",
-    "resend-resumes": "when a manual attempt fails, the retries that were due stay due",
-    "lease-expiry": "a lease that ran out can be taken by anyone",
-    "level-triggered-sweep": "what is parked is looked at again and again, not once",
-}
-
-
-class Bounds(NamedTuple):
-    """What may happen how often; everything else happens as often as it can."""
-
-    deliveries: int = 1
-    retries: int = 1  #: in the schedule: one attempt more is made
-    unanswered: int = 2  #: leases in a row with no outcome before a delivery is quarantined
-    mishaps: int = 1  #: crashes, answers of the database that are lost, leases given back
-    acts: int = 1  #: of a person: resend, redrive, cancel, forget the payload
-    changes: int = (
-        1  #: of the endpoint: disabled by a person or by a 410, deleted; enabling is free
-    )
-
-
-class Phase(StrEnum):
-    """How far somebody is with a delivery."""
-
-    TAKEN = "taken"  #: leased, its endpoint not looked at yet
-    SENT = "sent"  #: the request is out
-    DECIDED = "decided"  #: knows what to write
-
-
-class Endpoint(StrEnum):
-    ENABLED = "enabled"
-    DISABLED = "disabled"
-    DELETED = "deleted"
-
-
-class Hand(NamedTuple):
-    """What somebody knows of a delivery between two of their steps."""
-
-    before: Delivery
-    phase: Phase
-    fact: Fact | None = None
-    has_payload: bool = True  #: the message was read whole when it was claimed
-
-
-class Recorded(NamedTuple):
-    """An attempt that is in the database."""
-
-    lease: int
-    is_heard: bool  #: by whoever made it; otherwise by the claim that found no outcome
-    is_late: bool
-
-
-class Tables(NamedTuple):
-    """What the database remembers of one delivery."""
-
-    hot: Delivery | None
-    history: Delivery | None = None
-    attempts: frozenset[Recorded] = frozenset()
-
-    @property
-    def row(self) -> Delivery | None:
-        return self.hot or self.history
-
-
-class Lot(NamedTuple):
-    """One delivery: its rows, who is busy with it, and what a bystander would have seen."""
-
-    tables: Tables
-    hands: tuple[Hand | None, ...]
-    #: leases under which a request went out that is not recorded yet
-    unrecorded: frozenset[int] = frozenset()
-    half: Change | None = None  #: half of a settlement, when settling is not atomic
-
-
-class World(NamedTuple):
-    """All there is at one moment."""
-
-    lots: tuple[Lot, ...]
-    endpoint: Endpoint
-    has_payload: bool
-    mishaps: int
-    acts: int
-    changes: int
-
-
-class Write(NamedTuple):
-    """A decision that met the database."""
-
-    before: Tables
-    after: Tables
-    change: Change
-    answer: bool  #: what the store said: written or not
-
-
-class Step(NamedTuple):
-    """Something that can happen next."""
-
-    what: str
-    actor: int | None  #: an index of ACTORS; None: the world
-    lot: int
-    after: World
-    helps: bool = False  #: needs neither a mishap nor a change of mind
-    write: Write | None = None
 
 
 class _NoClock:
@@ -167,16 +71,6 @@ class _NoClock:
 
     def mono_us(self) -> int:
         return 0
-
-
-def _now(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits, as those of the memory store."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("it waits")
 
 
 _OK: Final = Succeeded(at_us=0)
@@ -209,6 +103,7 @@ class Tiny:
         self.bounds = bounds
         self.policy = RetryPolicy(delays_s=(0.0,) * bounds.retries)
         self._without = without
+        self._is_fenced = "fence" not in without
         self._leased = Leased(
             at_us=0, holder="dispatcher", until_us=1, unanswered_max=bounds.unanswered
         )
@@ -298,7 +193,7 @@ class Tiny:
             yield self._look(world, index, who, hand)
             if world.mishaps:
                 kept = hand._replace(phase=Phase.DECIDED, fact=_RELEASED)
-                after = _with_hand(world, index, who, kept)._replace(mishaps=world.mishaps - 1)
+                after = with_hand(world, index, who, kept)._replace(mishaps=world.mishaps - 1)
                 yield Step("has too little of its lease left to send", who, index, after)
         elif hand.phase is Phase.SENT:
             yield from self._answers(world, index, who, hand)
@@ -316,22 +211,24 @@ class Tiny:
         taken = Hand(row, Phase.TAKEN, has_payload=world.has_payload)
         if "written-ahead-lease" in self._without:
             if not lapses:
-                yield Step("takes it", who, index, _with_hand(world, index, who, taken), True)
+                yield Step("takes it", who, index, with_hand(world, index, who, taken), True)
             return
-        attempt = _attempt(row, Reason.NO_OUTCOME) if lapses else None
+        attempt = attempt_of(row, Reason.NO_OUTCOME) if lapses else None
         change = self._decide(row, self._leased, attempt)
-        write = self._write(tables, change)
-        after = _with_tables(world, index, write.after)
+        write = write_change(tables, change, is_fenced=self._is_fenced)
+        after = with_tables(world, index, write.after)
         if change.after.state is State.LEASED and write.answer:
-            after = _with_hand(after, index, who, taken._replace(before=change.after))
+            after = with_hand(after, index, who, taken._replace(before=change.after))
         what = "takes over the lease, which ran out" if lapses else "claims it"
         yield Step(what, who, index, after, True, write)
 
         is_last = lapses and row.unanswered >= self.bounds.unanswered
         # What waits could be put off again and again, so that takes from the budget.
         if row.unanswered and not is_last and (lapses or world.mishaps):
-            later = self._write(tables, self._decide(row, _POSTPONED, attempt))
-            after = _with_tables(world, index, later.after)
+            later = write_change(
+                tables, self._decide(row, _POSTPONED, attempt), is_fenced=self._is_fenced
+            )
+            after = with_tables(world, index, later.after)
             after = after._replace(mishaps=world.mishaps - (not lapses))
             yield Step("leaves it for later, as a suspect", who, index, after, False, later)
 
@@ -342,8 +239,10 @@ class Tiny:
         for index, lot in enumerate(world.lots):
             row = lot.tables.hot
             if row is not None and row.state is not State.LEASED:
-                write = self._write(lot.tables, self._decide(row, _LOST, None))
-                after = _with_tables(after, index, write.after)
+                write = write_change(
+                    lot.tables, self._decide(row, _LOST, None), is_fenced=self._is_fenced
+                )
+                after = with_tables(after, index, write.after)
         return Step("a person deletes the payload", None, 0, after, False, write)
 
     def _look(self, world: World, index: int, who: int, hand: Hand) -> Step:
@@ -357,12 +256,12 @@ class Tiny:
         if fact is not None:
             kept = hand._replace(phase=Phase.DECIDED, fact=fact)
             what = f"sees that it cannot be sent ({_name(fact)})"
-            return Step(what, who, index, _with_hand(world, index, who, kept), True)
-        after = _with_hand(world, index, who, hand._replace(phase=Phase.SENT))
+            return Step(what, who, index, with_hand(world, index, who, kept), True)
+        after = with_hand(world, index, who, hand._replace(phase=Phase.SENT))
         lot = after.lots[index]
         lease = hand.before.leases
         if all(attempt.lease != lease for attempt in lot.tables.attempts):
-            after = _with_lot(after, index, lot._replace(unrecorded=lot.unrecorded | {lease}))
+            after = with_lot(after, index, lot._replace(unrecorded=lot.unrecorded | {lease}))
         return Step("sends the request", who, index, after, True)
 
     def _answers(self, world: World, index: int, who: int, hand: Hand) -> Iterator[Step]:
@@ -373,7 +272,7 @@ class Tiny:
         gone = hand._replace(phase=Phase.DECIDED, fact=_GONE)
         if world.endpoint is Endpoint.ENABLED and world.changes:
             disabled = world._replace(endpoint=Endpoint.DISABLED, changes=world.changes - 1)
-            after = _with_hand(disabled, index, who, gone)
+            after = with_hand(disabled, index, who, gone)
             yield Step("hears 410 and disables the endpoint", who, index, after)
 
     def _settle(
@@ -382,24 +281,24 @@ class Tiny:
         assert hand.fact is not None
         tables = world.lots[index].tables
         reason = _REASONS.get(type(hand.fact))
-        attempt = _attempt(hand.before, reason) if reason is not None else None
+        attempt = attempt_of(hand.before, reason) if reason is not None else None
         change = self._decide(hand.before, hand.fact, attempt)
         if "atomic-settle" in self._without and _crosses(change):
             row = tables.row
             if row is not None and row.version == hand.before.version:
-                first = _with_tables(world, index, tables._replace(hot=None, history=None))
-                first = _with_hand(first, index, who, None)
+                first = with_tables(world, index, tables._replace(hot=None, history=None))
+                first = with_hand(first, index, who, None)
                 lot = first.lots[index]._replace(half=change)
-                yield Step(f"{how} the first half", who, index, _with_lot(first, index, lot), helps)
+                yield Step(f"{how} the first half", who, index, with_lot(first, index, lot), helps)
                 return
-        write = self._write(tables, change)
-        after = _with_tables(world, index, write.after)
+        write = write_change(tables, change, is_fenced=self._is_fenced)
+        after = with_tables(world, index, write.after)
         name = _name(hand.fact)
-        done = _with_hand(after, index, who, None)
+        done = with_hand(after, index, who, None)
         refused = "" if write.answer else ", which is refused as stale"
         yield Step(f"{how} “{name}”{refused}", who, index, done, helps, write)
         if world.mishaps and who < DISPATCHERS:
-            unsure = _with_hand(after, index, who, hand)._replace(mishaps=world.mishaps - 1)
+            unsure = with_hand(after, index, who, hand)._replace(mishaps=world.mishaps - 1)
             what = f"{how} “{name}”{refused} and does not learn what came of it"
             yield Step(what, who, index, unsure, False, write)
 
@@ -411,7 +310,7 @@ class Tiny:
             tables = lot.tables._replace(hot=change.after)
         else:
             tables = lot.tables._replace(history=change.after)
-        after = _with_lot(world, index, lot._replace(tables=tables, half=None))
+        after = with_lot(world, index, lot._replace(tables=tables, half=None))
         return Step("the second half is written", None, index, after, True)
 
     def _sweep(self, world: World, index: int) -> Iterator[Step]:
@@ -426,7 +325,7 @@ class Tiny:
         if "level-triggered-sweep" in self._without:
             return
         fact = _DELETED if world.endpoint is Endpoint.DELETED else _RESUMED
-        after = _with_hand(world, index, SWEEPER, Hand(row, Phase.DECIDED, fact))
+        after = with_hand(world, index, SWEEPER, Hand(row, Phase.DECIDED, fact))
         yield Step(f"sees a parked delivery ({_name(fact)})", SWEEPER, index, after, True)
 
     def _wish(self, world: World, index: int) -> Iterator[Step]:
@@ -440,7 +339,7 @@ class Tiny:
             return
         for wish, fact in _WISHES:
             if (row.state, type(fact)) in TRANSITIONS:
-                after = _with_hand(world, index, PERSON, Hand(row, Phase.DECIDED, fact))
+                after = with_hand(world, index, PERSON, Hand(row, Phase.DECIDED, fact))
                 after = after._replace(acts=world.acts - 1)
                 yield Step(f"asks for {wish}", PERSON, index, after)
 
@@ -449,7 +348,7 @@ class Tiny:
             return
         after = world._replace(mishaps=world.mishaps - 1)
         for index in range(len(world.lots)):
-            after = _with_hand(after, index, who, None)
+            after = with_hand(after, index, who, None)
         yield Step("crashes", who, 0, after)
 
     def _endpoint(self, world: World) -> Iterator[Step]:
@@ -473,39 +372,13 @@ class Tiny:
         for index, lot in enumerate(world.lots):
             row = lot.tables.hot
             if row is not None and row.state is State.PARKED:
-                write = self._write(lot.tables, self._decide(row, _RESUMED, None))
-                world = _with_tables(world, index, write.after)
+                write = write_change(
+                    lot.tables, self._decide(row, _RESUMED, None), is_fenced=self._is_fenced
+                )
+                world = with_tables(world, index, write.after)
         return world
 
     # ── the database ──
-
-    def _write(self, tables: Tables, change: Change) -> Write:
-        before = change.before
-        assert before is not None
-        row = tables.row
-        if "fence" in self._without and row is not None and row.version != before.version:
-            after = change.after
-            hot, history = (after, None) if after.is_unfinished else (None, after)
-            return Write(tables, tables._replace(hot=hot, history=history), change, True)
-        store = MemoryStore()
-        if tables.hot is not None:
-            store.hot[tables.hot.id] = tables.hot
-        if tables.history is not None:
-            store.history[tables.history.id] = tables.history
-        for one in tables.attempts:
-            reason = Reason.OK if one.is_heard else Reason.NO_OUTCOME
-            stored = msgspec.structs.replace(
-                _attempt(before, reason), id=_attempt_id(one), late=one.is_late
-            )
-            store.attempted[stored.message_id, stored.id] = stored
-        [answer] = _now(store.settle([change]))
-        attempts = tables.attempts
-        if len(store.attempted) != len(attempts):
-            *_, last = store.attempted.values()
-            is_heard = last.reason is not Reason.NO_OUTCOME
-            attempts |= {Recorded(last.number, is_heard, last.late)}
-        left = Tables(store.hot.get(before.id), store.history.get(before.id), attempts)
-        return Write(tables, left, change, answer)
 
 
 _REASONS: Final[dict[type[Any], Reason]] = {
@@ -517,26 +390,6 @@ _REASONS: Final[dict[type[Any], Reason]] = {
 
 def _name(fact: Fact) -> str:
     return type(fact).__name__.lower()
-
-
-@cache
-def _attempt(delivery: Delivery, reason: Reason) -> Attempt:
-    """The record of the request made under this lease."""
-    return Attempt(
-        id=_attempt_id(Recorded(delivery.leases, reason is not Reason.NO_OUTCOME, False)),
-        message_id=delivery.message_id,
-        endpoint_id=delivery.endpoint_id,
-        app_id=delivery.app_id,
-        number=delivery.leases,
-        trigger=Trigger.MANUAL if delivery.manual else Trigger.SCHEDULED,
-        at_us=0,
-        url="",
-        reason=reason,
-    )
-
-
-def _attempt_id(attempt: Recorded) -> str:
-    return f"atmpt_{attempt.lease}_{'heard' if attempt.is_heard else 'none'}"
 
 
 def _crosses(change: Change) -> bool:
@@ -554,22 +407,3 @@ def _ended(change: Change) -> Change:
         reason=DeadReason.ATTEMPTS_EXHAUSTED,
     )
     return msgspec.structs.replace(change, after=after)
-
-
-def _with_lot(world: World, index: int, lot: Lot) -> World:
-    lots = world.lots
-    return world._replace(lots=(*lots[:index], lot, *lots[index + 1 :]))
-
-
-def _with_hand(world: World, index: int, who: int, hand: Hand | None) -> World:
-    lot = world.lots[index]
-    hands = (*lot.hands[:who], hand, *lot.hands[who + 1 :])
-    return _with_lot(world, index, lot._replace(hands=hands))
-
-
-def _with_tables(world: World, index: int, tables: Tables) -> World:
-    lot = world.lots[index]
-    unrecorded = lot.unrecorded
-    if unrecorded and tables.attempts != lot.tables.attempts:
-        unrecorded -= {attempt.lease for attempt in tables.attempts}
-    return _with_lot(world, index, lot._replace(tables=tables, unrecorded=unrecorded))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry, Outdated
-from homing.sim import checks
-from homing.sim.checks import Breach
+from homing.insight import steps
+from homing.insight.evidence import Breach
+from homing.insight.invariants import (
+    every_step_is_legal,
+    leases_are_numbered,
+    no_stale_write,
+    the_end_is_final,
+)
 from homing.sim.goals import Goal
 from homing.sim.trace import Event
-from homing.store.memory.store import MemoryStore
 from homing.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -25,7 +30,14 @@ T = TypeVar("T")
 #: a world that breaks this many times has nothing new to say
 BREACHES_MAX: Final = 50
 #: what `Watch` looks at with every line, so that nobody need look at it in the end
-LINE_BY_LINE: Final = (checks.no_stale_write, checks.every_step_is_legal)
+LINE_BY_LINE: Final = (
+    no_stale_write,
+    every_step_is_legal,
+    leases_are_numbered,
+    the_end_is_final,
+)
+#: lines that nothing is to be counted of
+_ORDINARY: Final = frozenset({"accepted", "succeeded"})
 _LATE: Final = frozenset({"succeeded", "failed", "gone"})
 #: calls whose commits leave no line in the log, and no note either
 _QUIET: Final = frozenset(
@@ -53,26 +65,22 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.last: dict[DeliveryId, LogEntry] = {}  #: the last written line
+        #: the last written line, by message and endpoint
+        self.last: dict[tuple[str, str], LogEntry] = {}
         self._seen = 0
         self._planned: set[DeliveryId] = set()  #: resent while a retry was planned
 
     def new_lines(self) -> list[LogEntry]:
         """What was committed since the last look."""
-        lines = self._store.lines
-        new, self._seen = lines[self._seen :], len(lines)
+        new = self._world.store.lines[self._seen :]
+        self._seen += len(new)
         return [line for line in new if line is not None]
 
-    def row(self, which: DeliveryId) -> Delivery | None:
-        """As it is now."""
-        store = self._store
-        return store.hot.get(which) or store.history.get(which)
-
-    @property
-    def _store(self) -> MemoryStore:
+    def row(self, which: tuple[str, str]) -> Delivery | None:
+        """As it is now, of this message and endpoint."""
         store = self._world.store
-        assert isinstance(store, MemoryStore)
-        return store
+        name = cast(DeliveryId, which)
+        return store.hot.get(name) or store.history.get(name)
 
     def committed(self, node: Node, name: str, result: object = None) -> None:
         """`node` has just done `name`, or somebody has before."""
@@ -83,25 +91,28 @@ class Watch:
             elif name not in _QUIET:
                 node.note(f"{name.replace('_', ' ')}: committed", "commit")
             return
-        changed: dict[DeliveryId, LogEntry] = {}
-        last = self.last
+        changed: dict[tuple[str, str], LogEntry] = {}
+        last, is_traced = self.last, self._world.trace.is_on
         for line in new:
-            which = DeliveryId(line.message_id, line.endpoint_id)
+            which = (line.message_id, line.endpoint_id)
             before = last.get(which)
             if line.rows_written:
-                for breach in (checks.stale(before, line), checks.illegal(before, line)):
-                    if breach:
+                if not steps.follows(before, line):
+                    for breach in steps.wrongs(before, line):
                         self._world.broke(breach)
                 changed[which] = last[which] = line
-            self._look_at(node, which, before, line)
+                if is_traced or line.op not in _ORDINARY:
+                    self._look_at(node, DeliveryId(*which), before, line)
+            else:
+                self._look_at(node, DeliveryId(*which), before, line)
         for which, line in changed.items():
-            self._look_at_row(which, line)
+            row = self.row(which)
+            # None: lost, if nobody puts it back; that is looked at when the world is at rest.
+            if row is not None and not steps.is_what(row, line):
+                self._look_at_row(row, line)
 
-    def _look_at_row(self, which: DeliveryId, line: LogEntry) -> None:
-        row = self.row(which)
-        if row is None:
-            return  # lost, if nobody puts it back: looked at when the world is at rest
-        breach = checks.unlike(row, line) or checks.misshapen(row, hot=row.is_unfinished)
+    def _look_at_row(self, row: Delivery, line: LogEntry) -> None:
+        breach = steps.unlike(row, line) or steps.misshapen(row, hot=row.is_unfinished)
         if breach:
             self._world.broke(breach)
 
@@ -122,7 +133,7 @@ class Watch:
         elif op in ("leased", "postponed"):
             if line.from_state is State.LEASED and before is not None:
                 self._lapsed(which, before, line)
-        elif op not in ("succeeded", "accepted"):
+        elif op not in _ORDINARY:
             self._decided(which, before, line)
         if world.trace.is_on:
             world.trace.events.append(_event(world.loop.now_s, node, which, before, line))
@@ -174,8 +185,8 @@ class SqliteWatch(Watch):
             self._cursor = found[-1].cursor
         return [one.entry for one in found]
 
-    def row(self, which: DeliveryId) -> Delivery | None:
-        return at_once(self._sqlite.delivery(which))
+    def row(self, which: tuple[str, str]) -> Delivery | None:
+        return at_once(self._sqlite.delivery(DeliveryId(*which)))
 
 
 def _event(

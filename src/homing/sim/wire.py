@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from homing.core.errors import Unavailable
@@ -17,7 +17,7 @@ from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
 from homing.sim.draws import cumulative
 from homing.sim.goals import Goal
-from homing.sim.receivers import ANSWERS, Answer, label_of, parse_label
+from homing.sim.receivers import Answer, Labelled
 
 if TYPE_CHECKING:
     from homing.sim.node import Node
@@ -49,10 +49,15 @@ READ_WEIGHTS: Final = (
 SLOW_S: Final = {"slow": 0.7, "slow answer": 0.7, "very slow": 14.0}
 
 
-@coroutine
-def turn() -> Generator[None, None, None]:
-    """Let others run."""
-    yield
+class _Turn:
+    """Lets others run; may be awaited any number of times."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(_ONCE)  # type: ignore[return-value]  # all that is asked of it is to be iterated
+
+
+_ONCE: Final = (None,)
+TURN: Final = _Turn()
 
 
 class Wire:
@@ -61,6 +66,9 @@ class Wire:
     def __init__(self, world: World, node: Node) -> None:
         self._world = world
         self._node = node
+        self._loop = world.loop
+        self._ready = world.loop.ready
+        self._fault = world.draws.fault
         self._counts: dict[str, int] = world.counts
 
     async def _call(
@@ -70,31 +78,37 @@ class Wire:
         args: tuple[Any, ...],
         given: dict[str, Any],
     ) -> Any:
-        world, node = self._world, self._node
-        await turn()  # the request travels
+        world, node, counts, ready = self._world, self._node, self._counts, self._ready
+        # A turn that nobody else could take is none: what can run now is all that there is.
+        if ready:
+            await TURN  # the request travels
         if node.is_stuck:
             await node.wait_until_running()
-        if world.away_until_s > world.loop.now_s:
+        if world.away_until_s > self._loop.now_s:
             raise Unavailable("the database is away")
         place = f"{node.name}.{name}"
-        number = self._counts[place] = self._counts.get(place, 0) + 1
+        number = counts[place] = counts.get(place, 0) + 1
         if is_write:
-            fault = world.draws.fault(place, number, WRITE_FAULTS, world.write_weights)
+            fault = self._fault(place, number, WRITE_FAULTS, world.write_weights)
         else:
-            fault = world.draws.fault(place, number, READ_FAULTS, world.read_weights)
+            fault = self._fault(place, number, READ_FAULTS, world.read_weights)
         if fault:
             return await self._faulty(fault, name, args, given)
         result = await self._execute(name, args, given)
         if is_write:
             world.watch.committed(node, name, result)
-        await turn()  # the answer travels
+        if ready:
+            await TURN  # the answer travels
         if node.is_stuck:
             await node.wait_until_running()
         return result
 
-    async def _execute(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
+    def _execute(
+        self, name: str, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> Coroutine[Any, Any, Any]:
         """At the database: one transaction, which nothing comes in between of."""
-        return await getattr(self._world.store, name)(*args, **given)
+        call: Callable[..., Coroutine[Any, Any, Any]] = getattr(self._world.store, name)
+        return call(*args, **given)
 
     async def _faulty(
         self, fault: str, name: str, args: tuple[Any, ...], given: dict[str, Any]
@@ -145,7 +159,7 @@ WRITES: Final = (
 READS: Final = (
     "next_ready_at_us", "parked_endpoints", "backlog", "get", "by_ids", "list", "recall",
     "message", "messages", "messages_by_ids", "delivery", "deliveries", "attempt", "attempts",
-    "attempt_counts", "log", "first_accepted_at_us", "ledger", "misfits",
+    "attempt_counts", "log", "first_accepted_at_us", "ledger", "misfits", "attempts_made",
     "due_lanes", "walk_lanes", "behind", "running_tasks", "notable_log",
 )  # fmt: skip
 for _name in WRITES:
@@ -160,27 +174,30 @@ class Post:
     def __init__(self, world: World, node: Node) -> None:
         self._world = world
         self._node = node
+        self._total_s = world.limits.request_total_s
 
     async def send(self, request: Request) -> Outcome:
         world, node = self._world, self._node
-        which, epoch = parse_label(request)
+        assert isinstance(request, Labelled)
+        which, epoch = request.which, request.epoch
         answer = world.answer_of(which, epoch)
         if node.is_stuck:
             await node.wait_until_running()
         if answer.crash == "before":
             world.met(Goal.CRASH_BEFORE_SEND)
             await node.crash("between the lease and the request", which)
+        here = world.sending[which]
         sent = world.receive(node, which, epoch, answer)
         if answer.crash == "after":
             world.met(Goal.CRASH_AFTER_SEND)
             await node.crash("between the request and its outcome", which)
         try:
-            await asyncio.sleep(min(answer.after_s, world.limits.request_total_s))
+            await world.loop.sleep(min(answer.after_s, self._total_s))
             if node.is_stuck:
                 await node.wait_until_running()
         finally:
-            world.sending[which].pop((node.holder, epoch), None)
-        outcome = _outcome(answer, world.limits.request_total_s)
+            here.pop((node.holder, epoch), None)
+        outcome = _outcome(answer, self._total_s)
         sent.is_seen = outcome.status is not None
         if world.trace.is_on:
             node.note(f"sees {outcome.status or outcome.reason}", "answer", which)
@@ -190,6 +207,7 @@ class Post:
         pass
 
 
+@cache
 def _outcome(answer: Answer, total_s: float) -> Outcome:
     after_us = round(min(answer.after_s, total_s) * 1_000_000)
     if answer.after_s >= total_s:
@@ -205,4 +223,4 @@ def _outcome(answer: Answer, total_s: float) -> Outcome:
     )
 
 
-__all__ = ["ANSWERS", "Post", "Wire", "label_of", "turn"]
+__all__ = ["Post", "Wire"]

@@ -8,21 +8,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import Message
 from homing.core.resources import Application, Endpoint, Secret
+from homing.insight.evidence import Books, Breach, said
+from homing.insight.invariants import ledger_balances
+from homing.insight.promises import breaches
 from homing.service.books import audit
-from homing.sim import checks, people
-from homing.sim.checks import Books, Breach, Sent
-from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, Turns, cumulative
+from homing.sim import people
+from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, cumulative
 from homing.sim.goals import Goal
 from homing.sim.loop import VirtualLoop
 from homing.sim.node import LIMITS, START_US, Node, Parts, SimClock
 from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
+from homing.sim.result import Result, SentHere, Shape
 from homing.sim.trace import Event, Trace
 from homing.sim.watch import BREACHES_MAX, LINE_BY_LINE, Watch, at_once
 from homing.sim.wire import READ_WEIGHTS, WRITE_WEIGHTS
@@ -37,56 +38,6 @@ _LOOK_S: Final = 4.0
 #: no retry is further away: the cap on Retry-After, its jitter, and some more
 _DELAY_MAX_US: Final = 60_000_000
 _RESTART_S: Final = 1.5
-
-
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """How large worlds are; each number is drawn up to here."""
-
-    nodes: int = 5
-    endpoints: int = 6
-    messages: int = 40
-    acts: int = 10  #: of people
-    mishaps: int = 6  #: of processes and the database
-    #: how likely the levels of trouble are: none, some, much
-    trouble: tuple[float, ...] = (1.0, 4.0, 3.0)
-
-
-#: for finding what a missing safeguard loses, and showing it
-TINY: Final = Shape(nodes=3, endpoints=2, messages=6, acts=8, mishaps=4, trouble=(0, 1.0, 1.0))
-
-
-class Result(msgspec.Struct, kw_only=True):
-    """What came of one world."""
-
-    seed: int
-    breaches: list[Breach] = []
-    goals: dict[Goal, int] = {}
-    deliveries: int = 0
-    attempts: int = 0
-    crashes: int = 0
-    overlaps: int = 0
-    commits: int = 0
-    steps: int = 0
-    virtual_s: float = 0.0
-    duplicates: int = 0  #: requests that a receiver answered 2xx and had answered 2xx before
-    choices: Choices = {}
-    turns: Turns = {}
-    events: list[Event] = []
-    digest: str = ""
-    names: dict[str, str] = {}  #: short names of messages and endpoints, where events are kept
-
-
-class SentHere:
-    """One request, as it is remembered while the world runs."""
-
-    __slots__ = ("epoch", "is_seen", "node", "status", "which")
-
-    def __init__(self, which: DeliveryId, node: Node, epoch: int, status: int | None) -> None:
-        self.which = which
-        self.node = node
-        self.epoch = epoch
-        self.status = status
-        self.is_seen = False
 
 
 class World:
@@ -138,6 +89,7 @@ class World:
         self.known_endpoints: dict[str, None] = {}
         self.followed: set[tuple[str, int]] = set()
         self._names: dict[str, str] = {}
+        self._places: dict[DeliveryId, str] = {}  #: by what an answer is drawn
         self._endpoints_made = 0
         self.application: Application
         level = self.draws.user("trouble", 0, (0, 1, 2), cumulative(*self.shape.trouble))
@@ -173,7 +125,9 @@ class World:
     def answer_of(self, which: DeliveryId, epoch: int) -> Answer:
         """How this attempt will go."""
         weights = self.moods.get(which.endpoint_id) or WEIGHTS["well"]
-        place = f"{self.name_of(which)}.answer"
+        place = self._places.get(which)
+        if place is None:
+            place = self._places[which] = f"{self.name_of(which)}.answer"
         return self.draws.fault(place, epoch, ANSWERS, weights)
 
     def receive(self, node: Node, which: DeliveryId, epoch: int, answer: Answer) -> SentHere:
@@ -327,7 +281,7 @@ class World:
         for table in (self.store.hot, self.store.history):
             for which in [which for which in table if which.message_id == message_id]:
                 row = table.pop(which)
-                self.note("clean-up", f"deletes it, {checks.said(row)}", "clean", which)
+                self.note("clean-up", f"deletes it, {said(row)}", "clean", which)
                 if not row.is_unfinished:
                     self.promised.pop(which, None)
 
@@ -376,13 +330,23 @@ class World:
         await self._read_log(cursor)
         books = await self.books()
         seen = {str(breach) for breach in self.breaches}
-        found = checks.breaches(books, at_rest=True, known=LINE_BY_LINE)
+        found = breaches(books, at_rest=True, known=LINE_BY_LINE)
         if not self.parts.keep_s:  # the books of what was cleaned away are closed
             report = await audit(self.store, SimClock(self.loop))
-            found += checks.ledger_balances(report.rows, report.misfits)
+            found += ledger_balances(report.rows, report.misfits)
         for breach in found:
             if str(breach) not in seen:
                 self.broke(breach)
+
+    def forget(self) -> None:
+        """Let go of what fills the memory: finding it as garbage takes far longer."""
+        store = self.store
+        for one in (
+            self.sent, self.sending, self.promised, self.messages, self.followed, self.counts,
+            self.nodes, self.all_nodes, self.watch.last, store.hot, store.history, store.lines,
+            store.attempted, store.accepted, store.keys, store.resources, self.moods, self._places,
+        ):  # fmt: skip
+            one.clear()
 
     def rows(self) -> Iterable[Delivery]:
         """Every row of both tables, as they are now."""
@@ -403,7 +367,7 @@ class World:
         """What the world knows besides the rows."""
         return {
             "promised": self.promised,
-            "sent": [_sent(one) for one in self.sent],
+            "sent": [one.as_seen() for one in self.sent],
             "enabled": await self._enabled(),
             "attempts_max": len(LIMITS.policy.delays_s) + 1,
             "unanswered_max": LIMITS.unanswered_max,
@@ -439,17 +403,6 @@ class World:
         return self._names
 
 
-def _sent(one: SentHere) -> Sent:
-    alive = not one.node.is_dead and not one.node.gave_up
-    return Sent(
-        delivery=one.which,
-        holder=one.node.holder,
-        epoch=one.epoch,
-        status=one.status,
-        answered=one.is_seen and alive,
-    )
-
-
 class _Complaints(logging.Handler):
     """What a process logs as a failure inside is a failure of the world."""
 
@@ -462,4 +415,4 @@ class _Complaints(logging.Handler):
             self._world.went_wrong(f"{record.getMessage()}: {record.exc_info[1]!r}")
 
 
-__all__ = ["ORG_ID", "TINY", "Result", "Secret", "Shape", "World"]
+__all__ = ["ORG_ID", "Secret", "World"]

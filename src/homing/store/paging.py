@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homing.core.identifiers import DeliveryId, parse_delivery_id
 from homing.core.queries import Page
 
 #: sorts after every id and every name
@@ -18,3 +19,12 @@ def cut(low: str, high: str, page: Page) -> tuple[str, str]:
     if page.descending:
         return low, min(high, page.after)
     return max(low, f"{page.after} "), high
+
+
+def between(page: Page) -> tuple[DeliveryId, DeliveryId]:
+    """The two deliveries that a page of deliveries lies between, both exclusive."""
+    first, last = DeliveryId("", ""), DeliveryId(LAST, "")
+    if page.after is None:
+        return first, last
+    after = parse_delivery_id(page.after)
+    return (first, after) if page.descending else (after, last)

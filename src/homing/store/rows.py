@@ -6,12 +6,16 @@ Enumerations are written as their plain values: drivers bind an exact `str` fast
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from homing.core.issues import Burden, Filed
 from homing.core.lifecycle import Delivery, State
+from homing.core.money import MICRO
+from homing.core.objectives import GRAINS_S, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
 from homing.core.retention import Standing
@@ -39,6 +43,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         _encode(message.channels).decode() if message.channels else None,
         _encode(message.tags).decode() if message.tags else None,
         message.deliver_at_us,
+        message.traceparent,
     )
 
 
@@ -55,6 +60,7 @@ def message_of(row: Row) -> Message:
         channels=_texts.decode(row[8]) if row[8] else (),
         tags=_texts.decode(row[9]) if row[9] else (),
         deliver_at_us=row[10],
+        traceparent=row[11],
     )
 
 
@@ -182,6 +188,7 @@ def entry_row(entry: LogEntry, *, rows_written: int) -> tuple[Any, ...]:
         None if entry.reason is None else str(entry.reason),
         entry.actor,
         entry.config_version,
+        entry.due_at_us,
     )
 
 
@@ -212,6 +219,7 @@ def entry_of(row: Row) -> LogEntry:
         reason=row[22],
         actor=row[23],
         config_version=row[24],
+        due_at_us=row[25],
     )
 
 
@@ -227,4 +235,114 @@ def standing_of(row: Row) -> Standing:
         finished=row[6],
         finished_at_us=row[7],
         dead_at_us=row[8],
+    )
+
+
+def plain_seen_of(row: Row) -> Seen:
+    """A row of the statement `seen_plain`."""
+    return Seen(
+        minute_us=row[0],
+        app_id=row[1],
+        op="succeeded",
+        from_state=State.LEASED._value_,
+        to_state=State.DELIVERED._value_,
+        written=True,
+        outcome=Reason.OK,
+        is_first=True,
+        late_start=False,
+        late_done=False,
+        again=False,
+        count=row[2],
+    )
+
+
+def filed_row(filed: Filed) -> tuple[Any, ...]:
+    return (
+        filed.message_id,
+        filed.endpoint_id,
+        filed.app_id,
+        filed.issue_id,
+        filed.died_at_us,
+        filed.currency,
+        filed.micro,
+        filed.discarded_at_us,
+    )
+
+
+def filed_of(row: Row) -> Filed:
+    return Filed(
+        message_id=row[0],
+        endpoint_id=row[1],
+        app_id=row[2],
+        issue_id=row[3],
+        died_at_us=row[4],
+        currency=row[5],
+        micro=row[6],
+        discarded_at_us=row[7],
+    )
+
+
+def burdens_of(rows: Iterable[Row]) -> dict[str, Burden]:
+    """By issue id, from the rows of the statement `burdens`."""
+    found: dict[str, Burden] = {}
+    for issue_id, currency, count, oldest_us, newest_us, millions, rest in rows:
+        part = Burden(
+            count=count,
+            oldest_at_us=oldest_us,
+            newest_at_us=newest_us,
+            micro={} if currency is None else {currency: millions * MICRO + rest},
+        )
+        found[issue_id] = found[issue_id] + part if issue_id in found else part
+    return found
+
+
+def seen_of(row: Row) -> Seen:
+    """A row of the statement `seen`."""
+    return Seen(
+        minute_us=row[0],
+        app_id=row[1],
+        op=row[2],
+        from_state=row[3],
+        to_state=row[4],
+        written=bool(row[5]),
+        outcome=_REASONS[row[6]] if row[6] else None,
+        is_first=bool(row[7]),
+        late_start=bool(row[8]),
+        late_done=bool(row[9]),
+        again=bool(row[10]),
+        count=row[11],
+        status=row[12],
+        reason=row[13],
+        born=row[14],
+        error=row[15],
+        failed_before=bool(row[16]),
+        lapsed=bool(row[17]),
+        accepted_minute_us=row[18],
+        endpoint_id=row[19],
+        holder=row[20],
+        message_id=row[21],
+    )
+
+
+def tally_rows(tallies: Sequence[Tally]) -> list[tuple[Any, ...]]:
+    """What is to be added: (scope, grain, beginning, SLI, owner, rule, count), each place once."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for one in tallies:
+        owner = "" if one.owner is None else str(one.owner)
+        for grain_s in GRAINS_S:
+            at_us = one.at_us - one.at_us % (grain_s * 1_000_000)
+            counts[one.scope, grain_s, at_us, str(one.sli), owner, one.rule] += one.count
+    return [(*place, count) for place, count in sorted(counts.items()) if count]
+
+
+def tally_of(row: Row, *, scope: str, at_us: int) -> Tally:
+    """A row of the statement `tallied`."""
+    sli, owner, rule, count = row
+    return Tally(
+        scope=scope,
+        at_us=at_us,
+        sli=Sli(sli),
+        owner=Owner(owner) if owner else None,
+        rule=rule,
+        count=count,
     )

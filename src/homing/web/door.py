@@ -29,7 +29,28 @@ _log = logging.getLogger("homing.web")
 _BODY_BYTES_MAX: Final = 65_536
 #: headers that ask for something which the general way knows
 _UNUSUAL: Final = frozenset({b"origin", b"expect", b"transfer-encoding", b"upgrade", b"connection"})
-_JSON: Final = (b"content-type", b"application/json")
+_RESPONSE: Final = (
+    b"%b%bcontent-length: %d\r\ncontent-type: application/json\r\n"
+    + REQUEST_ID
+    + b": %b\r\n%b\r\n%b"
+)
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % line for line in headers])
+
+
+class _Usual:
+    """The headers of every response, which the server makes anew each second, as lines."""
+
+    def __init__(self) -> None:
+        self._headers: Headers | None = None
+        self._lines = b""
+
+    def lines_of(self, headers: Headers) -> bytes:
+        if headers is not self._headers:
+            self._headers, self._lines = headers, _lines(headers)
+        return self._lines
 
 
 class _JoinedWrites:
@@ -87,6 +108,7 @@ class _Passage:
         "query",
         "request_id",
         "response_complete",
+        "traceparent",
     )
 
     def __init__(self, app: str, path: str, query: bytes) -> None:
@@ -96,6 +118,7 @@ class _Passage:
         self.authorization: str | None = None
         self.key: str | None = None
         self.request_id: bytes | None = None
+        self.traceparent: str | None = None
         self.body = b""
         self.keep_alive = True
         self.disconnected = False
@@ -118,12 +141,16 @@ class Door(PatientProtocol):
     Args:
         frame: the application; tells errors the same way here.
         create_message: what the hot request runs.
+        usual: shared by all connections.
     """
 
-    def __init__(self, frame: Frame, create_message: CreateMessage, **given: Any) -> None:
+    def __init__(
+        self, frame: Frame, create_message: CreateMessage, usual: _Usual, **given: Any
+    ) -> None:
         super().__init__(**given)
         self._frame = frame
         self._create_message = create_message
+        self._usual = usual
         self._passage: _Passage | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -171,6 +198,7 @@ class Door(PatientProtocol):
                 path=passage.path,
                 authorization=passage.authorization,
                 key_text=passage.key,
+                traceparent=passage.traceparent,
                 query_string=passage.query,
                 body=passage.body,
             )
@@ -206,6 +234,8 @@ class Door(PatientProtocol):
                 length = value
             elif name == REQUEST_ID:
                 passage.request_id = value
+            elif name == b"traceparent":
+                passage.traceparent = passage.traceparent or value.decode("latin-1")
             elif name in _UNUSUAL and not (name == b"connection" and value == b"keep-alive"):
                 return None
         bytes_max = min(_BODY_BYTES_MAX, self._create_message.body_bytes_max)
@@ -239,19 +269,20 @@ class Door(PatientProtocol):
         if passage.disconnected:
             return
         request_id = self._frame.request_id(passage.request_id).encode("latin-1")
-        lines = [
-            *self.server_state.default_headers,
-            (b"content-length", str(len(body)).encode()),
-            _JSON,
-            (REQUEST_ID, request_id),
-            *headers,
-        ]
+        more = _lines(headers) if headers else b""
         if (b"connection", b"close") in headers:
             passage.keep_alive = False
         elif not passage.keep_alive:
-            lines.append((b"connection", b"close"))
-        head = b"".join([b"%b: %b\r\n" % line for line in lines])
-        cast(Any, self.transport).write_now(b"%b%b\r\n%b" % (STATUS_LINE[status], head, body))
+            more += b"connection: close\r\n"
+        content = _RESPONSE % (
+            STATUS_LINE[status],
+            self._usual.lines_of(self.server_state.default_headers),
+            len(body),
+            request_id,
+            more,
+            body,
+        )
+        cast(Any, self.transport).write_now(content)
         if not passage.keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -259,4 +290,4 @@ class Door(PatientProtocol):
 
 def door(frame: Frame, create_message: CreateMessage) -> Callable[..., Door]:
     """What makes a protocol for each connection; uvicorn's `http`."""
-    return partial(Door, frame, create_message)
+    return partial(Door, frame, create_message, _Usual())

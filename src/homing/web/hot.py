@@ -86,6 +86,7 @@ class CreateMessage:
             path=scope["path"],
             authorization=authorization,
             key_text=header(scope, b"idempotency-key"),
+            traceparent=header(scope, b"traceparent"),
             query_string=scope["query_string"],
             body=body,
         )
@@ -99,6 +100,7 @@ class CreateMessage:
         path: str,
         authorization: str | None,
         key_text: str | None,
+        traceparent: str | None,
         query_string: bytes,
         body: bytes,
     ) -> Submitted:
@@ -109,6 +111,7 @@ class CreateMessage:
             path: of the request.
             authorization: that header.
             key_text: the idempotency-key header.
+            traceparent: that header.
 
         Raises:
             HomingError: nothing was stored.
@@ -122,7 +125,8 @@ class CreateMessage:
         key = None
         if key_text:
             key = request_key(service, caller, "POST", path, query_string, key_text, body)
-        return Submitted(_submit(service, caller, app, new, key), query.with_content)
+        submitted = _submit(service, caller, app, new, key, traceparent)
+        return Submitted(submitted, query.with_content)
 
     def _caller(self, authorization: str | None, app: str) -> Caller:
         caller = authenticate(self._service, authorization)
@@ -134,9 +138,14 @@ class CreateMessage:
 
 
 def _submit(
-    service: Service, caller: Caller, app: str, new: MessageIn, key: RequestKey | None
+    service: Service,
+    caller: Caller,
+    app: str,
+    new: MessageIn,
+    key: RequestKey | None,
+    traceparent: str | None,
 ) -> asyncio.Future[tuple[Message, bool]]:
-    draft = new.draft()
+    draft = new.draft(traceparent)
     keys = () if key is None else (key,)
     if new.application is not None or draft.deliver_at_us is not None:
         return asyncio.ensure_future(_submit_more(service, caller, app, new, draft, keys))
@@ -196,7 +205,9 @@ async def _scheduled_before(
 async def create_message(call: Call[ContentQuery, MessageIn]) -> Answer:
     """The same by the general way; its line in the route table."""
     app = call.path["app_id"]
-    message, _ = await _submit(call.service, call.caller, app, call.body, call.key)
+    message, _ = await _submit(
+        call.service, call.caller, app, call.body, call.key, call.traceparent
+    )
     return answer(202, message_out(message, with_content=call.query.with_content))
 
 

@@ -58,6 +58,7 @@ class Call(Generic[Q, B]):
     body: B
     base_url: str  #: as the caller sees it, without a slash at the end
     token: str = ""  #: what the caller is known by
+    traceparent: str | None = None  #: that header
     key: RequestKey | None = None  #: of the idempotency header
     key_is_kept: bool = False  #: the reply is stored already, with what it replies to
     cover: Callable[[bytes], bytes] = bytes  #: put on the body of a reply that is stored

@@ -67,6 +67,7 @@ class PathOperations:
             body=None,
             base_url=_base_url(scope),
             token=token,
+            traceparent=header(scope, b"traceparent"),
         )
         body = b""
         if operation.body is not None:

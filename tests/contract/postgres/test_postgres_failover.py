@@ -11,12 +11,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from support.making import make_acceptance, make_application, make_key
+from support.making import START_US, make_acceptance, make_application, make_key
 
 from bench.chaos.servers import Pair, Postgres
 from homing.core.errors import Unavailable
 from homing.core.ports import Store
-from homing.core.records import Acceptance, Accepted, Repeated
+from homing.core.records import Acceptance, Accepted, Repeated, Reply
 from homing.core.resources import Application
 from homing.store.postgres import PostgresStore, open_postgres
 from homing.store.postgres.database import TRAFFIC_SETTINGS, Connection
@@ -105,6 +105,23 @@ async def test_what_is_on_one_machine_only_is_not_accepted_however_it_got_there(
     pair.standby.start()
     (result,) = await asyncio.wait_for(again, _PATIENCE_S)
     assert isinstance(result, Repeated)
+
+
+async def test_a_reply_that_is_on_one_machine_only_is_not_given_again(
+    pair: Pair, store: Store
+) -> None:
+    assert pair.standby is not None
+    pair.standby.stop(signal.SIGKILL)
+    key, reply = make_key("one"), Reply(status=201, body=b"{}")
+    first = asyncio.create_task(store.remember(key, reply, at_us=START_US))
+    await cancel_the_wait(pair)
+    with pytest.raises(Unavailable, match="on one machine only"):
+        await first
+    again = asyncio.create_task(store.recall(key, at_us=START_US))
+    done, _ = await asyncio.wait([again], timeout=1.0)
+    assert not done, f"told before the standby has it: {again.result()}"
+    pair.standby.start()
+    assert await asyncio.wait_for(again, _PATIENCE_S) == reply
 
 
 async def test_a_commit_that_takes_too_long_is_left_and_not_cancelled(

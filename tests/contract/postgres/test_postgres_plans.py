@@ -105,6 +105,26 @@ async def test_stepping_from_lane_to_lane_costs_a_step_each(
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30 * 12, plan
 
 
+async def test_dead_letters_are_looked_at_in_an_index_of_nothing_else(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute(_FILL + "ANALYZE;")
+    rows = await connection.fetch(
+        f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) {QUERIES['dead_letters']}",
+        START_US * 2,
+        0,
+        "",
+        20,
+        5,
+    )
+    [read] = json.loads(rows[0][0])
+    text = rows[0][0]
+    assert "Seq Scan" not in text, text
+    assert set(re.findall(r'"Index Name": "(\w+)"', text)) == {"history_dead_age"}, text
+    plan = read["Plan"]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20 * 40, text
+
+
 _SETTLE_TYPES = "deliveries[], deliveries[], deliveries[], deliveries[], deliveries[], attempts[]"
 _ACCEPT_TYPES = "messages[], deliveries[], delivery_log[], keys[], bigint[], text[], text[]"
 
@@ -130,6 +150,8 @@ async def test_a_batch_meets_the_tables_by_their_keys_only(
         assert "Join Filter" not in plan, plan
     assert settle.count("Index Scan using deliveries_") == 2, settle
     assert settle.count("Index Scan using history_") == 2, settle
+    assert settle.count("Tid Scan on deliveries") == 2, settle
+    assert settle.count("Tid Scan on history") == 2, settle
     assert settle.count("Index Only Scan using history_") == 1, settle
     assert settle.count("Index Scan using messages_") == 1, settle
     assert "keys_pkey" in accept
@@ -228,6 +250,37 @@ async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
     assert "messages_app" not in added or "app_id = a_4.app_id" in added, added
 
 
+@pytest.mark.parametrize("when", ["never", "empty", "full"])
+async def test_each_decision_looks_its_row_up_by_its_key(
+    connection: asyncpg.Connection, when: str
+) -> None:
+    """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
+    if when == "full":
+        await connection.execute(_FILL)
+    if when != "never":
+        await connection.execute("VACUUM ANALYZE")
+    settle = await plan_of(
+        connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
+    )
+    for part, table in (
+        ("finished", "deliveries"),
+        ("kept", "deliveries"),
+        ("revived", "history"),
+        ("amended", "history"),
+    ):
+        plan = settle.partition(f"CTE {part}\n")[2].partition("\n  CTE ")[0]
+        assert "Join Filter" not in plan, plan
+        # by either index: both lead to one row
+        assert re.search(
+            rf"Index Scan using {table}_(pkey|endpoint) on {table}.*\n"
+            r"\s+Index Cond: .*(endpoint_id = a\S*endpoint_id.*message_id = a"
+            r"|message_id = a\S*message_id.*endpoint_id = a)",
+            plan,
+        ), plan
+        assert re.search(rf"Tid Scan on {table}.*\n\s+TID Cond: .*found\S*place", plan), plan
+        assert plan.count(f" on {table}") == 3, plan  # what is written, the look, and its place
+
+
 @pytest.mark.parametrize(("name", "types", "values", "indexes"), _PURGES)
 @pytest.mark.parametrize("analyzed", ["never", "empty", "full"])
 async def test_a_purge_walks_indexes_and_stops_at_its_limit(
@@ -257,3 +310,48 @@ async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Co
     how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
     assert "Index Scan using delivery_log_notable" in how
     assert "Sort" not in how
+
+
+_DESK = """
+INSERT INTO dead_letters
+SELECT message_id, endpoint_id, app_id, 'iss_' || right(endpoint_id, 2), accepted_at_us, 'EUR', 1,
+    CASE WHEN right(message_id, 2) = '01' THEN accepted_at_us END
+FROM history;
+INSERT INTO resources
+SELECT 'issue', 'app_1', 'iss_' || n, 'uid' || n, 1, json_build_object(
+    'state', CASE WHEN n % 100 = 0 THEN 'open' ELSE 'resolved' END,
+    'merged_into', CASE WHEN n % 50 = 1 THEN 'iss_100' END)::text
+FROM generate_series(1, 5000) AS n;
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values", "index"),
+    [
+        ("burdens", "text[]", "'{iss_01,iss_02}'", "dead_letters_burden"),
+        (
+            "list_filed_of_issue",
+            "text, text, text, text, text, int, boolean",
+            "'iss_01', 'msg_0', '', 'msg_z', '', 50, false",
+            "dead_letters_issue",
+        ),
+        (
+            "list_discarded",
+            "text, text, text, text, text, int",
+            "'app_1', 'msg_0', '', 'msg_z', '', 50",
+            "dead_letters_discarded",
+        ),
+        ("unresolved_issues", "text, text, int", "'', 'z', 50", "resources_unresolved"),
+        ("merged_issues", "text[]", "'{iss_100}'", "resources_merged"),
+        ("nonempty_issues", "text[]", "'{iss_01}'", "dead_letters"),
+        ("lock_issues_by_uids", "text[], text[]", "'{app_1}', '{uid1}'", "resources_uid"),
+    ],
+)
+async def test_the_desk_is_read_along_its_indexes(
+    connection: asyncpg.Connection, name: str, types: str, values: str, index: str
+) -> None:
+    await connection.execute(_FILL + _DESK + "ANALYZE;")
+    how = await plan_of(connection, name, types, values)
+    assert index in how, how
+    assert "Seq Scan" not in how, how
+    assert not name.startswith("list_") or "Sort" not in how, how

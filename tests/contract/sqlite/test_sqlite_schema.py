@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.making import make_delivery
@@ -143,6 +144,24 @@ def test_the_next_lane_is_one_step_away(database: sqlite3.Connection) -> None:
     assert [step[3] for step in steps] == [f"SEARCH deliveries USING {walk}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "walk"),
+    [
+        ("next_dead_endpoint", ("ep_1",), "(endpoint_id>?)"),
+        ("dead_since", {"endpoint_id": "ep_1", "since_us": 1, "most": 9}, "(endpoint_id=? AND fin"),
+        ("newest_dead", ("ep_1",), "(endpoint_id=?)"),
+    ],
+)
+def test_dead_letters_are_looked_at_in_an_index_of_nothing_else(
+    database: sqlite3.Connection, name: str, given: Any, walk: str
+) -> None:
+    steps = database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", given).fetchall()
+    how = [step[3] for step in steps if "history" in step[3]]
+    assert len(how) == 1, steps
+    assert f"COVERING INDEX history_dead_age {walk}" in how[0], how
+    assert not [step for step in steps if "TEMP B-TREE" in step[3]], steps
+
+
 def test_who_is_behind_is_counted_from_an_index_alone(database: sqlite3.Connection) -> None:
     how = plan(database, "behind", at_us=1)
     walks = [step for step in how.splitlines() if "deliveries" in step]
@@ -168,7 +187,8 @@ def test_the_books_are_read_from_the_index_alone(database: sqlite3.Connection, n
 def test_a_listing_never_sorts_and_never_scans(database: sqlite3.Connection, name: str) -> None:
     names = (
         "kind scope low high limit app_id event_types channel tag endpoint_id message_id states "
-        "any_message message_low message_high endpoint_low endpoint_high succeeded status_class"
+        "any_message message_low message_high endpoint_low endpoint_high succeeded status_class "
+        "issue_id discarded message_high endpoint_high"
     )
     how = plan(database, name, **dict.fromkeys(names.split(), 1))
     steps = [step for step in how.splitlines() if "json_each" not in step]
@@ -241,3 +261,30 @@ def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection
     how = plan(database, "notable_lines", line=1, limit=1)
     assert "SEARCH delivery_log USING INDEX delivery_log_notable (line>?)" in how
     assert "TEMP B-TREE" not in how
+
+
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("burdens", "dead_letters USING COVERING INDEX dead_letters_burden (issue_id=?)"),
+        ("nonempty_issues", "dead_letters USING COVERING INDEX dead_letters_burden (issue_id=?)"),
+        ("list_filed_of_issue", "dead_letters USING INDEX dead_letters_issue (issue_id=?"),
+        ("list_discarded", "dead_letters USING INDEX dead_letters_discarded (app_id=?"),
+        ("unresolved_issues", "resources USING INDEX resources_unresolved (id>? AND id<?)"),
+        ("merged_issues", "resources USING INDEX resources_merged (<expr>=?)"),
+        ("filed_of_messages", "dead_letters USING PRIMARY KEY (message_id=?)"),
+        ("unfile_messages", "dead_letters USING PRIMARY KEY (message_id=?)"),
+        ("payloads_at_stake", "m USING INDEX sqlite_autoindex_messages_1 (id=?)"),
+        ("find_unfiled", "filed USING PRIMARY KEY (message_id=? AND endpoint_id=?)"),
+        ("find_misfiled", "history USING PRIMARY KEY (message_id=? AND endpoint_id=?)"),
+    ],
+)
+def test_the_desk_is_read_along_its_indexes(
+    database: sqlite3.Connection, name: str, search: str
+) -> None:
+    given = (
+        "ids issue_id app_id message_low endpoint_low message_high endpoint_high discarded limit "
+        "low high"
+    )
+    how = plan(database, name, **dict.fromkeys(given.split(), "1"))
+    assert f"SEARCH {search}" in how, how

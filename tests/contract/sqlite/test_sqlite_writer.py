@@ -103,6 +103,22 @@ async def test_a_file_somebody_else_keeps_locked_is_unavailable_after_a_bounded_
     await store.close()
 
 
+async def test_the_event_loop_goes_on_while_another_process_writes(
+    store: SqliteStore, path: str
+) -> None:
+    greedy = sqlite3.connect(path, isolation_level=None)
+    greedy.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(store.ping())
+    async with asyncio.timeout(connection.BUSY_MAX_S / 2):
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+    assert not waiting.done()
+    greedy.execute("ROLLBACK")
+    greedy.close()
+    await waiting
+    await store.ping()
+
+
 async def test_a_full_disk_is_unavailable_and_what_was_committed_stays(store: SqliteStore) -> None:
     application = make_application()
     await store.put(application)

@@ -219,7 +219,7 @@ async def test_a_dead_letter_is_listed_got_and_redriven(shop: Shop) -> None:
 
 async def test_a_discarded_dead_letter_is_cancelled_with_a_name_and_a_reason(shop: Shop) -> None:
     path = f"{APP}/dead-letter/{await shop.dead()}"
-    discarded = await shop.client.post(f"{path}/discard", json={"reason": "a test order"})
+    discarded = await shop.client.post(f"{path}/discard", json={"why": "a test order"})
     assert (discarded.status_code, discarded.json()["state"]) == (200, "cancelled")
     assert discarded.json()["reason"].endswith("a test order")
     listed = _one(await shop.get(f"{APP}/endpoint/main/msg"))

@@ -13,7 +13,7 @@ import pytest
 from support.receiver import Receiver
 from support.serving import serving
 
-from homing.settings import Allowance
+from homing.knobs import Allowance
 from homing.store import open_store
 
 SENTENCE = "expected a public address, or one that the operator allows (HOMING_EGRESS_ALLOW)"

@@ -18,8 +18,8 @@ from support.serving import SECRET, Served, serving
 from homing.core.queries import Page
 from homing.core.resources import Endpoint
 from homing.core.signature import generate_private_key
+from homing.knobs import SecretText
 from homing.service.resealing import reseal, survey
-from homing.settings import SecretText
 from homing.store import open_store
 from homing.system import SystemChance, SystemClock
 

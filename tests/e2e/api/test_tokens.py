@@ -11,9 +11,9 @@ import jwt
 import pytest
 from support.serving import SECRET, Served, serving
 
+from homing.knobs import SecretText
 from homing.service.context import Service
 from homing.service.tokens import DEFAULT_ORG_ID, sign_org_token
-from homing.settings import SecretText
 from homing.store import open_store
 from homing.system import SystemClock
 from homing.web.app import route_table

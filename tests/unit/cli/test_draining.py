@@ -9,8 +9,9 @@ import pytest
 from support.making import ORG_ID, make_application, make_endpoint
 
 from homing.cli.runtime import Runtime
+from homing.knobs import SecretText
 from homing.service.intake import Draft
-from homing.settings import SecretText, Settings
+from homing.settings import Settings
 from homing.store.memory.store import MemoryStore
 
 

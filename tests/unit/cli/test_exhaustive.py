@@ -9,7 +9,7 @@ import pytest
 
 from homing.cli.exhaustive import exhaust
 from homing.core.errors import Invalid
-from homing.sim.tiny import Bounds
+from homing.sim.tiny_world import Bounds
 
 TINY = Bounds(mishaps=0, acts=0, changes=0)
 

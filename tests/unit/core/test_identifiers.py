@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.core.identifiers import (
+    ALPHABET,
+    ENTROPY_BYTES,
     DeliveryId,
+    counted,
     first_id,
     made_at_us,
     new_id,
@@ -17,7 +21,7 @@ from homing.core.identifiers import (
 )
 
 times = st.integers(1_400_000_000_000_000, 5_000_000_000_000_000)
-entropy = st.binary(min_size=15, max_size=15)
+entropy = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
 
 
 @given(times, entropy)
@@ -43,6 +47,21 @@ def test_an_id_says_when_it_was_made(at_us: int, bits: bytes) -> None:
 @given(times, entropy)
 def test_the_first_id_of_a_moment_bounds_all_of_them(at_us: int, bits: bytes) -> None:
     assert first_id("msg_", at_us) <= new_id("msg_", at_us, bits)
+
+
+@given(times, st.integers(0, 62**19 - 1), st.integers(0, 62**19 - 1))
+def test_counted_ids_sort_by_their_numbers(at_us: int, a: int, b: int) -> None:
+    first, second = (new_id("msg_", at_us, counted(number)) for number in (a, b))
+    assert (first < second) == (a < b)
+    assert (first == second) == (a == b)
+
+
+def test_every_digit_is_drawn_about_as_often_as_any_other() -> None:
+    drawn = Counter(
+        new_id("", 1_790_000_000_000_000, bytes([byte] * ENTROPY_BYTES))[-1] for byte in range(256)
+    )
+    assert "".join(sorted(drawn)) == ALPHABET
+    assert set(drawn.values()) == {4, 5}
 
 
 @pytest.mark.parametrize("text", ["", "msg_", "msg_short", "msg_" + "!" * 27, "msg" + "a" * 27])

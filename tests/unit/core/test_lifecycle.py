@@ -28,6 +28,7 @@ from homing.core.lifecycle import (
     Redriven,
     Released,
     Resent,
+    Restored,
     Resumed,
     State,
     Succeeded,
@@ -51,6 +52,7 @@ FACTS: dict[type, Fact] = {
     Cancelled: Cancelled(at_us=NOW_US, actor="ann: wrong customer"),
     Resent: Resent(at_us=NOW_US, actor="ann"),
     Redriven: Redriven(at_us=NOW_US, actor="ann"),
+    Restored: Restored(at_us=NOW_US, actor="ann", reason=DeadReason.ATTEMPTS_EXHAUSTED),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -69,6 +70,39 @@ async def test_messages_that_arrive_together_share_commits() -> None:
         assert len(world.sender.requests) == 200
         assert isinstance(world.store, MemoryStore)
         assert world.store.commits < 50
+
+
+async def test_attempts_handed_over_together_leave_others_their_turn() -> None:
+    async with running(make_world()) as world:
+        await world.begin()
+        begun_before: list[int] = []
+        watching = True
+
+        def look() -> None:  # what the event loop gets to do between attempts
+            begun_before.append(len(world.sender.requests))
+            if watching:
+                asyncio.get_running_loop().call_soon(look)
+
+        asyncio.get_running_loop().call_soon(look)
+        await asyncio.gather(*(world.send() for _ in range(60)))
+        await world.settle()
+        watching = False
+        assert len(world.sender.requests) == 60
+        steps = [after - before for before, after in pairwise(begun_before)]
+        assert max(steps) <= 16
+
+
+async def test_draining_begins_and_ends_what_was_handed_over() -> None:
+    async with running(make_world()) as world:
+        await world.begin()
+        sending = [asyncio.ensure_future(world.send()) for _ in range(60)]
+        while not world.dispatcher.in_flight:
+            await asyncio.sleep(0)
+        assert len(world.sender.requests) < world.dispatcher.in_flight == 60
+        assert await world.dispatcher.drain(5.0)
+        assert len(world.sender.requests) == 60
+        for message in await asyncio.gather(*sending):
+            assert (await world.delivery(message)).state is State.DELIVERED
 
 
 async def test_a_refusal_is_retried_when_the_schedule_says_and_then_delivered() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from support.making import (
+    ORG_ID,
     START_US,
     FakeClock,
     aged,
@@ -17,10 +18,12 @@ from support.making import (
     make_change,
 )
 
+from homing.core.issues import Issue, IssueState
 from homing.core.keeping import Round
 from homing.core.lifecycle import State
+from homing.core.operational import UID, Announcement, scope_of
 from homing.core.ports import NoMeters
-from homing.core.queries import LogCursor
+from homing.core.queries import LogCursor, Page
 from homing.core.records import Acceptance
 from homing.core.resources import Application
 from homing.core.retention import DAY_US, Part, Purged, Retention, Standing
@@ -46,10 +49,14 @@ class CountingStore(MemoryStore):
         return found
 
     async def purge(
-        self, message_ids: object, decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: object,
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         self.before_purge()
-        return await super().purge(message_ids, decide)  # type: ignore[arg-type]
+        return await super().purge(message_ids, decide, at_us=at_us)  # type: ignore[arg-type]
 
 
 class Meter(NoMeters):
@@ -288,6 +295,30 @@ async def test_a_dead_letter_is_announced_before_it_goes_and_when_it_goes(
     assert caplog.messages == [
         "1 dead letters that nobody handled are beyond their retention and gone"
     ]
+
+
+async def test_an_organisation_is_told_before_its_dead_letters_go_and_when_they_went(
+    house: House,
+) -> None:
+    await house.begin()
+    await house.store.put(make_application(scope=scope_of(ORG_ID), uid=UID))
+    letters = [(await house.accept(State.DEAD, days=n / 100)).deliveries[0] for n in range(5)]
+    await house.after(166.1)
+    [soon] = await house.store.list(Announcement, None, Page(limit=9))
+    assert (soon.event_type, soon.data["count"]) == ("dead_letter.expiring", 5)
+    assert soon.data["appId"] == house.application.id
+    assert soon.data["firstAt"] == "2026-06-30T00:00:00.000000Z"
+    assert soon.data["sample"] == [str(letter.id) for letter in letters[:3]]
+    await house.store.delete(soon)
+    await house.after(166.3)
+    assert await house.store.list(Announcement, None, Page(limit=9)) == [], "once a day"
+    gone = await house.after(180.015)
+    await house.after(180.5)
+    told = await house.store.list(Announcement, None, Page(limit=9))
+    went = [one.data["expired"] for one in told if one.event_type == "dead_letter.expired"]
+    assert (gone.dead_letters, went) == (2, [2, 5])
+    [issue] = await house.store.list(Issue, None, Page(limit=9))
+    assert (issue.expired, issue.state) == (5, IssueState.RESOLVED)
 
 
 async def test_a_dead_letter_that_was_discarded_goes_like_any_other(house: House) -> None:

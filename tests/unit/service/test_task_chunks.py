@@ -125,7 +125,7 @@ async def test_redrive_takes_every_endpoint_s_dead_letters_but_those_without_a_p
         assert found == {DeadReason.PAYLOAD_GONE}
         moody.well = True
         task = await do(world, Action.REDRIVE, endpoint_id=None)
-        assert task.counts == {"looked": 4, "sent": 2, "skipped": 2}
+        assert task.counts == {"looked": 4, "sent": 2, "skipped": 2, "delivered": 2}
         await world.settle()
         assert {d.state for d in await placed(world) if d.message_id == kept.id} == {
             State.DELIVERED
@@ -139,7 +139,7 @@ async def test_redrive_leaves_dead_letters_of_deleted_endpoints_dead() -> None:
         await world.settle()
         await world.store.delete(world.endpoints[0], touch=world.application.id)
         task = await do(world, Action.REDRIVE, endpoint_id=None)
-        assert task.counts == {"looked": 2, "sent": 1, "skipped": 1}
+        assert task.counts == {"looked": 2, "sent": 1, "skipped": 1, "failed": 1}
 
 
 async def test_replay_missing_adds_what_the_endpoint_wants_and_never_had_once() -> None:
@@ -217,7 +217,7 @@ async def test_replay_gives_a_dead_letter_its_whole_schedule_and_leaves_the_with
             world.application.id,
             (await world.delivery(withdrawn)).id,
             actor="ann",
-            reason="test data",
+            why="test data",
         )
         moody.well = True
         task = await do(world, Action.REPLAY)

@@ -13,7 +13,7 @@ from support.tasks import CALLER, do, finish, service_of, start
 from support.world import World, make_world, running
 
 from homing.core.errors import Conflict, NotFound, Refused
-from homing.core.identifiers import new_id
+from homing.core.identifiers import counted, new_id
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.tasks import Action, Selection, Task, TaskStatus
@@ -39,7 +39,7 @@ async def world() -> World:
 
 def plan(monkeypatch: pytest.MonkeyPatch, chunker: task_chunks.Chunker) -> None:
     """Have tasks of one kind do this."""
-    monkeypatch.setattr(task_runner, "CHUNKERS", {CHUNKER: chunker})
+    monkeypatch.setattr(task_runner, "ALL_CHUNKERS", {CHUNKER: chunker})
 
 
 async def test_a_task_of_somebody_who_was_killed_is_taken_up_where_it_was(world: World) -> None:
@@ -158,7 +158,7 @@ async def test_a_cancelled_task_stops_before_its_next_chunk_is_written(
             return draft
 
         await world.settle()
-        monkeypatch.setattr(task_runner, "CHUNKERS", {Action.REPLAY: cancel_after_one})
+        monkeypatch.setattr(task_runner, "ALL_CHUNKERS", {Action.REPLAY: cancel_after_one})
         done = await do(world, Action.REPLAY)
         assert (done.status, done.error) == (TaskStatus.FAILED, f"cancelled by {ORG_ID}")
         assert done.counts == {"looked": 1, "sent": 1}
@@ -188,7 +188,7 @@ async def test_an_unavailable_database_stops_no_task() -> None:
 
 async def test_old_tasks_are_forgotten_and_others_are_kept(world: World) -> None:
     old = make_task(
-        id=new_id("qtask_", START_US - 2 * 86_400 * SECOND_US, bytes(15)),
+        id=new_id("qtask_", START_US - 2 * 86_400 * SECOND_US, counted(0)),
         created_at_us=START_US - 2 * 86_400 * SECOND_US,
         status=TaskStatus.FINISHED,
         finished_at_us=START_US - 2 * 86_400 * SECOND_US,

@@ -6,7 +6,8 @@ import pytest
 
 from homing.sim.exhaustive import GOALS, NO_TRAP, Report, explore, lines_of
 from homing.sim.sameness import canonical
-from homing.sim.tiny import SAFEGUARDS, Bounds, Tiny, World
+from homing.sim.tiny import Tiny
+from homing.sim.tiny_world import SAFEGUARDS, Bounds, World
 
 #: two attempts, one crash or lost answer, one act of a person: some thousand states
 SMALL = Bounds(mishaps=1, acts=1, changes=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -15,6 +16,8 @@ from homing.core.records import (
     Message,
 )
 from homing.core.retention import Part, Purged, Standing
+from homing.store.filing import file_purge
+from homing.store.memory.desk import MemoryDesk
 from homing.store.memory.records import MemoryRecords
 from homing.store.purging import sorted_out
 
@@ -22,67 +25,97 @@ _replace = msgspec.structs.replace
 _BORN = ("accepted", "added")
 
 
-class MemoryBooks(MemoryRecords):
+class MemoryBooks(MemoryRecords, MemoryDesk):
     """The books of `core.ports.Records`, and `core.ports.Forgetting`, in memory."""
 
-    def _born(self, low: str, high: str) -> dict[DeliveryId, str]:
+    def _born(self, low: str, high: str) -> dict[tuple[str, str], str]:
         """Deliveries with a line that says they exist, with their application."""
         return {
-            DeliveryId(entry.message_id, entry.endpoint_id): entry.app_id
-            for entry in self._log()
-            if _is_born(entry) and low <= entry.message_id < high
+            (entry.message_id, entry.endpoint_id): entry.app_id
+            for entry in self.lines
+            if entry is not None
+            and entry.from_state is None
+            and entry.rows_written
+            and low <= entry.message_id < high
         }
 
-    def _placed(self, low: str, high: str) -> Iterator[Delivery]:
+    def _placed(self, low: str, high: str) -> list[Delivery]:
         """Every row of either table, so a doubled delivery comes twice."""
-        for table in (self.hot, self.history):
-            yield from (d for which, d in table.items() if low <= which.message_id < high)
+        rows = chain(self.hot.values(), self.history.values())
+        return [delivery for delivery in rows if low <= delivery.message_id < high]
 
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         low, high = span.half_open_bounds("msg_")
-        books: dict[tuple[int, str, str], Counter[str]] = defaultdict(Counter)
-
-        windows: dict[str, int] = {}  # by message: reading the time out of an id takes a while
-
-        def column(message_id: str, endpoint_id: str, app_id: str) -> Counter[str]:
-            window_us = windows.get(message_id)
-            if window_us is None:
-                made_us = made_at_us(message_id)
-                window_us = windows[message_id] = made_us - made_us % (window_s * 1_000_000)
-            return books[window_us, endpoint_id, app_id]
-
-        for which, app_id in self._born(low, high).items():
-            column(*which, app_id)["accepted"] += 1
-        for delivery in self._placed(low, high):
-            column(*delivery.id, delivery.app_id)[delivery.state] += 1
+        born, placed, window_us = self._born(low, high), self._placed(low, high), window_s * 10**6
+        messages = {name for name, _ in born} | {delivery.message_id for delivery in placed}
+        # By message: reading the time out of an id takes a while.
+        windows = {name: (at := made_at_us(name)) - at % window_us for name in messages}
+        counts = Counter(
+            [
+                (windows[message_id], endpoint_id, app_id, "accepted")
+                for (message_id, endpoint_id), app_id in born.items()
+            ]
+        )
+        counts.update(
+            [(windows[d.message_id], d.endpoint_id, d.app_id, str(d.state)) for d in placed]
+        )
+        books: defaultdict[tuple[int, str, str], dict[str, int]] = defaultdict(dict)
+        for (window_at_us, endpoint_id, app_id, column), count in counts.items():
+            books[window_at_us, endpoint_id, app_id][column] = count
         return [
             LedgerRow(
                 endpoint_id=endpoint_id,
                 app_id=app_id,
                 window_at_us=window_at_us,
-                accepted=counts["accepted"],
-                **{str(state): counts[state] for state in State},
+                **{column: columns.get(column, 0) for column in ("accepted", *State)},
             )
-            for (window_at_us, endpoint_id, app_id), counts in sorted(books.items())
+            for (window_at_us, endpoint_id, app_id), columns in sorted(books.items())
         ]
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         low, high = span.half_open_bounds("msg_")
         born = self._born(low, high)
-        placed = Counter(delivery.id for delivery in self._placed(low, high))
+        placed = Counter([(d.message_id, d.endpoint_id) for d in self._placed(low, high)])
         found = [
-            *((which, "unaccounted") for which in born if which not in placed),
-            *((which, "unannounced") for which in placed if which not in born),
+            *((which, "unaccounted") for which in born.keys() - placed.keys()),
+            *((which, "unannounced") for which in placed.keys() - born.keys()),
             *((which, "doubled") for which, times in placed.items() if times > 1),
-            *((DeliveryId(name, ""), "uncounted") for name in self._uncounted(low, high)),
+            *((which, "unfiled") for which in self._unfiled(low, high)),
+            *((which, "misfiled") for which in self._misfiled(low, high)),
+            *(((name, ""), "uncounted") for name in self._uncounted(low, high)),
         ]
-        return [Misfit(delivery=which, kind=kind) for which, kind in sorted(found)[:limit]]
+        return [
+            Misfit(delivery=DeliveryId(*which), kind=kind) for which, kind in sorted(found)[:limit]
+        ]
+
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        return dict(
+            Counter(
+                DeliveryId(attempt.message_id, attempt.endpoint_id)
+                for attempt in self.attempted.values()
+                if first <= attempt.message_id <= last
+            )
+        )
 
     def _uncounted(self, low: str, high: str) -> Iterator[str]:
-        lines = Counter(entry.message_id for entry in self._log() if entry.op == "accepted")
+        lines = Counter([e.message_id for e in self.lines if e is not None and e.op == "accepted"])
         for message in self.accepted.values():
             if low <= message.id < high and message.fanout != lines[message.id]:
                 yield message.id
+
+    def _unfiled(self, low: str, high: str) -> Iterator[DeliveryId]:
+        for which, delivery in self.history.items():
+            filed = self.desk.get(which)
+            is_filed = filed is not None and filed.discarded_at_us is None
+            if delivery.state is State.DEAD and not is_filed and low <= which.message_id < high:
+                yield which
+
+    def _misfiled(self, low: str, high: str) -> Iterator[DeliveryId]:
+        for which, filed in self.desk.items():
+            state = State.DEAD if filed.discarded_at_us is None else State.CANCELLED
+            row = self.history.get(which)
+            if low <= which.message_id < high and (row is None or row.state is not state):
+                yield which
 
     async def applications_kept(self, *, after: str, limit: int) -> list[str]:
         kept = {message.app_id for message in self.accepted.values()}
@@ -112,7 +145,11 @@ class MemoryBooks(MemoryRecords):
         )
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         found = [self.accepted[name] for name in message_ids if name in self.accepted]
         going = sorted_out(map(self._standing, found), decide)
@@ -125,6 +162,7 @@ class MemoryBooks(MemoryRecords):
             for place, entry in enumerate(self.lines)
             if entry is not None and entry.message_id in whole and _is_born(entry)
         ]
+        await file_purge(self, sorted(whole), at_us)
         for name in going[Part.PAYLOAD]:
             self.accepted[name] = _replace(self.accepted[name], payload=None)
         for name in whole:

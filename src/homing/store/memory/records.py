@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import islice
 
@@ -13,6 +13,7 @@ from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
 from homing.core.queries import (
     AttemptFilter,
+    DeadLetters,
     DeliveryFilter,
     LogCursor,
     LoggedEntry,
@@ -132,13 +133,13 @@ class MemoryRecords(Tables):
     async def log(
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
-        found = []
-        for line, entry in enumerate(self.lines[cursor.line :], start=cursor.line + 1):
-            if entry is not None and app_id in (None, entry.app_id):
-                found.append(LoggedEntry(entry, LogCursor(line=line)))
-                if len(found) == limit:
-                    break
-        return found
+        lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
+        found = (
+            LoggedEntry(entry, LogCursor(line=line))
+            for line, entry in lines
+            if entry is not None and (app_id is None or entry.app_id == app_id)
+        )
+        return list(islice(found, limit))
 
     async def notable_log(self, cursor: LogCursor, *, limit: int) -> list[LoggedEntry]:
         lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
@@ -148,6 +149,28 @@ class MemoryRecords(Tables):
             if one is not None and _is_notable(one)
         )
         return list(islice(found, limit))
+
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        died: dict[str, list[int]] = defaultdict(list)
+        apps: dict[str, str] = {}
+        for one in self.history.values():
+            if one.state is State.DEAD and one.endpoint_id > after:
+                died[one.endpoint_id].append(one.finished_at_us or 0)
+                apps[one.endpoint_id] = one.app_id
+        return [
+            DeadLetters(
+                endpoint_id=endpoint_id,
+                app_id=apps[endpoint_id],
+                count=min(len(times), most),
+                recent=min(sum(at_us >= recent_us for at_us in times), most),
+                past=min(sum(at_us >= past_us for at_us in times), most),
+                oldest_at_us=min(times),
+                newest_at_us=max(times),
+            )
+            for endpoint_id, times in sorted(died.items())[:limit]
+        ]
 
     async def first_accepted_at_us(self) -> int | None:
         return self.accepted[min(self.accepted)].accepted_at_us if self.accepted else None

@@ -37,7 +37,7 @@ class MemoryResources(Tables):
 
     def _with_ids(self, kind: type[R], ids: Iterable[str]) -> list[R]:
         wanted = set(ids)
-        return [r for r in self.resources.values() if isinstance(r, kind) and r.id in wanted]
+        return [r for r in self.resources.values() if r.id in wanted and isinstance(r, kind)]
 
     async def get(self, kind: type[R], scope: str, name: str) -> R | None:
         found = self.resources.get((kind.kind, scope, name))

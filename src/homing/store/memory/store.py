@@ -6,7 +6,7 @@ each is atomic for everything else that runs on the loop.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from heapq import nsmallest
 
@@ -14,7 +14,7 @@ import msgspec
 
 from homing.core.errors import Conflict
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import UNFINISHED, Delivery, State
 from homing.core.limits import Lane, Permits, Quota, limited
 from homing.core.ports import Aftermath
 from homing.core.queries import Backlog
@@ -29,14 +29,14 @@ from homing.core.records import (
     Repeated,
     Reply,
 )
-from homing.core.resources import Application
-from homing.store.memory.books import MemoryBooks
-from homing.store.memory.resources import MemoryResources
+from homing.core.resources import Application, Resource
+from homing.store.filing import file_changes, touches_desk
+from homing.store.memory.measuring import MemoryMeasuring
 
 _replace = msgspec.structs.replace
 
 
-class MemoryStore(MemoryResources, MemoryBooks):
+class MemoryStore(MemoryMeasuring):
     """Keeps everything in dictionaries; forgets it with the process."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
@@ -67,17 +67,21 @@ class MemoryStore(MemoryResources, MemoryBooks):
         return next((found.version for found in self._with_ids(Application, [app_id])), None)
 
     async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
-        oldest = nsmallest(limit, self._due(at_us))
-        lanes: dict[str, Lane] = {}
-        for ready_at_us, which in oldest:
-            seen = lanes.get(which.endpoint_id)
-            lanes[which.endpoint_id] = Lane(
+        oldest: dict[str, tuple[int, DeliveryId]] = {}
+        counts: dict[str, int] = {}
+        for ready_at_us, which in nsmallest(limit, self._due(at_us)):
+            name = which.endpoint_id
+            oldest.setdefault(name, (ready_at_us, which))
+            counts[name] = counts.get(name, 0) + 1
+        return [
+            Lane(
                 app_id=self.hot[which].app_id,
-                endpoint_id=which.endpoint_id,
-                ready_at_us=seen.ready_at_us if seen else ready_at_us,
-                count=seen.count + 1 if seen else 1,
+                endpoint_id=name,
+                ready_at_us=ready_at_us,
+                count=counts[name],
             )
-        return list(lanes.values())
+            for name, (ready_at_us, which) in oldest.items()
+        ]
 
     async def walk_lanes(
         self, state: State, after: tuple[str, str], *, steps: int, per_app: int
@@ -102,17 +106,14 @@ class MemoryStore(MemoryResources, MemoryBooks):
         self, decide: Callable[[Delivery], Change], *, at_us: int, quotas: Sequence[Quota]
     ) -> list[Claimed]:
         permits = self._permits(quotas, at_us)
-        hot, due = self.hot, self._due(at_us)
+        hot = self.hot
+        due: defaultdict[str, list[tuple[bool, int, DeliveryId]]] = defaultdict(list)
+        for ready_at_us, which in self._due(at_us):
+            is_waiting = hot[which].state is State.WAITING
+            due[which.endpoint_id].append((is_waiting, ready_at_us, which))
         chosen: list[DeliveryId] = []
         for quota in quotas:
-            lane = nsmallest(
-                permits.left(quota),
-                [
-                    (hot[which].state is State.WAITING, ready_at_us, which)
-                    for ready_at_us, which in due
-                    if which.endpoint_id == quota.endpoint_id
-                ],
-            )
+            lane = nsmallest(permits.left(quota), due[quota.endpoint_id])
             permits.take(quota, len(lane))
             chosen += [which for *_, which in lane]
         changes = [decide(hot[which]) for which in chosen]
@@ -138,27 +139,35 @@ class MemoryStore(MemoryResources, MemoryBooks):
 
     def _due(self, at_us: int) -> list[tuple[int, DeliveryId]]:
         return [
-            (delivery.ready_at_us, which)
+            (ready_at_us, which)
             for which, delivery in self.hot.items()
-            if delivery.ready_at_us is not None and delivery.ready_at_us <= at_us
+            if (ready_at_us := delivery.ready_at_us) is not None and ready_at_us <= at_us
         ]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         self.commits += 1
         now: set[DeliveryId] = set()
-        return [self._settle(change, now) for change in changes]
+        done: list[Change] = []
+        answers = [self._settle(change, now, done) for change in changes]
+        if touches_desk(done):
+            await file_changes(self, done)
+        return answers
 
-    def _settle(self, change: Change, now: set[DeliveryId]) -> bool:
+    def _settle(self, change: Change, now: set[DeliveryId], done: list[Change]) -> bool:
         """Write one change.
 
         Args:
+            change: the decision.
             now: deliveries that this call has changed; is added to.
+            done: the changes that were written; is added to.
         """
         written = self._take(change)
         if written:
-            which = change.id
-            (self.hot if change.after.is_unfinished else self.history)[which] = change.after
+            after = change.after
+            which = after.id
+            (self.hot if after.state in UNFINISHED else self.history)[which] = after
             now.add(which)
+            done.append(change)
         else:
             before = self._settled_before(change, now)
             if before is not None:
@@ -179,11 +188,11 @@ class MemoryStore(MemoryResources, MemoryBooks):
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""
-        which = change.id
+        which = change.after.id
         if change.before is None:
             is_known = which in self.hot or which in self.history
             return change.after.message_id in self.accepted and not is_known
-        source = self.hot if change.before.is_unfinished else self.history
+        source = self.hot if change.before.state in UNFINISHED else self.history
         row = source.get(which)
         if row is None or row.version != change.before.version:
             return False
@@ -198,6 +207,7 @@ class MemoryStore(MemoryResources, MemoryBooks):
             (table, which, table.get(which)) for table in (self.hot, self.history) for which in ids
         ]
         attempts, lines, commits = dict(self.attempted), len(self.lines), self.commits
+        desk, resources = dict(self.desk), dict(self.resources)
         written = await self.settle(changes)
         try:
             await self._write_aftermath(follow(written))
@@ -208,16 +218,28 @@ class MemoryStore(MemoryResources, MemoryBooks):
                 else:
                     table[which] = row
             self.attempted, self.commits = attempts, commits
+            self.desk, self.resources = desk, resources
             del self.lines[lines:]
             raise
         self.commits = commits + 1
         return written
 
+    async def _put_all(self, resources: Sequence[Resource]) -> None:
+        """All of them, or none."""
+        before = dict(self.resources)
+        try:
+            for one in resources:
+                await self.put(one)
+        except BaseException:
+            self.resources.clear()
+            self.resources.update(before)
+            raise
+
     async def _write_aftermath(self, after: Aftermath) -> None:
         if after.key is not None and self._known(after.key, after.at_us) is not None:
             raise Conflict("this request was made before")
-        if after.resource is not None:
-            await self.put(after.resource)
+        first = () if after.resource is None else (after.resource,)
+        await self._put_all((*first, *after.more))
         self._add(after.also)
         for message_id in after.expunged:
             await self.expunge_message(message_id)
@@ -230,7 +252,7 @@ class MemoryStore(MemoryResources, MemoryBooks):
         )
 
     async def parked_endpoints(self) -> list[tuple[str, str]]:
-        parked = (d for d in self.hot.values() if d.state is State.PARKED)
+        parked = [d for d in self.hot.values() if d.state is State.PARKED]
         return sorted({(delivery.app_id, delivery.endpoint_id) for delivery in parked})
 
     async def backlog(self, at_us: int) -> Backlog:

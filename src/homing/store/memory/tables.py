@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Filed
 from homing.core.lifecycle import Delivery
 from homing.core.queries import Page
 from homing.core.records import (
@@ -32,9 +34,12 @@ class Tables:
         self.accepted: dict[str, Message] = {}
         self.hot: dict[DeliveryId, Delivery] = {}
         self.history: dict[DeliveryId, Delivery] = {}
+        self.desk: dict[DeliveryId, Filed] = {}  #: places of dead letters, and of the discarded
         self.attempted: dict[tuple[str, str], Attempt] = {}  #: by message id, attempt id
         self.lines: list[LogEntry | None] = []  #: None: one that was purged
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
+        #: by scope, grain, beginning, SLI, owner, rule
+        self.tallies: defaultdict[tuple[Any, ...], int] = defaultdict(int)
         self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
     async def ping(self) -> None:
@@ -43,8 +48,8 @@ class Tables:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _log(self) -> Iterator[LogEntry]:
-        return (entry for entry in self.lines if entry is not None)
+    def _log(self) -> list[LogEntry]:
+        return [entry for entry in self.lines if entry is not None]
 
 
 def page_of(

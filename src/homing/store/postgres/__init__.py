@@ -6,6 +6,8 @@ from homing.core.ports import Store
 from homing.store.postgres.claiming import PostgresClaiming
 from homing.store.postgres.database import Database, connect
 from homing.store.postgres.deliveries import PostgresDeliveries
+from homing.store.postgres.desk import PostgresDesk
+from homing.store.postgres.measuring import PostgresMeasuring
 from homing.store.postgres.purging import PostgresForgetting
 from homing.store.postgres.records import PostgresRecords
 from homing.store.postgres.resources import PostgresResources
@@ -19,6 +21,8 @@ class PostgresStore(
     PostgresResources,
     PostgresRecords,
     PostgresForgetting,
+    PostgresDesk,
+    PostgresMeasuring,
 ):
     """Everything that is remembered, in PostgreSQL 14 or later."""
 

@@ -10,8 +10,10 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Permits, Quota, limited
 from homing.core.records import Change, Claimed
+from homing.store.filing import file_changes, touches_desk
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.deliveries import change_parameters
+from homing.store.postgres.desk import PostgresFiles
 from homing.store.rows import delivery_of, message_of
 
 _DELIVERY_COLUMNS: Final = 18
@@ -76,6 +78,9 @@ class PostgresClaiming:
         if changes:
             found = await self._database.fetch(connection, "settle", *change_parameters(changes))
             missed = {DeliveryId(*row) for row in found}
+            if touches_desk(changes):  # it lapsed too often and is given up
+                done = [change for change in changes if change.id not in missed]
+                await file_changes(PostgresFiles(self._database, connection), done)
         return [
             Claimed(change.after, message_of(row[_DELIVERY_COLUMNS:]))
             for change, row in zip(changes, rows, strict=True)

@@ -21,7 +21,9 @@ from homing.core.records import (
     Outdated,
     Repeated,
 )
+from homing.store.filing import file_changes, touches_desk
 from homing.store.postgres.database import Connection, Database, Within
+from homing.store.postgres.desk import PostgresFiles
 from homing.store.postgres.resources import write_aftermath
 from homing.store.rows import (
     attempt_row,
@@ -87,7 +89,22 @@ class PostgresDeliveries:
             await self._database.write("delete_expired_keys", at_us, count)
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
-        return await self._settle_through(self._database, changes)
+        if touches_desk(changes):
+
+            async def work(connection: Connection) -> list[bool]:
+                return await self._settle_and_file(connection, changes)
+
+            return await self._database.transact(work)
+        return (await self._settle_through(self._database, changes))[0]
+
+    async def _settle_and_file(
+        self, connection: Connection, changes: Sequence[Change]
+    ) -> list[bool]:
+        """Settle, and bring the desk up to date, within a transaction."""
+        answers, done = await self._settle_through(Within(self._database, connection), changes)
+        if touches_desk(done):
+            await file_changes(PostgresFiles(self._database, connection), done)
+        return answers
 
     async def settle_with(
         self, changes: Sequence[Change], follow: Callable[[list[bool]], Aftermath]
@@ -97,7 +114,7 @@ class PostgresDeliveries:
         async def work(connection: Connection) -> list[bool]:
             if added:
                 await self._database.fetch(connection, "wait_for_messages", added)
-            written = await self._settle_through(Within(self._database, connection), changes)
+            written = await self._settle_and_file(connection, changes)
             await write_aftermath(self._database, connection, follow(written))
             return written
 
@@ -105,8 +122,13 @@ class PostgresDeliveries:
 
     async def _settle_through(
         self, session: Database | Within, changes: Sequence[Change]
-    ) -> list[bool]:
-        """Settle by statements of their own, or within a transaction."""
+    ) -> tuple[list[bool], list[Change]]:
+        """Settle by statements of their own, or within a transaction.
+
+        Returns:
+            The answers, and the changes that were written just now, in order.
+        """
+        done: list[Change] = []
         written: dict[DeliveryId, list[Delivery]] = {}
         late: set[int] = set()
         waiting = list(changes)
@@ -115,11 +137,12 @@ class PostgresDeliveries:
             missed = await self._settle(session, now)
             for change in now:
                 if change.id not in missed:
+                    done.append(change)
                     written.setdefault(change.id, []).append(change.after)
             if missed:
                 changes_missed = [c for c in now if c.id in missed]
                 late |= await self._settle_missed(session, changes_missed, written)
-        return [id(change) not in late for change in changes]
+        return [id(change) not in late for change in changes], done
 
     async def _settle(
         self, session: Database | Within, changes: Sequence[Change]

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 from homing.core.queries import LogCursor
 from homing.core.retention import Part, Purged, Standing
+from homing.store.filing import file_purge
 from homing.store.postgres.database import Connection, Database
+from homing.store.postgres.desk import PostgresFiles
 from homing.store.purging import sorted_out
 from homing.store.rows import standing_of
 
@@ -25,7 +27,11 @@ class PostgresForgetting:
         return [standing_of(row) for row in rows]
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
         async def remove(connection: Connection) -> Purged:
             locked = await self._database.fetch(connection, "lock_messages", list(message_ids))
@@ -36,6 +42,9 @@ class PostgresForgetting:
             [counts] = await self._database.fetch(
                 connection, "purge", *(going[part] for part in Part)
             )
+            if going[Part.MESSAGE]:
+                files = PostgresFiles(self._database, connection)
+                await file_purge(files, going[Part.MESSAGE], at_us)
             payloads, attempts, messages, deliveries, dead_letters, lines = counts
             return Purged(
                 payloads=payloads,

@@ -11,6 +11,7 @@ from homing.core.lifecycle import Delivery
 from homing.core.outcome import Reason
 from homing.core.queries import (
     AttemptFilter,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
     LogCursor,
@@ -123,6 +124,23 @@ class PostgresRecords:
         rows = await self._database.query("first_message")
         return rows[0][0] if rows else None
 
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        rows = await self._database.browse("dead_letters", recent_us, past_us, after, limit, most)
+        return [
+            DeadLetters(
+                endpoint_id=row[0],
+                app_id=row[1],
+                count=row[2],
+                recent=row[3],
+                past=row[4],
+                oldest_at_us=row[5],
+                newest_at_us=row[6],
+            )
+            for row in rows
+        ]
+
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         low, high = span.half_open_bounds("msg_")
         window_us = window_s * 1_000_000
@@ -158,6 +176,10 @@ class PostgresRecords:
 
         rows = await self._database.look(compare)
         return [Misfit(delivery=DeliveryId(row[0], row[1]), kind=row[2]) for row in rows]
+
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        rows = await self._database.browse("attempts_made", first, last)
+        return {DeliveryId(row[0], row[1]): row[2] for row in rows}
 
 
 def _logged(row: Any) -> LoggedEntry:

@@ -50,7 +50,7 @@ class PostgresResources:
             # waits here.
             if touch is not None and not await fetch(connection, "touch_application", touch):
                 raise Stale(f"application {touch} is gone")
-            await _write_resource(self._database, connection, resource)
+            await write_resource(self._database, connection, resource)
             await self._add(connection, also)
             if key is not None and not await fetch(
                 connection, *_key_row(key, reply, resource.updated_at_us)
@@ -91,6 +91,8 @@ class PostgresResources:
         rows = await self._database.query("find_key", key.digest, at_us)
         if not rows:
             return None
+        # It may be seen here and not be on the standby yet, as in `accept`.
+        await self._database.write("beat")
         fingerprint, status, body = rows[0][:_KEY_COLUMNS]
         if fingerprint != key.fingerprint:
             raise Conflict("this key came with another request before")
@@ -126,7 +128,7 @@ def _resource(kind: type[R], row: Sequence[Any]) -> R:
     return found if found.version == version else msgspec.structs.replace(found, version=version)
 
 
-async def _write_resource(database: Database, connection: Connection, resource: Resource) -> None:
+async def write_resource(database: Database, connection: Connection, resource: Resource) -> None:
     is_new = resource.version == 1
     name = "insert_resource" if is_new else "update_resource"
     try:
@@ -146,7 +148,9 @@ async def write_aftermath(database: Database, connection: Connection, after: Aft
         Conflict, Stale: it cannot be; the transaction has to be undone.
     """
     if after.resource is not None:
-        await _write_resource(database, connection, after.resource)
+        await write_resource(database, connection, after.resource)
+    for one in after.more:
+        await write_resource(database, connection, one)
     for one in after.also:
         await database.fetch(connection, "insert_resource", *_columns(one))
     if after.expunged:

@@ -9,9 +9,11 @@ import msgspec
 
 from homing.core.queries import LogCursor
 from homing.core.retention import Part, Purged, Standing
+from homing.store.filing import at_once, file_purge
 from homing.store.purging import sorted_out
 from homing.store.queries import load_queries
 from homing.store.rows import standing_of
+from homing.store.sqlite.desk import SqliteFiles
 
 _SQL = load_queries("sqlite")
 
@@ -32,6 +34,7 @@ def purge(
     db: sqlite3.Connection,
     message_ids: Sequence[str],
     decide: Callable[[Standing], frozenset[Part]],
+    at_us: int,
 ) -> Purged:
     """Decide again, now that nobody else writes, and remove what goes."""
     found = [standing_of(row) for row in db.execute(_SQL["standings_of"], _ids(message_ids))]
@@ -41,6 +44,7 @@ def purge(
     def remove(name: str, ids: dict[str, str]) -> int:
         return db.execute(_SQL[name], ids).rowcount
 
+    at_once(file_purge(SqliteFiles(db), going[Part.MESSAGE], at_us))
     dead_letters: int = db.execute(_SQL["count_dead"], whole).fetchone()[0]
     return Purged(
         payloads=remove("purge_payloads", _ids(going[Part.PAYLOAD])),

@@ -17,6 +17,7 @@ from homing.core.outcome import Reason
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
     LogCursor,
@@ -305,6 +306,34 @@ def _logged(row: Row) -> LoggedEntry:
     return LoggedEntry(entry_of(row[1:]), LogCursor(line=row[0]))
 
 
+def dead_letters(
+    db: sqlite3.Connection, recent_us: int, past_us: int, after: str, limit: int, most: int
+) -> list[DeadLetters]:
+    found: list[DeadLetters] = []
+    while len(found) < limit:
+        row = db.execute(_SQL["next_dead_endpoint"], (after,)).fetchone()
+        if row is None:
+            break
+        after, app_id, oldest_at_us = row
+
+        def count(since_us: int, endpoint_id: str = after) -> int:
+            which = {"endpoint_id": endpoint_id, "since_us": since_us, "most": most}
+            return int(_first(db.execute(_SQL["dead_since"], which)) or 0)
+
+        found.append(
+            DeadLetters(
+                endpoint_id=after,
+                app_id=app_id,
+                count=count(oldest_at_us),
+                recent=count(recent_us),
+                past=count(past_us),
+                oldest_at_us=oldest_at_us,
+                newest_at_us=_first(db.execute(_SQL["newest_dead"], (after,))) or oldest_at_us,
+            )
+        )
+    return found
+
+
 # --- the books --------------------------------------------------------------------------------
 
 
@@ -346,7 +375,12 @@ def misfits(db: sqlite3.Connection, span: Span, limit: int) -> list[Misfit]:
     which = {"low": low, "high": high, "limit": limit}
     found = sorted(
         (DeliveryId(*row), kind)
-        for kind in ("unaccounted", "unannounced", "doubled", "uncounted")
+        for kind in ("unaccounted", "unannounced", "doubled", "uncounted", "unfiled", "misfiled")
         for row in db.execute(_SQL[f"find_{kind}"], which)
     )
     return [Misfit(delivery=delivery_id, kind=kind) for delivery_id, kind in found[:limit]]
+
+
+def attempts_made(db: sqlite3.Connection, first: str, last: str) -> dict[DeliveryId, int]:
+    rows = db.execute(_SQL["attempts_made"], {"first": first, "last": last})
+    return {DeliveryId(message_id, endpoint_id): count for message_id, endpoint_id, count in rows}

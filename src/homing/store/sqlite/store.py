@@ -9,21 +9,26 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
 from homing.core.errors import Unavailable
 from homing.core.identifiers import DeliveryId
+from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
+from homing.core.objectives import Limits as MeasureLimits
+from homing.core.objectives import LogPiece, Tally, Watch
 from homing.core.outcome import Reason
 from homing.core.ports import Aftermath
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
+    DeadLetters,
     DeliveryFilter,
     LedgerRow,
+    LetterFilter,
     LogCursor,
     LoggedEntry,
     MessageFilter,
@@ -44,7 +49,7 @@ from homing.core.records import (
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, purging, reads, writes
+from homing.store.sqlite import claiming, desk, measuring, purging, reads, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -255,11 +260,19 @@ class SqliteStore:
     async def first_accepted_at_us(self) -> int | None:
         return await self._read(reads.first_accepted_at_us)
 
+    async def dead_letters(
+        self, *, recent_us: int, past_us: int, after: str, limit: int, most: int
+    ) -> list[DeadLetters]:
+        return await self._browse(reads.dead_letters, recent_us, past_us, after, limit, most)
+
     async def ledger(self, span: Span, *, window_s: int) -> list[LedgerRow]:
         return await self._browse(reads.ledger, span, window_s)
 
     async def misfits(self, span: Span, *, limit: int) -> list[Misfit]:
         return await self._browse(reads.misfits, span, limit)
+
+    async def attempts_made(self, first: str, last: str) -> dict[DeliveryId, int]:
+        return await self._browse(reads.attempts_made, first, last)
 
     async def applications_kept(self, *, after: str, limit: int) -> list[str]:
         return await self._browse(purging.applications_kept, after, limit)
@@ -268,14 +281,50 @@ class SqliteStore:
         return await self._browse(purging.standings, app_id, after, until, limit)
 
     async def purge(
-        self, message_ids: Sequence[str], decide: Callable[[Standing], frozenset[Part]]
+        self,
+        message_ids: Sequence[str],
+        decide: Callable[[Standing], frozenset[Part]],
+        *,
+        at_us: int = 0,
     ) -> Purged:
-        return await self._write(purging.purge, message_ids, decide)
+        return await self._write(purging.purge, message_ids, decide, at_us)
 
     async def purge_log(
         self, cursor: LogCursor, *, until_us: int, limit: int
     ) -> tuple[LogCursor | None, Purged]:
         return await self._write(purging.purge_log, cursor, until_us, limit)
+
+    async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
+        return await self._read(desk.filed, ids)
+
+    async def letters(self, which: LetterFilter, page: Page) -> list[Filed]:
+        return await self._browse(desk.letters, which, page)
+
+    async def burdens(self, issue_ids: Sequence[str]) -> dict[str, Burden]:
+        return await self._browse(desk.burdens, issue_ids)
+
+    async def unresolved_issues(self, page: Page) -> list[Issue]:
+        return await self._browse(desk.unresolved_issues, page)
+
+    async def merged_issues(self, into: Sequence[str]) -> list[Issue]:
+        return await self._read(desk.merged_issues, into)
+
+    async def put_issues(self, issues: Sequence[Issue]) -> None:
+        await self._write(desk.put_issues, issues)
+
+    async def deliveries_by_ids(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        return await self._read(desk.deliveries_by_ids, ids)
+
+    async def seen(self, cursor: LogCursor, *, limit: int, limits: MeasureLimits) -> LogPiece:
+        return await self._browse(measuring.seen, cursor, limit, limits)
+
+    async def tally(
+        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+    ) -> None:
+        await self._write(measuring.tally, watch, tallies, forget)
+
+    async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
+        return await self._browse(measuring.tallied, scope, grain_s, since_us, until_us)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

@@ -2,9 +2,9 @@
 
 The statements run on the event loop's own thread: beside it they would compete with it for the
 interpreter's lock at every row, which cost an eighth more processor time and three times the
-latency (measured). What may wait, for another process or for the disk, does so in a thread: the
-beginning and the end of each transaction. Only after the commit is anybody told. A job that fails
-fails alone.
+latency (measured). What may wait does so in a thread: for another process, where one is found to be
+writing when a transaction is to begin, and for the disk at its end. Only after the commit is
+anybody told. A job that fails fails alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from homing.core.errors import Unavailable
+from homing.store.sqlite.connection import CHECKPOINT_PAGES, PAGE_BYTES
 from homing.store.sqlite.errors import store_error
+from homing.store.sqlite.folding import Folding
 
 T = TypeVar("T")
 
@@ -28,6 +30,11 @@ T = TypeVar("T")
 _SWITCH_S = 0.0005
 #: jobs in one transaction: bounds how long the write lock is kept from other processes
 _JOBS_MAX = 256
+#: transactions after one that another process was in the way of, for which we do not begin before
+#: the event loop has been round once: otherwise the other would hardly find the file free
+_POLITE = 100
+#: the write-ahead log is cut off beyond so many bytes
+_LOG_BYTES_MAX = 2 * CHECKPOINT_PAGES * PAGE_BYTES
 
 
 class _Job(Generic[T]):
@@ -55,13 +62,18 @@ class Writer:
     """Runs jobs on the one writing connection. Belongs to one event loop.
 
     Args:
-        db: in autocommit mode (`isolation_level` None); closed by `close`.
+        db: in autocommit mode (`isolation_level` None); closed by `close`. How long it waits for
+            another process's transaction is kept to, without keeping the event loop.
         inline: run and commit each job at once, without a thread, for simulation.
     """
 
     def __init__(self, db: sqlite3.Connection, *, inline: bool = False) -> None:
         self.commits = 0
         self._db = db
+        self._busy_ms = db.execute("PRAGMA busy_timeout").fetchone()[0]
+        db.execute("PRAGMA busy_timeout = 0")
+        self._folding = Folding(db, _LOG_BYTES_MAX)
+        self._polite = 0  #: transactions that are still to be begun politely
         self._jobs: deque[_Job[Any]] = deque()
         self._closed = False
         self._pump: asyncio.Task[None] | None = None
@@ -106,18 +118,23 @@ class Writer:
             await self._transact(group, self._in_thread)
             for job in group:
                 job.tell()
+            if self._folding.is_due():
+                await self._in_thread(self._folding.fold)
 
     async def _transact(
-        self, group: list[_Job[Any]], execute: Callable[[str], Awaitable[None]]
+        self,
+        group: list[_Job[Any]],
+        run: Callable[[Callable[[], object]], Awaitable[None]],
     ) -> None:
         """Run the group, or, if it is empty, all that is queued once the transaction has begun.
 
         Args:
-            execute: carries out a statement that may have to wait.
+            run: carries out what may have to wait.
         """
         db = self._db
         try:
-            await execute("BEGIN IMMEDIATE")
+            if self._polite or not self._begin():
+                await run(self._wait_and_begin)
             if not group:
                 self._gather(group)
             if len(group) == 1:  # as a rule: then there is nobody to keep its failure from
@@ -125,7 +142,7 @@ class Writer:
             else:
                 for job in group:
                     self._attempt(job)
-            await execute("COMMIT")
+            await run(self._commit)
             self.commits += 1
         except BaseException as error:  # the pump must live: everyone is told instead
             if not group:
@@ -135,18 +152,44 @@ class Writer:
             if db.in_transaction:
                 # If it stays open, the next BEGIN brings us back here.
                 with suppress(sqlite3.Error):
-                    await execute("ROLLBACK")
+                    await run(self._roll_back)
 
     def _gather(self, group: list[_Job[Any]]) -> None:
         """Everything that is queued by now."""
         while self._jobs and len(group) < _JOBS_MAX:
             group.append(self._jobs.popleft())
 
-    async def _in_thread(self, statement: str) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.execute, statement)
+    def _begin(self) -> bool:
+        """Begin a transaction at once, unless another process is in one; whether it has begun."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            self._polite = _POLITE
+            return False
+        return True
 
-    async def _at_once(self, statement: str) -> None:
-        self._db.execute(statement)
+    def _wait_and_begin(self) -> None:
+        db = self._db
+        self._polite = max(self._polite - 1, 0)
+        db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        finally:
+            db.execute("PRAGMA busy_timeout = 0")
+
+    def _commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        self._db.execute("ROLLBACK")
+
+    async def _in_thread(self, work: Callable[[], object]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _at_once(self, work: Callable[[], object]) -> None:
+        work()
 
     def _attempt(self, job: _Job[Any]) -> None:
         """Run one job; its failure undoes it alone.

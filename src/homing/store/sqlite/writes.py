@@ -26,6 +26,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Resource
+from homing.store.filing import at_once, file_changes, touches_desk
 from homing.store.queries import load_queries
 from homing.store.rows import (
     Row,
@@ -37,6 +38,7 @@ from homing.store.rows import (
     message_row,
 )
 from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
+from homing.store.sqlite.desk import SqliteFiles
 
 _SQL = load_queries("sqlite")
 _EXPIRES_AT_US = 5  # its place in a row of keys
@@ -147,11 +149,14 @@ def remember(db: sqlite3.Connection, key: RequestKey, reply: Reply, at_us: int) 
 
 
 def settle(db: sqlite3.Connection, changes: Sequence[Change]) -> list[bool]:
-    """Write decisions in order, each behind its fence."""
+    """Write decisions in order, each behind its fence; and what that means for the desk."""
     answers: list[bool] = []
     now: set[DeliveryId] = set()
+    written: list[Change] = []
     for run in _runs(changes):
-        answers += _settle_run(db, run, now)
+        answers += _settle_run(db, run, now, written)
+    if touches_desk(written):
+        at_once(file_changes(SqliteFiles(db), written))
     return answers
 
 
@@ -167,6 +172,8 @@ def settle_with(
         raise Conflict("this request was made before")
     if after.resource is not None:
         _write_resource(db, after.resource)
+    for one in after.more:
+        _write_resource(db, one)
     _add(db, after.also)
     for message_id in after.expunged:
         expunge_message(db, message_id)
@@ -190,12 +197,15 @@ def _runs(changes: Sequence[Change]) -> Iterator[list[Change]]:
         yield run
 
 
-def _settle_run(db: sqlite3.Connection, run: Sequence[Change], now: set[DeliveryId]) -> list[bool]:
+def _settle_run(
+    db: sqlite3.Connection, run: Sequence[Change], now: set[DeliveryId], done: list[Change]
+) -> list[bool]:
     """Settle changes of different deliveries.
 
     Args:
         run: the changes.
         now: deliveries that this call has changed; is added to.
+        done: the changes that were written; is added to.
     """
     answers = [True] * len(run)
     written: Sequence[Change] = run
@@ -203,6 +213,7 @@ def _settle_run(db: sqlite3.Connection, run: Sequence[Change], now: set[Delivery
     if not _take_all(db, run):
         answers, written, late = _take_each(db, run, now)
     now.update(change.id for change in written)
+    done += written
     _append(db, written, late)
     return answers
 

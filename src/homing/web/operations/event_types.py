@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from homing.core.errors import Refused
+from homing.core.errors import Invalid, Problem, Refused
+from homing.core.money import MoneyPaths
 from homing.core.resources import EventType
 from homing.service import event_types, openapi_import
 from homing.service.event_types import EventTypeDraft
@@ -15,6 +16,7 @@ from homing.service.openapi_import import Described
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import given_fields
 from homing.web.wire import (
+    END,
     EventTypeName,
     ListOut,
     NoQuery,
@@ -34,6 +36,44 @@ _TAG = "Event Type"
 Schemas = dict[Annotated[str, Meta(max_length=64)], dict[str, Any]]
 
 
+Path = Annotated[
+    str, Meta(pattern=r"^[^.\u0000]+(\.[^.\u0000]+)*" + END, min_length=1, max_length=256)
+]
+CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}" + END)]
+
+
+class MoneyPathsModel(Wire, kw_only=True):
+    """Where payloads say what is at stake; for dead letters that die from now on.
+
+    A path names members from the outermost on, with dots between: `data.amount`, `lines.0.total`.
+    """
+
+    amount: Path
+    currency: Path | None = None  # path of the currency's code
+    currency_code: CurrencyCode | None = None  # or the code itself, when there is only one
+    minor_units: bool = False  # the amount counts the currency's smallest unit, such as cents
+
+    def paths(self) -> MoneyPaths:
+        """What it says.
+
+        Raises:
+            Invalid: both currencies, or none.
+        """
+        if (self.currency is None) == (self.currency_code is None):
+            text = "expected either currency, a path, or currencyCode"
+            raise Invalid([Problem(("body", "money"), text)])
+        return MoneyPaths(
+            amount=self.amount,
+            currency=self.currency,
+            currency_code=self.currency_code,
+            minor_units=self.minor_units,
+        )
+
+
+def _money_out(paths: MoneyPaths | None) -> MoneyPathsModel | None:
+    return None if paths is None else MoneyPathsModel(**msgspec.structs.asdict(paths))
+
+
 class EventTypeUpdate(Wire, kw_only=True):
     """What an event type is to be."""
 
@@ -44,6 +84,7 @@ class EventTypeUpdate(Wire, kw_only=True):
     feature_flag: EventTypeName | None = None
     feature_flags: list[EventTypeName] | None = None
     group_name: EventTypeName | None = None
+    money: MoneyPathsModel | None = None
 
     def draft(self) -> EventTypeDraft:
         flags = self.feature_flags or ([self.feature_flag] if self.feature_flag else [])
@@ -54,6 +95,7 @@ class EventTypeUpdate(Wire, kw_only=True):
             deprecated=self.deprecated,
             feature_flags=distinct(flags),
             group_name=self.group_name,
+            money=None if self.money is None else self.money.paths(),
         )
 
 
@@ -73,6 +115,7 @@ class EventTypePatch(Wire, kw_only=True):
     feature_flag: EventTypeName | UnsetType | None = UNSET
     feature_flags: list[EventTypeName] | UnsetType | None = UNSET
     group_name: EventTypeName | UnsetType | None = UNSET
+    money: MoneyPathsModel | UnsetType | None = UNSET
 
 
 class EventTypeOut(Wire, kw_only=True):
@@ -86,6 +129,7 @@ class EventTypeOut(Wire, kw_only=True):
     feature_flag: str | None
     feature_flags: list[str] | None
     group_name: str | None
+    money: MoneyPathsModel | None  #: beyond Svix
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -150,6 +194,7 @@ def event_type_out(event_type: EventType, *, with_content: bool = True) -> Event
         feature_flag=flags[0] if flags else None,
         feature_flags=flags or None,
         group_name=event_type.group_name,
+        money=_money_out(event_type.money),
         created_at=rfc3339(event_type.created_at_us),
         updated_at=rfc3339(event_type.updated_at_us),
     )
@@ -289,6 +334,8 @@ def _patched(patch: EventTypePatch) -> dict[str, Any]:
         fields.setdefault("feature_flags", [flag] if flag else [])
     if "feature_flags" in fields:
         fields["feature_flags"] = distinct(fields["feature_flags"])
+    if isinstance(patch.money, MoneyPathsModel):
+        fields["money"] = patch.money.paths()
     return fields
 
 

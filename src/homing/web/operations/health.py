@@ -31,6 +31,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     balanced: bool | None = None  #: what the latest audit found
     unaccounted: int = 0  #: deliveries that the latest audit could not place
     audited_at_us: int | None = None
+    watched: bool | None = None  #: some process looks whether anything deserves an alert
+    watched_at_us: int | None = None  #: when one last did
 
 
 class PartOut(Wire, kw_only=True):
@@ -47,6 +49,7 @@ class HealthOut(Wire, kw_only=True):
     database: PartOut
     queue: PartOut
     cache: PartOut
+    alerts: PartOut  # beyond Svix; it does not count for `status`: deliveries go on without
 
 
 class AuditOut(Wire, kw_only=True):
@@ -60,8 +63,9 @@ class AuditOut(Wire, kw_only=True):
 class ReadyOut(Wire, kw_only=True):
     """Whether to send requests here.
 
-    `status` is "ready"; "degraded" when it works but deliveries are late or the books do not
-    balance; "unready" when it cannot accept messages or nobody delivers them (the response is 503).
+    `status` is "ready"; "degraded" when it works but deliveries are late, the books do not
+    balance or nobody watches for alerts; "unready" when it cannot accept messages or nobody
+    delivers them (the response is 503).
     """
 
     status: str
@@ -70,6 +74,7 @@ class ReadyOut(Wire, kw_only=True):
     oldest_due_age_s: float
     late: bool
     audit: AuditOut
+    alerts: PartOut
 
 
 def health_operations(
@@ -98,6 +103,7 @@ def health_operations(
             database=part,
             queue=queue,
             cache=PartOut(status="ok"),
+            alerts=_watched(vitals()),
         )
         return answer(200 if is_well else 500, out)
 
@@ -122,8 +128,9 @@ def health_operations(
                 unaccounted=known.unaccounted,
                 audited_at=None if known.audited_at_us is None else rfc3339(known.audited_at_us),
             ),
+            alerts=_watched(known),
         )
-        if out.late or known.balanced is False:
+        if out.late or known.balanced is False or known.watched is False:
             out.status = "degraded"
         if out.accepting.status != "ok" or out.dispatching.status != "ok":
             out.status = "unready"
@@ -166,6 +173,14 @@ def _public(
     method: str, path: str, id: str, summary: str, answers: dict[int, Any]
 ) -> Callable[[Any], Operation]:
     return operation(method, path, id, summary, tag=_TAG, answers=answers, public=True)
+
+
+def _watched(known: Vitals) -> PartOut:
+    if known.watched is not False:
+        return PartOut(status="ok")
+    since = "ever" if known.watched_at_us is None else f"since {rfc3339(known.watched_at_us)}"
+    detail = f"nobody has looked whether anything deserves an alert {since}"
+    return PartOut(status="error", detail=detail)
 
 
 async def _accepting(database: Callable[[], Any], known: Vitals) -> PartOut:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from homing.core.errors import HomingError, Invalid, Problem
 from homing.core.records import Message
+from homing.core.trace import read_traceparent
 from homing.service import messages
 from homing.service.applications import find_application
 from homing.service.intake import Draft
@@ -64,8 +65,11 @@ class MessageIn(Wire, kw_only=True):
     #: not sent before; between one minute and 24 hours from now
     deliver_at: Moment | None = None
 
-    def draft(self) -> Draft:
-        """Raises: Invalid: no payload, or something that Homing does not do."""
+    def draft(self, traceparent: str | None = None) -> Draft:
+        """Args: traceparent: that header.
+
+        Raises: Invalid: no payload, or something that Homing does not do.
+        """
         payload, is_raw = self._payload()
         return Draft(
             event_type=self.event_type,
@@ -75,6 +79,7 @@ class MessageIn(Wire, kw_only=True):
             channels=distinct(self.channels),
             tags=distinct(self.tags),
             deliver_at_us=None if self.deliver_at is None else microseconds(self.deliver_at),
+            traceparent=None if traceparent is None else read_traceparent(traceparent),
         )
 
     def _payload(self) -> tuple[bytes, bool]:
@@ -265,7 +270,7 @@ async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     drafts: list[Draft] = []
     for item in call.body.messages:
         try:
-            draft = _batch_draft(item)
+            draft = _batch_draft(item, call.traceparent)
             check_schedule(draft, at_us=call.service.clock.now_us())
             drafts.append(draft)
             results.append(None)
@@ -278,11 +283,11 @@ async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     return answer(202, BatchOut(data=data))
 
 
-def _batch_draft(item: msgspec.Raw) -> Draft:
+def _batch_draft(item: msgspec.Raw, traceparent: str | None) -> Draft:
     new = decode_body(MessageIn, bytes(item))
     if new.application is not None:
         _refuse("application", "create the application first; a batch does not")
-    return new.draft()
+    return new.draft(traceparent)
 
 
 def _batch_item(result: Message | HomingError) -> BatchItemOut:

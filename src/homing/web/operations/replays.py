@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
-
-from msgspec import Meta
+from typing import Literal
 
 from homing.core.tasks import Selection
 from homing.service import replays
-from homing.web.operation import Answer, Call, answer, operation
+from homing.web.operation import Answer, Call, operation
 from homing.web.operations.attempts import states_of
 from homing.web.operations.endpoints import ONE, TAG, names_of
 from homing.web.operations.tasks import TaskStarted, started
@@ -19,7 +17,6 @@ from homing.web.wire import (
     Moment,
     NoQuery,
     Tag,
-    Uid,
     Wire,
     distinct,
     microseconds,
@@ -27,7 +24,6 @@ from homing.web.wire import (
 
 MessageStatus = Literal[0, 1, 2, 3, 4]
 StatusCodeClass = Literal[0, 100, 200, 300, 400, 500]
-DeadReasonName = Literal["attempts_exhausted", "poison_worker_crash"]
 
 
 class RecoverIn(Wire, kw_only=True):
@@ -57,25 +53,6 @@ class BulkReplayIn(Wire, kw_only=True):
     tag: Tag | None = None
     status: MessageStatus | None = None
     status_code_class: StatusCodeClass | None = None
-
-
-class RedriveIn(Wire, kw_only=True):
-    """Which dead letters of the application: those that match all that is given."""
-
-    endpoint_id: Uid | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    event_types: list[EventTypeName] | None = None
-    channel: Channel | None = None
-    reason: DeadReasonName | None = None
-    dry_run: bool = False  #: only count them
-
-
-class RedriveCount(Wire, kw_only=True):
-    """How many dead letters would be redriven."""
-
-    count: Annotated[int, Meta(ge=0)]
-    at_least: bool  #: there are more than were looked at
 
 
 def _us(moment: datetime | None) -> int | None:
@@ -150,32 +127,4 @@ async def bulk_replay(call: Call[NoQuery, BulkReplayIn]) -> Answer:
     return started(task)
 
 
-@operation(
-    "POST",
-    "/app/{app_id}/dead-letter/redrive",
-    "v1.dead-letter.redrive-all",
-    "Give the dead letters that match their whole retry schedule again, or count them",
-    tag="Dead Letter",
-    body=RedriveIn,
-    answers={202: TaskStarted, 200: RedriveCount},
-)
-async def redrive_all(call: Call[NoQuery, RedriveIn]) -> Answer:
-    asked = call.body
-    which = Selection(
-        endpoint_id=asked.endpoint_id,
-        since_us=_us(asked.since),
-        until_us=_us(asked.until),
-        event_types=distinct(asked.event_types),
-        channel=asked.channel,
-        reason=asked.reason,
-    )
-    given = (call.service, call.caller, call.path["app_id"], which)
-    if asked.dry_run:
-        count, at_least = await replays.count_dead(*given)
-        return answer(200, RedriveCount(count=count, at_least=at_least))
-    return started(await replays.redrive_all(*given, once=call.once(started)))
-
-
 OPERATIONS = (recover, replay_missing, bulk_replay)
-#: beside those of single dead letters
-DEAD_LETTER_OPERATIONS = (redrive_all,)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
-from homing.core.tasks import Action, Task, TaskStatus
+from homing.core.tasks import Action, RedrivePlan, Task, TaskStatus
 from homing.service import tasks
 from homing.service.task_news import TYPES, TaskType
 from homing.service.task_rules import progress
@@ -19,7 +19,15 @@ _ONE: Final = "/background-task/{task_id}"
 
 Status = Literal["running", "finished", "failed"]
 ActionName = Literal[
-    "recover", "redrive", "replay-missing", "replay", "expunge", "event-types", "usage"
+    "recover",
+    "redrive",
+    "discard",
+    "undo",
+    "replay-missing",
+    "replay",
+    "expunge",
+    "event-types",
+    "usage",
 ]
 
 
@@ -49,6 +57,7 @@ class TaskOut(TaskStarted, kw_only=True):
     progress: Annotated[float, Meta(ge=0, le=1)]  #: by the time it has come to within its span
     error: str | None  #: failed: why; running: why it last could not go on
     actor: str  #: who asked for it
+    paused_by: str | None  #: who stopped it for the time being; its status stays "running"
     created_at: Timestamp
     finished_at: Timestamp | None
 
@@ -79,6 +88,7 @@ def task_out(task: Task) -> TaskOut:
         progress=round(progress(task), 4),
         error=task.error,
         actor=task.actor,
+        paused_by=task.paused_by,
         created_at=rfc3339(task.created_at_us),
         finished_at=None if finished_us is None else rfc3339(finished_us),
     )
@@ -99,6 +109,32 @@ def _data(task: Task) -> dict[str, Any]:
                 "messagesKept": count("kept", 0),
                 "messagesLookedAt": count("looked", 0),
                 "deliveriesLost": count("lost", 0),
+            }
+        case Action.DISCARD:
+            return {
+                "deliveriesDiscarded": count("discarded", 0),
+                "deliveriesLookedAt": count("looked", 0),
+                "reason": task.why,
+            }
+        case Action.UNDO:
+            return {
+                "deliveriesRestored": count("restored", 0),
+                "deliveriesLookedAt": count("looked", 0),
+            }
+        case Action.REDRIVE:
+            plan = task.plan or RedrivePlan()
+            return {
+                "messagesSent": count("sent", 0),
+                "messagesSkipped": count("skipped", 0),
+                "messagesLookedAt": count("looked", 0),
+                "messagesUnderWay": len(task.under_way),
+                "messagesDelivered": count("delivered", 0),
+                "messagesFailedAgain": count("failed", 0),
+                "messagesSetAside": count("aside", 0),
+                "total": task.total,
+                "canary": plan.canary or None,
+                "canaryPassed": task.canary_passed if plan.canary else None,
+                **_span(task),
             }
         case _:
             return {
@@ -166,4 +202,32 @@ async def cancel_task(call: Call[NoQuery, None]) -> Answer:
     )
 
 
-OPERATIONS = (list_tasks, get_task, cancel_task)
+@operation(
+    "POST",
+    f"{_ONE}/pause",
+    "v1.background-task.pause",
+    "Stop a background task where it has got to, until it is resumed",
+    tag=TAG,
+    answers={200: TaskOut},
+)
+async def pause_task(call: Call[NoQuery, None]) -> Answer:
+    return answer(
+        200, task_out(await tasks.pause_task(call.service, call.caller, call.path["task_id"]))
+    )
+
+
+@operation(
+    "POST",
+    f"{_ONE}/resume",
+    "v1.background-task.resume",
+    "Have a background task go on that was paused",
+    tag=TAG,
+    answers={200: TaskOut},
+)
+async def resume_task(call: Call[NoQuery, None]) -> Answer:
+    return answer(
+        200, task_out(await tasks.resume_task(call.service, call.caller, call.path["task_id"]))
+    )
+
+
+OPERATIONS = (list_tasks, get_task, cancel_task, pause_task, resume_task)

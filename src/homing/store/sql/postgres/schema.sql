@@ -38,7 +38,8 @@ CREATE TABLE messages (
     event_id text COLLATE "C",
     channels text,
     tags text,
-    deliver_at_us bigint
+    deliver_at_us bigint,
+    traceparent text COLLATE "C"
 );
 
 -- for an application's listing
@@ -136,6 +137,9 @@ CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE st
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
 
+-- for the alerts: whose dead letters there are, how old, and how many of late
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id) WHERE state = 'dead';
+
 -- HTTP requests made, and what came of them.
 CREATE TABLE attempts (
     id text COLLATE "C" NOT NULL,
@@ -190,6 +194,7 @@ CREATE TABLE delivery_log (
     reason text,
     actor text,
     config_version bigint,
+    due_at_us bigint,
     transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
     line bigint GENERATED ALWAYS AS IDENTITY (CACHE 100),
     PRIMARY KEY (transaction, line),
@@ -225,3 +230,53 @@ CREATE TABLE pulse (
     one integer PRIMARY KEY CHECK (one = 1),
     beats bigint NOT NULL
 ) WITH (fillfactor = 10);
+
+-- The desk: each dead letter's place among the issues, written in the commit of its death and removed
+-- in that of its leaving; a discarded one keeps its place, marked, for as long as it can be brought
+-- back. Issues themselves are documents. Nothing here is written for what is delivered.
+CREATE TABLE dead_letters (
+    message_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    app_id text COLLATE "C" NOT NULL,
+    issue_id text COLLATE "C" NOT NULL,
+    died_at_us bigint NOT NULL,
+    currency text COLLATE "C",
+    micro bigint,
+    discarded_at_us bigint,
+    PRIMARY KEY (message_id, endpoint_id),
+    CONSTRAINT amount_has_currency CHECK ((currency IS NULL) = (micro IS NULL))
+);
+
+-- for going through an issue's dead letters, some at a time
+CREATE INDEX dead_letters_issue ON dead_letters (issue_id, message_id, endpoint_id, discarded_at_us);
+
+-- for counting an issue without touching the table
+CREATE INDEX dead_letters_burden ON dead_letters (issue_id, currency, died_at_us, micro)
+    WHERE discarded_at_us IS NULL;
+
+-- for what can still be brought back
+CREATE INDEX dead_letters_discarded ON dead_letters (app_id, message_id, endpoint_id)
+    WHERE discarded_at_us IS NOT NULL;
+
+-- for whoever looks after issues: those that are not done with, and those merged into another
+-- (by the states that these are: of a list the planner thinks it is short)
+CREATE INDEX resources_unresolved ON resources (id)
+WHERE kind = 'issue' AND document::jsonb ->> 'state' IN ('open', 'acknowledged', 'muted');
+
+CREATE INDEX resources_merged ON resources ((document::jsonb ->> 'merged_into'))
+WHERE kind = 'issue' AND document::jsonb ->> 'merged_into' IS NOT NULL;
+
+-- Events that objectives are measured by, counted by the minute, the hour and the day.
+CREATE TABLE tallies (
+    scope text COLLATE "C" NOT NULL,
+    grain_s integer NOT NULL CHECK (grain_s IN (60, 3600, 86400)),
+    at_us bigint NOT NULL,
+    sli text COLLATE "C" NOT NULL,
+    owner text COLLATE "C" NOT NULL,
+    rule text COLLATE "C" NOT NULL,
+    count bigint NOT NULL,
+    PRIMARY KEY (scope, grain_s, at_us, sli, owner, rule)
+);
+
+-- for forgetting
+CREATE INDEX tallies_age ON tallies (grain_s, at_us);

@@ -36,7 +36,8 @@ CREATE TABLE messages (
     event_id TEXT,
     channels TEXT,
     tags TEXT,
-    deliver_at_us INTEGER
+    deliver_at_us INTEGER,
+    traceparent TEXT
 );
 
 -- for an application's listing
@@ -127,6 +128,11 @@ CREATE INDEX history_dead_endpoint ON history (endpoint_id, message_id) WHERE st
 CREATE INDEX history_dead_app ON history (app_id, message_id, endpoint_id) WHERE state = 'dead';
 CREATE INDEX history_dead ON history (message_id, endpoint_id) WHERE state = 'dead';
 
+-- for the alerts: whose dead letters there are, how old, and how many of late
+-- (the last column is constant; with it the index alone answers)
+CREATE INDEX history_dead_age ON history (endpoint_id, finished_at_us, app_id, state)
+    WHERE state = 'dead';
+
 -- Where every delivery stands: its hot row, or else its history row.
 CREATE VIEW placed AS SELECT * FROM deliveries UNION ALL SELECT * FROM history;
 
@@ -183,6 +189,7 @@ CREATE TABLE delivery_log (
     reason TEXT,
     actor TEXT,
     config_version INTEGER,
+    due_at_us INTEGER,
     CONSTRAINT from_nowhere_iff_born
         CHECK ((from_state IS NULL) = (op IN ('accepted', 'added')))
 );
@@ -217,3 +224,54 @@ CREATE TABLE pulse (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     beats INTEGER NOT NULL
 );
+
+-- The desk: each dead letter's place among the issues, written in the commit of its death and removed
+-- in that of its leaving; a discarded one keeps its place, marked, for as long as it can be brought
+-- back. Issues themselves are documents. Nothing here is written for what is delivered.
+CREATE TABLE dead_letters (
+    message_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    app_id TEXT NOT NULL,
+    issue_id TEXT NOT NULL,
+    died_at_us INTEGER NOT NULL,
+    currency TEXT,
+    micro INTEGER,
+    discarded_at_us INTEGER,
+    PRIMARY KEY (message_id, endpoint_id),
+    CONSTRAINT amount_has_currency CHECK ((currency IS NULL) = (micro IS NULL))
+) WITHOUT ROWID;
+
+-- for going through an issue's dead letters, some at a time
+CREATE INDEX dead_letters_issue ON dead_letters (issue_id, message_id, endpoint_id, discarded_at_us);
+
+-- for counting an issue without touching the table
+-- (the last column is constant; with it the index alone answers)
+CREATE INDEX dead_letters_burden
+    ON dead_letters (issue_id, currency, died_at_us, micro, discarded_at_us)
+    WHERE discarded_at_us IS NULL;
+
+-- for what can still be brought back
+CREATE INDEX dead_letters_discarded ON dead_letters (app_id, message_id, endpoint_id)
+    WHERE discarded_at_us IS NOT NULL;
+
+-- for whoever looks after issues: those that are not done with, and those merged into another
+CREATE INDEX resources_unresolved ON resources (id)
+WHERE kind = 'issue' AND json_extract(document, '$.state') <> 'resolved';
+
+CREATE INDEX resources_merged ON resources (json_extract(document, '$.merged_into'))
+WHERE kind = 'issue' AND json_extract(document, '$.merged_into') IS NOT NULL;
+
+-- Events that objectives are measured by, counted by the minute, the hour and the day.
+CREATE TABLE tallies (
+    scope TEXT NOT NULL,
+    grain_s INTEGER NOT NULL CHECK (grain_s IN (60, 3600, 86400)),
+    at_us INTEGER NOT NULL,
+    sli TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (scope, grain_s, at_us, sli, owner, rule)
+) WITHOUT ROWID;
+
+-- for forgetting
+CREATE INDEX tallies_age ON tallies (grain_s, at_us);

@@ -41,7 +41,7 @@ WITH seen AS MATERIALIZED (
     SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
         to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
         attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
-        actor, config_version
+        actor, config_version, due_at_us
     FROM unnest($3::delivery_log[]) AS given
     WHERE given.message_id NOT IN (SELECT message_id FROM refused)
 ), stored_keys AS (

@@ -75,5 +75,26 @@ SELECT message_id, endpoint_id, kind FROM (
         GROUP BY message_id
     ) AS announced ON message_id = id
     WHERE id >= $1 AND id < $2 AND fanout <> coalesce(lines, 0)
+    UNION ALL
+    SELECT message_id, endpoint_id, 'unfiled' FROM history AS h
+    WHERE state = 'dead' AND message_id >= $1 AND message_id < $2 AND NOT EXISTS (
+        SELECT FROM dead_letters AS f
+        WHERE f.message_id = h.message_id AND f.endpoint_id = h.endpoint_id
+            AND f.discarded_at_us IS NULL AND f.message_id >= $1 AND f.message_id < $2
+    )
+    UNION ALL
+    SELECT message_id, endpoint_id, 'misfiled' FROM dead_letters AS f
+    WHERE message_id >= $1 AND message_id < $2 AND NOT EXISTS (
+        SELECT FROM history AS h
+        WHERE f.message_id = h.message_id AND f.endpoint_id = h.endpoint_id
+            AND h.state = CASE WHEN f.discarded_at_us IS NULL THEN 'dead' ELSE 'cancelled' END
+            AND h.message_id >= $1 AND h.message_id < $2
+    )
 ) AS found
 ORDER BY message_id, endpoint_id, kind LIMIT $3;
+
+-- name: attempts_made
+-- A walk along the primary key, from one message to another.
+SELECT message_id, endpoint_id, count(*) FROM attempts
+WHERE message_id BETWEEN $1 AND $2
+GROUP BY message_id, endpoint_id;

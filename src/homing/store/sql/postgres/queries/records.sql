@@ -126,3 +126,46 @@ WHERE (transaction, line) > ($1::text::xid8, $2)
     AND transaction < pg_snapshot_xmin(pg_current_snapshot())
     AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
 ORDER BY transaction, line LIMIT $3;
+
+-- name: dead_letters
+-- Steps along history_dead_age from one endpoint to the next, after $3, at most $4 of them; of each
+-- it counts up to $5 in all, since $1 and since $2.
+WITH RECURSIVE walk AS (
+    SELECT $3::text COLLATE "C" AS endpoint_id, NULL::text COLLATE "C" AS app_id,
+        NULL::bigint AS oldest_at_us, 0 AS step
+    UNION ALL
+    SELECT next.endpoint_id, next.app_id, next.finished_at_us, walk.step + 1
+    FROM walk CROSS JOIN LATERAL (
+        SELECT h.endpoint_id, h.app_id, h.finished_at_us FROM history AS h
+        WHERE h.state = 'dead' AND h.endpoint_id > walk.endpoint_id
+        ORDER BY h.endpoint_id, h.finished_at_us LIMIT 1
+    ) AS next
+    WHERE walk.step < $4::int
+)
+SELECT walk.endpoint_id, app_id, n_all.count, n_recent.count, n_past.count, oldest_at_us,
+    newest.finished_at_us
+FROM walk
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM history AS h WHERE h.state = 'dead' AND h.endpoint_id = walk.endpoint_id
+        LIMIT $5::int
+    ) AS capped
+) AS n_all
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM history AS h WHERE h.state = 'dead' AND h.endpoint_id = walk.endpoint_id
+            AND h.finished_at_us >= $1 LIMIT $5::int
+    ) AS capped
+) AS n_recent
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM history AS h WHERE h.state = 'dead' AND h.endpoint_id = walk.endpoint_id
+            AND h.finished_at_us >= $2 LIMIT $5::int
+    ) AS capped
+) AS n_past
+CROSS JOIN LATERAL (
+    SELECT h.finished_at_us FROM history AS h
+    WHERE h.state = 'dead' AND h.endpoint_id = walk.endpoint_id
+    ORDER BY h.finished_at_us DESC LIMIT 1
+) AS newest
+WHERE step > 0;

@@ -6,11 +6,18 @@
 -- $6 their attempts, $7 one line of the log each. A delivery appears at most once.
 -- Safe: the fence is in the same statement as the write, and what follows from the write
 -- (history, attempts, log) is taken from what it returned. A message that gets one more delivery
--- is locked, so that no purge can take it meanwhile.
+-- is locked, so that no purge can take it meanwhile. Each row is looked up by its key before it is
+-- written, and written in its place: a join is planned with the whole table where that was empty
+-- when it was last analyzed. A row that moves meanwhile is not where it was, and is not written.
 WITH finished AS (
     DELETE FROM deliveries AS d USING unnest($1::deliveries[]) AS a
-    WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
-        AND d.version = a.version - 1
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM deliveries
+        WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
+            AND version = a.version - 1
+        LIMIT 1
+    ) AS found
+    WHERE d.ctid = found.place
     RETURNING a.*
 ), kept AS (
     UPDATE deliveries AS d
@@ -19,13 +26,23 @@ WITH finished AS (
         a.state, a.version, a.ready_at_us, a.holder, a.leases, a.unanswered, a.failures, a.manual,
         a.resume, a.resume_at_us, a.reason, a.first_error, a.last_error)
     FROM unnest($2::deliveries[]) AS a
-    WHERE d.message_id = a.message_id AND d.endpoint_id = a.endpoint_id
-        AND d.version = a.version - 1
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM deliveries
+        WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
+            AND version = a.version - 1
+        LIMIT 1
+    ) AS found
+    WHERE d.ctid = found.place
     RETURNING a.message_id, a.endpoint_id
 ), revived AS (
     DELETE FROM history AS h USING unnest($3::deliveries[]) AS a
-    WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
-        AND h.version = a.version - 1
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM history
+        WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
+            AND version = a.version - 1
+        LIMIT 1
+    ) AS found
+    WHERE h.ctid = found.place
     RETURNING a.*
 ), amended AS (
     UPDATE history AS h
@@ -34,8 +51,13 @@ WITH finished AS (
         a.state, a.version, a.leases, a.unanswered, a.failures, a.reason, a.first_error,
         a.last_error, a.finished_at_us)
     FROM unnest($4::deliveries[]) AS a
-    WHERE h.message_id = a.message_id AND h.endpoint_id = a.endpoint_id
-        AND h.version = a.version - 1
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM history
+        WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
+            AND version = a.version - 1
+        LIMIT 1
+    ) AS found
+    WHERE h.ctid = found.place
     RETURNING a.message_id, a.endpoint_id
 ), added AS MATERIALIZED (
     SELECT a.* FROM unnest($5::deliveries[]) AS a
@@ -80,7 +102,7 @@ WITH finished AS (
     SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
         to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
         attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
-        actor, config_version
+        actor, config_version, due_at_us
     FROM unnest($7::delivery_log[]) AS given
     WHERE (given.message_id, given.endpoint_id) NOT IN (
         SELECT message_id, endpoint_id FROM missed
@@ -98,7 +120,7 @@ INSERT INTO delivery_log
 SELECT at_us, mono_us, holder, sequence, op, message_id, endpoint_id, app_id, from_state,
     to_state, version_before, version_after, rows_written, lease_epoch, ready_at_us,
     attempt_id, attempt_no, request_bytes, status, first_byte_us, total_us, outcome, reason,
-    actor, config_version
+    actor, config_version, due_at_us
 FROM unnest($2::delivery_log[]);
 
 -- name: next_ready_at_us

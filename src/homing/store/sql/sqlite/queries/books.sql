@@ -64,3 +64,9 @@ WHERE id >= :low AND id < :high AND fanout <> (
     WHERE from_state IS NULL AND rows_written = 1
         AND message_id = messages.id AND op = 'accepted')
 ORDER BY id LIMIT :limit;
+
+-- name: attempts_made
+-- A walk along the primary key, from one message to another.
+SELECT message_id, endpoint_id, COUNT(*) FROM attempts
+WHERE message_id BETWEEN :first AND :last
+GROUP BY message_id, endpoint_id;

@@ -10,7 +10,7 @@ SELECT * FROM messages WHERE app_id = :app_id AND event_id = :name ORDER BY id D
 -- Packed: see fetch_packed in bulk.py. JSON has no bytes, so the payload comes in hexadecimal.
 SELECT json_group_array(json_array(
     id, app_id, event_type, iif(payload IS NULL, NULL, hex(payload)), accepted_at_us, fanout,
-    is_raw, event_id, channels, tags, deliver_at_us))
+    is_raw, event_id, channels, tags, deliver_at_us, traceparent))
 FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: list_messages
@@ -180,3 +180,17 @@ SELECT * FROM delivery_log WHERE line > :line AND app_id = :app_id ORDER BY line
 SELECT * FROM delivery_log
 WHERE line > :line AND rows_written = 1 AND (to_state = 'dead' OR attempt_no >= 2)
 ORDER BY line LIMIT :limit;
+
+-- name: next_dead_endpoint
+-- A step along history_dead_age to the next endpoint, and to the oldest of its dead letters.
+SELECT endpoint_id, app_id, finished_at_us FROM history
+WHERE state = 'dead' AND endpoint_id > ? ORDER BY endpoint_id, finished_at_us LIMIT 1;
+
+-- name: dead_since
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM history
+    WHERE state = 'dead' AND endpoint_id = :endpoint_id AND finished_at_us >= :since_us
+    LIMIT :most);
+
+-- name: newest_dead
+SELECT max(finished_at_us) FROM history WHERE state = 'dead' AND endpoint_id = ?;

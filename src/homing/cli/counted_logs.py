@@ -1,0 +1,127 @@
+"""What `verify` and `impact` are pointed at: logs, investigations and plain counts, all counted."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from homing.cli.investigate import _mapping, _module, _progress
+from homing.cli.investigate_sources import as_files
+from homing.core.errors import ConfigError
+from homing.insight.verification import Arm, Count
+
+if TYPE_CHECKING:
+    from homing.forensics.counting import Counted
+
+#: strata that a fix leaves in the log: the conditions of a fault, not the fault itself
+_CONDITIONS: Final = (
+    "two workers held it at once",
+    "the response came after the lease had run out",
+    "the result of an earlier attempt came after a later one had begun",
+    "it was taken more than once",
+    "two or more attempts failed",
+    "an attempt failed",
+)
+#: share of the drops that a stratum must hold to be where the fault lives
+_COVERAGE_MIN: Final = 0.8
+
+
+def as_count(_context: click.Context, _option: click.Parameter, text: str | None) -> Count | None:
+    """The callback of an option `k/n`: so many dropped of so many."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([\d_,]+)/([\d_,]+)", text.strip())
+    if found:
+        k, n = (int(re.sub("[_,]", "", part)) for part in found.groups())
+        if k <= n:
+            return Count(n=n, k=k)
+    raise click.BadParameter(f"expected dropped/deliveries, as 30/10000; found {text!r}")
+
+
+def as_time_us(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """The callback of an option that is an instant, ISO 8601; UTC where it names no zone."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"expected a time as 2026-11-10T10:12Z; found {text!r}") from None
+    return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000_000)
+
+
+def count_logs(
+    logs: Sequence[str], *, mapping: str | None = None, since_us: int | None = None
+) -> Counted:
+    """Count logs: files, globs, a database of Homing or its server.
+
+    Raises:
+        ConfigError: they cannot be read, or packages are missing.
+    """
+    counting = _module("counting")
+    with tempfile.TemporaryDirectory(prefix="homing-") as folder, _progress() as progress:
+        files = as_files(logs, folder)
+        options = _module("investigation").Options(mapping=_mapping(mapping))
+        counted: Counted = counting.count(files, options, progress, since_us=since_us)
+        return counted
+
+
+def load_investigation(path: Path) -> dict[str, Any]:
+    """What `homing investigate --save` wrote.
+
+    Raises:
+        ConfigError: it is not that.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            [f"{path}: expected what `homing investigate --save` writes; {error}"]
+        ) from error
+    if not isinstance(document, dict) or not {"accepted", "dropped"} <= document.keys():
+        raise ConfigError(
+            [f"{path}: expected what `homing investigate --save` writes; it has no counts"]
+        )
+    return document
+
+
+def is_investigation(name: str) -> bool:
+    """Whether an argument is a saved investigation rather than a log."""
+    path = Path(name)
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    head = path.read_bytes()[:4_000]
+    return b'"judged"' in head and b'"dropped"' in head
+
+
+def arm_of(document: dict[str, Any]) -> Arm:
+    """The counts of an investigation; it knows the strata that it suspected, and no mix."""
+    return Arm(
+        all=Count(n=document.get("judged", document["accepted"]), k=document["dropped"]),
+        strata={
+            one["name"]: Count(n=one["having"], k=one["dropped"])
+            for one in document.get("suspects", ())
+        },
+    )
+
+
+def guilty_of(arm: Arm, document: dict[str, Any] | None) -> str | None:
+    """The stratum in which the fault lives: most of the drops, at the highest rate.
+
+    Only strata that are conditions of a fault count: what the fault itself does is gone with it,
+    and a stratum without deliveries shows nothing.
+    """
+    strata = dict(arm_of(document).strata) if document else {}
+    strata |= {name: one for name, one in arm.strata.items() if one.n}
+    fitting = [
+        (one.k / one.n, name)
+        for name, one in strata.items()
+        if name in _CONDITIONS and one.n and one.k >= _COVERAGE_MIN * max(1, arm.all.k)
+    ]
+    return max(fitting)[1] if fitting and arm.all.k else None

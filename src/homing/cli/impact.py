@@ -1,0 +1,256 @@
+"""`homing impact`: what the dropped webhooks cost a week, and how sure each figure is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.text import Text
+
+from homing.cli.counted_logs import count_logs
+from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
+from homing.cli.impact_page import tornado_svg
+from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.core.errors import ConfigError
+from homing.core.money import MICRO, money_in
+from homing.lab.draws import Draws
+from homing.review.impact import Affected, Exposure, Loss, estimate
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_BAR: Final = 34
+
+
+@click.command()
+@click.argument("logs", metavar="LOG...", nargs=-1)
+@click.option("--assumptions", type=_FILE, metavar="FILE", help="A TOML file; see --example.")
+@click.option("--payloads", type=_FILE, metavar="FILE", help="JSON lines: what each was worth.")
+@click.option("--example", is_flag=True, help="Print assumptions to edit, and stop.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N")
+@click.option("--svg", type=_FILE, metavar="FILE", help="Write the sensitivity as a plot.")
+@click.option("--ids", type=_FILE, metavar="FILE", help="Write the ids that are affected.")
+@click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
+@as_json
+def impact(
+    logs: tuple[str, ...],
+    assumptions: Path | None,
+    payloads: Path | None,
+    example: bool,
+    seed: int,
+    svg: Path | None,
+    ids: Path | None,
+    mapping: str | None,
+    as_json: bool,
+) -> None:
+    """Say what the drop costs a week: a formula, its inputs, and an interval.
+
+    \b
+    loss = volume · drop rate · value · margin · excess abandonment · (1 - recovery)
+    Volume and rate are counted in LOG, value in the payloads; the rest is in the assumptions.
+    Revenue at risk and estimated loss are told apart. Currencies are never added.
+
+    \b
+    Examples:
+      homing impact --example > impact.toml
+      homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml
+      homing impact log.jsonl --assumptions impact.toml --json --ids affected.txt
+
+    Exit codes: 0 priced, 2 the input cannot be read or does not fit.
+    """
+    if example:
+        click.echo(EXAMPLE, nl=False)
+        return
+    if not logs or assumptions is None:
+        raise click.UsageError("expected LOG and --assumptions FILE (homing impact --example)")
+    declared = load_assumptions(assumptions)
+    counted = count_logs(logs, mapping=mapping)
+    window_s = max(1.0, (counted.last_us - counted.first_us) / 1_000_000)
+    if declared.payload is not None:
+        if payloads is None:
+            raise click.UsageError("the assumptions take the value from payloads: --payloads FILE")
+        exposures = _from_payloads(payloads, declared, set(counted.drops), window_s)
+    else:
+        exposures = [_declared(declared, counted.arm.all.n, counted.drops, window_s)]
+    losses = [estimate(one, declared.assumptions, Draws(seed, 0).random) for one in exposures]
+    losses.sort(key=lambda one: -one.deliveries_per_week)
+    affected = [
+        (one.id, exposure.currency, one.value)
+        for exposure in exposures
+        for one in exposure.affected
+    ]
+    if ids is not None:
+        ids.write_text("".join(f"{a}\t{c}\t{v:.2f}\n" for a, c, v in affected), encoding="utf-8")
+    if svg is not None:
+        svg.write_text(tornado_svg(losses[0]), encoding="utf-8")
+    if as_json:
+        print_json(document(losses, affected, seed, str(assumptions)))
+        return
+    for loss in losses:
+        _show(loss)
+    _footer(losses, len(affected), ids)
+
+
+def document(
+    losses: list[Loss], affected: list[tuple[str, str, float]], seed: int, source: str
+) -> dict[str, Any]:
+    """Everything as plain values; `p50` is that of the currency with most deliveries."""
+    first = losses[0]
+    return {
+        "currency": first.currency,
+        "p5": first.p5,
+        "p50": first.p50,
+        "p95": first.p95,
+        "at_risk": first.at_risk,
+        "by_currency": {one.currency: msgspec.to_builtins(one) for one in losses},
+        "affected": [{"id": a, "currency": c, "value": v} for a, c, v in affected],
+        "seed": seed,
+        "assumptions": source,
+    }
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            yield from file
+    except OSError as error:
+        raise ConfigError([f"--payloads {path}: cannot be read: {error}"]) from error
+
+
+def _from_payloads(
+    path: Path, declared: Declared, drops: set[str], window_s: float
+) -> list[Exposure]:
+    """One exposure for each currency, from JSON lines that say what each delivery was worth."""
+    payload = declared.payload
+    assert payload is not None
+    counts: dict[str, int] = {}
+    totals: dict[str, int] = {}
+    affected: dict[str, list[Affected]] = {}
+    unreadable = found = 0
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            row = json.loads(line)
+            key, kind = row[payload.id], row.get(payload.event_type)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            text = f"{path}, line {number}: expected JSON with `{payload.id}`; {error!r}"
+            raise ConfigError([text]) from error
+        is_dropped = key in drops
+        found += is_dropped
+        if payload.event_types and kind not in payload.event_types:
+            continue
+        money = money_in(line, payload.money)
+        if money is None:
+            unreadable += 1
+            continue
+        code = money.currency
+        counts[code] = counts.get(code, 0) + 1
+        totals[code] = totals.get(code, 0) + money.micro
+        if is_dropped:
+            affected.setdefault(code, []).append(Affected(id=key, value=money.micro / MICRO))
+    if unreadable:
+        note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
+    if found < len(drops):
+        note(f"{len(drops) - found:,} of {len(drops):,} dropped deliveries have no payload here")
+    if not counts:
+        raise ConfigError([f"{path}: no payload of the class says an amount and a currency"])
+    return [
+        Exposure(
+            currency=code,
+            deliveries=counts[code],
+            window_s=window_s,
+            affected=tuple(affected.get(code, ())),
+            value_total=totals[code] / MICRO,
+        )
+        for code in counts
+    ]
+
+
+def _declared(declared: Declared, n: int, drops: tuple[str, ...], window_s: float) -> Exposure:
+    value = declared.value
+    assert value is not None
+    return Exposure(
+        currency=declared.currency,
+        deliveries=n,
+        window_s=window_s,
+        affected=tuple(Affected(id=name, value=value.mode) for name in drops),
+        value=value,
+    )
+
+
+def _show(loss: Loss) -> None:
+    code = loss.currency
+    say(
+        Text.assemble(
+            (f"{_money(loss.p50)} {code} a week", "bold"),
+            f" of margin lost (90% between {_money(loss.p5)} and {_money(loss.p95)})",
+        )
+    )
+    say(
+        f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {loss.dropped:,} "
+        "dropped deliveries"
+    )
+    say(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
+    say(f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is dropped")
+    for name, amount in loss.direct:
+        say(f"  besides, not in it: {_money(amount)} {code} a week for {name}")
+    if loss.is_capped:
+        say(f"  held at {_money(loss.cap)} {code}: no more was affected")
+    say()
+    print_table(
+        ("input", "low#", "likely#", "high#", "", "is", "from"),
+        [
+            (
+                one.name,
+                _figure(one.low, one.unit),
+                _figure(one.mode, one.unit),
+                _figure(one.high, one.unit),
+                "" if one.unit == "share" else one.unit,
+                Text(one.basis, style=_BASIS_STYLES[one.basis]),
+                one.source,
+            )
+            for one in loss.inputs
+        ],
+    )
+    say()
+    _swings(loss)
+    say()
+
+
+_BASIS_STYLES: Final = {"measured": "green", "declared": "cyan", "assumed": "yellow"}
+
+
+def _swings(loss: Loss) -> None:
+    """One input alone at its 5% and its 95% point, as bars on one scale."""
+    high = max((one.high for one in loss.swings), default=0.0)
+    if high <= 0:
+        return
+    say(Text("the loss a week if one input alone is at its 5% or 95% end", style="bold"))
+    rows = []
+    for one in loss.swings:
+        start, end = (round(_BAR * value / high) for value in (one.low, one.high))
+        bar = " " * start + "█" * max(1, end - start)
+        rows.append((one.name, _money(one.low), _money(one.high), bar, one.basis))
+    print_table(("input", "from#", "to#", "", "is"), rows)
+
+
+def _footer(losses: list[Loss], affected: int, ids: Path | None) -> None:
+    if len(losses) > 1:
+        say(Text("Currencies are kept apart: no exchange rate is in the data.", style="dim"))
+    days = losses[0].window_s / 86_400
+    say(Text(f"A week's figures, from {days:.2f} days of log; nothing is annualised.", style="dim"))
+    if ids is not None:
+        note(f"the {affected:,} affected ids are in {ids}")
+
+
+def _money(amount: float) -> str:
+    return f"{amount:,.0f}"
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "share":
+        return f"{value:.3%}" if value < 0.01 else f"{value:.0%}"
+    return f"{value:,.0f}" if unit == "deliveries" else f"{value:,.2f}"

@@ -1,0 +1,184 @@
+"""`homing reproduce INCIDENT`: a worker held to the schedule that a delivery log shows."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from rich.text import Text
+
+from homing.cli.output import print_json, say
+from homing.cli.reproduce_display import show_story, story_document
+from homing.core.errors import Invalid, Problem
+from homing.sim.shrink import shrink
+from homing.sim.workers.case import Case, declared
+from homing.sim.workers.incident import Incident, Skeleton, read_incident
+from homing.sim.workers.loading import load_worker
+from homing.sim.workers.pins import PINNABLE, Trial, reproduce, run_pinned, try_pin, with_times
+from homing.sim.workers.prepare import prepare, watchdog
+from homing.sim.workers.schedule import schedule_of
+from homing.sim.workers.story import Story, tell
+
+#: the lab's workers by mechanism, with their fixes: a table LAB_WORKERS
+_LAB: Final = "homing.lab.explorable"
+_WATCH_S: Final = 120
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asked for."""
+
+    times: int
+    first: int
+    worker: str | None
+    fixed: str | None
+    given: dict[str, Any]  #: fields of the case; None: not named
+
+
+def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | None:
+    """Hold a worker to the incident's schedule, and tell what came of it.
+
+    Raises:
+        Invalid: the file or the worker cannot be used, or there is nothing to hold it to.
+    """
+    incident = read_incident(path)
+    mechanism = _mechanism(incident, path)
+    name, fixed = _workers(mechanism, asked)
+    if fixed:
+        load_worker(fixed)
+    case = declared(load_worker(name), name, **asked.given)
+    case = prepare(case, derive=asked.given.get("delays_s") is None)
+    skeleton = incident.hypothesis.skeleton or Skeleton()
+    case = with_times(case, skeleton)
+    with watchdog(_WATCH_S):
+        trial = reproduce(case, mechanism, asked.times, asked.first)
+        assert trial is not None, mechanism
+        against = None
+        if fixed:
+            other = msgspec.structs.replace(case, worker=fixed)
+            against = try_pin(other, trial.pin, asked.times, asked.first)
+        story = _story(case, trial, fixed) if trial.broken else None
+    if as_json:
+        print_json(_document(incident, name, fixed, trial, against, story))
+        return story
+    _show(incident, name, fixed, trial, against)
+    if story is not None:
+        show_story(story)
+    return story
+
+
+def _mechanism(incident: Incident, path: Path) -> str:
+    mechanism = incident.hypothesis.mechanism
+    if mechanism in PINNABLE:
+        return mechanism
+    if mechanism is None:
+        text = (
+            f"{path} names no mechanism, so there is no schedule to hold a worker to: "
+            f"{incident.hypothesis.sentence or 'nothing was dropped'}; explore a worker without "
+            "one: homing reproduce package.module:Worker"
+        )
+    else:
+        text = (
+            f"{path} is about {mechanism}, which is no schedule of workers and requests; expected "
+            f"one of {', '.join(PINNABLE)}. Explore the worker: "
+            "homing reproduce package.module:Worker"
+        )
+    raise Invalid([Problem(("incident",), text)])
+
+
+def _workers(mechanism: str, asked: Asked) -> tuple[str, str]:
+    """The worker, and the fixed one (empty if there is none)."""
+    if asked.worker is not None:
+        return asked.worker, asked.fixed or ""
+    try:
+        lab = importlib.import_module(_LAB)
+    except ModuleNotFoundError:
+        text = "expected --worker package.module:Worker: the lab's workers are not installed here"
+        raise Invalid([Problem(("worker",), text)]) from None
+    if mechanism not in lab.LAB_WORKERS:
+        text = f"the lab has no worker for {mechanism}: expected --worker package.module:Worker"
+        raise Invalid([Problem(("worker",), text)])
+    faulty, fixed = lab.LAB_WORKERS[mechanism]
+    return f"{_LAB}:{faulty}", asked.fixed or f"{_LAB}:{fixed}"
+
+
+def _story(case: Case, trial: Trial, fixed: str) -> Story | None:
+    """The first world that broke, with only what the breach takes."""
+    drawn, result, _ = run_pinned(case, trial.pin, trial.broken[0])
+    assert trial.breach is not None
+    schedule = schedule_of(drawn, result)
+    for workers, deliveries in ((1, 1), (2, 1), (2, 2)):
+        small = msgspec.structs.replace(
+            schedule, case=msgspec.structs.replace(drawn, workers=workers, deliveries=deliveries)
+        )
+        if small.find(small.run(), trial.breach.invariant) is not None:
+            schedule = small
+            break
+    shrunk = shrink(schedule, trial.breach.invariant)
+    return tell(
+        shrunk.schedule,
+        trial.breach.invariant,
+        runs=trial.times,
+        shrink_runs=shrunk.runs,
+        shrinks=shrunk.shrinks,
+        fixed=fixed,
+    )
+
+
+def _show(incident: Incident, name: str, fixed: str, trial: Trial, against: Trial | None) -> None:
+    one = incident.hypothesis
+    say(Text.assemble(("the log    ", "dim"), f"{one.mechanism}: {one.sentence}"))
+    for step in (one.skeleton or Skeleton()).steps:
+        say(Text.assemble(("           ", ""), f"{step.who:10} {step.op:10} ", (step.note, "dim")))
+    say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
+    style = "bold red" if trial.reproduced else "bold green"
+    say(
+        Text.assemble(
+            ("reproduces ", "dim"),
+            (f"{trial.reproduced} of {trial.times}", style),
+            f" with {name}",
+            _unheld(trial),
+        )
+    )
+    if against is not None:
+        refused = against.times - against.reproduced
+        style = "bold green" if not against.reproduced else "bold red"
+        say(
+            Text.assemble(
+                ("refused    ", "dim"),
+                (f"{refused} of {against.times}", style),
+                f" with {fixed}",
+                _unheld(against),
+            )
+        )
+    if not trial.reproduced:
+        say(f"this worker loses nothing in that schedule; explore it: homing reproduce {name}")
+
+
+def _unheld(trial: Trial) -> str:
+    missed = trial.times - trial.held
+    return f" (in {missed} of them the schedule had no occasion)" if missed else ""
+
+
+def _document(
+    incident: Incident,
+    name: str,
+    fixed: str,
+    trial: Trial,
+    against: Trial | None,
+    story: Story | None,
+) -> dict[str, Any]:
+    return {
+        "mechanism": incident.hypothesis.mechanism,
+        "sentence": incident.hypothesis.sentence,
+        "worker": name,
+        "fixed": fixed or None,
+        "pinned": [str(rule) for rule in trial.pin],
+        "times": trial.times,
+        "reproduced": trial.reproduced,
+        "held": trial.held,
+        "refused": None if against is None else against.times - against.reproduced,
+        "held_with_fix": None if against is None else against.held,
+        "story": story_document(story) if story else None,
+    }

@@ -1,0 +1,318 @@
+"""`homing verify`: whether a change fixed the drop, with what stands behind the answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.text import Text
+
+from homing.cli.counted_logs import (
+    arm_of,
+    as_count,
+    as_time_us,
+    count_logs,
+    guilty_of,
+    is_investigation,
+    load_investigation,
+)
+from homing.cli.output import as_json, print_json, print_table, say
+from homing.core.errors import ConfigError
+from homing.insight.rates import deliveries_to_exclude
+from homing.insight.verification import (
+    Arm,
+    Comparison,
+    Count,
+    Model,
+    Verdict,
+    Verification,
+    percent,
+)
+from homing.insight.verification import verify as verified
+
+_EXIT_NOT: Final = 1
+_STYLES: Final = {
+    Verdict.FIXED: "bold green",
+    Verdict.BETTER: "bold yellow",
+    Verdict.UNPROVEN: "bold yellow",
+    Verdict.SAME: "bold red",
+    Verdict.WORSE: "bold red",
+}
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("logs", metavar="[BEFORE AFTER]", nargs=-1)
+@click.option("--before", callback=as_count, metavar="K/N", help="Dropped of deliveries.")
+@click.option("--after", callback=as_count, metavar="K/N", help="The same, after the change.")
+@click.option("--incident", type=_FILE, metavar="FILE", help="What `investigate --save` wrote.")
+@click.option("--guilty", metavar="NAME", help="The stratum to look into; see `--json`.")
+@click.option("--model", type=_FILE, metavar="FILE", help="JSON of a model check of the fix.")
+@click.option(
+    "--since", callback=as_time_us, metavar="TIME", help="Of AFTER: accepted from then on."
+)
+@click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
+@click.option("--watch", is_flag=True, help="Read AFTER again until it proves something.")
+@click.option("--every", type=click.FloatRange(0.1), default=30.0, show_default=True, metavar="S")
+@as_json
+def verify(
+    logs: tuple[str, ...],
+    before: Count | None,
+    after: Count | None,
+    incident: Path | None,
+    guilty: str | None,
+    model: Path | None,
+    since: int | None,
+    mapping: str | None,
+    watch: bool,
+    every: float,
+    as_json: bool,
+) -> None:
+    """Say whether a change fixed the drop, and what a zero is worth.
+
+    \b
+    BEFORE and AFTER are delivery logs as `homing investigate` reads them, or what it saved.
+    It says "fixed" only if the run after could have shown the fault: enough deliveries to
+    exclude the rate before, enough where the fault lives, and the same kind of traffic.
+
+    \b
+    Examples:
+      homing verify before.jsonl after.jsonl --incident incident.json
+      homing verify incident.json after.jsonl --model reproduced.json
+      homing verify --before 30/10000 --after 0/2000
+      homing verify incident.json sqlite:homing.db --since 2026-11-24T09:00Z --watch
+
+    Exit codes: 0 fixed; 1 not fixed, or nothing is proven; 2 the input cannot be read.
+    """
+    document = load_investigation(incident) if incident else None
+    left, right = _two(logs, before, after)
+    if isinstance(left, str) and is_investigation(left):
+        document = document or load_investigation(Path(left))
+    arm = _arm(left, mapping, None)
+    name = guilty or guilty_of(arm, document)
+    _known(name, guilty, arm, document)
+    arm = _with_strata(arm, document)
+    checked = None if model is None else _model(model)
+    if watch:
+        if not isinstance(right, str):
+            raise click.UsageError("--watch: expected AFTER to be a log, a database or a server")
+        found = _watch(arm, right, name, checked, mapping, since, every, as_json=as_json)
+    else:
+        found = verified(arm, _arm(right, mapping, since), guilty=name, model=checked)
+    if as_json:
+        print_json({"verdict": found.verdict, "is_fixed": found.is_fixed, **_plain(found)})
+    else:
+        _show(found)
+    if not found.is_fixed:
+        raise click.exceptions.Exit(_EXIT_NOT)
+
+
+def _two(
+    logs: tuple[str, ...], before: Count | None, after: Count | None
+) -> tuple[str | Count, str | Count]:
+    """BEFORE and AFTER, each either named as an option or the next argument."""
+    rest = list(logs)
+    given: list[str | Count] = []
+    for count, word in ((before, "BEFORE"), (after, "AFTER")):
+        if count is not None:
+            given.append(count)
+        elif rest:
+            given.append(rest.pop(0))
+        else:
+            raise click.UsageError(f"expected {word}: a log, a saved investigation or --before k/n")
+    if rest:
+        raise click.UsageError(f"expected two: BEFORE and AFTER; {rest[0]} is one too many")
+    return given[0], given[1]
+
+
+def _arm(given: str | Count, mapping: str | None, since_us: int | None) -> Arm:
+    if isinstance(given, Count):
+        return Arm(all=given)
+    if is_investigation(given):
+        return arm_of(load_investigation(Path(given)))
+    return count_logs([given], mapping=mapping, since_us=since_us).arm
+
+
+def _with_strata(arm: Arm, document: dict[str, Any] | None) -> Arm:
+    """Counts of strata from the investigation, where the log before was not read again."""
+    if document is None or arm.strata:
+        return arm
+    return msgspec.structs.replace(arm, strata=arm_of(document).strata)
+
+
+def _known(name: str | None, guilty: str | None, arm: Arm, document: dict[str, Any] | None) -> None:
+    strata = arm.strata.keys() | (arm_of(document).strata.keys() if document else set())
+    if guilty is not None and name not in strata:
+        known = ", ".join(f"“{one}”" for one in sorted(strata)) or "none: give a log or --incident"
+        raise ConfigError([f"--guilty: expected one of {known}; found {guilty!r}"])
+
+
+def _model(path: Path) -> Model:
+    """What checking found: the JSON of `homing simulate --exhaustive` or of `homing reproduce`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if "states" in document:
+            violations = document["violations"]
+            return Model(
+                states=int(document["states"]),
+                violations=violations if isinstance(violations, int) else len(violations),
+                is_closed=bool(document.get("is_closed", False)),
+                source=path.name,
+            )
+        is_pinned = "reproduced" in document
+        return Model(
+            states=int(document["times" if is_pinned else "runs"]),
+            unit="schedules",
+            violations=int(document["reproduced" if is_pinned else "found"]),
+            is_closed=False,
+            source=path.name,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = "expected JSON of `homing reproduce` or of `homing simulate --exhaustive`"
+        raise ConfigError([f"--model {path}: {text}; {error!r}"]) from error
+
+
+def _watch(
+    before: Arm,
+    log: str,
+    guilty: str | None,
+    model: Model | None,
+    mapping: str | None,
+    since: int | None,
+    every: float,
+    *,
+    as_json: bool,
+) -> Verification:
+    """Count again and again. The number to reach is fixed beforehand, so looking often is fair.
+
+    Returns:
+        At the first drop, or when as many deliveries as were needed have shown none.
+    """
+    if before.all.k == 0:
+        raise ConfigError(
+            ["--watch: nothing was dropped before, so no number of zeros proves more"]
+        )
+    while True:
+        counted = count_logs([log], mapping=mapping, since_us=since)
+        found = verified(before, counted.arm, guilty=guilty, model=model)
+        if found.verdict is not Verdict.UNPROVEN or found.all.after.k:
+            return found
+        if not as_json:
+            say(progress_line(found, (counted.last_us - counted.first_us) / 1_000_000))
+        if _is_hopeless(found):
+            return found
+        time.sleep(every)
+
+
+def _is_hopeless(found: Verification) -> bool:
+    """No number of deliveries will change the answer."""
+    return found.model is not None and found.model.violations > 0
+
+
+def progress_line(found: Verification, span_s: float) -> str:
+    """How far it is, and how long it will take at the pace so far."""
+    parts = []
+    remaining = 0.0
+    for what, one in (("deliveries", found.all), ("where the fault lives", found.guilty)):
+        if one is None or one.zero is None:
+            continue
+        n, need = one.zero.deliveries, one.zero.needed_95
+        bound = f"excludes {percent(one.zero.excludes_95)}" if n else "excludes nothing yet"
+        parts.append(f"{n:,} of {need:,} {what} ({bound})")
+        if n < need:
+            remaining = max(
+                remaining, (need - n) * span_s / n if n and span_s > 0 else float("inf")
+            )
+    if remaining == float("inf"):
+        left = "no pace yet"
+    elif remaining:
+        left = f"about {_length(remaining)} to go"
+    else:
+        left = found.reasons[0] if found.reasons else "done"
+    return f"none dropped so far: {'; '.join(parts)}; {left}"
+
+
+def _length(seconds: float) -> str:
+    for size, word in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {word}"
+    return f"{seconds:.0f} seconds"
+
+
+def _plain(found: Verification) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(found)
+    return plain
+
+
+def _show(found: Verification) -> None:
+    say(
+        Text.assemble(
+            (f"{found.verdict}: ", _STYLES[found.verdict]),
+            found.sentence.removeprefix("not proven: "),
+        )
+    )
+    say()
+    rows = [_row("all deliveries", found.all)]
+    if found.guilty is not None:
+        rows.append(_row(f"“{found.guilty_name}”", found.guilty))
+    print_table(("", "before#", "after#", "rate before (95%)", "rate after (95%)", "p#"), rows)
+    say()
+    for line in _zeros(found):
+        say(line)
+    for reason in found.reasons:
+        say(Text.assemble(("· ", "yellow"), reason))
+    if found.model is not None:
+        say(_model_line(found.model))
+    say(Text("p: Fisher's exact test that nothing changed. Intervals are exact.", style="dim"))
+    say(Text("All of it holds for traffic like this, and if drops are independent.", style="dim"))
+
+
+def _row(name: str, one: Comparison) -> tuple[str, ...]:
+    def of(count: Count) -> str:
+        return f"{count.k:,}/{count.n:,}"
+
+    before, after = one.rate_before, one.rate_after
+    return (
+        name,
+        of(one.before),
+        of(one.after),
+        f"{before.value:.3%} ({before.low:.3%} to {before.high:.3%})",
+        f"{after.value:.3%} ({after.low:.3%} to {after.high:.3%})" if one.after.n else "nothing",
+        f"{one.p_two_sided:.2g}",
+    )
+
+
+def _zeros(found: Verification) -> list[str]:
+    lines = []
+    for what, one in (("all", found.all), ("where the fault lives", found.guilty)):
+        if one is None or one.zero is None or not one.after.n:
+            continue
+        zero = one.zero
+        need = (
+            f"; excluding the rate before took {zero.needed_95:,} (95%), {zero.needed_99:,} (99%)"
+            if zero.needed_95
+            else ""
+        )
+        lines.append(
+            f"zero, {what}: 0 of {zero.deliveries:,} excludes {percent(zero.excludes_95)} "
+            f"at 95%, {percent(zero.excludes_99)} at 99%{need}"
+        )
+    if lines:
+        tenth = deliveries_to_exclude(found.all.rate_before.value / 10) if found.all.before.k else 0
+        if tenth and found.all.after.n < tenth:
+            lines.append(f"to exclude a tenth of the rate before takes {tenth:,} at 95%")
+    return lines
+
+
+def _model_line(model: Model) -> str:
+    closed = "every order within its bounds" if model.is_closed else "a part of all orders"
+    found = "no loss" if not model.violations else f"{model.violations} ways to lose one"
+    return f"model ({model.source}): {model.states:,} {model.unit}, {closed}: {found}"

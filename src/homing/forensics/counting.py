@@ -1,0 +1,123 @@
+"""How many deliveries a log has, how many of them went nowhere, and which: for `verify` and `impact`.
+
+The reading and the judging are those of an investigation; the search for a cause is left out.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from homing.forensics.building import build
+from homing.forensics.cases import CROSSINGS
+from homing.forensics.engine import on_duckdb
+from homing.forensics.investigation import Options, judged_tables
+from homing.forensics.judging import Verdict
+from homing.forensics.reading import Progress, connect, read
+from homing.insight.verification import Arm, Count
+
+#: features of deliveries that are counted, by their names among the suspects of an investigation
+STRATA: Final = {text: f"COALESCE({name}, FALSE)" for name, text in CROSSINGS.items()} | {
+    "an attempt failed": "bad > 0",
+    "two or more attempts failed": "bad > 1",
+    "it was taken more than once": "takes > 1",
+}
+#: what tells one traffic from another
+_MIX: Final = ("endpoint", "app", "event_type")
+_MIX_VALUES_MAX: Final = 2_000
+_OPEN: Final = f"({int(Verdict.OPEN)}, {int(Verdict.LATER)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What one log comes to."""
+
+    arm: Arm
+    accepted: int  #: all, also those too young to judge
+    drops: tuple[str, ...]  #: names of the dropped, in the order of the log
+    first_us: int
+    last_us: int
+    damaged_rows: int
+
+
+def count(
+    patterns: Sequence[str],
+    options: Options,
+    progress: Progress = lambda step, share: None,
+    *,
+    since_us: int | None = None,
+) -> Counted:
+    """Count a log.
+
+    Args:
+        patterns: files and globs.
+        since_us: only deliveries accepted from then on; None: all.
+
+    Raises:
+        Unreadable: a file cannot be read.
+        ConfigError: the mapping does not fit.
+    """
+    with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
+        connection = connect(folder, options.memory, options.threads)
+        try:
+            raw = read(
+                connection, patterns, folder=folder, mapping=options.mapping, progress=progress
+            )
+            events = build(raw, progress)
+            judged_tables(on_duckdb(connection), events, options, progress)
+            return Counted(
+                arm=_arm(connection, since_us),
+                accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
+                drops=_drops(connection, since_us),
+                first_us=max(events.first_us, since_us or 0),
+                last_us=events.last_us,
+                damaged_rows=raw.damage.count,
+            )
+        finally:
+            connection.close()
+
+
+def _since(since_us: int | None, also: str = "TRUE") -> str:
+    return f"WHERE accepted_at >= {since_us or 0} AND {also}"
+
+
+def _one(connection: Any, statement: str) -> Any:
+    return connection.execute(statement).fetchone()
+
+
+def _arm(connection: Any, since_us: int | None) -> Arm:
+    settled = _since(since_us, f"verdict NOT IN {_OPEN}")
+    lost = f"verdict = {int(Verdict.DROPPED)}"
+    parts = [f"count(*), count(*) FILTER ({lost})"]
+    for test in STRATA.values():
+        parts.append(f"count(*) FILTER ({test}), count(*) FILTER (({test}) AND {lost})")
+    row = _one(connection, f"SELECT {', '.join(parts)} FROM judged {settled}")
+    pairs = [Count(n=row[i], k=row[i + 1]) for i in range(0, len(row), 2)]
+    return Arm(
+        all=pairs[0],
+        strata=dict(zip(STRATA, pairs[1:], strict=True)),
+        mix={kind: mix for kind in _MIX if (mix := _mix(connection, kind, settled))},
+    )
+
+
+def _mix(connection: Any, kind: str, settled: str) -> dict[str, int]:
+    """Deliveries by value, if there are several and not too many."""
+    rows = connection.execute(
+        f"SELECT n.text, count(*) FROM judged j JOIN names n "
+        f"ON n.field = '{kind}' AND n.code = j.{kind} {settled} GROUP BY 1 "
+        f"LIMIT {_MIX_VALUES_MAX + 1}"
+    ).fetchall()
+    return dict(rows) if 1 < len(rows) <= _MIX_VALUES_MAX else {}
+
+
+def _drops(connection: Any, since_us: int | None) -> tuple[str, ...]:
+    rows = connection.execute(
+        "SELECT COALESCE(any_value(r.delivery), "
+        "any_value(r.message) || COALESCE('/' || any_value(r.endpoint), '')) "
+        "FROM judged j JOIN events e ON e.d = j.d JOIN raw r ON r.rowid = e.line "
+        f"{_since(since_us, f'j.verdict = {int(Verdict.DROPPED)}')} "
+        "GROUP BY j.d ORDER BY min(e.pos)"
+    ).fetchall()
+    return tuple(str(name) for (name,) in rows)

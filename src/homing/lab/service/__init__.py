@@ -1,0 +1,1 @@
+"""The payment notification service of the founding incident; its worker is copied for the user."""

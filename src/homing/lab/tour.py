@@ -1,0 +1,211 @@
+"""The walk through the founding incident: what is done in which order, and what to see. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """One line that is typed in the lab's folder."""
+
+    line: str
+    #: of `homing`: the sub-command, which must be there; None: a program of the system
+    needs: str | None = None
+    #: what it says by its exit code is expected: investigations find something
+    codes: tuple[int, ...] = (0,)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the walk."""
+
+    name: str
+    title: str
+    before: str  #: what the step is for, and why
+    commands: tuple[Command, ...]
+    after: str  #: what to see in what was printed
+
+
+INTRODUCTION: Final = """\
+Your company takes payments. When one is captured, a payment notification service, owned by another
+team, sends a webhook to the shop, and the shop ships the goods. You see a shop's question in a
+chat: "we have a payment without a notification". One. No ticket, no alert, nobody asked you.
+
+In this folder is last week of that service:
+  deliveries.jsonl.gz  its delivery log, one line for each change of a delivery
+  payments.jsonl.gz    what was paid, as the payloads had it
+  worker.py            its retry worker, the code that runs in production
+"""
+
+STEPS: Final = (
+    Step(
+        name="notice",
+        title="Notice: is it one, or are there more?",
+        before="""\
+Count what came in and what came out. That takes no tool, only the idea of doing it: a service that
+loses something reports what it did, never what it did not do.""",
+        commands=(
+            Command(line='zgrep -c \'"event":"accepted"\' deliveries.jsonl.gz'),
+            Command(line='zgrep -c \'"event":"succeeded"\' deliveries.jsonl.gz'),
+            Command(line='zgrep -c \'"event":"dead"\' deliveries.jsonl.gz', codes=(0, 1)),
+        ),
+        after="""\
+Accepted, delivered, given up. The numbers do not add up: hundreds were accepted and are neither
+delivered nor among the dead letters. The dead letter queue is as good as empty, so an alert on it
+would have been silent too.""",
+    ),
+    Step(
+        name="investigate",
+        title="Investigate: how many, since when, whose, and why?",
+        before="""\
+The log of a service you do not know. Homing guesses what its columns mean, puts every delivery in
+exactly one column of the books, and asks what the lost ones have in common.""",
+        commands=(
+            Command(
+                line="homing investigate deliveries.jsonl.gz --save incident.json"
+                " --html investigation.html",
+                needs="investigate",
+                codes=(1,),
+            ),
+        ),
+        after="""\
+Three in a thousand, with an interval. Since Tuesday, a little after ten: what was deployed then?
+(`zgrep -m1 '"build":"1.8.1"' deliveries.jsonl.gz` shows it: at 10:12.) And the mechanism: two
+workers held the same delivery, and the late result of the first was written over the second's.
+Read one of the examples from top to bottom: the marked rows cross. The one that came through at
+the end is nearly the same; only what the second worker heard is different.""",
+    ),
+    Step(
+        name="reproduce",
+        title="Reproduce: make it happen on your machine",
+        before="""\
+A correlation is a suspicion. Now the worker's own code runs with time and order in our hands, held
+to the schedule that the log shows.""",
+        commands=(
+            Command(
+                line="homing reproduce incident.json --worker worker.py:RetryWorker"
+                " --html schedule.html --pytest test_schedule.py",
+                needs="reproduce",
+                codes=(1,),
+            ),
+        ),
+        after="""\
+Every time. The lease is ten seconds and an answer may take thirty. Worker B takes over; A's answer
+comes at last and A writes what it knows, over B's row; each leaves the next attempt to the other,
+and nobody makes it. Look at `record` and `save` in worker.py: which line would you change?""",
+    ),
+    Step(
+        name="fix",
+        title="Fix: the smallest change that mends it",
+        before="""\
+A longer lease would only make it rarer. The result of an attempt must count for that attempt only:
+write the row only if it is still the one that this worker took. (fix.patch does that; if you would
+rather write your own, edit worker.py now and leave the patch out.)""",
+        commands=(
+            Command(line="patch -p1 -i fix.patch"),
+            Command(
+                line="homing reproduce incident.json --worker worker.py:RetryWorker",
+                needs="reproduce",
+            ),
+            Command(
+                line="homing reproduce worker.py:RetryWorker --json > explored.json",
+                needs="reproduce",
+            ),
+        ),
+        after="""\
+The same schedules, the same code but for one line: none loses anything now. Then the worker was
+explored without a suspicion, in thousands of other orders, with crashes: nothing either. That is
+a proof about the code, not yet about the service.""",
+    ),
+    Step(
+        name="verify",
+        title="Verify: is it zero, and what is that zero worth?",
+        before="""\
+The same week again, with your worker.py deployed on Tuesday instead: the same payments, the same
+slow receivers. Then before and after are compared.""",
+        commands=(
+            Command(line="homing lab --again worker.py --log after.jsonl.gz", needs="lab"),
+            Command(
+                line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json"
+                " --model explored.json",
+                needs="verify",
+            ),
+        ),
+        after="""\
+None of two hundred thousand, and more to the point: none of the hundreds whose answer came after
+the lease had run out, of which three in four were lost before. A zero is worth its number of
+deliveries: the rate that it excludes is said beside it. Had no lease run out after the change, it
+would have refused to call this fixed.""",
+    ),
+    Step(
+        name="alert",
+        title="Alert: who would have noticed, and who will next time?",
+        before="""\
+Why did no alert fire? The service has a target of 99.9%, with the usual burn-rate alerts.""",
+        commands=(
+            Command(
+                line="homing slo explain --target 99.9 --drop-rate {rate} --traffic {traffic}",
+                needs="slo",
+                codes=(0, 1),
+            ),
+            Command(line="homing slo rules --defaults --to rules", needs="slo"),
+        ),
+        after="""\
+At 99.9% this drop pages nobody. What is lost in silence needs a promise of its own: unaccounted
+deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and unaccounted
+deliveries among them, each with a unit test that makes it fire.""",
+    ),
+    Step(
+        name="price",
+        title="Price: what did it cost?",
+        before="""\
+Volume, rate and value are measured. How many buyers give up without a confirmation, and how many
+come back, is not: that is in impact.toml, marked as assumed, with ranges.""",
+        commands=(
+            Command(
+                line="homing impact deliveries.jsonl.gz --payloads payments.jsonl.gz"
+                " --assumptions impact.toml --ids affected.tsv --svg impact.svg",
+                needs="impact",
+            ),
+        ),
+        after="""\
+Two numbers, not one: what was at risk, and what was lost of it. The bars say which assumption to
+measure first if somebody doubts the figure. Change one in impact.toml and see.""",
+    ),
+    Step(
+        name="review",
+        title="Review: tell it",
+        before="""\
+What happened, since when, why, how it is known, what it cost, what keeps it from coming back.""",
+        commands=(Command(line="homing review incident.json --html review.html", needs="review"),),
+        after="""\
+Every number on the page has its source beside it.""",
+    ),
+)
+
+CLOSING: Final = """\
+That was it: found, reproduced, fixed, verified and priced. There are {others} more services here,
+each with another fault or with none: `homing lab --list`.
+"""
+
+
+def steps_for(commands: Mapping[str, object]) -> tuple[Step, ...]:
+    """The steps whose commands are all there.
+
+    Args:
+        commands: the sub-commands of `homing` that exist.
+    """
+    return tuple(
+        step
+        for step in STEPS
+        if all(one.needs is None or one.needs in commands for one in step.commands)
+    )
+
+
+def filled(line: str, values: Mapping[str, str]) -> str:
+    """A command line with what is known by then, such as the measured rate."""
+    for name, value in values.items():
+        line = line.replace("{" + name + "}", value)
+    return line

@@ -1,0 +1,1 @@
+"""Retry workers that are not ours, in a world whose time and order are."""

@@ -1,0 +1,65 @@
+"""What `homing investigate` found in a log: the mechanism, and the schedule that shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from homing.core.errors import Invalid, Problem
+
+_WHERE = ("incident",)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One line of the skeleton."""
+
+    who: str  #: "A", "B", "receiver", "database" or "publisher"
+    op: str
+    note: str = ""
+
+
+class Skeleton(msgspec.Struct, frozen=True):
+    """Who does what in which order."""
+
+    steps: tuple[Step, ...] = ()
+    settings: dict[str, str | float | int | bool | None] = {}
+
+    def seconds(self, name: str) -> float | None:
+        """A time of the settings; None if the log did not have it."""
+        value = self.settings.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return float(value)
+        return None
+
+
+class Hypothesis(msgspec.Struct, frozen=True):
+    """What the log looks like."""
+
+    mechanism: str | None = None
+    sentence: str = ""
+    skeleton: Skeleton | None = None
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """As much of an investigation's file as is needed here; the rest of it is left alone."""
+
+    hypothesis: Hypothesis
+    accepted: int = 0
+    dropped: int = 0
+
+
+def read_incident(path: Path) -> Incident:
+    """The file that `homing investigate LOG --save FILE` wrote.
+
+    Raises:
+        Invalid: it is no such file.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Incident)
+    except OSError as error:
+        text = f"{path} cannot be read: {error.strerror or error}"
+        raise Invalid([Problem(_WHERE, text)]) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        text = f"{path}: expected what `homing investigate LOG --save {path}` writes; found {error}"
+        raise Invalid([Problem(_WHERE, text)]) from error

@@ -1,0 +1,54 @@
+"""Counting what objectives are about, on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from homing.core.objectives import Limits, LogPiece, Tally, Watch
+from homing.core.queries import LogCursor
+from homing.store.queries import load_queries
+from homing.store.rows import plain_seen_of, seen_of, tally_of, tally_rows
+from homing.store.sqlite.writes import put
+
+_SQL = load_queries("sqlite")
+_COLUMNS = ("scope", "grain_s", "at_us", "sli", "owner", "rule", "count")
+
+
+def seen(db: sqlite3.Connection, cursor: LogCursor, limit: int, limits: Limits) -> LogPiece:
+    """The next lines, counted; see the port."""
+    end, count = db.execute(_SQL["seen_end"], {"line": cursor.line, "limit": limit}).fetchone()
+    if end is None:
+        return LogPiece(cursor, [], is_full=False)
+    which = {
+        "line": cursor.line,
+        "end": end,
+        "first_us": limits.first_us,
+        "delivered_us": limits.delivered_us,
+        "retry_us": limits.retry_us,
+    }
+    rows = [plain_seen_of(row) for row in db.execute(_SQL["seen_plain"], which)]
+    rows += [seen_of(row) for row in db.execute(_SQL["seen"], which)]
+    return LogPiece(LogCursor(line=end), rows, is_full=count == limit)
+
+
+def tally(
+    db: sqlite3.Connection, watch: Watch, tallies: Sequence[Tally], forget: Mapping[int, int]
+) -> None:
+    """Write the place and add the counts."""
+    put(db, watch, None, None, None, ())
+    db.executemany(
+        _SQL["add_tally"],
+        [dict(zip(_COLUMNS, row, strict=True)) for row in tally_rows(tallies)],
+    )
+    for grain_s, until_us in forget.items():
+        db.execute(_SQL["forget_tallies"], {"grain_s": grain_s, "until_us": until_us})
+
+
+def tallied(
+    db: sqlite3.Connection, scope: str, grain_s: int, since_us: int, until_us: int
+) -> list[Tally]:
+    """Counts of a stretch of time."""
+    which = {"scope": scope, "grain_s": grain_s, "since_us": since_us, "until_us": until_us}
+    rows = db.execute(_SQL["tallied"], which)
+    return [tally_of(row, scope=scope, at_us=since_us) for row in rows]

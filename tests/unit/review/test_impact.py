@@ -1,0 +1,162 @@
+"""What a week of drops costs: the worked example, the fences, and how it moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homing.lab.draws import Draws
+from homing.review.impact import (
+    WEEK_S,
+    Affected,
+    Assumptions,
+    Basis,
+    DirectCost,
+    Exposure,
+    Loss,
+    Range,
+    Step,
+    estimate,
+)
+
+
+def flat(value: float, basis: Basis = Basis.DECLARED) -> Range:
+    return Range(low=value, mode=value, high=value, basis=basis)
+
+
+def spread(low: float, mode: float, high: float) -> Range:
+    return Range(low=low, mode=mode, high=high)
+
+
+def assume(**given: Any) -> Assumptions:
+    never = given.pop("never", spread(0.20, 0.35, 0.50))
+    usual: dict[str, Any] = {
+        "margin": flat(1.0),
+        "recovery": spread(0.20, 0.40, 0.60),
+        "steps": (
+            Step(after_s=0, share=flat(0)),
+            Step(after_s=1_800, share=flat(0.05)),
+            Step(after_s=None, share=never),
+        ),
+    }
+    return Assumptions(**usual | given)
+
+
+def exposed(**given: Any) -> Exposure:
+    count = given.pop("dropped", 150)
+    value = given.pop("each", 80.0)
+    usual: dict[str, Any] = {
+        "currency": "USD",
+        "deliveries": 50_000,
+        "window_s": WEEK_S,
+        "affected": tuple(Affected(id=f"d{n}", value=value) for n in range(count)),
+        "value_total": 50_000 * value,
+    }
+    return Exposure(**usual | given)
+
+
+def loss(exposure: Exposure | None = None, assumed: Assumptions | None = None) -> Loss:
+    return estimate(exposure or exposed(), assumed or assume(), Draws(1, 0).random)
+
+
+def test_the_worked_example() -> None:
+    """V=50,000, p=150/50,000, $80, A=35%, R=40%: $2,520; with ranges $2,527 (1,631 to 3,712)."""
+    fixed = loss(assumed=assume(never=flat(0.35), recovery=flat(0.4)))
+    assert fixed.p50 == pytest.approx(2_520, rel=0.01)
+    # the rate alone leaves $2,133 to $2,956 at 95%, so $2,195 to $2,873 at 90%
+    assert (fixed.p5, fixed.p95) == pytest.approx((2_195, 2_873), rel=0.02)
+    value = spread(70, 80, 95)
+    ranged = loss(exposed(value=value))
+    assert ranged.p50 == pytest.approx(2_527, rel=0.05)
+    assert (ranged.p5, ranged.p95) == pytest.approx((1_631, 3_712), rel=0.08)
+    assert ranged.at_risk == 12_000
+
+
+def test_the_same_draws_give_the_same_estimate() -> None:
+    assert loss() == loss()
+
+
+def test_it_moves_with_each_input_as_the_formula_says() -> None:
+    usual = loss(assumed=assume(never=flat(0.35), recovery=flat(0.4)))
+
+    def changed(exposure: Exposure | None = None, **given: Any) -> float:
+        fixed = {"never": flat(0.35), "recovery": flat(0.4)} | given
+        return loss(exposure, assume(**fixed)).p50 / usual.p50
+
+    assert changed(exposed(dropped=300)) == pytest.approx(2, rel=0.02)
+    assert changed(exposed(each=40.0)) == pytest.approx(0.5, rel=0.01)
+    assert changed(exposed(window_s=WEEK_S / 2)) == pytest.approx(2, rel=0.01)
+    assert changed(margin=flat(0.5)) == pytest.approx(0.5, rel=0.01)
+    assert changed(never=flat(0.70)) == pytest.approx(2, rel=0.01)
+    assert changed(recovery=flat(0.7)) == pytest.approx(0.5, rel=0.01)
+
+
+def test_who_gives_up_anyway_is_not_counted() -> None:
+    steps = (Step(after_s=0, share=flat(0.10)), Step(after_s=None, share=flat(0.35)))
+    counted = loss(assumed=assume(steps=steps, recovery=flat(0.4)))
+    assert counted.p50 == pytest.approx(80 * 150 * 0.25 * 0.6, rel=0.01)
+
+
+def test_what_came_late_costs_by_the_step_its_delay_has_reached() -> None:
+    late = tuple(Affected(id=f"l{n}", value=80.0, delay_s=3_600) for n in range(150))
+    fixed = assume(never=flat(0.35), recovery=flat(0.4))
+    assert loss(exposed(affected=late), fixed).p50 == pytest.approx(80 * 150 * 0.05 * 0.6, rel=0.01)
+    prompt = tuple(Affected(id=f"p{n}", value=80.0, delay_s=3) for n in range(150))
+    assert loss(exposed(affected=prompt), fixed).p50 == 0
+
+
+def test_the_loss_is_never_above_the_value_of_what_was_affected() -> None:
+    wild = assume(never=flat(1.0), recovery=flat(0.0))
+    # two expensive ones among many cheap: the mean of two would say anything
+    few = (Affected(id="a", value=10.0), Affected(id="b", value=1_000.0))
+    capped = loss(exposed(affected=few), wild)
+    assert capped.cap == 1_010
+    assert capped.is_capped
+    assert capped.p95 <= 1_010
+
+
+def test_direct_costs_are_lines_of_their_own() -> None:
+    tickets = DirectCost(name="tickets", each=12.0, currency="USD", per_drop=0.1)
+    hours = DirectCost(name="hours", each=90.0, currency="USD", count=8)
+    euros = DirectCost(name="fees", each=15.0, currency="EUR", count=1)
+    with_costs = loss(assumed=assume(direct=(tickets, hours, euros)))
+    assert with_costs.direct == (("tickets", pytest.approx(180)), ("hours", 720))
+    assert with_costs.p50 == loss().p50
+
+
+def test_of_no_drops_the_loss_is_zero_and_a_tenth_of_a_percent_has_its_price() -> None:
+    none = loss(exposed(dropped=0), assume(never=flat(0.35), recovery=flat(0.4)))
+    assert (none.p5, none.p50, none.p95, none.at_risk) == (0, 0, 0, 0)
+    assert none.per_tenth_percent == pytest.approx(50_000 * 0.001 * 80 * 0.35 * 0.6)
+    some = loss(assumed=assume(never=flat(0.35), recovery=flat(0.4)))
+    assert some.per_tenth_percent == pytest.approx(none.per_tenth_percent)
+
+
+def test_what_is_assumed_matters_most_and_the_table_says_so() -> None:
+    swings = loss().swings
+    assert [one.name for one in swings][:2] == ["excess abandonment", "recovery"]
+    assert all(one.low <= one.high for one in swings)
+    widths = [one.high - one.low for one in swings]
+    assert widths == sorted(widths, reverse=True)
+    by_name = {one.name: one.basis for one in swings}
+    assert by_name["drop rate"] == "measured"
+    assert by_name["recovery"] == "assumed"
+
+
+def test_nothing_cannot_be_priced() -> None:
+    with pytest.raises(ValueError, match="some deliveries"):
+        loss(exposed(deliveries=0, dropped=0))
+
+
+@settings(max_examples=200)
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.floats(0.001, 0.999))
+def test_a_range_is_drawn_inside_itself_and_rises(
+    a: float, b: float, c: float, share: float
+) -> None:
+    low, mode, high = sorted((a, b, c))
+    one = spread(low, mode, high)
+    assert low - 1e-9 <= one.at(share) <= high + 1e-9
+    assert one.at(share) <= one.at(min(0.9999, share + 0.1)) + 1e-9

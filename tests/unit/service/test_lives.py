@@ -1,0 +1,166 @@
+"""Every delivery's life is read again: good ones say nothing, and each planted wrong is named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from copy import copy
+
+import msgspec
+import pytest
+
+from homing.core.identifiers import made_at_us
+from homing.core.keeping import Round
+from homing.core.lifecycle import State
+from homing.core.queries import LogCursor, LoggedEntry, Span
+from homing.core.records import LogEntry
+from homing.core.retention import Purged
+from homing.service.lives import Lives, read_lives
+from homing.sim.world import World
+from homing.store.memory.store import MemoryStore
+
+replace = msgspec.structs.replace
+
+
+@pytest.fixture(scope="module")
+def lived() -> MemoryStore:
+    """A store in which much has happened, a resend of what was delivered among it."""
+    for seed in range(1, 60):
+        world = World(seed)
+        assert not world.run().breaches
+        if any(one and is_second_life(one) for one in world.store.lines):
+            return world.store
+    raise AssertionError("nothing that was delivered was ever resent")
+
+
+def is_second_life(line: LogEntry) -> bool:
+    return line.op == "resent" and line.from_state is State.DELIVERED and line.rows_written == 1
+
+
+@pytest.fixture
+def store(lived: MemoryStore) -> MemoryStore:
+    """A copy that may be spoilt."""
+    spoilt = copy(lived)
+    for name in ("hot", "history", "attempted", "resources", "accepted"):
+        setattr(spoilt, name, dict(getattr(lived, name)))
+    spoilt.lines = list(lived.lines)
+    return spoilt
+
+
+def lives(store: MemoryStore, span: Span = Span(), **given: int) -> Lives:  # noqa: B008
+    return asyncio.run(read_lives(store, span, look_every_s=0.0, **given))
+
+
+def named(found: Lives) -> set[str]:
+    return {breach.invariant for breach in found.breaches}
+
+
+def change_line(store: MemoryStore, of: str, **fields: object) -> None:
+    at = next(i for i, one in enumerate(store.lines) if one and one.op == of and one.rows_written)
+    line = store.lines[at]
+    assert line is not None
+    store.lines[at] = replace(line, **fields)
+
+
+def without_a_version(store: MemoryStore) -> None:
+    which, row = next(iter(store.history.items()))
+    store.history[which] = replace(row, version=row.version + 1)
+
+
+def without_the_fence(store: MemoryStore) -> None:
+    change_line(store, "succeeded", version_before=40, version_after=41)
+
+
+def without_the_table(store: MemoryStore) -> None:
+    change_line(store, "succeeded", op="resumed")
+
+
+def without_numbers(store: MemoryStore) -> None:
+    change_line(store, "succeeded", lease_epoch=17)
+
+
+def without_a_name(store: MemoryStore) -> None:
+    at, line = next((i, one) for i, one in enumerate(store.lines) if one and is_second_life(one))
+    store.lines[at] = replace(line, actor=None)
+
+
+def without_a_due_time(store: MemoryStore) -> None:
+    which, row = next(iter(store.history.items()))
+    del store.history[which]
+    store.hot[which] = replace(row, state=State.WAITING, finished_at_us=None)
+
+
+def without_an_attempt(store: MemoryStore) -> None:
+    decided = {one.attempt_id for one in store.lines if one and one.rows_written}
+    del store.attempted[next(name for name in store.attempted if name[1] in decided)]
+
+
+PLANTED: dict[str, Callable[[MemoryStore], None]] = {
+    "row_is_its_last_line": without_a_version,
+    "no_stale_write": without_the_fence,
+    "every_step_is_legal": without_the_table,
+    "leases_are_numbered": without_numbers,
+    "the_end_is_final": without_a_name,
+    "unfinished_is_due": without_a_due_time,
+    "every_decision_has_its_attempt": without_an_attempt,
+}
+
+
+@pytest.mark.parametrize("held_max", [1, 7, 100_000])
+def test_good_lives_are_good_however_many_are_held_at_once(
+    store: MemoryStore, held_max: int
+) -> None:
+    found = lives(store, held_max=held_max)
+    assert (found.breaches, found.deliveries) == ([], len(store.history) + len(store.hot))
+    assert found.lines == len(store.lines)
+
+
+@pytest.mark.parametrize("held_max", [3, 100_000])
+@pytest.mark.parametrize("invariant", PLANTED)
+def test_what_was_planted_is_named(store: MemoryStore, invariant: str, held_max: int) -> None:
+    PLANTED[invariant](store)
+    assert invariant in named(lives(store, held_max=held_max))
+
+
+def test_a_span_is_of_acceptance(store: MemoryStore) -> None:
+    names = sorted({which.message_id for which in store.history})
+    middle = made_at_us(names[len(names) // 2])
+    early, late = lives(store, Span(until_us=middle)), lives(store, Span(since_us=middle))
+    assert early.deliveries > 0
+    assert late.deliveries > 0
+    assert early.deliveries + late.deliveries == len(store.history) + len(store.hot)
+
+
+def test_no_more_are_named_than_asked_for(store: MemoryStore) -> None:
+    for which, row in store.history.items():
+        store.history[which] = replace(row, version=row.version + 1)
+    found = lives(store, named_max=3)
+    assert len(found.breaches) == 3
+    assert found.count == len(store.history)
+
+
+def test_attempts_that_were_purged_are_not_missed(store: MemoryStore) -> None:
+    store.attempted.clear()
+    assert "every_decision_has_its_attempt" in named(lives(store))
+    kept = Round(scope="", id="round", created_at_us=0, updated_at_us=0, purged=Purged(attempts=9))
+    store.resources[Round.kind, "", "round"] = kept
+    assert named(lives(store)) == set()
+
+
+def test_a_row_whose_line_is_shown_later_is_waited_for(store: MemoryStore) -> None:
+    class Slow(MemoryStore):
+        """Shows the last line only when it is asked again."""
+
+        asked = 0
+
+        async def log(
+            self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+        ) -> list[LoggedEntry]:
+            self.asked += 1
+            found = await super().log(cursor, limit=limit, app_id=app_id)
+            return found[:-1] if self.asked == 1 else found
+
+    slow = Slow()
+    vars(slow).update(vars(store))
+    assert lives(slow).breaches == []
+    assert slow.asked > 1
