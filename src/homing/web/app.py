@@ -34,6 +34,7 @@ from homing.web.operations import (
     objectives,
     operational_webhooks,
     replays,
+    sent,
     statistics,
     tasks,
 )
@@ -93,6 +94,7 @@ def route_table(
         *endpoint_requests.OPERATIONS,
         *endpoint_traffic.OPERATIONS,
         *replays.OPERATIONS,
+        *sent.OPERATIONS,
         *event_types.OPERATIONS,
         *hot.OPERATIONS,
         *messages.OPERATIONS,
