@@ -110,13 +110,13 @@ rather write your own, edit worker.py now and leave the patch out.)""",
                 needs="reproduce",
             ),
             Command(
-                line="homing reproduce worker.py:RetryWorker --json > explored.json",
+                line="homing reproduce worker.py:RetryWorker --runs 1000 --json > explored.json",
                 needs="reproduce",
             ),
         ),
         after="""\
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
-explored without a suspicion, in thousands of other orders, with crashes: nothing either. That is
+explored without a suspicion, in two thousand other orders, with crashes: nothing either. That is
 a proof about the code, not yet about the service.""",
     ),
     Step(
