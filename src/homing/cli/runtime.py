@@ -39,11 +39,11 @@ from homing.service.books import Auditor
 from homing.service.context import Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.measuring import Measurer
 from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
-from homing.service.watching import Watcher
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
 from homing.web.app import Api, create_api
@@ -95,7 +95,7 @@ class Runtime:
             event_id_s=settings.event_id_h * 3600,
             answers=answers,
         )
-        self.watcher = make_watcher(settings, store, self.journal, answers, self.meters)
+        self.measurer = make_measurer(settings, store, self.journal, answers, self.meters)
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
@@ -137,7 +137,7 @@ class Runtime:
             ("task runner", self.task_runner.run()),
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),
-            ("watcher", self.watcher.run()),
+            ("measurer", self.measurer.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -198,7 +198,7 @@ class Runtime:
 
     def _audited(self, report: AuditReport, backlog: Backlog) -> None:
         self.meters.audited(report, backlog)
-        self.watcher.audited(report)
+        self.measurer.audited(report)
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
@@ -260,11 +260,11 @@ def make_telemetry(settings: Settings, journal: Journal, meters: Metrics) -> Tel
     )
 
 
-def make_watcher(
+def make_measurer(
     settings: Settings, store: Store, journal: Journal, answers: Answers, meters: Metrics
-) -> Watcher:
+) -> Measurer:
     """What counts for objectives."""
-    return Watcher(
+    return Measurer(
         store,
         journal.clock,
         journal.holder,
