@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any, Final
 
 import ibis
@@ -32,13 +34,14 @@ def has(mask: Any, *ops: Op) -> Any:
     return (mask & sum(1 << op for op in ops)) != 0
 
 
-def by_delivery(events: Any, takes: Op, extras: int) -> Any:
+def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True) -> Any:
     """The aggregates of each delivery that need no order of its lines.
 
     Args:
         events: the table of events.
         takes: the operation by which a worker takes a delivery in this log: CLAIMED, or SENT.
         extras: how many columns x0, x1, … are in use.
+        has_bit_or: the engine can fold bits; else the set of operations is put together one by one.
     """
     e = events
     take = _takes(e, takes)
@@ -51,7 +54,7 @@ def by_delivery(events: Any, takes: Op, extras: int) -> Any:
         last_at=e.at_us.max(),
         accept_at=e.at_us.min(where=e.act == Op.ACCEPTED),
         accepted_us=e.accepted_us.min(),
-        mask=(ibis.literal(1, "int64") << e.act.cast("int64")).bit_or(),
+        mask=_mask(e, has_bit_or),
         takes=take.cast("int64").sum(),
         good=(e.result == 1).cast("int64").sum(),
         said=(e.result == SAID).cast("int64").sum(),
@@ -77,6 +80,14 @@ def by_delivery(events: Any, takes: Op, extras: int) -> Any:
         config=e.config.min(),
         **{f"x{i}": e[f"x{i}"].max() for i in range(extras)},
     )
+
+
+def _mask(e: Any, has_bit_or: bool) -> Any:
+    """The set of a delivery's operations, a bit each."""
+    if has_bit_or:
+        return (ibis.literal(1, "int64") << e.act.cast("int64")).bit_or()
+    bits = [(e.act == op).cast("int64").max() * (1 << op) for op in Op]
+    return functools.reduce(operator.add, bits)
 
 
 def _takes(e: Any, takes: Op) -> Any:

@@ -123,7 +123,12 @@ def judged_tables(
     takes = takes_of(events.ops)
     table = engine.table("events")
     progress("counting every delivery", 0.0)
-    cases = engine.keep("by_delivery", by_case.by_delivery(table, takes, len(events.extras)))
+    cases = engine.keep(
+        "by_delivery",
+        by_case.by_delivery(
+            table, takes, len(events.extras), has_bit_or=engine.backend.name == "duckdb"
+        ),
+    )
     progress("following the hard ones", 0.4)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
     hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
