@@ -281,9 +281,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     )
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
     if context.limits:
-        is_used_up = (
-            is_used_up | c.made.isin(list(context.limits)) | (c.made >= min(context.limits))
-        )
+        is_used_up = is_used_up | (c.made >= min(context.limits))
+    # where a retry is on record, attempts were left
+    is_used_up = is_used_up & ~((stands == Stand.WAITING) & c.last_due.notnull())
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
