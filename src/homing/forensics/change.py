@@ -69,6 +69,12 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     k = np.array([w.dropped for w in series], dtype=float)
     start, end, gain = _best(n, k)
     p = _p_value(n, int(k.sum()), gain)
+    before_k = float(k[:start].sum())
+    inner_rate = float(k[start:end].sum() / max(n[start:end].sum(), 1.0))
+    if p <= P_MAX and before_k >= 3 and before_k / max(n[:start].sum(), 1.0) > inner_rate / 20:
+        # a worse stretch, not the beginning: that is where the first drop is, if it came late
+        start, end = int(np.flatnonzero(k)[0]), len(series)
+        p = float((1 - k.sum() / n.sum()) ** n[:start].sum())
     if p > P_MAX:
         start, end = 0, len(series)
     inside = slice(start, end)
