@@ -118,7 +118,7 @@ def main() -> None:
         page = PAGE.read_text()
         head, _, rest = page.partition(BEGIN)
         _, _, tail = rest.partition(END)
-        command = f"python -m bench.forensics_scores --seed {given.seed} --seeds {given.seeds} --size {given.size} --write"
+        command = f"python -m bench.forensics_scores --seed {given.seed} --seeds {given.seeds} --size {given.size} --fields {given.fields} --write"
         PAGE.write_text(f"{head}{BEGIN}\n\nWritten by `{command}`.\n\n{text}\n\n{END}{tail}")
 
 
