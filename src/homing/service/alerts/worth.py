@@ -29,7 +29,7 @@ def worth_of(store: Store) -> Worth:
         for _ in range(_ISSUES_MAX // _PAGE):
             page = await store.unresolved_issues(Page(limit=_PAGE, after=after))
             told = [one for one in page if one.state is not IssueState.MUTED]
-            for org_id, endpoint_id, burden in await _burdens(store, told):
+            for org_id, endpoint_id, burden in await burdens_of(store, told):
                 for currency, micro in burden.micro.items():
                     found.setdefault((org_id, currency), []).append(burden)
                     at_endpoints.setdefault(endpoint_id, Counter())[currency] += micro
@@ -47,7 +47,7 @@ def worth_of(store: Store) -> Worth:
     return worth
 
 
-async def _burdens(store: Store, issues: Sequence[Issue]) -> list[tuple[str, str, Burden]]:
+async def burdens_of(store: Store, issues: Sequence[Issue]) -> list[tuple[str, str, Burden]]:
     """What these issues weigh, with all that was merged into them: organisation, endpoint, how."""
     if not issues:
         return []
