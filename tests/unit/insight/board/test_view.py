@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from homing.insight.board import view
 from homing.insight.board.standing import How, Member, Promise, ServiceStanding
 from homing.insight.board.view import Light, Row, age_text, gone_text, left_text, rows, summary
 
@@ -13,19 +16,19 @@ MINUTE_US = 60_000_000
 
 
 def said(name: str = "one", **fields: object) -> ServiceStanding:
-    given: dict[str, object] = {
+    fresh: dict[str, object] = {
         "name": name, "at_us": NOW_US, "unaccounted": 0, "audited_at_us": NOW_US, "dead": 0,
         "promises": (Promise(name="delivered", target="0.999", left="0.5"),),
     }  # fmt: skip
-    return ServiceStanding(**(given | fields))  # type: ignore[arg-type]
+    return ServiceStanding(**(fresh | fields))  # type: ignore[arg-type]
 
 
 def member(name: str = "one", **fields: object) -> Member:
-    given: dict[str, object] = {
+    fresh: dict[str, object] = {
         "scope": "org_1", "id": name, "created_at_us": 0, "updated_at_us": 0,
         "how": How.PULL, "url": "https://one.example",
     }  # fmt: skip
-    return Member(**(given | fields))  # type: ignore[arg-type]
+    return Member(**(fresh | fields))  # type: ignore[arg-type]
 
 
 def row(one: Member | ServiceStanding, at_us: int = NOW_US) -> Row:
@@ -144,3 +147,65 @@ def test_the_age_of_dead_letters_is_that_of_the_oldest() -> None:
     found = row(said(dead=1, oldest_at_us=NOW_US - 90 * MINUTE_US))
     assert age_text(found, NOW_US) == "1.5 h"
     assert age_text(msgspec.structs.replace(found, oldest_at_us=None), NOW_US) == ""
+
+
+# --- invariants, over many boards ---
+
+SAID = st.none() | st.builds(
+    said,
+    at_us=st.integers(NOW_US - 20 * MINUTE_US, NOW_US),
+    unaccounted=st.none() | st.integers(0, 2),
+    audited_at_us=st.none() | st.integers(NOW_US - 30 * MINUTE_US, NOW_US),
+    dead=st.none() | st.integers(0, 2),
+)
+MEMBERS = st.lists(
+    st.builds(
+        member,
+        name=st.sampled_from(["a", "b", "c", "d"]),
+        said=SAID,
+        how=st.sampled_from([How.PULL, How.PUSH, How.PROMETHEUS]),
+        trouble=st.sampled_from(["", "it cannot be reached", "it is not believed"]),
+    ).map(lambda one: msgspec.structs.replace(one, is_refused="believed" in one.trouble)),
+    unique_by=lambda one: one.id,
+)
+
+
+def offences(members: list[Member]) -> list[str]:
+    """What a board must never show."""
+    shown = rows(members, None, at_us=NOW_US)
+    found = []
+    if sorted(one.name for one in shown) != sorted(one.id for one in members):
+        found.append("not one row for each member")
+    known = {one.id: one for one in members}
+    for one in shown:
+        last = known[one.name].said
+        if one != row(known[one.name]):
+            found.append("a row depends on another member")
+        if one.light is Light.GOOD:
+            if last is None or NOW_US - last.at_us > known[one.name].stale_s * 1_000_000:
+                found.append("what is stale is good")
+            elif last.unaccounted or last.dead or known[one.name].is_refused:
+                found.append("what needs somebody is good")
+        elif not one.why:
+            found.append("it does not say why")
+    return found
+
+
+@given(MEMBERS)
+def test_no_board_shows_what_it_must_not(members: list[Member]) -> None:
+    assert offences(members) == []
+
+
+def test_a_board_that_forgets_how_old_things_are_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The planted bug: the row of a stale standing is made as if it were fresh."""
+    real = view._row_of_member
+
+    def careless(one: Member, at_us: int) -> Row:
+        return real(one, one.said.at_us if one.said else at_us)
+
+    old = [member(said=said(at_us=NOW_US - 20 * MINUTE_US, audited_at_us=NOW_US - 20 * MINUTE_US))]
+    assert offences(old) == []
+    monkeypatch.setattr(view, "_row_of_member", careless)
+    assert offences(old) == ["what is stale is good"]
