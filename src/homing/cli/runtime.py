@@ -35,8 +35,10 @@ from homing.service.alerts.budgets import Budgets
 from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
 from homing.service.answers import Answers
+from homing.service.board import standing_key
+from homing.service.board_keeper import ANSWER_BYTES_MAX, BoardKeeper
 from homing.service.books import Auditor
-from homing.service.context import Limits, Service
+from homing.service.context import Identity, Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
 from homing.service.measuring import Measurer
@@ -117,7 +119,10 @@ class Runtime:
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
+            identity=make_identity(settings),
         )
+        self.board_sender = make_board_sender(settings)
+        self.board_keeper = self._make_board_keeper(clock, seals)
         self.task_runner = TaskRunner(
             self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
         )
@@ -138,6 +143,7 @@ class Runtime:
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),
             ("measurer", self.measurer.run()),
+            ("board keeper", self.board_keeper.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -192,6 +198,7 @@ class Runtime:
     async def close(self) -> None:
         """Let go of connections and of the database."""
         await self.sender.close()
+        await self.board_sender.close()
         await self.store.close()
         if self.telemetry is not None:
             await asyncio.to_thread(self.telemetry.close)
@@ -224,6 +231,16 @@ class Runtime:
             every_s=self.settings.retain_every_s,
             warn_d=self.settings.retain_warn_d,
             meters=self.meters,
+        )
+
+    def _make_board_keeper(self, clock: SystemClock, seals: Seals) -> BoardKeeper:
+        return BoardKeeper(
+            self.store,
+            clock,
+            self.board_sender,
+            seals,
+            self.journal.holder,
+            every_s=self.settings.board_every_s,
         )
 
     def _gate(self) -> Gate:
@@ -354,6 +371,29 @@ def service_limits(settings: Settings) -> Limits:
         idempotency_s=settings.idempotency_h * 3600,
         undo_s=settings.undo_d * 86_400,
         replays_per_s=settings.replays_per_s,
+    )
+
+
+def make_identity(settings: Settings) -> Identity:
+    """Who this Homing is to the boards of others."""
+    secrets = [settings.secret.reveal(), *(one.reveal() for one in settings.secret_previous)]
+    return Identity(
+        name=settings.name,
+        owner=settings.owner,
+        keys=lambda org_id: [standing_key(secret, org_id) for secret in secrets],
+    )
+
+
+def make_board_sender(settings: Settings) -> HttpSender:
+    """What asks the members of the board, who may be in networks where no endpoint may be."""
+    return HttpSender(
+        Egress(
+            (*settings.egress_allow, *settings.board_allow),
+            own_port=settings.listen_port or None,
+            is_here=is_here,
+        ),
+        deadlines=Deadlines(connect_s=3.0, tls_s=3.0, first_byte_s=8.0, idle_s=3.0, total_s=10.0),
+        bounds=Bounds(body_bytes_max=ANSWER_BYTES_MAX),
     )
 
 

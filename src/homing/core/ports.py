@@ -442,6 +442,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
     pool: str  #: requests with the same word may share connections: the endpoint's id
     app_id: str = ""  #: the application on whose word the URL is called
+    method: str = "POST"
 
 
 class Sender(Protocol):
