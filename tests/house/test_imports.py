@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "sim": {"core", "store", "dispatch", "insight", "service"},
     "channels": {"core", "insight", "service"},
     "lab": {"core", "sim"},
-    "review": {"core", "insight"},
+    "review": {"core", "insight", "forensics"},
     "web": {"core", "insight", "service"},
     "metrics": {"core", "insight"},
     "settings": {"core", "knobs"},
@@ -34,7 +34,7 @@ EVERYTHING = {"cli"}
 PURE = (
     "core",
     "insight",
-    "review.impact",
+    "review",
     "dispatch.envelope",
     "dispatch.breaker",
     "dispatch.egress",
