@@ -34,6 +34,10 @@ _TITLES: Final = {
 }
 
 
+#: 9999-12-31: the last day that can be written down
+_LATEST_US: Final = 253_402_214_400_000_000
+
+
 class Missing(KeyError):
     """There is no such value in the record."""
 
@@ -85,7 +89,7 @@ def instant(value: Any) -> str:
 def moment(value: Any) -> datetime:
     """A time as such, from ISO 8601 or microseconds."""
     if isinstance(value, int):
-        return datetime.fromtimestamp(value / 1_000_000, UTC)
+        return datetime.fromtimestamp(min(max(value, 0), _LATEST_US) / 1_000_000, UTC)
     return datetime.fromisoformat(str(value)).astimezone(UTC)
 
 

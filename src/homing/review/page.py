@@ -154,7 +154,8 @@ class _Writer:
                 if not commands:
                     return ""
                 lines = "\n".join(commands)
-                return f'<div class="again">To find these numbers again:<pre>{escape(lines)}</pre></div>'
+                text = f"To find these numbers again:<pre>{escape(lines)}</pre>"
+                return f'<div class="again">{text}</div>'
 
     def _table(self, block: Table) -> str:
         right = [head.endswith("#") for head in block.heads]
