@@ -111,12 +111,7 @@ class Runtime:
             journal=self.journal,
             tokens=make_tokens(settings),
             seals=seals,
-            limits=Limits(
-                body_bytes_max=settings.body_bytes_max,
-                idempotency_s=settings.idempotency_h * 3600,
-                undo_s=settings.undo_d * 86_400,
-                replays_per_s=settings.replays_per_s,
-            ),
+            limits=service_limits(settings),
             measure=measure_limits(settings),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
@@ -349,6 +344,16 @@ def make_sender(settings: Settings, egress: Egress) -> HttpSender:
             total_s=settings.total_s,
         ),
         bounds=Bounds(body_bytes_max=settings.response_bytes_max),
+    )
+
+
+def service_limits(settings: Settings) -> Limits:
+    """How much the verbs take at once, and for how long."""
+    return Limits(
+        body_bytes_max=settings.body_bytes_max,
+        idempotency_s=settings.idempotency_h * 3600,
+        undo_s=settings.undo_d * 86_400,
+        replays_per_s=settings.replays_per_s,
     )
 
 

@@ -246,7 +246,10 @@ class Watcher:
             return watch, []
         is_recent = now_us - watch.audited_at_us <= self._audit_late_us
         rule = None if is_recent and not watch.unaccounted else "late" if not is_recent else "open"
-        tallies = [service_tally(minute_us, Sli.AUDIT, rule, 1)]
+        tallies = []
+        # At the very beginning an audit is not late, it is still to come.
+        if watch.audited_at_us or now_us - watch.created_at_us > self._audit_late_us:
+            tallies.append(service_tally(minute_us, Sli.AUDIT, rule, 1))
         if watch.minute_us:
             missed = (minute_us - watch.minute_us) // MINUTE_US - 1
             tallies += [

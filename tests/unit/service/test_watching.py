@@ -247,3 +247,12 @@ async def test_what_has_nothing_to_do_with_an_organisation_is_not_counted(world:
     await world.deliver()
     await world.watcher.once()
     assert {one.scope for one in world.told} <= {""}
+
+
+async def test_before_the_first_audit_none_is_late_until_it_should_have_been(world: World) -> None:
+    await world.watcher.once()
+    assert await world.counts("", Sli.AUDIT) == {}
+    for _ in range(4):
+        world.clock.advance(60)
+        await world.watcher.once()
+    assert await world.counts("", Sli.AUDIT) == {"platform/late": 1}

@@ -230,7 +230,11 @@ class Process:
                 await self.crash("dies before it sees the answer", delivery)
             timeout_s = world.case.timeout_s
             is_silent = answer.is_lost or not answer.status or answer.after_s >= timeout_s
-            await asyncio.sleep(timeout_s if is_silent else answer.after_s)
+            try:
+                await world.loop.sleep(timeout_s if is_silent else answer.after_s)
+            except asyncio.CancelledError:  # a deadline of its own
+                world.sees(self, delivery, None)
+                raise
             if self.is_dead:
                 await self.stop()
             world.sees(self, delivery, None if is_silent else answer.status)

@@ -1,0 +1,189 @@
+"""`homing verify` and `homing impact` by their words, exit codes and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homing.cli.impact import impact
+from homing.cli.impact_assumptions import EXAMPLE, load_assumptions
+from homing.cli.verify import progress_line, verify
+from homing.core.errors import ConfigError
+from homing.insight.verification import Arm, Count
+from homing.insight.verification import verify as verified
+from homing.lab.explorable import FixedWorker
+from homing.lab.founding import have_week
+from homing.lab.service.worker import RetryWorker
+
+pytest.importorskip("ibis", reason="needs the extra `forensics`")
+
+# of the libraries below the analysis, about each other
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(verify, words)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small founding week, with the fault and with its fix."""
+    folder = tmp_path_factory.mktemp("lab")
+    payments = folder / "payments.jsonl.gz"
+    have_week(RetryWorker, log=folder / "before.jsonl.gz", payments=payments, size=8_000)
+    have_week(FixedWorker, log=folder / "after.jsonl.gz", size=8_000)
+    (folder / "impact.toml").write_text(EXAMPLE)
+    return folder
+
+
+def test_counts_alone_are_enough() -> None:
+    fixed = ask("--before", "30/10,000", "--after", "0/2000")
+    assert fixed.exit_code == 0
+    assert fixed.output.startswith("fixed: none of 2,000 dropped, 30 of 10,000 before")
+    assert "0.15% or more at 95%, 0.23% at 99%" in fixed.output
+    too_few = ask("--before", "30/10000", "--after", "0/1000", "--json")
+    assert too_few.exit_code == 1
+    assert json.loads(too_few.output)["verdict"] == "unproven"
+    assert ask("--before", "30/10000", "--after", "25/10000").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--before", "3/x", "--after", "0/9"), "expected dropped/deliveries, as 30/10000"),
+        (("--before", "9/3", "--after", "0/9"), "found '9/3'"),
+        (("--before", "3/9"), "expected AFTER"),
+        ((), "expected BEFORE"),
+        (("a", "b", "c"), "c is one too many"),
+        (("--before", "3/9", "--after", "0/9", "--since", "noon"), "expected a time"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(words: tuple[str, ...], complaint: str) -> None:
+    result = ask(*words)
+    assert result.exit_code == 2
+    assert complaint in result.output
+
+
+def test_two_logs_are_compared_where_the_fault_lives(logs: Path) -> None:
+    found = ask(str(logs / "before.jsonl.gz"), str(logs / "after.jsonl.gz"), "--json")
+    document = json.loads(found.output)
+    assert found.exit_code == 0, document["reasons"]
+    assert document["verdict"] == "fixed"
+    assert document["guilty_name"] in (
+        "the response came after the lease had run out",
+        "two workers held it at once",
+    )
+    assert document["guilty"]["before"]["k"] > 0
+    assert document["guilty"]["after"] == {"n": document["guilty"]["after"]["n"], "k": 0}
+    assert document["guilty"]["after"]["n"] > 5
+    assert document["mix_distances"]["endpoint"] < 0.05
+
+
+def test_a_clean_time_that_never_had_the_trouble_is_not_called_fixed(logs: Path) -> None:
+    before, after = str(logs / "before.jsonl.gz"), str(logs / "after.jsonl.gz")
+    found = ask(before, after, "--since", "2026-11-15T22:00Z", "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.output)["verdict"] == "unproven"
+
+
+def test_watching_ends_at_the_bound_or_at_the_first_drop(logs: Path) -> None:
+    before, after = str(logs / "before.jsonl.gz"), str(logs / "after.jsonl.gz")
+    assert ask(before, after, "--watch", "--every", "0.1").exit_code == 0
+    assert ask(before, before, "--watch", "--every", "0.1").exit_code == 1
+
+
+def test_the_line_of_a_watch_says_how_long_it_will_take() -> None:
+    before = Arm(all=Count(n=10_000, k=30))
+    found = verified(before, Arm(all=Count(n=500, k=0)))
+    line = progress_line(found, span_s=3_600)
+    assert "500 of 1,478 deliveries (excludes 0.6%)" in line
+    assert "about 2 hours to go" in line or "about 117 minutes" in line
+    nothing = verified(before, Arm(all=Count(n=0, k=0)))
+    assert "no pace yet" in progress_line(nothing, span_s=0)
+
+
+def test_a_model_of_the_fix_is_told_beside_the_count(tmp_path: Path) -> None:
+    counts = ("--before", "30/10000", "--after", "0/5000")
+    model = tmp_path / "model.json"
+    model.write_text('{"states": 1000, "violations": [], "is_closed": true}')
+    good = ask(*counts, "--model", str(model))
+    assert good.exit_code == 0
+    assert "1,000 states, every order within its bounds: no loss" in good.output
+    model.write_text('{"runs": 7200, "found": true}')
+    bad = ask(*counts, "--model", str(model))
+    assert bad.exit_code == 1
+    assert "7,200 schedules" in bad.output
+
+
+def price(*words: str) -> Result:
+    return CliRunner().invoke(impact, words)
+
+
+def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
+    words = [str(logs / "before.jsonl.gz"), "--assumptions", str(logs / "impact.toml")]
+    words += ["--payloads", str(logs / "payments.jsonl.gz")]
+    ids, plot = logs / "ids.tsv", logs / "plot.svg"
+    result = price(*words, "--json", "--ids", str(ids), "--svg", str(plot))
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["currency"] == "USD"
+    assert 0 < found["p5"] < found["p50"] < found["p95"] < found["at_risk"]
+    assert found["p50"] == pytest.approx(found["at_risk"] * 0.55 * 0.35 * 0.6, rel=0.1)
+    dollars = [one["value"] for one in found["affected"] if one["currency"] == "USD"]
+    assert found["at_risk"] == pytest.approx(sum(dollars), rel=0.01)
+    assert len(ids.read_text().splitlines()) == len(found["affected"])
+    assert plot.read_text().startswith("<svg")
+    text = price(*words).output
+    assert f"{found['p50']:,.0f} USD a week" in text, "the same draws, the same estimate"
+    assert "at risk: the whole value of" in text
+    assert "assumed" in text
+    assert "Currencies are kept apart" in text or "EUR" not in text
+
+
+def test_a_declared_average_will_do_without_payloads(logs: Path, tmp_path: Path) -> None:
+    declared = tmp_path / "impact.toml"
+    paid = EXAMPLE.index("[payload]"), EXAMPLE.index("# Instead")
+    text = EXAMPLE[: paid[0]] + EXAMPLE[paid[1] :]
+    declared.write_text(
+        text.replace("# [value]", "[value]")
+        .replace("# each", "each")
+        .replace("# currency =", "currency =")
+    )
+    result = price(str(logs / "before.jsonl.gz"), "--assumptions", str(declared), "--json")
+    found = json.loads(result.output)
+    assert found["by_currency"]["USD"]["inputs"][2]["basis"] == "declared"
+    assert found["at_risk"] == pytest.approx(80 * len(found["affected"]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (("share = 0.55", "share = 55"), "margin.share: expected one number from 0 to 1"),
+        (("[0.20, 0.40, 0.60]", "[0.6, 0.4, 0.2]"), "recovery.share"),
+        (('after = "never"', 'after = "forever"'), "expected 30s, 5m, 2h, 1d or never"),
+        (('after = "0s"', 'after = "1s"'), 'expected steps from "0s" on'),
+        (("[margin]", "[magin]"), "magin"),
+        (('currency = "data.currency"', ""), "expected one of currency and currency_code"),
+    ],
+)
+def test_assumptions_that_make_no_sense_are_named(
+    change: tuple[str, str], complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "impact.toml"
+    assert change[0] in EXAMPLE
+    path.write_text(EXAMPLE.replace(*change, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_assumptions(path)
+    assert any(complaint in one for one in caught.value.problems), caught.value.problems
+
+
+def test_the_example_is_a_file_of_assumptions(tmp_path: Path) -> None:
+    path = tmp_path / "impact.toml"
+    path.write_text(price("--example").output)
+    declared: Any = load_assumptions(path)
+    assert declared.payload.event_types == ["payment.captured"]
+    assert [step.after_s for step in declared.assumptions.steps] == [0, 300, 1_800, None]
