@@ -40,7 +40,6 @@ from homing.review.incident import (
     Detection,
     Done,
     Fix,
-    Incident,
     Linked,
     Mended,
     Planned,
@@ -210,13 +209,15 @@ def list_incidents(api: Api, limit: int, as_json: bool) -> None:
     )
 
 
-def _change(name: str | None, change: Change, by: str) -> Incident:
+def _change(name: str | None, change: Change, by: str, *, as_json: bool) -> None:
     """Add, and say what was added."""
     place = the_place(name)
     after = place.change(lambda _: change, by)
     entry = after.timeline[-1]
+    if as_json:
+        print_json(entry)
+        return
     say(Text.assemble((f"{time_text(entry.at_us)} ", "dim"), f"{entry.actor}: {entry.text}"))
-    return after
 
 
 @incident.command("note")
@@ -232,8 +233,15 @@ def _change(name: str | None, change: Change, by: str) -> Incident:
 @_at
 @_by
 @incident_option
+@as_json
 def note_something(
-    text: str, about: str, source: str | None, at: int | None, by: str, name: str | None
+    text: str,
+    about: str,
+    source: str | None,
+    at: int | None,
+    by: str,
+    name: str | None,
+    as_json: bool,
 ) -> None:
     """Write something down. A number needs a --source: a file, a line, an address.
 
@@ -246,7 +254,7 @@ def note_something(
     if is_numeric(text) and not source:
         raise click.UsageError("a number without a source: expected --source WHERE it is written")
     said = Said(text=text, aspect=Aspect(about), reference=source, happened_at_us=at)
-    _change(name, said, by)
+    _change(name, said, by, as_json=as_json)
 
 
 @incident.command()
@@ -254,7 +262,8 @@ def note_something(
 @click.option("--text", default="", help="What it is.")
 @_by
 @incident_option
-def link(reference: str, text: str, by: str, name: str | None) -> None:
+@as_json
+def link(reference: str, text: str, by: str, name: str | None, as_json: bool) -> None:
     """Add a file, with its hash, or an address.
 
     \b
@@ -266,7 +275,7 @@ def link(reference: str, text: str, by: str, name: str | None) -> None:
     digest = digest_of(path) if path.is_file() else None
     if digest is None and "://" not in reference:
         raise ConfigError([f"{reference}: expected a file that is there, or an address"])
-    _change(name, Linked(reference=reference, text=text, digest=digest), by)
+    _change(name, Linked(reference=reference, text=text, digest=digest), by, as_json=as_json)
 
 
 @incident.command()
@@ -275,7 +284,10 @@ def link(reference: str, text: str, by: str, name: str | None) -> None:
 @click.option("--text", default="", help="What it does, in a sentence.")
 @_by
 @incident_option
-def fixed(diff: Path | None, address: str | None, text: str, by: str, name: str | None) -> None:
+@as_json
+def fixed(
+    diff: Path | None, address: str | None, text: str, by: str, name: str | None, as_json: bool
+) -> None:
     """Say that there is a fix, and who wrote it.
 
     \b
@@ -289,7 +301,7 @@ def fixed(diff: Path | None, address: str | None, text: str, by: str, name: str 
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"--diff {diff}: cannot be read: {error}"]) from error
     fix = Fix(author=by, link=address or (str(diff) if diff else None), diff=lines, text=text)
-    _change(name, Mended(fix=fix), by)
+    _change(name, Mended(fix=fix), by, as_json=as_json)
 
 
 @incident.command()
@@ -301,7 +313,10 @@ def fixed(diff: Path | None, address: str | None, text: str, by: str, name: str 
 @_at
 @_by
 @incident_option
-def deployed(commit: str | None, what: str, at: int | None, by: str, name: str | None) -> None:
+@as_json
+def deployed(
+    commit: str | None, what: str, at: int | None, by: str, name: str | None, as_json: bool
+) -> None:
     """Mark a deployment.
 
     \b
@@ -311,7 +326,7 @@ def deployed(commit: str | None, what: str, at: int | None, by: str, name: str |
     """
     at_us = at or SystemClock().now_us()
     one = Deployment(at_us=at_us, by=by, commit=commit, what=what)
-    _change(name, Deployed(deployment=one), by)
+    _change(name, Deployed(deployment=one), by, as_json=as_json)
 
 
 @incident.command()
@@ -320,7 +335,10 @@ def deployed(commit: str | None, what: str, at: int | None, by: str, name: str |
 @_at
 @_by
 @incident_option
-def adopted(what: str, source: str | None, at: int | None, by: str, name: str | None) -> None:
+@as_json
+def adopted(
+    what: str, source: str | None, at: int | None, by: str, name: str | None, as_json: bool
+) -> None:
     """Say that somebody took up what it taught.
 
     \b
@@ -328,7 +346,7 @@ def adopted(what: str, source: str | None, at: int | None, by: str, name: str | 
       homing incident adopted "the dead-letter alert, in the webhook template" --by platform
     """
     one = Adoption(at_us=at or SystemClock().now_us(), by=by, what=what, reference=source)
-    _change(name, Adopted(adoption=one), by)
+    _change(name, Adopted(adoption=one), by, as_json=as_json)
 
 
 @incident.command()
@@ -341,7 +359,10 @@ def adopted(what: str, source: str | None, at: int | None, by: str, name: str | 
 )  # fmt: skip
 @_by
 @incident_option
-def action(text: str, owner: str, due: str, kind: str, by: str, name: str | None) -> None:
+@as_json
+def action(
+    text: str, owner: str, due: str, kind: str, by: str, name: str | None, as_json: bool
+) -> None:
     """Plan a follow-up, with an owner and a day.
 
     \b
@@ -353,35 +374,39 @@ def action(text: str, owner: str, due: str, kind: str, by: str, name: str | None
         datetime.strptime(due, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise click.BadParameter(f"--due: expected a day: 2026-12-01; found {due!r}") from None
-    _change(name, Planned(text=text, owner=owner, due=due, kind=ActionKind(kind)), by)
+    _change(
+        name, Planned(text=text, owner=owner, due=due, kind=ActionKind(kind)), by, as_json=as_json
+    )
 
 
 @incident.command()
 @click.argument("action_name", metavar="ACTION")
 @_by
 @incident_option
-def done(action_name: str, by: str, name: str | None) -> None:
+@as_json
+def done(action_name: str, by: str, name: str | None, as_json: bool) -> None:
     """Mark a follow-up as done.
 
     \b
     Examples:
       homing incident done a1
     """
-    _change(name, Done(name=action_name), by)
+    _change(name, Done(name=action_name), by, as_json=as_json)
 
 
 @incident.command()
 @click.argument("text", required=False, default="")
 @_by
 @incident_option
-def close(text: str, by: str, name: str | None) -> None:
+@as_json
+def close(text: str, by: str, name: str | None, as_json: bool) -> None:
     """Close an incident; commands add to it no more.
 
     \b
     Examples:
       homing incident close "reviewed with both teams"
     """
-    _change(name, Closed(text=text), by)
+    _change(name, Closed(text=text), by, as_json=as_json)
     if name is None or name == open_here():
         POINTER.unlink(missing_ok=True)
 

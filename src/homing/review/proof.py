@@ -272,10 +272,14 @@ def _compared(facts: Facts) -> list[Block]:
                 facts.value("verify", "model.violations", count),
                 " of ",
                 facts.value("verify", "model.states", count),
-                " schedules or states lost a delivery.",
+                f" {_unit(facts)} lost a delivery.",
             )
         )
     return [*blocks, Bullets(tuple(lines))]
+
+
+def _unit(facts: Facts) -> str:
+    return "schedules" if facts.find("verify", "model.unit", "states") == "schedules" else "states"
 
 
 def _arm(facts: Facts, name: Line, path: str) -> tuple[Line, ...]:
