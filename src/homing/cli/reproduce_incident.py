@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from rich.text import Text
 
+from homing.cli.incidents import record
 from homing.cli.output import print_json, say
 from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
@@ -59,12 +60,14 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
             other = msgspec.structs.replace(case, worker=fixed)
             against = try_pin(other, trial.pin, asked.times, asked.first)
         story = _story(case, trial, fixed) if trial.broken else None
+    told = _document(incident, name, fixed, trial, against, story)
     if as_json:
-        print_json(_document(incident, name, fixed, trial, against, story))
-        return story
-    _show(incident, name, fixed, trial, against)
-    if story is not None:
-        show_story(story)
+        print_json(told)
+    else:
+        _show(incident, name, fixed, trial, against)
+        if story is not None:
+            show_story(story)
+    record("reproduce", told, inputs=[path, name.rpartition(":")[0]])
     return story
 
 
@@ -97,7 +100,10 @@ def _workers(mechanism: str, asked: Asked) -> tuple[str, str]:
         text = "expected --worker package.module:Worker: the lab's workers are not installed here"
         raise Invalid([Problem(("worker",), text)]) from None
     if mechanism not in lab.LAB_WORKERS:
-        text = f"the lab has no worker for {mechanism}: expected --worker package.module:Worker"
+        text = (
+            f"the lab has no worker for {mechanism}: expected --worker package.module:Worker, "
+            "yours or one of examples/retry_workers"
+        )
         raise Invalid([Problem(("worker",), text)])
     faulty, fixed = lab.LAB_WORKERS[mechanism]
     return f"{_LAB}:{faulty}", asked.fixed or f"{_LAB}:{fixed}"

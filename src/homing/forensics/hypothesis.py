@@ -200,14 +200,17 @@ def _evidence(
     total = len(matches)
     lines = [f"{top.drops} of {total} dropped deliveries that were read: {top.what}"]
     crossing = Counter(c for t, m in matches if m.mechanism == top.mechanism for c in t.crossings)
-    for name, count in crossing.most_common(2):
+    # Of equally frequent ones the order is that of the names: the same log, the same sentences.
+    for name, count in sorted(crossing.items(), key=lambda pair: (-pair[1], pair[0]))[:2]:
         others = sum(name in t.crossings for t in fine)
         text = _CROSSING_TEXT[name]
         lines.append(
             f"{count} of these {top.drops}: {text}; of {len(fine)} deliveries that had trouble and came through: {others}"
         )
     for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
-        if suspect.coverage >= COVERAGE_WANTED or suspect.kind in ("who", "pair"):
+        if suspect.coverage >= COVERAGE_WANTED or (
+            suspect.coverage >= 0.3 and suspect.kind in ("who", "pair")
+        ):
             lines.append(
                 f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
                 f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q = {suspect.q:.1g})"
