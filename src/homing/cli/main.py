@@ -69,6 +69,7 @@ SECTIONS: Final = {
     },
     "Build on it": {
         "template": Where("homing.cli.template", "a service that sends webhooks, and a receiver"),
+        "reconcile": Where("homing.cli.reconcile", "a receiver's own books against what was sent"),
         "outbox": Where("homing.cli.outbox", "carry what an application wrote in its transactions"),
     },
     "Ask the API": {
