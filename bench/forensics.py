@@ -89,8 +89,8 @@ def make(path: Path, rows: int, form: str) -> None:
         connection.execute(_MAKE.format(deliveries=deliveries, step=step, path=path, form=how))
 
 
-def peak_of(arguments: list[str]) -> tuple[str, float, float]:
-    """Run a process: what it printed, its seconds, its peak of resident memory in MiB."""
+def peak_of(arguments: list[str]) -> tuple[str, float, float, float]:
+    """Run a process: what it printed, its seconds, those of its processors, its peak in MiB."""
     start = time.perf_counter()
     with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as child:
         text = child.stdout.read() if child.stdout else ""
@@ -98,7 +98,8 @@ def peak_of(arguments: list[str]) -> tuple[str, float, float]:
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"failed with {child.returncode}")
-    return text, time.perf_counter() - start, used.ru_maxrss / 1024
+    busy = used.ru_utime + used.ru_stime
+    return text, time.perf_counter() - start, busy, used.ru_maxrss / 1024
 
 
 def plain(path: Path, memory: str, threads: int, folder: str) -> None:
@@ -120,16 +121,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--folder", help="where the log and the spill go; default: a temporary one")
     parser.add_argument("--plain", metavar="PATH", help=argparse.SUPPRESS)
+    parser.add_argument("--make", metavar="PATH", help=argparse.SUPPRESS)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         if given.plain:
             plain(Path(given.plain), given.memory, given.threads, folder)
             return
         path = Path(folder) / f"log.{given.form}"
-        make(path, given.rows, given.form)
+        if given.make:
+            make(Path(given.make), given.rows, given.form)
+            return
+        # in a process of its own: a child's peak of memory begins at its parent's
+        options = ["--make", str(path), "--rows", str(given.rows), "--form", given.form]
+        subprocess.run([sys.executable, "-m", "bench.forensics", *options], check=True)
         size = path.stat().st_size / 2**20
         print(f"{given.rows:,} rows, {size:,.0f} MiB of {given.form}", file=sys.stderr)
-        text, seconds, peak = peak_of(
+        text, seconds, busy, peak = peak_of(
             ["-c", _CHILD, str(path), given.memory, str(given.threads), folder]
         )
         result = {
@@ -140,11 +147,12 @@ def main() -> None:
         }
         if given.form == "parquet":
             options = ["--memory", given.memory, "--threads", str(given.threads)]
-            _, by_hand, by_hand_peak = peak_of(
+            _, by_hand, by_hand_busy, by_hand_peak = peak_of(
                 ["-m", "bench.forensics", "--plain", str(path), *options]
             )
+            result |= {"plain_cpu_seconds": round(by_hand_busy, 1)}
             result |= {"plain_seconds": round(by_hand, 1), "plain_peak_mib": round(by_hand_peak)}
-        result["process_seconds"] = round(seconds, 1)
+        result |= {"process_seconds": round(seconds, 1), "cpu_seconds": round(busy, 1)}
         result["load"] = os.getloadavg()[0]
         print(json.dumps(result, indent=2))
 

@@ -7,6 +7,7 @@ The command line, the reference page, the start-up check and the tests read this
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -398,6 +399,23 @@ class Settings:
         low=0,
         high=1,
     )
+    name: str = knob(
+        "homing",
+        "What this Homing is called on the boards of other teams: 1 to 63 lower-case letters, "
+        "digits and hyphens. Each instance on a board needs its own.",
+    )
+    owner: str = knob("", "The team that answers for this Homing, as boards show it.")
+    board_every_s: float = knob(
+        30.0,
+        "How often the services on the board are asked how they stand.",
+        low=0.1,
+        high=3_600,
+    )
+    board_allow: tuple[Network, ...] = knob(
+        (),
+        "Networks that services on the board may be in besides public ones and "
+        "`HOMING_EGRESS_ALLOW`. Endpoints may not be there because of it.",
+    )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(
         "info", "The least important line that is logged."
@@ -499,6 +517,11 @@ def _contradictions(settings: Settings) -> list[str]:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", settings.name):
+        problems.append(
+            f"HOMING_NAME={settings.name!r}: expected 1 to 63 lower-case letters, digits and "
+            "hyphens, the first and the last not a hyphen"
+        )
     if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
         problems.append(
             f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"

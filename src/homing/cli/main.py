@@ -39,6 +39,7 @@ SECTIONS: Final = {
         "doctor": Where("homing.cli.doctor", "find what will make trouble, with its mend"),
         "tail": Where("homing.cli.tail", "follow the delivery log"),
         "slo": Where("homing.cli.objectives", "objectives: budgets, burn rates, who notices what"),
+        "board": Where("homing.cli.board", "the services of all teams, and which needs somebody"),
         "export": Where("homing.cli.export", "write the delivery log as JSON lines or Parquet"),
     },
     "Prove it": {

@@ -35,15 +35,17 @@ from homing.service.alerts.budgets import Budgets
 from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
 from homing.service.answers import Answers
+from homing.service.board import standing_key
+from homing.service.board_keeper import ANSWER_BYTES_MAX, BoardKeeper
 from homing.service.books import Auditor
-from homing.service.context import Limits, Service
+from homing.service.context import Identity, Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.measuring import Measurer
 from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
-from homing.service.watching import Watcher
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
 from homing.web.app import Api, create_api
@@ -95,7 +97,7 @@ class Runtime:
             event_id_s=settings.event_id_h * 3600,
             answers=answers,
         )
-        self.watcher = make_watcher(settings, store, self.journal, answers, self.meters)
+        self.measurer = make_measurer(settings, store, self.journal, answers, self.meters)
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
@@ -117,7 +119,10 @@ class Runtime:
             wake_tasks=self._wake_tasks,
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
+            identity=make_identity(settings),
         )
+        self.board_sender = make_board_sender(settings)
+        self.board_keeper = self._make_board_keeper(clock, seals)
         self.task_runner = TaskRunner(
             self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
         )
@@ -137,7 +142,8 @@ class Runtime:
             ("task runner", self.task_runner.run()),
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),
-            ("watcher", self.watcher.run()),
+            ("measurer", self.measurer.run()),
+            ("board keeper", self.board_keeper.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -192,13 +198,14 @@ class Runtime:
     async def close(self) -> None:
         """Let go of connections and of the database."""
         await self.sender.close()
+        await self.board_sender.close()
         await self.store.close()
         if self.telemetry is not None:
             await asyncio.to_thread(self.telemetry.close)
 
     def _audited(self, report: AuditReport, backlog: Backlog) -> None:
         self.meters.audited(report, backlog)
-        self.watcher.audited(report)
+        self.measurer.audited(report)
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
@@ -224,6 +231,16 @@ class Runtime:
             every_s=self.settings.retain_every_s,
             warn_d=self.settings.retain_warn_d,
             meters=self.meters,
+        )
+
+    def _make_board_keeper(self, clock: SystemClock, seals: Seals) -> BoardKeeper:
+        return BoardKeeper(
+            self.store,
+            clock,
+            self.board_sender,
+            seals,
+            self.journal.holder,
+            every_s=self.settings.board_every_s,
         )
 
     def _gate(self) -> Gate:
@@ -260,11 +277,11 @@ def make_telemetry(settings: Settings, journal: Journal, meters: Metrics) -> Tel
     )
 
 
-def make_watcher(
+def make_measurer(
     settings: Settings, store: Store, journal: Journal, answers: Answers, meters: Metrics
-) -> Watcher:
+) -> Measurer:
     """What counts for objectives."""
-    return Watcher(
+    return Measurer(
         store,
         journal.clock,
         journal.holder,
@@ -354,6 +371,29 @@ def service_limits(settings: Settings) -> Limits:
         idempotency_s=settings.idempotency_h * 3600,
         undo_s=settings.undo_d * 86_400,
         replays_per_s=settings.replays_per_s,
+    )
+
+
+def make_identity(settings: Settings) -> Identity:
+    """Who this Homing is to the boards of others."""
+    secrets = [settings.secret.reveal(), *(one.reveal() for one in settings.secret_previous)]
+    return Identity(
+        name=settings.name,
+        owner=settings.owner,
+        keys=lambda org_id: [standing_key(secret, org_id) for secret in secrets],
+    )
+
+
+def make_board_sender(settings: Settings) -> HttpSender:
+    """What asks the members of the board, who may be in networks where no endpoint may be."""
+    return HttpSender(
+        Egress(
+            (*settings.egress_allow, *settings.board_allow),
+            own_port=settings.listen_port or None,
+            is_here=is_here,
+        ),
+        deadlines=Deadlines(connect_s=3.0, tls_s=3.0, first_byte_s=8.0, idle_s=3.0, total_s=10.0),
+        bounds=Bounds(body_bytes_max=ANSWER_BYTES_MAX),
     )
 
 

@@ -16,7 +16,7 @@ from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import LogPiece, Tally, Watch
+from homing.core.objectives import LogPiece, Measured, Tally
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
@@ -404,7 +404,7 @@ class Measuring(Protocol):
         """
 
     async def tally(
-        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+        self, watch: Measured, tallies: Sequence[Tally], *, forget: Mapping[int, int]
     ) -> None:
         """Write how far the log has been counted (as by `put`) and add these, in one commit.
 
@@ -442,6 +442,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
     pool: str  #: requests with the same word may share connections: the endpoint's id
     app_id: str = ""  #: the application on whose word the URL is called
+    method: str = "POST"
 
 
 class Sender(Protocol):

@@ -125,13 +125,13 @@ def _destination(text: str) -> _Destination:
     return _Destination(
         url=url,
         origin=f"{url.scheme}://{url.host}:{url.port}",
-        head=f"POST {url.target} HTTP/1.1\r\nhost: {url.authority}\r\n",
+        head=f"{url.target} HTTP/1.1\r\nhost: {url.authority}\r\n",
     )
 
 
 def _content(destination: _Destination, request: Request) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
-    head = f"{destination.head}{lines}content-length: {len(request.body)}\r\n\r\n"
+    head = f"{request.method} {destination.head}{lines}content-length: {len(request.body)}\r\n\r\n"
     return head.encode() + request.body
 
 

@@ -14,6 +14,7 @@ from homing.forensics.judging import Verdict
 
 WINDOWS: Final = 400
 _SHUFFLES: Final = 400
+_STRETCHES: Final = 40
 #: an improvement of the log-likelihood that a second boundary must bring
 _SECOND_MIN: Final = 8.0
 P_MAX: Final = 0.01
@@ -68,6 +69,12 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     k = np.array([w.dropped for w in series], dtype=float)
     start, end, gain = _best(n, k)
     p = _p_value(n, int(k.sum()), gain)
+    before_k = float(k[:start].sum())
+    inner_rate = float(k[start:end].sum() / max(n[start:end].sum(), 1.0))
+    if p <= P_MAX and before_k >= 3 and before_k / max(n[:start].sum(), 1.0) > inner_rate / 20:
+        # a worse stretch, not the beginning: that is where the first drop is, if it came late
+        start, end = int(np.flatnonzero(k)[0]), len(series)
+        p = float((1 - k.sum() / n.sum()) ** n[:start].sum())
     if p > P_MAX:
         start, end = 0, len(series)
     inside = slice(start, end)
@@ -163,7 +170,9 @@ def clumping(series: Sequence[Window]) -> Clumping:
     chance = np.random.default_rng(7)
     draws = chance.multinomial(len(series), np.full(len(series), 1 / len(series)), size=1_000)
     rates = (draws @ k) / np.maximum(draws @ n, 1.0)
-    busiest = np.sort(k)[::-1][: max(1, len(series) // 20)].sum() / max(k.sum(), 1.0)
+    # of forty stretches the two busiest: with few drops, finer ones would look busy by chance
+    stretches = np.array([part.sum() for part in np.array_split(k, min(_STRETCHES, len(k)))])
+    busiest = np.sort(stretches)[::-1][: max(1, len(stretches) // 20)].sum() / max(k.sum(), 1.0)
     return Clumping(
         dispersion,
         float(np.quantile(rates, 0.025)),

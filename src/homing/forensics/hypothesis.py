@@ -208,7 +208,9 @@ def _evidence(
             f"{count} of these {top.drops}: {text}; of {len(fine)} deliveries that had trouble and came through: {others}"
         )
     for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
-        if suspect.coverage >= COVERAGE_WANTED or suspect.kind in ("who", "pair"):
+        if suspect.coverage >= COVERAGE_WANTED or (
+            suspect.coverage >= 0.3 and suspect.kind in ("who", "pair")
+        ):
             lines.append(
                 f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
                 f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q = {suspect.q:.1g})"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics import cases as by_case
-from homing.forensics.answers import row, rows
+from homing.forensics.answers import Line, row, rows
 from homing.forensics.vocabulary import Op, Stand
 
 _MINUTE_US: Final = 60_000_000
@@ -88,17 +88,9 @@ class Context:
         return 3 * max(0, lateness if lines >= 5 else self.lateness_max_us) + 2 * _MINUTE_US
 
 
-def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
-    """The limits of a log, from what is normal in it.
-
-    Args:
-        cases: one row a delivery.
-        hard: the lines of the hard ones, with what came before.
-    """
-    c = cases
-    idle = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED))
-    moved = (c.mask & ~idle) != 0
-    totals = row(
+def _totals(c: Any, moved: Any) -> Line:
+    """Counts over all deliveries that tell what is normal in a log."""
+    return row(
         c.aggregate(
             shown=(c.good > 0).cast("int64").sum(),
             said_only=((c.good == 0) & (c.said > 0)).cast("int64").sum(),
@@ -131,6 +123,19 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
             plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),
         )
     )
+
+
+def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
+    """The limits of a log, from what is normal in it.
+
+    Args:
+        cases: one row a delivery.
+        hard: the lines of the hard ones, with what came before.
+    """
+    c = cases
+    idle = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED))
+    moved = (c.mask & ~idle) != 0
+    totals = _totals(c, moved)
 
     def number(name: str) -> int:
         value = totals[name]
@@ -281,9 +286,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     )
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
     if context.limits:
-        is_used_up = (
-            is_used_up | c.made.isin(list(context.limits)) | (c.made >= min(context.limits))
-        )
+        is_used_up = is_used_up | (c.made >= min(context.limits))
+    # where a retry is on record, attempts were left
+    is_used_up = is_used_up & ~((stands == Stand.WAITING) & c.last_due.notnull())
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead

@@ -39,6 +39,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this Homing is to the boards of others."""
+
+    name: str = "homing"
+    owner: str = ""
+    #: what an organisation's standings are signed with ("whsk_…", ed25519), the present one first
+    keys: Callable[[str], Sequence[str]] = lambda org_id: ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The world of the verbs."""
 
@@ -56,6 +66,7 @@ class Service:
     wake: Callable[[], None] = lambda: None
     #: tells this process's task runner that there is a new task; others find it by polling
     wake_tasks: Callable[[], None] = lambda: None
+    identity: Identity = field(default_factory=Identity)
     #: ways to reach whoever runs this
     channels: Sequence[Channel] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homing.core.errors import NotFound
 from homing.service.context import Service
 from homing.web import hot
+from homing.web.board_page import BoardPage
 from homing.web.door import Door, door
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
@@ -22,6 +23,7 @@ from homing.web.operations import (
     alerts,
     applications,
     attempts,
+    board,
     books,
     deliveries,
     desk,
@@ -69,10 +71,13 @@ def create_api(
     repeats = Repeats(service.store)
     router = Router(
         [
-            Route(path, PathOperations(service, repeats, list(found)))
-            for path, found in groupby(
-                sorted(operations, key=_specific_first), key=lambda operation: operation.path
-            )
+            Route("/board", BoardPage(service)),
+            *(
+                Route(path, PathOperations(service, repeats, list(found)))
+                for path, found in groupby(
+                    sorted(operations, key=_specific_first), key=lambda operation: operation.path
+                )
+            ),
         ],
         redirect_slashes=False,
         default=_not_found,
@@ -105,6 +110,7 @@ def route_table(
         *statistics.OPERATIONS,
         *books.OPERATIONS,
         *objectives.OPERATIONS,
+        *board.OPERATIONS,
         *incidents.OPERATIONS,
         *operational_webhooks.OPERATIONS,
         *alerts.OPERATIONS,

@@ -190,6 +190,20 @@ class Forgetful(Sound):
         return row["attempts"] < 3 and super().is_due(row)
 
 
+class Patient(Sound):
+    """Sound, and slow: it polls often, and waits for hours between attempts."""
+
+    def after(self, mine: Row, status: int) -> Row:
+        row = super().after(mine, status)
+        return {**row, "due_at": row["due_at"] + 7_200.0} if row["state"] == "pending" else row
+
+    async def run(self) -> None:
+        while True:
+            for key, row in await self.store.find(self.is_due):
+                await self.take(key, row)
+            await self.clock.sleep(0.5)
+
+
 class Random(Sound):
     """Not explorable: it does something else each time."""
 

@@ -81,6 +81,13 @@ def test_all_small_schedules_of_a_sound_worker_are_tried() -> None:
     assert try_all_small(case, 1 + small.options).complete == 1, "each of them once"
 
 
+def test_a_poller_that_waits_for_hours_is_waited_for() -> None:
+    report = look("Patient", 60, deliveries=1)
+    assert report.found is None, report.found
+    assert report.random.virtual_s > 60 * 1_200
+    assert not report.random.died_of
+
+
 def test_the_statements_follow_from_the_numbers() -> None:
     report = look("Sound", 400)
     assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / 400))

@@ -23,7 +23,7 @@ _PAGE: Final = 200
 _ISSUES_MAX: Final = 5_000
 
 
-class _Weighed(NamedTuple):
+class Weighed(NamedTuple):
     org_id: str
     app_id: str
     endpoint_id: str
@@ -34,7 +34,7 @@ def worth_of(store: Store) -> Worth:
     """Counts by issue: one look along an index for each page of them, and none at payloads."""
 
     async def worth() -> Stakes:
-        found: list[_Weighed] = []
+        found: list[Weighed] = []
         quiet: set[str] = set()
         loud: set[str] = set()
         after: str | None = None
@@ -43,7 +43,7 @@ def worth_of(store: Store) -> Worth:
             told = [one for one in page if one.state is not IssueState.MUTED]
             loud.update(one.endpoint_id for one in told)
             quiet.update(one.endpoint_id for one in page)
-            found += await _weighed(store, told)
+            found += await weighed(store, told)
             if len(page) < _PAGE:
                 break
             after = page[-1].id
@@ -52,7 +52,7 @@ def worth_of(store: Store) -> Worth:
     return worth
 
 
-async def _weighed(store: Store, issues: Sequence[Issue]) -> list[_Weighed]:
+async def weighed(store: Store, issues: Sequence[Issue]) -> list[Weighed]:
     """What these issues weigh, with all that was merged into them; nothing of hidden ones."""
     if not issues:
         return []
@@ -63,14 +63,14 @@ async def _weighed(store: Store, issues: Sequence[Issue]) -> list[_Weighed]:
     org_ids = {one.id: one.scope for one in await store.by_ids(Application, app_ids)}
     burdens = await store.burdens(list(known))
     return [
-        _Weighed(org_id, known[name].scope, known[name].endpoint_id, burden)
+        Weighed(org_id, known[name].scope, known[name].endpoint_id, burden)
         for name, burden in burdens.items()
         if not is_hidden(org_id := org_ids.get(known[name].scope, ""))
     ]
 
 
-def _stakes(found: Sequence[_Weighed]) -> Stakes:
-    by_org: dict[tuple[str, str], list[_Weighed]] = {}
+def _stakes(found: Sequence[Weighed]) -> Stakes:
+    by_org: dict[tuple[str, str], list[Weighed]] = {}
     by_endpoint: dict[str, Counter[str]] = {}
     for one in found:
         for currency, micro in one.burden.micro.items():
@@ -82,7 +82,7 @@ def _stakes(found: Sequence[_Weighed]) -> Stakes:
     )
 
 
-def _money(org_id: str, currency: str, found: Sequence[_Weighed]) -> Money:
+def _money(org_id: str, currency: str, found: Sequence[Weighed]) -> Money:
     by_app: Counter[str] = Counter()
     for one in found:
         by_app[one.app_id] += one.burden.micro[currency]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, LogPiece, Tally, Watch
+from homing.core.objectives import Limits, LogPiece, Measured, Tally
 from homing.core.queries import LogCursor
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.resources import write_resource
@@ -37,7 +37,7 @@ class PostgresMeasuring:
         return await self._database.look(work)
 
     async def tally(
-        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+        self, watch: Measured, tallies: Sequence[Tally], *, forget: Mapping[int, int]
     ) -> None:
         fetch = self._database.fetch
         columns = [list(column) for column in zip(*tally_rows(tallies), strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, LogPiece, Tally, Watch
+from homing.core.objectives import Limits, LogPiece, Measured, Tally
 from homing.core.queries import LogCursor
 from homing.store.queries import load_queries
 from homing.store.rows import plain_seen_of, seen_of, tally_of, tally_rows
@@ -33,7 +33,7 @@ def seen(db: sqlite3.Connection, cursor: LogCursor, limit: int, limits: Limits) 
 
 
 def tally(
-    db: sqlite3.Connection, watch: Watch, tallies: Sequence[Tally], forget: Mapping[int, int]
+    db: sqlite3.Connection, watch: Measured, tallies: Sequence[Tally], forget: Mapping[int, int]
 ) -> None:
     """Write the place and add the counts."""
     put(db, watch, None, None, None, ())

@@ -1,0 +1,1 @@
+"""The board: what several services say of themselves, and what of it needs a person."""
