@@ -19,7 +19,7 @@ def test_two_processes_say_the_same_of_one_log(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text(text)
     told = []
     for seed in ("1", "2"):
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-m", "homing.cli", "investigate", "log.jsonl", "--json"],
             cwd=tmp_path,
             env={**os.environ, "PYTHONHASHSEED": seed, "HOMING_INCIDENT": ""},
