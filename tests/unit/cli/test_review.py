@@ -6,8 +6,10 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,9 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     have_week(RetryWorker, log=folder / "before.jsonl.gz", payments=payments, size=5_000)
     have_week(FixedWorker, log=folder / "after.jsonl.gz", size=5_000)
     (folder / "impact.toml").write_text(EXAMPLE)
+    service = resources.files("homing.lab.service")
+    for name in ("worker.py", "fix.patch"):
+        (folder / name).write_text(service.joinpath(name).read_text())
     return folder
 
 
@@ -72,6 +77,11 @@ def recorded(logs: Path) -> Path:
         run = asking(patch, logs)
         run(*OPEN)
         run("investigate", "before.jsonl.gz", "--save", "incident.json", code=1)
+        reproduce = ("reproduce", "incident.json", "--times", "3", "--worker")
+        run(*reproduce, "worker.py:RetryWorker", code=1)
+        shutil.copy("worker.py", "fixed.py")  # a module is read once in a process
+        subprocess.run(["patch", "-s", "fixed.py", "fix.patch"], check=True)
+        run(*reproduce, "fixed.py:RetryWorker")
         pair = ("before.jsonl.gz", "after.jsonl.gz")
         run("verify", *pair, "--incident", "incident.json")
         price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
@@ -102,15 +112,20 @@ def test_commands_add_what_they_find_with_hashes_and_the_line_that_finds_it_agai
     told: Path,
 ) -> None:
     one = record(told)
-    assert list(one["results"]) == ["investigate", "verify", "impact"]
+    steps = ["investigate", "reproduce", "reproduce_fix", "verify", "impact"]
+    assert list(one["results"]) == steps
     found = one["results"]["investigate"]
     assert found["command"] == "homing investigate before.jsonl.gz --save incident.json"
     assert [len(file["sha256"]) for file in found["inputs"]] == [64]
     assert [file["name"] for file in found["files"]] == ["incident.json"]
-    steps = [entry.get("step") for entry in one["timeline"]]
-    assert steps == [None, "investigate", "verify", "impact"]
-    assert one["causes"][0]["status"] == "suspected"
-    assert one["version"] == 4
+    steps = [entry["step"] for entry in one["timeline"]]
+    assert steps == [None, "investigate", "reproduce", "reproduce", "verify", "impact"]
+    assert [cause["status"] for cause in one["causes"]] == ["suspected", "reproduced"]
+    assert one["token"].startswith("w1.")
+    assert one["version"] == 6
+    workers = [one["results"][name]["inputs"][1] for name in ("reproduce", "reproduce_fix")]
+    assert workers[0]["sha256"] != workers[1]["sha256"]
+    assert "put_if(key, done" not in one["kept"][workers[0]["sha256"]]
 
 
 def test_the_page_passes_its_own_check_and_one_typed_number_does_not(ask: Ask, told: Path) -> None:
@@ -159,10 +174,12 @@ def test_another_log_gives_other_numbers_and_only_there(ask: Ask, told: Path) ->
 
 
 def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> None:
+    (told / "worker.py").write_text("somebody has written something else here")
     same = json.loads(ask("review", "record.json", "--recompute", "--json").output)
     assert same["is_same"]
-    assert {one["source"] for one in same["sources"]} == {"investigate", "verify", "impact"}
-    assert all(one["values"] > 5 for one in same["sources"])
+    values = {one["source"]: one["values"] for one in same["sources"]}
+    assert list(values) == ["investigate", "reproduce", "reproduce_fix", "verify", "impact"]
+    assert min(values.values()) >= 2
     forged = record(told)
     forged["results"] = {"impact": forged["results"]["impact"]}
     forged["results"]["impact"]["values"]["by_currency"]["USD"]["p50"] *= 2
@@ -173,6 +190,13 @@ def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> Non
     (told / "before.jsonl.gz").write_bytes(b"")
     result = ask("review", "forged.json", "--recompute", code=2)
     assert "another file than it was" in str(result.exception)
+
+
+def test_a_result_that_is_none_is_told_in_a_sentence(ask: Ask, told: Path) -> None:
+    broken = record(told)
+    broken["results"]["investigate"]["values"]["windows"] = [{"start": "<script>"}]
+    (told / "broken.json").write_text(json.dumps(broken))
+    assert "not as `homing` writes it" in str(ask("review", "broken.json", code=2).exception)
 
 
 def test_a_fresh_incident_says_that_nothing_is_known(ask: Ask, tmp_path: Path) -> None:
