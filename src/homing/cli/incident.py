@@ -26,7 +26,8 @@ from homing.cli.incidents import (
 from homing.cli.output import as_json, note, print_json, print_table, say, time_text
 from homing.core.errors import ConfigError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
-from homing.review.blocks import is_numeric
+from homing.review.blocks import is_numeric, quoted
+from homing.review.check import faults
 from homing.review.incident import (
     Action,
     ActionKind,
@@ -246,6 +247,8 @@ def note_something(
     """
     if is_numeric(text) and not source:
         raise click.UsageError("a number without a source: expected --source WHERE it is written")
+    for one in faults(quoted(text, "record", "text")):
+        raise click.UsageError(f"it could not stand in a review: {one.text}")
     said = Said(text=text, aspect=Aspect(about), reference=source, happened_at_us=at)
     _change(name, said, by, as_json=as_json)
 

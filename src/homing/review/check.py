@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from homing.review.blocks import is_figure, is_numeric
+from homing.review.blocks import Line, Strong, Value, is_figure, is_numeric, text_of
 
 #: a value in Markdown: [0.298%](#source-investigate "rate.value")
 _SOURCED: Final = re.compile(r'\[((?:\\.|[^\]\\])*)\]\(#source-([\w-]+) "([^"]+)"\)')
@@ -86,6 +86,22 @@ def check(text: str, expected: Mapping[tuple[str, str], set[str]] | None = None)
         mistakes += _unknown(passage, sources, expected)
         mistakes += _bare_zero(passage)
     return sorted(mistakes, key=lambda one: one.line)
+
+
+def faults(parts: Line) -> list[Mistake]:
+    """What would be wrong with a sentence that somebody, or a command, has written."""
+    plain: list[str | Sourced] = []
+    for part in parts:
+        if isinstance(part, Value):
+            plain.append(Sourced(part.text, part.source, part.path))
+        elif isinstance(part, str):
+            plain.append(part)
+        elif isinstance(part, Strong):
+            plain.append(text_of(part.parts))
+    found: list[Mistake] = []
+    for passage in (Passage(1, one) for one in _sentences(plain)):
+        found += [*_unsourced(passage), *_bare_zero(passage)]
+    return found
 
 
 def _unsourced(passage: Passage) -> Iterator[Mistake]:

@@ -24,6 +24,7 @@ from homing.review.blocks import (
     quoted,
     strong,
 )
+from homing.review.check import faults
 from homing.review.facts import RECORD, Facts, count, instant, money, number, percent, words
 from homing.review.impact import Loss
 from homing.review.incident import Aspect
@@ -59,6 +60,12 @@ def _again(facts: Facts, *names: str) -> list[Block]:
 def _copied(facts: Facts, source: str, path: str) -> Line:
     """A sentence that a command wrote, its numbers with their source."""
     return quoted(str(facts.get(source, path)), source, path)
+
+
+def _sentences(facts: Facts, source: str, path: str, count: int) -> tuple[Line, ...]:
+    """The first of a command's sentences; one that may not stand in a review is left out."""
+    lines = (_copied(facts, source, f"{path}.{i}") for i in range(count))
+    return tuple(line for line in lines if not faults(line))
 
 
 def mechanism(facts: Facts) -> list[Block]:
@@ -157,9 +164,8 @@ def factors(facts: Facts) -> list[Block]:
     blocks = list(said(facts, Aspect.FACTOR))
     evidence = facts.find("investigate", "hypothesis.evidence", [])
     if evidence:
-        lines = tuple(
-            _copied(facts, "investigate", f"hypothesis.evidence.{i}")
-            for i in range(min(len(evidence), _FACTORS_MAX))
+        lines = _sentences(
+            facts, "investigate", "hypothesis.evidence", min(len(evidence), _FACTORS_MAX)
         )
         blocks += [Paragraph(line("What the lost deliveries have in common:")), Bullets(lines)]
     if not blocks:
@@ -260,8 +266,7 @@ def _compared(facts: Facts) -> list[Block]:
         Table(("", "dropped before#", "dropped after#", "rate excluded#"), tuple(rows)),
     ]
     lines: list[Line] = []
-    for i in range(len(facts.find("verify", "reasons", []))):
-        lines.append(_copied(facts, "verify", f"reasons.{i}"))
+    lines += _sentences(facts, "verify", "reasons", len(facts.find("verify", "reasons", [])))
     if facts.has("verify", "all.p_two_sided"):
         lines.append(
             line(
@@ -373,8 +378,8 @@ def unknown(facts: Facts) -> list[Block]:
         for name, text in _LACKS
         if not facts.has(name) and not (name == "reproduce" and facts.has("explore", "story.rows"))
     ]
-    for i in range(len(facts.find("investigate", "cannot_tell", []))):
-        lines.append(_copied(facts, "investigate", f"cannot_tell.{i}"))
+    told = len(facts.find("investigate", "cannot_tell", []))
+    lines += _sentences(facts, "investigate", "cannot_tell", told)
     if facts.find("investigate", "damaged_rows", 0):
         damaged = facts.value("investigate", "damaged_rows", count)
         rows = facts.value("investigate", "rows", count)

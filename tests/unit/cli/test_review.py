@@ -199,6 +199,16 @@ def test_a_result_that_is_none_is_told_in_a_sentence(ask: Ask, told: Path) -> No
     assert "not as `homing` writes it" in str(ask("review", "broken.json", code=2).exception)
 
 
+def test_a_sentence_of_a_command_that_says_a_bare_zero_is_left_out(ask: Ask, told: Path) -> None:
+    one = record(told)
+    lines = one["results"]["investigate"]["values"]["hypothesis"]["evidence"]
+    lines[:2] = ["half of them have it (q = 0)", "11 of 11 have it"]
+    (told / "record.json").write_text(json.dumps(one))
+    text = ask("review").output
+    assert "half of them" not in text
+    assert sourced(text, "investigate", "hypothesis.evidence.1") == "11"
+
+
 def test_a_fresh_incident_says_that_nothing_is_known(ask: Ask, tmp_path: Path) -> None:
     ask(*OPEN)
     text = ask("review").output
@@ -253,6 +263,8 @@ def test_bad_input_is_told_in_a_sentence(
 def test_a_number_in_a_note_needs_where_it_is_written(ask: Ask) -> None:
     ask(*OPEN)
     assert "a number without a source" in ask("incident", "note", "ten of 30", code=2).output
+    assert "without its N" in ask("incident", "note", "zero drops since", code=2).output
+    assert "what made it likely" in ask("incident", "note", "it was bo's fault", code=2).output
 
 
 def test_that_an_incident_is_away_does_not_undo_what_a_command_found(
