@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check format test simulate bench chaos docs release clean
+.PHONY: help setup run lab check format test simulate bench chaos docs release clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,14 @@ setup: $(VENV)/.setup ## make a virtual environment with everything in it
 
 run: $(VENV)/.run ## the main job: service, publisher, two receivers, live books (Ctrl-C drains)
 	@$(BIN)/homing demo $(DEMO)
+
+$(VENV)/.lab: pyproject.toml $(VENV)/.run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[forensics]'
+	@touch $@
+
+lab: $(VENV)/.lab ## a service that loses webhooks: find it, reproduce it, fix it, price it
+	@mkdir -p var
+	@PATH="$(CURDIR)/$(BIN):$$PATH" homing lab --folder var/homing-lab $(LAB)
 
 check: $(VENV)/.setup ## format, lint, types, unit, contract (memory, sqlite), house
 	$(BIN)/ruff format --check src tests bench

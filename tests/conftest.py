@@ -18,7 +18,7 @@ import pytest
 from support import postgres
 
 #: what a machine may lack; `--require` names those that it must have
-NEEDS = ("postgres", "browser", "node", "sdk", "faketime", "netns", "prometheus")
+NEEDS = ("postgres", "browser", "node", "sdk", "faketime", "netns", "prometheus", "spark")
 
 _TEMPLATE = f"homing_template_{os.getpid()}"
 _count = itertools.count(1)

@@ -79,7 +79,7 @@ def is_secret(kind: Any) -> bool:
     return any(name in str(kind) for name in ("SecretText", "ChannelUrl"))
 
 
-def parse_value(kind: Any, text: str, limits: Knob) -> Any:
+def read_value(kind: Any, text: str, limits: Knob) -> Any:
     """`text` as a value of type `kind`. Raises: ValueError, whose text says what was expected."""
     if kind is str:
         return text

@@ -256,7 +256,7 @@ class Metrics:
         return list(self.registry.collect())
 
     def tallied(self, tallies: Sequence[Tally]) -> None:
-        """Show what was counted for objectives (`Watcher(on_tallies=…)`).
+        """Show what was counted for objectives (`Measurer(on_tallies=…)`).
 
         A counter cannot go back: where a later look found that the owner was another, the events
         are added to the right one and stay with the wrong one. Rare, and the table is exact.

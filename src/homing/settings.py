@@ -25,7 +25,7 @@ from homing.knobs import (
     SecretText,
     is_secret,
     knob,
-    parse_value,
+    read_value,
 )
 
 PREFIX: Final = "HOMING_"
@@ -478,7 +478,7 @@ def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dic
             continue
         label, text = texts[name]
         try:
-            values[field.name] = parse_value(hints[field.name], text.strip(), limits)
+            values[field.name] = read_value(hints[field.name], text.strip(), limits)
         except ValueError as error:
             shown = "" if is_secret(hints[field.name]) else f"={text!r}"
             problems.append(f"{label}{shown}: {error}")

@@ -29,7 +29,7 @@ from homing.core.lifecycle import (
     State,
     Succeeded,
 )
-from homing.core.objectives import Limits, Owner, Seen, Sli, Tally, Watch
+from homing.core.objectives import Limits, Measured, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.ports import Store
 from homing.core.queries import LogCursor
@@ -39,7 +39,7 @@ from homing.core.retry import RetryPolicy
 MINUTE_US = 60 * SECOND_US
 LIMITS = Limits()
 RETRIES = RetryPolicy(delays_s=(100.0,), jitter=0.0)
-WATCH = Watch(scope="", id="watch", created_at_us=START_US, updated_at_us=START_US)
+WATCH = Measured(scope="", id="watch", created_at_us=START_US, updated_at_us=START_US)
 
 
 class Life:

@@ -19,13 +19,16 @@ from support.making import (
     make_attempt,
     make_change,
     make_endpoint,
+    make_event_type,
     make_id,
 )
 from support.planting import Plant
 
 from homing.core.errors import Unavailable
 from homing.core.health import EndpointHealth, blank_health
+from homing.core.issues import IssueState
 from homing.core.lifecycle import State
+from homing.core.money import MoneyPaths
 from homing.core.operational import Event
 from homing.core.outcome import Reason
 from homing.core.ports import Store
@@ -41,6 +44,7 @@ from homing.service.alerts.channel import NotTaken
 from homing.service.alerts.reader import Reader
 from homing.service.alerts.signals import with_signals
 from homing.service.alerts.watcher import Watcher
+from homing.service.alerts.worth import worth_of
 from homing.service.books import Auditor
 
 ALL = Page(limit=1_000)
@@ -84,6 +88,7 @@ class Process:
             minutes,
             thresholds=Thresholds(),
             disable_after_s=432_000.0,
+            worth=worth_of(store),
         )
         self.watcher = Watcher(
             store,
@@ -538,3 +543,56 @@ def _outcome(item: Acceptance, at_us: int, *, failed: bool) -> Any:
         finished_at_us=None if failed else at_us,
     )
     return make_change(before, after, attempt=attempt)
+
+
+async def test_an_alert_says_what_is_at_stake(
+    store: Store,
+    clock: FakeClock,
+    application: Application,
+    plant: Plant,
+    process: Process,
+    box: Postbox,
+) -> None:
+    """Of what is missing, from the payloads that are there still; of dead letters, by the desk."""
+    endpoint = make_endpoint(application.id)
+    await store.put(endpoint)
+    await store.put(
+        make_event_type(
+            id="payment.captured",
+            scope=application.scope,
+            money=MoneyPaths(amount="amount", currency="currency", minor_units=True),
+        )
+    )
+    items = [make_acceptance(application, (endpoint.id,), state=State.PARKED) for _ in range(9)]
+    await store.accept(items)
+    for item in items[:3]:
+        await plant.remove("deliveries", item.deliveries[0].id)
+    await die(store, clock, application, endpoint.id)
+    await process.look(30)
+    money = {one.finding.kind: one.finding.money for some in box.taken for one in some}
+    assert money == {  # each payload says 12.50 EUR
+        Kind.UNACCOUNTED: {"EUR": "37.50"},
+        Kind.FIRST_DEAD_LETTER: {"EUR": "12.50"},
+        Kind.MONEY_AT_RISK: {"EUR": "12.50"},
+    }
+
+
+async def test_of_dead_letters_that_are_muted_nothing_is_told(
+    store: Store, clock: FakeClock, application: Application, process: Process, box: Postbox
+) -> None:
+    await die(store, clock, application, "ep_1")
+    [issue] = await store.unresolved_issues(ALL)
+
+    async def decide(state: IssueState) -> None:
+        [known] = await store.unresolved_issues(ALL)
+        await store.put_issues(
+            [msgspec.structs.replace(known, version=known.version + 1, state=state)]
+        )
+
+    await decide(IssueState.MUTED)
+    await process.look(60)
+    assert box.taken == []
+    await decide(IssueState.OPEN)
+    await process.look(60)
+    assert box.kinds == [["first_dead_letter firing"]]
+    assert issue.endpoint_id == "ep_1"

@@ -10,6 +10,7 @@ import pytest
 from homing.core.lifecycle import DeadReason, State, diagram
 from homing.core.outcome import Reason
 from homing.core.records import LogEntry
+from homing.insight.alerts.alert import Kind
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,3 +44,8 @@ def test_relative_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target and not target.startswith("mailto:"):
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} → {target}"
+
+
+@pytest.mark.parametrize("kind", Kind, ids=str)
+def test_every_kind_of_alert_is_described(kind: Kind) -> None:
+    assert f"`{kind}`" in (ROOT / "docs/how-to/alerts.md").read_text()

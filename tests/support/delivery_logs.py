@@ -424,7 +424,7 @@ def minimal(log: Log) -> tuple[str, str]:
 def dump(log: Log) -> tuple[str, str]:
     """The table of deliveries as it stands at the end."""
     found: dict[str, dict[str, Any]] = {}
-    for r in log.rows:
+    for r in sorted(log.rows, key=lambda r: r["at"]):
         row = found.setdefault(
             r["delivery"],
             {
@@ -466,7 +466,7 @@ def attempts(log: Log) -> tuple[str, str]:
             "statusCode": r["status"],
             "success": r["status"] == 200,
             "attemptNumber": r["attempt"],
-            "durationMs": int(r["took"] * 1000),
+            "durationMs": r["took"] and int(r["took"] * 1000),
         }
         for i, r in enumerate(log.rows)
         if r["status"] is not None

@@ -31,6 +31,9 @@ from homing.core.urls import parse_url
 from homing.dispatch.connection import HEADERS_KEPT_MAX, Bounds, Connection, Deadlines, Ending
 from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import is_header_name, is_header_value
+from homing.insight.burn import exact, parse_rate, parse_target
+from homing.insight.openslo.bundle import read_bundle, write_bundle
+from homing.insight.period import parse_period
 from homing.service.context import Service
 from homing.service.headers import check_headers
 from homing.service.listing import _read_iterator, is_delivery_id, is_id, is_plain_name
@@ -185,6 +188,31 @@ def feed_spec(data: bytes) -> None:
         _check_told(error)
 
 
+def feed_promise(data: bytes) -> None:
+    """`parse_target`, `parse_rate` and `parse_period`: what an objective promises."""
+    text = data.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError):
+        target = parse_target(text)
+        assert 0 < target < 1
+        assert parse_target(exact(target, digits=18)) == target
+    with contextlib.suppress(ValueError):
+        assert 0 <= parse_rate(text) <= 1
+    with contextlib.suppress(ValueError):
+        period = parse_period(text)
+        assert parse_period(str(period)) == period
+        assert period.length_s(NOW_US) >= 6 * 86_400
+        assert period.start_us(NOW_US) <= NOW_US
+
+
+def feed_openslo(data: bytes) -> None:
+    """`read_bundle`: a file of another tool. Every complaint has a line; what is good is kept."""
+    bundle = read_bundle([("f", data.decode("utf-8", "replace"))])
+    assert all(problem.line >= 1 for problem in bundle.problems)
+    written = write_bundle([one.data for one in bundle.documents])
+    again = read_bundle([("again", written)])
+    assert [one.data for one in again.documents] == [one.data for one in bundle.documents]
+
+
 def _check_told(error: HomingError) -> None:
     status, _, body = describe(error)
     assert 400 <= status < 500
@@ -263,6 +291,47 @@ def _loop() -> tuple[asyncio.AbstractEventLoop, socket.socket]:
 
 
 TARGETS: dict[str, Target] = {
+    "promise": Target(
+        feed_promise,
+        (
+            *(b"99.9", b"%", b"0.", b"9", b"0", b"1", b"100", b".", b"-", b"e", b"nan", b" "),
+            *(b"7d", b"30d", b"366d", b"4w", b"week", b"month", b"quarter", b"year", b" UTC"),
+            *(
+                b" Europe/Berlin",
+                b" ../etc/passwd",
+                b" /etc/passwd",
+                b"\0",
+                b"9" * 30,
+                "٣".encode(),
+            ),
+        ),
+    ),
+    "openslo": Target(
+        feed_openslo,
+        (
+            *(
+                b"apiVersion: openslo/v1\n",
+                b"kind: Service\n",
+                b"metadata: {name: a}\n",
+                b"spec: {}\n",
+            ),
+            *(b"kind: SLO\n", b"---\n", b"{", b"}", b"[", b"]", b": ", b", ", b"- ", b"\n", b"  "),
+            *(b"&a ", b"*a", b"<<: ", b"!!python/object/apply:os.system ", b"null", b"true", b"~"),
+            *(
+                b"0.999",
+                b"1e3",
+                b"0x10",
+                b".inf",
+                b"'",
+                b'"',
+                b"|",
+                b"\xff",
+                b"\0",
+                b"\x1f",
+                b"[" * 90,
+            ),
+        ),
+    ),
     "url": Target(
         feed_url,
         (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 from rich.console import Console
@@ -247,9 +247,9 @@ def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> None:
         else:
             say(prompt)
         sys.stdout.flush()
-        done = subprocess.run(_words(line), cwd=folder, env=_environment(), check=False)  # noqa: S603
-        if done.returncode not in command.codes:
-            note(f"that ended with {done.returncode}, which was not expected here")
+        code = _run(line, folder)
+        if code not in command.codes:
+            note(f"that ended with {code}, which was not expected here")
     say()
     say(Text(step.after, style="italic"))
     say()
@@ -260,26 +260,24 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
     told = []
     for command in step.commands:
         line = filled(command.line, _known(folder))
-        if command.needs is not None and " --to " not in line:
+        if command.needs is not None and " --to " not in line and " > " not in line:
             line += " --json"
-        done = subprocess.run(  # noqa: S603
-            _words(line),
-            cwd=folder,
-            env=_environment(),
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        result: Any = done.stdout.strip()
+        output, error = folder / ".output", folder / ".error"
+        with output.open("w") as out, error.open("w") as complaints:
+            code = _run(line, folder, out, complaints)
+        result: Any = output.read_text().strip()
         with contextlib.suppress(ValueError):
-            result = json.loads(done.stdout)
+            result = json.loads(result)
+        complaint = error.read_text().strip()
+        for file in (output, error):
+            file.unlink()
         told.append(
             {
                 "command": line,
-                "exit_code": done.returncode,
-                "as_expected": done.returncode in command.codes,
+                "exit_code": code,
+                "as_expected": code in command.codes,
                 "result": result,
-                **({"error": done.stderr.strip()} if done.returncode not in command.codes else {}),
+                **({} if code in command.codes else {"error": complaint}),
             }
         )
     return {"name": step.name, "title": step.title, "commands": told}
@@ -332,6 +330,30 @@ def _words(line: str) -> list[str]:
     """The command as a list; `homing` is this very one."""
     words = shlex.split(line)
     return [sys.executable, "-m", "homing.cli", *words[1:]] if words[0] == "homing" else words
+
+
+def _run(line: str, folder: Path, out: IO[str] | None = None, error: IO[str] | None = None) -> int:
+    """Run a command line in the folder; `> FILE` at its end is what a shell would make of it.
+
+    Returns:
+        Its exit code; 127 when there is no such program.
+    """
+    line, arrow, target = line.partition(" > ")
+    try:
+        if arrow:
+            with (folder / target.strip()).open("w") as file:
+                return _call(_words(line), folder, file, error)
+        return _call(_words(line), folder, out, error)
+    except FileNotFoundError as missing:
+        note(f"{missing.filename} is not installed here")
+        return 127
+
+
+def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | None) -> int:
+    done = subprocess.run(  # noqa: S603 (what the tour says, and nothing that came from outside)
+        words, cwd=folder, env=_environment(), check=False, stdout=out, stderr=error
+    )
+    return done.returncode
 
 
 def _environment() -> dict[str, str]:

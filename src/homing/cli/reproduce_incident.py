@@ -97,7 +97,10 @@ def _workers(mechanism: str, asked: Asked) -> tuple[str, str]:
         text = "expected --worker package.module:Worker: the lab's workers are not installed here"
         raise Invalid([Problem(("worker",), text)]) from None
     if mechanism not in lab.LAB_WORKERS:
-        text = f"the lab has no worker for {mechanism}: expected --worker package.module:Worker"
+        text = (
+            f"the lab has no worker for {mechanism}: expected --worker package.module:Worker, "
+            "yours or one of examples/retry_workers"
+        )
         raise Invalid([Problem(("worker",), text)])
     faulty, fixed = lab.LAB_WORKERS[mechanism]
     return f"{_LAB}:{faulty}", asked.fixed or f"{_LAB}:{fixed}"

@@ -41,11 +41,11 @@ from homing.service.books import Auditor
 from homing.service.context import Identity, Limits, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
+from homing.service.measuring import Measurer
 from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
-from homing.service.watching import Watcher
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
 from homing.web.app import Api, create_api
@@ -97,7 +97,7 @@ class Runtime:
             event_id_s=settings.event_id_h * 3600,
             answers=answers,
         )
-        self.watcher = make_watcher(settings, store, self.journal, answers, self.meters)
+        self.measurer = make_measurer(settings, store, self.journal, answers, self.meters)
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
@@ -113,12 +113,7 @@ class Runtime:
             journal=self.journal,
             tokens=make_tokens(settings),
             seals=seals,
-            limits=Limits(
-                body_bytes_max=settings.body_bytes_max,
-                idempotency_s=settings.idempotency_h * 3600,
-                undo_s=settings.undo_d * 86_400,
-                replays_per_s=settings.replays_per_s,
-            ),
+            limits=service_limits(settings),
             measure=measure_limits(settings),
             wake=self.dispatcher.wake,
             wake_tasks=self._wake_tasks,
@@ -147,7 +142,7 @@ class Runtime:
             ("task runner", self.task_runner.run()),
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),
-            ("watcher", self.watcher.run()),
+            ("measurer", self.measurer.run()),
             ("board keeper", self.board_keeper.run()),
         ):
             self._tasks.append(self._spawn(name, work))
@@ -210,7 +205,7 @@ class Runtime:
 
     def _audited(self, report: AuditReport, backlog: Backlog) -> None:
         self.meters.audited(report, backlog)
-        self.watcher.audited(report)
+        self.measurer.audited(report)
 
     def _wake_tasks(self) -> None:
         self.task_runner.wake()
@@ -282,11 +277,11 @@ def make_telemetry(settings: Settings, journal: Journal, meters: Metrics) -> Tel
     )
 
 
-def make_watcher(
+def make_measurer(
     settings: Settings, store: Store, journal: Journal, answers: Answers, meters: Metrics
-) -> Watcher:
+) -> Measurer:
     """What counts for objectives."""
-    return Watcher(
+    return Measurer(
         store,
         journal.clock,
         journal.holder,
@@ -389,6 +384,16 @@ def make_board_sender(settings: Settings) -> HttpSender:
         ),
         deadlines=Deadlines(connect_s=3.0, tls_s=3.0, first_byte_s=8.0, idle_s=3.0, total_s=10.0),
         bounds=Bounds(body_bytes_max=ANSWER_BYTES_MAX),
+    )
+
+
+def service_limits(settings: Settings) -> Limits:
+    """How much the verbs take at once, and for how long."""
+    return Limits(
+        body_bytes_max=settings.body_bytes_max,
+        idempotency_s=settings.idempotency_h * 3600,
+        undo_s=settings.undo_d * 86_400,
+        replays_per_s=settings.replays_per_s,
     )
 
 

@@ -152,20 +152,32 @@ def _known(name: str | None, guilty: str | None, arm: Arm, document: dict[str, A
 
 
 def _model(path: Path) -> Model:
-    """States and violations from the JSON of `homing simulate --exhaustive` or `reproduce`."""
+    """What checking found: the JSON of `homing simulate --exhaustive` or of `homing reproduce`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        violations = document["violations"]
+        if "states" in document:
+            violations = document["violations"]
+            return Model(
+                states=int(document["states"]),
+                violations=violations if isinstance(violations, int) else len(violations),
+                is_closed=bool(document.get("is_closed", False)),
+                source=path.name,
+            )
+        is_pinned = "reproduced" in document
         return Model(
-            states=int(document["states"]),
-            violations=violations if isinstance(violations, int) else len(violations),
-            is_closed=bool(document.get("is_closed", False)),
+            states=int(document["times" if is_pinned else "runs"]),
+            unit="schedules",
+            violations=int(document["reproduced" if is_pinned else "found"]),
+            is_closed=False,
             source=path.name,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            [f"--model {path}: expected JSON with `states` and `violations`; {error!r}"]
-        ) from error
+        text = "expected JSON of `homing reproduce` or of `homing simulate --exhaustive`"
+        raise ConfigError([f"--model {path}: {text}; {error!r}"]) from error
 
 
 def _watch(
@@ -303,4 +315,4 @@ def _zeros(found: Verification) -> list[str]:
 def _model_line(model: Model) -> str:
     closed = "every order within its bounds" if model.is_closed else "a part of all orders"
     found = "no loss" if not model.violations else f"{model.violations} ways to lose one"
-    return f"model ({model.source}): {model.states:,} states, {closed}: {found}"
+    return f"model ({model.source}): {model.states:,} {model.unit}, {closed}: {found}"

@@ -126,10 +126,10 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     minute_us: int
 
 
-class Watch(Resource, frozen=True, kw_only=True):
-    """How far the log has been counted. There is one: scope "", id "watch"."""
+class Measured(Resource, frozen=True, kw_only=True):
+    """How far the log has been counted. There is one: scope "", id "measured"."""
 
-    kind = "objective_watch"
+    kind = "measured"
 
     holder: str = ""  #: the process that counts, until `until_us`
     until_us: int = 0

@@ -16,7 +16,7 @@ from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import LogPiece, Tally, Watch
+from homing.core.objectives import LogPiece, Measured, Tally
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
@@ -404,7 +404,7 @@ class Measuring(Protocol):
         """
 
     async def tally(
-        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+        self, watch: Measured, tallies: Sequence[Tally], *, forget: Mapping[int, int]
     ) -> None:
         """Write how far the log has been counted (as by `put`) and add these, in one commit.
 

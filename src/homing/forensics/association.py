@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics import cases as by_case
+from homing.forensics.answers import row, rows
 from homing.forensics.judging import Verdict
 from homing.forensics.statistics import corrected, fisher_greater, wilson_interval
 from homing.forensics.vocabulary import Op
@@ -74,10 +75,8 @@ def rank(judged: Any, names: dict[str, dict[int, str]], extras: Sequence[str]) -
 
 
 def _totals(settled: Any) -> tuple[int, int]:
-    row = (
-        settled.aggregate(n=settled.count(), k=settled.lost.cast("int64").sum()).to_pandas().iloc[0]
-    )
-    return int(row["n"]), int(row["k"] or 0)
+    found = row(settled.aggregate(n=settled.count(), k=settled.lost.cast("int64").sum()))
+    return int(found["n"]), int(found["k"] or 0)
 
 
 def _tests(s: Any) -> dict[tuple[str, str], Any]:
@@ -110,9 +109,9 @@ def _flags(settled: Any) -> list[_Count]:
         flag = test.fill_null(False)
         wanted[f"n{i}"] = flag.cast("int64").sum()
         wanted[f"k{i}"] = (flag & settled.lost).cast("int64").sum()
-    row = settled.aggregate(**wanted).to_pandas().iloc[0]
+    sums = row(settled.aggregate(**wanted))
     return [
-        _Count(name, kind, int(row[f"n{i}"] or 0), int(row[f"k{i}"] or 0), test)
+        _Count(name, kind, int(sums[f"n{i}"] or 0), int(sums[f"k{i}"] or 0), test)
         for i, ((kind, name), test) in enumerate(tests.items())
     ]
 
@@ -131,15 +130,15 @@ def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str
             n=settled.count(), k=settled.lost.cast("int64").sum()
         )
         top = grouped.filter(grouped[column].notnull()).order_by(ibis.desc("k"), ibis.desc("n"))
-        rows = top.limit(_VALUES_MAX).to_pandas()
-        if len(rows) < 2:
+        most = rows(top.limit(_VALUES_MAX))
+        if len(most) < 2:
             continue  # all have the same: it tells nothing
         kind = "who" if column in ("endpoint", "app", "event_type", "worker") else "column"
-        for row in rows.itertuples():
-            code = int(getattr(row, column))
+        for one in most:
+            code = int(one[column])
             text = names[column].get(code, "?")
             found.append(
-                _Count(f"{title} {text}", kind, int(row.n), int(row.k), settled[column] == code)
+                _Count(f"{title} {text}", kind, int(one.n), int(one.k), settled[column] == code)
             )
     return found
 
@@ -148,14 +147,12 @@ def _numbers(settled: Any) -> list[_Count]:
     found = []
     for column, title in _NUMBERS.items():
         value = settled[column]
-        marks = (
+        marks = row(
             settled.aggregate(
                 **{f"q{i}": value.cast("float64").approx_quantile(q) for i, q in enumerate(_CUTS)}
             )
-            .to_pandas()
-            .iloc[0]
         )
-        cuts = sorted({float(m) for m in marks if m is not None and m == m})
+        cuts = sorted({float(m) for m in marks.values() if m is not None and m == m})
         wanted = {}
         for i, cut in enumerate(cuts):
             flag = (value >= cut).fill_null(False)
@@ -163,15 +160,15 @@ def _numbers(settled: Any) -> list[_Count]:
             wanted[f"k{i}"] = (flag & settled.lost).cast("int64").sum()
         if not cuts:
             continue
-        row = settled.aggregate(**wanted).to_pandas().iloc[0]
+        sums = row(settled.aggregate(**wanted))
         for i, cut in enumerate(cuts):
             text = f"{cut:,.0f} bytes" if column == "bytes" else f"{cut / 1e6:.3g} s"
             found.append(
                 _Count(
                     f"{title} {text}",
                     "number",
-                    int(row[f"n{i}"] or 0),
-                    int(row[f"k{i}"] or 0),
+                    int(sums[f"n{i}"] or 0),
+                    int(sums[f"k{i}"] or 0),
                     value >= cut,
                 )
             )
@@ -196,10 +193,10 @@ def _pairs(settled: Any, counts: list[_Count], total: int, dropped: int) -> list
         flag = (a.test & b.test).fill_null(False)
         wanted[f"n{i}"] = flag.cast("int64").sum()
         wanted[f"k{i}"] = (flag & settled.lost).cast("int64").sum()
-    row = settled.aggregate(**wanted).to_pandas().iloc[0]
+    sums = row(settled.aggregate(**wanted))
     found = []
     for i, (a, b) in enumerate(pairs):
-        n, k = int(row[f"n{i}"] or 0), int(row[f"k{i}"] or 0)
+        n, k = int(sums[f"n{i}"] or 0), int(sums[f"k{i}"] or 0)
         best = max(a.dropped / a.having, b.dropped / b.having)
         if k >= 3 and k / n > 1.5 * best:
             found.append(_Count(f"{a.name}, and {b.name}", "pair", n, k, None))

@@ -32,6 +32,7 @@ class Events:
     extras: list[str]
     keyless: int  #: rows with a time and no delivery
     timeless: int
+    fine_clock: bool  #: times are finer than whole seconds
 
 
 def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
@@ -56,8 +57,8 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
     _events(connection)
     progress("ordering", 0.9)
     _names(connection, raw)
-    rows, first, last = connection.execute(
-        "SELECT count(*), min(at_us), max(at_us) FROM events"
+    rows, first, last, fine = connection.execute(
+        "SELECT count(*), min(at_us), max(at_us), avg(CASE WHEN at_us % 1000000 <> 0 THEN 1.0 ELSE 0 END) FROM events"
     ).fetchall()[0]
     if not rows:
         raise Unreadable(
@@ -77,6 +78,7 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
         list(raw.extras),
         keyless,
         timeless,
+        (fine or 0.0) > 0.1,
     )
 
 
@@ -169,16 +171,26 @@ _STATUS: Final = (
     "CASE WHEN status IS NULL THEN 'none' WHEN status BETWEEN 200 AND 299 THEN 'ok' ELSE 'bad' END"
 )
 
+_PENDS: Final = "CASE WHEN pending IS NULL THEN NULL WHEN pending = 0 THEN 0 ELSE 1 END"
+
+
+def _kind_of(prefix: str, why: str, status: str, pends: str) -> str:
+    """The number of a line's kind: a hash of its words, so that the join is on one number."""
+    words = ", ".join(
+        f"{prefix}{name}" for name in ("layout", "op_raw", "from_raw", "to_raw", "outcome_raw")
+    )
+    return f"hash({words}, {why}, {status}, {pends})"
+
 
 def _kinds(raw: Raw, learned: dict[str, Word]) -> None:
     """The table `kinds`: what lines with the same words mean."""
     connection = raw.connection
     reason = "reason" if _few_reasons(connection) else "CAST(NULL AS VARCHAR)"
     connection.execute(
-        f"CREATE TABLE kinds AS SELECT row_number() OVER () AS kind, *, 0::TINYINT AS op, "
+        f"CREATE TABLE kinds AS SELECT row_number() OVER () AS kind, {_kind_of('', 'why', 'class', 'pends')} AS code, *, 0::TINYINT AS op, "
         f"0::TINYINT AS stand, 0::TINYINT AS before, 0::TINYINT AS result FROM (SELECT layout, op_raw, "
         f"from_raw, to_raw, outcome_raw, {reason} AS why, {_STATUS} AS class, "
-        f"CASE WHEN pending IS NULL THEN NULL WHEN pending = 0 THEN 0 ELSE 1 END AS pends, "
+        f"{_PENDS} AS pends, "
         f"count(*) AS lines FROM raw GROUP BY ALL)"
     )
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
@@ -211,16 +223,15 @@ def _coded(text: str) -> str:
     return f"CASE WHEN {text} IS NULL THEN NULL ELSE {_hash(text)} END"
 
 
-_SAME: Final = " AND ".join(
-    f"r.{column} IS NOT DISTINCT FROM k.{column}"
-    for column in ("layout", "op_raw", "from_raw", "to_raw", "outcome_raw")
-)
-
-
 def _lines(connection: Any) -> None:
     """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
     why = connection.execute("SELECT count(why) FROM kinds").fetchall()[0][0]
-    same = _SAME + (" AND r.reason IS NOT DISTINCT FROM k.why" if why else "")
+    kind = _kind_of(
+        "r.",
+        "r.reason" if why else "CAST(NULL AS VARCHAR)",
+        _STATUS.replace("status", "r.status"),
+        _PENDS.replace("pending", "r.pending"),
+    )
     has_link = connection.execute("SELECT count(*) FROM lonely").fetchall()[0][0] > 0
     join = "LEFT JOIN lonely ON r.delivery IS NULL AND lonely.id = r.message " if has_link else ""
     linked = "lonely.of_message" if has_link else "CAST(NULL AS VARCHAR)"
@@ -234,9 +245,7 @@ def _lines(connection: Any) -> None:
         CREATE VIEW meant_rows AS
         SELECT r.rowid AS line, {_hash(key)} AS d, {key} AS key_text, r.*,
             k.op AS op, k.stand AS stand, k.before AS from_stand, k.result AS result
-        FROM raw r JOIN kinds k ON {same} AND {_STATUS.replace("status", "r.status")} = k.class
-            AND (CASE WHEN r.pending IS NULL THEN NULL WHEN r.pending = 0 THEN 0 ELSE 1 END)
-                IS NOT DISTINCT FROM k.pends {join}
+        FROM raw r JOIN kinds k ON {kind} = k.code {join}
         """
     )
     worker = "CASE WHEN worker IS NULL THEN boot WHEN boot IS NULL THEN worker ELSE worker || ':' || boot END"
@@ -259,6 +268,11 @@ def _lines(connection: Any) -> None:
         "COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)), sequence, false"
     )
     last = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
+    # clocks differ: what is last in a row is not before its acceptance
+    last = (
+        f"CASE WHEN layout = 'deliveries' THEN GREATEST({last}, COALESCE(accepted_us, at_us)) "
+        f"ELSE {last} END"
+    )
     keyed = "COALESCE(delivery, message) IS NOT NULL"
     connection.execute(
         f"""
@@ -283,6 +297,11 @@ def _lines(connection: Any) -> None:
 
 def _events(connection: Any) -> None:
     """The table `events`: `lines` numbered by time, and where times are equal by their place."""
+    if _is_in_order(connection):
+        connection.execute(
+            "CREATE VIEW events AS SELECT line + 1 AS pos, * RENAME (op AS act) FROM lines"
+        )
+        return
     newest_first = _newest_first(connection)
     place = f"{'-' if newest_first else ''}line, part"
     connection.execute(
@@ -293,6 +312,15 @@ def _events(connection: Any) -> None:
         """
     )
     connection.execute("DROP TABLE lines")
+
+
+def _is_in_order(connection: Any) -> bool:
+    """Whether every line has a time and none is earlier than the one before: nothing to sort."""
+    wrong = connection.execute(
+        "SELECT count(*) FROM (SELECT at_us, layout, lag(at_us) OVER () AS before FROM raw) "
+        "WHERE at_us IS NULL OR at_us < before OR layout <> 'events'"
+    ).fetchall()[0][0]
+    return bool(wrong == 0)
 
 
 def _newest_first(connection: Any) -> bool:

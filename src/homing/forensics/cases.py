@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any, Final
 
 import ibis
@@ -32,24 +34,27 @@ def has(mask: Any, *ops: Op) -> Any:
     return (mask & sum(1 << op for op in ops)) != 0
 
 
-def by_delivery(events: Any, takes: Op, extras: int) -> Any:
+def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True) -> Any:
     """The aggregates of each delivery that need no order of its lines.
 
     Args:
         events: the table of events.
         takes: the operation by which a worker takes a delivery in this log: CLAIMED, or SENT.
         extras: how many columns x0, x1, … are in use.
+        has_bit_or: the engine can fold bits; else the set of operations is put together one by one.
     """
     e = events
     take = _takes(e, takes)
     is_written = (e.rows_written.isnull()) | (e.rows_written != 0)
+    # a late failure that leaves a delivery as it is does not call it delivered
+    is_end = (e.stand == Stand.DELIVERED) & (e.from_stand != Stand.DELIVERED)
     return e.group_by("d").aggregate(
         n=e.count(),
         first_at=e.at_us.min(),
         last_at=e.at_us.max(),
         accept_at=e.at_us.min(where=e.act == Op.ACCEPTED),
         accepted_us=e.accepted_us.min(),
-        mask=(ibis.literal(1, "int64") << e.act.cast("int64")).bit_or(),
+        mask=_mask(e, has_bit_or),
         takes=take.cast("int64").sum(),
         good=(e.result == 1).cast("int64").sum(),
         said=(e.result == SAID).cast("int64").sum(),
@@ -62,7 +67,7 @@ def by_delivery(events: Any, takes: Op, extras: int) -> Any:
         stand_pos=e.pos.max(where=(e.stand > 0) & is_written),
         bad_pos=e.pos.max(where=e.result == -1),
         take_pos=e.pos.max(where=take),
-        said_pos=e.pos.max(where=(e.result == SAID) | (e.stand == Stand.DELIVERED)),
+        said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         total_us=e.total_us.max(),
         bytes=e.bytes.max(),
         commit_lag_us=e.commit_lag_us.max(),
@@ -75,6 +80,14 @@ def by_delivery(events: Any, takes: Op, extras: int) -> Any:
         config=e.config.min(),
         **{f"x{i}": e[f"x{i}"].max() for i in range(extras)},
     )
+
+
+def _mask(e: Any, has_bit_or: bool) -> Any:
+    """The set of a delivery's operations, a bit each."""
+    if has_bit_or:
+        return (ibis.literal(1, "int64") << e.act.cast("int64")).bit_or()
+    bits = [(e.act == op).cast("int64").max() * (1 << op) for op in Op]
+    return functools.reduce(operator.add, bits)
 
 
 def _takes(e: Any, takes: Op) -> Any:
@@ -119,15 +132,26 @@ def ordered(events: Any, takes: Op) -> Any:
         hold_lease=e.lease_us.first(include_null=True).over(hold),
         hold_at=e.at_us.first().over(hold),
         hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(hold),
+        hold_sent=(e.act == Op.SENT).cast("int64").sum().over(hold),
+        results_so_far=(e.result.isin([1, -1]))
+        .cast("int64")
+        .sum()
+        .over(ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")),
     )
 
 
-def interleavings(o: Any) -> Any:
+def interleavings(o: Any, *, fine_clock: bool) -> Any:
     """Per delivery, whether its lines cross in one of the ways that lose deliveries.
 
     Args:
         o: the lines as `ordered` gives them.
+        fine_clock: the times of the log are finer than whole seconds.
     """
+    if fine_clock:
+        is_instant = (o.at_us - o.hold_at < INSTANT_US) & (o.hold_sent == 0)
+        is_instant = is_instant & (o.ends | (o.act == Op.SKIPPED) | (o.result == SAID))
+    else:
+        is_instant = o.act == Op.SKIPPED
     reports = (o.result != 0) | o.act.isin([Op.SUCCEEDED, Op.FAILED, Op.DEAD, Op.WRITTEN])
     flags = {
         # a worker took it while another had not said what came of its turn
@@ -142,12 +166,10 @@ def interleavings(o: Any) -> Any:
         "lost_update": o.writes
         & (o.version_before > 0)
         & (o.version_before < o.version_before_max),
+        # one turn brought two results
+        "second_result": o.result.isin([1, -1]) & (o.taken >= 1) & (o.results_so_far >= 2),
         "taken_after_end": o.take & (o.ended_before == 1),
-        "instant_end": (o.taken >= 2)
-        & ~o.take
-        & (o.hold_results == 0)
-        & (o.ends | (o.act == Op.SKIPPED) | (o.result == SAID))
-        & (o.at_us - o.hold_at < INSTANT_US),
+        "instant_end": (o.taken >= 2) & ~o.take & (o.hold_results == 0) & is_instant,
     }
     return o.group_by("d").aggregate(
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()}
@@ -162,6 +184,7 @@ CROSSINGS: Final = {
     "late_attempt": "the result of an earlier attempt came after a later one had begun",
     "after_lease": "the response came after the lease had run out",
     "lost_update": "a write replaced a version that its writer had not read",
+    "second_result": "one turn brought two results",
     "taken_after_end": "it was taken again after it had ended",
     "instant_end": "a later turn ended at once, with no request",
 }
@@ -185,6 +208,14 @@ def gaps(o: Any) -> Any:
     del due
     return machine.group_by("act", no=ibis.least(_.attempt.fill_null(0), ATTEMPT_MAX)).aggregate(
         gap=machine.gap.max(), lateness=machine.lateness.max(), lines=machine.count()
+    )
+
+
+def stops(o: Any) -> Any:
+    """By the number of an attempt that failed: how many there were, and how many had a next line."""
+    failed = o.filter((o.result == -1) & o.attempt.notnull())
+    return failed.group_by("attempt").aggregate(
+        lines=failed.count(), followed=(failed.next_at.notnull()).cast("int64").sum()
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple
 import ibis
 import numpy as np
 
+from homing.forensics.answers import rows
 from homing.forensics.judging import Verdict
 
 WINDOWS: Final = 400
 _SHUFFLES: Final = 400
+_STRETCHES: Final = 40
 #: an improvement of the log-likelihood that a second boundary must bring
 _SECOND_MIN: Final = 8.0
 P_MAX: Final = 0.01
@@ -46,15 +48,15 @@ def windows(judged: Any, first_us: int, last_us: int, count: int = WINDOWS) -> l
     grouped = settled.group_by(
         w=((settled.accepted_at - first_us) // width).cast("int64")
     ).aggregate(n=settled.count(), k=(settled.verdict == int(Verdict.DROPPED)).cast("int64").sum())
-    rows = grouped.order_by(ibis.asc("w")).to_pandas()
-    return [Window(first_us + int(r.w) * width, int(r.n), int(r.k)) for r in rows.itertuples()]
+    found = rows(grouped.order_by(ibis.asc("w")))
+    return [Window(first_us + int(r.w) * width, int(r.n), int(r.k)) for r in found]
 
 
-def find(rows: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
+def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     """The most likely beginning of the drops; None if there are none.
 
     Args:
-        rows: in order of time.
+        series: in order of time.
         drops_us: when the dropped deliveries were accepted, in order.
 
     Source:
@@ -63,23 +65,29 @@ def find(rows: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     """
     if not drops_us:
         return None
-    n = np.array([w.accepted for w in rows], dtype=float)
-    k = np.array([w.dropped for w in rows], dtype=float)
+    n = np.array([w.accepted for w in series], dtype=float)
+    k = np.array([w.dropped for w in series], dtype=float)
     start, end, gain = _best(n, k)
     p = _p_value(n, int(k.sum()), gain)
+    before_k = float(k[:start].sum())
+    inner_rate = float(k[start:end].sum() / max(n[start:end].sum(), 1.0))
+    if p <= P_MAX and before_k >= 3 and before_k / max(n[:start].sum(), 1.0) > inner_rate / 20:
+        # a worse stretch, not the beginning: that is where the first drop is, if it came late
+        start, end = int(np.flatnonzero(k)[0]), len(series)
+        p = float((1 - k.sum() / n.sum()) ** n[:start].sum())
     if p > P_MAX:
-        start, end = 0, len(rows)
+        start, end = 0, len(series)
     inside = slice(start, end)
     rate = float(k[inside].sum() / max(n[inside].sum(), 1.0))
     outside = float(n.sum() - n[inside].sum())
     before = float((k.sum() - k[inside].sum()) / outside) if outside else 0.0
-    left = rows[start].start_us
-    until = rows[end].start_us if end < len(rows) else None
+    left = series[start].start_us
+    until = series[end].start_us if end < len(series) else None
     inner = [at for at in drops_us if at >= left and (until is None or at < until)]
     first = inner[0] if inner else drops_us[0]
-    per_us = float(n[inside].sum()) / max(1, (until or rows[-1].start_us + 1) - left)
+    per_us = float(n[inside].sum()) / max(1, (until or series[-1].start_us + 1) - left)
     back = math.log(20) / max(rate, 1e-12) / max(per_us, 1e-12)
-    low = max(rows[0].start_us, int(first - back))
+    low = max(series[0].start_us, int(first - back))
     last_before = max((at for at in drops_us if at < left), default=None) if before > 0 else None
     if last_before is not None:
         low = max(low, last_before) if before < rate / 50 else low
@@ -150,19 +158,21 @@ class Clumping(NamedTuple):
     busiest_share: float  #: of the drops, in the busiest twentieth of the windows
 
 
-def clumping(rows: Sequence[Window]) -> Clumping:
+def clumping(series: Sequence[Window]) -> Clumping:
     """The index of dispersion over windows, and the interval of the rate that respects clumps."""
-    n = np.array([w.accepted for w in rows], dtype=float)
-    k = np.array([w.dropped for w in rows], dtype=float)
+    n = np.array([w.accepted for w in series], dtype=float)
+    k = np.array([w.dropped for w in series], dtype=float)
     rate = k.sum() / max(n.sum(), 1.0)
     expected = rate * n
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(expected > 0, (k - expected) ** 2 / (expected * max(1 - rate, 1e-9)), 0.0)
-    dispersion = float(terms.sum() / max(len(rows) - 1, 1)) if k.sum() else 1.0
+    dispersion = float(terms.sum() / max(len(series) - 1, 1)) if k.sum() else 1.0
     chance = np.random.default_rng(7)
-    draws = chance.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=1_000)
+    draws = chance.multinomial(len(series), np.full(len(series), 1 / len(series)), size=1_000)
     rates = (draws @ k) / np.maximum(draws @ n, 1.0)
-    busiest = np.sort(k)[::-1][: max(1, len(rows) // 20)].sum() / max(k.sum(), 1.0)
+    # of forty stretches the two busiest: with few drops, finer ones would look busy by chance
+    stretches = np.array([part.sum() for part in np.array_split(k, min(_STRETCHES, len(k)))])
+    busiest = np.sort(stretches)[::-1][: max(1, len(stretches) // 20)].sum() / max(k.sum(), 1.0)
     return Clumping(
         dispersion,
         float(np.quantile(rates, 0.025)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 from homing.core.errors import ConfigError
@@ -65,7 +66,11 @@ def on_spark(connection: Any, folder: str) -> Engine:
         ) from error
     path = f"{folder}/events.parquet"
     connection.execute(f"COPY events TO '{path}' (FORMAT parquet)")
-    spark = session.builder.appName("homing investigate").getOrCreate()
+    builder = session.builder.appName("homing investigate")
+    if "SPARK_REMOTE" not in os.environ:  # a local one: 200 partitions would be 200 tiny tasks
+        builder = builder.config("spark.sql.shuffle.partitions", "4")
+        builder = builder.config("spark.ui.enabled", "false")
+    spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     backend = ibis.pyspark.connect(spark)
     backend.create_view("events", backend.read_parquet(path), overwrite=True)

@@ -135,7 +135,8 @@ def value_of(
     if field in LENGTHS:
         return length_value(source, column)
     if field == "epoch":
-        return f"COALESCE({whole_value(source)}, CAST(hash({source}) >> 1 AS BIGINT))"
+        code = f"CASE WHEN {source} IS NOT NULL THEN CAST(hash({source}) >> 1 AS BIGINT) END"
+        return f"COALESCE({whole_value(source)}, {code})"
     if field in WHOLES.values():
         return whole_value(source)
     return text_value(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,15 @@ from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import Op
 
 _RACES: Final = frozenset(
-    {"foreign_write", "old_epoch", "late_attempt", "lost_update", "two_holders"}
+    {"foreign_write", "old_epoch", "late_attempt", "lost_update", "two_holders", "second_result"}
 )
 #: a mechanism with a smaller share of the drops is mentioned only if it has this many
 _SHARE_MIN: Final = 0.05
 _COUNT_MIN: Final = 3
+#: features that speak of a transaction which stayed open
+_LONG_COMMIT: Final = re.compile(
+    r"committed later|commit|(^|[^a-z])(tx|txn|transaction|ingest)|uncommitted"
+)
 #: lines that a log may have, as needed to tell mechanisms apart
 _OPS: Final = {
     "accepted": Op.ACCEPTED,
@@ -156,7 +161,7 @@ def _by_company(
 
 def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -> Match | None:
     strong = [s for s in suspects if s.q <= Q_MAX and s.lift >= 2]
-    late = [s for s in strong if s.name.startswith("committed later") and s.coverage > 0.5]
+    late = [s for s in strong if _LONG_COMMIT.search(s.name.lower()) and s.coverage > 0.5]
     if late:
         return Match(
             "D12", 0.85, f"never listed, and {late[0].coverage:.0%} of them committed late"
@@ -202,7 +207,9 @@ def _evidence(
             f"{count} of these {top.drops}: {text}; of {len(fine)} deliveries that had trouble and came through: {others}"
         )
     for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
-        if suspect.coverage >= COVERAGE_WANTED or suspect.kind in ("who", "pair"):
+        if suspect.coverage >= COVERAGE_WANTED or (
+            suspect.coverage >= 0.3 and suspect.kind in ("who", "pair")
+        ):
             lines.append(
                 f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
                 f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q = {suspect.q:.1g})"

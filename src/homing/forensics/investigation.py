@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from homing.forensics.answers import rows
 from homing.forensics.building import Events, build
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.reading import Progress, Raw, connect, read
@@ -25,6 +26,7 @@ except ImportError as _error:
 
 MEMORY: Final = "1400MB"
 _DROPS_DATED_MAX: Final = 200_000
+_HISTORY: Final = frozenset({"worker", "epoch", "version_before", "version_after", "lease_until"})
 _WHO: Final = ("endpoint", "app", "event_type")
 
 
@@ -121,7 +123,12 @@ def judged_tables(
     takes = takes_of(events.ops)
     table = engine.table("events")
     progress("counting every delivery", 0.0)
-    cases = engine.keep("by_delivery", by_case.by_delivery(table, takes, len(events.extras)))
+    cases = engine.keep(
+        "by_delivery",
+        by_case.by_delivery(
+            table, takes, len(events.extras), has_bit_or=engine.backend.name == "duckdb"
+        ),
+    )
     progress("following the hard ones", 0.4)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
     hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
@@ -130,6 +137,7 @@ def judged_tables(
         span_us=events.last_us - events.first_us,
         takes=takes,
         horizon_us=options.horizon_us,
+        fine_clock=events.fine_clock,
     )
     judging.gather(table, cases, hard, context)
     progress("judging", 0.7)
@@ -183,10 +191,10 @@ def _analyse(
 
 
 def _books(judged: Any) -> tuple[dict[Verdict, int], dict[str, int]]:
-    rows = judged.group_by(["verdict", "why"]).aggregate(n=judged.count()).to_pandas()
+    found = rows(judged.group_by(["verdict", "why"]).aggregate(n=judged.count()))
     books: Counter[Verdict] = Counter()
     whys: Counter[str] = Counter()
-    for row in rows.itertuples():
+    for row in found:
         books[Verdict(int(row.verdict))] += int(row.n)
         if int(row.verdict) == Verdict.DROPPED:
             whys[judging.Why(int(row.why)).name.lower()] += int(row.n)
@@ -202,8 +210,8 @@ def _names(connection: Any) -> dict[str, dict[int, str]]:
 
 def _drop_times(judged: Any) -> list[int]:
     drops = judged.filter(judged.verdict == int(Verdict.DROPPED)).select("accepted_at")
-    rows = drops.order_by("accepted_at").limit(_DROPS_DATED_MAX).to_pandas()
-    return [int(v) for v in rows["accepted_at"]]
+    found = rows(drops.order_by("accepted_at").limit(_DROPS_DATED_MAX))
+    return [int(r.accepted_at) for r in found]
 
 
 def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[str, int, int]]]:
@@ -216,12 +224,11 @@ def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[
         grouped = named.group_by(name).aggregate(
             n=named.count(), k=(named.verdict == int(Verdict.DROPPED)).cast("int64").sum()
         )
-        rows = grouped.filter(grouped.k > 0).order_by(grouped.k.desc()).limit(10).to_pandas()
+        most = rows(grouped.filter(grouped.k > 0).order_by(grouped.k.desc()).limit(10))
         hit[name] = [
-            (names[name].get(int(getattr(r, name)), "?"), int(r.k), int(r.n))
-            for r in rows.itertuples()
+            (names[name].get(int(getattr(r, name)), "?"), int(r.k), int(r.n)) for r in most
         ]
-    return {name: rows for name, rows in hit.items() if rows}
+    return {name: found for name, found in hit.items() if found}
 
 
 def _facts(
@@ -231,7 +238,13 @@ def _facts(
     fine: Sequence[traces.Trace],
     context: judging.Context,
 ) -> LogFacts:
-    fields = frozenset(f for m in raw.mappings.values() for f in m.columns)
+    fields = frozenset(
+        f
+        for m in raw.mappings.values()
+        for f in m.columns
+        # a table of deliveries shows its last state: who had it before is not in it
+        if m.layout != "deliveries" or f not in _HISTORY
+    )
     ops = [op for op in Op if op in events.ops]
     flags = ", ".join(f"avg(CASE WHEN mask & {1 << op} <> 0 THEN 1.0 ELSE 0.0 END)" for op in ops)
     shares = connection.execute(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics import cases as by_case
+from homing.forensics.answers import Line, row, rows
 from homing.forensics.vocabulary import Op, Stand
 
 _MINUTE_US: Final = 60_000_000
@@ -51,12 +52,16 @@ class Context:
     end_us: int
     span_us: int
     takes: Op
+    fine_clock: bool = True  #: its times are finer than whole seconds
     attempts_max: int | None = None
     has_status: bool = False  #: what is delivered shows a 2xx, nearly always
     judges_said: bool = False  #: "delivered" after a failure with no new turn is a contradiction
     judges_early: bool = False
     permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
     exhausted_has_dead: bool = False
+    passed_us: int = 0  #: deliveries accepted until then were taken by workers
+    limits: tuple[int, ...] = ()  #: attempts after which this system gives up, as it shows
+    used_up_has_dead: bool = False  #: what is given up then has a dead letter
     gap_max_us: int = 0
     due_delay_max_us: int = 0
     lateness_max_us: int = 0
@@ -83,15 +88,9 @@ class Context:
         return 3 * max(0, lateness if lines >= 5 else self.lateness_max_us) + 2 * _MINUTE_US
 
 
-def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
-    """The limits of a log, from what is normal in it.
-
-    Args:
-        cases: one row a delivery.
-        hard: the lines of the hard ones, with what came before.
-    """
-    c = cases
-    totals = (
+def _totals(c: Any, moved: Any) -> Line:
+    """Counts over all deliveries that tell what is normal in a log."""
+    return row(
         c.aggregate(
             shown=(c.good > 0).cast("int64").sum(),
             said_only=((c.good == 0) & (c.said > 0)).cast("int64").sum(),
@@ -115,18 +114,32 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
             )
             .cast("int64")
             .sum(),
+            moved_at=c.last_at.max(where=moved),
+            moved_accepted=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at).max(where=moved),
+            dead_attempt=c.attempt.max(where=by_case.has(c.mask, Op.DEAD)),
+            dead_bad=c.bad.max(where=by_case.has(c.mask, Op.DEAD)),
             exhausted=c.exhausted.cast("int64").sum(),
             exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
             plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),
-            due_delay=ibis.literal(0),
         )
-        .to_pandas()
-        .iloc[0]
     )
+
+
+def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
+    """The limits of a log, from what is normal in it.
+
+    Args:
+        cases: one row a delivery.
+        hard: the lines of the hard ones, with what came before.
+    """
+    c = cases
+    idle = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED))
+    moved = (c.mask & ~idle) != 0
+    totals = _totals(c, moved)
 
     def number(name: str) -> int:
         value = totals[name]
-        return 0 if value is None or value != value else int(value)
+        return int(value or 0)
 
     context.has_status = number("shown") > 19 * number("said_only")
     context.judges_said = number("contradicts") * 2 < max(
@@ -137,27 +150,40 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     )
     context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
     context.attempts_max = number("allowed") or number("attempt") or number("bad") or None
-    for row in by_case.gaps(hard).to_pandas().itertuples():
-        context.gaps[int(row.act), int(row.no)] = (int(row.gap), int(row.lateness), int(row.lines))
+    # when the workers themselves stand still at the end of a log, what waits for them is not lost
+    context.end_us = number("moved_at") or context.end_us
+    context.passed_us = number("moved_accepted") or context.end_us
+    context.limits = tuple(
+        int(one.attempt)
+        for one in rows(by_case.stops(hard))
+        if one.attempt >= 3 and one.lines >= 3 and one.followed <= 0.2 * one.lines
+    )
+    if not number("allowed") and number("dead"):
+        context.attempts_max = number("dead_attempt") or number("dead_bad") or context.attempts_max
+    context.used_up_has_dead = number("dead") > 0 and (
+        (number("dead_attempt") or number("dead_bad")) >= (context.attempts_max or 1)
+    )
+    for one in rows(by_case.gaps(hard)):
+        context.gaps[int(one.act), int(one.no)] = (int(one.gap), int(one.lateness), int(one.lines))
     accepted = context.gaps.get((int(Op.ACCEPTED), 0), (0, 0, 0))
     plain = number("plain_gap")
     context.gaps[int(Op.ACCEPTED), 0] = (max(accepted[0], plain), max(accepted[1], plain), 1_000)
     context.gap_max_us = max(g for g, _, _ in context.gaps.values())
     context.lateness_max_us = max((late for _, late, _ in context.gaps.values()), default=0)
     followed = hard.filter(hard.next_at.notnull() & hard.due_us.notnull())
-    delay = followed.aggregate(most=(followed.due_us - followed.at_us).max()).to_pandas().iloc[0, 0]
-    context.due_delay_max_us = 0 if delay is None or delay != delay else int(delay)
-    statuses = by_case.endings(hard).to_pandas()
-    retried = statuses.retried.sum() > 0.3 * statuses.lines.sum() if len(statuses) else False
+    delay = row(followed.aggregate(most=(followed.due_us - followed.at_us).max())).most
+    context.due_delay_max_us = int(delay or 0)
+    statuses = rows(by_case.endings(hard))
+    retried = sum(one.retried for one in statuses) > 0.3 * sum(one.lines for one in statuses)
     context.permanent = tuple(
-        int(row.status)
-        for row in statuses.itertuples()
-        if row.status == 410
+        int(one.status)
+        for one in statuses
+        if one.status == 410
         or (
             retried
-            and row.lines >= 5
-            and row.retried < 0.02 * row.lines
-            and 400 <= row.status < 500
+            and one.lines >= 5
+            and one.retried < 0.02 * one.lines
+            and 400 <= one.status < 500
         )
     )
     return context
@@ -165,7 +191,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
 
 def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> Any:
     """The table of deliveries with `verdict`, `why`, `silent_us`, the crossings and the last line."""
-    crossed = keep("crossed", by_case.interleavings(hard))
+    crossed = keep("crossed", by_case.interleavings(hard, fine_clock=context.fine_clock))
     c = cases.left_join(crossed, "d").drop("d_right")
     c = c.mutate(**{name: c[name].fill_null(0) > 0 for name in by_case.CROSSINGS})
     last = events.select(
@@ -206,7 +232,9 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
 
 def _silent(c: Any, context: Context) -> Any:
     """How long a delivery has been silent beyond what is legal; at most 0 if it has not."""
-    end = context.end_us
+    idle = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED))
+    untried = (c.mask & ~idle) == 0
+    end = ibis.ifelse(untried, min(context.passed_us, context.end_us), context.end_us)
     if context.horizon_us is not None:
         waits = ibis.greatest(c.last_at, ibis.coalesce(c.last_due, c.last_at))
         return end - waits - context.horizon_us
@@ -235,17 +263,17 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     drop = Verdict.DROPPED
     most = context.attempts_max or 1
     no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
-    said_bad = (c.bad > 0) & (c.said_pos >= c.bad_pos) & no_turn_since
+    said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
         contradicts = contradicts | said_bad
     if context.has_status:
         contradicts = contradicts | said_nothing
-        contradicts = contradicts | ((c.bad > 0) & (c.said_pos == c.bad_pos))
+        contradicts = contradicts | ((c.said == 0) & (c.bad > 0) & (c.said_pos == c.bad_pos))
     stands = c.last_stand
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
-    early = (c.made < most) & unanswered & (c.takes > 0)
+    early = (c.made < most) & unanswered & ((c.takes > 0) | (c.attempt >= 1))
     if (
         not context.judges_early
     ):  # many ends show no answer here: then only a lease that ran out tells
@@ -257,9 +285,14 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         c.end_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
     )
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
+    if context.limits:
+        is_used_up = is_used_up | (c.made >= min(context.limits))
+    # where a retry is on record, attempts were left
+    is_used_up = is_used_up & ~((stands == Stand.WAITING) & c.last_due.notnull())
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
-    dlq_missing = is_silent if context.exhausted_has_dead else ibis.literal(False)
+    has_letters = context.exhausted_has_dead or context.used_up_has_dead
+    dlq_missing = is_silent & (c.made >= most) if has_letters else ibis.literal(False)
     return [
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         (said & contradicts, drop, Why.FALSE_DELIVERED),
@@ -290,7 +323,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             & (c.bad > 0)
             & is_silent
             & ~has(c.mask, Op.DEAD)
-            & _has_dead_letters(context),
+            & ibis.literal(context.used_up_has_dead),
             drop,
             Why.NO_DEAD_LETTER,
         ),
@@ -298,7 +331,3 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (is_silent, drop, Why.SILENT),
         ((c.last_due > context.end_us), Verdict.LATER, Why.NONE),
     ]
-
-
-def _has_dead_letters(context: Context) -> Any:
-    return ibis.literal(any(op == Op.DEAD for op, _ in context.gaps) or context.exhausted_has_dead)

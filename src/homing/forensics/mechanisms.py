@@ -11,7 +11,9 @@ from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning
 
 #: crossings in which one worker's write meets another worker's turn
-_RACES: Final = frozenset({"foreign_write", "old_epoch", "late_attempt", "lost_update"})
+_RACES: Final = frozenset(
+    {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

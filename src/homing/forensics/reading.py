@@ -98,20 +98,35 @@ def read(
     """
     sources = [look_at(path) for path in find_files(patterns)]
     raw = Raw(connection, {}, {}, Damage(), 0, [], [])
-    connection.execute(f"CREATE TABLE raw ({_raw_columns()})")
+    threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
+    # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
+    connection.execute("SET threads = 1")
     for number, source in enumerate(sources):
         progress(f"reading {Path(source.path).name}", number / len(sources))
         _read_one(raw, source, folder, number, mapping)
+    _join_parts(connection, len(sources))
+    connection.execute(f"SET threads = {threads}")
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
     return raw
 
 
-def _raw_columns() -> str:
-    texts = [f"{name} VARCHAR" for name in TEXTS]
-    wholes = [f"{name} BIGINT" for name in WHOLES]
-    extras = [f"x{i} VARCHAR" for i in range(EXTRAS_MAX)]
-    return ", ".join([*texts, *wholes, *extras, "layout VARCHAR"])
+def _join_parts(connection: Any, count: int) -> None:
+    """One table of the parts, a file each, in the order of the files and their lines."""
+    if count == 1:
+        connection.execute("ALTER TABLE part0 RENAME TO raw")
+        return
+    parts = " UNION ALL ".join(f"SELECT * FROM part{number}" for number in range(count))
+    connection.execute(f"CREATE TABLE raw AS {parts}")
+    for number in range(count):
+        connection.execute(f"DROP TABLE part{number}")
+
+
+def _all_columns(values: dict[str, str]) -> str:
+    """Every column of the raw table, in its order and of its type; those not given are NULL."""
+    kinds = dict.fromkeys(TEXTS, "VARCHAR") | dict.fromkeys(WHOLES, "BIGINT")
+    kinds |= {f"x{i}": "VARCHAR" for i in range(EXTRAS_MAX)} | {"layout": "VARCHAR"}
+    return ", ".join(f"CAST({values.get(n, 'NULL')} AS {kind}) AS {n}" for n, kind in kinds.items())
 
 
 def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping | None) -> None:
@@ -128,17 +143,17 @@ def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping
     raw.starts.append((before, source.path))
     damaged_before = raw.damage.count
     try:
-        _insert(raw, plain, mapping, seen)
+        _insert(raw, plain, mapping, seen, number)
     except Unreadable:
         raise
     except Exception as error:  # the quick reader gives up on what a patient one can read
         if plain.form == "parquet":
             raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
         plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
-        _insert(raw, plain, mapping, seen)
-    raw.rows = raw.connection.execute("SELECT count(*) FROM raw").fetchall()[0][0]
+        _insert(raw, plain, mapping, seen, number)
+    raw.rows += raw.connection.execute(f"SELECT count(*) FROM part{number}").fetchall()[0][0]
     if source.form == "jsonl" and plain is source:
-        _name_damage(raw, source, before)
+        _name_damage(raw, source, number)
     damaged = raw.damage.count - damaged_before
     good = raw.rows - before
     if damaged > max(good, 1):
@@ -225,7 +240,7 @@ def _line(form: str, content: str) -> Row | None:
     return value if isinstance(value, dict) else None
 
 
-def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen]) -> None:
+def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], number: int) -> None:
     access = _access(source, mapping, seen)
     names: list[str] = []
     values: list[str] = []
@@ -247,8 +262,9 @@ def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen]) -
     names.append("layout")
     values.append(literal(mapping.layout))
     reader = _reader(source, mapping, seen)
+    columns = _all_columns(dict(zip(names, values, strict=True)))
     raw.connection.execute(
-        f"INSERT INTO raw ({', '.join(names)}) SELECT {', '.join(values)} FROM {reader}"
+        f"CREATE OR REPLACE TABLE part{number} AS SELECT {columns} FROM {reader}"
     )
     if source.form == "csv":
         _count_rejects(raw, source)
@@ -327,16 +343,16 @@ def _count_rejects(raw: Raw, source: Source) -> None:
     raw.connection.execute("DROP TABLE IF EXISTS reject_scans")
 
 
-def _name_damage(raw: Raw, source: Source, before: int) -> None:
+def _name_damage(raw: Raw, source: Source, number: int) -> None:
     """Lines that are no JSON object come out of the reader empty: find which they were."""
     columns = " AND ".join(
         f"{target} IS NULL"
         for target, name in {**TEXTS, **WHOLES}.items()
         if raw.mappings[source.path].has(name)
     )
-    empty = raw.connection.execute(
-        f"SELECT count(*) FROM raw WHERE rowid >= {before} AND {columns}"
-    ).fetchall()[0][0]
+    empty = raw.connection.execute(f"SELECT count(*) FROM part{number} WHERE {columns}").fetchall()[
+        0
+    ][0]
     if not empty:
         return
     decode = msgspec.json.Decoder(dict).decode

@@ -99,7 +99,7 @@ def look_at(path: str) -> Source:
     if text[0] == "[" or (text[0] == "{" and not _is_object(first)):
         return _json(path, text, first)
     if text[0] == "{":
-        return Source(path, "jsonl")
+        return Source(path, "json" if _is_listing(text) else "jsonl")
     if any(_is_object(line.strip()) for line in text.splitlines()[:50]):
         return Source(path, "jsonl")  # a damaged first line
     if len(_LOGFMT.findall(first)) >= 3 and first.count("=") >= 3:
@@ -121,6 +121,15 @@ def _json(path: str, text: str, first: str) -> Source:
     if Path(path).stat().st_size > DOCUMENT_BYTES_MAX:
         raise _bad(f"{path}: one JSON document of more than 1 GiB; write one object a line")
     return Source(path, "json")
+
+
+def _is_listing(text: str) -> bool:
+    """Whether one line is all there is, and it holds a list of rows, as answers of an API do."""
+    lines = text.split("\n", 1)
+    if len(lines) > 1 and lines[1].strip():
+        return False
+    value = _object(lines[0])  # None: longer than what was read of it
+    return value is None or bool(_longest_list(list(value.values())))
 
 
 def _magic(path: str) -> bytes:
@@ -230,10 +239,10 @@ def _csv_rows(file: IO[str], source: Source, rows_max: int) -> list[Row]:
 
 
 def _parquet_sample(path: str, connection: Any, rows_max: int) -> list[Row]:
+    literal = "'" + path.replace("'", "''") + "'"
     try:
-        table = connection.execute(
-            "SELECT * FROM read_parquet(?) LIMIT ?", [path, rows_max]
-        ).to_arrow_table()
+        found = connection.sql(f"SELECT * FROM read_parquet({literal}) LIMIT {rows_max}")
+        table = found.to_arrow_table()
     except Exception as error:
         raise _bad(f"{path}: not a readable Parquet file ({_short(error)})") from error
     rows = [flat(row) for row in table.to_pylist()]

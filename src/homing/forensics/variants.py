@@ -10,6 +10,7 @@ import ibis
 
 from homing.core.errors import ConfigError
 from homing.forensics import cases as by_case
+from homing.forensics.answers import rows
 from homing.forensics.judging import Verdict
 from homing.forensics.vocabulary import Op, Stand
 
@@ -86,7 +87,7 @@ def variants(hard: Any, judged: Any) -> list[Variant]:
         k=(each.verdict == int(Verdict.DROPPED)).cast("int64").sum(),
         first=each.first_at.min(),
     )
-    rows = grouped.order_by([ibis.desc("k"), ibis.desc("n")]).limit(_SHOWN_MAX).to_pandas()
+    most = rows(grouped.order_by([ibis.desc("k"), ibis.desc("n")]).limit(_SHOWN_MAX))
     found = [
         Variant(
             tuple(_name(getattr(r, key)) for key in acts if getattr(r, key) >= 0)
@@ -95,7 +96,7 @@ def variants(hard: Any, judged: Any) -> list[Variant]:
             int(r.k),
             int(r.first),
         )
-        for r in rows.itertuples()
+        for r in most
     ]
     return found + _plain(judged)
 
@@ -106,12 +107,11 @@ def _name(code: int) -> str:
 
 def _plain(judged: Any) -> list[Variant]:
     easy = judged.filter(~by_case.is_hard(judged))
-    rows = (
+    most = rows(
         easy.group_by("mask")
         .aggregate(n=easy.count(), first=easy.first_at.min())
         .order_by(ibis.desc("n"))
         .limit(5)
-        .to_pandas()
     )
     order = (Op.ACCEPTED, Op.QUEUED, Op.CLAIMED, Op.SENT, Op.ATTEMPTED, Op.WRITTEN, Op.SUCCEEDED)
     return [
@@ -121,7 +121,7 @@ def _plain(judged: Any) -> list[Variant]:
             0,
             int(r.first),
         )
-        for r in rows.itertuples()
+        for r in most
     ]
 
 
@@ -137,7 +137,7 @@ def illegal(hard: Any, judged: Any, legal: Mapping[Stand, frozenset[Stand]]) -> 
         dropped=told.d.nunique(where=told.verdict == int(Verdict.DROPPED)),
     )
     found = []
-    for r in grouped.to_pandas().itertuples():
+    for r in rows(grouped):
         before, after = Stand(int(r.was)), Stand(int(r.stand))
         if before is Stand.NONE or before not in legal or after in legal[before]:
             continue

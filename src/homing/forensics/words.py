@@ -146,6 +146,8 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     if kind.layout == "deliveries":
         if to is Stand.WAITING:
             return Op.FAILED if status < 0 else Op.QUEUED
+        if to is Stand.LEASED and status < 0:
+            return Op.FAILED  # still marked as in progress, and its last answer was bad
         return to_word.op if to_word.op is not Op.SENT else Op.CLAIMED
     if to is Stand.WAITING:
         if before is Stand.NONE and not kind.from_state:

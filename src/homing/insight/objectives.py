@@ -307,7 +307,14 @@ def left_text(found: Standing) -> str:
     """What is left of the budget, in a few characters."""
     if found.unaccounted is not None:
         return "kept" if found.is_met else f"{found.unaccounted} missing"
+    spent = 1 - found.left
+    if spent > _TIMES_FROM:
+        return f"spent {exact(spent, digits=0)} times"
     return percent(_rounded(found.left))
+
+
+#: from so many budgets on, their number says more than a percentage
+_TIMES_FROM: Final = 10
 
 
 def target_text(objective: Objective) -> str:

@@ -82,6 +82,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What checking a model of the worker found; another kind of proof than counting."""
 
     states: int
+    unit: str = "states"  #: or "schedules", each a world with an order and mishaps of its own
     violations: int
     is_closed: bool  #: every order within its bounds was looked at
     source: str

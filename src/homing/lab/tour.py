@@ -109,10 +109,15 @@ rather write your own, edit worker.py now and leave the patch out.)""",
                 line="homing reproduce incident.json --worker worker.py:RetryWorker",
                 needs="reproduce",
             ),
+            Command(
+                line="homing reproduce worker.py:RetryWorker --runs 1000 --json > explored.json",
+                needs="reproduce",
+            ),
         ),
         after="""\
-The same schedules, the same code but for one line: each is refused now. That is a proof about the
-mechanism, not yet about the service.""",
+The same schedules, the same code but for one line: none loses anything now. Then the worker was
+explored without a suspicion, in two thousand other orders, with crashes: nothing either. That is
+a proof about the code, not yet about the service.""",
     ),
     Step(
         name="verify",
@@ -123,7 +128,8 @@ slow receivers. Then before and after are compared.""",
         commands=(
             Command(line="homing lab --again worker.py --log after.jsonl.gz", needs="lab"),
             Command(
-                line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json",
+                line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json"
+                " --model explored.json",
                 needs="verify",
             ),
         ),

@@ -351,7 +351,7 @@ def _op(key: str, before: Row | None, row: Row | None, has_outcome: bool) -> str
     if colon:
         return _queue_op(before, row) if kind == "queue" else None
     if row is None:
-        return "deleted"
+        return "failed" if has_outcome else "deleted"
     state: str = row["state"]
     if before is None and state == "pending":
         return "accepted"

@@ -47,7 +47,7 @@ from homing.insight.board.standing import (
 from homing.insight.board.view import Row, rows
 from homing.insight.burn import exact
 from homing.insight.objectives import Standing
-from homing.service.alerts.worth import burdens_of
+from homing.service.alerts.worth import weighed
 from homing.service.context import Service
 from homing.service.objectives import list_objectives, report
 from homing.service.tokens import Caller
@@ -132,9 +132,9 @@ async def _unhandled(store: Store, org_id: str) -> Burden:
     for _ in range(_ISSUES_MAX // _PAGE):
         page = await store.unresolved_issues(Page(limit=_PAGE, after=after))
         told = [one for one in page if one.state is not IssueState.MUTED]
-        for whose, _, burden in await burdens_of(store, told):
-            if whose == org_id:
-                found += burden
+        for one in await weighed(store, told):
+            if one.org_id == org_id:
+                found += one.burden
         if len(page) < _PAGE:
             break
         after = page[-1].id

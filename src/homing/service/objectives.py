@@ -12,11 +12,11 @@ from homing.core.lifecycle import State
 from homing.core.objectives import (
     MINUTE_US,
     SERVICE_WIDE,
+    Measured,
     Objective,
     Owner,
     Sli,
     Tally,
-    Watch,
 )
 from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, Page
@@ -145,7 +145,7 @@ async def report(
 ) -> list[Standing]:
     """How these stand now, in order."""
     at_us = service.clock.now_us()
-    watch = await service.store.get(Watch, "", "watch")
+    watch = await service.store.get(Measured, "", "measured")
     tallies = await _Tallies.read(service.store, objectives, at_us, _overdue(service, caller))
     examples = watch.examples if watch else ()
     found = []
@@ -174,7 +174,7 @@ def _scope_of(objective: Objective) -> str:
 
 
 async def _integrity(
-    service: Service, caller: Caller, objective: Objective, at_us: int, watch: Watch | None
+    service: Service, caller: Caller, objective: Objective, at_us: int, watch: Measured | None
 ) -> Standing:
     missing = watch.missing if watch else ()
     names = [one.partition(".")[2] for one in missing]

@@ -238,6 +238,24 @@ def standing_of(row: Row) -> Standing:
     )
 
 
+def plain_seen_of(row: Row) -> Seen:
+    """A row of the statement `seen_plain`."""
+    return Seen(
+        minute_us=row[0],
+        app_id=row[1],
+        op="succeeded",
+        from_state=State.LEASED._value_,
+        to_state=State.DELIVERED._value_,
+        written=True,
+        outcome=Reason.OK,
+        is_first=True,
+        late_start=False,
+        late_done=False,
+        again=False,
+        count=row[2],
+    )
+
+
 def filed_row(filed: Filed) -> tuple[Any, ...]:
     return (
         filed.message_id,

@@ -310,3 +310,48 @@ async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Co
     how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
     assert "Index Scan using delivery_log_notable" in how
     assert "Sort" not in how
+
+
+_DESK = """
+INSERT INTO dead_letters
+SELECT message_id, endpoint_id, app_id, 'iss_' || right(endpoint_id, 2), accepted_at_us, 'EUR', 1,
+    CASE WHEN right(message_id, 2) = '01' THEN accepted_at_us END
+FROM history;
+INSERT INTO resources
+SELECT 'issue', 'app_1', 'iss_' || n, 'uid' || n, 1, json_build_object(
+    'state', CASE WHEN n % 100 = 0 THEN 'open' ELSE 'resolved' END,
+    'merged_into', CASE WHEN n % 50 = 1 THEN 'iss_100' END)::text
+FROM generate_series(1, 5000) AS n;
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "values", "index"),
+    [
+        ("burdens", "text[]", "'{iss_01,iss_02}'", "dead_letters_burden"),
+        (
+            "list_filed_of_issue",
+            "text, text, text, text, text, int, boolean",
+            "'iss_01', 'msg_0', '', 'msg_z', '', 50, false",
+            "dead_letters_issue",
+        ),
+        (
+            "list_discarded",
+            "text, text, text, text, text, int",
+            "'app_1', 'msg_0', '', 'msg_z', '', 50",
+            "dead_letters_discarded",
+        ),
+        ("unresolved_issues", "text, text, int", "'', 'z', 50", "resources_unresolved"),
+        ("merged_issues", "text[]", "'{iss_100}'", "resources_merged"),
+        ("nonempty_issues", "text[]", "'{iss_01}'", "dead_letters"),
+        ("lock_issues_by_uids", "text[], text[]", "'{app_1}', '{uid1}'", "resources_uid"),
+    ],
+)
+async def test_the_desk_is_read_along_its_indexes(
+    connection: asyncpg.Connection, name: str, types: str, values: str, index: str
+) -> None:
+    await connection.execute(_FILL + _DESK + "ANALYZE;")
+    how = await plan_of(connection, name, types, values)
+    assert index in how, how
+    assert "Seq Scan" not in how, how
+    assert not name.startswith("list_") or "Sort" not in how, how

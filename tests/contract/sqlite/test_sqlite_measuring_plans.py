@@ -46,6 +46,14 @@ def test_a_piece_of_the_log_is_read_along_its_lines_and_looked_up_by_keys(
     assert len([step for step in searches if step.startswith("SEARCH attempts")]) == 1, how
 
 
+def test_what_most_lines_are_is_counted_in_one_walk(database: sqlite3.Connection) -> None:
+    how = plan(database, "seen_plain", line=1, end=2, first_us=1, delivered_us=1)
+    assert [step for step in how if step.startswith(("SEARCH", "SCAN"))] == [
+        "SEARCH line USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+        "SEARCH done USING PRIMARY KEY (message_id=? AND endpoint_id=?)",
+    ]
+
+
 def test_the_end_of_a_piece_and_the_counts_of_a_stretch_are_ranges_of_an_index(
     database: sqlite3.Connection,
 ) -> None:

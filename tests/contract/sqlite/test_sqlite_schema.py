@@ -261,3 +261,30 @@ def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection
     how = plan(database, "notable_lines", line=1, limit=1)
     assert "SEARCH delivery_log USING INDEX delivery_log_notable (line>?)" in how
     assert "TEMP B-TREE" not in how
+
+
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("burdens", "dead_letters USING COVERING INDEX dead_letters_burden (issue_id=?)"),
+        ("nonempty_issues", "dead_letters USING COVERING INDEX dead_letters_burden (issue_id=?)"),
+        ("list_filed_of_issue", "dead_letters USING INDEX dead_letters_issue (issue_id=?"),
+        ("list_discarded", "dead_letters USING INDEX dead_letters_discarded (app_id=?"),
+        ("unresolved_issues", "resources USING INDEX resources_unresolved (id>? AND id<?)"),
+        ("merged_issues", "resources USING INDEX resources_merged (<expr>=?)"),
+        ("filed_of_messages", "dead_letters USING PRIMARY KEY (message_id=?)"),
+        ("unfile_messages", "dead_letters USING PRIMARY KEY (message_id=?)"),
+        ("payloads_at_stake", "m USING INDEX sqlite_autoindex_messages_1 (id=?)"),
+        ("find_unfiled", "filed USING PRIMARY KEY (message_id=? AND endpoint_id=?)"),
+        ("find_misfiled", "history USING PRIMARY KEY (message_id=? AND endpoint_id=?)"),
+    ],
+)
+def test_the_desk_is_read_along_its_indexes(
+    database: sqlite3.Connection, name: str, search: str
+) -> None:
+    given = (
+        "ids issue_id app_id message_low endpoint_low message_high endpoint_high discarded limit "
+        "low high"
+    )
+    how = plan(database, name, **dict.fromkeys(given.split(), "1"))
+    assert f"SEARCH {search}" in how, how

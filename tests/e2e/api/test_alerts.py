@@ -68,3 +68,16 @@ async def test_a_test_says_whether_it_was_taken_and_shows_no_credentials(served:
         assert tested.json()["accepted"] is False
         assert "opensesame" not in listed.text + tested.text
         assert (await operator.post("/api/v1/alert-channel/mailto-1/test")).status_code == 404
+
+
+async def test_that_nobody_watches_is_seen_by_whoever_looks(served: Served) -> None:
+    async with served.client() as anyone:
+        assert (await anyone.get("/ready")).json()["alerts"] == {"status": "ok", "detail": None}
+        # As if the process had been up for an hour; nothing evaluates in it.
+        served.runtime.alerting.watcher._started_us -= 3_600_000_000
+        ready = await anyone.get("/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert "nobody has looked" in ready.json()["alerts"]["detail"]
+        health = await anyone.get("/api/v1/health")
+        assert health.json()["alerts"]["status"] == "error"
+        assert (health.status_code, health.json()["status"]) == (200, "ok")

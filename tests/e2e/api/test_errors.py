@@ -62,6 +62,9 @@ async def test_another_organisation_sees_nothing_of_ours(quiet: Served, app: str
 
 async def test_every_operation_below_an_unknown_application_is_a_404(quiet: Served) -> None:
     bodies = {
+        "v1.dead-letter.discard": {"why": "a test"},
+        "v1.dead-letter.discard-many": {"why": "a test"},
+        "v1.issue.merge": {"into": "iss_1"},
         "v1.application.update": None,
         "v1.message.create": {"eventType": "x", "payload": {}},
         "v1.message.create-batch": {"messages": [{"eventType": "x", "payload": {}}]},

@@ -32,7 +32,7 @@ EVERYTHING = make_readings(
     backlog=make_backlog(due=2_000, oldest_due_at_us=START_US - 5 * MINUTE_US),
     failures=tuple(make_failure(f"ep_{n}") for n in range(4)),
     dead=(make_pile(count=50, recent=50, past=50, oldest_at_us=0),),
-    money=(Money(org_id="", currency="EUR", amount="1", count=1, since_us=0),),
+    money=(Money(org_id="", app_id="app_1", currency="EUR", amount="1", count=1, since_us=0),),
     endpoints=(
         Endpoint(**ENDPOINT, id="ep_1", failing_since_us=0, disable_at_us=START_US),
         Endpoint(**ENDPOINT, id="ep_2", disabled_at_us=START_US),

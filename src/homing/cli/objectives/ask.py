@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -273,6 +274,19 @@ def _show_tiers(one: dict[str, Any]) -> None:
     )
 
 
+def _traffic(found: list[dict[str, Any]], since: str) -> Decimal:
+    """Deliveries a second since then, to three digits; at least one in the whole time."""
+    ends = (found[0]["at"], since)
+    until_s, since_s = (datetime.fromisoformat(one.removesuffix("Z")).timestamp() for one in ends)
+    delivered = next((one for one in found if one["objective"]["sli"] == "delivered"), None)
+    events = 0
+    if delivered is not None:
+        others = sum(bad["count"] for bad in delivered["byOwner"] if not bad["counts"])
+        events = delivered["good"] + delivered["bad"] + others
+    per_s = Decimal(max(events, 1)) / max(Decimal(round(until_s - since_s)), Decimal(60))
+    return Decimal(f"{per_s:.3g}")
+
+
 @click.command("propose")
 @click.option("--service", default="webhook delivery", show_default=True, help="What it is about.")
 @click.option("--team", "teams", multiple=True, help="Who is asked to sign; may be repeated.")
@@ -301,18 +315,19 @@ def propose(
       homing slo propose --team payments --team platform --team receivers -o proposal.md
       homing slo propose --service "payment notifications" --over 14d
     """
-    found = api.get("objective", "report", period=over)["data"]
-    delivered = [one for one in found if one["objective"]["sli"] == "delivered"]
-    events = sum(one["good"] + one["bad"] for one in delivered[:1])
-    seconds = max(delivered[0]["periodS"] if delivered else 1, 1)
-    per_s = Decimal(max(events, 1)) / Decimal(seconds)
+    answered = api.get("objective", "report", period=over)
+    found = answered["data"]
+    since = max(found[0]["since"], answered["firstAcceptedAt"] or found[0]["at"])
+    period = _WEEKS[over]
+    if since > found[0]["since"]:
+        period += f", as far as there are messages: since {since[:16]}Z"
     text = proposal(
         found,
         service=service,
         teams=teams or ("publishers", "platform", "receivers"),
-        period=_WEEKS[over],
+        period=period,
         at=found[0]["at"],
-        per_s=per_s,
+        per_s=_traffic(found, since),
         drop_rate=drop_rate,
     )
     if output is None:

@@ -81,8 +81,10 @@ def _read(files: Sequence[Path]) -> Bundle:
     for path in files:
         try:
             texts.append((str(path), path.read_text("utf-8")))
-        except (OSError, UnicodeDecodeError) as error:
-            raise click.BadParameter(f"{path}: {error}") from error
+        except OSError as error:
+            raise click.BadParameter(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise click.BadParameter(f"{path}: expected a text in UTF-8") from error
     return read_bundle(texts)
 
 
@@ -204,7 +206,7 @@ def export_openslo(
 @files_argument
 @as_json
 def check_openslo(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check OpenSLO v1 files strictly, and say whether Homing can keep what they describe.
+    """Check OpenSLO v1 files strictly, and say what of them Homing could not import.
 
     Every mistake is named with file, line and path; exit code 1 if there is one.
 
@@ -215,19 +217,22 @@ def check_openslo(files: tuple[Path, ...], as_json: bool) -> None:
     """
     bundle = _read(files)
     found, unkept = ([], []) if bundle.problems else objectives_of(bundle, scope=_SCOPE, at_us=0)
-    problems = [*bundle.problems, *unkept]
+    problems = bundle.problems
     if as_json:
         print_json(
             {
                 "documents": len(bundle.documents),
                 "objectives": [one.id for one in found],
                 "problems": [one._asdict() for one in problems],
+                "notImported": [one._asdict() for one in unkept],
             }
         )
         if problems:
             raise click.exceptions.Exit(_EXIT_FINDINGS)
         return
     _refuse(problems)
+    for one in unkept:
+        say(Text(f"{one.file}:{one.line}: not imported: {_rest(one)}", style="yellow"))
     say(f"{len(bundle.documents)} documents, {len(found)} objectives: nothing is wrong with them")
 
 

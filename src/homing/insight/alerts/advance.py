@@ -31,6 +31,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     remind_ticket_s: float = 24 * 3_600.0
     #: told again when there are so many times as many as were told
     growth: int = 10
+    #: alerts in one message at most, the most urgent; the others go with the next
+    told_max: int = 200
     #: what is only a matter of numbers is written down at most so often
     refresh_s: float = 300.0
 
@@ -161,7 +163,7 @@ def _news(alerts: Iterable[Alert], at_us: int, watch: Watch, manners: Manners) -
     if not (is_missing or (pages and page_due) or (waiting and ticket_due)):
         return ()
     waiting.sort(key=lambda one: (not _is_urgent(one), one.status, one.finding.kind, one.id))
-    return tuple(_telling(one) for one in waiting)
+    return tuple(_telling(one) for one in waiting[: manners.told_max])
 
 
 def _wants_telling(alert: Alert, at_us: int, manners: Manners) -> bool:

@@ -73,6 +73,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     of: int | None = None  #: out of how many; None: there is no such number
     rate: Rate | None = None  #: count / of, with its exact interval
     money: dict[str, str] = {}  #: currency to a decimal amount; never added over currencies
+    money_of: int = 0  #: of the first so many, where it was not looked at all of them; else 0
     examples: tuple[str, ...] = ()  #: the first three
     command: str  #: to look closer
 

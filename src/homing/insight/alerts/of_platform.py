@@ -35,6 +35,7 @@ def unaccounted(readings: Readings) -> Iterator[Finding]:
             of=missing.accepted,
             rate=rate,
             money=missing.money,
+            money_of=missing.money_of if missing.money_of < missing.count else 0,
             examples=missing.examples[:3],
             command=f"homing audit --since {clock_text(missing.since_us)}",
         )

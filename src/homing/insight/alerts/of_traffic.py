@@ -34,8 +34,7 @@ def dead_letters(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
             "subject": letters.endpoint_id,
             "money": pile.money,
             "examples": pile.examples[:3],
-            "command": f"homing dead-letters list {letters.app_id} "
-            f"--endpoint {letters.endpoint_id}",
+            "command": f"homing dlq list {letters.app_id} --endpoint {letters.endpoint_id}",
         }
         last = f"; the first one's last error: {pile.reason}" if pile.reason else ""
         yield Finding(
@@ -78,6 +77,7 @@ def money(readings: Readings) -> Iterator[Finding]:
         yield Finding(
             kind=Kind.MONEY_AT_RISK,
             subject=".".join(filter(None, (one.org_id, one.currency))),
+            app_id=one.app_id,
             severity=Severity.TICKET,
             owner=Owner.RECEIVER,
             org_id=one.org_id,
@@ -88,7 +88,7 @@ def money(readings: Readings) -> Iterator[Finding]:
             since_us=one.since_us,
             count=one.count,
             money=money,
-            command="homing alerts list",
+            command=f"homing dlq issues {one.app_id}",
         )
 
 

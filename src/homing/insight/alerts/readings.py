@@ -22,7 +22,8 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[str, int] = {}  #: as `core.queries.Misfit.kind`
     examples: tuple[str, ...] = ()
     began: Change | None = None  #: when the rate rose, where the stretch shows it
-    money: dict[str, str] = {}  #: what the payloads of those that are named declare
+    money: dict[str, str] = {}  #: what their payloads declare
+    money_of: int = 0  #: of the first so many
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
     """What an organisation's unresolved dead letters are worth in one currency."""
 
     org_id: str
+    app_id: str  #: the application that has the most of it
     currency: str
     amount: str  #: decimal
     count: int
@@ -81,6 +83,8 @@ class Stakes(msgspec.Struct, frozen=True, kw_only=True):
 
     by_org: tuple[Money, ...] = ()
     by_endpoint: dict[str, dict[str, str]] = {}  #: currency to amount, for those that declare any
+    #: endpoints of whose dead letters somebody has said that nothing is to be told
+    muted: frozenset[str] = frozenset()
 
 
 class FailureChange(msgspec.Struct, frozen=True, kw_only=True):

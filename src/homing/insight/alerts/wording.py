@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from homing.insight.alerts.alert import Severity, Status, Told
+from homing.insight.alerts.alert import Finding, Severity, Status, Told
 from homing.insight.rates import Rate
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -101,12 +101,19 @@ def _paragraph(told: Told) -> str:
         lines.append(f"resolved: {clock_text(told.resolved_at_us)}")
     lines.append(f"how many: {_how_many(told)}")
     lines.append(f"whose: {whose(told)}")
-    lines.append(f"money: {money_text(finding.money) if finding.money else 'not declared'}")
+    lines.append(f"money: {_how_much(finding)}")
     if finding.examples:
         lines.append("first examples: " + ", ".join(finding.examples))
     lines.append(f"look closer: {finding.command}")
     lines.append(f"alert: homing alerts show {told.alert_id}")
     return "\n".join(lines)
+
+
+def _how_much(finding: Finding) -> str:
+    if not finding.money:
+        return "not declared"
+    part = f", of the first {finding.money_of:,}" if finding.money_of else ""
+    return money_text(finding.money) + part
 
 
 def _headline(told: Told) -> str:

@@ -248,6 +248,7 @@ def objectives_of(
         problems += reader.problems
         if objective is not None and not reader.problems:
             found.append(objective)
+    problems.sort(key=lambda one: (one.file, one.line))
     return found, problems
 
 

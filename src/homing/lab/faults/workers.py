@@ -101,6 +101,7 @@ class Disabling(Worker):
         endpoint = job["endpoint"]
         if self.off_until.get(endpoint, 0.0) > self.clock.now():
             skipped = {**job, "state": "skipped", "holder": None, "lease_until": None}
+            skipped["reason"] = "endpoint_disabled"
             await self.store.put_if(key, skipped, holder=self.name, attempts=job["attempts"])
             return
         status = await self.send(key, job)

@@ -34,8 +34,9 @@ class RetryWorker:
                     "lease_until": self.clock.now() + LEASE_S,
                     "due_at": None,
                 }
-                # Two workers may have found the same row; the count lets only one take it.
-                if await self.store.put_if(key, job, attempts=row["attempts"]):
+                # Two workers may have found the same row; only one of them gets it.
+                seen = {"state": row["state"], "attempts": row["attempts"]}
+                if await self.store.put_if(key, job, **seen):
                     await self.deliver(key, job)
 
     def is_due(self, row: Row) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from homing.core.objectives import Objective, Owner, Sli, Watch
+from homing.core.objectives import Measured, Objective, Owner, Sli
 from homing.core.queries import Page
 from homing.insight.alerts import alert
 from homing.insight.alerts.alert import Severity
@@ -46,7 +46,7 @@ class Budgets:
 
     async def _orgs(self) -> list[str]:
         written = await self._service().store.list(Objective, None, Page(limit=_OBJECTIVES_MAX))
-        watch = await self._service().store.get(Watch, "", "watch")
+        watch = await self._service().store.get(Measured, "", "measured")
         seen = () if watch is None else watch.organisations
         return sorted({DEFAULT_ORG_ID, *seen, *(one.scope for one in written)})
 

@@ -111,7 +111,9 @@ class Piles:
                 reason=self._details.get(one.endpoint_id, nothing).error,
             )
             for one in letters
-            if one.app_id in apps and not is_hidden(apps[one.app_id].scope)
+            if one.app_id in apps
+            and not is_hidden(apps[one.app_id].scope)
+            and one.endpoint_id not in self._stakes.muted
         ]
 
     async def _look_at(self, letters: DeadLetters) -> _Details:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +30,8 @@ from homing.service.listing import Ask, Listing, is_plain_name, paginate
 from homing.service.tokens import DEFAULT_ORG_ID, Caller
 
 _TRIES_MAX: Final = 8
+#: how long a person waits for a test
+_TEST_S: Final = 20.0
 _NOTICES_MAX: Final = 1_000
 
 
@@ -152,9 +155,12 @@ async def test_channel(service: Service, caller: Caller, name: str) -> str | Non
         raise NotFound(f"there is no channel {name!r}; there are: {known}")
     at_us = service.clock.now_us()
     try:
-        await found[name].carry([test_alert(name, at_us)], at_us=at_us)
+        async with asyncio.timeout(_TEST_S):
+            await found[name].carry([test_alert(name, at_us)], at_us=at_us)
     except NotTaken as error:
         return str(error)
+    except TimeoutError:
+        return f"no answer within {_TEST_S:.0f} s"
     return None
 
 

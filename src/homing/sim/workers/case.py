@@ -18,13 +18,15 @@ STORES: Final = ("rows", "sqlite", "redis", "postgres")
 #: an ordinary answer, and an ordinary restart
 FAST_S: Final = 0.1
 RESTART_S: Final = 1.0
+#: a request that fails without an answer, sooner than any lease runs out: a connection reset
+SILENT_S: Final = 3.0
 
 
 class Answer(NamedTuple):
     """What comes of one request."""
 
     status: int  #: what the receiver answers; 0: nothing, ever
-    after_s: float = FAST_S
+    after_s: float = FAST_S  #: until the answer; without one, until the sender gives up
     is_lost: bool = False  #: the answer never arrives
     crash: str = ""  #: of the sender: "before" the request, "after" it
 
@@ -67,6 +69,7 @@ def _answers(delays_s: tuple[float, ...], timeout_s: float) -> tuple[Answer, ...
         Answer(200),
         Answer(503),
         Answer(429),
+        Answer(0, SILENT_S),
         *(Answer(200, after_s) for after_s in delays_s),
         *(Answer(500, after_s) for after_s in delays_s),
         Answer(0, timeout_s),
@@ -80,7 +83,7 @@ def _answers(delays_s: tuple[float, ...], timeout_s: float) -> tuple[Answer, ...
 def answer_weights(delays: int) -> tuple[float, ...]:
     """How likely each answer is, added up."""
     slow = [2.0 / delays] * delays
-    return cumulative(4.5, 1.5, 0.5, *slow, *slow, 0.5, 0.7, 0.5, 0.3)
+    return cumulative(4.5, 1.5, 0.5, 0.5, *slow, *slow, 0.5, 0.7, 0.5, 0.3)
 
 
 @cache

@@ -356,9 +356,11 @@ def try_all_small(
     case = _replace(case, delays_s=case.delays_s[-1:])
     small = Small()
     level: deque[tuple[Choices, Turns, int]] = deque([({}, {}, 0)])
+    is_whole = True
     with _without_garbage():
         while level:
             following: deque[tuple[Choices, Turns, int]] = deque()
+            is_next_whole = True
             for choices, turns, start in level:
                 if small.runs >= runs_max:
                     return small
@@ -376,12 +378,16 @@ def try_all_small(
                     return small
                 if not choices and not turns:
                     small.options = sum(count - 1 for _, count in places)
+                if len(following) + small.runs > runs_max:
+                    is_next_whole = False  # there are more than will be run
+                    continue
                 for index, (name, count) in enumerate(places[start:], start + 1):
                     for value in range(1, count):
                         if isinstance(name, int):
                             following.append((choices, {**turns, name: value}, index))
                         else:
                             following.append(({**choices, name: value}, turns, index))
-            small.complete = (small.complete + 1) if small.runs > 1 else 0
-            level = following
+            if is_whole and small.runs > 1:
+                small.complete += 1
+            level, is_whole = following, is_whole and is_next_whole
         return small

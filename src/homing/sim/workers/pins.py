@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from homing.sim.draws import Draws
-from homing.sim.workers.case import DELIVERIES, WORKERS, Answer, Case, Mishap
+from homing.sim.workers.case import DELIVERIES, SILENT_S, WORKERS, Answer, Case, Mishap
 from homing.sim.workers.incident import Skeleton
 from homing.sim.workers.schedule import make_world, rank
 from homing.sim.workers.watch import Breach
@@ -50,7 +50,7 @@ def _words(answer: Answer) -> str:
     if answer.is_lost:
         return "taken, and the answer is lost"
     if not answer.status:
-        return "no answer in time"
+        return f"no answer in {answer.after_s:g} s"
     return f"{answer.status}" + (f" after {answer.after_s:g} s" if answer.after_s > 1 else "")
 
 
@@ -200,8 +200,8 @@ def _request(nth: int, answer: Answer) -> Rule:
     return Rule(nth=nth, answer=answer)
 
 
-def _silent(case: Case) -> Answer:
-    return Answer(0, case.timeout_s)
+def _silent(case: Case) -> list[Answer]:
+    return [Answer(0, case.timeout_s), Answer(0, SILENT_S)]
 
 
 def _slow(case: Case, status: int) -> list[Answer]:
@@ -212,14 +212,14 @@ def _slow(case: Case, status: int) -> list[Answer]:
 def _failed_once(case: Case) -> list[Pin]:
     return [
         (_request(1, _REFUSED),),
-        (_request(1, _silent(case)),),
+        *((_request(1, silent),) for silent in _silent(case)),
         (_request(1, _LIMITED),),
         *((_request(1, slow),) for slow in _slow(case, 500)),
     ]
 
 
 def _failed_often(case: Case) -> list[Pin]:
-    return [(_request(0, answer),) for answer in (_REFUSED, _silent(case), _LIMITED)]
+    return [(_request(0, answer),) for answer in (_REFUSED, *_silent(case), _LIMITED)]
 
 
 def _died(case: Case) -> list[Pin]:

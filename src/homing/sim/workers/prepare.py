@@ -137,5 +137,5 @@ def watchdog(seconds: int = STUCK_S) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-class _Stuck(BaseException):
-    """The alarm rang."""
+class _Stuck(KeyboardInterrupt):
+    """The alarm rang. Of this kind, because a task lets it through and does not keep it."""

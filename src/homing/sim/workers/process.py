@@ -25,6 +25,7 @@ _BUSY_CALLS: Final = 60
 #: looks that found nothing new before an idle poller is let sleep longer, and how much
 _IDLE_POLLS: Final = 3
 _STRETCH_MAX: Final = 0.2
+_DOUBLINGS_MAX: Final = 20
 #: how long a statement waits for a lock before the client gives up
 LOCK_WAIT_S: Final = 5.0
 
@@ -230,12 +231,17 @@ class Process:
                 await self.crash("dies before it sees the answer", delivery)
             timeout_s = world.case.timeout_s
             is_silent = answer.is_lost or not answer.status or answer.after_s >= timeout_s
-            await asyncio.sleep(timeout_s if is_silent else answer.after_s)
+            wait_s = timeout_s if answer.is_lost else min(answer.after_s, timeout_s)
+            try:
+                await world.loop.sleep(wait_s)
+            except asyncio.CancelledError:  # a deadline of its own
+                world.sees(self, delivery, None)
+                raise
             if self.is_dead:
                 await self.stop()
             world.sees(self, delivery, None if is_silent else answer.status)
             if is_silent:
-                raise TimeoutError(f"no answer in {timeout_s:g} s")
+                raise TimeoutError(f"no answer in {wait_s:g} s")
             return answer.status
         finally:
             self.busy -= 1
@@ -276,7 +282,8 @@ class Process:
         if self._fruitless <= _IDLE_POLLS:
             return seconds
         most = world.longest_s * _STRETCH_MAX
-        return max(seconds, min(seconds * 2.0 ** (self._fruitless - _IDLE_POLLS), most))
+        times = 2.0 ** min(self._fruitless - _IDLE_POLLS, _DOUBLINGS_MAX)
+        return max(seconds, min(seconds * times, most))
 
     def random(self) -> float:
         """The port: a number in [0, 1)."""

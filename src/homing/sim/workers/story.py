@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from homing.sim.story import REPEATS, Row, nearest
+from homing.sim.story import REPEATS, ROWS_MAX, Row, nearest
 from homing.sim.workers.schedule import Schedule
 from homing.sim.workers.trace import Event
 from homing.sim.workers.watch import Breach
@@ -188,7 +188,13 @@ def _lanes(told: Sequence[Event], crossing: Sequence[int | None]) -> list[str]:
 
 def _rows(told: Sequence[Event], lanes: Sequence[str], crossing: Sequence[int | None]) -> list[Row]:
     marked = [i for i in crossing if i is not None]
-    shown = nearest(len(told), marked)
+    notable = [i for i, event in enumerate(told) if event.is_mishap or " will " in event.what]
+    shown: set[int] = set()
+    for most in (4, 2, 1, 0):
+        shown = nearest(len(told), [*marked, *notable[:most]])
+        gaps = sum(i not in shown and (i == 0 or i - 1 in shown) for i in range(len(told)))
+        if len(shown) + gaps <= ROWS_MAX:
+            break
     rows: list[Row] = []
     gap = 0
     for index, event in enumerate(told):

@@ -9,7 +9,7 @@ import msgspec
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
-from homing.core.objectives import MINUTE_US, Limits, LogPiece, Owner, Seen, Sli, Tally, Watch
+from homing.core.objectives import MINUTE_US, Limits, LogPiece, Measured, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry
@@ -122,7 +122,7 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
         )
 
     async def tally(
-        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+        self, watch: Measured, tallies: Sequence[Tally], *, forget: Mapping[int, int]
     ) -> None:
         await self.put(watch)
         for *place, count in tally_rows(tallies):

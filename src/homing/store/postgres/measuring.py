@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, LogPiece, Tally, Watch
+from homing.core.objectives import Limits, LogPiece, Measured, Tally
 from homing.core.queries import LogCursor
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.resources import write_resource
-from homing.store.rows import seen_of, tally_of, tally_rows
+from homing.store.rows import plain_seen_of, seen_of, tally_of, tally_rows
 
 
 class PostgresMeasuring:
@@ -27,23 +27,17 @@ class PostgresMeasuring:
             if not ends:
                 return LogPiece(cursor, [], is_full=False)
             transaction, line = ends[0]
-            rows = await fetch(
-                connection,
-                "seen",
-                *place,
-                str(transaction),
-                line,
-                limits.first_us,
-                limits.delivered_us,
-                limits.retry_us,
-            )
+            piece = (*place, str(transaction), line, limits.first_us, limits.delivered_us)
+            plain = await fetch(connection, "seen_plain", *piece)
+            rest = await fetch(connection, "seen", *piece, limits.retry_us)
             end = LogCursor(transaction=transaction, line=line)
-            return LogPiece(end, [seen_of(row) for row in rows], is_full)
+            rows = [*map(plain_seen_of, plain), *map(seen_of, rest)]
+            return LogPiece(end, rows, is_full)
 
         return await self._database.look(work)
 
     async def tally(
-        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+        self, watch: Measured, tallies: Sequence[Tally], *, forget: Mapping[int, int]
     ) -> None:
         fetch = self._database.fetch
         columns = [list(column) for column in zip(*tally_rows(tallies), strict=True)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, LogPiece, Tally, Watch
+from homing.core.objectives import Limits, LogPiece, Measured, Tally
 from homing.core.queries import LogCursor
 from homing.store.queries import load_queries
-from homing.store.rows import seen_of, tally_of, tally_rows
+from homing.store.rows import plain_seen_of, seen_of, tally_of, tally_rows
 from homing.store.sqlite.writes import put
 
 _SQL = load_queries("sqlite")
@@ -27,12 +27,13 @@ def seen(db: sqlite3.Connection, cursor: LogCursor, limit: int, limits: Limits) 
         "delivered_us": limits.delivered_us,
         "retry_us": limits.retry_us,
     }
-    rows = [seen_of(row) for row in db.execute(_SQL["seen"], which)]
+    rows = [plain_seen_of(row) for row in db.execute(_SQL["seen_plain"], which)]
+    rows += [seen_of(row) for row in db.execute(_SQL["seen"], which)]
     return LogPiece(LogCursor(line=end), rows, is_full=count == limit)
 
 
 def tally(
-    db: sqlite3.Connection, watch: Watch, tallies: Sequence[Tally], forget: Mapping[int, int]
+    db: sqlite3.Connection, watch: Measured, tallies: Sequence[Tally], forget: Mapping[int, int]
 ) -> None:
     """Write the place and add the counts."""
     put(db, watch, None, None, None, ())

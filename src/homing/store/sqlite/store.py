@@ -19,7 +19,7 @@ from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import LogPiece, Tally, Watch
+from homing.core.objectives import LogPiece, Measured, Tally
 from homing.core.outcome import Reason
 from homing.core.ports import Aftermath
 from homing.core.queries import (
@@ -319,7 +319,7 @@ class SqliteStore:
         return await self._browse(measuring.seen, cursor, limit, limits)
 
     async def tally(
-        self, watch: Watch, tallies: Sequence[Tally], *, forget: Mapping[int, int]
+        self, watch: Measured, tallies: Sequence[Tally], *, forget: Mapping[int, int]
     ) -> None:
         await self._write(measuring.tally, watch, tallies, forget)
 

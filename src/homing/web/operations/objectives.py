@@ -172,9 +172,10 @@ class ReportOut(Wire, kw_only=True):
 
 
 class ReportListOut(Wire, kw_only=True):
-    """How all of them stand."""
+    """How all of them stand. `firstAcceptedAt`: of the oldest message that is kept."""
 
     data: list[ReportOut]
+    first_accepted_at: Timestamp | None
 
 
 def objective_out(one: Objective, limits: Limits) -> ObjectiveOut:
@@ -287,7 +288,9 @@ async def report_all(call: Call[ReportQuery, None]) -> Answer:
         found = [msgspec.structs.replace(one, period=period) for one in found]
     standings = await objectives.report(call.service, call.caller, found)
     out = [report_out(one, call.service.measure) for one in standings]
-    return answer(200, ReportListOut(data=out))
+    first_us = await call.service.store.first_accepted_at_us()
+    first = None if first_us is None else rfc3339(first_us)
+    return answer(200, ReportListOut(data=out, first_accepted_at=first))
 
 
 @operation(

@@ -112,6 +112,15 @@ def test_what_is_less_urgent_is_gathered(story: Story) -> None:
     assert [len(some) for some in story.told] == [1, 20]  # at once, and five minutes later
 
 
+def test_a_thousand_at_once_are_told_in_several_messages_the_urgent_first(story: Story) -> None:
+    many = [make_finding(subject=f"ep_{number:04}") for number in range(450)]
+    for _ in range(3):
+        story.look(*many, PAGE, after_s=300)
+    assert [len(some) for some in story.told] == [200, 200, 51]
+    assert story.told[0][0].alert_id == PAGE.id
+    assert len({one.alert_id for some in story.told for one in some}) == 451
+
+
 def test_a_page_does_not_wait_and_takes_along_what_does(story: Story) -> None:
     story.look(DEAD)
     other = make_finding(subject="ep_2")

@@ -173,7 +173,7 @@ def test_the_first_dead_letter_is_told_with_the_way_to_look_closer() -> None:
         Owner.RECEIVER,
         Severity.TICKET,
     )
-    assert one.command == "homing dead-letters list app_1 --endpoint ep_1"
+    assert one.command == "homing dlq list app_1 --endpoint ep_1"
     assert "status 503" in one.what
 
 
@@ -196,7 +196,14 @@ def test_a_dead_letter_may_wait_for_three_days() -> None:
 
 def test_money_at_risk_is_told_by_currency_and_never_added_up() -> None:
     some = tuple(
-        Money(org_id="org_1", currency=word, amount="12.50", count=2, since_us=START_US)
+        Money(
+            org_id="org_1",
+            app_id="app_1",
+            currency=word,
+            amount="12.50",
+            count=2,
+            since_us=START_US,
+        )
         for word in ("EUR", "USD")
     )
     one, other = found(money=some)

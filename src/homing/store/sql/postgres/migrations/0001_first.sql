@@ -259,8 +259,9 @@ CREATE INDEX dead_letters_discarded ON dead_letters (app_id, message_id, endpoin
     WHERE discarded_at_us IS NOT NULL;
 
 -- for whoever looks after issues: those that are not done with, and those merged into another
+-- (by the states that these are: of a list the planner thinks it is short)
 CREATE INDEX resources_unresolved ON resources (id)
-WHERE kind = 'issue' AND document::jsonb ->> 'state' <> 'resolved';
+WHERE kind = 'issue' AND document::jsonb ->> 'state' IN ('open', 'acknowledged', 'muted');
 
 CREATE INDEX resources_merged ON resources ((document::jsonb ->> 'merged_into'))
 WHERE kind = 'issue' AND document::jsonb ->> 'merged_into' IS NOT NULL;

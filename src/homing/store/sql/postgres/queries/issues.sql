@@ -73,7 +73,8 @@ WHERE kind = 'issue' AND id = ANY ($1::text[]) ORDER BY id FOR UPDATE;
 -- name: unresolved_issues
 -- Walks resources_unresolved, which holds nothing else.
 SELECT version, document FROM resources
-WHERE kind = 'issue' AND document::jsonb ->> 'state' <> 'resolved' AND id >= $1 AND id < $2
+WHERE kind = 'issue' AND document::jsonb ->> 'state' IN ('open', 'acknowledged', 'muted')
+    AND id >= $1 AND id < $2
 ORDER BY id ASC LIMIT $3;
 
 -- name: merged_issues

@@ -14,9 +14,25 @@ WHERE (transaction, line) > ($1::text::xid8, $2)
     AND transaction < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY transaction DESC, line DESC LIMIT 1;
 
+-- name: seen_plain
+-- Of the lines after the place $1, $2 up to $3, $4 those that most are: received at the first
+-- attempt and in time ($5, $6 as below). They need no more than a count.
+SELECT line.at_us - line.at_us % 60000000, line.app_id, count(*)
+FROM delivery_log AS line
+CROSS JOIN LATERAL (
+    SELECT accepted_at_us FROM history AS h
+    WHERE h.message_id = line.message_id AND h.endpoint_id = line.endpoint_id LIMIT 1
+) AS done
+WHERE (line.transaction, line.line) > ($1::text::xid8, $2)
+    AND (line.transaction, line.line) <= ($3::text::xid8, $4)
+    AND line.op = 'succeeded' AND line.rows_written = 1 AND line.attempt_no = 1
+    AND line.at_us - coalesce(line.total_us, 0) - done.accepted_at_us <= $5
+    AND line.at_us - done.accepted_at_us <= $6
+GROUP BY 1, 2;
+
 -- name: seen
 -- Lines after the place $1, $2 up to $3, $4 that are about an attempt, a retry that was taken or a
--- dead letter, alike ones counted; in time is within $5 of being due for the first attempt, within
+-- dead letter, alike ones counted, without those of seen_plain; in time is within $5 of being due for the first attempt, within
 -- $6 for a 2xx, within $7 for a retry.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. Look-ups are LATERAL with a LIMIT: by primary key, row by row, whatever
@@ -52,6 +68,9 @@ WITH lines AS (
         AND (line.transaction, line.line) <= ($3::text::xid8, $4)
         AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead'
             OR line.to_state = 'leased' AND line.from_state = 'waiting' AND line.lease_epoch > 1)
+        AND NOT coalesce(line.op = 'succeeded' AND line.rows_written = 1 AND line.attempt_no = 1
+            AND line.at_us - coalesce(line.total_us, 0) - done.accepted_at_us <= $5
+            AND line.at_us - done.accepted_at_us <= $6, false)
 ), timed AS (
     SELECT lines.*,
         CASE WHEN to_state = 'leased' THEN coalesce(at_us - lines.accepted_at_us > $7, false)

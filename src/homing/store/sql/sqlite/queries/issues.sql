@@ -44,7 +44,8 @@ GROUP BY issue_id, currency;
 -- Of these, the ones that have a dead letter.
 SELECT value FROM json_each(:ids)
 WHERE EXISTS (
-    SELECT 1 FROM dead_letters WHERE issue_id = value AND discarded_at_us IS NULL);
+    SELECT 1 FROM dead_letters INDEXED BY dead_letters_burden
+    WHERE issue_id = value AND discarded_at_us IS NULL);
 
 -- name: present_hot
 -- Where these stand, if they are unfinished.
@@ -58,8 +59,8 @@ SELECT * FROM history WHERE (message_id, endpoint_id) IN (SELECT * FROM (VALUES 
 -- Payloads of these messages whose event type says where to look for money, with the event type.
 SELECT m.id, m.payload, t.document
 FROM messages AS m
-JOIN resources AS a ON a.kind = 'application' AND a.id = m.app_id
-JOIN resources AS t ON t.kind = 'event_type' AND t.scope = a.scope AND t.id = m.event_type
+CROSS JOIN resources AS a ON a.kind = 'application' AND a.id = m.app_id
+CROSS JOIN resources AS t ON t.kind = 'event_type' AND t.scope = a.scope AND t.id = m.event_type
 WHERE m.id IN (SELECT value FROM json_each(:ids)) AND instr(t.document, '"money":{') > 0;
 
 -- name: issues_by_uids
@@ -69,13 +70,13 @@ WHERE (kind, scope, uid) IN (SELECT * FROM (VALUES (?, ?, ?)));
 
 -- name: unresolved_issues
 -- Walks resources_unresolved, which holds nothing else.
-SELECT document, version FROM resources
+SELECT document, version FROM resources INDEXED BY resources_unresolved
 WHERE kind = 'issue' AND json_extract(document, '$.state') <> 'resolved'
     AND id >= :low AND id < :high
 ORDER BY id ASC LIMIT :limit;
 
 -- name: merged_issues
-SELECT document, version FROM resources
+SELECT document, version FROM resources INDEXED BY resources_merged
 WHERE kind = 'issue' AND json_extract(document, '$.merged_into') IS NOT NULL
     AND json_extract(document, '$.merged_into') IN (SELECT value FROM json_each(:ids))
 ORDER BY id;

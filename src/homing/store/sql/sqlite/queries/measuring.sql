@@ -6,9 +6,22 @@ SELECT max(line), count(*) FROM (
     SELECT line FROM delivery_log WHERE line > :line ORDER BY line LIMIT :limit
 );
 
+-- name: seen_plain
+-- Of the lines after :line up to :end those that most are: received at the first attempt and in
+-- time. They need no more than a count, which costs a tenth of looking at each.
+SELECT line.at_us - line.at_us % 60000000, line.app_id, count(*)
+FROM delivery_log AS line
+INNER JOIN history AS done
+    ON done.message_id = line.message_id AND done.endpoint_id = line.endpoint_id
+WHERE line.line > :line AND line.line <= :end
+    AND line.op = 'succeeded' AND line.rows_written = 1 AND line.attempt_no = 1
+    AND line.at_us - coalesce(line.total_us, 0) - done.accepted_at_us <= :first_us
+    AND line.at_us - done.accepted_at_us <= :delivered_us
+GROUP BY 1, 2;
+
 -- name: seen
 -- Lines after :line up to :end that are about an attempt, a retry that was taken or a dead letter,
--- alike ones counted. What was taken counts from when it was due.
+-- alike ones counted, without those of seen_plain. What was taken counts from when it was due.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. What an attempt belongs to is looked up by primary key; the message and
 -- the line of birth only where something was late. The + keeps SQLite from walking all attempts of
@@ -36,6 +49,9 @@ WITH lines AS MATERIALIZED (
     WHERE line.line > :line AND line.line <= :end
         AND (line.attempt_no IS NOT NULL OR line.to_state = 'dead' OR line.from_state = 'dead'
             OR line.to_state = 'leased' AND line.from_state = 'waiting' AND line.lease_epoch > 1)
+        AND NOT coalesce(line.op = 'succeeded' AND line.rows_written = 1 AND line.attempt_no = 1
+            AND line.at_us - coalesce(line.total_us, 0) - done.accepted_at_us <= :first_us
+            AND line.at_us - done.accepted_at_us <= :delivered_us, 0)
 ), timed AS MATERIALIZED (
     SELECT lines.*,
         CASE WHEN to_state = 'leased' THEN at_us - lines.accepted_at_us > :retry_us

@@ -20,11 +20,11 @@ from homing.core.limits import Lane
 from homing.core.objectives import (
     MINUTE_US,
     Limits,
+    Measured,
     Objective,
     Seen,
     Sli,
     Tally,
-    Watch,
 )
 from homing.core.operational import is_hidden
 from homing.core.outcome import UNANSWERED
@@ -38,7 +38,7 @@ from homing.service.answers import Answers, service_tally
 
 _log = logging.getLogger("homing.objectives")
 
-PLACE: Final = ("", "watch")
+PLACE: Final = ("", "measured")
 #: lines of the log in one piece: some tens of milliseconds of a database's time
 _PIECE: Final = 10_000
 #: how long a process that counts may be silent before another takes over, microseconds
@@ -62,7 +62,7 @@ _KEPT_US: Final[Mapping[int, int]] = {
 _GAP_MAX: Final = 30 * 1_440
 
 
-class Watcher:
+class Measurer:
     """Counts for objectives, every few seconds.
 
     Args:
@@ -110,7 +110,7 @@ class Watcher:
     async def once(self) -> bool:
         """One piece of the log, and what else is due; whether there may be more."""
         now_us = self._clock.now_us()
-        known = await self._store.get(Watch, *PLACE) or _blank(now_us)
+        known = await self._store.get(Measured, *PLACE) or _blank(now_us)
         after = msgspec.structs.replace(
             known, version=known.version + 1, updated_at_us=now_us, **self._findings(known)
         )
@@ -138,7 +138,7 @@ class Watcher:
         self._on_tallies(tallies)
         return more
 
-    def _findings(self, known: Watch) -> dict[str, object]:
+    def _findings(self, known: Measured) -> dict[str, object]:
         """What the latest audit of this process adds to what is known."""
         audit = self._audit
         if audit is None or audit.at_us <= known.audited_at_us:
@@ -151,7 +151,7 @@ class Watcher:
 
     # --- the log ---
 
-    async def _count(self, watch: Watch) -> tuple[Watch, Sequence[Tally], bool]:
+    async def _count(self, watch: Measured) -> tuple[Measured, Sequence[Tally], bool]:
         cursor, rows, is_full = await self._store.seen(
             watch.cursor, limit=_PIECE, limits=self._limits
         )
@@ -239,14 +239,17 @@ class Watcher:
 
     # --- the minute ---
 
-    async def _look(self, watch: Watch, now_us: int) -> tuple[Watch, list[Tally]]:
+    async def _look(self, watch: Measured, now_us: int) -> tuple[Measured, list[Tally]]:
         """What can only be seen by looking now: once for each minute."""
         minute_us = now_us - now_us % MINUTE_US
         if minute_us <= watch.minute_us:
             return watch, []
         is_recent = now_us - watch.audited_at_us <= self._audit_late_us
         rule = None if is_recent and not watch.unaccounted else "late" if not is_recent else "open"
-        tallies = [service_tally(minute_us, Sli.AUDIT, rule, 1)]
+        tallies = []
+        # At the very beginning an audit is not late, it is still to come.
+        if watch.audited_at_us or now_us - watch.created_at_us > self._audit_late_us:
+            tallies.append(service_tally(minute_us, Sli.AUDIT, rule, 1))
         if watch.minute_us:
             missed = (minute_us - watch.minute_us) // MINUTE_US - 1
             tallies += [
@@ -287,9 +290,9 @@ class Watcher:
         return end, late
 
 
-def _blank(at_us: int) -> Watch:
+def _blank(at_us: int) -> Measured:
     """What is known before anything is; version 0: not stored yet."""
-    return Watch(scope="", id=PLACE[1], version=0, created_at_us=at_us, updated_at_us=at_us)
+    return Measured(scope="", id=PLACE[1], version=0, created_at_us=at_us, updated_at_us=at_us)
 
 
 def _old(now_us: int) -> dict[int, int]:

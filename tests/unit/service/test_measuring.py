@@ -22,14 +22,14 @@ from support.making import (
 from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
 from homing.core.lifecycle import Failed, State, Succeeded
-from homing.core.objectives import MINUTE_US, Limits, Objective, Sli, Tally, Watch
+from homing.core.objectives import MINUTE_US, Limits, Measured, Objective, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.queries import LedgerRow, Misfit
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
 from homing.insight.ledger import report
 from homing.service.answers import Answers
-from homing.service.watching import Watcher
+from homing.service.measuring import Measurer
 from homing.store.memory.store import MemoryStore
 
 LIMITS = Limits()
@@ -42,10 +42,10 @@ class World:
         self.answers = Answers(LIMITS)
         self.told: list[Tally] = []
         self.application: Application = make_application()
-        self.watcher = self.make_watcher("one")
+        self.measurer = self.make_measurer("one")
 
-    def make_watcher(self, holder: str, **more: object) -> Watcher:
-        return Watcher(
+    def make_measurer(self, holder: str, **more: object) -> Measurer:
+        return Measurer(
             self.store, self.clock, holder, limits=LIMITS, on_tallies=self.told.extend, **more
         )
 
@@ -83,8 +83,8 @@ async def world() -> World:
 
 async def test_what_was_delivered_is_counted_for_the_organisation_once(world: World) -> None:
     await world.deliver(3)
-    await world.watcher.once()
-    await world.watcher.once()
+    await world.measurer.once()
+    await world.measurer.once()
     for sli in (Sli.FIRST_ATTEMPT, Sli.DELIVERED, Sli.FIRST_SUCCESS, Sli.DUPLICATES):
         assert await world.counts(ORG_ID, sli) == {"good": 3}
     assert await world.counts(world.application.id, Sli.DELIVERED) == {}
@@ -104,17 +104,17 @@ async def test_an_application_with_an_objective_is_counted_beside(world: World) 
         )
     )
     await world.deliver(2)
-    await world.watcher.once()
+    await world.measurer.once()
     assert await world.counts(ORG_ID, Sli.DELIVERED) == {"good": 2}
     assert await world.counts(world.application.id, Sli.DELIVERED) == {"good": 2}
 
 
 async def test_a_late_start_is_ours_unless_there_is_evidence(world: World) -> None:
     await world.deliver(wait_s=6)
-    await world.watcher.once()
+    await world.measurer.once()
     assert await world.counts(ORG_ID, Sli.FIRST_ATTEMPT) == {"platform/started_late": 1}
     await world.deliver(wait_s=6, rate_limit=1)
-    await world.watcher.once()
+    await world.measurer.once()
     assert await world.counts(ORG_ID, Sli.FIRST_ATTEMPT) == {
         "platform/started_late": 1,
         "configuration/limited": 1,
@@ -139,7 +139,7 @@ async def test_an_endpoint_that_gave_no_answer_explains_the_wait_of_others(world
     began_us = world.clock.advance(30)
     attempt = make_attempt(delivery, at_us=began_us, total_us=0)
     await world.store.settle([journal.decide(delivery, Succeeded(at_us=began_us), attempt=attempt)])
-    await world.watcher.once()
+    await world.measurer.once()
     assert await world.counts(ORG_ID, Sli.FIRST_ATTEMPT) == {
         "good": 2,
         "receiver/not_answering": 1,
@@ -147,9 +147,9 @@ async def test_an_endpoint_that_gave_no_answer_explains_the_wait_of_others(world
 
 
 async def test_one_process_counts_and_another_takes_over(world: World) -> None:
-    other = world.make_watcher("other")
+    other = world.make_measurer("other")
     await world.deliver()
-    await world.watcher.once()
+    await world.measurer.once()
     await world.deliver()
     await other.once()
     assert await world.counts(ORG_ID, Sli.DELIVERED) == {"good": 1}, "the lease is the other's"
@@ -162,14 +162,14 @@ async def test_publishers_answers_are_added_by_every_process_and_survive_a_colli
     world: World,
 ) -> None:
     answers = Answers(LIMITS)
-    other = world.make_watcher("other", answers=answers)
-    await world.watcher.once()
+    other = world.make_measurer("other", answers=answers)
+    await world.measurer.once()
     answers.answered(10, 100_000)
     answers.answered(2, 600_000)
     answers.refused(1)
     real = world.store.tally
 
-    async def beaten(watch: Watch, tallies: Sequence[Tally], **more: object) -> None:
+    async def beaten(watch: Measured, tallies: Sequence[Tally], **more: object) -> None:
         world.store.tally = real  # type: ignore[method-assign]
         await real(watch, (), forget={})
         await real(watch, tallies, forget={})
@@ -186,15 +186,15 @@ async def test_publishers_answers_are_added_by_every_process_and_survive_a_colli
 
 async def test_each_minute_is_looked_at_once_and_a_missing_audit_is_bad(world: World) -> None:
     balanced = report((), (), at_us=world.clock.now_us(), since_us=0, until_us=1)
-    world.watcher.audited(balanced)
+    world.measurer.audited(balanced)
     for _ in range(3):
-        await world.watcher.once()
+        await world.measurer.once()
     assert await world.counts("", Sli.AUDIT) == {"good": 1}
     world.clock.advance(60)
-    await world.watcher.once()
+    await world.measurer.once()
     assert await world.counts("", Sli.AUDIT) == {"good": 2}
     world.clock.advance(300)  # nobody is there for four minutes, and no audit since
-    await world.watcher.once()
+    await world.measurer.once()
     assert await world.counts("", Sli.AUDIT) == {
         "good": 2,
         "platform/nobody_looked": 4,
@@ -206,9 +206,9 @@ async def test_an_audit_that_finds_something_is_remembered_with_examples(world: 
     row = LedgerRow(endpoint_id="ep_1", app_id="app_1", window_at_us=0, accepted=1)
     misfit = Misfit(delivery=DeliveryId("msg_1", "ep_1"), kind="unaccounted")
     at_us = world.clock.now_us()
-    world.watcher.audited(report([row], [misfit], at_us=at_us, since_us=0, until_us=1))
-    await world.watcher.once()
-    watch = await world.store.get(Watch, "", "watch")
+    world.measurer.audited(report([row], [misfit], at_us=at_us, since_us=0, until_us=1))
+    await world.measurer.once()
+    watch = await world.store.get(Measured, "", "measured")
     assert watch is not None
     assert (watch.unaccounted, watch.missing) == (1, ("msg_1.ep_1",))
     assert await world.counts("", Sli.AUDIT) == {"platform/open": 1}
@@ -225,16 +225,16 @@ async def test_a_minute_in_which_something_due_lies_is_bad_unless_something_stan
     await world.store.put(made)
     await world.store.accept([make_acceptance(world.application, (made.id,), state=State.WAITING)])
     world.clock.at_us = START_US + MINUTE_US + 2 * SECOND_US
-    await world.watcher.once()
+    await world.measurer.once()
     expected = {"good": 1} if fresh else {"platform/due_late": 1}
     assert await world.counts("", Sli.FRESHNESS) == expected
 
 
 async def test_old_minutes_go_and_their_days_stay(world: World) -> None:
     await world.deliver()
-    await world.watcher.once()
+    await world.measurer.once()
     world.clock.advance(5 * 86_400)
-    await world.watcher.once()
+    await world.measurer.once()
     minutes = await world.store.tallied(ORG_ID, 60, 0, START_US * 2)
     assert not minutes
     assert await world.counts(ORG_ID, Sli.DELIVERED) == {"good": 1}
@@ -245,5 +245,14 @@ async def test_what_has_nothing_to_do_with_an_organisation_is_not_counted(world:
     await world.store.put(hidden)
     world.application = msgspec.structs.replace(hidden)
     await world.deliver()
-    await world.watcher.once()
+    await world.measurer.once()
     assert {one.scope for one in world.told} <= {""}
+
+
+async def test_before_the_first_audit_none_is_late_until_it_should_have_been(world: World) -> None:
+    await world.measurer.once()
+    assert await world.counts("", Sli.AUDIT) == {}
+    for _ in range(4):
+        world.clock.advance(60)
+        await world.measurer.once()
+    assert await world.counts("", Sli.AUDIT) == {"platform/late": 1}

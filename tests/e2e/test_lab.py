@@ -1,0 +1,87 @@
+"""The walk through the founding incident, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ibis", reason="needs the extra `forensics`")
+
+
+def lab(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "homing.cli", "lab", *words]
+    return subprocess.run(
+        command, cwd=folder, check=False, capture_output=True, text=True, timeout=600
+    )
+
+
+def played(folder: Path, *words: str) -> dict[str, Any]:
+    done = lab(folder, "--play", "--json", *words)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Path) -> None:
+    found = played(tmp_path, "--size", "12000")
+    assert found["is_fine"]
+    assert found["mechanism"] == "D6"
+    assert 0.0015 < found["drop_rate"] < 0.006
+    assert found["verdict"] == "fixed"
+    assert 0 < found["p5"] < found["p50"] < found["p95"] < found["at_risk"]
+    steps = {step["name"]: step["commands"] for step in found["steps"]}
+    assert {"notice", "investigate", "reproduce", "fix", "verify", "price"} <= steps.keys()
+    seen = steps["reproduce"][0]["result"]
+    assert seen["reproduced"] == seen["times"]
+    assert steps["fix"][1]["result"]["reproduced"] == 0
+    # a step can be had again by itself, in the folder that is there
+    again = lab(tmp_path, "--step", "price", "--size", "12000")
+    assert again.returncode == 0
+    assert "$ homing impact deliveries.jsonl.gz" in again.stdout
+
+
+@pytest.mark.slow
+def test_the_default_week_drops_three_in_a_thousand_and_costs_eight_thousand_dollars(
+    tmp_path: Path,
+) -> None:
+    found = played(tmp_path)
+    assert found["accepted"] == pytest.approx(200_000, rel=0.01)
+    assert found["drop_rate"] == pytest.approx(0.003, abs=0.0002)
+    assert found["since"].startswith("2026-11-10T10:")
+    assert found["p50"] == pytest.approx(8_000, rel=0.05)
+    assert found["currency"] == "USD"
+
+
+def test_other_incidents_are_listed_and_written(tmp_path: Path) -> None:
+    listed = json.loads(lab(tmp_path, "--list", "--json").stdout)
+    assert len({one["mechanism"] for one in listed}) == 13
+    done = lab(tmp_path, "D2", "--size", "1000", "--log", "log.csv", "--truth", "truth.json")
+    assert done.returncode == 0, done.stderr
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    assert truth["mechanism"] == "D2"
+    assert (tmp_path / "log.csv").read_text().count("accepted") == truth["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("nonsense",), "expected one of"),
+        (("D1", "--log", "log.xls"), "expected a name that ends in"),
+        (("--step", "nonsense"), "expected one of notice, investigate"),
+        (("--again", "worker.py", "--log", "x.jsonl"), "expected it in a folder"),
+        (("--folder", "."), "expected an empty folder"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(
+    words: tuple[str, ...], complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "worker.py").write_text("")
+    done = lab(tmp_path, *words)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,104 @@
+"""`homing verify` and `homing impact` on the logs of a small founding week."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homing.cli.impact import impact
+from homing.cli.impact_assumptions import EXAMPLE
+from homing.cli.verify import verify
+from homing.lab.explorable import FixedWorker
+from homing.lab.founding import have_week
+from homing.lab.service.worker import RetryWorker
+
+pytest.importorskip("ibis", reason="needs the extra `forensics`")
+
+# of the libraries below the analysis, about each other
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(verify, words)
+
+
+def price(*words: str) -> Result:
+    return CliRunner().invoke(impact, words)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small founding week, with the fault and with its fix."""
+    folder = tmp_path_factory.mktemp("lab")
+    payments = folder / "payments.jsonl.gz"
+    have_week(RetryWorker, log=folder / "before.jsonl.gz", payments=payments, size=8_000)
+    have_week(FixedWorker, log=folder / "after.jsonl.gz", size=8_000)
+    (folder / "impact.toml").write_text(EXAMPLE)
+    return folder
+
+
+def test_two_logs_are_compared_where_the_fault_lives(logs: Path) -> None:
+    found = ask(str(logs / "before.jsonl.gz"), str(logs / "after.jsonl.gz"), "--json")
+    document = json.loads(found.output)
+    assert found.exit_code == 0, document["reasons"]
+    assert document["verdict"] == "fixed"
+    assert document["guilty_name"] in (
+        "the response came after the lease had run out",
+        "two workers held it at once",
+    )
+    assert document["guilty"]["before"]["k"] > 0
+    assert document["guilty"]["after"] == {"n": document["guilty"]["after"]["n"], "k": 0}
+    assert document["guilty"]["after"]["n"] > 5
+    assert document["mix_distances"]["endpoint"] < 0.05
+
+
+def test_a_clean_time_that_never_had_the_trouble_is_not_called_fixed(logs: Path) -> None:
+    before, after = str(logs / "before.jsonl.gz"), str(logs / "after.jsonl.gz")
+    found = ask(before, after, "--since", "2026-11-15T22:00Z", "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.output)["verdict"] == "unproven"
+
+
+def test_watching_ends_at_the_bound_or_at_the_first_drop(logs: Path) -> None:
+    before, after = str(logs / "before.jsonl.gz"), str(logs / "after.jsonl.gz")
+    assert ask(before, after, "--watch", "--every", "0.1").exit_code == 0
+    assert ask(before, before, "--watch", "--every", "0.1").exit_code == 1
+
+
+def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
+    words = [str(logs / "before.jsonl.gz"), "--assumptions", str(logs / "impact.toml")]
+    words += ["--payloads", str(logs / "payments.jsonl.gz")]
+    ids, plot = logs / "ids.tsv", logs / "plot.svg"
+    result = price(*words, "--json", "--ids", str(ids), "--svg", str(plot))
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["currency"] == "USD"
+    assert 0 < found["p5"] < found["p50"] < found["p95"] < found["at_risk"]
+    assert found["p50"] == pytest.approx(found["at_risk"] * 0.55 * 0.35 * 0.6, rel=0.1)
+    dollars = [one["value"] for one in found["affected"] if one["currency"] == "USD"]
+    assert found["at_risk"] == pytest.approx(sum(dollars), rel=0.01)
+    assert len(ids.read_text().splitlines()) == len(found["affected"])
+    assert plot.read_text().startswith("<svg")
+    text = price(*words).output
+    assert f"{found['p50']:,.0f} USD a week" in text, "the same draws, the same estimate"
+    assert "at risk: the whole value of" in text
+    assert "assumed" in text
+    assert "Currencies are kept apart" in text or "EUR" not in text
+
+
+def test_a_declared_average_will_do_without_payloads(logs: Path, tmp_path: Path) -> None:
+    declared = tmp_path / "impact.toml"
+    paid = EXAMPLE.index("[payload]"), EXAMPLE.index("# Instead")
+    text = EXAMPLE[: paid[0]] + EXAMPLE[paid[1] :]
+    declared.write_text(
+        text.replace("# [value]", "[value]")
+        .replace("# each", "each")
+        .replace("# currency =", "currency =")
+    )
+    result = price(str(logs / "before.jsonl.gz"), "--assumptions", str(declared), "--json")
+    found = json.loads(result.output)
+    assert found["by_currency"]["USD"]["inputs"][2]["basis"] == "declared"
+    assert found["at_risk"] == pytest.approx(80 * len(found["affected"]), rel=0.01)

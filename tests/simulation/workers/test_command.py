@@ -1,0 +1,136 @@
+"""`homing reproduce`: what it prints, what it writes, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from homing.cli.reproduce import reproduce
+from homing.core.errors import Invalid
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "examples" / "retry_workers" / "stale_writer.py"
+FAULTY, FIXED = f"{EXAMPLE}:Worker", f"{EXAMPLE}:Fixed"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(reproduce, words)
+
+
+def incident(tmp_path: Path, mechanism: str | None, **settings: float) -> Path:
+    path = tmp_path / "incident.json"
+    steps = [
+        {"who": "A", "op": "claim", "note": "attempt 1, lease until L"},
+        {"who": "database", "op": "expire", "note": "L passes"},
+    ]
+    skeleton = {"steps": steps, "settings": {"lease_checked_at_write": "false", **settings}}
+    hypothesis = {"mechanism": mechanism, "sentence": "a late write", "skeleton": skeleton}
+    path.write_text(json.dumps({"format": 1, "dropped": 3, "hypothesis": hypothesis}))
+    return path
+
+
+def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
+    html, mermaid, test = (tmp_path / name for name in ("a.html", "a.mmd", "test_a.py"))
+    found = run(
+        FAULTY, "--runs", "200", "--fixed", FIXED,
+        "--html", str(html), "--mermaid", str(mermaid), "--pytest", str(test),
+    )  # fmt: skip
+    assert found.exit_code == 1
+    assert "crossed: A made d1 pending, which was delivered" in found.output
+    assert found.output.count("▶") == 2
+    assert "put_if d1 refused" in found.output
+    assert "reproduced 5/5" in found.output
+    page = html.read_text()
+    assert page.count(">crosses<") == 2
+    assert "<script" not in page
+    assert mermaid.read_text().startswith("sequenceDiagram")
+    written = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", test],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 failed, 1 passed" in written.stdout, written.stdout
+    subprocess.run([sys.executable, "-m", "ruff", "check", "-q", test], check=True, cwd=tmp_path)
+
+
+def test_a_token_has_it_again_with_either_worker() -> None:
+    found = run(FAULTY, "--runs", "200", "--json")
+    token = json.loads(found.stdout)["story"]["token"]
+    again = run("--replay", token, "--fixed", FIXED, "--json")
+    assert again.exit_code == 1
+    assert json.loads(again.stdout)["story"]["refusal"]["is_refused"]
+
+
+def test_nothing_found_is_said_with_what_it_shows() -> None:
+    found = run(FIXED, "--runs", "300")
+    assert found.exit_code == 0
+    assert "nothing found in" in found.output
+    assert "with 95% confidence fewer than 0.99" in found.output
+    assert "by priorities (PCT): 120 runs" in found.output
+
+
+def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
+    path = incident(tmp_path, "D6", response_s=33.0)
+    found = run(str(path), "--worker", FAULTY, "--fixed", FIXED, "--times", "12", "--json")
+    assert found.exit_code == 1
+    told = json.loads(found.stdout)
+    assert (told["reproduced"], told["refused"], told["times"]) == (12, 12, 12)
+    assert told["held"] == told["held_with_fix"] == 12
+    assert told["story"]["refusal"]["is_refused"]
+    fine = run(str(path), "--worker", FIXED)
+    assert fine.exit_code == 0
+    assert "reproduces 0 of 20" in fine.output
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "expected what `homing investigate LOG --save"),
+        ("{}", "missing required field `hypothesis`"),
+        ('{"hypothesis": {"mechanism": null, "sentence": "no drop"}}', "names no mechanism"),
+        ('{"hypothesis": {"mechanism": "D9"}}', "is about D9"),
+    ],
+)
+def test_an_incident_that_cannot_be_used_is_told(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "incident.json"
+    path.write_text(text)
+    error = run(str(path)).exception
+    assert isinstance(error, Invalid)
+    assert complaint in str(error)
+
+
+def test_an_incident_that_is_not_there_is_told(tmp_path: Path) -> None:
+    error = run(str(tmp_path / "no.json")).exception
+    assert isinstance(error, Invalid)
+    assert "cannot be read: No such file" in str(error)
+
+
+def test_the_command_ends_without_a_traceback() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "homing.cli", "reproduce", "no_such.module:Worker"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("homing: worker: there is no module 'no_such'")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_page_shows_no_markup_of_somebody() -> None:
+    from homing.sim.workers import pages
+    from homing.sim.workers.schedule import parse_token
+    from homing.sim.workers.story import tell
+
+    token = json.loads(run(FAULTY, "--runs", "100", "--json").stdout)["story"]["token"]
+    story = tell(parse_token(token))
+    assert story is not None
+    assert "<b>" not in pages.html(msgspec.structs.replace(story, verdict="<b>"))

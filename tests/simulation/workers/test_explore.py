@@ -1,0 +1,174 @@
+"""The explorer finds what is planted, and nothing where nothing is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from homing.core.errors import Invalid
+from homing.sim.workers import explore as exploring
+from homing.sim.workers.case import Case, declared
+from homing.sim.workers.explore import Plan, Report, explore, run_some, try_all_small
+from homing.sim.workers.loading import load_worker
+from homing.sim.workers.prepare import prepare, watchdog
+from homing.sim.workers.schedule import parse_token, run_world, schedule_of
+
+PLANTED = Path(__file__).with_name("planted.py")
+
+#: worker → what it breaks
+BUGS = {
+    "Unfenced": {"an_end_is_for_ever"},
+    "CheckThenPut": {"an_end_is_for_ever"},
+    "Unleased": {"nothing_is_lost"},
+    "NoClaim": {"an_end_is_for_ever"},
+    "Hopeful": {"delivered_means_2xx"},
+    "Hasty": {"dead_only_after_refusals"},
+    "Popping": {"nothing_is_lost", "an_end_is_for_ever"},
+    "Resending": {"nothing_is_sent_after_success"},
+    "Forgetful": {"nothing_is_lost"},
+}
+SOUND = ("Sound", "Concurrent", "Deleting", "Quarantining")
+
+
+def case_of(name: str, **given: object) -> Case:
+    which = f"{PLANTED}:{name}"
+    return prepare(declared(load_worker(which), which, **given))
+
+
+def look(name: str, runs: int, **given: object) -> Report:
+    plan = Plan(runs=runs, priority_runs=runs // 4, small_runs=runs // 2)
+    return explore(case_of(name, **given), plan)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found_and_made_small(name: str) -> None:
+    found = look(name, 2_000).found
+    assert found is not None
+    assert found.breach.invariant in BUGS[name]
+    assert found.schedule.size <= 8
+    again = parse_token(found.schedule.token())
+    assert again.find(again.run(), found.breach.invariant) == found.breach
+
+
+@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("workers", [2, 3])
+def test_a_sound_worker_raises_no_alarm(name: str, workers: int) -> None:
+    report = look(name, 600, workers=workers, deliveries=workers)
+    assert report.found is None, report.found
+    met = report.random.met_runs
+    assert all(met.get(name) for name in ("overlap", "again", "crash", "slow answer", "away"))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name"), [("random", "Unfenced"), ("priority", "Unfenced"), ("small", "Unfenced")]
+)
+def test_each_way_of_looking_finds_by_itself(strategy: str, name: str) -> None:
+    case = case_of(name, deliveries=1)
+    if strategy == "small":
+        small = try_all_small(case, 500)
+        assert small.found is not None
+        assert small.found.size == 1, "by number of things out of the ordinary, the least first"
+    else:
+        assert run_some(case, strategy, 0, 400).broken
+
+
+def test_all_small_schedules_of_a_sound_worker_are_tried() -> None:
+    case = case_of("Sound", deliveries=1)
+    small = try_all_small(case, 500)
+    assert small.found is None
+    assert small.complete == 1
+    assert try_all_small(case, 1 + small.options).complete == 1, "each of them once"
+
+
+def test_a_poller_that_waits_for_hours_is_waited_for() -> None:
+    report = look("Patient", 60, deliveries=1)
+    assert report.found is None, report.found
+    assert report.random.virtual_s > 60 * 1_200
+    assert not report.random.died_of
+
+
+def test_the_statements_follow_from_the_numbers() -> None:
+    report = look("Sound", 400)
+    assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / 400))
+    shallow, deep = (report.met_by_priorities(depth) for depth in exploring.DEPTHS)
+    assert 0 < deep < shallow < 1
+
+
+def test_a_world_is_had_again_from_what_was_chosen() -> None:
+    case = case_of("Sound", workers=3, deliveries=3)
+    for seed in range(40):
+        first = run_world(case, seed, trace=True)
+        again = schedule_of(case, first).run(trace=True)
+        assert again.events == first.events
+    seeds = {str(run_world(case, seed, trace=True).events) for seed in range(10)}
+    assert len(seeds) == 10
+
+
+def test_slow_answers_outlast_the_lease_that_the_worker_takes() -> None:
+    case = case_of("Sound")
+    assert 24.0 in case.delays_s, "1.2 times the lease"
+    assert case.timeout_s > max(case.delays_s)
+    assert case_of("Sound", timeout_s=9.0).timeout_s == 9.0
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("Random", "does not do the same in the same world"),
+        ("Broken", r"dies of KeyError: 'no_such_field', at .*planted.py:\d+"),
+        ("Idle", "in a calm world it sent nothing"),
+        ("OtherWords", "which states are ends"),
+        ("nothing", "is no class and no function, but int"),
+        ("Nobody", "has no 'Nobody'; it has "),
+    ],
+)
+def test_what_cannot_be_explored_is_told_in_a_sentence(name: str, complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint):
+        case_of(name)
+
+
+def test_its_own_words_for_ends_can_be_said() -> None:
+    worker = load_worker(f"{PLANTED}:OtherWords")
+    worker.delivered = ("sent",)
+    try:
+        assert look("OtherWords", 50).found is None
+    finally:
+        del worker.delivered
+
+
+def test_a_worker_that_never_lets_go_is_stopped() -> None:
+    case = declared(load_worker(f"{PLANTED}:Spinning"), f"{PLANTED}:Spinning")
+    with (
+        pytest.raises(Invalid, match=r"did not come back within 1 s.*planted.py:\d+"),
+        watchdog(1),
+    ):
+        run_world(case, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("no_such_package.retries:Worker", "there is no module 'no_such_package'"),
+        ("no_such_file.py:Worker", "there is no file no_such_file.py"),
+        ("homing.sim", "expected package.module:Worker"),
+    ],
+)
+def test_what_is_not_there_is_told_in_a_sentence(name: str, complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint):
+        load_worker(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("import no_such_thing\n", r"bad_worker.py:1: ModuleNotFoundError: No module named"),
+        ("\nx = 1 / 0\n", r"bad_worker.py:2: ZeroDivisionError"),
+        ("def f(:\n", r"bad_worker.py:1: SyntaxError"),
+    ],
+)
+def test_what_cannot_be_imported_says_where(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad_worker.py"
+    path.write_text(text)
+    with pytest.raises(Invalid, match=complaint):
+        load_worker(f"{path}:Worker")

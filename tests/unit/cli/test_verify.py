@@ -1,0 +1,111 @@
+"""`homing verify` and `homing impact` by their words, exit codes and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homing.cli.impact import impact
+from homing.cli.impact_assumptions import EXAMPLE, load_assumptions
+from homing.cli.verify import progress_line, verify
+from homing.core.errors import ConfigError
+from homing.insight.verification import Arm, Count
+from homing.insight.verification import verify as verified
+
+pytest.importorskip("ibis", reason="needs the extra `forensics`")
+
+# of the libraries below the analysis, about each other
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(verify, words)
+
+
+def test_counts_alone_are_enough() -> None:
+    fixed = ask("--before", "30/10,000", "--after", "0/2000")
+    assert fixed.exit_code == 0
+    assert fixed.output.startswith("fixed: none of 2,000 dropped, 30 of 10,000 before")
+    assert "0.15% or more at 95%, 0.23% at 99%" in fixed.output
+    too_few = ask("--before", "30/10000", "--after", "0/1000", "--json")
+    assert too_few.exit_code == 1
+    assert json.loads(too_few.output)["verdict"] == "unproven"
+    assert ask("--before", "30/10000", "--after", "25/10000").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--before", "3/x", "--after", "0/9"), "expected dropped/deliveries, as 30/10000"),
+        (("--before", "9/3", "--after", "0/9"), "found '9/3'"),
+        (("--before", "3/9"), "expected AFTER"),
+        ((), "expected BEFORE"),
+        (("a", "b", "c"), "c is one too many"),
+        (("--before", "3/9", "--after", "0/9", "--since", "noon"), "expected a time"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(words: tuple[str, ...], complaint: str) -> None:
+    result = ask(*words)
+    assert result.exit_code == 2
+    assert complaint in result.output
+
+
+def test_the_line_of_a_watch_says_how_long_it_will_take() -> None:
+    before = Arm(all=Count(n=10_000, k=30))
+    found = verified(before, Arm(all=Count(n=500, k=0)))
+    line = progress_line(found, span_s=3_600)
+    assert "500 of 1,478 deliveries (excludes 0.6%)" in line
+    assert "about 2 hours to go" in line or "about 117 minutes" in line
+    nothing = verified(before, Arm(all=Count(n=0, k=0)))
+    assert "no pace yet" in progress_line(nothing, span_s=0)
+
+
+def test_a_model_of_the_fix_is_told_beside_the_count(tmp_path: Path) -> None:
+    counts = ("--before", "30/10000", "--after", "0/5000")
+    model = tmp_path / "model.json"
+    model.write_text('{"states": 1000, "violations": [], "is_closed": true}')
+    good = ask(*counts, "--model", str(model))
+    assert good.exit_code == 0
+    assert "1,000 states, every order within its bounds: no loss" in good.output
+    model.write_text('{"runs": 7200, "found": true}')
+    bad = ask(*counts, "--model", str(model))
+    assert bad.exit_code == 1
+    assert "7,200 schedules" in bad.output
+
+
+def price(*words: str) -> Result:
+    return CliRunner().invoke(impact, words)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (("share = 0.55", "share = 55"), "margin.share: expected one number from 0 to 1"),
+        (("[0.20, 0.40, 0.60]", "[0.6, 0.4, 0.2]"), "recovery.share"),
+        (('after = "never"', 'after = "forever"'), "expected 30s, 5m, 2h, 1d or never"),
+        (('after = "0s"', 'after = "1s"'), 'expected steps from "0s" on'),
+        (("[margin]", "[magin]"), "magin"),
+        (('currency = "data.currency"', ""), "expected one of currency and currency_code"),
+    ],
+)
+def test_assumptions_that_make_no_sense_are_named(
+    change: tuple[str, str], complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "impact.toml"
+    assert change[0] in EXAMPLE
+    path.write_text(EXAMPLE.replace(*change, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_assumptions(path)
+    assert any(complaint in one for one in caught.value.problems), caught.value.problems
+
+
+def test_the_example_is_a_file_of_assumptions(tmp_path: Path) -> None:
+    path = tmp_path / "impact.toml"
+    path.write_text(price("--example").output)
+    declared: Any = load_assumptions(path)
+    assert declared.payload.event_types == ["payment.captured"]
+    assert [step.after_s for step in declared.assumptions.steps] == [0, 300, 1_800, None]

@@ -1,0 +1,79 @@
+"""Logs in the manner of many services: every drop is counted, and its mechanism named."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.delivery_logs import MANNERS, MECHANISMS, Log, Service
+
+pytest.importorskip("duckdb")
+pytest.importorskip("ibis")
+
+from homing.forensics.document import document
+from homing.forensics.investigation import Options, investigate
+
+
+def findings(log: Log, manner: str, folder: Path) -> dict[str, Any]:
+    """The JSON document for a log written in a manner."""
+    ending, text = MANNERS[manner](log)
+    path = folder / f"log.{ending}"
+    path.write_text(text)
+    return document(investigate([str(path)], Options(folder=str(folder))))
+
+
+@pytest.mark.parametrize("fault", MECHANISMS)
+def test_a_log_with_all_fields_names_its_mechanism(fault: str, tmp_path: Path) -> None:
+    log = Service(fault, 1, deliveries=1_500, slow_share=0.04).run()
+    found = findings(log, "full", tmp_path)
+    assert found["hypothesis"]["mechanism"] == fault
+    assert found["accepted"] == 1_500
+    missed = len(log.dropped) - found["dropped"] - found["books"]["open"] - found["books"]["later"]
+    assert abs(missed) <= 0.02 * len(log.dropped)
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_log_without_drops_is_not_suspected(manner: str, tmp_path: Path) -> None:
+    log = Service(None, 3, deliveries=2_000, slow_share=0.03, fail_share=0.15).run()
+    found = findings(log, manner, tmp_path)
+    assert found["dropped"] == 0
+    assert found["verdict"] == "no drop"
+    assert found["excluded_rate"] == pytest.approx(1 - 0.05 ** (1 / found["judged"]))
+
+
+@pytest.mark.parametrize(
+    ("manner", "fault"),
+    [
+        ("nested", "D6"),
+        ("nested", "D8"),
+        ("states", "D10"),
+        ("minimal", "D4"),
+        ("dump", "D5"),
+        ("logfmt", "D3"),
+    ],
+)
+def test_other_names_and_forms_lead_to_the_same_mechanism(
+    manner: str, fault: str, tmp_path: Path
+) -> None:
+    log = Service(fault, 2, deliveries=2_000, slow_share=0.03).run()
+    assert findings(log, manner, tmp_path)["hypothesis"]["mechanism"] == fault
+
+
+def test_the_beginning_is_found_within_its_interval(tmp_path: Path) -> None:
+    log = Service("D2", 4, deliveries=3_000).run()
+    since = findings(log, "full", tmp_path)["since"]
+    assert since["is_change"]
+    first = min(r["at"] for r in log.rows if r["delivery"] in log.dropped and r["op"] == "accepted")
+    assert datetime.fromisoformat(since["at"]).timestamp() == pytest.approx(first, abs=0.01)
+    assert datetime.fromisoformat(since["low"]).timestamp() <= (log.started_s or 0)
+
+
+def test_what_the_log_lacks_is_said(tmp_path: Path) -> None:
+    log = Service("D1", 5, deliveries=2_000).run()
+    found = findings(log, "attempts", tmp_path)
+    assert found["hypothesis"]["mechanism"] in ("D1", "D2")
+    other = {"D1": "D2", "D2": "D1"}[found["hypothesis"]["mechanism"]]
+    assert any(f"from {other}" in line for line in found["cannot_tell"])
+    assert any("begins with the first attempt" in line for line in found["cannot_tell"])

@@ -1,0 +1,80 @@
+"""Files as they are found: damaged, packed, of other forms; and what is said about them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.delivery_logs import Service, full, minimal
+
+pytest.importorskip("ibis")
+
+from homing.cli.investigate import investigate as command
+from homing.core.errors import ConfigError
+from homing.forensics.mapping import parse, shipped, to_toml
+from homing.forensics.sources import Unreadable, look_at
+
+
+def run(*arguments: str) -> tuple[int, str, BaseException | None]:
+    result = CliRunner().invoke(command, list(arguments))
+    return result.exit_code, result.stdout, result.exception
+
+
+def test_damaged_lines_are_counted_and_named(tmp_path: Path) -> None:
+    lines = full(Service(None, 1, deliveries=300).run())[1].splitlines()
+    lines[10] = '{"broken": '
+    lines[40] = "garbage"
+    path = tmp_path / "log.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    _, text, _ = run(str(path), "--json")
+    found = json.loads(text)
+    assert found["damaged_rows"] == 2
+    assert ["line 11:" in found["damaged"][0], "line 41:" in found["damaged"][1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", b"", "the file is empty"),
+        ("a.txt", b"hello world\n", "line 1: expected JSON lines"),
+        ("a.jsonl", b"\0\1\2\3", "binary data"),
+    ],
+)
+def test_what_is_no_log_is_refused_with_its_line(
+    name: str, content: bytes, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(Unreadable, match=says):
+        look_at(str(path))
+
+
+def test_a_mapping_can_be_printed_edited_and_used(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(minimal(Service("D4", 1, deliveries=600).run())[1])
+    code, text, _ = run(str(path), "--explain-mapping")
+    assert code == 0
+    (tmp_path / "mapping.toml").write_text(text)
+    code, text, _ = run(str(path), "--mapping", str(tmp_path / "mapping.toml"), "--json")
+    assert code == 1
+    assert json.loads(text)["log"]["mappings"] == {str(path): "declared"}
+
+
+def test_shipped_mappings_survive_being_printed() -> None:
+    for name in ("homing", "svix-attempts", "stripe-events", "job-queue"):
+        mapping = shipped(name)
+        again = parse(to_toml(mapping))
+        assert (again.columns, again.words, again.layout) == (
+            mapping.columns,
+            mapping.words,
+            mapping.layout,
+        )
+
+
+def test_a_wrong_mapping_names_every_mistake() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('layout = "rows"\n[columns]\nnonsense = "a"\n[words]\nx = "y"\n')
+    assert len(caught.value.problems) == 3

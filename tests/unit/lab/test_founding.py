@@ -1,0 +1,117 @@
+"""The founding week: by a true race, the same for a seed, and whole again with the patch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homing.core.errors import Invalid
+from homing.lab.explorable import LAB_WORKERS, FixedWorker
+from homing.lab.founding import DEPLOYED_S, have_week, load_worker
+from homing.lab.service.worker import LEASE_S, RetryWorker
+from homing.lab.tour import STEPS, filled, steps_for
+from homing.lab.world import MONDAY_US
+from homing.sim.workers.pins import PINNABLE
+
+SIZE = 8_000
+
+
+def week(folder: Path, worker: Any = RetryWorker) -> tuple[Any, list[dict[str, Any]]]:
+    log = folder / "log.jsonl"
+    truth = have_week(worker, log=log, payments=folder / "payments.jsonl", size=SIZE)
+    return truth, [json.loads(line) for line in log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, list[dict[str, Any]]]:
+    """The week with the fault: its folder, the truth, and the lines of its log."""
+    folder = tmp_path_factory.mktemp("week")
+    return (folder, *week(folder))
+
+
+def test_it_drops_some_and_only_those_that_two_workers_held(faulty: Any) -> None:
+    _, truth, lines = faulty
+    assert 8 <= truth.dropped <= 60
+    takes: dict[str, int] = {}
+    slow = set()
+    for line in lines:
+        takes[line["delivery_id"]] = takes.get(line["delivery_id"], 0) + (
+            line["event"] == "claimed"
+        )
+        if line.get("duration_ms", 0) > 1_000 * LEASE_S:
+            slow.add(line["delivery_id"])
+    assert all(takes[key] >= 2 for key in truth.drops)
+    assert set(truth.drops) <= slow
+    assert slow - set(truth.drops), "every late answer lost its delivery: that is no race"
+    since = {line["delivery_id"]: line["ts"] for line in lines}
+    assert truth.since_us == MONDAY_US + DEPLOYED_S * 1_000_000
+    assert min(since[key] for key in truth.drops) > "2026-11-10T10:12"
+
+
+def test_with_the_fix_the_same_payments_lose_nothing(faulty: Any, tmp_path: Path) -> None:
+    folder, _, before = faulty
+    paid = (folder / "payments.jsonl").read_bytes()
+    truth, after = week(tmp_path, FixedWorker)
+    assert truth.dropped == 0
+    assert (tmp_path / "payments.jsonl").read_bytes() == paid
+    accepted = [
+        [line["delivery_id"] for line in lines if line["event"] == "accepted"]
+        for lines in (before, after)
+    ]
+    assert accepted[0] == accepted[1]
+    assert any(line.get("duration_ms", 0) > 1_000 * LEASE_S for line in after)
+
+
+def test_the_patch_applies_and_is_that_fix(tmp_path: Path) -> None:
+    if shutil.which("patch") is None:
+        pytest.skip("patch is not installed")
+    ours = resources.files("homing.lab.service")
+    for name in ("worker.py", "fix.patch"):
+        (tmp_path / name).write_text(ours.joinpath(name).read_text())
+    command = ["patch", "-p1", "-i", "fix.patch"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    ours = (tmp_path / "worker.py").read_text()
+    assert "put_if(key, done, holder=self.name" in ours
+    assert load_worker(tmp_path / "worker.py").save is not RetryWorker.save
+
+
+def test_a_worker_that_cannot_be_imported_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text("class Retry")
+    with pytest.raises(Invalid, match=r"worker\.py"):
+        load_worker(tmp_path / "worker.py")
+    (tmp_path / "worker.py").write_text("x = 1")
+    with pytest.raises(Invalid, match="RetryWorker"):
+        load_worker(tmp_path / "worker.py")
+
+
+def test_payments_say_what_they_are_worth(faulty: Any) -> None:
+    folder, _, _ = faulty
+    rows = [json.loads(line) for line in (folder / "payments.jsonl").read_text().splitlines()]
+    assert {row["data"]["currency"] for row in rows} == {"USD", "EUR"}
+    assert all(row["data"]["amount"] >= 100 for row in rows)
+    assert {row["event_type"] for row in rows} > {"payment.captured"}
+
+
+def test_a_step_whose_command_is_not_there_is_left_out() -> None:
+    names = [step.name for step in steps_for({"investigate": 1, "lab": 1, "verify": 1})]
+    assert names == ["notice", "investigate", "verify"]
+    everything = {one.needs: 1 for step in STEPS for one in step.commands if one.needs}
+    assert len(steps_for(everything)) == len(STEPS) == 8
+
+
+def test_a_command_line_is_filled_with_what_is_known() -> None:
+    assert filled("a --rate {rate}", {"rate": "0.3%"}) == "a --rate 0.3%"
+
+
+def test_the_workers_that_reproduce_looks_for_are_there() -> None:
+    from homing.lab import explorable
+
+    assert set(LAB_WORKERS) <= set(PINNABLE)
+    for names in LAB_WORKERS.values():
+        assert all(hasattr(explorable, name) for name in names)
