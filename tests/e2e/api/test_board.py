@@ -13,12 +13,20 @@ import pytest
 from support.receiver import Behaviour, Receiver, respond
 from support.serving import SECRET, Served, org_token
 
+from homing.core.queries import Page
 from homing.core.signature import generate_private_key, public_key
 from homing.insight.board import standing as standing_module
-from homing.insight.board.standing import Promise, ServiceStanding, enclose
-from homing.service.board_keeper import ANSWER_BYTES_MAX
+from homing.insight.board.standing import (
+    Member,
+    Promise,
+    ServiceStanding,
+    enclose,
+    token_place,
+)
+from homing.service.board_keeper import ANSWER_BYTES_MAX, BoardKeeper
+from homing.service.resealing import reseal_members
 from homing.service.tokens import sign_org_token
-from homing.system import SystemClock
+from homing.system import SystemChance, SystemClock
 
 KEY = generate_private_key(b"k" * 32)
 STRANGER = generate_private_key(b"s" * 32)
@@ -275,3 +283,31 @@ async def test_the_style_is_the_one_that_the_policy_allows(client: httpx.AsyncCl
 def test_a_document_of_the_standing_is_small() -> None:
     promises = tuple(Promise(name="x" * 63, team="t" * 256, left="0.5") for _ in range(200))
     assert len(json.loads(signed(said(promises=promises)))["payload"]) < 262_144 / 2
+
+
+async def test_after_resealing_a_member_is_asked_with_the_same_token(
+    quiet: Served, client: httpx.AsyncClient
+) -> None:
+    store, seals = quiet.runtime.store, quiet.runtime.service.seals
+    body = {"how": "pull", "url": "http://127.0.0.1:1", "token": "the secret token"}
+    await client.put(f"{MEMBER}/payments", json=body)
+    next_ones = type(seals)("another secret, long enough", [SECRET])
+    for expected in (["payments"], []):
+        found = await reseal_members(store, SystemClock(), SystemChance(), next_ones)
+        assert (found.previous, found.lost) == (expected, [])
+    [member] = await store.list(Member, None, Page(limit=10))
+    alone = type(seals)("another secret, long enough")
+    assert alone.open(member.token, token_place(member.scope, "payments")) == "the secret token"
+    unknown = await reseal_members(store, SystemClock(), SystemChance(), type(seals)("x" * 20))
+    assert unknown.lost == ["payments"]
+
+
+async def test_two_processes_do_not_ask_at_once(quiet: Served, client: httpx.AsyncClient) -> None:
+    await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": "http://127.0.0.1:1"})
+    runtime = quiet.runtime
+    other = BoardKeeper(
+        runtime.store, SystemClock(), runtime.board_sender, runtime.service.seals, "another"
+    )
+    assert await runtime.board_keeper.look()
+    assert not await other.look()
+    assert await runtime.board_keeper.look()
