@@ -140,14 +140,17 @@ async def test_what_is_wrong_with_a_member_is_told(
     assert [one["loc"][-1] for one in answer.json()["detail"]] == [field]
 
 
-async def test_a_token_is_sent_and_never_shown(
-    quiet: Served, client: httpx.AsyncClient, receiver: Receiver
-) -> None:
+async def test_a_token_is_sent_and_never_shown(served: Served, receiver: Receiver) -> None:
     receiver.script(STANDING, respond(200, signed(said())))
+    async with served.client() as client:
+        await _add_and_pull(served, client, receiver)
+
+
+async def _add_and_pull(served: Served, client: httpx.AsyncClient, receiver: Receiver) -> None:
     body = {"how": "pull", "url": receiver.url(""), "token": "the secret token"}
     answer = await client.put(f"{MEMBER}/payments", json=body)
     assert "the secret token" not in answer.text
-    assert await quiet.runtime.board_keeper.look()
+    assert await served.runtime.board_keeper.look()
     [asked] = receiver.requests
     assert (asked.method, asked.path) == ("GET", STANDING)
     assert asked.headers["authorization"] == "Bearer the secret token"
@@ -211,6 +214,20 @@ async def test_who_does_not_answer_keeps_its_last_standing(
     assert (found["light"], found["stale"]) == ("good", False)
     assert why in found["why"][0]
     assert len(receiver.requests) == 2, "a redirect is not followed"
+
+
+async def test_what_prometheus_says_of_a_wrong_query_is_told(
+    quiet: Served, client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    error = b'{"status":"error","errorType":"bad_data","error":"parse error: unexpected end"}'
+    receiver.script("/api/v1/query", respond(400, error))
+    body = {"how": "prometheus", "url": receiver.url(""), "queries": {"dead": "sum("}}
+    assert (await client.put(f"{MEMBER}/legacy", json=body)).status_code == 200
+    await quiet.runtime.board_keeper.look()
+    assert receiver.requests[0].body == b"query=sum%28"
+    found = await row(client, "legacy")
+    assert found["light"] == "unknown"
+    assert "parse error: unexpected end" in " ".join(found["why"])
 
 
 async def test_a_private_address_is_not_called_unless_it_is_allowed(
