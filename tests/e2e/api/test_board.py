@@ -23,7 +23,7 @@ from homing.insight.board.standing import (
     enclose,
     token_place,
 )
-from homing.service.board_keeper import ANSWER_BYTES_MAX, BoardKeeper
+from homing.service.board_asker import ANSWER_BYTES_MAX, BoardAsker
 from homing.service.resealing import reseal_members
 from homing.service.tokens import sign_org_token
 from homing.system import SystemChance, SystemClock
@@ -150,7 +150,7 @@ async def _add_and_pull(served: Served, client: httpx.AsyncClient, receiver: Rec
     body = {"how": "pull", "url": receiver.url(""), "token": "the secret token"}
     answer = await client.put(f"{MEMBER}/payments", json=body)
     assert "the secret token" not in answer.text
-    assert await served.runtime.board_keeper.look()
+    assert await served.runtime.board_asker.look()
     [asked] = receiver.requests
     assert (asked.method, asked.path) == ("GET", STANDING)
     assert asked.headers["authorization"] == "Bearer the secret token"
@@ -184,7 +184,7 @@ async def test_a_hostile_answer_harms_its_own_row_only(
         body = {"how": "pull", "url": receiver.url(f"/{name}")}
         assert (await client.put(f"{MEMBER}/{name}", json=body)).status_code == 200
     for _ in range(2):
-        assert await quiet.runtime.board_keeper.look()
+        assert await quiet.runtime.board_asker.look()
     harmed, other = await row(client, "payments"), await row(client, "quiet")
     assert (harmed["light"], harmed["was"], harmed["unaccounted"]) == ("unknown", "good", 0)
     assert harmed["why"]
@@ -209,7 +209,7 @@ async def test_who_does_not_answer_keeps_its_last_standing(
     receiver.script(STANDING, respond(200, signed(said())), behaviour)
     await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": receiver.url("")})
     for _ in range(2):
-        await quiet.runtime.board_keeper.look()
+        await quiet.runtime.board_asker.look()
     found = await row(client, "payments")
     assert (found["light"], found["stale"]) == ("good", False)
     assert why in found["why"][0]
@@ -223,7 +223,7 @@ async def test_what_prometheus_says_of_a_wrong_query_is_told(
     receiver.script("/api/v1/query", respond(400, error))
     body = {"how": "prometheus", "url": receiver.url(""), "queries": {"dead": "sum("}}
     assert (await client.put(f"{MEMBER}/legacy", json=body)).status_code == 200
-    await quiet.runtime.board_keeper.look()
+    await quiet.runtime.board_asker.look()
     assert receiver.requests[0].body == b"query=sum%28"
     found = await row(client, "legacy")
     assert found["light"] == "unknown"
@@ -234,7 +234,7 @@ async def test_a_private_address_is_not_called_unless_it_is_allowed(
     quiet: Served, client: httpx.AsyncClient
 ) -> None:
     await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": "http://10.255.255.1:1"})
-    await quiet.runtime.board_keeper.look()
+    await quiet.runtime.board_asker.look()
     assert "HOMING_BOARD_ALLOW" in (await row(client, "payments"))["why"][0]
 
 
@@ -322,9 +322,9 @@ async def test_after_resealing_a_member_is_asked_with_the_same_token(
 async def test_two_processes_do_not_ask_at_once(quiet: Served, client: httpx.AsyncClient) -> None:
     await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": "http://127.0.0.1:1"})
     runtime = quiet.runtime
-    other = BoardKeeper(
+    other = BoardAsker(
         runtime.store, SystemClock(), runtime.board_sender, runtime.service.seals, "another"
     )
-    assert await runtime.board_keeper.look()
+    assert await runtime.board_asker.look()
     assert not await other.look()
-    assert await runtime.board_keeper.look()
+    assert await runtime.board_asker.look()

@@ -50,7 +50,7 @@ class _Away(Exception):
     """A member did not answer as it should; the text says how."""
 
 
-class BoardKeeper:
+class BoardAsker:
     """Keeps the boards of one process's store, when it has the turn.
 
     Args:
