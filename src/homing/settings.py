@@ -35,6 +35,7 @@ OTHER_NAMES: Final = {
     "HOMING_CONFIG": "Path of the TOML file; without it `homing.toml` is read where there is one.",
     "HOMING_SERVER_URL": "Where commands that use the API find it; default: from HOMING_LISTEN.",
     "HOMING_TOKEN": "The token such commands send; default: signed here with HOMING_SECRET.",
+    "HOMING_INCIDENT": "The incident that commands add their results to: a file, or an id.",
 }
 #: names of our own tests and benchmarks, which run where settings are read
 _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")

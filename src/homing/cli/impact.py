@@ -14,12 +14,13 @@ from rich.text import Text
 
 from homing.cli.counted_logs import count_logs
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
-from homing.cli.impact_page import tornado_svg
+from homing.cli.incidents import files_of, record
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
 from homing.lab.draws import Draws
 from homing.review.impact import Affected, Exposure, Loss, estimate
+from homing.review.pictures import tornado_svg
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _BAR: Final = 34
@@ -86,12 +87,14 @@ def impact(
         ids.write_text("".join(f"{a}\t{c}\t{v:.2f}\n" for a, c, v in affected), encoding="utf-8")
     if svg is not None:
         svg.write_text(tornado_svg(losses[0]), encoding="utf-8")
+    told = document(losses, affected, seed, str(assumptions))
     if as_json:
-        print_json(document(losses, affected, seed, str(assumptions)))
-        return
-    for loss in losses:
-        _show(loss)
-    _footer(losses, len(affected), ids)
+        print_json(told)
+    else:
+        for loss in losses:
+            _show(loss)
+        _footer(losses, len(affected), ids)
+    record("impact", told, inputs=[*files_of(logs), payloads, assumptions], files=[svg, ids])
 
 
 def document(

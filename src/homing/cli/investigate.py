@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from homing.cli.incidents import files_of, record
 from homing.cli.investigate_sources import as_files
 from homing.cli.output import as_json, note, print_json, say
 from homing.core.errors import ConfigError
@@ -128,7 +129,8 @@ def investigate(
             return
         with _progress() as progress:
             findings: Findings = module.investigate(files, options, progress)
-    _deliver(findings, as_json=as_json, html=html, save=save)
+    document = _deliver(findings, as_json=as_json, html=html, save=save)
+    record("investigate", document, inputs=files_of(logs), files=[save, html])
     if findings.dropped:
         raise click.exceptions.Exit(_EXIT_DROPPED)
 
@@ -181,8 +183,10 @@ def _explain(files: Sequence[str], options: Options) -> None:
         click.echo(text)
 
 
-def _deliver(findings: Findings, *, as_json: bool, html: Path | None, save: Path | None) -> None:
-    document = _module("document").document(findings)
+def _deliver(
+    findings: Findings, *, as_json: bool, html: Path | None, save: Path | None
+) -> dict[str, Any]:
+    document: dict[str, Any] = _module("document").document(findings)
     if save is not None:
         text = msgspec.json.format(msgspec.json.encode(document), indent=2)
         save.write_bytes(text + b"\n")
@@ -190,8 +194,9 @@ def _deliver(findings: Findings, *, as_json: bool, html: Path | None, save: Path
         html.write_text(_module("page").page(document), encoding="utf-8")
     if as_json:
         print_json(document)
-        return
-    _module_report(document, save=save, html=html)
+    else:
+        _module_report(document, save=save, html=html)
+    return document
 
 
 def _module_report(document: dict[str, Any], *, save: Path | None, html: Path | None) -> None:

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from homing.cli.impact_assumptions import EXAMPLE
+from homing.cli.incidents import POINTER, VARIABLE
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.core.errors import ConfigError, Invalid, Problem
 from homing.lab.dialects import FIELD_SETS
@@ -30,6 +31,8 @@ from homing.lab.tour import CLOSING, INTRODUCTION, STEPS, Step, filled, steps_fo
 from homing.lab.traffic import WEEK_S
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+#: the incident, as the walk opens it
+RECORD: Final = "record.json"
 _NOTE: Final = "lab.json"  #: what the folder was made with
 
 
@@ -194,6 +197,8 @@ def reset(folder: Path) -> None:
     ours = resources.files("homing.lab.service")
     for name in ("worker.py", "fix.patch"):
         (folder / name).write_text(ours.joinpath(name).read_text(encoding="utf-8"))
+    for name in (RECORD, POINTER.name):
+        (folder / name).unlink(missing_ok=True)
     if not (folder / "impact.toml").exists():
         (folder / "impact.toml").write_text(EXAMPLE)
 
@@ -357,7 +362,8 @@ def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | 
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager

@@ -48,6 +48,8 @@ SECTIONS: Final = {
         ),
         "verify": Where("homing.cli.verify", "whether it is fixed, and what a zero is worth"),
         "impact": Where("homing.cli.impact", "what the drop costs a week, and how sure that is"),
+        "incident": Where("homing.cli.incident", "what was noticed, found and done, as it happens"),
+        "review": Where("homing.cli.review", "the document; each number with its source"),
         "simulate": Where("homing.cli.simulate", "worlds by a seed; the smallest loss, if any"),
         "reproduce": Where(
             "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from homing.cli.incidents import record
 from homing.cli.output import as_json, note, print_json, say
 from homing.cli.reproduce_display import (
     report_document,
@@ -196,14 +197,16 @@ def _explore(
             shrinks=found.shrinks,
             fixed=fixed,
         )
+    told = report_document(report, story)
     if as_json:
-        print_json(report_document(report, story))
-        return story
-    show_report(report)
-    if found is not None and story is not None:
-        if trace:
-            _show_events(found.schedule)
-        show_story(story)
+        print_json(told)
+    else:
+        show_report(report)
+        if found is not None and story is not None:
+            if trace:
+                _show_events(found.schedule)
+            show_story(story)
+    record("reproduce", told, inputs=[name.rpartition(":")[0]])
     return story
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from rich.text import Text
 
+from homing.cli.incidents import record
 from homing.cli.output import print_json, say
 from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
@@ -59,12 +60,14 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
             other = msgspec.structs.replace(case, worker=fixed)
             against = try_pin(other, trial.pin, asked.times, asked.first)
         story = _story(case, trial, fixed) if trial.broken else None
+    told = _document(incident, name, fixed, trial, against, story)
     if as_json:
-        print_json(_document(incident, name, fixed, trial, against, story))
-        return story
-    _show(incident, name, fixed, trial, against)
-    if story is not None:
-        show_story(story)
+        print_json(told)
+    else:
+        _show(incident, name, fixed, trial, against)
+        if story is not None:
+            show_story(story)
+    record("reproduce", told, inputs=[path, name.rpartition(":")[0]])
     return story
 
 

@@ -20,6 +20,7 @@ from homing.cli.counted_logs import (
     is_investigation,
     load_investigation,
 )
+from homing.cli.incidents import files_of, record
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.core.errors import ConfigError
 from homing.insight.rates import deliveries_to_exclude
@@ -103,10 +104,13 @@ def verify(
         found = _watch(arm, right, name, checked, mapping, since, every, as_json=as_json)
     else:
         found = verified(arm, _arm(right, mapping, since), guilty=name, model=checked)
+    told = {"verdict": found.verdict, "is_fixed": found.is_fixed, **_plain(found)}
     if as_json:
-        print_json({"verdict": found.verdict, "is_fixed": found.is_fixed, **_plain(found)})
+        print_json(told)
     else:
         _show(found)
+    rests_on = [one for one in (left, right) if isinstance(one, str)]
+    record("verify", told, inputs=[*files_of(rests_on), incident, model])
     if not found.is_fixed:
         raise click.exceptions.Exit(_EXIT_NOT)
 

@@ -200,7 +200,8 @@ def _evidence(
     total = len(matches)
     lines = [f"{top.drops} of {total} dropped deliveries that were read: {top.what}"]
     crossing = Counter(c for t, m in matches if m.mechanism == top.mechanism for c in t.crossings)
-    for name, count in crossing.most_common(2):
+    # Of equally frequent ones the order is that of the names: the same log, the same sentences.
+    for name, count in sorted(crossing.items(), key=lambda pair: (-pair[1], pair[0]))[:2]:
         others = sum(name in t.crossings for t in fine)
         text = _CROSSING_TEXT[name]
         lines.append(

@@ -50,11 +50,18 @@ loses something reports what it did, never what it did not do.""",
             Command(line='zgrep -c \'"event":"accepted"\' deliveries.jsonl.gz'),
             Command(line='zgrep -c \'"event":"succeeded"\' deliveries.jsonl.gz'),
             Command(line='zgrep -c \'"event":"dead"\' deliveries.jsonl.gz', codes=(0, 1)),
+            Command(
+                line='homing incident open "payment webhooks are missing" --file record.json'
+                ' --service "payment notifications" --noticed-at 2026-11-16T09:05Z'
+                ' --how "a shop asked about a payment without a notification"',
+                needs="incident",
+            ),
         ),
         after="""\
 Accepted, delivered, given up. The numbers do not add up: hundreds were accepted and are neither
 delivered nor among the dead letters. The dead letter queue is as good as empty, so an alert on it
-would have been silent too.""",
+would have been silent too. From here on, what the commands find is also written down: the incident
+is record.json, and it is the open one of this folder.""",
     ),
     Step(
         name="investigate",
@@ -178,10 +185,40 @@ measure first if somebody doubts the figure. Change one in impact.toml and see."
         name="review",
         title="Review: tell it",
         before="""\
-What happened, since when, why, how it is known, what it cost, what keeps it from coming back.""",
-        commands=(Command(line="homing review incident.json --html review.html", needs="review"),),
+What happened, since when, why, how it is known, what it cost, what keeps it from coming back. What
+the commands found is in the record; what only people know, you add.""",
+        commands=(
+            Command(
+                line="homing incident deployed --what change --at 2026-11-10T10:12Z"
+                ' --by "payments team" --commit 1.8.1',
+                needs="incident",
+            ),
+            Command(
+                line='homing incident fixed --diff fix.patch --text "a worker writes only the row'
+                ' that it took"',
+                needs="incident",
+            ),
+            Command(
+                line='homing incident note "the lease is 10 s, an answer may take 30 s"'
+                " --about factor --source worker.py",
+                needs="incident",
+            ),
+            Command(
+                line='homing incident action "alert on unaccounted deliveries and on dead letters"'
+                ' --kind detect --owner "payments team" --due 2026-12-01',
+                needs="incident",
+            ),
+            Command(
+                line="homing review record.json --markdown review.md --html review.html",
+                needs="review",
+            ),
+            Command(line="homing review record.json --check review.html", needs="review"),
+        ),
         after="""\
-Every number on the page has its source beside it.""",
+Open review.html. Every number on it is a link to its source, where the command stands that finds
+it again; `homing review record.json --recompute` runs all of them. Type a number into review.md by
+hand and let `homing review --check review.md` look at it. When the fix is deployed, say so:
+`homing incident deployed --commit ID`.""",
     ),
 )
 

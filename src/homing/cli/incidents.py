@@ -1,0 +1,268 @@
+"""Where the incident at hand is kept, a file or a service, and how commands add to it.
+
+The incident that is open here is the one that HOMING_INCIDENT names or, without it, the file
+`.homing-incident` in this folder, which `homing incident open` writes and `close` removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import click
+import msgspec
+
+from homing.cli.client import connect
+from homing.cli.output import note, say_error
+from homing.core.errors import ConfigError, HomingError
+from homing.review.incident import Change, Digest, Found, Incident, Result, add
+from homing.review.results import found
+from homing.system import SystemClock
+
+VARIABLE: Final = "HOMING_INCIDENT"
+POINTER: Final = Path(".homing-incident")
+ID_PREFIX: Final = "inc_"
+_CHUNK: Final = 1 << 20
+_HASHED_MAX: Final = 200
+#: a worker, assumptions, a saved investigation; not a log
+_KEPT_BYTES_MAX: Final = 131_072
+
+
+class Place(Protocol):
+    """Keeps one incident."""
+
+    name: str  #: what commands call it
+
+    def load(self) -> Incident: ...
+
+    def change(self, change: Callable[[Incident], Change], actor: str) -> Incident: ...
+
+
+class InFile:
+    """An incident as a JSON file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+
+    def load(self) -> Incident:
+        """
+        Raises:
+            ConfigError: there is no incident in it.
+        """
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=Incident)
+        except FileNotFoundError as error:
+            text = f"{self.path}: there is no such file; homing incident open TITLE --file FILE"
+            raise ConfigError([text]) from error
+        except (OSError, msgspec.DecodeError) as error:
+            text = f"{self.path}: expected an incident as `homing incident` writes it; {error}"
+            raise ConfigError([text]) from error
+
+    def change(self, change: Callable[[Incident], Change], actor: str) -> Incident:
+        with self._alone():
+            before = self.load()
+            after = add(before, change(before), at_us=SystemClock().now_us(), actor=actor)
+            self.save(after)
+        return after
+
+    def save(self, incident: Incident) -> None:
+        """Write it whole or not at all."""
+        text = msgspec.json.format(msgspec.json.encode(incident), indent=2)
+        with tempfile.NamedTemporaryFile(
+            dir=self.path.parent or Path(), prefix=".incident-", delete=False
+        ) as file:
+            file.write(text + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(self.path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two commands at once: one after the other, so that neither entry is lost."""
+        folder = os.open(self.path.parent or Path(), os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+class InService:
+    """An incident in the store of a running Homing."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def load(self) -> Incident:
+        answer = connect(None, os.environ.get("HOMING_TOKEN")).get("incident", self.name)
+        return msgspec.convert(answer["record"], Incident)
+
+    def change(self, change: Callable[[Incident], Change], actor: str) -> Incident:
+        wanted = msgspec.to_builtins(change(self.load()))
+        kind = wanted.pop("type")
+        answer = connect(None, os.environ.get("HOMING_TOKEN")).call(
+            "POST",
+            "incident",
+            self.name,
+            "change",
+            body={"type": kind, "fields": wanted, "actor": actor},
+        )
+        return msgspec.convert(answer["record"], Incident)
+
+
+def place_of(name: str) -> Place:
+    """Where an incident is, from a file's name or an id."""
+    is_id = name.startswith(ID_PREFIX) and not Path(name).exists()
+    return InService(name) if is_id else InFile(Path(name))
+
+
+def open_here() -> str | None:
+    """The incident that is open here; None: none is."""
+    given = os.environ.get(VARIABLE)
+    if given is not None:
+        return given or None
+    try:
+        return POINTER.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def the_place(name: str | None) -> Place:
+    """The incident that was named, or the one that is open here.
+
+    Raises:
+        ConfigError: neither.
+    """
+    found = name or open_here()
+    if not found:
+        text = (
+            "expected an incident: --file FILE or an id, HOMING_INCIDENT, or one that was opened "
+            "in this folder (homing incident open TITLE --file FILE)"
+        )
+        raise ConfigError([text])
+    return place_of(found)
+
+
+def actor_here() -> str:
+    """Who is at the keyboard, as far as the machine knows."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def digest_of(path: Path) -> Digest:
+    """A file's hash and size.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            hashed.update(chunk)
+    return Digest(name=str(path), sha256=hashed.hexdigest(), size_bytes=path.stat().st_size)
+
+
+def files_of(names: Sequence[str]) -> list[str]:
+    """The files that arguments name, globs among them; at most some hundred are hashed."""
+    found: list[str] = []
+    for name in names:
+        found += sorted(glob(name)) if any(letter in name for letter in "*?[") else [name]
+    return found[:_HASHED_MAX]
+
+
+def _digests(
+    names: Sequence[str | Path | None], kept: dict[str, str] | None = None
+) -> tuple[Digest, ...]:
+    """Those that are files; a database or a server has no hash.
+
+    Args:
+        kept: gets the texts of small ones, by hash.
+    """
+    paths = [Path(name) for name in names if name is not None]
+    found = []
+    for path in dict.fromkeys(paths):
+        if not path.is_file():
+            continue
+        digest = digest_of(path)
+        text = _small_text(path) if kept is not None else None
+        if text is not None and kept is not None:
+            kept[digest.sha256] = text
+            digest = msgspec.structs.replace(digest, is_kept=True)
+        found.append(digest)
+    return tuple(found)
+
+
+def _small_text(path: Path) -> str | None:
+    if path.stat().st_size > _KEPT_BYTES_MAX:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\x00" in text else text
+
+
+def record(
+    step: str,
+    values: Mapping[str, Any],
+    *,
+    inputs: Sequence[str | Path | None] = (),
+    files: Sequence[Path | None] = (),
+) -> None:
+    """Add what a command found to the incident that is open here; nothing if none is.
+
+    That it cannot be added is said and does not undo what the command has done.
+
+    Args:
+        step: the command's name.
+        values: its JSON.
+        inputs: files that it rests on.
+        files: that it wrote.
+    """
+    name = open_here()
+    if name is None:
+        return
+    kept: dict[str, str] = {}
+    result = Result(
+        step=step,
+        command=shlex.join(["homing", *(one for one in sys.argv[1:] if one != "--json")]),
+        at_us=SystemClock().now_us(),
+        by=actor_here(),
+        inputs=_digests(inputs, kept),
+        files=_digests(files),
+        values=msgspec.to_builtins(dict(values)),
+    )
+
+    def change(incident: Incident) -> Found:
+        return msgspec.structs.replace(found(incident, result), kept=kept)
+
+    try:
+        after = place_of(name).change(change, result.by)
+    except (ConfigError, HomingError) as error:
+        say_error(f"not added to the incident {name}: {error}")
+        return
+    note(f"added to the incident {name}: {after.timeline[-1].text}")
+
+
+incident_option = click.option(
+    "--file",
+    "--incident",
+    "name",
+    metavar="FILE|ID",
+    help="The incident; default: HOMING_INCIDENT, or the one opened in this folder.",
+)

@@ -1,0 +1,86 @@
+"""What a command found, as a change of an incident: what is kept, what it is called. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from homing.review.incident import CauseStatus, Found, Incident, Result
+
+_SUSPECTS_MAX: Final = 12
+_DAMAGED_MAX: Final = 5
+_LEFT_OUT: Final = frozenset(
+    ("variants", "illegal_steps", "counter_examples", "affected", "dropped_because", "clumping")
+)
+
+
+def condensed(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a command's JSON that a review rests on; paths within it stay the same."""
+    kept = {name: one for name, one in values.items() if name not in _LEFT_OUT}
+    if step == "investigate":
+        kept["suspects"] = list(values.get("suspects", ()))[:_SUSPECTS_MAX]
+        kept["damaged"] = list(values.get("damaged", ()))[:_DAMAGED_MAX]
+        kept["examples"] = list(values.get("examples", ()))[:1]
+    return kept
+
+
+def found(incident: Incident, result: Result) -> Found:
+    """The change that a result makes to an incident."""
+    kept = msgspec.structs.replace(result, values=condensed(result.step, result.values))
+    match result.step:
+        case "investigate":
+            return _investigated(incident, kept)
+        case "reproduce":
+            return _reproduced(incident, kept)
+        case "verify":
+            text = f"compared before and after: {kept.values.get('verdict', 'no verdict')}"
+            return Found(name="verify", result=kept, text=text)
+        case "impact":
+            return Found(name="impact", result=kept, text="estimated what it costs")
+    return Found(name=result.step, result=kept, text=f"ran {result.step}")
+
+
+def _investigated(incident: Incident, result: Result) -> Found:
+    values = result.values
+    shape = values.get("hypothesis") or {}
+    if values.get("dropped"):
+        mechanism = shape.get("name") or shape.get("mechanism")
+        text = "investigated the log: deliveries were dropped"
+        if mechanism is None:
+            return Found(name="investigate", result=result, text=text)
+        return Found(
+            name="investigate",
+            result=result,
+            text=f"{text}; suspected: {mechanism}",
+            cause=CauseStatus.SUSPECTED,
+            cause_text=str(shape.get("sentence", "")),
+        )
+    before = incident.results.get("investigate")
+    is_later = before is not None and before.values.get("dropped")
+    return Found(
+        name="investigate_after" if is_later else "investigate",
+        result=result,
+        text="investigated a log in which every delivery can be accounted for",
+    )
+
+
+def _reproduced(incident: Incident, result: Result) -> Found:
+    """A run that breaks something is the reproduction; a quiet one after it is the fix's."""
+    values = result.values
+    kind = "explore" if "times" not in values else "reproduce"
+    story = values.get("story")
+    if story:
+        return Found(
+            name=kind,
+            result=result,
+            text="made it happen in a world of its own",
+            cause=CauseStatus.REPRODUCED,
+            cause_text=str(values.get("sentence") or story.get("verdict", "")),
+            token=story.get("token"),
+        )
+    if incident.token is not None:
+        text = "held the fixed worker to the schedules: it keeps every delivery"
+        return Found(name=f"{kind}_fix", result=result, text=text)
+    return Found(name=kind, result=result, text="tried to make it happen; it did not")

@@ -1,0 +1,485 @@
+"""The review of an incident: its head, its summary, how it was noticed, its story. Pure.
+
+Whatever is not in the record is not on the page; that it is missing is said at the end.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from homing.insight.burn import Counts, budget, budget_left, parse_target
+from homing.review import proof
+from homing.review.blocks import (
+    Address,
+    Again,
+    Block,
+    Code,
+    Document,
+    Heading,
+    Inline,
+    Line,
+    Paragraph,
+    Plot,
+    Table,
+    Value,
+    line,
+    quoted,
+    strong,
+    values_of,
+)
+from homing.review.facts import (
+    EXPLAIN,
+    RECORD,
+    REVIEW,
+    Facts,
+    count,
+    instant,
+    moment,
+    money,
+    percent,
+    span,
+    words,
+)
+from homing.review.incident import Aspect, Incident
+from homing.review.noticing import explained
+from homing.review.pictures import rate_plot
+
+_HIT_MAX: Final = 8
+
+
+def review(incident: Incident, name: str) -> Document:
+    """The whole document.
+
+    Args:
+        incident: what is known.
+        name: what commands call the incident: a file, or an id.
+    """
+    facts = Facts(incident, name, explained(incident))
+    blocks: list[Block] = [
+        *head(facts),
+        *summary(facts),
+        *impact(facts),
+        *detection(facts),
+        *timeline(facts),
+        *proof.mechanism(facts),
+        *proof.factors(facts),
+        *proof.tests(facts),
+        *alerts(facts),
+        *proof.fix(facts),
+        *proof.verification(facts),
+        *proof.recovery(facts),
+        *spent(facts),
+        *proof.actions(facts),
+        *proof.unknown(facts),
+        *proof.appendix(facts),
+    ]
+    document = Document(title=_title(incident), blocks=tuple(blocks), sources=())
+    used = {one.source for one in values_of(document)} | {RECORD}
+    for block in blocks:
+        if isinstance(block, Again):
+            used |= set(block.sources)
+    return Document(title=document.title, blocks=document.blocks, sources=facts.sources(used))
+
+
+def _title(incident: Incident) -> Line:
+    return ("Incident review: ", *quoted(incident.title, RECORD, "title"))
+
+
+def person(facts: Facts, path: str) -> Value:
+    """A name out of the record; names may have digits in them."""
+    return facts.value(RECORD, path, words)
+
+
+def reference(facts: Facts, path: str) -> Inline:
+    """Where something is written: an address, a file, a command."""
+    text = str(facts.get(RECORD, path))
+    is_address = text.startswith(("http://", "https://"))
+    return Address("link", text) if is_address else facts.coded(RECORD, path)
+
+
+def head(facts: Facts) -> list[Block]:
+    """Status, owner, severity."""
+    rows: list[tuple[Line, ...]] = []
+
+    def row(name: str, *parts: Inline) -> None:
+        rows.append((line(name), parts))
+
+    row("Status", person(facts, "status"))
+    row("Severity", person(facts, "severity"))
+    row("Owner of this review", person(facts, "owner"))
+    if facts.find(RECORD, "service", ""):
+        row("Service", person(facts, "service"))
+    if facts.has("investigate", "log.from") and facts.has("investigate", "log.to"):
+        row(
+            "Looked at",
+            facts.value("investigate", "accepted", count),
+            " deliveries from ",
+            facts.value("investigate", "log.from", instant),
+            " to ",
+            facts.value("investigate", "log.to", instant),
+        )
+    row("Record", Code(str(facts.incident.id)), ", version ", person(facts, "version"))
+    return [Table(("", " "), tuple(rows))]
+
+
+def summary(facts: Facts) -> list[Block]:
+    """One paragraph with the three numbers: the rate, whom it hit, what it cost."""
+    parts: list[Inline] = []
+    if facts.find("investigate", "dropped", 0):
+        parts += [
+            "The service accepted ",
+            facts.value("investigate", "judged", count),
+            " deliveries and silently dropped ",
+            facts.value("investigate", "dropped", count),
+            " of them: ",
+            strong(facts.value("investigate", "rate.value", percent)),
+            " (",
+            facts.value("investigate", "rate.confidence", percent),
+            " interval ",
+            facts.value("investigate", "rate.low", percent),
+            " to ",
+            facts.value("investigate", "rate.high", percent),
+            "). ",
+        ]
+        if facts.find("investigate", "since.is_change", False):
+            parts += ["It began about ", facts.value("investigate", "since.at", instant), ". "]
+        parts += _whom(facts)
+    elif facts.has("investigate", "judged"):
+        parts += [
+            "The investigation found that ",
+            facts.value("investigate", "dropped", count),
+            " of ",
+            facts.value("investigate", "judged", count),
+            " deliveries were dropped. ",
+        ]
+    for code in _currencies(facts):
+        base = f"by_currency.{code}"
+        parts += [
+            "The estimated margin lost is ",
+            strong(facts.value("impact", f"{base}.p50", money), f" {code} a week"),
+            " (likely between ",
+            facts.value("impact", f"{base}.p5", money),
+            " and ",
+            facts.value("impact", f"{base}.p95", money),
+            "), of ",
+            facts.value("impact", f"{base}.at_risk", money),
+            f" {code} a week at risk among ",
+            _orders(facts, base),
+            " deliveries a week. ",
+        ]
+    if facts.has("verify", "verdict"):
+        parts += ["After the fix, the comparison says ", proof.verdict(facts), ". "]
+    if not parts:
+        parts = ["Nothing has been measured yet. "]
+    sources = [one for one in ("investigate", "impact", "verify") if facts.has(one)]
+    return [Paragraph(tuple(parts), is_lead=True), Again(tuple(sources))]
+
+
+def _orders(facts: Facts, base: str) -> Value:
+    return facts.value("impact", f"{base}.deliveries_per_week", count)
+
+
+def _whom(facts: Facts) -> list[Inline]:
+    """How many of each kind of owner it hit."""
+    hit = facts.find("investigate", "hit", {})
+    for kind in ("tenant", "app", "application", "organisation", "endpoint"):
+        rows = hit.get(kind)
+        if rows:
+            named = sum(one["dropped"] for one in rows)
+            return [
+                f"The {kind}s that lost most are below; the ",
+                facts.derived(f"{len(rows)}", f"number of investigate:hit.{kind}"),
+                f" {kind}s shown account for ",
+                facts.derived(f"{named:,}", f"sum of investigate:hit.{kind}.*.dropped"),
+                " of ",
+                facts.value("investigate", "dropped", count),
+                " drops. ",
+            ]
+    return []
+
+
+def _currencies(facts: Facts) -> list[str]:
+    return list(facts.find("impact", "by_currency", {}))
+
+
+def impact(facts: Facts) -> list[Block]:
+    """Whom it hit, and what it cost."""
+    blocks: list[Block] = []
+    hit = facts.find("investigate", "hit", {})
+    for kind, rows in hit.items():
+        table = tuple(
+            (
+                (facts.coded("investigate", f"hit.{kind}.{i}.name"),),
+                (facts.value("investigate", f"hit.{kind}.{i}.dropped", count),),
+                (facts.value("investigate", f"hit.{kind}.{i}.accepted", count),),
+                _rate_of(facts, f"hit.{kind}.{i}"),
+            )
+            for i in range(min(len(rows), _HIT_MAX))
+            if rows[i]["dropped"]
+        )
+        if table:
+            heads = (kind.replace("_", " "), "dropped#", "accepted#", "rate#")
+            blocks.append(Table(heads, table))
+    blocks += _price(facts)
+    if not blocks:
+        return []
+    sources = [one for one in ("investigate", "impact") if facts.has(one)]
+    return [Heading("Impact"), *blocks, Again(tuple(sources))]
+
+
+def _rate_of(facts: Facts, path: str) -> Line:
+    k = facts.get("investigate", f"{path}.dropped")
+    n = facts.get("investigate", f"{path}.accepted")
+    text = percent(k / n if n else 0.0)
+    return (facts.derived(text, f"investigate:{path}.dropped / {path}.accepted"),)
+
+
+def _price(facts: Facts) -> list[Block]:
+    blocks: list[Block] = []
+    for code in _currencies(facts):
+        base = f"by_currency.{code}"
+
+        def of(path: str, base: str = base) -> Line:
+            return (facts.value("impact", f"{base}.{path}", money),)
+
+        rows = [
+            (line("estimated margin lost, middle"), of("p50")),
+            (line("low end of the estimate"), of("p5")),
+            (line("high end of the estimate"), of("p95")),
+            (line("value at risk: all that was affected"), of("at_risk")),
+            (line("sales lost, before the margin"), of("gross_p50")),
+            (
+                line(
+                    "margin for each ",
+                    facts.derived("0.1%", "the unit of impact:per_tenth_percent"),
+                    " that is dropped",
+                ),
+                of("per_tenth_percent"),
+            ),
+        ]
+        for i, (name, _amount) in enumerate(facts.find("impact", f"{base}.direct", [])):
+            label = (*quoted(str(name), "impact", f"{base}.direct.{i}.0"), ", beside the loss")
+            rows.append((label, of(f"direct.{i}.1")))
+        blocks.append(Table((f"{code}, a week", "amount#"), tuple(rows), frozenset({0})))
+        blocks += proof.sensitivity(facts, code)
+    if len(_currencies(facts)) > 1:
+        text = "Currencies are kept apart: no exchange rate is in the data."
+        blocks.append(Paragraph(line(text)))
+    return blocks
+
+
+def detection(facts: Facts) -> list[Block]:
+    """When it began, when it was noticed, and what would have noticed it when."""
+    blocks: list[Block] = []
+    parts: list[Inline] = []
+    if facts.find("investigate", "since.is_change", False):
+        parts += [
+            "By the change point of the log it began at ",
+            facts.value("investigate", "since.at", instant),
+            " (between ",
+            facts.value("investigate", "since.low", instant),
+            " and ",
+            facts.value("investigate", "since.high", instant),
+            "). ",
+        ]
+    elif facts.has("investigate", "dropped"):
+        parts += ["The log shows no moment at which it began. "]
+    found = facts.incident.detection
+    if found is not None:
+        parts += ["It was noticed at ", facts.value(RECORD, "detection.at_us", instant), " by "]
+        parts += [person(facts, "detection.by")]
+        if found.alert:
+            parts += [", through the alert ", person(facts, "detection.alert"), ". "]
+        else:
+            parts += ["; no alert had fired. "]
+        if found.how:
+            parts += [*quoted(found.how, RECORD, "detection.how"), ". "]
+        parts += _undetected(facts, found.at_us)
+    if not parts:
+        return []
+    blocks.append(Paragraph(tuple(parts)))
+    windows = facts.find("investigate", "windows", [])
+    if windows:
+        caption = line(
+            "Deliveries by time of acceptance (pale) and their drop rate (red); the dashed line ",
+            "is the change point, shaded its interval.",
+        )
+        svg = rate_plot(windows, facts.find("investigate", "since", None))
+        blocks.append(Plot(svg, caption, "investigate"))
+    return [Heading("Detection"), *blocks, *_sources(facts, "investigate", RECORD)]
+
+
+def _undetected(facts: Facts, noticed_us: int) -> list[Inline]:
+    if not facts.find("investigate", "since.is_change", False):
+        return []
+    began = moment(facts.get("investigate", "since.at"))
+    late_s = (moment(noticed_us) - began).total_seconds()
+    if late_s <= 0:
+        return []
+    formula = "record:detection.at_us - investigate:since.at"
+    return ["It went on unnoticed for ", facts.derived(span(late_s), formula), ". "]
+
+
+def _sources(facts: Facts, *names: str) -> list[Block]:
+    return [Again(tuple(name for name in names if facts.has(name)))]
+
+
+def timeline(facts: Facts) -> list[Block]:
+    """What happened when, and where it is written."""
+    rows: list[tuple[Line, ...]] = []
+    began: list[tuple[int, tuple[Line, ...]]] = []
+    if facts.find("investigate", "since.is_change", False):
+        at = moment(facts.get("investigate", "since.at"))
+        row = (
+            (facts.value("investigate", "since.at", instant),),
+            line("the log"),
+            line("first drops, by the change point"),
+            (Code(str(facts.incident.results["investigate"].command)),),
+        )
+        began.append((round(at.timestamp() * 1_000_000), row))
+    entries = [
+        (
+            one.at_us,
+            (
+                (facts.value(RECORD, f"timeline.{i}.at_us", instant),),
+                (person(facts, f"timeline.{i}.actor"),),
+                quoted(one.text, RECORD, f"timeline.{i}.text"),
+                (reference(facts, f"timeline.{i}.reference"),) if one.reference else (),
+            ),
+        )
+        for i, one in enumerate(facts.incident.timeline)
+    ]
+    rows = [row for _, row in sorted([*began, *entries], key=lambda pair: pair[0])]
+    heads = ("when", "who", "what", "where it is written")
+    return [Heading("Timeline"), Table(heads, tuple(rows)), *_sources(facts, RECORD)]
+
+
+def alerts(facts: Facts) -> list[Block]:
+    """Which alert would have fired when, and why those that were there did not."""
+    blocks: list[Block] = list(proof.said(facts, Aspect.ALERTS))
+    if facts.has("investigate", "books.dead") and facts.find("investigate", "dropped", 0):
+        parts = line(
+            "An alert on dead letters could not see it: ",
+            facts.value("investigate", "books.dead", count),
+            " of ",
+            facts.value("investigate", "accepted", count),
+            " deliveries ended as dead letters, and a dropped delivery is in no queue.",
+        )
+        blocks.append(Paragraph(parts))
+    if facts.has(EXPLAIN):
+        blocks += _tiers(facts)
+    if not blocks:
+        return []
+    return [Heading("Why alerts missed it"), *blocks, *_sources(facts, EXPLAIN, "investigate")]
+
+
+def _tiers(facts: Facts) -> list[Block]:
+    began = None
+    if facts.find("investigate", "since.is_change", False):
+        began = moment(facts.get("investigate", "since.at"))
+    rows: list[tuple[Line, ...]] = []
+    for i, tier in enumerate(facts.get(EXPLAIN, "tiers")):
+        rows.append(
+            (
+                (
+                    facts.value(EXPLAIN, f"tiers.{i}.severity"),
+                    " over ",
+                    facts.value(EXPLAIN, f"tiers.{i}.longS", span),
+                ),
+                (
+                    facts.value(EXPLAIN, f"tiers.{i}.factor"),
+                    " times the budget's pace",
+                ),
+                (
+                    ("after ", facts.value(EXPLAIN, f"tiers.{i}.afterS", span))
+                    if tier["afterS"] is not None
+                    else line(tier["verdict"])
+                ),
+                _fires_at(facts, began, tier["afterS"], f"tiers.{i}.afterS"),
+            )
+        )
+    if facts.has(EXPLAIN, "integrity.afterS"):
+        seen = facts.get(EXPLAIN, "integrity.afterS")
+        rows.append(
+            (
+                line("any unaccounted delivery"),
+                line("the first one"),
+                ("after ", facts.value(EXPLAIN, "integrity.afterS", span)),
+                _fires_at(facts, began, seen, "integrity.afterS"),
+            )
+        )
+    text: Line = (
+        "Against a target of ",
+        facts.value(RECORD, "objective"),
+        " over ",
+        facts.value(EXPLAIN, "periodS", span),
+        ", a drop rate of ",
+        facts.derived(percent(Decimal(facts.get(EXPLAIN, "dropRate"))), "explain:dropRate"),
+        " at ",
+        facts.value(EXPLAIN, "perSecond"),
+        " deliveries a second burns the budget at ",
+        facts.value(EXPLAIN, "burnRate"),
+        " times its pace. The usual burn-rate alerts and an alert on any unaccounted delivery "
+        "would have said:",
+    )
+    heads = ("alert", "fires above", "fires", "that would have been")
+    return [Paragraph(text), Table(heads, tuple(rows), frozenset({len(rows) - 1}))]
+
+
+def _fires_at(facts: Facts, began: Any, after_s: float | None, path: str) -> Line:
+    if began is None or after_s is None:
+        return line("not at all" if after_s is None else "")
+    at = round((began.timestamp() + after_s) * 1_000_000)
+    return (facts.derived(instant(at), f"investigate:since.at + explain:{path}"),)
+
+
+def spent(facts: Facts) -> list[Block]:
+    """The error budget of the log's time, and whose failures spent it."""
+    if not facts.find("investigate", "judged", 0):
+        return []
+    try:
+        target = parse_target(facts.incident.objective)
+    except ValueError:
+        return []
+    judged, dropped = (facts.get("investigate", one) for one in ("judged", "dropped"))
+    if not dropped:
+        return []
+    allowed = budget(target) * judged
+    share = Fraction(dropped) / allowed
+    left = budget_left(Counts(good=judged - dropped, bad=dropped), target)
+    rows: list[tuple[Line, ...]] = [
+        (
+            line("the platform: accepted, then dropped"),
+            (facts.value("investigate", "dropped", count),),
+            (facts.derived(percent(float(share)), "investigate:dropped / budget"),),
+        )
+    ]
+    if facts.find("investigate", "books.dead", 0):
+        dead = Fraction(facts.get("investigate", "books.dead")) / allowed
+        rows.append(
+            (
+                line("given up after refusals: the log does not say whose"),
+                (facts.value("investigate", "books.dead", count),),
+                (facts.derived(percent(float(dead)), "investigate:books.dead / budget"),),
+            )
+        )
+    state = "is overspent" if left < 0 else "is not overspent"
+    text = line(
+        "At ",
+        facts.value(RECORD, "objective"),
+        ", ",
+        facts.derived(f"{int(allowed):,}", "(1 - record:objective) * investigate:judged"),
+        " of the ",
+        facts.value("investigate", "judged", count),
+        " deliveries might have failed; by drops alone that budget ",
+        state,
+        ".",
+    )
+    return [
+        Heading("Budget spent, by owner"),
+        Paragraph(text),
+        Table(("whose", "deliveries#", "of the budget#"), tuple(rows)),
+        *_sources(facts, "investigate", REVIEW),
+    ]
