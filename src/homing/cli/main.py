@@ -68,6 +68,7 @@ SECTIONS: Final = {
         "tasks": Where("homing.cli.tasks", "bulk work in the background, and how far it is"),
     },
     "Build on it": {
+        "template": Where("homing.cli.template", "a service that sends webhooks, and a receiver"),
         "outbox": Where("homing.cli.outbox", "carry what an application wrote in its transactions"),
     },
     "Ask the API": {
