@@ -189,7 +189,7 @@ def tests(facts: Facts) -> list[Block]:
 def fix(facts: Facts) -> list[Block]:
     """What was changed, by whom, and when it came to production."""
     record = facts.incident
-    if record.fix is None and not record.deployments:
+    if record.fix is None and not deployed(facts, "fix"):
         return []
     blocks: list[Block] = []
     if record.fix is not None:
@@ -203,18 +203,23 @@ def fix(facts: Facts) -> list[Block]:
             lines = record.fix.diff.splitlines()
             more = ["…"] if len(lines) > _DIFF_MAX else []
             blocks.append(Pre("\n".join(lines[:_DIFF_MAX] + more)))
-    for i, one in enumerate(record.deployments):
+    blocks += deployed(facts, "fix")
+    return [Heading("Fix"), *blocks, *_again(facts, RECORD)]
+
+
+def deployed(facts: Facts, what: str) -> list[Block]:
+    """When a fix, or the change before it, came to production."""
+    blocks: list[Block] = []
+    for i, one in enumerate(facts.incident.deployments):
+        if (one.what == "fix") != (what == "fix"):
+            continue
         at = facts.value(RECORD, f"deployments.{i}.at_us", instant)
-        parts = [f"The {_word(one.what)} was deployed at ", at, " by "]
+        parts: list[Inline] = [f"A {what} was deployed at ", at, " by "]
         parts.append(facts.value(RECORD, f"deployments.{i}.by"))
         if one.commit:
             parts += [", commit ", facts.coded(RECORD, f"deployments.{i}.commit")]
         blocks.append(Paragraph((*parts, ".")))
-    return [Heading("Fix"), *blocks, *_again(facts, RECORD)]
-
-
-def _word(what: str) -> str:
-    return what if what in ("fix", "change") else "change"
+    return blocks
 
 
 def _linked(link: str) -> Inline:
@@ -390,8 +395,8 @@ def unknown(facts: Facts) -> list[Block]:
         )
     if facts.incident.detection is None:
         lines.append(line("When and by whom it was noticed: the record does not say."))
-    if not facts.incident.deployments:
-        lines.append(line("When the fix came to production: the record has no deployment."))
+    if not deployed(facts, "fix"):
+        lines.append(line("When the fix came to production: the record has no deployment of it."))
     for code in facts.find("impact", "by_currency", {}):
         lines += _assumed(facts, code)
     blocks = [Bullets(tuple(lines))] if lines else []
