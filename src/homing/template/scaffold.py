@@ -60,7 +60,9 @@ def generate(folder: Path, name: str, framework: str) -> list[str]:
         text = "expected lower-case letters, digits and hyphens, a letter first, at most 63"
         raise ConfigError([f"NAME: {text}; found {name!r}"])
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError([f"{folder}: expected a new or an empty folder; choose another by --into"])
+        raise ConfigError(
+            [f"{folder}: expected a new or an empty folder; choose another by --into"]
+        )
     rendered = render(name, framework)
     for path, content in rendered.items():
         _write(folder / path, content)
