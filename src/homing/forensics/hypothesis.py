@@ -191,6 +191,11 @@ def _notable(shares: Sequence[Share]) -> list[Share]:
     return [s for s in shares if s.mechanism and s.share >= _SHARE_MIN and s.drops >= _COUNT_MIN]
 
 
+def _chance(q: float) -> str:
+    """A corrected p-value; what is too small for a number is not none."""
+    return f"q = {q:.1g}" if q else "q below 1e-300"
+
+
 def _evidence(
     matches: Sequence[tuple[Trace, Match]],
     top: Share,
@@ -213,7 +218,7 @@ def _evidence(
         ):
             lines.append(
                 f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
-                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q = {suspect.q:.1g})"
+                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all ({_chance(suspect.q)})"
             )
     return lines
 

@@ -300,6 +300,7 @@ def detection(facts: Facts) -> list[Block]:
     if not parts:
         return []
     blocks.append(Paragraph(tuple(parts)))
+    blocks += proof.deployed(facts, "change")
     windows = facts.find("investigate", "windows", [])
     if windows:
         caption = line(
