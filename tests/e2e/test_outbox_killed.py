@@ -13,6 +13,7 @@ from support.processes import Homing, environment, run, serving, shop
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RELAY = ("-m", "homing.cli")
+DJANGO = (str(SUPPORT / "django_relay.py"),)
 
 
 def wrongs(committed: set[str], rolled_back: set[str], accepted: list[str]) -> dict[str, set[str]]:
@@ -98,10 +99,11 @@ async def _crash(
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.explore)])
+@pytest.mark.parametrize("program", [RELAY, DJANGO], ids=["sqlalchemy", "django"])
 async def test_every_committed_row_is_accepted_once_and_no_other(
-    tmp_path: Path, kills: int
+    tmp_path: Path, kills: int, program: tuple[str, ...]
 ) -> None:
-    found, committed, rolled_back = await _crash(tmp_path, kills)
+    found, committed, rolled_back = await _crash(tmp_path, kills, program)
     assert not any(found.values()), found
     assert len(committed) > 50 * kills
     assert rolled_back

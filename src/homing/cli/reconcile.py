@@ -32,7 +32,7 @@ _SHOWN: Final = 20
 _ADVICE: Final = {
     Gap.LOST: "you answered 2xx and do not know them: `--again` sends them once more",
     Gap.DEAD: "given up: `homing recover {app} {endpoint} --since {since}`, or `--again`",
-    Gap.PARKED: "kept until the endpoint is enabled: `homing endpoint update {app} {endpoint} --enable`",
+    Gap.PARKED: "kept until it is enabled: `homing endpoint update {app} {endpoint} --enable`",
     Gap.CANCELLED: "withdrawn by their owner; nothing to do, unless you want to ask why",
     Gap.COMING: "will be tried, or came a moment ago; look again later",
 }
