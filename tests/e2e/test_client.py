@@ -94,6 +94,16 @@ async def test_dead_letters_are_found_by_their_issue_and_redriven(shop: Shop) ->
     await shop.until(lambda client: list(client.dead_letters("shop")), lambda found: not found)
 
 
+async def test_an_incident_is_opened_added_to_and_listed(shop: Shop) -> None:
+    made = await shop.ask(lambda client: client.open_incident("Webhooks are lost", actor="ada"))
+    await shop.ask(lambda client: client.add_to_incident(made.id, "said", text="0.3% of them"))
+    found = await shop.ask(lambda client: client.incident(made.id))
+    assert "0.3% of them" in str(found.record)
+    assert found.version > made.version
+    [listed] = await shop.ask(lambda client: list(client.incidents()))
+    assert (listed.id, listed.title, listed.record) == (made.id, "Webhooks are lost", None)
+
+
 async def test_errors_are_sentences_that_say_what_to_do(shop: Shop) -> None:
     with pytest.raises(Rejected, match="GET /app/nobody/dead-letter") as caught:
         await shop.ask(lambda client: list(client.dead_letters("nobody")))

@@ -26,6 +26,7 @@ from homing.client.answers import (
     BatchResult,
     DeadLetter,
     Delivery,
+    Incident,
     Issue,
     Ledger,
     LedgerRow,
@@ -46,6 +47,7 @@ __all__ = [
     "ClientError",
     "DeadLetter",
     "Delivery",
+    "Incident",
     "Issue",
     "Ledger",
     "LedgerRow",
@@ -163,6 +165,29 @@ class Client:
         """How every objective stands, those of the defaults among them."""
         told = self._call("GET", "objective", "report")
         return msgspec.convert(told["data"], list[ObjectiveReport])
+
+    def incidents(self) -> Iterator[Incident]:
+        """Incidents, without their records."""
+        return self._pages(Incident, "incident")
+
+    def incident(self, incident_id: str) -> Incident:
+        """One incident, with all of it."""
+        return msgspec.convert(self._call("GET", "incident", incident_id), Incident)
+
+    def open_incident(
+        self, title: str, *, severity: str = "unrated", owner: str = "", actor: str = "the API"
+    ) -> Incident:
+        """Begin an incident; `actor` is who does."""
+        body = {"title": title, "severity": severity, "owner": owner, "actor": actor}
+        return msgspec.convert(self._call("POST", "incident", body=body), Incident)
+
+    def add_to_incident(
+        self, incident_id: str, kind: str, *, actor: str = "the API", **fields: Any
+    ) -> Incident:
+        """Add a note ("said", with its `text`), a deployment, a follow-up and so on."""
+        body = {"type": kind, "fields": fields, "actor": actor}
+        told = self._call("POST", "incident", incident_id, "change", body=body)
+        return msgspec.convert(told, Incident)
 
     def delivery_log(self, app: str | None = None, *, limit: int = 10_000) -> Iterator[Any]:
         """Lines of the delivery log, oldest first; fields as in the log's reference page."""

@@ -138,6 +138,20 @@ class ObjectiveReport(Told, frozen=True, kw_only=True):
     left_text: str
 
 
+class Incident(Told, frozen=True, kw_only=True):
+    """What was noticed, found and done."""
+
+    id: str
+    title: str
+    status: str
+    severity: str
+    owner: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    record: dict[str, Any] | None = None  #: all of it, as a file has it; None in a listing
+
+
 class Sent(Told, frozen=True, kw_only=True):
     """A message that was for an endpoint, whether it got there or not."""
 
