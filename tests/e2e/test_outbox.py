@@ -14,7 +14,8 @@ from django.conf import settings
 from support.serving import Served, serving
 
 from homing.client import Client
-from homing.outbox.relay import Round, relay_once
+from homing.core.errors import Unavailable
+from homing.outbox.relay import Round, relay, relay_once
 from homing.outbox.row import Counts, Rows, Settled
 from homing.store import open_store
 from homing.system import SystemClock
@@ -186,3 +187,41 @@ async def test_a_row_offered_long_ago_is_looked_up_before_it_is_sent(
     )
     assert await _relay(box, served) == Round(accepted=1)
     assert await _messages(served) == {name: message}
+
+
+def test_a_database_that_cannot_be_used_is_said_to_be_so(box: Box) -> None:
+    box.change("DROP TABLE homing_outbox")
+    for ask in (
+        lambda: box.rows.pending(1),
+        box.rows.counts,
+        lambda: box.rows.settle([Settled(id="x", problem="no")], 1),
+    ):
+        with pytest.raises(Unavailable, match="no such table"):
+            ask()
+
+
+async def test_a_relay_waits_for_a_database_that_is_away(tmp_path: Path, served: Served) -> None:
+    box = _sqlalchemy(tmp_path)
+    name = await asyncio.to_thread(box.add, "a", {"n": 1})
+    box.change("ALTER TABLE homing_outbox RENAME TO away")
+    told: list[Any] = []
+
+    def wait(seconds: float) -> None:
+        box.change("ALTER TABLE away RENAME TO homing_outbox")
+
+    def work() -> None:
+        with Client(served.url, served.token) as client:
+            relay(
+                box.rows,
+                client,
+                "shop",
+                now_us=SystemClock().now_us,
+                tell=told.append,
+                wait=wait,
+                is_over=lambda: len(told) == 2,
+            )
+
+    await asyncio.to_thread(work)
+    assert isinstance(told[0], Unavailable)
+    assert told[1] == Round(accepted=1)
+    assert (await _messages(served)).keys() == {name}

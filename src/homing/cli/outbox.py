@@ -35,17 +35,13 @@ def open_rows(database_url: str) -> SqlRows:
     """The outbox there.
 
     Raises:
-        ConfigError: it cannot be reached, or has no outbox.
+        ConfigError: there is no such dialect, or no outbox.
+        Unavailable: it cannot be reached.
     """
     from homing.outbox.sqlalchemy import SqlRows
 
     rows = SqlRows.open(database_url)
-    try:
-        found = rows.is_there()
-    except Exception as error:  # whatever its driver raises
-        reason = str(error).partition("\n")[0]
-        raise ConfigError([f"--database: the database cannot be used: {reason}"]) from error
-    if not found:
+    if not rows.is_there():
         raise ConfigError(
             [
                 "--database: it has no table homing_outbox; make it with the application's own "

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from homing.client import BATCH_MAX, BatchResult, Client, NewMessage, NoAnswer, Rejected
+from homing.core.errors import Unavailable
 from homing.outbox.row import Pending, Rows, Settled
 
 #: half of the shortest time that Homing can be told to remember an event id (HOMING_EVENT_ID_H)
@@ -135,13 +136,14 @@ def relay(
 
     Raises:
         NoAnswer: with `once`.
+        Unavailable: the outbox's database is away, with `once`.
         Rejected: it will not pass by itself, or with `once`.
     """
     failures = 0
     while not is_over():
         try:
             done = relay_once(rows, client, app, at_us=now_us())
-        except (NoAnswer, Rejected) as error:
+        except (NoAnswer, Rejected, Unavailable) as error:
             if once or (isinstance(error, Rejected) and not error.may_pass):
                 raise
             tell(error)

@@ -13,10 +13,11 @@ With an AsyncSession: `await session.run_sync(outbox.add, "order.paid", {"id": o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from homing.core.errors import ConfigError
+from homing.core.errors import ConfigError, Unavailable
 from homing.outbox.row import TABLE, Counts, Pending, Settled, new_row, read_channels
 from homing.system import SystemChance, SystemClock
 
@@ -82,8 +83,18 @@ def add(
     return str(row["id"])
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a driver complains of, in our words."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        raise Unavailable(f"the outbox's database cannot be used now: {reason}") from error
+
+
 class SqlRows:
-    """The outbox in a database, as the relay uses it."""
+    """The outbox in a database, as the relay uses it. Its methods raise Unavailable."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -104,13 +115,25 @@ class SqlRows:
             text = "expected an SQLAlchemy URL such as sqlite:///shop.db, with its driver installed"
             raise ConfigError([f"--database: {text}: {error}"]) from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _told(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _told(), self._engine.begin() as connection:
+            yield connection
+
     def prepare(self) -> None:
         """Make the table where it is missing."""
-        _TABLE.create(self._engine, checkfirst=True)
+        with self._writing() as connection:
+            _TABLE.create(connection, checkfirst=True)
 
     def is_there(self) -> bool:
         """Whether the database has the table."""
-        return sa.inspect(self._engine).has_table(TABLE)
+        with self._reading() as connection:
+            return sa.inspect(connection).has_table(TABLE)
 
     def pending(self, limit: int) -> list[Pending]:
         c = _TABLE.c
@@ -120,7 +143,7 @@ class SqlRows:
             .order_by(c.number)
             .limit(limit)
         )
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(asked).all()
         return [
             Pending(
@@ -136,7 +159,7 @@ class SqlRows:
     def offer(self, ids: Sequence[str], at_us: int) -> None:
         c = _TABLE.c
         which = (c.id.in_(ids), c.offered_at_us.is_(None))
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(sa.update(_TABLE).where(*which).values(offered_at_us=at_us))
 
     def settle(self, settled: Sequence[Settled], at_us: int) -> None:
@@ -161,7 +184,7 @@ class SqlRows:
             }
             for one in settled
         ]
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(change, values)
 
     def counts(self) -> Counts:
@@ -175,7 +198,7 @@ class SqlRows:
             sa.func.count(sa.case((is_refused, 1))).label("refused"),
             sa.func.min(sa.case((waits, c.created_at_us))).label("oldest_at_us"),
         )
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             row = connection.execute(asked).one()
         return Counts(
             pending=row.pending,
@@ -185,6 +208,6 @@ class SqlRows:
         )
 
     def forget(self, before_us: int) -> int:
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             gone = connection.execute(sa.delete(_TABLE).where(_TABLE.c.accepted_at_us < before_us))
         return gone.rowcount

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from homing.client import Client, ClientError
+from homing.core.errors import Unavailable
 from homing.outbox.django.rows import DjangoRows
 from homing.outbox.relay import Round, relay
 from homing.system import SystemClock
@@ -51,7 +52,7 @@ class Command(BaseCommand):
                     wait=over.wait,
                     is_over=over.is_set,
                 )
-            except ClientError as error:
+            except (ClientError, Unavailable) as error:
                 raise CommandError(str(error)) from error
             except KeyboardInterrupt:
                 return
