@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from homing.forensics.association import COVERAGE_WANTED, Q_MAX, Suspect
 from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
 from homing.forensics.mechanisms import MECHANISMS, LogFacts, Match, recognise
+from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import Op
 
@@ -213,7 +214,7 @@ def _evidence(
         ):
             lines.append(
                 f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
-                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q = {suspect.q:.1g})"
+                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q {p_text(suspect.q)})"
             )
     return lines
 
