@@ -460,6 +460,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if one.last_act is Op.RETRY and one.takes:
+        return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if one.takes:
         if len(one.takes) > 1:
             return Match("D8", 0.5, "a later turn was taken and made no request")
