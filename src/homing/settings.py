@@ -35,6 +35,8 @@ OTHER_NAMES: Final = {
     "HOMING_CONFIG": "Path of the TOML file; without it `homing.toml` is read where there is one.",
     "HOMING_SERVER_URL": "Where commands that use the API find it; default: from HOMING_LISTEN.",
     "HOMING_TOKEN": "The token such commands send; default: signed here with HOMING_SECRET.",
+    "HOMING_APPLICATION": "Whose messages `homing outbox relay` hands over: an id or uid.",
+    "HOMING_OUTBOX_URL": "The database with the outbox of `homing outbox`, as SQLAlchemy names it.",
     "HOMING_INCIDENT": "The incident that commands add their results to: a file, or an id.",
 }
 #: names of our own tests and benchmarks, which run where settings are read

@@ -20,6 +20,7 @@ from homing.core.ports import Store
 from homing.core.queries import Page
 from homing.core.records import Accepted, Outdated, Reply
 from homing.core.resources import Application, Endpoint, EventType, Secret
+from homing.review.incident import Digest, Found, Incident, Result, add, opened
 
 ALL = Page(limit=100)
 CREATED = Reply(status=201, body=b'{"id":"1"}')
@@ -285,3 +286,23 @@ async def test_a_listing_without_a_scope_has_everybody_s(store: Store) -> None:
     rest = await store.list(Endpoint, None, Page(limit=3, after=first[-1].id))
     assert first + rest == endpoints
     assert await store.list(Endpoint, None, Page(limit=9, descending=True)) == endpoints[::-1]
+
+
+async def test_an_incident_comes_back_with_its_results_and_its_timeline(store: Store) -> None:
+    made = opened(scope=ORG_ID, id="inc_1", title="missing", at_us=START_US, actor="ana")
+    await store.put(made)
+    result = Result(
+        step="investigate",
+        command="homing investigate log",
+        at_us=START_US,
+        by="ana",
+        inputs=(Digest(name="log", sha256="ab", size_bytes=3),),
+        values={"rate": {"value": 0.003, "low": 1e-9}, "windows": [{"dropped": 1}], "since": None},
+    )
+    found = Found(name="investigate", result=result, text="found", kept={"ab": "x"})
+    after = add(made, found, at_us=START_US + SECOND_US, actor="bo")
+    await store.put(after)
+    assert await store.get(Incident, ORG_ID, "inc_1") == after
+    assert await store.list(Incident, ORG_ID, ALL) == [after]
+    with pytest.raises(Stale):
+        await store.put(after)

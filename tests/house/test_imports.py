@@ -26,6 +26,10 @@ MAY_IMPORT = {
     "metrics": {"core", "insight"},
     "settings": {"core", "knobs"},
     "knobs": {"core"},
+    "client": {"core"},
+    "outbox": {"core", "client", "system"},
+    "reconciliation": {"core", "client"},
+    "template": {"core", "insight"},
     "system": set(),
 }
 EVERYTHING = {"cli"}

@@ -26,11 +26,21 @@ from homing.core.errors import ConfigError, HomingError, Invalid, RequestError, 
 from homing.core.identifiers import first_id, made_at_us, parse_delivery_id
 from homing.core.queries import LogCursor
 from homing.core.retry import parse_retry_after
-from homing.core.signature import parse_secret, sign
+from homing.core.signature import generate_private_key, parse_secret, public_key, sign
 from homing.core.urls import parse_url
 from homing.dispatch.connection import HEADERS_KEPT_MAX, Bounds, Connection, Deadlines, Ending
 from homing.dispatch.egress import Egress
 from homing.dispatch.envelope import is_header_name, is_header_value
+from homing.insight.board.prometheus import ASKED, parse_queries, read_answer, standing_of
+from homing.insight.board.standing import (
+    Envelope,
+    NotBelieved,
+    Queries,
+    believed,
+    enclose,
+    one_line,
+    read_envelope,
+)
 from homing.insight.burn import exact, parse_rate, parse_target
 from homing.insight.openslo.bundle import read_bundle, write_bundle
 from homing.insight.period import parse_period
@@ -204,6 +214,29 @@ def feed_promise(data: bytes) -> None:
         assert period.start_us(NOW_US) <= NOW_US
 
 
+def feed_member(data: bytes) -> None:
+    """`read_envelope`, `believed`, `read_answer`, `parse_queries`: what is on a board, and says."""
+    secret = generate_private_key(b"k" * 32)
+    key, text = public_key(secret), data.decode("utf-8", "replace")
+    signature = sign("board-standing", 0, text.encode(), [parse_secret(secret)])
+    envelopes = [Envelope(payload=text, signature=signature, key=key)]
+    with contextlib.suppress(NotBelieved):
+        envelopes.append(read_envelope(data))
+    for envelope in envelopes:
+        with contextlib.suppress(NotBelieved):
+            said = believed(envelope, name="a", key=key, after_us=0, now_us=NOW_US)
+            assert said.name == "a"
+            assert one_line(said.owner) == said.owner
+    queries = Queries(dead="d", money="m", target="t", budget_left="b", exhausted_in_s="e")
+    with contextlib.suppress(NotBelieved):
+        samples = read_answer(data)
+        told = standing_of("a", queries, dict.fromkeys(ASKED, samples), at_us=NOW_US)
+        assert read_envelope(msgspec.json.encode(enclose(told, [secret]))).key == key
+    with contextlib.suppress(ValueError):
+        queries, _ = parse_queries(text)
+        assert any(getattr(queries, name) for name in ASKED)
+
+
 def feed_openslo(data: bytes) -> None:
     """`read_bundle`: a file of another tool. Every complaint has a line; what is good is kept."""
     bundle = read_bundle([("f", data.decode("utf-8", "replace"))])
@@ -291,6 +324,24 @@ def _loop() -> tuple[asyncio.AbstractEventLoop, socket.socket]:
 
 
 TARGETS: dict[str, Target] = {
+    "member": Target(
+        feed_member,
+        (
+            *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"0", b"-1", b"1e400", b"null", b"\\ud800"),
+            *(
+                b'{"name":"a","at_us":0}',
+                b'"name":"a"',
+                b'"at_us":0',
+                b'"promises":[]',
+                b'"owner":',
+            ),
+            *(b'"payload":', b'"signature":"v1a,AA=="', b'"key":"whpk_"', b"\xff", b"\0", b"\x1b"),
+            b'{"status":"success","data":{"resultType":"vector","result":[]}}',
+            b'{"status":"success","data":{"resultType":"scalar","result":[1,"1e14"]}}',
+            *(b'{"metric":{"slo":"x"},"value":[1,"', b'NaN"]}', b'sNaN"]}', b'"status":"success",'),
+            *(b"dead = ", b'"sum(x)"', b"\n", b"owner = ", b"[a]"),
+        ),
+    ),
     "promise": Target(
         feed_promise,
         (

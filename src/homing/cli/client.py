@@ -39,6 +39,7 @@ class Api:
 
     def __init__(self, server_url: str, token: str) -> None:
         self.server_url = server_url.rstrip("/")
+        self.token = token
         self._http = httpx.Client(
             base_url=f"{self.server_url}/api/v1",
             headers={

@@ -20,12 +20,14 @@ from homing.cli.incidents import (
     incident_option,
     open_here,
     place_of,
+    service_here,
     the_place,
 )
 from homing.cli.output import as_json, note, print_json, print_table, say, time_text
 from homing.core.errors import ConfigError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
-from homing.review.blocks import is_numeric
+from homing.review.blocks import is_numeric, quoted
+from homing.review.check import faults
 from homing.review.incident import (
     Action,
     ActionKind,
@@ -87,9 +89,7 @@ def incident() -> None:
 @click.option("--how", default="", metavar="TEXT", help="How it was noticed.")
 @_by
 @as_json
-@click.pass_context
 def open_incident(
-    context: click.Context,
     title: str,
     path: Path | None,
     severity: str,
@@ -128,7 +128,8 @@ def open_incident(
         InFile(path).save(made)
         name = str(path)
     else:
-        name = _open_in_service(context, {**given, "actor": by})
+        answer = service_here().call("POST", "incident", body={**given, "actor": by})
+        name = str(answer["id"])
     if noticed_at is not None or noticed_by or alert or how:
         one = Detection(at_us=noticed_at or at_us, by=noticed_by or by, alert=alert, how=how)
         place_of(name).change(lambda _: Detected(detection=one), by)
@@ -138,13 +139,6 @@ def open_incident(
         return
     say(Text.assemble("opened ", (name, "bold"), f": {title}"))
     note(f"commands in this folder add to it, until `homing incident close` ({POINTER})")
-
-
-def _open_in_service(context: click.Context, body: dict[str, str]) -> str:
-    from homing.cli.client import connect
-
-    answer = connect(None, None).call("POST", "incident", body=body)
-    return str(answer["id"])
 
 
 @incident.command()
@@ -253,6 +247,8 @@ def note_something(
     """
     if is_numeric(text) and not source:
         raise click.UsageError("a number without a source: expected --source WHERE it is written")
+    for one in faults(quoted(text, "record", "text")):
+        raise click.UsageError(f"it could not stand in a review: {one.text}")
     said = Said(text=text, aspect=Aspect(about), reference=source, happened_at_us=at)
     _change(name, said, by, as_json=as_json)
 

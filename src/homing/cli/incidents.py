@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 import click
 import msgspec
 
-from homing.cli.client import connect
+from homing.cli.client import Api, connect
 from homing.cli.output import note, say_error
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
@@ -98,6 +98,11 @@ class InFile:
             os.close(folder)
 
 
+def service_here() -> Api:
+    """The API of the running service, as other commands find it."""
+    return connect(os.environ.get("HOMING_SERVER_URL"), os.environ.get("HOMING_TOKEN"))
+
+
 class InService:
     """An incident in the store of a running Homing."""
 
@@ -105,13 +110,13 @@ class InService:
         self.name = name
 
     def load(self) -> Incident:
-        answer = connect(None, os.environ.get("HOMING_TOKEN")).get("incident", self.name)
+        answer = service_here().get("incident", self.name)
         return msgspec.convert(answer["record"], Incident)
 
     def change(self, change: Callable[[Incident], Change], actor: str) -> Incident:
         wanted = msgspec.to_builtins(change(self.load()))
         kind = wanted.pop("type")
-        answer = connect(None, os.environ.get("HOMING_TOKEN")).call(
+        answer = service_here().call(
             "POST",
             "incident",
             self.name,

@@ -219,6 +219,7 @@ def _walk(
         reset(folder)
     is_waiting = not is_playing and sys.stdin.isatty() and sys.stdout.isatty()
     results = []
+    is_fine = True
     if not as_json and only is None:
         say(Text(f"The lab is in {folder}/", style="bold"))
         say()
@@ -227,18 +228,21 @@ def _walk(
         if as_json:
             results.append(_run_quietly(step, folder))
             continue
-        _say_step(step, f"{number} of {len(steps)}" if only is None else "", folder, is_waiting)
+        place = f"{number} of {len(steps)}" if only is None else ""
+        is_fine &= _say_step(step, place, folder, is_waiting)
     if as_json:
         document = _document(results, folder, seed, size)
         print_json(document)
-        if not document["is_fine"]:
-            raise click.exceptions.Exit(1)
-        return
-    if only is None:
+        is_fine = document["is_fine"]
+    elif only is None:
         say(CLOSING.format(others=len(INCIDENTS)))
+    if not is_fine:
+        raise click.exceptions.Exit(1)
 
 
-def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> None:
+def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
+    """Whether each of its commands ended as it should."""
+    is_fine = True
     say(Text.assemble(("━━ ", "dim"), (step.title, "bold cyan"), (f"  {place}", "dim")))
     say()
     say(step.before)
@@ -255,9 +259,11 @@ def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> None:
         code = _run(line, folder)
         if code not in command.codes:
             note(f"that ended with {code}, which was not expected here")
+            is_fine = False
     say()
     say(Text(step.after, style="italic"))
     say()
+    return is_fine
 
 
 def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:

@@ -67,6 +67,10 @@ SECTIONS: Final = {
         "replay": Where("homing.cli.replays", "what it had, whatever became of it"),
         "tasks": Where("homing.cli.tasks", "bulk work in the background, and how far it is"),
     },
+    "Build on it": {
+        "template": Where("homing.cli.template", "a service that sends webhooks, and a receiver"),
+        "outbox": Where("homing.cli.outbox", "carry what an application wrote in its transactions"),
+    },
     "Ask the API": {
         "application": Where("homing.cli.applications", "whoever owns a set of endpoints"),
         "endpoint": Where("homing.cli.endpoints", "URLs that want some of the messages"),

@@ -27,7 +27,7 @@ from homing.review.markdown import markdown
 from homing.review.noticing import explained
 from homing.review.page import page
 from homing.review.results import condensed
-from homing.review.sections import review as written
+from homing.review.sections import review as told_of
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _EXIT_FINDINGS: Final = 1
@@ -101,6 +101,19 @@ def review(
     else:
         values = sum(1 for _ in values_of(document))
         say(f"{values} values, each with its source, from {len(document.sources)} sources")
+
+
+def written(incident: Incident, name: str) -> Document:
+    """The review.
+
+    Raises:
+        ConfigError: a result in the record is not as the commands write it.
+    """
+    try:
+        return told_of(incident, name)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        text = f"{name}: a result in it is not as `homing` writes it ({error!r}); find it again"
+        raise ConfigError([text]) from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -36,7 +36,7 @@ from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
 from homing.service.answers import Answers
 from homing.service.board import standing_key
-from homing.service.board_keeper import ANSWER_BYTES_MAX, BoardKeeper
+from homing.service.board_asker import ANSWER_BYTES_MAX, BoardAsker
 from homing.service.books import Auditor
 from homing.service.context import Identity, Limits, Service
 from homing.service.gate import Gate
@@ -122,7 +122,7 @@ class Runtime:
             identity=make_identity(settings),
         )
         self.board_sender = make_board_sender(settings)
-        self.board_keeper = self._make_board_keeper(clock, seals)
+        self.board_asker = self._make_board_asker(clock, seals)
         self.task_runner = TaskRunner(
             self.service, rate_per_s=settings.replays_per_s, keep_s=settings.task_days * 86_400
         )
@@ -143,7 +143,7 @@ class Runtime:
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),
             ("measurer", self.measurer.run()),
-            ("board keeper", self.board_keeper.run()),
+            ("board asker", self.board_asker.run()),
         ):
             self._tasks.append(self._spawn(name, work))
         if self.telemetry is not None:
@@ -233,8 +233,8 @@ class Runtime:
             meters=self.meters,
         )
 
-    def _make_board_keeper(self, clock: SystemClock, seals: Seals) -> BoardKeeper:
-        return BoardKeeper(
+    def _make_board_asker(self, clock: SystemClock, seals: Seals) -> BoardAsker:
+        return BoardAsker(
             self.store,
             clock,
             self.board_sender,
@@ -364,16 +364,6 @@ def make_sender(settings: Settings, egress: Egress) -> HttpSender:
     )
 
 
-def service_limits(settings: Settings) -> Limits:
-    """How much the verbs take at once, and for how long."""
-    return Limits(
-        body_bytes_max=settings.body_bytes_max,
-        idempotency_s=settings.idempotency_h * 3600,
-        undo_s=settings.undo_d * 86_400,
-        replays_per_s=settings.replays_per_s,
-    )
-
-
 def make_identity(settings: Settings) -> Identity:
     """Who this Homing is to the boards of others."""
     secrets = [settings.secret.reveal(), *(one.reveal() for one in settings.secret_previous)]
@@ -394,6 +384,16 @@ def make_board_sender(settings: Settings) -> HttpSender:
         ),
         deadlines=Deadlines(connect_s=3.0, tls_s=3.0, first_byte_s=8.0, idle_s=3.0, total_s=10.0),
         bounds=Bounds(body_bytes_max=ANSWER_BYTES_MAX),
+    )
+
+
+def service_limits(settings: Settings) -> Limits:
+    """How much the verbs take at once, and for how long."""
+    return Limits(
+        body_bytes_max=settings.body_bytes_max,
+        idempotency_s=settings.idempotency_h * 3600,
+        undo_s=settings.undo_d * 86_400,
+        replays_per_s=settings.replays_per_s,
     )
 
 

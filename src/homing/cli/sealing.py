@@ -11,7 +11,7 @@ from homing.cli.database import existing_store
 from homing.cli.output import as_json, print_json, say
 from homing.cli.runtime import make_seals
 from homing.core.errors import ConfigError
-from homing.service.resealing import Sealing, reseal
+from homing.service.resealing import Sealing, reseal, reseal_members
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock
 
@@ -39,17 +39,21 @@ def reseal_secrets(as_json: bool) -> None:
     settings = load_settings(make_secret=False)
     if not settings.secret:
         raise ConfigError(["HOMING_SECRET: needed, the one that the service runs with"])
-    found = asyncio.run(_reseal(settings))
+    found, members = asyncio.run(_reseal(settings))
+    found.lost += members.lost
     if as_json:
         print_json({"present": found.present, "resealed": found.previous, "lost": found.lost})
     else:
         say(f"sealed anew: {len(found.previous)} endpoints; were so already: {found.present}")
-        for endpoint_id in found.lost:
-            say(f"cannot be opened, left as it is: {endpoint_id}")
+        if members.previous:
+            say(f"sealed anew: tokens of {', '.join(members.previous)} on the board")
+        for name in found.lost:
+            say(f"cannot be opened, left as it is: {name}")
     if found.lost:
         raise click.exceptions.Exit(_EXIT_FINDINGS)
 
 
-async def _reseal(settings: Settings) -> Sealing:
+async def _reseal(settings: Settings) -> tuple[Sealing, Sealing]:
     async with existing_store(settings) as store:
-        return await reseal(store, SystemClock(), SystemChance(), make_seals(settings))
+        given = (store, SystemClock(), SystemChance(), make_seals(settings))
+        return await reseal(*given), await reseal_members(*given)

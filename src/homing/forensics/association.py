@@ -129,7 +129,9 @@ def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str
         grouped = settled.group_by(column).aggregate(
             n=settled.count(), k=settled.lost.cast("int64").sum()
         )
-        top = grouped.filter(grouped[column].notnull()).order_by(ibis.desc("k"), ibis.desc("n"))
+        top = grouped.filter(grouped[column].notnull()).order_by(
+            ibis.desc("k"), ibis.desc("n"), ibis.asc(column)
+        )
         most = rows(top.limit(_VALUES_MAX))
         if len(most) < 2:
             continue  # all have the same: it tells nothing
@@ -143,15 +145,19 @@ def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str
     return found
 
 
+#: so many deliveries take 40 MB to find a quantile exactly; beyond, it is an estimate that depends
+#: on the order in which threads come by
+_EXACT_MAX: Final = 5_000_000
+
+
 def _numbers(settled: Any) -> list[_Count]:
     found = []
+    is_small = int(row(settled.aggregate(n=settled.count())).n) <= _EXACT_MAX
     for column, title in _NUMBERS.items():
         value = settled[column]
-        marks = row(
-            settled.aggregate(
-                **{f"q{i}": value.cast("float64").approx_quantile(q) for i, q in enumerate(_CUTS)}
-            )
-        )
+        plain = value.cast("float64")
+        cut_at = plain.quantile if is_small else plain.approx_quantile
+        marks = row(settled.aggregate(**{f"q{i}": cut_at(q) for i, q in enumerate(_CUTS)}))
         cuts = sorted({float(m) for m in marks.values() if m is not None and m == m})
         wanted = {}
         for i, cut in enumerate(cuts):

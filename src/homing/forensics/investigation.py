@@ -226,10 +226,13 @@ def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[
         grouped = named.group_by(name).aggregate(
             n=named.count(), k=(named.verdict == int(Verdict.DROPPED)).cast("int64").sum()
         )
-        most = rows(grouped.filter(grouped.k > 0).order_by(grouped.k.desc()).limit(10))
-        hit[name] = [
+        order = (grouped.k.desc(), grouped.n.desc(), grouped[name].asc())
+        most = rows(grouped.filter(grouped.k > 0).order_by(*order).limit(10))
+        named_rows = (
             (names[name].get(int(getattr(r, name)), "?"), int(r.k), int(r.n)) for r in most
-        ]
+        )
+        # The same log, the same order: codes of names depend on which thread came first.
+        hit[name] = sorted(named_rows, key=lambda one: (-one[1], -one[2], one[0]))
     return {name: found for name, found in hit.items() if found}
 
 

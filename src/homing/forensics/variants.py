@@ -87,7 +87,9 @@ def variants(hard: Any, judged: Any) -> list[Variant]:
         k=(each.verdict == int(Verdict.DROPPED)).cast("int64").sum(),
         first=each.first_at.min(),
     )
-    most = rows(grouped.order_by([ibis.desc("k"), ibis.desc("n")]).limit(_SHOWN_MAX))
+    most = rows(
+        grouped.order_by([ibis.desc("k"), ibis.desc("n"), ibis.asc("first")]).limit(_SHOWN_MAX)
+    )
     found = [
         Variant(
             tuple(_name(getattr(r, key)) for key in acts if getattr(r, key) >= 0)
@@ -110,7 +112,7 @@ def _plain(judged: Any) -> list[Variant]:
     most = rows(
         easy.group_by("mask")
         .aggregate(n=easy.count(), first=easy.first_at.min())
-        .order_by(ibis.desc("n"))
+        .order_by([ibis.desc("n"), ibis.asc("first")])
         .limit(5)
     )
     order = (Op.ACCEPTED, Op.QUEUED, Op.CLAIMED, Op.SENT, Op.ATTEMPTED, Op.WRITTEN, Op.SUCCEEDED)

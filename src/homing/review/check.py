@@ -10,13 +10,20 @@ from typing import Final
 
 import msgspec
 
-from homing.review.blocks import is_figure, is_numeric
+from homing.review.blocks import Line, Strong, Value, is_figure, is_numeric, text_of
 
 #: a value in Markdown: [0.298%](#source-investigate "rate.value")
 _SOURCED: Final = re.compile(r'\[((?:\\.|[^\]\\])*)\]\(#source-([\w-]+) "([^"]+)"\)')
 _LINK: Final = re.compile(r"\[((?:\\.|[^\]\\])*)\]\([^)\s]*\)")
 _CODE: Final = re.compile(r"(`+)(.+?)\1")
 _ANCHOR: Final = re.compile(r'<a id="source-([\w-]+)"></a>')
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+#: words that look for whom, where a review asks for what made it likely
+_BLAME: Final = re.compile(
+    r"\b(?:to blame|blames?|blamed|careless(?:ly|ness)?|negligen(?:t|ce)|human error|"
+    r"should have known|incompetent|stupid(?:ly|ity)?|\w+'s fault|fault of)\b",
+    re.IGNORECASE,
+)
 _TAG: Final = re.compile(r"</?[a-zA-Z][^>]*>")
 _WORDS: Final = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|"
@@ -81,6 +88,22 @@ def check(text: str, expected: Mapping[tuple[str, str], set[str]] | None = None)
     return sorted(mistakes, key=lambda one: one.line)
 
 
+def faults(parts: Line) -> list[Mistake]:
+    """What would be wrong with a sentence that somebody, or a command, has written."""
+    plain: list[str | Sourced] = []
+    for part in parts:
+        if isinstance(part, Value):
+            plain.append(Sourced(part.text, part.source, part.path))
+        elif isinstance(part, str):
+            plain.append(part)
+        elif isinstance(part, Strong):
+            plain.append(text_of(part.parts))
+    found: list[Mistake] = []
+    for passage in (Passage(1, one) for one in _sentences(plain)):
+        found += [*_unsourced(passage), *_bare_zero(passage)]
+    return found
+
+
 def _unsourced(passage: Passage) -> Iterator[Mistake]:
     for part in passage.parts:
         if isinstance(part, Sourced):
@@ -91,6 +114,9 @@ def _unsourced(passage: Passage) -> Iterator[Mistake]:
     plain = "".join(part if isinstance(part, str) else "\x00" for part in passage.parts)
     for found in _IN_WORDS.finditer(plain):
         yield Mistake(passage.number, f"{found[0]!r} has no source: a number in words is one, too")
+    for found in _BLAME.finditer(plain):
+        told = "blames somebody: say what happened, and what made it likely"
+        yield Mistake(passage.number, f"{found[0]!r} {told}")
 
 
 def _unknown(
@@ -139,11 +165,13 @@ def _of_markdown(text: str) -> tuple[list[Passage], set[str], list[Mistake]]:
     fence = ""
     sources = set(_ANCHOR.findall(text))
     for number, raw in enumerate(text.splitlines(), 1):
-        mark = raw.lstrip()[:3]
-        if mark in ("```", "~~~"):
-            fence = "" if fence == mark else fence or mark
-            continue
+        mark = _FENCE.match(raw)
         if fence:
+            if mark and mark[1].startswith(fence) and not mark[2].strip():
+                fence = ""
+            continue
+        if mark:
+            fence = mark[1]
             continue
         parts = _parts(raw)
         is_row = raw.lstrip().startswith("|")

@@ -15,6 +15,7 @@ import msgspec
 
 from homing.core.errors import Conflict, Invalid, Problem
 from homing.core.resources import Resource
+from homing.insight.burn import parse_target
 
 #: entries of one timeline: a person reads it
 TIMELINE_MAX: Final = 1_000
@@ -279,10 +280,14 @@ def opened(
     """A new incident.
 
     Raises:
-        Invalid: there is no title, or a text is too long.
+        Invalid: there is no title, a text is too long, or the objective is no target.
     """
     for field, text in (("title", title), ("owner", owner), ("service", service)):
         _check(field, text, is_needed=field == "title")
+    try:
+        parse_target(objective)
+    except ValueError as error:
+        raise Invalid([Problem(("body", "objective"), str(error))]) from error
     return Incident(
         scope=scope,
         id=id,

@@ -46,8 +46,7 @@ def _block(block: Block, document: Document) -> str:
         case Table():
             return _table(block)
         case Pre():
-            fence = "~~~~" if "```" in block.text else "```"
-            return f"{fence}\n{block.text.rstrip()}\n{fence}"
+            return _fenced(block.text, "")
         case Plot():
             return f"*{_line(block.caption)}*"
         case Again():
@@ -72,7 +71,14 @@ def _again(block: Again, document: Document) -> str:
     commands = [known[name].command for name in block.sources if name in known]
     if not commands:
         return ""
-    return "To find these numbers again:\n\n```sh\n" + "\n".join(commands) + "\n```"
+    return "To find these numbers again:\n\n" + _fenced("\n".join(commands), "sh")
+
+
+def _fenced(text: str, kind: str) -> str:
+    """Lines as they are; the fence is longer than any in them, so that nothing gets out."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{kind}\n{text.rstrip()}\n{fence}"
 
 
 def _source(source: Source) -> str:
@@ -80,9 +86,7 @@ def _source(source: Source) -> str:
         f'<a id="source-{source.name}"></a>',
         f"**{_escaped(source.title)}**",
         "",
-        "```sh",
-        source.command,
-        "```",
+        _fenced(source.command, "sh"),
     ]
     told = []
     if source.at:

@@ -26,6 +26,8 @@ from homing.review.blocks import (
     text_of,
 )
 
+#: a value of so many letters is not folded: a time, a figure
+_SHORT: Final = 24
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #566478; --line: #d9dfe7;
   --bad: #c22f2f; --bar: #8fa7c7; --mark: #fff1d6; --link: #1f5f8b; --wash: #f3f6fa;
@@ -52,14 +54,15 @@ tr.mark td:first-child { box-shadow: inset 4px 0 var(--bad); padding-left: .7rem
 code, pre { font-family: ui-monospace, monospace; font-size: .86em; }
 pre { background: var(--wash); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
   margin: .6rem 0; }
-pre, td code { white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+td code { overflow-wrap: break-word; }
 .again { color: var(--soft); font-size: .9rem; margin: .9rem 0 0; }
 .again pre { margin: .2rem 0; color: var(--ink); }
 a { color: var(--link); }
 a.value { color: inherit; text-decoration: underline dotted var(--soft) 1px;
   text-underline-offset: .22em;
   font-variant-numeric: tabular-nums; }
-td:first-child a.value { white-space: nowrap; }
+a.short { white-space: nowrap; }
 a.value:hover, a.value:focus { background: var(--mark); }
 a.value sup { color: var(--soft); font-size: .62em; margin-left: .12em; line-height: 0; }
 .source { margin: 1.1rem 0; padding: .2rem 0 .2rem 1rem; border-left: 3px solid var(--line); }
@@ -183,8 +186,9 @@ class _Writer:
         match part:
             case Value():
                 letter = self._letters.get(part.source, "")
+                tone = "value short" if len(part.text) <= _SHORT else "value"
                 return (
-                    f'<a class="value" href="#source-{escape(part.source)}" '
+                    f'<a class="{tone}" href="#source-{escape(part.source)}" '
                     f'title="{escape(part.path)}">{escape(part.text)}<sup>{letter}</sup></a>'
                 )
             case Code():

@@ -24,6 +24,7 @@ from homing.review.blocks import (
     quoted,
     strong,
 )
+from homing.review.check import faults
 from homing.review.facts import RECORD, Facts, count, instant, money, number, percent, words
 from homing.review.impact import Loss
 from homing.review.incident import Aspect
@@ -59,6 +60,12 @@ def _again(facts: Facts, *names: str) -> list[Block]:
 def _copied(facts: Facts, source: str, path: str) -> Line:
     """A sentence that a command wrote, its numbers with their source."""
     return quoted(str(facts.get(source, path)), source, path)
+
+
+def _sentences(facts: Facts, source: str, path: str, count: int) -> tuple[Line, ...]:
+    """The first of a command's sentences; one that may not stand in a review is left out."""
+    lines = (_copied(facts, source, f"{path}.{i}") for i in range(count))
+    return tuple(line for line in lines if not faults(line))
 
 
 def mechanism(facts: Facts) -> list[Block]:
@@ -157,9 +164,8 @@ def factors(facts: Facts) -> list[Block]:
     blocks = list(said(facts, Aspect.FACTOR))
     evidence = facts.find("investigate", "hypothesis.evidence", [])
     if evidence:
-        lines = tuple(
-            _copied(facts, "investigate", f"hypothesis.evidence.{i}")
-            for i in range(min(len(evidence), _FACTORS_MAX))
+        lines = _sentences(
+            facts, "investigate", "hypothesis.evidence", min(len(evidence), _FACTORS_MAX)
         )
         blocks += [Paragraph(line("What the lost deliveries have in common:")), Bullets(lines)]
     if not blocks:
@@ -189,7 +195,7 @@ def tests(facts: Facts) -> list[Block]:
 def fix(facts: Facts) -> list[Block]:
     """What was changed, by whom, and when it came to production."""
     record = facts.incident
-    if record.fix is None and not record.deployments:
+    if record.fix is None and not deployed(facts, "fix"):
         return []
     blocks: list[Block] = []
     if record.fix is not None:
@@ -203,18 +209,23 @@ def fix(facts: Facts) -> list[Block]:
             lines = record.fix.diff.splitlines()
             more = ["…"] if len(lines) > _DIFF_MAX else []
             blocks.append(Pre("\n".join(lines[:_DIFF_MAX] + more)))
-    for i, one in enumerate(record.deployments):
+    blocks += deployed(facts, "fix")
+    return [Heading("Fix"), *blocks, *_again(facts, RECORD)]
+
+
+def deployed(facts: Facts, what: str) -> list[Block]:
+    """When a fix, or the change before it, came to production."""
+    blocks: list[Block] = []
+    for i, one in enumerate(facts.incident.deployments):
+        if (one.what == "fix") != (what == "fix"):
+            continue
         at = facts.value(RECORD, f"deployments.{i}.at_us", instant)
-        parts = [f"The {_word(one.what)} was deployed at ", at, " by "]
+        parts: list[Inline] = [f"A {what} was deployed at ", at, " by "]
         parts.append(facts.value(RECORD, f"deployments.{i}.by"))
         if one.commit:
             parts += [", commit ", facts.coded(RECORD, f"deployments.{i}.commit")]
         blocks.append(Paragraph((*parts, ".")))
-    return [Heading("Fix"), *blocks, *_again(facts, RECORD)]
-
-
-def _word(what: str) -> str:
-    return what if what in ("fix", "change") else "change"
+    return blocks
 
 
 def _linked(link: str) -> Inline:
@@ -255,8 +266,7 @@ def _compared(facts: Facts) -> list[Block]:
         Table(("", "dropped before#", "dropped after#", "rate excluded#"), tuple(rows)),
     ]
     lines: list[Line] = []
-    for i in range(len(facts.find("verify", "reasons", []))):
-        lines.append(_copied(facts, "verify", f"reasons.{i}"))
+    lines += _sentences(facts, "verify", "reasons", len(facts.find("verify", "reasons", [])))
     if facts.has("verify", "all.p_two_sided"):
         lines.append(
             line(
@@ -368,8 +378,8 @@ def unknown(facts: Facts) -> list[Block]:
         for name, text in _LACKS
         if not facts.has(name) and not (name == "reproduce" and facts.has("explore", "story.rows"))
     ]
-    for i in range(len(facts.find("investigate", "cannot_tell", []))):
-        lines.append(_copied(facts, "investigate", f"cannot_tell.{i}"))
+    told = len(facts.find("investigate", "cannot_tell", []))
+    lines += _sentences(facts, "investigate", "cannot_tell", told)
     if facts.find("investigate", "damaged_rows", 0):
         damaged = facts.value("investigate", "damaged_rows", count)
         rows = facts.value("investigate", "rows", count)
@@ -390,8 +400,8 @@ def unknown(facts: Facts) -> list[Block]:
         )
     if facts.incident.detection is None:
         lines.append(line("When and by whom it was noticed: the record does not say."))
-    if not facts.incident.deployments:
-        lines.append(line("When the fix came to production: the record has no deployment."))
+    if not deployed(facts, "fix"):
+        lines.append(line("When the fix came to production: the record has no deployment of it."))
     for code in facts.find("impact", "by_currency", {}):
         lines += _assumed(facts, code)
     blocks = [Bullets(tuple(lines))] if lines else []

@@ -75,12 +75,14 @@ def _reproduced(incident: Incident, result: Result) -> Found:
         return Found(
             name=kind,
             result=result,
-            text="made it happen in a world of its own",
+            text="reproduced it",
             cause=CauseStatus.REPRODUCED,
             cause_text=str(values.get("sentence") or story.get("verdict", "")),
             token=story.get("token"),
         )
     if incident.token is not None:
-        text = "held the fixed worker to the schedules: it keeps every delivery"
+        text = "held the fixed worker to the same schedules: it keeps every delivery"
+        if kind == "explore":
+            text = "explored the fixed worker: it keeps every delivery"
         return Found(name=f"{kind}_fix", result=result, text=text)
     return Found(name=kind, result=result, text="tried to make it happen; it did not")

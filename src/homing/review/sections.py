@@ -46,7 +46,7 @@ from homing.review.incident import Aspect, Incident
 from homing.review.noticing import explained
 from homing.review.pictures import rate_plot
 
-_HIT_MAX: Final = 8
+_HIT_MAX: Final = 10
 
 
 def review(incident: Incident, name: str) -> Document:
@@ -300,6 +300,7 @@ def detection(facts: Facts) -> list[Block]:
     if not parts:
         return []
     blocks.append(Paragraph(tuple(parts)))
+    blocks += proof.deployed(facts, "change")
     windows = facts.find("investigate", "windows", [])
     if windows:
         caption = line(

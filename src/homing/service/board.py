@@ -132,9 +132,9 @@ async def _unhandled(store: Store, org_id: str) -> Burden:
     for _ in range(_ISSUES_MAX // _PAGE):
         page = await store.unresolved_issues(Page(limit=_PAGE, after=after))
         told = [one for one in page if one.state is not IssueState.MUTED]
-        for whose, _, _, burden in await weighed(store, told):
-            if whose == org_id:
-                found += burden
+        for one in await weighed(store, told):
+            if one.org_id == org_id:
+                found += one.burden
         if len(page) < _PAGE:
             break
         after = page[-1].id

@@ -19,8 +19,10 @@ from homing.core.sealing import (
     header_place,
     secret_place,
 )
+from homing.insight.board.standing import Member, token_place
 
 _PAGE: Final = 500
+_MEMBERS_MAX: Final = 10_000
 #: an endpoint that somebody edits at the same moment is read again this often
 _TRIES_MAX: Final = 8
 
@@ -58,6 +60,35 @@ async def reseal(store: Resources, clock: Clock, chance: Chance, seals: Seals) -
     found = await survey(store, seals)
     for endpoint_id in found.previous:
         await _reseal_one(store, clock, chance, seals, endpoint_id)
+    return found
+
+
+async def reseal_members(store: Resources, clock: Clock, chance: Chance, seals: Seals) -> Sealing:
+    """The same for the tokens of those who are on boards; a member is named by its id."""
+    found = Sealing()
+    for member in await store.list(Member, None, Page(limit=_MEMBERS_MAX)):
+        if member.token is None:
+            continue
+        if seals.is_present(member.token):
+            found.present += 1
+            continue
+        place = token_place(member.scope, member.id)
+        try:
+            token = seals.open(member.token, place)
+        except CannotOpen:
+            found.lost.append(member.id)
+            continue
+        after = msgspec.structs.replace(
+            member,
+            token=seals.seal(token, place, nonce=chance.entropy(NONCE_BYTES)),
+            version=member.version + 1,
+            updated_at_us=clock.now_us(),
+        )
+        try:
+            await store.put(after)
+        except Stale:  # it was asked just now
+            raise Unavailable(f"somebody keeps changing {member.id}; run it again") from None
+        found.previous.append(member.id)
     return found
 
 

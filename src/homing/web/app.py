@@ -37,6 +37,7 @@ from homing.web.operations import (
     objectives,
     operational_webhooks,
     replays,
+    sent,
     statistics,
     tasks,
 )
@@ -99,6 +100,7 @@ def route_table(
         *endpoint_requests.OPERATIONS,
         *endpoint_traffic.OPERATIONS,
         *replays.OPERATIONS,
+        *sent.OPERATIONS,
         *event_types.OPERATIONS,
         *hot.OPERATIONS,
         *messages.OPERATIONS,

@@ -27,7 +27,6 @@ from homing.insight.board.view import (
     count_text,
     gone_text,
     left_text,
-    money_text,
     said_text,
     summary,
     target_text,
@@ -72,6 +71,8 @@ _COLUMNS: Final = (
     "Oldest",
     "At stake",
 )
+#: the first of the columns of figures
+_FIRST_NUMBER: Final = 4
 #: how often a page that reloads itself may do so, in seconds
 _REFRESH_S: Final = (10, 3_600)
 _BAR: Final = 64
@@ -94,6 +95,8 @@ table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.6rem .7rem;border-bottom:1px solid var(--line)}
 thead th{font-size:.85rem;color:var(--soft);background:var(--band);font-weight:600}
 tbody th{font-weight:600;min-width:11rem}
+.objective{min-width:10rem}
+.money{display:block;white-space:nowrap}
 .number{text-align:right;font-variant-numeric:tabular-nums}
 small,.why{display:block;font-weight:400;font-size:.85rem;color:var(--soft)}
 .why{margin:.25rem 0 0;padding:0;list-style:none;overflow-wrap:anywhere}
@@ -114,7 +117,8 @@ table,tbody,tr,th,td{display:block}
 tr{border:1px solid var(--line);border-radius:.4rem;margin:0 0 1rem;padding:.4rem 0}
 tbody th,td{border:0;padding:.3rem .8rem;text-align:left}
 td{display:grid;grid-template-columns:7.5rem 1fr}
-td::before{content:attr(data-label);color:var(--soft);font-size:.85rem}
+td::before{content:attr(data-label);color:var(--soft);font-size:.85rem;font-style:normal}
+.number{text-align:left}
 svg{margin-left:0}
 }
 """
@@ -215,7 +219,7 @@ def page(found: list[Row], *, at_us: int, refresh_s: int | None = None) -> str:
         link = '<a href="?refresh=60">Reload every minute</a>'
     else:
         link = f'Reloads every {refresh_s} s. <a href="?">Stop</a>'
-    heads = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in _COLUMNS)
+    heads = "".join(map(_head, range(len(_COLUMNS))))
     table = (
         '<table role="table" aria-label="Services, what needs somebody first">'
         f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
@@ -237,15 +241,20 @@ def _row(row: Row, at_us: int) -> str:
         _cell(0, _light(row), "state"),
         f'<th scope="row" role="rowheader">{escape(row.name)}{_under(row, at_us)}</th>',
         _cell(2, escape(row.owner) or _NOTHING),
-        _cell(3, _objectives(row), then.strip()),
+        _cell(3, _objectives(row), "objective" + then),
         _cell(4, _NOTHING if worst is None else _left(worst), "number" + then),
         _cell(5, _NOTHING if worst is None else escape(gone_text(worst)), "number" + then),
         _cell(6, _drops(row), "number" + then),
         _cell(7, escape(count_text(row.dead)), "number" + then),
         _cell(8, escape(oldest) or _NOTHING, "number" + then),
-        _cell(9, escape(money_text(row.money)) or _NOTHING, "number" + then),
+        _cell(9, _money(row), "number" + then),
     )
     return f'<tr role="row">{"".join(cells)}</tr>'
+
+
+def _head(column: int) -> str:
+    kind = ' class="number"' if column >= _FIRST_NUMBER else ""
+    return f'<th scope="col" role="columnheader"{kind}>{_COLUMNS[column]}</th>'
 
 
 def _cell(column: int, content: str, kind: str = "") -> str:
@@ -303,6 +312,15 @@ def _left(one: Promise) -> str:
         f'height="6"/><rect width="{width}" height="6"/></svg>'
     )
     return (f'<span class="bad">{text}</span>' if one.is_broken else text) + bar
+
+
+def _money(row: Row) -> str:
+    """Each currency on its line."""
+    lines = [
+        f'<span class="money">{escape(f"{amount} {code}")}</span>'
+        for code, amount in sorted(row.money.items())
+    ]
+    return "".join(lines) or _NOTHING
 
 
 def _drops(row: Row) -> str:

@@ -13,12 +13,20 @@ import pytest
 from support.receiver import Behaviour, Receiver, respond
 from support.serving import SECRET, Served, org_token
 
+from homing.core.queries import Page
 from homing.core.signature import generate_private_key, public_key
 from homing.insight.board import standing as standing_module
-from homing.insight.board.standing import Promise, ServiceStanding, enclose
-from homing.service.board_keeper import ANSWER_BYTES_MAX
+from homing.insight.board.standing import (
+    Member,
+    Promise,
+    ServiceStanding,
+    enclose,
+    token_place,
+)
+from homing.service.board_asker import ANSWER_BYTES_MAX, BoardAsker
+from homing.service.resealing import reseal_members
 from homing.service.tokens import sign_org_token
-from homing.system import SystemClock
+from homing.system import SystemChance, SystemClock
 
 KEY = generate_private_key(b"k" * 32)
 STRANGER = generate_private_key(b"s" * 32)
@@ -132,14 +140,17 @@ async def test_what_is_wrong_with_a_member_is_told(
     assert [one["loc"][-1] for one in answer.json()["detail"]] == [field]
 
 
-async def test_a_token_is_sent_and_never_shown(
-    quiet: Served, client: httpx.AsyncClient, receiver: Receiver
-) -> None:
+async def test_a_token_is_sent_and_never_shown(served: Served, receiver: Receiver) -> None:
     receiver.script(STANDING, respond(200, signed(said())))
+    async with served.client() as client:
+        await _add_and_pull(served, client, receiver)
+
+
+async def _add_and_pull(served: Served, client: httpx.AsyncClient, receiver: Receiver) -> None:
     body = {"how": "pull", "url": receiver.url(""), "token": "the secret token"}
     answer = await client.put(f"{MEMBER}/payments", json=body)
     assert "the secret token" not in answer.text
-    assert await quiet.runtime.board_keeper.look()
+    assert await served.runtime.board_asker.look()
     [asked] = receiver.requests
     assert (asked.method, asked.path) == ("GET", STANDING)
     assert asked.headers["authorization"] == "Bearer the secret token"
@@ -173,7 +184,7 @@ async def test_a_hostile_answer_harms_its_own_row_only(
         body = {"how": "pull", "url": receiver.url(f"/{name}")}
         assert (await client.put(f"{MEMBER}/{name}", json=body)).status_code == 200
     for _ in range(2):
-        assert await quiet.runtime.board_keeper.look()
+        assert await quiet.runtime.board_asker.look()
     harmed, other = await row(client, "payments"), await row(client, "quiet")
     assert (harmed["light"], harmed["was"], harmed["unaccounted"]) == ("unknown", "good", 0)
     assert harmed["why"]
@@ -198,18 +209,32 @@ async def test_who_does_not_answer_keeps_its_last_standing(
     receiver.script(STANDING, respond(200, signed(said())), behaviour)
     await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": receiver.url("")})
     for _ in range(2):
-        await quiet.runtime.board_keeper.look()
+        await quiet.runtime.board_asker.look()
     found = await row(client, "payments")
     assert (found["light"], found["stale"]) == ("good", False)
     assert why in found["why"][0]
     assert len(receiver.requests) == 2, "a redirect is not followed"
 
 
+async def test_what_prometheus_says_of_a_wrong_query_is_told(
+    quiet: Served, client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    error = b'{"status":"error","errorType":"bad_data","error":"parse error: unexpected end"}'
+    receiver.script("/api/v1/query", respond(400, error))
+    body = {"how": "prometheus", "url": receiver.url(""), "queries": {"dead": "sum("}}
+    assert (await client.put(f"{MEMBER}/legacy", json=body)).status_code == 200
+    await quiet.runtime.board_asker.look()
+    assert receiver.requests[0].body == b"query=sum%28"
+    found = await row(client, "legacy")
+    assert found["light"] == "unknown"
+    assert "parse error: unexpected end" in " ".join(found["why"])
+
+
 async def test_a_private_address_is_not_called_unless_it_is_allowed(
     quiet: Served, client: httpx.AsyncClient
 ) -> None:
     await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": "http://10.255.255.1:1"})
-    await quiet.runtime.board_keeper.look()
+    await quiet.runtime.board_asker.look()
     assert "HOMING_BOARD_ALLOW" in (await row(client, "payments"))["why"][0]
 
 
@@ -275,3 +300,31 @@ async def test_the_style_is_the_one_that_the_policy_allows(client: httpx.AsyncCl
 def test_a_document_of_the_standing_is_small() -> None:
     promises = tuple(Promise(name="x" * 63, team="t" * 256, left="0.5") for _ in range(200))
     assert len(json.loads(signed(said(promises=promises)))["payload"]) < 262_144 / 2
+
+
+async def test_after_resealing_a_member_is_asked_with_the_same_token(
+    quiet: Served, client: httpx.AsyncClient
+) -> None:
+    store, seals = quiet.runtime.store, quiet.runtime.service.seals
+    body = {"how": "pull", "url": "http://127.0.0.1:1", "token": "the secret token"}
+    await client.put(f"{MEMBER}/payments", json=body)
+    next_ones = type(seals)("another secret, long enough", [SECRET])
+    for expected in (["payments"], []):
+        found = await reseal_members(store, SystemClock(), SystemChance(), next_ones)
+        assert (found.previous, found.lost) == (expected, [])
+    [member] = await store.list(Member, None, Page(limit=10))
+    alone = type(seals)("another secret, long enough")
+    assert alone.open(member.token, token_place(member.scope, "payments")) == "the secret token"
+    unknown = await reseal_members(store, SystemClock(), SystemChance(), type(seals)("x" * 20))
+    assert unknown.lost == ["payments"]
+
+
+async def test_two_processes_do_not_ask_at_once(quiet: Served, client: httpx.AsyncClient) -> None:
+    await client.put(f"{MEMBER}/payments", json={"how": "pull", "url": "http://127.0.0.1:1"})
+    runtime = quiet.runtime
+    other = BoardAsker(
+        runtime.store, SystemClock(), runtime.board_sender, runtime.service.seals, "another"
+    )
+    assert await runtime.board_asker.look()
+    assert not await other.look()
+    assert await runtime.board_asker.look()

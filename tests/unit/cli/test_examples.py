@@ -11,6 +11,7 @@ import click
 import pytest
 
 from homing.cli.main import COMMANDS, homing
+from homing.lab.tour import STEPS, filled
 
 ROOT = Path(__file__).parents[3]
 #: what a shell does with the rest of a line is not ours
@@ -102,3 +103,14 @@ def test_every_listed_command_is_where_it_should_be() -> None:
         command = homing.get_command(context, name)
         assert command is not None
         assert command.name == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [one.line for step in STEPS for one in step.commands if one.needs],
+    ids=lambda line: line[:40],
+)
+def test_every_command_of_the_lab_can_be_typed(line: str) -> None:
+    words = words_of(filled(line, {"rate": "0.30%", "traffic": "0.33/s"}))
+    assert words
+    parse(words)

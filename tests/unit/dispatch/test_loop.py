@@ -157,7 +157,7 @@ async def test_a_discarded_dead_letter_stays_in_the_books_with_who_and_why() -> 
         await world.settle()
         service = service_of(world)
         dead = await world.delivery(message)
-        await discard(service, world.application.id, dead.id, actor="ann", reason="test data")
+        await discard(service, world.application.id, dead.id, actor="ann", why="test data")
         after = await world.delivery(message)
         assert (after.state, after.reason) == (State.CANCELLED, "ann: test data")
 

@@ -8,6 +8,7 @@ from homing.review.blocks import (
     Code,
     Document,
     Paragraph,
+    Pre,
     Source,
     Table,
     Unsourced,
@@ -110,6 +111,24 @@ def test_a_document_that_was_built_passes_and_any_change_by_hand_does_not() -> N
         assert "all.after.n of verify gives 2,000" in str(check(typed, expected)[0])
         by_hand = text.replace("deliveries", "deliveries, which cost 8,000 USD,")
         assert "'8,000' has no source" in str(check(by_hand)[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["This was ana's fault.", "It was human error.", "He should have known.", "A careless change."],
+)
+def test_a_sentence_that_blames_is_refused(text: str) -> None:
+    assert "what made it likely" in str(check(text)[0])
+
+
+def test_code_ends_where_its_fence_does() -> None:
+    fence = "```\n300 drops\n```\n"
+    assert check(fence) == []
+    assert check(fence + "300 drops")
+    assert check("````\n```\n300\n````\n300 drops")[0].line == 5
+    assert check("```\n``` 300\n```") == []
+    hostile = Document(title=("x",), blocks=(Pre("```\n# out\n300 drops\n~~~~"),), sources=())
+    assert check(markdown(hostile)) == []
 
 
 def test_a_plot_a_script_and_a_picture_need_a_source_too() -> None:

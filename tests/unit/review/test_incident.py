@@ -127,6 +127,13 @@ def test_what_cannot_be_kept_is_refused(change: Change) -> None:
         add(make(), change, at_us=START_US, actor="ana")
 
 
+@pytest.mark.parametrize("given", [{"objective": "100%"}, {"objective": "x"}, {"title": " "}])
+def test_an_incident_that_cannot_be_kept_is_not_opened(given: dict[str, str]) -> None:
+    fields = {"title": "missing", **given}
+    with pytest.raises(Invalid):
+        opened(scope="", id="inc_1", at_us=START_US, actor="ana", **fields)
+
+
 def test_a_timeline_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "TIMELINE_MAX", 2)
     one = add(make(), Said(text="one"), at_us=START_US, actor="ana")

@@ -230,11 +230,6 @@ def said_text(row: Row, at_us: int) -> str:
     return "" if row.at_us is None else f"{_ago(row.at_us, at_us)} ago"
 
 
-def money_text(money: dict[str, str]) -> str:
-    """Currencies apart."""
-    return ", ".join(f"{amount} {code}" for code, amount in sorted(money.items()))
-
-
 def summary(found: Sequence[Row]) -> str:
     """How many need somebody, in one sentence."""
     count, waiting = len(found), sum(row.needs_somebody for row in found)

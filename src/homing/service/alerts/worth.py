@@ -24,6 +24,8 @@ _ISSUES_MAX: Final = 5_000
 
 
 class Weighed(NamedTuple):
+    """What one issue weighs, and whose it is."""
+
     org_id: str
     app_id: str
     endpoint_id: str

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from homing.core.signature import generate_private_key, public_key
+from homing.core.signature import generate_private_key, parse_secret, public_key, sign
 from homing.insight.board.standing import (
     Envelope,
     NotBelieved,
@@ -40,22 +42,12 @@ def read(envelope: Envelope, **given: object) -> ServiceStanding:
     return believed(envelope, **(arguments | given))  # type: ignore[arg-type]
 
 
-def signed(said: ServiceStanding | dict[str, object]) -> Envelope:
+def signed(document: dict[str, object]) -> Envelope:
     """Signed as it is, whatever it is."""
-    if isinstance(said, ServiceStanding):
-        return enclose(said, [SECRET])
-    text = msgspec.json.encode(said)
-
-    class Raw(msgspec.Struct):
-        at_us: int
-
-    whole = enclose(msgspec.structs.replace(SAID, at_us=int(str(said["at_us"]))), [SECRET])
-    from homing.core.signature import parse_secret, sign
-
-    signature = sign(
-        "board-standing", int(str(said["at_us"])) // 1_000_000, text, [parse_secret(SECRET)]
-    )
-    return msgspec.structs.replace(whole, payload=text.decode(), signature=signature)
+    payload, at_us = msgspec.json.encode(document), document["at_us"]
+    assert isinstance(at_us, int)
+    signature = sign("board-standing", at_us // 1_000_000, payload, [parse_secret(SECRET)])
+    return Envelope(payload=payload.decode(), signature=signature, key=public_key(SECRET))
 
 
 def test_what_was_signed_is_read_again() -> None:
@@ -101,8 +93,6 @@ def test_an_older_one_is_told_apart_and_the_same_one_again_is_taken() -> None:
 
 
 def test_a_signature_for_a_webhook_is_none_for_a_standing() -> None:
-    from homing.core.signature import parse_secret, sign
-
     envelope = enclose(SAID, [SECRET])
     signature = sign(
         "msg_1", NOW_US // 1_000_000, envelope.payload.encode(), [parse_secret(SECRET)]
@@ -131,6 +121,7 @@ def test_a_signature_for_a_webhook_is_none_for_a_standing() -> None:
 )
 def test_hostile_values_are_not_believed_though_signed(change: dict[str, object]) -> None:
     document = msgspec.to_builtins(SAID) | change
+    assert read(signed(msgspec.to_builtins(SAID) | {"unknown": 1})) == SAID
     with pytest.raises(NotBelieved):
         read(signed(document))
 
@@ -147,6 +138,13 @@ def test_what_is_no_envelope_is_not_believed(body: bytes) -> None:
 def test_what_has_no_standing_inside_is_not_believed(payload: str) -> None:
     with pytest.raises(NotBelieved):
         read(Envelope(payload=payload, signature="v1a,AAAA", key=public_key(SECRET)))
+
+
+def test_every_field_of_a_standing_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[4] / "docs/reference/standing.md").read_text()
+    for kind in (Envelope, ServiceStanding, Promise):
+        for field in kind.__struct_fields__:
+            assert f"`{field}`" in page, field
 
 
 def test_a_line_has_nothing_in_it_that_moves_others() -> None:

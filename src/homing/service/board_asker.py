@@ -33,6 +33,8 @@ _log = logging.getLogger("homing.board")
 
 #: what a sender for members reads of one answer, in bytes: an envelope, its payload escaped
 ANSWER_BYTES_MAX: Final = 600_000
+#: statuses with which Prometheus explains what is wrong with a query
+_EXPLAINED: Final = (400, 422)
 #: members asked at once, so that those that hang do not hold up the others for long
 _AT_ONCE: Final = 8
 #: for one member, all of its queries together, in seconds
@@ -48,7 +50,7 @@ class _Away(Exception):
     """A member did not answer as it should; the text says how."""
 
 
-class BoardKeeper:
+class BoardAsker:
     """Keeps the boards of one process's store, when it has the turn.
 
     Args:
@@ -185,7 +187,9 @@ class BoardKeeper:
         outcome = await self._sender.send(request)
         if outcome.body_truncated:
             raise NotBelieved(f"its answer is longer than {ANSWER_BYTES_MAX:,} bytes")
-        if outcome.reason is Reason.OK:
+        if outcome.reason is Reason.OK or (
+            member.how is How.PROMETHEUS and outcome.status in _EXPLAINED
+        ):
             return outcome.body
         raise _Away(_why(member, outcome))
 

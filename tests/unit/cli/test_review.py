@@ -1,0 +1,290 @@
+"""From a log to the review: commands add what they find, and the page says what they found."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from homing.cli.impact_assumptions import EXAMPLE
+from homing.cli.main import homing
+from homing.cli.review import command_again
+from homing.core.errors import ConfigError, HomingError
+from homing.lab.explorable import FixedWorker
+from homing.lab.founding import have_week
+from homing.lab.service.worker import RetryWorker
+from homing.review.check import check
+
+pytest.importorskip("ibis", reason="needs the extra `forensics`")
+
+# of the libraries below the analysis, about each other
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+Ask = Callable[..., Result]
+OPEN = ("incident", "open", "webhooks are missing", "--file", "record.json", "--by", "ana")
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small founding week, with the fault and with its fix."""
+    folder = tmp_path_factory.mktemp("week")
+    payments = folder / "payments.jsonl.gz"
+    have_week(RetryWorker, log=folder / "before.jsonl.gz", payments=payments, size=5_000)
+    have_week(FixedWorker, log=folder / "after.jsonl.gz", size=5_000)
+    (folder / "impact.toml").write_text(EXAMPLE)
+    service = resources.files("homing.lab.service")
+    for name in ("worker.py", "fix.patch"):
+        (folder / name).write_text(service.joinpath(name).read_text())
+    return folder
+
+
+def asking(patch: pytest.MonkeyPatch, folder: Path) -> Ask:
+    """Commands as they are typed in a folder."""
+    patch.chdir(folder)
+    patch.delenv("HOMING_INCIDENT", raising=False)
+
+    def run(*words: str, code: int = 0) -> Result:
+        patch.setattr(sys, "argv", ["homing", *words])
+        result = CliRunner().invoke(homing, words)
+        if isinstance(result.exception, HomingError):
+            assert code == 2, result.exception
+        else:
+            assert result.exit_code == code, (words, result.output, result.exception)
+        return result
+
+    return run
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
+    return asking(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def recorded(logs: Path) -> Path:
+    """That folder, with an incident that was investigated, verified and priced."""
+    with pytest.MonkeyPatch.context() as patch:
+        run = asking(patch, logs)
+        run(*OPEN)
+        run("investigate", "before.jsonl.gz", "--save", "incident.json", code=1)
+        reproduce = ("reproduce", "incident.json", "--times", "3", "--worker")
+        run(*reproduce, "worker.py:RetryWorker", code=1)
+        shutil.copy("worker.py", "fixed.py")  # a module is read once in a process
+        subprocess.run(["patch", "-s", "fixed.py", "fix.patch"], check=True)
+        run(*reproduce, "fixed.py:RetryWorker")
+        pair = ("before.jsonl.gz", "after.jsonl.gz")
+        run("verify", *pair, "--incident", "incident.json")
+        price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
+        run("impact", "before.jsonl.gz", *price)
+    return logs
+
+
+@pytest.fixture
+def told(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    shutil.copytree(recorded, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def record(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    return found
+
+
+def sourced(markdown: str, source: str, path: str) -> str:
+    """What a review says at a place of a source."""
+    found = re.search(rf'\[([^\]]*)\]\(#source-{source} "{re.escape(path)}"\)', markdown)
+    assert found, (source, path)
+    return found[1]
+
+
+def test_commands_add_what_they_find_with_hashes_and_the_line_that_finds_it_again(
+    told: Path,
+) -> None:
+    one = record(told)
+    steps = ["investigate", "reproduce", "reproduce_fix", "verify", "impact"]
+    assert list(one["results"]) == steps
+    found = one["results"]["investigate"]
+    assert found["command"] == "homing investigate before.jsonl.gz --save incident.json"
+    assert [len(file["sha256"]) for file in found["inputs"]] == [64]
+    assert [file["name"] for file in found["files"]] == ["incident.json"]
+    steps = [entry["step"] for entry in one["timeline"]]
+    assert steps == [None, "investigate", "reproduce", "reproduce", "verify", "impact"]
+    assert [cause["status"] for cause in one["causes"]] == ["suspected", "reproduced"]
+    assert one["token"].startswith("w1.")
+    assert one["version"] == 6
+    workers = [one["results"][name]["inputs"][1] for name in ("reproduce", "reproduce_fix")]
+    assert workers[0]["sha256"] != workers[1]["sha256"]
+    assert "put_if(key, done" not in one["kept"][workers[0]["sha256"]]
+
+
+def test_the_page_passes_its_own_check_and_one_typed_number_does_not(ask: Ask, told: Path) -> None:
+    ask("review", "--markdown", "review.md", "--html", "review.html")
+    for name in ("review.md", "review.html"):
+        text = (told / name).read_text()
+        assert check(text) == []
+        ask("review", "record.json", "--check", name)
+        typed = text.replace("silently dropped", "silently dropped at least 7 and")
+        (told / name).write_text(typed)
+        assert "'7' has no source" in ask("review", "--check", name, code=1).output
+        changed = re.sub(r"(?<=silently dropped [\[<])[^\]]", "9", text)
+        changed = text.replace("0.3", "0.4") if changed == text else changed
+        (told / name).write_text(changed)
+        assert ask("review", "record.json", "--check", name, code=1).output
+    page = (told / "review.html").read_text()
+    assert page.count("<svg") >= 2
+    assert "<script" not in page
+
+
+def test_another_log_gives_other_numbers_and_only_there(ask: Ask, told: Path) -> None:
+    ask("review", "--markdown", "one.md")
+    before = (told / "one.md").read_text()
+    packed = (told / "before.jsonl.gz").read_bytes()
+    lines = gzip.decompress(packed).decode().splitlines(keepends=True)
+    ends = [line for line in lines if '"event":"succeeded"' in line]
+    gone = {json.loads(line)["delivery_id"] for line in ends[3_000:3_020]}
+    kept = [
+        line
+        for line in lines
+        if not ('"event":"succeeded"' in line and json.loads(line)["delivery_id"] in gone)
+    ]
+    with gzip.open(told / "before.jsonl.gz", "wt") as file:
+        file.writelines(kept)
+    ask("investigate", "before.jsonl.gz", "--save", "incident.json", code=1)
+    ask("review", "--markdown", "two.md")
+    after = (told / "two.md").read_text()
+    was, now = (int(sourced(text, "investigate", "dropped")) for text in (before, after))
+    assert now == was + len(gone)
+    rates = [sourced(text, "investigate", "rate.value") for text in (before, after)]
+    assert rates[0] != rates[1]
+    assert sourced(before, "impact", "by_currency.USD.p50") == sourced(
+        after, "impact", "by_currency.USD.p50"
+    )
+    assert ask("review", "record.json", "--check", "one.md", code=1).output.count("gives")
+
+
+def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> None:
+    (told / "worker.py").write_text("somebody has written something else here")
+    same = json.loads(ask("review", "record.json", "--recompute", "--json").output)
+    assert same["is_same"]
+    values = {one["source"]: one["values"] for one in same["sources"]}
+    assert list(values) == ["investigate", "reproduce", "reproduce_fix", "verify", "impact"]
+    assert min(values.values()) >= 2
+    forged = record(told)
+    forged["results"] = {"impact": forged["results"]["impact"]}
+    forged["results"]["impact"]["values"]["by_currency"]["USD"]["p50"] *= 2
+    (told / "forged.json").write_text(json.dumps(forged))
+    other = ask("review", "forged.json", "--recompute", "--json", code=1)
+    wrong = {one["source"]: one["different"] for one in json.loads(other.output)["sources"]}
+    assert [path for path, _, _ in wrong["impact"]] == ["by_currency.USD.p50"]
+    (told / "before.jsonl.gz").write_bytes(b"")
+    result = ask("review", "forged.json", "--recompute", code=2)
+    assert "another file than it was" in str(result.exception)
+
+
+def test_a_result_that_is_none_is_told_in_a_sentence(ask: Ask, told: Path) -> None:
+    broken = record(told)
+    broken["results"]["investigate"]["values"]["windows"] = [{"start": "<script>"}]
+    (told / "broken.json").write_text(json.dumps(broken))
+    assert "not as `homing` writes it" in str(ask("review", "broken.json", code=2).exception)
+
+
+def test_a_sentence_of_a_command_that_says_a_bare_zero_is_left_out(ask: Ask, told: Path) -> None:
+    one = record(told)
+    lines = one["results"]["investigate"]["values"]["hypothesis"]["evidence"]
+    lines[:2] = ["half of them have it (q = 0)", "11 of 11 have it"]
+    (told / "record.json").write_text(json.dumps(one))
+    text = ask("review").output
+    assert "half of them" not in text
+    assert sourced(text, "investigate", "hypothesis.evidence.1") == "11"
+
+
+def test_a_fresh_incident_says_that_nothing_is_known(ask: Ask, tmp_path: Path) -> None:
+    ask(*OPEN)
+    text = ask("review").output
+    assert "Nothing has been measured yet." in text
+    unknown = text.partition("## What the data cannot show")[2]
+    for missing in ("no log was investigated", "not compared", "not priced", "not reproduced"):
+        assert missing in unknown
+    assert check(text) == []
+
+
+def test_people_add_what_only_they_know(ask: Ask, tmp_path: Path) -> None:
+    ask(*OPEN, "--noticed-at", "2026-11-16T09:05Z", "--how", "a shop asked", "--alert", "none-7")
+    (tmp_path / "worker.py").write_text("lease = 10\n")
+    (tmp_path / "fix.patch").write_text("--- a\n+++ b\n")
+    ask("incident", "note", "the lease is 10 s", "--source", "worker.py", "--about", "factor")
+    ask("incident", "link", "worker.py", "--text", "the worker")
+    ask("incident", "fixed", "--by", "bo", "--diff", "fix.patch", "--text", "a smaller turn")
+    ask("incident", "deployed", "--by", "team 7", "--commit", "1.8.2", "--at", "2026-11-17T09:00Z")
+    ask("incident", "adopted", "the alert", "--by", "platform 2")
+    ask("incident", "action", "alert on 1 drop", "--owner", "bo", "--due", "2026-12-01")
+    ask("incident", "done", "a1")
+    text = ask("review").output
+    assert check(text) == []
+    assert sourced(text, "record", "statements.0.text") == "10"
+    assert sourced(text, "record", "deployments.0.commit") == "1.8.2"
+    assert sourced(text, "record", "deployments.0.at_us") == "2026-11-17 09:00 UTC"
+    ask("incident", "close", "told to both teams")
+    assert not (tmp_path / ".homing-incident").exists()
+    assert "is closed" in str(
+        ask("incident", "note", "more", "--file", "record.json", code=2).exception
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("incident", "show"), "expected an incident: --file FILE"),
+        (("incident", "show", "nothing.json"), "there is no such file"),
+        (("review", "other.json"), "expected an incident as `homing incident` writes it"),
+        (("review", "--check", "nothing.md"), "cannot be read"),
+        (("incident", "link", "nowhere"), "expected a file that is there, or an address"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(
+    ask: Ask, tmp_path: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    result = ask(*words, code=2)
+    assert complaint in str(result.exception) + result.output
+
+
+def test_a_number_in_a_note_needs_where_it_is_written(ask: Ask) -> None:
+    ask(*OPEN)
+    assert "a number without a source" in ask("incident", "note", "ten of 30", code=2).output
+    assert "without its N" in ask("incident", "note", "zero drops since", code=2).output
+    assert "what made it likely" in ask("incident", "note", "it was bo's fault", code=2).output
+
+
+def test_that_an_incident_is_away_does_not_undo_what_a_command_found(
+    ask: Ask, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMING_INCIDENT", "gone.json")
+    result = ask("investigate", str(logs / "after.jsonl.gz"))
+    assert "not added to the incident gone.json" in result.output
+    monkeypatch.setenv("HOMING_INCIDENT", "")
+    assert "incident gone" not in ask("investigate", str(logs / "after.jsonl.gz")).output
+
+
+@pytest.mark.parametrize(
+    "command", ["rm -rf x", "homing serve", "homing lab", "homing", "homing incident close"]
+)
+def test_a_record_from_somebody_else_cannot_run_just_anything(command: str) -> None:
+    with pytest.raises(ConfigError, match="expected one of"):
+        command_again(command)
+
+
+def test_outputs_are_left_out_when_a_command_is_run_again() -> None:
+    line = "homing investigate log --save x.json --html=y.html --horizon 6h"
+    assert command_again(line) == ["investigate", "log", "--horizon", "6h", "--json"]
