@@ -124,6 +124,8 @@ def _limits(document: dict[str, Any]) -> Iterator[Text]:
 def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:
     yield Text()
     if not document["dropped"]:
+        why = "" if "--horizon" in document["next"] else "   (3/1000: put what was dropped before)"
+        yield Text.assemble(("next     ", "bold"), document["next"], (why, "dim"))
         return
     if saved is None:
         yield Text.assemble(

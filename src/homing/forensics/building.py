@@ -148,9 +148,9 @@ def _behaviours(raw: Raw, column: str, unknown: list[str]) -> dict[str, Behaviou
         f"""
         WITH lines AS (
             SELECT COALESCE(delivery, message || COALESCE('/' || endpoint, '')) AS k, {column} AS word,
-                status, COALESCE(changed_us, at_us) AS at, rowid AS r FROM raw
+                status, row(COALESCE(changed_us, at_us), rowid) AS place FROM raw
         ), ends AS (
-            SELECT k, arg_min(word, (at, r)) AS first_word, arg_max(word, (at, r)) AS last_word
+            SELECT k, arg_min(word, place) AS first_word, arg_max(word, place) AS last_word
             FROM lines GROUP BY k
         )
         SELECT word, count(*), avg(CASE WHEN status BETWEEN 200 AND 299 THEN 1.0 ELSE 0.0 END),

@@ -65,7 +65,10 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         allowed=e.max_attempts.max(),
         last_pos=e.pos.max(),
         stand_pos=e.pos.max(where=(e.stand > 0) & is_written),
-        bad_pos=e.pos.max(where=e.result == -1),
+        bad_pos=e.pos.max(
+            # given up by a line that says how long the request took: it had an answer, or a time-out
+            where=(e.result == -1) | ((e.act == Op.DEAD) & e.total_us.notnull())
+        ),
         take_pos=e.pos.max(where=take),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         total_us=e.total_us.max(),

@@ -65,6 +65,7 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     """
     if not drops_us:
         return None
+    series = series or [Window(0, 0, 0)]
     n = np.array([w.accepted for w in series], dtype=float)
     k = np.array([w.dropped for w in series], dtype=float)
     start, end, gain = _best(n, k)

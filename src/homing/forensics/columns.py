@@ -46,6 +46,7 @@ FORMATS: Final = (
     "%Y/%m/%d %H:%M:%S",
     "%d/%b/%Y:%H:%M:%S %z",
     "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S.%f",
     "%m/%d/%Y %H:%M:%S",
     "%m/%d/%Y %I:%M:%S %p",
     "%m/%d/%Y %I:%M %p",
@@ -62,6 +63,7 @@ FORMATS: Final = (
     "%a %b %d %H:%M:%S %Y",
     "%Y-%m-%d %I:%M:%S %p",
 )
+_STATUSES_MAX: Final = 80
 _ISO: Final = re.compile(
     r"^\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?)?\s*$",
     re.I,
@@ -95,6 +97,8 @@ class Seen(NamedTuple):
     @property
     def http_share(self) -> float:
         """The share of values that are HTTP statuses, of those that are filled."""
+        if self.distinct > _STATUSES_MAX:
+            return 0.0  # numbers of rows look like statuses too
         good = sum(
             n for value, n in self.values.items() if re.fullmatch(r"(-1|0|[1-5]\d\d)(\.0)?", value)
         )
@@ -237,7 +241,8 @@ def fits(field: str, seen: Seen) -> bool:
     if field == "rows_written":
         return (seen.is_whole and seen.most <= 1_000_000) or set(seen.values) <= {"true", "false"}
     if field in ("epoch",):
-        return seen.is_number
+        # large enough, it is the seconds since 1970
+        return seen.is_number and not (seen.time in ("s", "ms", "us", "ns") and seen.most > 1e8)
     if field in NUMBERS or field in LENGTHS:
         return seen.is_number
     if field in ("from_state", "to_state"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,7 +146,10 @@ def _example(trace: Trace) -> dict[str, Any]:
 def next_command(findings: Findings) -> str:
     """What to do now."""
     if not findings.dropped:
-        return "homing verify LOG"
+        if not findings.settled:
+            files = " ".join(shlex.quote(path) for _, path in findings.raw.starts[:3])
+            return f"homing investigate {files} --horizon 15m"
+        return f"homing verify --before 3/1000 --after 0/{findings.settled}"
     return "homing reproduce incident.json"
 
 

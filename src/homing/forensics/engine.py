@@ -13,8 +13,9 @@ from homing.forensics.sources import missing_extra
 class Engine:
     """Keeps tables by name; the analysis asks for nothing else."""
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Any, folder: str = "") -> None:
         self.backend = backend
+        self._folder = folder
 
     def table(self, name: str) -> Any:
         """A table that is there."""
@@ -26,7 +27,12 @@ class Engine:
             select = self.backend.compile(expression)
             self.backend.raw_sql(f"CREATE OR REPLACE TABLE {name} AS {select}")
             return self.backend.table(name)
-        return expression.cache()
+        # written down, not cached: a plan that holds all the plans before it is slow to make
+        path = f"{self._folder}/{name}.parquet"
+        session = self.backend._session
+        session.sql(self.backend.compile(expression)).write.mode("overwrite").parquet(path)
+        self.backend.create_view(name, self.backend.read_parquet(path), overwrite=True)
+        return self.backend.table(name)
 
     def bring_home(self, name: str, table: Any, connection: Any) -> None:
         """Copy a table into DuckDB, where the rows of the log are."""
@@ -49,10 +55,10 @@ def on_duckdb(connection: Any) -> Engine:
     return Engine(ibis.duckdb.from_connection(connection))
 
 
-def on_spark(connection: Any, folder: str) -> Engine:
+def on_spark(connection: Any, folder: str, threads: int = 2) -> Engine:
     """The engine for Spark: the events go there as Parquet.
 
-    The session is the one of the environment (`SPARK_REMOTE`), or a local one.
+    The session is the one of the environment (`SPARK_REMOTE`), or a local one with as many threads.
 
     Raises:
         ConfigError: PySpark is not installed.
@@ -68,10 +74,13 @@ def on_spark(connection: Any, folder: str) -> Engine:
     connection.execute(f"COPY events TO '{path}' (FORMAT parquet)")
     builder = session.builder.appName("homing investigate")
     if "SPARK_REMOTE" not in os.environ:  # a local one: 200 partitions would be 200 tiny tasks
-        builder = builder.config("spark.sql.shuffle.partitions", "4")
+        builder = builder.master(f"local[{threads}]")
+        builder = builder.config("spark.sql.shuffle.partitions", str(2 * threads))
         builder = builder.config("spark.ui.enabled", "false")
+        builder = builder.config("spark.driver.host", "127.0.0.1")
+        builder = builder.config("spark.sql.session.timeZone", "UTC")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     backend = ibis.pyspark.connect(spark)
     backend.create_view("events", backend.read_parquet(path), overwrite=True)
-    return Engine(backend)
+    return Engine(backend, folder)

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from homing.forensics.association import COVERAGE_WANTED, Q_MAX, Suspect
 from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
 from homing.forensics.mechanisms import MECHANISMS, LogFacts, Match, recognise
+from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import Op
 
@@ -191,11 +192,6 @@ def _notable(shares: Sequence[Share]) -> list[Share]:
     return [s for s in shares if s.mechanism and s.share >= _SHARE_MIN and s.drops >= _COUNT_MIN]
 
 
-def _chance(q: float) -> str:
-    """A corrected p-value; what is too small for a number is not none."""
-    return f"q = {q:.1g}" if q else "q below 1e-300"
-
-
 def _evidence(
     matches: Sequence[tuple[Trace, Match]],
     top: Share,
@@ -218,7 +214,7 @@ def _evidence(
         ):
             lines.append(
                 f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
-                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all ({_chance(suspect.q)})"
+                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q {p_text(suspect.q)})"
             )
     return lines
 

@@ -108,7 +108,9 @@ def investigate(
 
 
 def _engine(options: Options, connection: Any, folder: str) -> Engine:
-    return on_spark(connection, folder) if options.engine == "spark" else on_duckdb(connection)
+    if options.engine == "spark":
+        return on_spark(connection, folder, options.threads)
+    return on_duckdb(connection)
 
 
 def takes_of(ops: frozenset[Op]) -> Op:
@@ -164,7 +166,7 @@ def _analyse(
     crossings = list(by_case.CROSSINGS)
     dropped = traces.dropped(connection, crossings)
     fine = traces.fine(connection, crossings) if dropped else []
-    log = _facts(raw, events, connection, fine, context)
+    log = _facts(raw, events, connection, fine, dropped, context)
     shaped = hypothesis.form(dropped, fine, suspects, log, busiest_share=clumping.busiest_share)
     progress("writing it down", 0.9)
     findings = Findings(
@@ -239,6 +241,7 @@ def _facts(
     events: Events,
     connection: Any,
     fine: Sequence[traces.Trace],
+    dropped: Sequence[traces.Trace],
     context: judging.Context,
 ) -> LogFacts:
     fields = frozenset(
@@ -260,6 +263,10 @@ def _facts(
         for i, s in enumerate(t.steps[:-1])
         if s.result < 0
     ]
+    dead_from = connection.execute(
+        f"SELECT quantile_disc(attempt, 0.02) FROM judged WHERE verdict = {int(Verdict.DEAD)} "
+        "AND bad_pos IS NOT NULL"
+    ).fetchall()[0][0]
     return LogFacts(
         fields=fields,
         ops=events.ops,
@@ -267,6 +274,22 @@ def _facts(
         plans_retries=sum(planned) / len(planned) if planned else 0.0,
         attempts_max=context.attempts_max,
         end_us=context.end_us,
+        age_kept_us=_age_kept_us(fine, dropped),
+        dead_from=int(dead_from or 0),
+    )
+
+
+def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) -> int:
+    """How long after its acceptance a delivery was due and was still taken up, once drops began."""
+    begins_us = min((t.steps[-1].at_us for t in dropped), default=0)
+    return max(
+        (
+            step.due_us - trace.accepted_us
+            for trace in (*fine, *dropped)
+            for step in trace.steps[:-1]
+            if step.due_us and step.due_us > step.at_us >= begins_us and step.result < 0
+        ),
+        default=0,
     )
 
 
@@ -322,6 +345,11 @@ def _blind_spots(findings: Findings) -> list[str]:
     if young:
         spots.append(
             f"{young} deliveries are too young to judge: the log ends before what was to come had to come"
+        )
+    for fate in findings.context.fated:
+        spots.append(
+            f"what is too young to judge was called dropped where it ended like {fate.silent} others: nothing "
+            f"came after any {Op(fate.act).name.lower()} of attempt {fate.no} of that kind"
         )
     assumed = findings.events.assumed
     spots.extend(assumed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import ibis
+from ibis import _
 
 from homing.forensics import cases as by_case
 from homing.forensics.answers import Line, row, rows
@@ -45,6 +46,18 @@ class Why(IntEnum):
     NEVER_DUE = 8  #: its due time is beyond all reason
 
 
+class Fate(NamedTuple):
+    """A kind of last line after which nothing has come any more, to any delivery."""
+
+    act: int
+    no: int  #: of the attempt
+    stand: int
+    answer: int  #: the hundreds of the status; 0 for none
+    silent: int  #: dropped deliveries that end with it
+    since_us: int  #: from when on none was followed
+    purged: int  #: of the dropped ones, deleted
+
+
 @dataclass(slots=True)
 class Context:
     """What holds for a log as a whole, and the limits that follow from it."""
@@ -57,6 +70,7 @@ class Context:
     has_status: bool = False  #: what is delivered shows a 2xx, nearly always
     judges_said: bool = False  #: "delivered" after a failure with no new turn is a contradiction
     judges_early: bool = False
+    judges_retried: bool = False  #: the status beside "delivered" is that of the last attempt
     permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
     exhausted_has_dead: bool = False
     passed_us: int = 0  #: deliveries accepted until then were taken by workers
@@ -67,6 +81,7 @@ class Context:
     lateness_max_us: int = 0
     gaps: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     horizon_us: int | None = None  #: given by the caller: one limit for all
+    fated: tuple[Fate, ...] = ()
 
     @property
     def fallback_us(self) -> int:
@@ -103,6 +118,11 @@ def _totals(c: Any, moved: Any) -> Line:
             )
             .cast("int64")
             .sum(),
+            row_bad=(_on_one_row(c) & (c.n <= _TABLE_LINES) & (c.attempt > 1)).cast("int64").sum(),
+            row_good=((c.good > 0) & (c.bad == 0) & (c.attempt > 1)).cast("int64").sum(),
+            row_bare=(_on_one_row(c) & (c.n <= _TABLE_LINES) & c.attempt.isnull())
+            .cast("int64")
+            .sum(),
             retried=((c.good + c.said > 0) & (c.bad > 0)).cast("int64").sum(),
             allowed=c.allowed.max(),
             attempt=c.attempt.max(),
@@ -125,6 +145,15 @@ def _totals(c: Any, moved: Any) -> Line:
     )
 
 
+#: lines that a row of a table of deliveries gives
+_TABLE_LINES: Final = 2
+
+
+def _on_one_row(c: Any) -> Any:
+    """Called delivered by the very line that shows a bad status: a table's row, mostly."""
+    return (c.good == 0) & (c.said == 0) & (c.bad > 0) & (c.said_pos == c.bad_pos)
+
+
 def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     """The limits of a log, from what is normal in it.
 
@@ -145,6 +174,10 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     context.judges_said = number("contradicts") * 2 < max(
         1, number("retried") + number("contradicts")
     )
+    # a table may keep the status of the last failure: then what is delivered late never shows 2xx
+    context.judges_retried = number("row_bad") <= number("row_good") and 20 * number(
+        "row_bare"
+    ) <= number("shown")
     context.judges_early = (
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
@@ -227,7 +260,71 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     cases_ = _rules(c, context, is_drop)
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
-    return c.mutate(verdict=verdict, why=why)
+    return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
+
+
+#: siblings that must have been left before the next one is given up
+_SIBLINGS_MIN: Final = 8
+_ANSWERS: Final = (Op.FAILED, Op.RETRY, Op.LAPSED, Op.RELEASED, Op.POSTPONED)
+
+
+def _foreseen(judged: Any, hard: Any, context: Context) -> Any:
+    """What is too young to judge is dropped where all that ended like it were left for good."""
+    by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
+    lines = hard.filter(hard.act.isin(_ANSWERS)).select(
+        "d",
+        "act",
+        "stand",
+        "at_us",
+        no=ibis.least(hard.attempt.fill_null(0), by_case.ATTEMPT_MAX).cast("int64"),
+        answer=(hard.status.fill_null(0) // 100).cast("int64"),
+        is_last=hard.next_at.isnull(),
+        went_on=hard.next_at.notnull() & ~hard.next_op.isin(by_hand).fill_null(False),
+    )
+    key = ["act", "no", "stand", "answer"]
+    columns = (*key, "silent", "since", "purged")
+    lost = judged.filter(
+        (judged.verdict == int(Verdict.DROPPED))
+        & judged.why.isin([int(Why.SILENT), int(Why.PURGED)])
+    )
+    lost = lost.select("d", is_purged=lost.why == int(Why.PURGED))
+    left = lines.filter(~lines.went_on).inner_join(lost, "d")
+    left = left.group_by(key).aggregate(
+        silent=left.count(), since=left.at_us.min(), purged=left.is_purged.cast("int64").sum()
+    )
+    left = left.filter(left.silent >= _SIBLINGS_MIN)
+    went = lines.filter(lines.went_on).group_by(key).aggregate(lately=_.at_us.max())
+    both = left.left_join(went, key)
+    context.fated = tuple(
+        sorted(
+            Fate(*(int(one[name]) for name in columns))
+            for one in rows(both.select(*(left[name] for name in columns), "lately"))
+            if one.lately is None or one.lately < one.since
+        )
+    )
+    if not context.fated:
+        return judged
+    fated = ibis.or_(
+        *[
+            (lines.act == f.act)
+            & (lines.no == f.no)
+            & (lines.stand == f.stand)
+            & (lines.answer == f.answer)
+            & (lines.at_us >= f.since_us)
+            for f in context.fated
+        ]
+    )
+    is_swept = sum(f.purged for f in context.fated) * 2 > sum(f.silent for f in context.fated)
+    why = Why.NEVER_DUE if is_swept else Why.SILENT
+    ends = lines.filter(lines.is_last & fated).select("d", is_fated=ibis.literal(True))
+    judged = judged.left_join(ends, "d").drop("d_right")
+    young = judged.verdict.isin([int(Verdict.OPEN), int(Verdict.LATER)])
+    is_lost = young & judged.is_fated.fill_null(False)
+    return judged.mutate(
+        verdict=ibis.ifelse(is_lost, int(Verdict.DROPPED), judged.verdict),
+        why=ibis.ifelse(is_lost, int(why), judged.why),
+        is_foreseen=is_lost,
+    ).drop("is_fated")
 
 
 def _silent(c: Any, context: Context) -> Any:
@@ -270,7 +367,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         contradicts = contradicts | said_bad
     if context.has_status:
         contradicts = contradicts | said_nothing
-        contradicts = contradicts | ((c.said == 0) & (c.bad > 0) & (c.said_pos == c.bad_pos))
+        shows = (c.attempt == 1).fill_null(False) | (c.n > _TABLE_LINES)
+        shows = shows | ibis.literal(context.judges_retried)
+        contradicts = contradicts | (_on_one_row(c) & shows)
     stands = c.last_stand
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
     early = (c.made < most) & unanswered & ((c.takes > 0) | (c.attempt >= 1))

@@ -225,7 +225,7 @@ def _some_id(rows: Sequence[Row], names: dict[str, Seen]) -> str | None:
         looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
         if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
             continue
-        if 1.2 <= repeats <= 30:
+        if 1.05 <= repeats <= 30:
             looks += 25
         candidates.append((looks + one.filled / one.rows, path))
     return max(candidates, default=(0, None))[1]
@@ -267,7 +267,10 @@ def _best(
             known = recognised(one, is_state=name == "to_state")
             score += 45 * known - 15
             if repeated:
-                score += 50 * varies_within(rows, key, path) - 25
+                varies = varies_within(rows, key, path)
+                score += 50 * varies - 25
+                if name == "op" and varies < 0.05:
+                    score -= 40  # the same in all of a delivery's rows: what it is about
             if one.is_number:
                 score -= 10
             if known < 0.3 and name_score(name, path) < 80:

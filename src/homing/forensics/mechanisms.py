@@ -15,6 +15,9 @@ _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
 )
 
+#: nothing that is shorter is a retention of what is not finished
+_RETENTION_MIN_US: Final = 3_600_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFacts:
@@ -30,6 +33,10 @@ class LogFacts:
     #: workers → their last line, µs
     last_seen_us: dict[str, int] = field(default_factory=dict)
     end_us: int = 0
+    #: the longest time from acceptance to a due time that was kept, while others were not; 0: none
+    age_kept_us: int = 0
+    #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
+    dead_from: int = 0
 
     def shows(self, op: Op) -> bool:
         """Whether deliveries that come through nearly always have such a line."""
@@ -77,6 +84,7 @@ MECHANISMS: Final = {
                     "whether another worker's late write cleared the retry",
                 ),
                 "D12": (("due",), "whether the poller passed its due time"),
+                "D11": (("purged", "due"), "whether it was deleted before it was due"),
             },
             (
                 ("publisher", "accept", "one delivery"),
@@ -452,6 +460,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if one.last_act is Op.RETRY and one.takes:
+        return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if one.takes:
         if len(one.takes) > 1:
             return Match("D8", 0.5, "a later turn was taken and made no request")
@@ -500,6 +510,18 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     )
     if stand is Stand.LEASED:
         return Match("D2", 0.9, "still marked as in progress after a failed attempt")
+    due = max((s.due_us for s in trace.steps[one.failures[-1] :] if s.due_us), default=0)
+    if (
+        log.age_kept_us
+        and due - trace.accepted_us > max(log.age_kept_us, _RETENTION_MIN_US)
+        and Op.PURGED not in log.ops
+    ):
+        return Match("D11", 0.92, "due longer after its acceptance than any that was taken up")
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    if not planned and stand is Stand.FAILED and log.dead_from > 1 and made >= log.dead_from:
+        return Match(
+            "D10", 0.75, "as many attempts as others have at their end, and no dead letter"
+        )
     if planned:
         return Match("D1", 0.9, "a retry was planned, and nothing came of it")
     if stand is Stand.WAITING:

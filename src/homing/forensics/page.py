@@ -6,6 +6,7 @@ from html import escape
 from typing import Any, Final
 
 from homing.forensics import plots
+from homing.forensics.statistics import p_text
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -110,7 +111,7 @@ def _suspects(document: dict[str, Any]) -> str:
     cells = "".join(
         f'<tr><td>{escape(s["name"])}</td><td class="n">{s["coverage"]:.0%}</td>'
         f'<td class="n">{s["risk"]:.2%}</td><td class="n">{s["low"]:.2%} to {s["high"]:.2%}</td>'
-        f'<td class="n">{s["lift"]:.1f}</td><td class="n">{s["q"]:.1g}</td></tr>'
+        f'<td class="n">{s["lift"]:.1f}</td><td class="n">{escape(p_text(s["q"]).removeprefix("= "))}</td></tr>'
         for s in rows
     )
     return (

@@ -148,3 +148,8 @@ def log_likelihood(k: float, n: float) -> float:
     if k <= 0 or k >= n:
         return 0.0
     return k * math.log(k / n) + (n - k) * math.log1p(-k / n)
+
+
+def p_text(p: float) -> str:
+    """`p` and its sign for a reader: `= 0.03`, `= 4e-12`, `< 1e-300` where a double holds no less."""
+    return "< 1e-300" if p < 1e-300 else f"= {p:.1g}"

@@ -10,18 +10,21 @@ _NAMES: Final = {
         "delivery_id delivery webhook_delivery_id deliveryid job_id jobid task_id "
         "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv dlv_id "
         "deliv_id job task delivery_uuid delivery_key record_id delivery_ref job_key wid ref "
-        "subject_id entity_id"
+        "subject_id entity_id "
+        "id_envio envio id_entrega entrega zustellung zustellung_id auftrag auftrags_id jid guid tarea"
     ),
     "message": (
         "message_id msg_id event_id evt_id messageid msgid eventid evt payload_id event_uuid "
         "message_uuid payment_id order_id transaction_id event_ref source_event "
-        "correlation_id external_id mid eid event_key uid"
+        "correlation_id external_id mid eid event_key uid "
+        "id_evento ereignis_id mensaje_id nachricht_id"
     ),
     "endpoint": (
         "endpoint_id endpoint subscription_id destination_id destination target_id target "
         "webhook_id hook_id receiver receiver_id subscriber_id subscriber url target_url "
         "callback_url endpoint_url webhook_url sink ep dest subscription consumer_url "
-        "host_name ep_id hook"
+        "host_name ep_id hook "
+        "empfaenger ziel destino receptor"
     ),
     "app": (
         "app_id application_id tenant_id tenant account_id account merchant_id merchant "
@@ -36,17 +39,20 @@ _NAMES: Final = {
         "at ts time timestamp t_wall at_us logged_at event_time occurred_at date datetime "
         "when t at_ms ts_ms ts_us wall_time log_time attempted_at executed_at recorded_at "
         "wall created created_at clock epoch_ms time_ms changed_at emitted_at eventtime "
-        "unix_time tstamp"
+        "unix_time tstamp "
+        "fecha zeitpunkt zeit hora datum fecha_hora epoch stamp sent delivered_at"
     ),
     "accepted_at": (
         "accepted_at created_at received_at enqueued_at inserted_at created accepted "
         "ingested_at published_at creation_time submitted_at event_created_at created_on "
-        "createdat accepted_ts created_ts queued_at create_time date_created"
+        "createdat accepted_ts created_ts queued_at create_time date_created "
+        "creado_en erstellt_am"
     ),
     "changed_at": (
         "updated_at last_attempt_at modified_at last_updated changed_at updated last_tried_at "
         "last_modified updated_on last_attempted_at attempted_at update_time last_run_at "
-        "last_change_at date_updated"
+        "last_change_at date_updated "
+        "modified actualizado_en geaendert_am"
     ),
     "finished_at": (
         "delivered_at finished_at completed_at ended_at succeeded_at sent_at done_at acked_at "
@@ -58,7 +64,8 @@ _NAMES: Final = {
     ),
     "op": (
         "op operation action transition activity step event what change verb log_event phase "
-        "entry stage msg message lifecycle log_type record_type entry_type name kind type"
+        "entry stage msg message lifecycle log_type record_type entry_type name kind type "
+        "vorgang ereignis accion aktion suceso"
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
@@ -67,12 +74,14 @@ _NAMES: Final = {
     "to_state": (
         "to_state new_state state_after to_status new_status state to status delivery_status "
         "current_state after job_state lifecycle_state status_after state_to delivery_state "
-        "current_status row_state"
+        "current_status row_state "
+        "estado zustand situacion st neuer_zustand nuevo_estado phase_after"
     ),
     "worker": (
         "worker worker_id holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
-        "dispatcher holder_id lease_owner thread agent executor by_worker server machine"
+        "dispatcher holder_id lease_owner thread agent executor by_worker server machine "
+        "knoten nodo trabajador arbeiter who tid"
     ),
     "boot": "boot_id boot incarnation process_start_id worker_boot holder_boot_id",
     "version_before": (
@@ -94,7 +103,8 @@ _NAMES: Final = {
     "due": (
         "due_at next_retry_at next_attempt_at run_at scheduled_at visible_at retry_at "
         "available_at eta not_before next_try_at next_run_at scheduled_for due next_retry "
-        "next_attempt retry_due deliver_after process_after nextretryat next_at"
+        "next_attempt retry_due deliver_after process_after nextretryat next_at "
+        "proximo_intento naechster_versuch faellig faellig_am next_run again retry_after_at"
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until visibility_deadline lease_expiry lease_end "
@@ -104,7 +114,8 @@ _NAMES: Final = {
     "attempt": (
         "attempt_no attempt attempt_number attempts try tries n_attempts attempt_count "
         "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
-        "total_attempts"
+        "total_attempts "
+        "versuch intento intentos versuche round"
     ),
     "retries": "retry_count retries retry_no retry num_retries retry_number retries_done",
     "max_attempts": "max_attempts attempts_max max_retries retry_limit attempt_limit max_tries",
@@ -113,7 +124,8 @@ _NAMES: Final = {
         "status_code http_status response_code response_status response_status_code status "
         "code http_code last_status_code last_http_status httpstatus statuscode last_status "
         "last_response_code resp_code http last_response_status resp_status rc response "
-        "http_response_code"
+        "http_response_code "
+        "antwort codigo_http http_status_recibido codigo respuesta"
     ),
     "total_ms": (
         "duration latency total elapsed took response_time duration_ms latency_ms total_ms "
@@ -121,10 +133,13 @@ _NAMES: Final = {
         "response_duration_ms rtt_ms response_total_ms latency_us request_ms"
     ),
     "first_byte_ms": "first_byte_us first_byte_ms ttfb_ms ttfb response_first_byte_ms",
-    "outcome": "outcome result success ok succeeded is_success verdict delivered attempt_result",
+    "outcome": (
+        "outcome result success ok succeeded is_success verdict delivered attempt_result ergebnis resultado"
+    ),
     "reason": (
         "reason error last_error detail note error_message failure_reason cause err "
-        "error_code details comment description exception dead_reason info"
+        "error_code details comment description exception dead_reason info "
+        "fehler grund motivo causa"
     ),
     "actor": "actor by user cause_actor initiator performed_by cancelled_by triggered_by",
     "build": (

@@ -170,7 +170,36 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"expir|too_old|outdated|stale", _W(Op.PURGED, Stand.GONE)),
 )
-_COMPILED: Final = tuple((re.compile(pattern), word) for pattern, word in _WORDS)
+#: the commonest words of German and Spanish logs: asked first, for parts of them look English
+_FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
+    (r"nicht_zugestellt|no_entregad|unzustellbar", _W(Op.FAILED, Stand.FAILED, -1)),
+    (r"endgueltig|aufgegeben|(^|_)tot$|abandonad|muert[oa]|definitiv", _W(Op.DEAD, Stand.DEAD)),
+    (r"erschoepft|agotad", _W(Op.EXHAUSTED, Stand.EXHAUSTED)),
+    (r"wiederhol|erneut|reintent", _W(Op.RETRY, Stand.WAITING)),
+    (
+        r"fehler|fehlgeschlag|gescheitert|fallid|fallo|rechazad|abgelehnt",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
+    (
+        r"zugestellt|erledigt|erfolg|abgeschlossen|entregad|exito|terminad",
+        _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
+    ),
+    (r"verworfen|descartad", _W(Op.DISCARDED, Stand.GONE)),
+    (r"uebersprungen|omitid", _W(Op.SKIPPED, Stand.GONE)),
+    (r"geloescht|eliminad|borrad", _W(Op.PURGED, Stand.GONE)),
+    (r"storniert|abgebrochen|anulad", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (r"abgelaufen|vencid|caducad", _W(Op.LAPSED, Stand.NONE)),
+    (
+        r"bearbeit|laeuft|gesendet_wird|enviando|procesan|en_curso|tomad",
+        _W(Op.CLAIMED, Stand.LEASED),
+    ),
+    (r"eingereiht|wartend|ausstehend|pendiente|en_cola|encolad", _W(Op.QUEUED, Stand.WAITING)),
+    (
+        r"angenommen|angelegt|erstellt|empfangen|eingegangen|creado|creada|recibid|aceptad",
+        _W(Op.ACCEPTED, Stand.WAITING),
+    ),
+)
+_COMPILED: Final = tuple((re.compile(pattern), word) for pattern, word in (*_FOREIGN, *_WORDS))
 UNKNOWN: Final = Word(Op.UNKNOWN, Stand.NONE)
 
 

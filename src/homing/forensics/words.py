@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as Map
 from typing import NamedTuple
 
@@ -130,6 +131,8 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
+    if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
+        result = -1
     if op is Op.FAILED and to_word.stand is Stand.DEAD:
         op = Op.DEAD
     stand = to_word.stand if to_word.op is not Op.UNKNOWN else STAND_OF_OP.get(op, Stand.NONE)
@@ -144,9 +147,10 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     """The operation that leads from one state to the other, where the log names none."""
     to = to_word.stand
     if kind.layout == "deliveries":
+        failed = status < 0 or (status == 0 and _tells_of_failure(kind.reason))
         if to is Stand.WAITING:
-            return Op.FAILED if status < 0 else Op.QUEUED
-        if to is Stand.LEASED and status < 0:
+            return Op.FAILED if failed else Op.QUEUED
+        if to is Stand.LEASED and failed:
             return Op.FAILED  # still marked as in progress, and its last answer was bad
         return to_word.op if to_word.op is not Op.SENT else Op.CLAIMED
     if to is Stand.WAITING:
@@ -166,6 +170,13 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
+
+
+def _tells_of_failure(reason: str | None) -> bool:
+    """Whether a table's last error is one of an attempt: `HTTP 503`, `connection refused`."""
+    if not reason:
+        return False
+    return meaning(reason).op is Op.FAILED or re.search(r"\b[45]\d\d\b", reason) is not None
 
 
 def _by_reason(op: Op, reason: str | None) -> Op:

@@ -22,10 +22,11 @@ def test_spark_and_duckdb_find_the_same(tmp_path: Path, missing: object) -> None
     if shutil.which("java") is None:
         missing("spark", "no Java, which Spark needs")  # type: ignore[operator]
     path = tmp_path / "log.jsonl"
-    path.write_text(full(Service("D2", 1, deliveries=400).run())[1])
+    path.write_text(full(Service("D2", 1, deliveries=150).run())[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Spark's own start
-        spark = document(investigate([str(path)], Options(folder=str(tmp_path), engine="spark")))
+        options = Options(folder=str(tmp_path), engine="spark", threads=1)
+        spark = document(investigate([str(path)], options))
     here = document(investigate([str(path)], Options(folder=str(tmp_path))))
     for part in ("accepted", "dropped", "books", "since", "windows", "illegal_steps"):
         assert spark[part] == here[part], part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from support.delivery_logs import Service, full, minimal
 pytest.importorskip("ibis")
 
 from homing.cli.investigate import investigate as command
+from homing.cli.verify import verify
 from homing.core.errors import ConfigError
 from homing.forensics.mapping import parse, shipped, to_toml
 from homing.forensics.sources import Unreadable, look_at
@@ -78,3 +80,15 @@ def test_a_wrong_mapping_names_every_mistake() -> None:
     with pytest.raises(ConfigError) as caught:
         parse('layout = "rows"\n[columns]\nnonsense = "a"\n[words]\nx = "y"\n')
     assert len(caught.value.problems) == 3
+
+
+def test_what_a_clean_log_says_to_do_next_works(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(full(Service(None, 1, deliveries=1_200).run())[1])
+    code, text, _ = run(str(path))
+    assert code == 0
+    line = next(line for line in text.splitlines() if line.startswith("next"))
+    words = shlex.split(line.partition("homing verify")[2].partition("(")[0])
+    result = CliRunner().invoke(verify, words)
+    assert "excludes" in result.stdout
+    assert result.exit_code in (0, 1)

@@ -9,6 +9,7 @@ from homing.forensics.statistics import (
     exact_interval,
     excluded_rate,
     fisher_greater,
+    p_text,
     wilson_interval,
 )
 
@@ -43,3 +44,7 @@ def test_fisher_one_sided() -> None:
 def test_correction_for_many_tests() -> None:
     assert corrected([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert corrected([]) == []
+
+
+def test_a_p_value_that_is_too_small_for_a_number_is_not_shown_as_zero() -> None:
+    assert [p_text(0.0), p_text(3.21e-12), p_text(0.034)] == ["< 1e-300", "= 3e-12", "= 0.03"]
