@@ -172,12 +172,13 @@ async def test_a_purge_that_is_killed_again_and_again_loses_nothing_unfinished(
             ).values()
         )
     await store.close()
-    report = await audit(tmp_path, database_url=database_url)
+    # The planted rows have no lives to read: nothing led to where they are.
+    report = await audit(tmp_path, "--books", database_url=database_url)
     assert report["balanced"]
     # a kill may leave one chunk out of the count
     assert OLD - KILLS * 1_000 <= report["purged"]["messages"] <= OLD
     assert report["total"]["dead"] == DEAD
-    code, out, _ = await run(tmp_path, "audit", database_url=database_url)
+    code, out, _ = await run(tmp_path, "audit", "--books", database_url=database_url)
     assert code == 0
     assert "beyond retention and on neither side" in " ".join(out.split())
 

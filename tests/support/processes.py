@@ -173,9 +173,9 @@ async def shop(homing: Homing, folder: Path) -> AsyncIterator[Shop]:
         yield Shop(http)
 
 
-async def audit(folder: Path, **settings: Any) -> dict[str, Any]:
+async def audit(folder: Path, *arguments: str, **settings: Any) -> dict[str, Any]:
     """What `homing audit --json` finds."""
-    code, out, err = await run(folder, "audit", "--json", **settings)
+    code, out, err = await run(folder, "audit", "--json", *arguments, **settings)
     report: dict[str, Any] = json.loads(out)
     assert (code == 0) == report["balanced"], err
     return report

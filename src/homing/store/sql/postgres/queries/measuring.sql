@@ -1,18 +1,19 @@
 -- Counting what objectives are about.
 
 -- name: seen_end
--- The last of the next $3 lines after the place $1, $2, of transactions that have all ended.
+-- The last of the next $3 lines after the place $1, $2, of transactions that have all ended. The
+-- order is by the column, said in full: alone its name would be that of the number it is read as.
 SELECT transaction::text::bigint, line FROM delivery_log
 WHERE (transaction, line) > ($1::text::xid8, $2)
     AND transaction < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY transaction, line OFFSET $3 - 1 LIMIT 1;
+ORDER BY delivery_log.transaction, delivery_log.line OFFSET $3 - 1 LIMIT 1;
 
 -- name: seen_last
 -- The last of all such lines, where there are fewer: found from the end of the index.
 SELECT transaction::text::bigint, line FROM delivery_log
 WHERE (transaction, line) > ($1::text::xid8, $2)
     AND transaction < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY transaction DESC, line DESC LIMIT 1;
+ORDER BY delivery_log.transaction DESC, delivery_log.line DESC LIMIT 1;
 
 -- name: seen_plain
 -- Of the lines after the place $1, $2 up to $3, $4 those that most are: received at the first
