@@ -66,8 +66,13 @@ async def test_a_configuration_broken_later_stops_no_worker_that_serves(tmp_path
     async with serving(tmp_path, "--workers", "2") as homing:
         await homing.wait_for_line("worker 2 started")
         async with shop(homing, tmp_path) as publisher:
+            first, second = _children(homing.process.pid)
+            # "started" is said before a worker has read its configuration: a second one that is
+            # slow to start would find the broken file, and stop the service as it should.
+            async with asyncio.timeout(30):
+                while not all(_has_open(pid, "homing.db") for pid in (first, second)):
+                    await asyncio.sleep(0.05)
             (tmp_path / "homing.toml").write_text("lease_s = 'long'")
-            first, _ = _children(homing.process.pid)
             os.kill(first, signal.SIGKILL)
             await homing.wait_for_line("ended with 2; starting another")
             await publisher.send(1)
@@ -77,6 +82,11 @@ async def test_a_configuration_broken_later_stops_no_worker_that_serves(tmp_path
                     await asyncio.sleep(0.05)
         homing.signal(signal.SIGTERM)
         assert await homing.wait() == 0
+
+
+def _has_open(pid: int, name: str) -> bool:
+    """Whether a process has a file of this name open."""
+    return any(Path(os.readlink(fd)).name == name for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def _is_alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 SECRET = "a secret of the end-to-end tests"
-_START_S = 90.0
+_START_S = 30.0
 
 
 def environment(database_url: str, **settings: object) -> dict[str, str]:
