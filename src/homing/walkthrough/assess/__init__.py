@@ -77,7 +77,8 @@ def assess(
         before = states.get(one.rule)
         if before is None or _ORDER.index(one.state) < _ORDER.index(before):
             states[one.rule] = one.state
-    verdict, rows = None, ()
+    verdict: Verdict | None = None
+    rows: tuple[Row, ...] = ()
     words = answer.words()
     if stage is None and words:
         verdict, rows = verdict_of(
@@ -90,7 +91,7 @@ def assess(
         findings=tuple(findings),
         states=states,
         verdict=verdict,
-        rows=tuple(rows),
+        rows=rows,
         words=words,
         spoken_s=round(60 * words / wpm, 1),
         weights={rule: lens.weights.get(rule, 1) for rule in states},

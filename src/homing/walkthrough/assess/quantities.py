@@ -1,4 +1,4 @@
-"""Numbers of an answer with their units, written or spoken, and changes from one to another. Pure."""
+"""Numbers of an answer with their units, written or spoken, and changes between them. Pure."""
 
 from __future__ import annotations
 
@@ -323,7 +323,8 @@ class Change:
 _ARROW: Final = re.compile(r"^\s*(?:->|→|=>|down to|to|and now it(?:'s| is)|and went to)\s*$", re.I)
 _TO_ZERO: Final = re.compile(
     r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
-    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?(?:\s+[\w,.]+){0,4}?\s+"
+    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
+    r"(?:\s+[\w,.]+){0,4}?\s+"
     r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures|errors|incidents|recurrences?)"
     r"|(?:dropped|lost|missed|missing|failed|failing) (?:none|nothing|zero|no)\b"
     r"|has(?:n't| not) (?:happened|recurred|come back) (?:again|since)|eliminat\w+)",

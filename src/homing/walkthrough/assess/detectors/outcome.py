@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from homing.walkthrough.assess.answer import Answer
-from homing.walkthrough.assess.clauses import Actor, Clause, quotes_of
+from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.deeds import others_solution, own_solution
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads, quoted, whole
 from homing.walkthrough.assess.quantities import Quantity, Unit
 from homing.walkthrough.assess.rule import Rule, State
-from homing.walkthrough.assess.words import lists, places
+from homing.walkthrough.assess.sentences import quotes_of
+from homing.walkthrough.assess.words import places
 
 _CREDITS = frozenset(("after", "once", "when", "because", "since", "as"))
 
@@ -173,6 +174,3 @@ def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
         if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
             found.append((a, max(b, volume[-1].end)))
     return found
-
-
-__all__ = ["business_translation", "lists", "quantified_result", "second_order", "verification"]
