@@ -185,7 +185,7 @@ def _stage(
     yield Card(
         id=f"{stage.id}/strong",
         part=stage.name,
-        title=f"{stage.name}, told well",
+        title=f"{stage.name}, as {level.name} would tell it",
         blocks=(
             example(scenario, stage, level, lens.id, values),
             Block(

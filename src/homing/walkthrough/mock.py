@@ -34,6 +34,7 @@ class Mock(msgspec.Struct, frozen=True, kw_only=True):
     begun_at_us: int
     at_us: int
     started_at_us: int | None = None  #: the clock runs since then
+    draft: str = ""  #: words that were not handed in yet
     answer: Attempt | None = None
     probes: tuple[str, ...] = ()  #: ids, chosen when the answer was given
     replies: tuple[Attempt, ...] = ()  #: one for each probe that was answered, in order
@@ -56,6 +57,11 @@ def begin(scenario: Scenario, level: Level, lens: Principle, *, at_us: int) -> M
     )
 
 
+def keep(state: Mock, draft: str, *, at_us: int) -> Mock:
+    """Words that are not handed in yet, so that somebody can go on with them later."""
+    return msgspec.structs.replace(state, draft=draft, at_us=at_us)
+
+
 def start(state: Mock, *, at_us: int) -> Mock:
     """The clock begins, for the answer or for a reply."""
     return msgspec.structs.replace(state, started_at_us=at_us, at_us=at_us)
@@ -76,6 +82,7 @@ def answer(state: Mock, judge: Judge, text: str, *, at_us: int, is_said: bool = 
         answer=attempt,
         probes=tuple(one.id for one in chosen),
         started_at_us=None,
+        draft="",
         at_us=at_us,
     )
 
@@ -90,7 +97,7 @@ def reply(state: Mock, text: str, *, at_us: int, is_said: bool = False) -> Mock:
         raise Invalid([Problem(("reply",), f"expected a probe to be asked; it is {state.phase}")])
     attempt = _attempt(state, text, at_us, is_said)
     return msgspec.structs.replace(
-        state, replies=(*state.replies, attempt), started_at_us=None, at_us=at_us
+        state, replies=(*state.replies, attempt), started_at_us=None, draft="", at_us=at_us
     )
 
 

@@ -74,6 +74,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     stage: int = 0  #: place of the stage, from 0; behind the last: it is over
     hints: int = 0  #: shown of this stage, since the last attempt
     started_at_us: int | None = None  #: the clock runs since then
+    draft: str = ""  #: words that were not handed in yet
     attempts: dict[str, tuple[Attempt, ...]] = {}  #: by stage, the oldest first
 
     def of(self, stage: str) -> tuple[Attempt, ...]:
@@ -101,6 +102,11 @@ def begin(scenario: Scenario, level: Level, lens: Principle, *, at_us: int) -> R
 def current(state: Rehearsal, scenario: Scenario) -> Stage | None:
     """The stage to tell; None: all were told."""
     return scenario.stages[state.stage] if state.stage < len(scenario.stages) else None
+
+
+def keep(state: Rehearsal, draft: str, *, at_us: int) -> Rehearsal:
+    """Words that are not handed in yet, so that somebody can go on with them later."""
+    return msgspec.structs.replace(state, draft=draft, at_us=at_us)
 
 
 def start(state: Rehearsal, *, at_us: int) -> Rehearsal:
@@ -137,14 +143,21 @@ def submit(
     attempt = Attempt(text=text.strip(), at_us=at_us, took_s=took, hints=state.hints)
     attempts = {**state.attempts, stage.id: (*state.of(stage.id), attempt)}
     return msgspec.structs.replace(
-        state, attempts=_in_order(attempts, scenario), hints=0, started_at_us=None, at_us=at_us
+        state,
+        attempts=_in_order(attempts, scenario),
+        hints=0,
+        started_at_us=None,
+        draft="",
+        at_us=at_us,
     )
 
 
 def go_to(state: Rehearsal, scenario: Scenario, stage: int, *, at_us: int) -> Rehearsal:
     """To a stage, from 0; behind the last one it is over."""
     place = min(max(stage, 0), len(scenario.stages))
-    return msgspec.structs.replace(state, stage=place, hints=0, started_at_us=None, at_us=at_us)
+    return msgspec.structs.replace(
+        state, stage=place, hints=0, started_at_us=None, draft="", at_us=at_us
+    )
 
 
 def _in_order(
