@@ -38,7 +38,7 @@ _CUES: Final = {
                "i built", "i added", "i found", "first", "then", "i submitted", "i opened",
                "i analysed", "i analyzed", "pull request", "i tested"),
     "result": ("as a result", "dropped to", "went to zero", "to zero", "fell", "in the end",
-               "went from", "the result", "per week", "a week", "adopted", "post-mortem",
+               "went from", "the result", "adopted", "post-mortem", "compared before",
                "reduced", "since the fix", "after the fix", "saved"),
     "reflection": ("i learned", "i learnt", "looking back", "next time", "in hindsight",
                    "taught me", "lesson", "i would", "since then", "i now", "what i took",

@@ -19,7 +19,7 @@ _SIGNS: Final = frozenset((",", ":", "—", "\u2013", "(", ")", "-", "->", "→"
 #: forms that are no statement without a subject: "retry logic", "logging"
 _BARE: Final = ("present", "ing")
 _SAYING: Final = ("say", "complain", "claim", "reply", "answer")
-_WISHING: Final = ("want", "hope", "try", "need", "like", "plan", "intend")
+_WISHING: Final = ("want", "hope", "try", "need", "like", "plan", "intend", "propose", "offer")
 #: "asked them to deploy": whoever is asked would do it
 _ASKING: Final = ("ask", "tell", "want", "request", "convince", "suggest", "expect", "allow", "let")
 #: a statement has so many words, a carried-over subject counted

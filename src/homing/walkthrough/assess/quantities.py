@@ -304,7 +304,9 @@ def _digits(text: str) -> int:
     if not text[0].isdigit():
         return 2 if "point" in text.lower() else 1
     plain = text.replace(",", "")
-    return len(plain.replace(".", "").lstrip("0")) or 1
+    counted = plain.replace(".", "").lstrip("0")
+    # the noughts at the end of 200,000 say how large it is, not how exactly it is known
+    return len(counted if "." in plain else counted.rstrip("0")) or 1
 
 
 # --- changes ---
@@ -338,6 +340,10 @@ _TIMES_AS: Final = re.compile(
     r"\b(?:\d+|two|three|four|five|ten)\s?(?:x|times)\s+(?:faster|less|fewer|more|smaller|lower)\b",
     re.I,
 )
+#: two ends of one estimate, and no change
+_RANGE: Final = re.compile(
+    r"\b(?:range|ranges|ranging|between|interval)\b(?:\s+\w+){0,2}\s+$", re.I
+)
 _FROM: Final = re.compile(r"\bfrom\b", re.I)
 
 
@@ -347,7 +353,12 @@ def changes_of(text: str, start: int, end: int, known: list[Quantity]) -> list[C
     Args:
         known: the numbers of the whole text, in order: a baseline may stand earlier.
     """
-    here = [one for one in known if start <= one.start < end]
+    here = [
+        one
+        for one in known
+        if start <= one.start < end
+        and not _RANGE.search(text[max(start, one.start - 20) : one.start])
+    ]
     found: list[Change] = []
     for first, second in itertools.pairwise(here):
         between = text[first.end : second.start]
