@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -167,6 +167,37 @@ def _in_order(
 
 
 # --- what is said of an attempt ---
+
+#: whose job a rule is; at another stage its absence is no fault
+HOME: Final = {
+    "scope_boundary": "task",
+    "unassigned": "task",
+    "disqualifier": "task",
+    "agency": "action",
+    "hand_off": "action",
+    "specificity": "action",
+    "overreach": "action",
+    "quantified_result": "result",
+    "business_translation": "result",
+    "verification": "result",
+    "second_order": "result",
+    "generic_reflection": "reflection",
+    "organisational_cause": "reflection",
+}
+
+
+def concerns(finding: Finding, stage: str, found: Assessment) -> bool:
+    """Whether a finding on one stage is this stage's business.
+
+    What is contradicted always is. Otherwise a rule has its home stage, and one of the cause behind
+    the cause only where the level requires it; a rule about form has every stage as its home.
+    """
+    if finding.state is State.CONTRADICTED:
+        return True
+    if finding.rule == "organisational_cause" and finding.rule not in found.required:
+        return False
+    return HOME.get(finding.rule, stage) == stage
+
 
 #: what is said first
 _WORST_FIRST = (State.CONTRADICTED, State.MISSING, State.WEAK, State.NOT_CHECKABLE, State.MET)
