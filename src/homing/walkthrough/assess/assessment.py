@@ -1,4 +1,4 @@
-"""What an assessment says: findings on exact words, the state of each rule, and a verdict's rows."""
+"""What an assessment says: findings on exact words, the rules' states, a verdict's rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of an answer with their units, written or spoken, and changes from one to another. Pure."""
+"""Numbers of an answer with their units, written or spoken, and changes between them. Pure."""
 
 from __future__ import annotations
 
@@ -304,7 +304,9 @@ def _digits(text: str) -> int:
     if not text[0].isdigit():
         return 2 if "point" in text.lower() else 1
     plain = text.replace(",", "")
-    return len(plain.replace(".", "").lstrip("0")) or 1
+    counted = plain.replace(".", "").lstrip("0")
+    # the noughts at the end of 200,000 say how large it is, not how exactly it is known
+    return len(counted if "." in plain else counted.rstrip("0")) or 1
 
 
 # --- changes ---
@@ -323,7 +325,8 @@ class Change:
 _ARROW: Final = re.compile(r"^\s*(?:->|→|=>|down to|to|and now it(?:'s| is)|and went to)\s*$", re.I)
 _TO_ZERO: Final = re.compile(
     r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
-    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?(?:\s+[\w,.]+){0,4}?\s+"
+    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
+    r"(?:\s+[\w,.]+){0,4}?\s+"
     r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures|errors|incidents|recurrences?)"
     r"|(?:dropped|lost|missed|missing|failed|failing) (?:none|nothing|zero|no)\b"
     r"|has(?:n't| not) (?:happened|recurred|come back) (?:again|since)|eliminat\w+)",
@@ -337,6 +340,10 @@ _TIMES_AS: Final = re.compile(
     r"\b(?:\d+|two|three|four|five|ten)\s?(?:x|times)\s+(?:faster|less|fewer|more|smaller|lower)\b",
     re.I,
 )
+#: two ends of one estimate, and no change
+_RANGE: Final = re.compile(
+    r"\b(?:range|ranges|ranging|between|interval)\b(?:\s+\w+){0,2}\s+$", re.I
+)
 _FROM: Final = re.compile(r"\bfrom\b", re.I)
 
 
@@ -346,7 +353,12 @@ def changes_of(text: str, start: int, end: int, known: list[Quantity]) -> list[C
     Args:
         known: the numbers of the whole text, in order: a baseline may stand earlier.
     """
-    here = [one for one in known if start <= one.start < end]
+    here = [
+        one
+        for one in known
+        if start <= one.start < end
+        and not _RANGE.search(text[max(start, one.start - 20) : one.start])
+    ]
     found: list[Change] = []
     for first, second in itertools.pairwise(here):
         between = text[first.end : second.start]

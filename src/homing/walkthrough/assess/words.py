@@ -77,8 +77,8 @@ def forms() -> dict[str, Form]:
     for name in ("acts", "hands_off", "takes_part", "perceives", "solves", "happens"):
         for lemma in lists()[name]:
             found.setdefault(lemma, Form(lemma, "present"))
-            for ending in _endings(lemma):
-                found.setdefault(*ending)
+            for spelling, form in _endings(lemma):
+                found.setdefault(spelling, form)
             if lemma.endswith("ize"):
                 british = lemma[:-3] + "ise"
                 for spelling, form in [(british, Form(lemma, "present")), *_endings(british)]:

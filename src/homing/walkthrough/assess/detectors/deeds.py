@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from homing.walkthrough.assess.answer import Answer, is_own
 from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.seen import Seen, Setting, head, heads, quoted, whole
 from homing.walkthrough.assess.rule import Rule, State
 from homing.walkthrough.assess.words import forms, lists
+
+#: what owners do with a change that is offered to them
+_OWNERS_PART: Final = ("review", "approve", "agree", "merge", "deploy", "accept")
 
 
 def is_act(clause: Clause) -> bool:
@@ -69,21 +73,14 @@ def _is_work(clause: Clause) -> bool:
 
 def own_solution(answer: Answer) -> list[Clause]:
     """Where the speaker says that they mended it."""
-    mending = lists()["solves"] - {"remove", "replace"}
-    wanted = {"fix", "patch", "change", "pull", "pr", "solution", "code", "test", "guard", "diff",
-              "correction", "migration", "query", "check", "condition", "line", "version",
-              "script", "lock", "it", "workaround", "repair", "worker", "service", "job"}  # fmt: skip
-    made = {"write", "submit", "open", "send", "make", "build", "add", "change", "ship", "deploy",
-            "implement", "release", "create", "propose", "push", "merge", "roll", "replace",
-            "remove", "rewrite", "put", "code", "prepare", "limit", "split", "set", "move",
-            "introduce", "configure", "tune"}  # fmt: skip
+    mending, made = lists()["solves"] - lists()["makes"], lists()["makes"]
     return [
         one
         for one in answer.clauses
         if is_own(one)
         and (
-            (one.verb in mending and one.verb not in made)
-            or (one.verb in made and set(one.objects) & wanted and not is_request(one))
+            one.verb in mending
+            or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
         )
     ]
 
@@ -180,8 +177,8 @@ def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         and one.verb in rule.phrases("asks")
         and (set(one.objects) & (lists()["people"] | {"them", "their", "him", "her", "owner's"}))
     ]
-    asked += [one for one in answer.clauses if one.is_said and one.actor is Actor.OTHER
-              and one.verb in ("review", "approve", "agree", "merge", "deploy", "accept")]  # fmt: skip
+    asked += [one for one in answer.clauses if one.is_said and one.doer is Actor.OTHER
+              and one.verb in _OWNERS_PART]  # fmt: skip
     if asked:
         return [Seen(State.MET, tuple(head(one) for one in asked if one.verb_at))]
     if answer.phrases(rule.phrases("offers"), rule.stages):

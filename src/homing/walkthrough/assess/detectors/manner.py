@@ -130,7 +130,7 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
             told.append((STAGES.index(stage), (start, end)))
             continue
         count = cues(answer.text, start, end)
-        best = max(STAGES, key=lambda one: count[one])
+        best = max(count, key=count.__getitem__)
         if count[best] >= 1 and sum(value == count[best] for value in count.values()) == 1:
             if number == 0 and best == "result":
                 continue
@@ -139,10 +139,10 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         return [Seen(State.NOT_CHECKABLE, (), "too few stages can be told apart")]
     back = []
     highest = 0
-    for stage, place in told:
-        if highest - stage >= 2:
+    for index, place in told:
+        if highest - index >= 2:
             back.append(place)
-        highest = max(highest, stage)
+        highest = max(highest, index)
     if len(back) > rule.limit("back_max"):
         return [Seen(State.WEAK, tuple(back), quoted(answer, back, 2))]
     return [Seen(State.MET)]

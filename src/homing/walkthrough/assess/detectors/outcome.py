@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from homing.walkthrough.assess.answer import Answer
-from homing.walkthrough.assess.clauses import Actor, Clause, quotes_of
+from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.deeds import others_solution, own_solution
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads, quoted, whole
 from homing.walkthrough.assess.quantities import Quantity, Unit
 from homing.walkthrough.assess.rule import Rule, State
-from homing.walkthrough.assess.words import lists, places
+from homing.walkthrough.assess.sentences import quotes_of
+from homing.walkthrough.assess.words import places
 
-_CREDITS = frozenset(("after", "once", "when", "because", "since", "as"))
+#: characters within which what is counted stands behind its number
+_NEAR: Final = 45
+_CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
 
 
 def _hosts(answer: Answer, place: int) -> list[Clause]:
@@ -85,15 +90,12 @@ def business_translation(answer: Answer, rule: Rule, setting: Setting) -> list[S
 def _is_worth(answer: Answer, rule: Rule, one: Quantity) -> bool:
     if one.unit is Unit.MONEY:
         return True
+    _, end = answer.sentence_at(one.start)
     if one.unit in (Unit.COUNT, Unit.RATIO):
-        tail = answer.text[one.end - len(one.noun) : one.end + 40] if one.unit is Unit.COUNT else (
-            answer.text[one.end : one.end + 40])  # fmt: skip
-        clause = answer.clause_at(one.start)
-        near = answer.text[one.start : min(len(answer.text), one.end + 45)]
-        del tail
-        return bool(places(near, rule.phrases("counted"))) and clause is not None
+        near = answer.text[one.start : min(end, one.end + _NEAR)]
+        return bool(places(near, rule.phrases("counted")))
     return one.unit is Unit.TIME and bool(
-        places(answer.text[one.start : one.end + 50], rule.phrases("hours"))
+        places(answer.text[one.start : min(end, one.end + _NEAR)], rule.phrases("hours"))
     )
 
 
@@ -173,6 +175,3 @@ def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
         if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
             found.append((a, max(b, volume[-1].end)))
     return found
-
-
-__all__ = ["business_translation", "lists", "quantified_result", "second_order", "verification"]
