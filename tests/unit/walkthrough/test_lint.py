@@ -114,7 +114,8 @@ def test_a_slower_speaker_overruns_the_examples() -> None:
                     'text = "I identified the cause as a race condition."'),
         ("strong-lacks", "There was no ticket, and nobody had asked me to look.", "It was so."),
         ("verdict", 'scale = "lean no"', 'scale = "lean yes"'),
-        ("probe", "and I think it was probably some kind of timing issue", "and it was a race"),
+        ("probe", 'text = "I counted a whole week after it, the same way as before: {after} '
+                  "deliveries, none lost.", 'text = "Nobody complained, so I assumed that it was fixed.'),
         ("unknown", 'rule = "hand_off"\nquote', 'rule = "handing_over"\nquote'),
         ("unasked", 'asked_when = ["verification", "quantified_result"]', 'asked_when = []'),
         ("reach", "was my team's code, but I had never touched it.",

@@ -27,7 +27,7 @@ _HELP = (
 @paced
 @walked
 def mock_command(
-    scenario: str, level_name: str, lens_name: str, record: str | None,
+    scenario: str, level_name: str, lens_name: str, record: str | None, me: str,
     wpm: float, plain: bool, folder: Path | None, again: bool,
 ) -> None:  # fmt: skip
     """The question and nothing else; then two to four probes, and the verdict card.
@@ -41,7 +41,7 @@ def mock_command(
       homing walkthrough mock --level senior --lens customer-obsession
       homing walkthrough mock --incident homing-lab/record.json
     """
-    choice = Choice(scenario, level_name, lens_name, record)
+    choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
     state: Mock | None = None

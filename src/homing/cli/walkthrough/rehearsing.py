@@ -19,7 +19,7 @@ from homing.walkthrough.rehearse import Judge, Rehearsal
 
 _HELP = (
     "Type what you would say; a line that is only a dot hands it in. "
-    ":h a hint, :e the example, :say to speak by the clock, "
+    ":h a hint, :e the example, :d what the record says, :say to speak by the clock, "
     ":n next stage, :b stage before, :q stop."
 )
 
@@ -29,7 +29,7 @@ _HELP = (
 @paced
 @walked
 def rehearse_command(
-    scenario: str, level_name: str, lens_name: str, record: str | None,
+    scenario: str, level_name: str, lens_name: str, record: str | None, me: str,
     wpm: float, plain: bool, folder: Path | None, again: bool,
 ) -> None:  # fmt: skip
     """Tell your own story stage by stage, with hints and findings on your words.
@@ -45,7 +45,7 @@ def rehearse_command(
       homing walkthrough rehearse --incident homing-lab/record.json
       homing walkthrough rehearse --plain < story.txt
     """
-    choice = Choice(scenario, level_name, lens_name, record)
+    choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
     state: Rehearsal | None = None
@@ -155,6 +155,8 @@ def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str
         case ":e" | ":example":
             walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id))
             walk.screen.say(stage.coaching)
+        case ":d" | ":draft":
+            _from_record(walk, judge, stage)
         case ":n" | ":next":
             return _to(walk, state, judge, state.stage + 1)
         case ":b" | ":back" if state.stage:
@@ -164,6 +166,26 @@ def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str
         case _:
             walk.screen.say(f"{name}: there is no such command here. {_HELP}")
     return state
+
+
+def _from_record(walk: Walk, judge: Judge, stage: Stage) -> None:
+    """What the record supports of a stage, each sentence with its state, and what it lacks."""
+    found = judge.draft()
+    if found is None:
+        walk.screen.say("There is no record; begin with --incident FILE.")
+        return
+    mine = [one for one in found.claims if one.stage == stage.id]
+    for one in mine:
+        places = ", ".join(f"{each.source}:{each.path}" for each in one.references)
+        walk.screen.say(one.text, indent="  ")
+        walk.screen.say(f"{one.state.value}: {places}", indent="    ", style="dim")
+    if not mine:
+        walk.screen.say("The record says nothing for this stage.")
+    for gap in found.gaps:
+        if gap.stage == stage.id:
+            walk.screen.say(f"missing in the record: {gap.text}", indent="  ")
+            if gap.command:
+                walk.screen.say(gap.command, indent="    ", style="dim")
 
 
 def _to(walk: Walk, state: Rehearsal, judge: Judge, place: int) -> Rehearsal:
