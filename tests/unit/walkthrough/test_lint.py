@@ -115,7 +115,7 @@ def test_a_slower_speaker_overruns_the_examples() -> None:
         ("strong-lacks", "There was no ticket, and nobody had asked me to look.", "It was so."),
         ("verdict", 'scale = "lean no"', 'scale = "lean yes"'),
         ("probe", 'text = "I counted a whole week after it, the same way as before: {after} '
-                  "deliveries, none lost.", 'text = "Nobody complained, so I assumed that it was fixed.'),
+                  "deliveries, none lost.", 'text = "Nobody complained, so I assumed it was so.'),
         ("unknown", 'rule = "hand_off"\nquote', 'rule = "handing_over"\nquote'),
         ("unasked", 'asked_when = ["verification", "quantified_result"]', 'asked_when = []'),
         ("reach", "was my team's code, but I had never touched it.",

@@ -62,6 +62,7 @@ def rehearse_command(
         walk.screen.say(_HELP)
     else:
         note("going on where you stopped; --again begins anew")
+        walk.screen.say(_HELP, style="dim")
     _walk(walk, state, judge)
 
 
