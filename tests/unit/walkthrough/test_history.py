@@ -85,7 +85,7 @@ def test_wipe_deletes_all_that_was_kept_and_nothing_else(tmp_path: Path) -> None
 
 
 def test_the_folder_follows_the_xdg_variable_where_it_is_a_path() -> None:
-    home = Path("/home/x")
+    home = Path("/somebody")
     usual = home / ".local/state/homing/walkthrough"
     assert folder_of({}, home) == usual
     assert folder_of({"XDG_STATE_HOME": "relative"}, home) == usual
