@@ -235,6 +235,8 @@ class Scenario(Strict, frozen=True, kw_only=True):
     incident: Incident
     overview: Overview
     slots: dict[str, Slot]
+    terms: tuple[Text, ...]  #: words of this incident, in lower case
+    attested: tuple[Text, ...]  #: what the story says that no record shows: only its teller knows
     stages: tuple[Stage, ...]
     probes: tuple[Probe, ...]
     weak: WeakAnswer
