@@ -61,6 +61,7 @@ class Aspect(StrEnum):
     UNKNOWN = "unknown"  #: what the data cannot show
     OWNER = "owner"  #: the team whose service it is: its name
     TEAM = "team"  #: the team of who writes this: its name
+    AGREEMENT = "agreement"  #: what was agreed with the owners: "showed the fix to …"
     MANDATE = "mandate"  #: who asked for it, or where no ticket was found
 
 

@@ -28,6 +28,8 @@ from homing.walkthrough.record import RECORD, Record, Reference
 _SLOT: Final = re.compile(r"\{(\w+)\}")
 #: what being required by the level is worth beside the weight of a lens, 0 to 3
 _REQUIRED_WORTH: Final = 2
+#: the line of an exported draft that says which record it is of
+STAMP: Final = re.compile(r"<!-- homing draft of (\S+) at ([0-9a-f]{64})")
 _DIGIT: Final = re.compile(r"\d")
 
 
@@ -309,3 +311,21 @@ def _worth(claim: Claim, level: Level) -> int:
 
 def _name(missing: Missing) -> str:
     return str(missing.args[0]).removeprefix(f"{RECORD}: ") if missing.args else "value"
+
+
+def exported(made: Draft, record: Record) -> str:
+    """A draft as Markdown to edit and to check: a stamp, a heading for each stage, the gaps."""
+    lines = [
+        f"# {record.incident.title}",
+        "",
+        f"<!-- homing draft of {made.incident} at {made.sha256}",
+        f"{made.level}, {made.lens}. Claims that are not plainly in the record:",
+    ]
+    marked = [one for one in made.claims if one.state is not ClaimState.SUPPORTED]
+    lines += [f"- {one.state}: {one.text}" for one in marked] or ["- none"]
+    lines += ["Gaps:"]
+    lines += [f"- {one.stage}: {one.text}" for one in made.gaps] or ["- none"]
+    lines += ["-->", ""]
+    for stage in STAGES:
+        lines += [f"## {stage.capitalize()}", "", made.text(stage), ""]
+    return "\n".join(lines)

@@ -14,6 +14,12 @@ from homing.review.incident import ActionKind, Aspect, CauseStatus, Digest, Inci
 RECORD: Final = "record"
 #: words by which a factor is about people and not about code
 _ORGANISATION: Final = ("team", "owner", "objective", "agree", "shared", "review", "process")
+#: values that count the lost, of which an example can be shown row by row
+_COUNTS_OF_LOSS: Final = (
+    "dropped", "rate", "suspects", "hypothesis", "all.before", "all.rate_before", "p5", "at_risk"
+)  # fmt: skip
+#: statements of which the latest counts: a correction is another entry
+_NAMED: Final = (Aspect.OWNER, Aspect.TEAM, Aspect.MANDATE, Aspect.AGREEMENT)
 _ROWS_MAX: Final = 24
 
 
@@ -60,6 +66,11 @@ class Record:
     def opener(self) -> str:
         """Who opened the incident."""
         return self.incident.timeline[0].actor if self.incident.timeline else self.incident.owner
+
+    @property
+    def actors(self) -> set[str]:
+        """Everybody who did something in it."""
+        return {one.actor for one in self.incident.timeline}
 
     def place(self, address: str) -> tuple[str, str]:
         """Source and path of "verify:all.after.n", or of "record:@owner.text".
@@ -128,7 +139,7 @@ class Record:
             by=result.by if result else _by(holder),
             at_us=result.at_us if result else _at(holder),
             files=(*result.inputs, *result.files) if result else (),
-            rows=self.rows(source),
+            rows=self.rows(source) if path.startswith(_COUNTS_OF_LOSS) else (),
             written=written or "",
         )
 
@@ -179,10 +190,8 @@ def _places(incident: Incident) -> dict[str, str]:
     """Where things are that claims call by a name."""
     found: dict[str, str] = {}
     for at, one in enumerate(incident.statements):
-        if one.aspect in (Aspect.OWNER, Aspect.TEAM, Aspect.MANDATE):
-            found[one.aspect.value] = (
-                f"statements.{at}"  # the latest: a correction is another entry
-            )
+        if one.aspect in _NAMED:
+            found[one.aspect.value] = f"statements.{at}"
         if one.aspect is Aspect.FACTOR:
             is_about_people = any(word in one.text.lower() for word in _ORGANISATION)
             found.setdefault("organisation" if is_about_people else "factor", f"statements.{at}")

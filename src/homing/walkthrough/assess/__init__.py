@@ -16,7 +16,7 @@ from homing.walkthrough.assess.assessment import Assessment, Finding, Row, Span,
 from homing.walkthrough.assess.detectors import DETECTORS
 from homing.walkthrough.assess.detectors.held import held
 from homing.walkthrough.assess.detectors.seen import Seen, Setting
-from homing.walkthrough.assess.rule import STAGES, Rule, State, rules
+from homing.walkthrough.assess.rule import STAGES, Rule, State, rules, verdict_document
 from homing.walkthrough.assess.verdict import SCALE, verdict_of
 from homing.walkthrough.packs import Level, Principle
 from homing.walkthrough.record import Record
@@ -29,6 +29,9 @@ WPM: Final = 150.0
 TEXT_MAX: Final = 40_000
 #: of several findings of a rule, the one that counts
 _ORDER: Final = (State.CONTRADICTED, State.MISSING, State.WEAK, State.MET, State.NOT_CHECKABLE)
+#: asked for at every level and under every lens
+_ALWAYS: Final = ("hand_off", "disqualifier", "overreach", "record")
+_WEIGHED_MIN: Final = 2
 _NOT_A_SENTENCE: Final = "there are too few sentences to tell by"
 
 
@@ -103,6 +106,19 @@ def assess(
         spoken_s=round(60 * words / wpm, 1),
         weights={rule: lens.weights.get(rule, 1) for rule in states},
         required=level.requires,
+        asked=tuple(rule for rule in states if _is_asked(rule, level, lens)),
+    )
+
+
+def _is_asked(rule: str, level: Level, lens: Principle) -> bool:
+    """Whether a level and a lens want a rule to be met."""
+    if rule in verdict_document()["allows"].get(level.id, ()):
+        return False
+    return (
+        rule in level.requires
+        or lens.weights.get(rule, 1) >= _WEIGHED_MIN
+        or rules()[rule].kind == "form"
+        or rule in _ALWAYS
     )
 
 

@@ -124,6 +124,8 @@ _NO_NOUNS: Final = frozenset(
         "into",
     ]
 )
+#: “700 of 200,000” is a count and no rounded share; “3 in a thousand” is one
+_EXACT_MIN: Final = 10_000
 #: a figure that names something: a build, a status, a clock, a ticket
 _NAMES: Final = re.compile(
     r"(?:\b(?:http|version|build|v|port|ticket|pr|issue|section|step|status|code|p)\s*#?|#)$", re.I
@@ -193,7 +195,8 @@ def quantities_of(text: str, start: int = 0, end: int | None = None) -> list[Qua
                 and b < 10
             ):
                 continue
-            add(_made(match, a / b, Unit.RATIO, text, digits=_digits(match["a"])))
+            digits = 3 if b >= _EXACT_MIN else _digits(match["a"])
+            add(_made(match, a / b, Unit.RATIO, text, digits=digits))
     for match in _NUMBER.finditer(text, start, end):
         one = _number(match, text, end)
         if one is not None:
