@@ -57,7 +57,8 @@ def lint(library: Library, words_per_minute: float = WORDS_PER_MINUTE) -> list[F
     """
     found = [flaw for level in library.levels.values() for flaw in _level(level)]
     for scenario in library.scenarios.values():
-        for check in _CHECKS:
+        # a text with an unknown slot cannot be told, so nothing else can be said of it
+        for check in [_slots] if any(_slots(scenario, library, words_per_minute)) else _CHECKS:
             found += [
                 Flaw(rule=rule, pack=scenario.id, where=where, text=text)
                 for rule, where, text in check(scenario, library, words_per_minute)
@@ -210,6 +211,14 @@ def _quiz(scenario: Scenario, library: Library, rate: float) -> _Found:
         yield "quiz-giveaway", "quiz", "the right option is the longest one in every item"
 
 
+def _slots(scenario: Scenario, library: Library, rate: float) -> _Found:
+    """Every slot that a text has is one of the scenario's."""
+    for where, text in _texts(scenario):
+        for name in names_in(text):
+            if name not in scenario.slots:
+                yield "slot", where, f"{{{name}}}: expected one of [slots]"
+
+
 def _figures(scenario: Scenario, library: Library, rate: float) -> _Found:
     """Figures of the story are slots; an estimate is called one; a zero has its volume."""
     used = set()
@@ -220,10 +229,7 @@ def _figures(scenario: Scenario, library: Library, rate: float) -> _Found:
                 where,
                 f"found {odd[0]!r}: was the file read in the wrong encoding?",
             )
-        for name in names_in(text):
-            used.add(name)
-            if name not in scenario.slots:
-                yield "slot", where, f"{{{name}}}: expected one of [slots]"
+        used.update(names_in(text))
     for name in scenario.slots.keys() - used:
         yield "slot", f"slots.{name}", "no text says it"
     for name, slot in scenario.slots.items():

@@ -158,7 +158,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     probe: Probe
     text: str
-    findings: tuple[Finding, ...]  #: of the rules that it asks for
+    because: dict[str, State]  #: rules that it is asked for and that the answer did not meet
+    now: dict[str, State]  #: what the reply makes of the rules that it is asked for
+    findings: tuple[Finding, ...]  #: what is wrong with the reply, by the rule a weak one breaks
     took_s: float
     is_estimate: bool
 
@@ -189,7 +191,7 @@ def card(state: Mock, judge: Judge) -> VerdictCard:
     found = judge.of(state.answer.text)
     took, is_estimate = taken_s(state.answer, found.words, judge)
     replies = tuple(
-        _judged(_probe(judge.scenario, id), one, judge)
+        _judged(_probe(judge.scenario, id), one, judge, found)
         for id, one in zip(state.probes, state.replies, strict=True)
     )
     unsupported = tuple(
@@ -215,14 +217,21 @@ def taken_s(attempt: Attempt, words: int, judge: Judge) -> tuple[float, bool]:
     return spoken_s(words, judge.words_per_minute), True
 
 
-def _judged(probe: Probe, attempt: Attempt, judge: Judge) -> Reply:
+def _judged(probe: Probe, attempt: Attempt, judge: Judge, answer: Assessment) -> Reply:
     found = judge.of(attempt.text)
     took, is_estimate = taken_s(attempt, found.words, judge)
-    wanted = [one for one in found.findings if one.rule in probe.asked_when]
+    wrong = [one for one in found.of(probe.weak.rule) if one.state is not State.MET]
+    because = {
+        rule: answer.states[rule]
+        for rule in probe.asked_when
+        if answer.states.get(rule, State.MET) is not State.MET
+    }
     return Reply(
         probe=probe,
         text=attempt.text,
-        findings=tuple(wanted),
+        because=because,
+        now={rule: found.states[rule] for rule in probe.asked_when if rule in found.states},
+        findings=tuple(wrong),
         took_s=took,
         is_estimate=is_estimate,
     )

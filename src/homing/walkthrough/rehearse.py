@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.review.incident import Incident
 from homing.walkthrough.assess import Assessment, Finding, State, assess
+from homing.walkthrough.claims import Draft, draft
 from homing.walkthrough.clock import elapsed_s
 from homing.walkthrough.packs import (
     WORDS_PER_MINUTE,
@@ -25,6 +26,7 @@ from homing.walkthrough.packs import (
     Stage,
     seconds_of,
 )
+from homing.walkthrough.record import Record
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     lens: Principle
     words_per_minute: float = WORDS_PER_MINUTE  #: of the speaker, > 0
     record: Incident | None = None
+    record_name: str = "record.json"  #: what commands call it
+    me: str = ""  #: the speaker, as the record names them; empty: who opened the incident
 
     def seconds(self) -> dict[str, int]:
         return seconds_of(self.scenario.stages, self.level)
@@ -46,11 +50,23 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             stage,
             self.level,
             self.lens,
-            self.record,
+            self._held(),
+            me=self.me,
             targets={**self.seconds(), "total": float(self.level.time_max_s)},
             wpm=self.words_per_minute,
             terms=self.scenario.terms,
         )
+
+    def draft(self) -> Draft | None:
+        """The story as the record allows it to be told; None: there is no record."""
+        held = self._held()
+        if held is None:
+            return None
+        speaker = self.me or held.opener
+        return draft(held, speaker, self.level, self.lens, self.words_per_minute)
+
+    def _held(self) -> Record | None:
+        return None if self.record is None else Record(self.record, self.record_name)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +183,37 @@ def _in_order(
 
 
 # --- what is said of an attempt ---
+
+#: whose job a rule is; at another stage its absence is no fault
+HOME: Final = {
+    "scope_boundary": "task",
+    "unassigned": "task",
+    "disqualifier": "task",
+    "agency": "action",
+    "hand_off": "action",
+    "specificity": "action",
+    "overreach": "action",
+    "quantified_result": "result",
+    "business_translation": "result",
+    "verification": "result",
+    "second_order": "result",
+    "generic_reflection": "reflection",
+    "organisational_cause": "reflection",
+}
+
+
+def concerns(finding: Finding, stage: str, found: Assessment) -> bool:
+    """Whether a finding on one stage is this stage's business.
+
+    What is contradicted always is. Otherwise a rule has its home stage, and one of the cause behind
+    the cause only where the level requires it; a rule about form has every stage as its home.
+    """
+    if finding.state is State.CONTRADICTED:
+        return True
+    if finding.rule == "organisational_cause" and finding.rule not in found.required:
+        return False
+    return HOME.get(finding.rule, stage) == stage
+
 
 #: what is said first
 _WORST_FIRST = (State.CONTRADICTED, State.MISSING, State.WEAK, State.NOT_CHECKABLE, State.MET)

@@ -51,6 +51,8 @@ def told(function: _F) -> _F:
                      help="The principle that is listened for. Default: the story's own."),
         click.option("--incident", "record", metavar="FILE|ID",
                      help="A record of `homing incident`: its figures instead of the story's."),
+        click.option("--me", default="", metavar="ACTOR",
+                     help="You, as the record names you. Default: who opened the incident."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -74,13 +76,16 @@ paced = click.option(
 class Choice:
     """A story, a level, a lens, and perhaps a record."""
 
-    def __init__(self, scenario: str, level_name: str, lens_name: str, record: str | None) -> None:
+    def __init__(
+        self, scenario: str, level_name: str, lens_name: str, record: str | None, me: str
+    ) -> None:
         self.library = shipped()
         self.scenario: Scenario = one_of(self.library.scenarios, scenario, "SCENARIO")
         self.level: Level = one_of(self.library.levels, level_name, "--level")
         lens = lens_name or self.scenario.primary
         self.lens: Principle = one_of(self.library.principles, lens, "--lens")
         self.record: Incident | None = place_of(record).load() if record else None
+        self.record_name, self.me = record or "", me
 
     @property
     def values(self) -> dict[str, str] | None:
@@ -94,6 +99,8 @@ class Choice:
             lens=self.lens,
             words_per_minute=words_per_minute,
             record=self.record,
+            record_name=self.record_name,
+            me=self.me,
         )
 
     def is_of(self, state: Any) -> bool:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from homing.cli.walkthrough.screen import STATE_TONES, Screen
+from collections.abc import Mapping
+
+from homing.cli.walkthrough.screen import Screen
 from homing.walkthrough.assess import Assessment, State
-from homing.walkthrough.rehearse import fixes, in_order
+from homing.walkthrough.assess.rule import rules
+from homing.walkthrough.rehearse import concerns, fixes, in_order
 
 _FIXES: int = 3
 
 
-def show_assessment(screen: Screen, text: str, found: Assessment) -> None:
-    """What is there in one line; what is not, one by one."""
-    met = [one.title for one in found.findings if one.state is State.MET]
-    unchecked = [one.title for one in found.findings if one.state is State.NOT_CHECKABLE]
-    if met:
-        screen.say(f"there: {'; '.join(dict.fromkeys(met))}", style=STATE_TONES[State.MET])
-    if unchecked:
-        screen.say(f"not checkable: {'; '.join(dict.fromkeys(unchecked))}", style="dim")
-    for one in in_order(found):
-        if one.state not in (State.MET, State.NOT_CHECKABLE):
-            screen.say()
-            screen.finding(one)
+def show_stage(screen: Screen, stage: str, found: Assessment) -> None:
+    """What a stage has, each with its words; then what it lacks, and what to do."""
+    mine = [one for one in in_order(found) if concerns(one, stage, found)]
+    met = [one for one in mine if one.state is State.MET and one.span is not None]
+    for one in met:
+        screen.met(one)
+    lacking = [one for one in mine if one.state not in (State.MET, State.NOT_CHECKABLE)]
+    for one in lacking:
+        screen.say()
+        screen.finding(one)
+    if not lacking:
+        screen.say("Nothing is missing that belongs here.")
     screen.say()
+
+
+def states_text(states: Mapping[str, State]) -> str:
+    """Rules in words, each with its state."""
+    titles = rules()
+    return "; ".join(f"{titles[rule].title} ({state.value})" for rule, state in states.items())
 
 
 def show_verdict(screen: Screen, found: Assessment) -> None:

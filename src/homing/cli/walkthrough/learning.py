@@ -25,7 +25,7 @@ from homing.walkthrough.learn import Learning
 )
 @as_json
 def learn_command(
-    scenario: str, level_name: str, lens_name: str, record: str | None,
+    scenario: str, level_name: str, lens_name: str, record: str | None, me: str,
     plain: bool, folder: Path | None, again: bool, is_all: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Guess what a listener waits for, hear it told well and badly, and compare.
@@ -40,7 +40,7 @@ def learn_command(
       homing walkthrough learn --incident homing-lab/record.json
       homing walkthrough learn --all --plain > story.txt
     """
-    choice = Choice(scenario, level_name, lens_name, record)
+    choice = Choice(scenario, level_name, lens_name, record, me)
     walk = Walk(is_plain=plain, folder=folder)
     state = None if again or is_all or as_json else _kept(walk, choice)
     if state is None:
@@ -67,7 +67,7 @@ def learn_command(
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), hidden=True)
 @as_json
 def quiz_command(
-    scenario: str, level_name: str, lens_name: str, record: str | None,
+    scenario: str, level_name: str, lens_name: str, record: str | None, me: str,
     plain: bool, folder: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The questions of a story, each with its reason after you have chosen.
@@ -77,7 +77,7 @@ def quiz_command(
       homing walkthrough quiz
       printf '1\\n\\n2\\n' | homing walkthrough quiz --plain
     """
-    choice = Choice(scenario, level_name, lens_name, record)
+    choice = Choice(scenario, level_name, lens_name, record, me)
     walk = Walk(is_plain=plain, folder=folder)
     seed = int.from_bytes(SystemChance().entropy(4), "big")
     cards = learn.quiz(choice.scenario, seed=seed, values=choice.values)

@@ -8,8 +8,8 @@ import click
 
 from homing.cli.output import note
 from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
-from homing.cli.walkthrough.findings import show_verdict
-from homing.cli.walkthrough.typing_in import Command, Ended, Interrupted, Said, estimate
+from homing.cli.walkthrough.findings import show_verdict, states_text
+from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
 from homing.walkthrough import mock
 from homing.walkthrough.clock import minutes, pace
 from homing.walkthrough.history import Entry
@@ -27,7 +27,7 @@ _HELP = (
 @paced
 @walked
 def mock_command(
-    scenario: str, level_name: str, lens_name: str, record: str | None,
+    scenario: str, level_name: str, lens_name: str, record: str | None, me: str,
     wpm: float, plain: bool, folder: Path | None, again: bool,
 ) -> None:  # fmt: skip
     """The question and nothing else; then two to four probes, and the verdict card.
@@ -41,7 +41,7 @@ def mock_command(
       homing walkthrough mock --level senior --lens customer-obsession
       homing walkthrough mock --incident homing-lab/record.json
     """
-    choice = Choice(scenario, level_name, lens_name, record)
+    choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
     state: Mock | None = None
@@ -94,38 +94,44 @@ def _words(walk: Walk, state: Mock, judge: Judge, seconds: float) -> tuple[Said,
     if state.draft:
         walk.screen.say("You had begun:")
         walk.screen.quote(state.draft)
+
+    def prompt(text: str) -> str:
+        return f"[{estimate(text, seconds, judge.words_per_minute)}] "
+
     while True:
-
-        def prompt(text: str) -> str:
-            return f"[{estimate(text, seconds, judge.words_per_minute)}] "
-
         try:
-            text = walk.keyboard.words(draft=state.draft, prompt=prompt)
-        except Command as command:
-            state = mock.keep(state, command.text, at_us=walk.now_us())
-            if command.name == ":say":
-                started = mock.start(state, at_us=walk.now_us())
-                took = walk.keyboard.wait_by_clock(seconds)
-                ended_at_us = walk.now_us()
-                told = f"{minutes(took)} of {minutes(seconds)}: {pace(took, seconds).value}"
-                walk.screen.say(f"{told}. Now type what you said, and a dot.")
-                text = walk.keyboard.words(draft="", prompt=lambda words: "| ")
-                if text.strip():
-                    return Said(text, ended_at_us, is_said=True), started
-            elif command.name in (":q", ":quit"):
-                raise _Stopped(state, is_interrupted=False) from None
-            else:
-                walk.screen.say(f"{command.name}: not in a mock. {_HELP}")
-            continue
-        except Ended as end:
-            kept = mock.keep(state, end.text, at_us=walk.now_us())
-            raise _Stopped(kept, is_interrupted=False) from None
-        except Interrupted as stop:
-            kept = mock.keep(state, stop.text, at_us=walk.now_us())
-            raise _Stopped(kept, is_interrupted=True) from None
+            try:
+                text = walk.keyboard.words(draft=state.draft, prompt=prompt)
+            except Command as command:
+                state = mock.keep(state, command.text, at_us=walk.now_us())
+                if command.name in (":say", ":s"):
+                    state, spoken = _aloud(walk, state, seconds)
+                    if spoken is not None:
+                        return spoken, state
+                elif command.name in (":q", ":quit"):
+                    raise Ended from None
+                else:
+                    walk.screen.say(f"{command.name}: not in a mock. {_HELP}")
+                continue
+        except (Ended, KeyboardInterrupt) as stop:
+            text = getattr(stop, "text", "") or state.draft
+            kept = mock.keep(state, text, at_us=walk.now_us())
+            is_interrupted = isinstance(stop, KeyboardInterrupt)
+            raise _Stopped(kept, is_interrupted=is_interrupted) from None
         if text.strip():
             return Said(text, walk.now_us()), state
         walk.screen.say("expected some words before the dot; :q stops and keeps")
+
+
+def _aloud(walk: Walk, state: Mock, seconds: float) -> tuple[Mock, Said | None]:
+    """Speak by the clock, then type what was said."""
+    started = mock.start(state, at_us=walk.now_us())
+    took = walk.keyboard.wait_by_clock(seconds)
+    ended_at_us = walk.now_us()
+    told = f"{minutes(took)} of {minutes(seconds)}: {pace(took, seconds).value}"
+    walk.screen.say(f"{told}. Now type what you said, and a dot.")
+    text = walk.keyboard.words(draft="", prompt=lambda words: "| ")
+    return (started, Said(text, ended_at_us, is_said=True)) if text.strip() else (state, None)
 
 
 def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
@@ -145,7 +151,10 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
     for number, reply in enumerate(card.replies, 1):
         screen.say()
         screen.label(f"probe {number}: {judge.scenario.told(reply.probe.question)}")
-        for one in reply.findings:
+        if reply.because:
+            screen.say(f"asked because: {states_text(reply.because)}", indent="  ")
+        screen.say(f"by your reply: {states_text(reply.now)}", indent="  ")
+        for one in reply.findings[:1]:
             screen.finding(one)
         screen.say(f"a strong reply has: {reply.probe.strong.key}", indent="  ")
     screen.say()

@@ -8,8 +8,8 @@ import click
 
 from homing.cli.output import note
 from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
-from homing.cli.walkthrough.findings import show_assessment, show_verdict
-from homing.cli.walkthrough.typing_in import Command, Ended, Interrupted, Said, estimate
+from homing.cli.walkthrough.findings import show_stage, show_verdict
+from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
 from homing.walkthrough import rehearse
 from homing.walkthrough.cards import example
 from homing.walkthrough.clock import minutes, pace, spoken_s
@@ -19,7 +19,7 @@ from homing.walkthrough.rehearse import Judge, Rehearsal
 
 _HELP = (
     "Type what you would say; a line that is only a dot hands it in. "
-    ":h a hint, :e the example, :say to speak by the clock, "
+    ":h a hint, :e the example, :d what the record says, :say to speak by the clock, "
     ":n next stage, :b stage before, :q stop."
 )
 
@@ -29,7 +29,7 @@ _HELP = (
 @paced
 @walked
 def rehearse_command(
-    scenario: str, level_name: str, lens_name: str, record: str | None,
+    scenario: str, level_name: str, lens_name: str, record: str | None, me: str,
     wpm: float, plain: bool, folder: Path | None, again: bool,
 ) -> None:  # fmt: skip
     """Tell your own story stage by stage, with hints and findings on your words.
@@ -45,7 +45,7 @@ def rehearse_command(
       homing walkthrough rehearse --incident homing-lab/record.json
       homing walkthrough rehearse --plain < story.txt
     """
-    choice = Choice(scenario, level_name, lens_name, record)
+    choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
     state: Rehearsal | None = None
@@ -62,6 +62,7 @@ def rehearse_command(
         walk.screen.say(_HELP)
     else:
         note("going on where you stopped; --again begins anew")
+        walk.screen.say(_HELP, style="dim")
     _walk(walk, state, judge)
 
 
@@ -115,45 +116,77 @@ def _words(
     walk: Walk, state: Rehearsal, judge: Judge, stage: Stage
 ) -> tuple[Said | None, Rehearsal]:
     """Words for a stage; None: to another stage, and the state says which."""
-    seconds, scenario = judge.seconds()[stage.id], judge.scenario
+    seconds = judge.seconds()[stage.id]
+
+    def prompt(text: str) -> str:
+        return f"[{estimate(text, seconds, judge.words_per_minute)}] "
+
     while True:
-
-        def prompt(text: str) -> str:
-            return f"[{estimate(text, seconds, judge.words_per_minute)}] "
-
         try:
-            text = walk.keyboard.words(draft=state.draft, prompt=prompt)
-        except Command as command:
-            state = rehearse.keep(state, command.text, at_us=walk.now_us())
-            match command.name:
-                case ":h" | ":hint":
-                    state, text_or_none = rehearse.hint(state, scenario, at_us=walk.now_us())
-                    walk.screen.say(f"hint: {text_or_none or 'there are no more; try :e'}")
-                case ":e" | ":example":
-                    walk.screen.block(example(scenario, stage, judge.level, judge.lens.id))
-                    walk.screen.say(stage.coaching)
-                case ":say":
+            try:
+                text = walk.keyboard.words(draft=state.draft, prompt=prompt)
+            except Command as command:
+                state = rehearse.keep(state, command.text, at_us=walk.now_us())
+                if command.name in (":say", ":s"):
                     state, spoken = _aloud(walk, state, seconds)
                     if spoken is not None:
                         return spoken, state
-                case ":n" | ":next":
-                    return None, _to(walk, state, judge, state.stage + 1)
-                case ":b" | ":back":
-                    return None, _to(walk, state, judge, state.stage - 1)
-                case ":q" | ":quit":
-                    raise _Stopped(state, is_interrupted=False) from None
-                case other:
-                    walk.screen.say(f"{other}: there is no such command. {_HELP}")
-            continue
-        except Ended as end:
-            kept = rehearse.keep(state, end.text, at_us=walk.now_us())
-            raise _Stopped(kept, is_interrupted=False) from None
-        except Interrupted as stop:
-            kept = rehearse.keep(state, stop.text, at_us=walk.now_us())
-            raise _Stopped(kept, is_interrupted=True) from None
+                    continue
+                before = state.stage
+                state = _command(walk, state, judge, stage, command.name)
+                if state.stage != before:
+                    return None, state
+                continue
+        except (Ended, KeyboardInterrupt) as stop:
+            text = getattr(stop, "text", "") or state.draft
+            kept = rehearse.keep(state, text, at_us=walk.now_us())
+            is_interrupted = isinstance(stop, KeyboardInterrupt)
+            raise _Stopped(kept, is_interrupted=is_interrupted) from None
         if text.strip():
             return Said(text, walk.now_us()), state
         walk.screen.say("expected some words before the dot; :n goes to the next stage")
+
+
+def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str) -> Rehearsal:
+    """What a line that begins with a colon asks for."""
+    match name:
+        case ":h" | ":hint":
+            state, found = rehearse.hint(state, judge.scenario, at_us=walk.now_us())
+            walk.screen.say(f"hint: {found or 'there are no more; :e shows the example'}")
+        case ":e" | ":example":
+            walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id))
+            walk.screen.say(stage.coaching)
+        case ":d" | ":draft":
+            _from_record(walk, judge, stage)
+        case ":n" | ":next":
+            return _to(walk, state, judge, state.stage + 1)
+        case ":b" | ":back" if state.stage:
+            return _to(walk, state, judge, state.stage - 1)
+        case ":q" | ":quit":
+            raise Ended
+        case _:
+            walk.screen.say(f"{name}: there is no such command here. {_HELP}")
+    return state
+
+
+def _from_record(walk: Walk, judge: Judge, stage: Stage) -> None:
+    """What the record supports of a stage, each sentence with its state, and what it lacks."""
+    found = judge.draft()
+    if found is None:
+        walk.screen.say("There is no record; begin with --incident FILE.")
+        return
+    mine = [one for one in found.claims if one.stage == stage.id]
+    for one in mine:
+        places = ", ".join(f"{each.source}:{each.path}" for each in one.references)
+        walk.screen.say(one.text, indent="  ")
+        walk.screen.say(f"{one.state.value}: {places}", indent="    ", style="dim")
+    if not mine:
+        walk.screen.say("The record says nothing for this stage.")
+    for gap in found.gaps:
+        if gap.stage == stage.id:
+            walk.screen.say(f"missing in the record: {gap.text}", indent="  ")
+            if gap.command:
+                walk.screen.say(gap.command, indent="    ", style="dim")
 
 
 def _to(walk: Walk, state: Rehearsal, judge: Judge, place: int) -> Rehearsal:
@@ -185,7 +218,7 @@ def _found(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, *, had_befo
     else:
         took, how = last.took_s, f"{minutes(last.took_s)} by the clock"
     screen.say(f"{how}, of {minutes(seconds)}: {pace(took, seconds).value}")
-    show_assessment(screen, last.text, found)
+    show_stage(screen, stage.id, found)
     if had_before:
         before = attempts[-2]
         screen.label("since your last try:")

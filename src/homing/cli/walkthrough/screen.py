@@ -169,6 +169,14 @@ class Screen:
         if finding.fix:
             self.say(Text.assemble(("do: ", "bold"), finding.fix), indent=_INDENT)
 
+    def met(self, finding: Finding) -> None:
+        """What is there, and the words by which it is."""
+        line = Text("there: ", style=STATE_TONES[State.MET])
+        words = ", ".join(f"“{' '.join(one.text.split())}”" for one in finding.spans[:2])
+        line.append(finding.title, style="bold")
+        line.append(f": {words}", style="default")
+        self.say(line)
+
     def diff(self, pieces: Sequence[Piece]) -> None:
         """What went and what came, in brackets that a screen reader says, too."""
         line = Text()
