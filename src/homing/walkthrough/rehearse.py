@@ -209,7 +209,7 @@ def concerns(finding: Finding, stage: str, found: Assessment) -> bool:
     the cause only where the level requires it; a rule about form has every stage as its home.
     """
     if finding.state is State.CONTRADICTED:
-        return True
+        return finding in found.faults
     if finding.rule == "organisational_cause" and finding.rule not in found.required:
         return False
     return HOME.get(finding.rule, stage) == stage
@@ -232,10 +232,10 @@ def in_order(found: Assessment) -> list[Finding]:
 
 
 def fixes(found: Assessment, count: int) -> list[Finding]:
-    """What to mend first: one finding a rule, at most `count`, each with something to do."""
+    """What to mend first: one fault a rule, at most `count`, each with something to do."""
     chosen: dict[str, Finding] = {}
     for one in in_order(found):
-        if one.fix and one.state in (State.CONTRADICTED, State.MISSING, State.WEAK):
+        if one.fix and one in found.faults:
             chosen.setdefault(one.rule, one)
     return list(chosen.values())[:count]
 
