@@ -103,6 +103,7 @@ def script(
     Args:
         values: figures of a record instead of the scenario's own (`slots.values_of`).
     """
+    scenario = scenario.at(level.id)
     return (
         _overview(scenario, level, lens, values),
         *(

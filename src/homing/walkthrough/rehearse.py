@@ -40,6 +40,10 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     record_name: str = "record.json"  #: what commands call it
     me: str = ""  #: the speaker, as the record names them; empty: who opened the incident
 
+    def __post_init__(self) -> None:
+        # every text is this level's from here on
+        msgspec.structs.force_setattr(self, "scenario", self.scenario.at(self.level.id))
+
     def seconds(self) -> dict[str, int]:
         return seconds_of(self.scenario.stages, self.level)
 
