@@ -23,7 +23,7 @@ from homing.walkthrough.assess import WPM, scaled
 from homing.walkthrough.assess.rule import STAGES
 from homing.walkthrough.assess.words import count_of_words
 from homing.walkthrough.packs import Level, Principle
-from homing.walkthrough.record import RECORD, Record, Reference
+from homing.walkthrough.record import RECORD, Record, Reference, is_group
 
 _SLOT: Final = re.compile(r"\{(\w+)\}")
 #: what being required by the level is worth beside the weight of a lens, 0 to 3
@@ -266,12 +266,15 @@ def _filled(
             address, _, form = addresses[name].partition("|")
             reference = record.reference(address, form or "words")
         value = reference.text.rstrip(".")
+        if name == "who" and not is_group(value) and parts[-1].lower().endswith("the "):
+            parts[-1] = parts[-1][:-4]  # "the payments team", but "ana"
+            length -= 4
         parts.append(value)
         slots.append(Slot(name=name, start=length, end=length + len(value), reference=reference))
         length += len(value)
         at = match.end()
     parts.append(says[at:])
-    return "".join(parts).replace("the the ", "the "), slots
+    return "".join(parts), slots
 
 
 def _gap(spec: Spec, claim: Claim) -> Gap:

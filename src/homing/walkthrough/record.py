@@ -20,6 +20,8 @@ _COUNTS_OF_LOSS: Final = (
 )  # fmt: skip
 #: statements of which the latest counts: a correction is another entry
 _NAMED: Final = (Aspect.OWNER, Aspect.TEAM, Aspect.MANDATE, Aspect.AGREEMENT)
+#: what is in the name of an actor that is a group and not a person
+_GROUPS: Final = ("team", "squad", "group", "ops", "sre", "department", "platform", "owners")
 _ROWS_MAX: Final = 24
 
 
@@ -243,6 +245,11 @@ def _by(holder: Any) -> str:
 
 def _at(holder: Any) -> int:
     return int(holder.get("at_us") or 0) if isinstance(holder, Mapping) else 0
+
+
+def is_group(name: str) -> bool:
+    """Whether an actor is a team, whose name takes an article and is no person's."""
+    return any(word in name.lower() for word in _GROUPS)
 
 
 def day(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from homing.review.incident import Incident
+from homing.walkthrough.record import is_group
 
 #: what looks like it, and what is written instead; in this order
 _PATTERNS: Final = (
@@ -27,8 +28,6 @@ _PATTERNS: Final = (
         "[host]",
     ),
 )
-#: what an actor is called who is a group and not a person
-_GROUPS: Final = ("team", "squad", "group", "ops", "sre", "department", "platform")
 _COLLEAGUE: Final = "a colleague"
 
 
@@ -42,11 +41,11 @@ def redacted(text: str, incident: Incident, me: str, hidden: Sequence[str] = ())
     """
     for word in sorted(hidden, key=len, reverse=True):
         text = _replaced(text, word, "[left out]")
-    for name in sorted(people_of(incident, me), key=len, reverse=True):
-        text = _replaced(text, name, _COLLEAGUE)
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
-    return text.replace(f"The {_COLLEAGUE}", "A colleague").replace(f"the {_COLLEAGUE}", _COLLEAGUE)
+    for name in sorted(people_of(incident, me), key=len, reverse=True):
+        text = _replaced(text, name, _COLLEAGUE)
+    return text[:1].upper() + text[1:] if text.startswith(_COLLEAGUE) else text
 
 
 def people_of(incident: Incident, me: str) -> set[str]:
@@ -60,11 +59,7 @@ def people_of(incident: Incident, me: str) -> set[str]:
         incident.fix.author if incident.fix else "",
         incident.detection.by if incident.detection else "",
     )
-    return {
-        name
-        for name in actors
-        if name and name != me and not any(group in name.lower() for group in _GROUPS)
-    }
+    return {name for name in actors if name and name != me and not is_group(name)}
 
 
 def _replaced(text: str, word: str, instead: str) -> str:

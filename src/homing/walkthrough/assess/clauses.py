@@ -16,6 +16,8 @@ from homing.walkthrough.assess.sentences import quotes_of, sentences_of
 from homing.walkthrough.assess.words import Token, lists, places, tokens_of
 
 _SIGNS: Final = frozenset((",", ":", "—", "\u2013", "(", ")", "-", "->", "→", "/"))
+_PAST: Final = ("past", "done")
+_TOGETHER: Final = ("and", "")
 #: forms that are no statement without a subject: "retry logic", "logging"
 _BARE: Final = ("present", "ing")
 _SAYING: Final = ("say", "complain", "claim", "reply", "answer")
@@ -185,7 +187,7 @@ def _clause(
         form=found.form.tense,
         verb_at=(found.verb.start, found.verb.end),
         objects=tuple(one.text for one in found.rest),
-        is_negated=found.is_negated or (is_carried and _is_denied_too(piece, before)),
+        is_negated=found.is_negated or (is_carried and _is_denied_too(piece, found, before)),
         is_possible=found.is_modal
         or piece.join in ("if", "unless")
         or (is_carried and _is_possible_too(piece, found, before)),
@@ -230,8 +232,12 @@ def _goes_on(before: Clause, found: Phrase) -> bool:
     return before.actor is Actor.SPEAKER and found.form is not None and found.form.tense == "past"
 
 
-def _is_denied_too(piece: _Piece, before: Clause | None) -> bool:
-    return before is not None and before.is_negated and piece.join in ("or", "to", "that")
+def _is_denied_too(piece: _Piece, found: Phrase, before: Clause | None) -> bool:
+    """What follows a denial in the same breath and the same form: "I never pulled or grouped"."""
+    if before is None or not before.is_negated:
+        return False
+    same = found.form is not None and before.form in _PAST and found.form.tense in _PAST
+    return piece.join in ("or", "to", "that") or (same and piece.join in _TOGETHER)
 
 
 def _is_possible_too(piece: _Piece, found: Phrase, before: Clause | None) -> bool:
@@ -241,8 +247,9 @@ def _is_possible_too(piece: _Piece, found: Phrase, before: Clause | None) -> boo
         return False
     if piece.join == "to" and (before.verb in _WISHING or before.verb in _ASKING):
         return True
-    is_bare = found.form.tense == "present"
-    return before.is_possible and is_bare and piece.join in ("and", "or", "to", "")
+    # "wanted to check and found": the second happened; "would have checked and found" did not
+    is_alike = found.form.tense == "present" or before.form in _PAST
+    return before.is_possible and is_alike and piece.join in (*_TOGETHER, "or", "to")
 
 
 def _by(rest: Sequence[Token]) -> Actor | None:

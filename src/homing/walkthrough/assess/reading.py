@@ -160,7 +160,10 @@ class _Reader:
         before = self.words[self.at - 1] if self.at else ""
         if before in lists()["determiners"]:
             return False
-        return self.phrase.kind in _PERSONS or self.phrase.is_passive or self.at == 0
+        subject = self.phrase.subject
+        nouns = lists()["people"] | lists()["things"] | lists()["nouns"]
+        has_noun = bool(subject) and subject[-1].text in nouns
+        return self.phrase.kind in _PERSONS or self.phrase.is_passive or self.at == 0 or has_noun
 
     def _other(self, token: Token) -> None:
         phrase = self.phrase

@@ -87,21 +87,20 @@ def own_solution(answer: Answer) -> list[Clause]:
 
 def others_solution(answer: Answer) -> list[Clause]:
     """Where somebody else, or nobody who is named, is said to have mended it."""
-    mending = lists()["solves"] | {"deal", "sort", "care", "take", "roll"}
-    return [
-        one
-        for one in answer.clauses
-        if one.is_said
-        and one.verb in mending
-        and (
-            (one.actor is Actor.OTHER and not one.is_passive)
-            or (one.is_passive and one.by in (Actor.OTHER, None) and one.verb in (
-                "fix", "patch", "solve", "resolve", "repair", "handle", "correct", "address"))
-        )
-        and not (one.verb == "write" or (one.verb == "take" and "care" not in one.objects
-                 and "over" not in one.objects))
-        and not (one.verb == "implement" and "template" in one.objects)
-    ]  # fmt: skip
+    return [one for one in answer.clauses if one.is_said and _is_mended_by_others(one)]
+
+
+def _is_mended_by_others(clause: Clause) -> bool:
+    objects = set(clause.objects)
+    if clause.verb in lists()["makes"]:
+        is_mend = bool(objects & lists()["mended"])
+    elif clause.verb in ("take", "deal", "sort", "care"):
+        is_mend = clause.verb != "take" or bool(objects & {"care", "over"})
+    else:
+        is_mend = clause.verb in lists()["solves"]
+    if clause.is_passive:
+        return is_mend and clause.by in (Actor.OTHER, None) and clause.verb in lists()["ends"]
+    return is_mend and clause.actor is Actor.OTHER
 
 
 def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -175,6 +174,7 @@ def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         if one.is_said
         and one.doer in (Actor.SPEAKER, Actor.WE)
         and one.verb in rule.phrases("asks")
+        and one.stage != "reflection"
         and (set(one.objects) & (lists()["people"] | {"them", "their", "him", "her", "owner's"}))
     ]
     asked += [one for one in answer.clauses if one.is_said and one.doer is Actor.OTHER

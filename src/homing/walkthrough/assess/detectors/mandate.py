@@ -13,6 +13,9 @@ from homing.walkthrough.assess.rule import Rule, State
 from homing.walkthrough.assess.sentences import quotes_of
 from homing.walkthrough.assess.words import lists, places
 
+#: "No ticket." is a keyword, "No ticket existed." a statement
+_WORDS_MIN: Final = 3
+
 
 def stated(answer: Answer, rule: Rule, name: str) -> list[Place]:
     """Where phrases of a list are said in earnest: in a sentence, not denied, not quoted."""
@@ -22,7 +25,7 @@ def stated(answer: Answer, rule: Rule, name: str) -> list[Place]:
         if any(a < place[0] < b for a, b in quotes) or is_denied(answer, rule, place):
             continue
         start, end = answer.sentence_at(place[0])
-        if not any(one.verb or one.length >= 4 for one in answer.in_sentence(start, end)):
+        if sum(one.length for one in answer.in_sentence(start, end)) < _WORDS_MIN:
             continue
         kept.append(place)
     return kept

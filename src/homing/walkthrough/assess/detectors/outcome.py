@@ -11,7 +11,7 @@ from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads
 from homing.walkthrough.assess.quantities import Quantity, Unit
 from homing.walkthrough.assess.rule import Rule, State
 from homing.walkthrough.assess.sentences import quotes_of
-from homing.walkthrough.assess.words import places
+from homing.walkthrough.assess.words import lists, places
 
 #: characters within which what is counted stands behind its number
 _NEAR: Final = 45
@@ -37,13 +37,15 @@ def is_told(answer: Answer, place: Place) -> bool:
 
 def is_others_merit(answer: Answer, place: int) -> bool:
     """Whether the text gives the outcome to what somebody else did."""
-    solved = others_solution(answer)
+    solved, own = others_solution(answer), own_solution(answer)
+    if own:  # that others deployed one's change takes nothing away
+        solved = [one for one in solved if one.verb not in lists()["releases"]]
     if not solved:
         return False
     here = {one.start for one in _hosts(answer, place)}
     if any(one.start in here and (one.join in _CREDITS or one.by is Actor.OTHER) for one in solved):
-        return not any(one.start in here for one in own_solution(answer))
-    return not own_solution(answer) and answer.only is None
+        return not any(one.start in here for one in own)
+    return not own and answer.only is None
 
 
 def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
