@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.stories import story, strong, weak
+from support.stories import packs, story, strong, weak
 
 COMMAND = [sys.executable, "-m", "homing.cli", "walkthrough"]
 ESCAPE = "\x1b"
@@ -110,7 +110,8 @@ def test_the_whole_walk_can_be_read_without_a_question(tmp_path: Path) -> None:
     done = run(tmp_path, "learn", "--all", "--plain", "--level", "senior")
     assert done.returncode == 0
     assert ESCAPE not in done.stdout
-    assert story().probes[0].strong.text[:40] in " ".join(done.stdout.split())
+    reply = str(story().at("senior").probes[0].strong.text)
+    assert reply[:40] in " ".join(done.stdout.split())
     assert max(map(len, done.stdout.splitlines())) <= 88
 
 
@@ -154,7 +155,7 @@ def test_a_rehearsal_blames_exact_words_and_shows_what_another_try_changed(tmp_p
     stage = story().stage("action")
     said = (
         ":n\n:n\n:h\nThe cause was identified and they fixed it.\n.\nr\n"
-        f"{story().told(stage.strong['sde2'])}\n.\n\n:n\n:n\n"  # type: ignore[index]
+        f"{story().strong(stage, packs().levels['sde2'])}\n.\n\n:n\n:n\n"
     )
     done = run(tmp_path, "rehearse", "--plain", said=said)
     assert done.returncode == 0, done.stderr

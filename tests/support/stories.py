@@ -52,5 +52,5 @@ def strong(level: str = "sde2") -> str:
     )
 
 
-def weak() -> str:
-    return story().told(story().weak.text)
+def weak(level: str = "sde2") -> str:
+    return story().told(story().at(level).weak.text)

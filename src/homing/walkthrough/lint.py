@@ -21,6 +21,8 @@ from homing.walkthrough.packs import (
     Library,
     Scenario,
     Stage,
+    by_level,
+    differs,
     finds,
     seconds_of,
 )
@@ -37,6 +39,13 @@ _ODD: Final = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u00ad\u200b-\u200f\ufeff\ufffd\ue000-\uf8ff]"
 )
 _FIGURE: Final = re.compile(r"(?<![\w{])[$€£]?\d[\d.,]*%?")
+#: adopters that nobody can be asked about
+_EVERYBODY: Final = re.compile(
+    r"\b(?:everybody|everyone|everywhere|all (?:the )?teams|every team|\w+-wide)\b", re.IGNORECASE
+)
+_BAN: Final = re.compile(
+    r"\b(?:leave (?:it|this) out|omit|skip|(?:do not|don't|never) (?:mention|say))\b", re.I
+)
 _ZERO: Final = re.compile(r"\b(?:to|is) (?:zero|none|nothing)\b", re.IGNORECASE)
 
 
@@ -57,8 +66,9 @@ def lint(library: Library, words_per_minute: float = WORDS_PER_MINUTE) -> list[F
     """
     found = [flaw for level in library.levels.values() for flaw in _level(level)]
     for scenario in library.scenarios.values():
-        # a text with an unknown slot cannot be told, so nothing else can be said of it
-        for check in [_slots] if any(_slots(scenario, library, words_per_minute)) else _CHECKS:
+        # a text with an unknown slot or without a level cannot be told: nothing else can be said
+        gates = [one for one in _GATES if any(one(scenario, library, words_per_minute))]
+        for check in gates or _CHECKS:
             found += [
                 Flaw(rule=rule, pack=scenario.id, where=where, text=text)
                 for rule, where, text in check(scenario, library, words_per_minute)
@@ -111,9 +121,6 @@ def _shape(scenario: Scenario, library: Library, rate: float) -> _Found:
 def _levels(scenario: Scenario, library: Library, rate: float) -> _Found:
     """Each level has its text, its reflection and its two verdicts."""
     for stage in scenario.stages:
-        for level in library.levels:
-            if not isinstance(stage.strong, str) and level not in stage.strong:
-                yield "missing", f"stages.{stage.id}.strong.{level}", "expected a text, found none"
         if stage.id == "reflection":
             texts = stage.strong if isinstance(stage.strong, dict) else {}
             if len({" ".join(one.split()) for one in texts.values()}) < len(library.levels):
@@ -147,7 +154,8 @@ def _timers(scenario: Scenario, library: Library, rate: float) -> _Found:
                 yield "fill", where, text
         words = sum(count_of_words(text) for _, text in _strong(scenario, level))
         for name, lens in scenario.lenses.items():
-            took = spoken_s(words + count_of_words(scenario.told(lens.lead)), rate)
+            lead = scenario.told(by_level(lens.lead, level.id))
+            took = spoken_s(words + count_of_words(lead), rate)
             if not level.time_min_s * FILLED_MIN <= took <= level.time_max_s * FILLED_MAX:
                 text = (
                     f"the strong answer with this lead takes {took:.0f} s at {level.id}; "
@@ -191,6 +199,10 @@ def _signals(scenario: Scenario, library: Library, rate: float) -> _Found:
                 yield "unknown", f"lenses.{name}", f"{one!r}: expected the id of a signal"
         for one in {one for one in turns if turns.count(one) > 1}:
             yield "twice", f"lenses.{name}", f"{one!r} is named twice"
+        for turn in lens.downplay:
+            if _BAN.search(turn.how):
+                text = f"a lens weighs and forbids nothing; found {turn.how!r}"
+                yield "ban", f"lenses.{name}.downplay", text
 
 
 def _quiz(scenario: Scenario, library: Library, rate: float) -> _Found:
@@ -209,6 +221,24 @@ def _quiz(scenario: Scenario, library: Library, rate: float) -> _Found:
         longest.append(max(item.options, key=lambda one: len(scenario.told(one.text))).is_right)
     if len(longest) >= _QUIZ_MIN and all(longest):
         yield "quiz-giveaway", "quiz", "the right option is the longest one in every item"
+
+
+def _told(scenario: Scenario, library: Library, rate: float) -> _Found:
+    """Every text that differs by level has one for each."""
+
+    def walk(value: object, path: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, Mapping) and differs(value, set(library.levels)):
+            for level in library.levels.keys() - value.keys():
+                yield f"{path}.{level}", level
+        elif isinstance(value, Mapping):
+            for name, one in value.items():
+                yield from walk(one, f"{path}.{name}" if path else str(name))
+        elif isinstance(value, list | tuple):
+            for place, one in enumerate(value):
+                yield from walk(one, f"{path}.{place}")
+
+    for where, _ in walk(msgspec.to_builtins(scenario), ""):
+        yield "missing", where, "expected a text, found none"
 
 
 def _slots(scenario: Scenario, library: Library, rate: float) -> _Found:
@@ -255,6 +285,8 @@ def _claims(scenario: Scenario, where: str, sentence: str) -> _Found:
         yield "estimate", where, f"an estimate that is not called one: {sentence.strip()!r}"
     if _ZERO.search(sentence) and "count" not in forms:
         yield "bare-zero", where, f"a zero without its volume: {sentence.strip()!r}"
+    if re.search(r"adopt", sentence, re.I) and _EVERYBODY.search(sentence):
+        yield "adoption", where, f"expected who adopted what, found {sentence.strip()!r}"
     if re.search(r"\bI proposed\b", sentence):
         text = "expected 'would propose': no record of the scenario has a dated proposal"
         yield "proposed", where, text
@@ -262,15 +294,12 @@ def _claims(scenario: Scenario, where: str, sentence: str) -> _Found:
 
 def _own_words(scenario: Scenario) -> Iterator[tuple[str, str]]:
     """What the speaker claims to have happened."""
-    for stage in scenario.stages:
-        texts = stage.strong if isinstance(stage.strong, dict) else {"": stage.strong}
-        for level, text in texts.items():
-            yield f"stages.{stage.id}.strong.{level}".rstrip("."), text
-    for probe in scenario.probes:
-        yield f"probes.{probe.id}.strong", probe.strong.text
-    for name, lens in scenario.lenses.items():
-        yield f"lenses.{name}.lead", lens.lead
-    yield "overview.story", scenario.overview.story
+    texts = [(f"stages.{one.id}.strong", one.strong) for one in scenario.stages]
+    texts += [(f"probes.{one.id}.strong", one.strong.text) for one in scenario.probes]
+    texts += [(f"lenses.{name}.lead", one.lead) for name, one in scenario.lenses.items()]
+    for where, text in [*texts, ("overview.story", scenario.overview.story)]:
+        for one in [text] if isinstance(text, str) else text.values():
+            yield where, one
 
 
 def _texts(scenario: Scenario) -> Iterator[tuple[str, str]]:
@@ -293,4 +322,5 @@ def _texts(scenario: Scenario) -> Iterator[tuple[str, str]]:
     yield from walk(document, "")
 
 
+_GATES: Final = (_slots, _told)
 _CHECKS: Final = (_shape, _levels, _timers, _signals, _quiz, _figures)

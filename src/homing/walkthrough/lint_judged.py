@@ -96,11 +96,17 @@ def _rules(scenario: Scenario, library: Library) -> _Found:
 
 
 def _faults(scenario: Scenario, library: Library) -> _Found:
-    """Each fault of the weak answer is found by its rule, on its words."""
+    """Each fault of the weak answer is found by its rule, on its words, at each level."""
+    for level in library.levels.values():
+        judge = _judge(scenario, library, level)
+        yield from _faults_at(judge.scenario, judge, level.id)
+
+
+def _faults_at(scenario: Scenario, judge: Judge, level: str) -> _Found:
     text = scenario.told(scenario.weak.text)
-    found = _middle(scenario, library).of(text)
+    found = judge.of(text)
     for place, fault in enumerate(scenario.weak.faults):
-        where = f"weak.faults.{place}"
+        where = f"weak.faults.{place} at {level}"
         if fault.quote and fault.quote not in text:
             yield "fault", where, f"{fault.quote!r} is not in the weak answer"
             continue
@@ -147,7 +153,8 @@ def _answers(scenario: Scenario, library: Library) -> _Found:
         strong = "\n\n".join(
             f"## {one.name}\n\n{scenario.strong(one, level)}" for one in scenario.stages
         )
-        answers = {"strong": judge.of(strong), "weak": judge.of(scenario.told(scenario.weak.text))}
+        weak = scenario.told(judge.scenario.weak.text)
+        answers = {"strong": judge.of(strong), "weak": judge.of(weak)}
         for rule in level.requires:
             if is_found(answers["strong"], rule):
                 text = f"{level.id} requires {rule!r}, and the strong answer lacks it"
@@ -169,7 +176,7 @@ def _answers(scenario: Scenario, library: Library) -> _Found:
 def _probes(scenario: Scenario, library: Library) -> _Found:
     """A weak reply fails by its rule; a strong one does not."""
     judge = _middle(scenario, library)
-    for probe in scenario.probes:
+    for probe in judge.scenario.probes:
         rule = probe.weak.rule
         weak = judge.of(scenario.told(probe.weak.text))
         if rule in weak.states and not is_found(weak, rule):

@@ -220,7 +220,8 @@ def taken_s(attempt: Attempt, words: int, judge: Judge) -> tuple[float, bool]:
 def _judged(probe: Probe, attempt: Attempt, judge: Judge, answer: Assessment) -> Reply:
     found = judge.of(attempt.text)
     took, is_estimate = taken_s(attempt, found.words, judge)
-    wrong = [one for one in found.of(probe.weak.rule) if one.state is not State.MET]
+    bad = (State.CONTRADICTED, State.MISSING, State.WEAK)
+    wrong = [one for one in found.of(probe.weak.rule) if one.state in bad]
     because = {
         rule: answer.states[rule]
         for rule in probe.asked_when

@@ -40,6 +40,10 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     record_name: str = "record.json"  #: what commands call it
     me: str = ""  #: the speaker, as the record names them; empty: who opened the incident
 
+    def __post_init__(self) -> None:
+        # every text is this level's from here on
+        msgspec.structs.force_setattr(self, "scenario", self.scenario.at(self.level.id))
+
     def seconds(self) -> dict[str, int]:
         return seconds_of(self.scenario.stages, self.level)
 
@@ -209,7 +213,7 @@ def concerns(finding: Finding, stage: str, found: Assessment) -> bool:
     the cause only where the level requires it; a rule about form has every stage as its home.
     """
     if finding.state is State.CONTRADICTED:
-        return True
+        return finding in found.faults
     if finding.rule == "organisational_cause" and finding.rule not in found.required:
         return False
     return HOME.get(finding.rule, stage) == stage
@@ -232,10 +236,10 @@ def in_order(found: Assessment) -> list[Finding]:
 
 
 def fixes(found: Assessment, count: int) -> list[Finding]:
-    """What to mend first: one finding a rule, at most `count`, each with something to do."""
+    """What to mend first: one fault a rule, at most `count`, each with something to do."""
     chosen: dict[str, Finding] = {}
     for one in in_order(found):
-        if one.fix and one.state in (State.CONTRADICTED, State.MISSING, State.WEAK):
+        if one.fix and one in found.faults:
             chosen.setdefault(one.rule, one)
     return list(chosen.values())[:count]
 

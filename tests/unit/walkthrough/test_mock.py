@@ -12,7 +12,7 @@ from homing.walkthrough.assess import State
 from homing.walkthrough.mock import PROBES_MAX, PROBES_MIN, Mock
 
 S = 1_000_000
-PROBES = {one.id: one for one in story().probes}
+PROBES = {one.id: one for one in story().at("sde2").probes}
 
 
 def begun() -> Mock:
@@ -116,7 +116,7 @@ def test_typed_words_are_timed_by_an_estimate_and_spoken_ones_by_the_clock() -> 
 
 def test_a_reply_says_why_it_was_asked_and_what_it_did() -> None:
     state = answered(weak())
-    good = {one.id: story().told(one.strong.text) for one in story().probes}
+    good = {one.id: story().told(one.strong.text) for one in judge().scenario.probes}
     while state.phase == "probes":
         probe = mock.asked(state, story())
         assert probe is not None

@@ -80,8 +80,9 @@ class Choice:
         self, scenario: str, level_name: str, lens_name: str, record: str | None, me: str
     ) -> None:
         self.library = shipped()
-        self.scenario: Scenario = one_of(self.library.scenarios, scenario, "SCENARIO")
         self.level: Level = one_of(self.library.levels, level_name, "--level")
+        found: Scenario = one_of(self.library.scenarios, scenario, "SCENARIO")
+        self.scenario = found.at(self.level.id)
         lens = lens_name or self.scenario.primary
         self.lens: Principle = one_of(self.library.principles, lens, "--lens")
         self.record: Incident | None = place_of(record).load() if record else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,6 +16,9 @@ from homing.walkthrough import learn
 from homing.walkthrough.cards import Card
 from homing.walkthrough.history import Entry
 from homing.walkthrough.learn import Learning
+
+#: a choice of so many characters is said again when it is told
+_SHORT: Final = 70
 
 
 @click.command("learn")
@@ -166,7 +170,8 @@ def _prompt(card: Card, is_answered: bool) -> str:
 
 def _reveal(screen: Screen, card: Card) -> None:
     right = card.choices[card.right]
-    screen.say(f"It is {card.right + 1}: {right.text}")
+    text = f": {right.text}" if len(right.text) <= _SHORT else "."
+    screen.say(f"It is {card.right + 1}{text}")
     screen.say(right.why, indent="  ")
 
 

@@ -167,7 +167,7 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
     elif card.unsupported:
         screen.label("not as the record says:")
         for one in card.unsupported:
-            screen.finding(one)
+            screen.finding(one) if one not in card.fixes else screen.say("as above", indent="  ")
     else:
         screen.say("The record has nothing against your figures and acts.")
 

@@ -53,6 +53,9 @@ class Keyboard:
             except EOFError:
                 sys.stdout.write("\n")
                 raise Ended from None
+            except KeyboardInterrupt:
+                sys.stdout.write("\n")
+                raise
         sys.stdout.write(f"{prompt.rstrip()}\n")
         sys.stdout.flush()
         text = sys.stdin.readline()
