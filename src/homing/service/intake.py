@@ -497,7 +497,7 @@ def parking_reason(endpoint: Endpoint) -> str | None:
 
 def digest16(*parts: str | bytes) -> bytes:
     """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
-    pieces = []
+    pieces: list[bytes] = []
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
         pieces += (len(raw).to_bytes(8, "big"), raw)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -162,6 +163,7 @@ class MemoryStore(MemoryMeasuring):
             now: deliveries that this call has changed; is added to.
             done: the changes that were written; is added to.
         """
+        attempt, entry = change.attempt, change.entry
         written = self._take(change)
         if written:
             after = change.after
@@ -173,10 +175,11 @@ class MemoryStore(MemoryMeasuring):
             before = self._settled_before(change, now)
             if before is not None:
                 return before
-        if change.attempt is not None:
-            attempt = change.attempt if written else _replace(change.attempt, late=True)
+            entry = _replace(entry, rows_written=0)
+            attempt = attempt and _replace(attempt, late=True)
+        if attempt is not None:
             self.attempted[attempt.message_id, attempt.id] = attempt
-        self.lines.append(change.entry if written else _replace(change.entry, rows_written=0))
+        self.lines.append(entry)
         return written
 
     def _settled_before(self, change: Change, now: set[DeliveryId]) -> bool | None:
@@ -189,13 +192,14 @@ class MemoryStore(MemoryMeasuring):
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""
-        which = change.after.id
-        if change.before is None:
+        before, after = change.before, change.after
+        which: Any = (after.message_id, after.endpoint_id)  # as good a key as a DeliveryId
+        if before is None:
             is_known = which in self.hot or which in self.history
-            return change.after.message_id in self.accepted and not is_known
-        source = self.hot if change.before.state in UNFINISHED else self.history
+            return after.message_id in self.accepted and not is_known
+        source = self.hot if before.state in UNFINISHED else self.history
         row = source.get(which)
-        if row is None or row.version != change.before.version:
+        if row is None or row.version != before.version:
             return False
         del source[which]
         return True
