@@ -146,19 +146,19 @@ def newborn(
     )
 
 
-def born_leased(delivery: Delivery, *, holder: str, until_us: int) -> Delivery:
-    """The same newborn, already leased to the process that accepts it.
+def born_leased(
+    *, message_id: str, endpoint_id: str, app_id: str, at_us: int, holder: str, until_us: int
+) -> Delivery:
+    """A newborn that is due at once, already leased to the process that accepts it.
 
-    It keeps version 1: it is stored once, so nobody has ever seen another.
+    It has version 1: it is stored once, so nobody has ever seen it waiting.
     """
-    assert delivery.version == 1
-    assert delivery.state is State.WAITING
     return Delivery(
-        message_id=delivery.message_id,
-        endpoint_id=delivery.endpoint_id,
-        app_id=delivery.app_id,
+        message_id=message_id,
+        endpoint_id=endpoint_id,
+        app_id=app_id,
         state=State.LEASED,
-        accepted_at_us=delivery.accepted_at_us,
+        accepted_at_us=at_us,
         ready_at_us=until_us,
         holder=holder,
         leases=1,

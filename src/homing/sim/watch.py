@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, Delivery, State
@@ -78,8 +78,10 @@ class Watch:
 
     def row(self, which: tuple[str, str]) -> Delivery | None:
         """As it is now, of this message and endpoint."""
-        store, name = self._world.store, cast(DeliveryId, which)
-        return store.hot.get(name) or store.history.get(name)
+        store = self._world.store
+        name: Any = which  # as good a key as a DeliveryId
+        found: Delivery | None = store.hot.get(name) or store.history.get(name)
+        return found
 
     def committed(self, node: Node, name: str, result: object = None) -> None:
         """`node` has just done `name`, or somebody has before."""

@@ -6,7 +6,7 @@ each is atomic for everything else that runs on the loop.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -109,10 +109,12 @@ class MemoryStore(MemoryMeasuring):
     ) -> list[Claimed]:
         permits = self._permits(quotas, at_us)
         hot = self.hot
-        due: defaultdict[str, list[tuple[bool, int, DeliveryId]]] = defaultdict(list)
-        for ready_at_us, which in self._due(at_us):
-            is_waiting = hot[which].state is State.WAITING
-            due[which.endpoint_id].append((is_waiting, ready_at_us, which))
+        due: dict[str, list[tuple[bool, int, DeliveryId]]] = {q.endpoint_id: [] for q in quotas}
+        for which, row in hot.items():
+            ready_at_us = row.ready_at_us
+            if ready_at_us is not None and ready_at_us <= at_us and row.endpoint_id in due:
+                is_waiting = row.state is State.WAITING
+                due[row.endpoint_id].append((is_waiting, ready_at_us, which))
         chosen: list[DeliveryId] = []
         for quota in quotas:
             lane = sorted(due[quota.endpoint_id])[: permits.left(quota)]
