@@ -386,23 +386,24 @@ class Dispatcher:
             _log.warning("endpoint %s answered 410 and is not disabled yet: %s", endpoint.id, error)
 
     def _attempt(self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome) -> Attempt:
-        return Attempt(
-            id=new_id("atmpt_", began_us, self._chance.entropy(ENTROPY_BYTES)),
-            message_id=work.delivery.message_id,
-            endpoint_id=work.delivery.endpoint_id,
-            app_id=work.delivery.app_id,
-            number=work.delivery.leases,
-            trigger=trigger_of(work.delivery),
-            at_us=began_us,
-            url=endpoint.url,
-            reason=outcome.reason,
-            status=outcome.status,
-            first_byte_us=outcome.first_byte_us,
-            total_us=outcome.total_us,
-            request_bytes=outcome.request_bytes,
-            detail=outcome.detail,
-            response_headers=outcome.headers,
-            response_body=outcome.body,
+        delivery = work.delivery
+        return Attempt(  # by position: see there
+            new_id("atmpt_", began_us, self._chance.entropy(ENTROPY_BYTES)),
+            delivery.message_id,
+            delivery.endpoint_id,
+            delivery.app_id,
+            delivery.leases,
+            trigger_of(delivery),
+            began_us,
+            endpoint.url,
+            outcome.reason,
+            outcome.status,
+            outcome.first_byte_us,
+            outcome.total_us,
+            outcome.request_bytes,
+            outcome.detail,
+            outcome.headers,
+            outcome.body,
         )
 
     def _policy(self, endpoint: Endpoint) -> RetryPolicy:
