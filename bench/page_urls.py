@@ -52,7 +52,7 @@ def page_urls(node: Node) -> dict[str, str]:
             urls["delivery"] = f"/deliveries/{letters[0]['id']}"
     objective = _first(node, "/objective", name="delivered")
     if objective is not None:
-        urls["objective"] = f"/objectives/{objective["name"]}"
+        urls["objective"] = f"/objectives/{objective['name']}"
     incident = _first(node, "/incident")
     if incident is not None:
         urls["incident"] = f"/incidents/{incident['id']}"

@@ -37,6 +37,8 @@ from homing.store import open_store
 
 _HOUR_US = 3_600_000_000
 _SEED = 20
+#: how long before the present the warehouse's last delivery was given up
+_LAST_US = 600_000_000
 #: what the watch of a real service does in minutes is done in seconds here
 _SETTINGS = {
     "HOMING_AUDIT_EVERY_S": "2",
@@ -167,14 +169,19 @@ def sent(
             event_type = chance.choices(EVENT_TYPES, _WEIGHTS)[0]
             is_partner = event_type.startswith("order") and chance.random() < 0.2
             app = apps["partners" if is_partner else "shop"]
+            at_us = begin_us + chance.randrange(_HOUR_US)
+            # What would still be tried again: the service would find no such host.
+            is_last = at_us > until_us - _LAST_US
             wanted = [
                 (one, behaviours[one.uid or ""])
                 for one in endpoints.values()
-                if event_type in one.event_types and is_partner == (one.uid == "search")
+                if event_type in one.event_types
+                and is_partner == (one.uid == "search")
+                and not (is_last and one.uid == "warehouse")
             ]
             found.append(
                 Sent(
-                    at_us=begin_us + chance.randrange(_HOUR_US),
+                    at_us=at_us,
                     app=app,
                     endpoints=wanted,
                     event_type=event_type,
