@@ -49,7 +49,8 @@ from homing.core.records import (
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, desk, measuring, purging, reads, writes
+from homing.core.watching import Failure, Load, Slice
+from homing.store.sqlite import claiming, desk, measuring, purging, reads, watching, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -325,6 +326,24 @@ class SqliteStore:
 
     async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
         return await self._browse(measuring.tallied, scope, grain_s, since_us, until_us)
+
+    async def loads(
+        self,
+        endpoints: Sequence[tuple[str, str]],
+        *,
+        since_us: int,
+        accepted_us: int,
+        most: int,
+    ) -> dict[str, Load]:
+        return await self._browse(watching.loads, endpoints, since_us, accepted_us, most)
+
+    async def slices(
+        self, endpoint_id: str, edges: Sequence[int], *, counted: int, sampled: int
+    ) -> list[Slice]:
+        return await self._browse(watching.slices, endpoint_id, edges, counted, sampled)
+
+    async def failures(self, endpoint_id: str, since_us: int, *, most: int) -> list[Failure]:
+        return await self._browse(watching.failures, endpoint_id, since_us, most)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

@@ -280,3 +280,6 @@ CREATE TABLE tallies (
 
 -- for forgetting
 CREATE INDEX tallies_age ON tallies (grain_s, at_us);
+
+-- Attempts that failed, by how; those that did not pay nothing for it.
+CREATE INDEX attempts_failed ON attempts (endpoint_id, id, reason, status) WHERE reason <> 'ok';
