@@ -120,6 +120,9 @@ class Runtime:
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
             identity=make_identity(settings),
+            retry_delays_s=settings.retry_delays_s,
+            breaker_is_open=self.dispatcher.only_probes,
+            portal_origins=settings.portal_origins,
         )
         self.board_sender = make_board_sender(settings)
         self.board_asker = self._make_board_asker(clock, seals)

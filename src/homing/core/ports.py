@@ -45,7 +45,7 @@ from homing.core.records import (
 from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.tasks import Task
-from homing.core.watching import Failure, Load, Slice
+from homing.core.watching import Watching
 
 R = TypeVar("R", bound=Resource)
 
@@ -423,42 +423,6 @@ class Measuring(Protocol):
         Returns:
             One for each SLI, owner and rule, with `at_us` as `since_us`, in any order.
         """
-
-
-class Watching(Protocol):
-    """How endpoints are, for pages: every answer costs a bounded number of rows."""
-
-    async def loads(
-        self,
-        endpoints: Sequence[tuple[str, str]],
-        *,
-        since_us: int,
-        accepted_us: int,
-        most: int,
-    ) -> dict[str, Load]:
-        """What lies before each endpoint and what came of it lately, by endpoint id.
-
-        Args:
-            endpoints: (application id, endpoint id).
-            since_us: the newest attempts since then are counted.
-            accepted_us: dead letters of messages accepted since then are counted apart.
-            most: where each count stops, n >= 1.
-        """
-
-    async def slices(
-        self, endpoint_id: str, edges: Sequence[int], *, counted: int, sampled: int
-    ) -> list[Slice]:
-        """The attempts of an endpoint by when they began.
-
-        Args:
-            edges: times, rising; n of them make n - 1 slices, each from one (inclusive) to the
-                next (exclusive).
-            counted: the newest so many of each slice are counted.
-            sampled: of the newest so many of each slice it is told what they came to.
-        """
-
-    async def failures(self, endpoint_id: str, since_us: int, *, most: int) -> list[Failure]:
-        """In what ways the newest `most` failed attempts since then failed, most often first."""
 
 
 class Store(Deliveries, Resources, Records, Forgetting, Desk, Measuring, Watching, Protocol):

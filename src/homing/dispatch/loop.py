@@ -406,6 +406,10 @@ class Dispatcher:
             response_body=outcome.body,
         )
 
+    def only_probes(self, endpoint_id: str) -> bool:
+        """Whether the endpoint gave no answer lately, so that one attempt at a time is made."""
+        return self._planner.breakers.is_open(endpoint_id)
+
     def _policy(self, endpoint: Endpoint) -> RetryPolicy:
         if endpoint.retry_delays_s is None:
             return self.limits.policy

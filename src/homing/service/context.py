@@ -13,6 +13,7 @@ from homing.core.objectives import Limits as MeasureLimits
 from homing.core.ports import Chance, Clock, Store
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.retry import DEFAULT_DELAYS_S
 from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
 from homing.core.urls import Url
 from homing.service.alerts.channel import Channel
@@ -69,6 +70,12 @@ class Service:
     identity: Identity = field(default_factory=Identity)
     #: ways to reach whoever runs this
     channels: Sequence[Channel] = ()
+    #: delays between attempts where an endpoint has none of its own, seconds
+    retry_delays_s: Sequence[float] = DEFAULT_DELAYS_S
+    #: whether this process's dispatcher only probes an endpoint (its id), because nothing answers
+    breaker_is_open: Callable[[str], bool] = lambda endpoint_id: False
+    #: whose pages may show the portal in a frame: "https://app.example.com"
+    portal_origins: Sequence[str] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default
     permits: Callable[[Url, str], bool] = lambda url, app_id: True
 

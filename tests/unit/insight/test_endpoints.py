@@ -6,17 +6,8 @@ from typing import Any
 import pytest
 
 from homing.core.outcome import Reason
-from homing.core.watching import (
-    Condition,
-    Load,
-    Slice,
-    Tried,
-    added,
-    condition,
-    edges,
-    percentiles,
-    share_of,
-)
+from homing.core.watching import Load, Slice, Tried
+from homing.insight.endpoints import Condition, added, condition, edges, percentiles, share_of
 
 HEALTHY = {Reason.OK: 99, Reason.STATUS: 1}
 
