@@ -1,4 +1,4 @@
-"""What pages say of endpoints. Everything is read up to a bound, and says so where it was reached."""
+"""What pages say of endpoints. Everything is read up to a bound, and it says where that was met."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Range(NamedTuple):
     key: str
     label: str
     slice_us: int
-    count: int
+    slices: int
 
     @property
     def length_us(self) -> int:
-        return self.slice_us * self.count
+        return self.slice_us * self.slices
 
 
 RANGES: Final = (
@@ -201,7 +201,7 @@ async def endpoint_view(
 
 async def _health(service: Service, endpoint: Endpoint, range: Range) -> Health:
     at_us = service.clock.now_us()
-    ends = edges(until_us=at_us, slice_us=range.slice_us, count=range.count)
+    ends = edges(until_us=at_us, slice_us=range.slice_us, count=range.slices)
     slices, failures = await asyncio.gather(
         service.store.slices(endpoint.id, ends, counted=COUNTED, sampled=SAMPLED),
         service.store.failures(endpoint.id, ends[0], most=FAILURES_MOST),
