@@ -240,15 +240,13 @@ def _caller_of(claims: dict[str, Any]) -> Caller:
         raise Unauthenticated("Invalid token")  # of a later version: less than what we know
     read_only = access == _READ
     if subject.startswith("org_") and org_id is None:
-        return Caller(subject, read_only=read_only, role=_role_of(claims, read_only))
+        return Caller(subject, read_only=read_only, role=_role_of(claims))
     if subject.startswith("app_") and isinstance(org_id, str) and org_id.startswith("org_"):
         return Caller(org_id, subject, read_only)
     raise Unauthenticated("Invalid token")
 
 
-def _role_of(claims: dict[str, Any], read_only: bool) -> Role:
-    if read_only:
-        return Role.VIEWER
+def _role_of(claims: dict[str, Any]) -> Role:
     try:
         return Role(claims.get("role", Role.ADMIN))
     except ValueError:
