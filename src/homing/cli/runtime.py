@@ -123,6 +123,7 @@ class Runtime:
             retry_delays_s=settings.retry_delays_s,
             breaker_is_open=self.dispatcher.only_probes,
             portal_origins=settings.portal_origins,
+            looks=lambda: tuple(self.auditor.looks),
         )
         self.board_sender = make_board_sender(settings)
         self.board_asker = self._make_board_asker(clock, seals)
