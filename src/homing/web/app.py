@@ -44,6 +44,8 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+from homing.web.pages import catalogue, endpoint_editing, endpoint_sent, portal
+from homing.web.pages import endpoints as endpoint_pages
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
@@ -114,6 +116,12 @@ def page_table(service: Service) -> Sequence[PageRoute]:
     return (
         *SigningIn().PAGES,
         *HomePage(service).PAGES,
+        *endpoint_pages.PAGES,
+        *endpoint_editing.PAGES,
+        *endpoint_sent.PAGES,
+        *catalogue.PAGES,
+        *portal.Entering().PAGES,
+        *portal.PAGES,
     )
 
 

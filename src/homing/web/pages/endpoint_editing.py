@@ -89,9 +89,7 @@ async def change(visit: Visit) -> Page | Response:
     return visit.go(place_of(visit).endpoint(app, id), said="Changed.")
 
 
-async def _edit_form(
-    visit: Visit, endpoint: Endpoint, texts: Texts, wrong: dict[str, str]
-) -> Page:
+async def _edit_form(visit: Visit, endpoint: Endpoint, texts: Texts, wrong: dict[str, str]) -> Page:
     values = await form_values(visit.service, visit.caller, texts, wrong)
     url = place_of(visit).endpoint(*names(visit))
     values |= {"endpoint": endpoint, "action": f"{url}/edit", "url": url, "app": "", "apps": None}

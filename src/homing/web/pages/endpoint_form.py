@@ -1,4 +1,4 @@
-"""What people fill in about an endpoint: read, checked, and shown again with what is wrong with it."""
+"""What people fill in about an endpoint: read, checked, and shown again with what is wrong."""
 
 from __future__ import annotations
 

@@ -86,7 +86,9 @@ async def _as_csv(pages: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[b
 
 def _cell(value: Any) -> Any:
     """What a spreadsheet would take for a formula begins with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    )
 
 
 async def _as_json(pages: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[bytes]:

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from homing.core.errors import NotFound, Problem, Refused
-from homing.core.errors import Invalid
+from homing.core.errors import Invalid, NotFound, Problem, Refused
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
 from homing.core.records import Attempt
@@ -149,7 +148,10 @@ def charts(health: Health) -> list[dict[str, Any]]:
     taken = [health.percentiles_of(one) for one in health.slices]
 
     def chart(title: str, kind: str, unit: str, series: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"title": title, "spec": {"kind": kind, "unit": unit, "times": times, "series": series}}
+        return {
+            "title": title,
+            "spec": {"kind": kind, "unit": unit, "times": times, "series": series},
+        }
 
     share = [round(ok / all, 5) if all else None for ok, all in zip(good, made, strict=True)]
     found = [
@@ -177,7 +179,9 @@ def charts(health: Health) -> list[dict[str, Any]]:
                     "values": [None if one is None else round(one[at] / 1_000, 2) for one in taken],
                     "tone": tone,
                 }
-                for at, (label, tone) in enumerate((("p50", "good"), ("p95", "accent"), ("p99", "warn")))
+                for at, (label, tone) in enumerate(
+                    (("p50", "good"), ("p95", "accent"), ("p99", "warn"))
+                )
             ],
         ),
     ]

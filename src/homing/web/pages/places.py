@@ -34,11 +34,15 @@ class Place(NamedTuple):
 
     def endpoint(self, app: str, id: str) -> str:
         """An endpoint's page."""
-        inside = f"{PORTAL}/{quote(app)}/endpoints" if self.is_portal else f"/endpoints/{quote(app)}"
+        inside = (
+            f"{PORTAL}/{quote(app)}/endpoints" if self.is_portal else f"/endpoints/{quote(app)}"
+        )
         return f"{inside}/{quote(id)}"
 
     def delivery(self, app: str, id: str) -> str:
-        return f"{self.deliveries(app)}/{quote(id)}" if self.is_portal else f"/deliveries/{quote(id)}"
+        return (
+            f"{self.deliveries(app)}/{quote(id)}" if self.is_portal else f"/deliveries/{quote(id)}"
+        )
 
     def deliveries(self, app: str) -> str:
         return f"{PORTAL}/{quote(app)}/deliveries" if self.is_portal else "/deliveries"
@@ -82,9 +86,7 @@ def turns(visit: Visit, listing: Listing[Any], name: str = "from") -> dict[str, 
     after = backwards or not listing.done
     before = bool(asked) and not (backwards and listing.done)
     return {
-        "after": visit.with_query(**{name: listing.iterator})
-        if after and listing.iterator
-        else "",
+        "after": visit.with_query(**{name: listing.iterator}) if after and listing.iterator else "",
         "before": visit.with_query(**{name: listing.prev_iterator})
         if before and listing.prev_iterator
         else "",

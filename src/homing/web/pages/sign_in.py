@@ -39,7 +39,7 @@ class SigningIn:
             get("/sign-in", show_sign_in, public=True),
             post("/sign-in", self.begin, role=Role.VIEWER, public=True),
             post("/sign-out", end, role=Role.VIEWER, public=True),
-            post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER, portal=True),
+            post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER),
             post("/theme", choose_theme, role=Role.VIEWER, public=True),
         )
 
