@@ -113,7 +113,7 @@ async def test_deliveries_are_found_resent_and_taken_along(open_page: Looker, si
     await expect(page.locator("#state")).to_contain_text("delivered", timeout=15_000)
     await page.goto(f"/portal/{app}/endpoints/{endpoint}")
     async with page.expect_download() as begun:
-        await page.get_by_label("As").select_option("jsonl")
+        await page.get_by_label("As", exact=True).select_option("jsonl")
         await page.get_by_role("button", name="Download").click()
     text = (await (await begun.value).path()).read_text()
     assert text.count("\n") == 1
@@ -251,7 +251,7 @@ async def test_it_works_in_a_frame_of_an_allowed_site_and_in_no_other(
             assert cookie["sameSite"] == "None"
             assert cookie.get("partitionKey") == "http://localhost"
 
-            open_page.expected += ["frame-ancestors", "ERR_BLOCKED"]
+            open_page.expected += ["frame-ancestors", "ERR_BLOCKED", "X-Frame-Options"]
             other = await open_page(f"http://127.0.0.1:{port}", role=None, site=site)
             inside = other.frame_locator("iframe")
             await expect(inside.get_by_role("heading", level=1)).to_have_count(0)
