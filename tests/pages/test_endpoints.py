@@ -114,8 +114,8 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await page.reload()
     await expect(page.locator("#waiting")).to_contain_text("Enabling it sends all of them")
     await choose(page, "Enable")
-    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=15_000)
-    await expect(page.locator("#waiting")).to_contain_text("Nothing is parked")
+    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)
+    await expect(page.locator("#waiting")).to_contain_text("Nothing is parked", timeout=20_000)
 
     await page.locator("summary", has_text="Remove this endpoint").click()
     await page.get_by_label("Type the word delete").fill("delete")
@@ -133,8 +133,8 @@ async def test_dead_letters_are_recovered(open_page: Looker, site: Site) -> None
     await site.until("/app/mended/issue", lambda found: found["data"])
     page = await open_page(f"/endpoints/mended/{endpoint}")
     await choose(page, "Recover dead letters")
-    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=15_000)
-    await expect(page.locator("#waiting")).to_contain_text("Nothing was given up")
+    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)
+    await expect(page.locator("#waiting")).to_contain_text("Nothing was given up", timeout=20_000)
 
 
 async def test_a_secret_is_shown_when_asked_for_and_rotated_with_an_overlap(
@@ -272,4 +272,4 @@ async def test_ten_thousand_deliveries_and_a_thousand_endpoints_are_bounded(
         address = homing.url.removeprefix("http://")
         async with serving(tmp_path, **(QUICK | {"listen": address})):
             await expect(page.locator("#away")).to_be_hidden(timeout=20_000)
-            await expect(page.locator("#recent")).to_contain_text("delivered", timeout=15_000)
+            await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)

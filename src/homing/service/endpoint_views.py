@@ -24,7 +24,7 @@ _HOUR_US: Final = 3_600_000_000
 #: how far back a recovery reaches, see `replays`
 RECOVERED_US: Final = 14 * 24 * _HOUR_US
 #: where each count of a list's line stops
-LISTED_MOST: Final = 1_000
+LISTED_MOST: Final = 500
 #: where each count of one endpoint's page stops
 MOST: Final = 10_000
 #: attempts of each stretch of time that are counted, and whose times are looked at
