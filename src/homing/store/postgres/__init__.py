@@ -13,6 +13,7 @@ from homing.store.postgres.records import PostgresRecords
 from homing.store.postgres.resources import PostgresResources
 from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
+from homing.store.postgres.searching import PostgresSearching
 
 
 class PostgresStore(
@@ -23,6 +24,7 @@ class PostgresStore(
     PostgresForgetting,
     PostgresDesk,
     PostgresMeasuring,
+    PostgresSearching,
 ):
     """Everything that is remembered, in PostgreSQL 14 or later."""
 

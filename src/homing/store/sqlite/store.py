@@ -42,14 +42,16 @@ from homing.core.records import (
     Attempt,
     Change,
     Claimed,
+    LogEntry,
     Message,
     Reply,
     RequestKey,
 )
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.searching import Head, Looked, Sought
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, desk, measuring, purging, reads, writes
+from homing.store.sqlite import claiming, desk, measuring, purging, reads, searching, writes
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -325,6 +327,20 @@ class SqliteStore:
 
     async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
         return await self._browse(measuring.tallied, scope, grain_s, since_us, until_us)
+
+    async def look_for_messages(self, which: Sought, *, looks: int, limit: int) -> Looked[Head]:
+        return await self._browse(searching.look_for_messages, which, looks, limit)
+
+    async def look_for_deliveries(
+        self, which: Sought, *, looks: int, limit: int
+    ) -> Looked[Delivery]:
+        return await self._browse(searching.look_for_deliveries, which, looks, limit)
+
+    async def heads(self, ids: Sequence[str]) -> dict[str, Head]:
+        return await self._browse(searching.heads, ids)
+
+    async def life(self, which: DeliveryId, *, limit: int) -> list[LogEntry]:
+        return await self._browse(searching.life, which, limit)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

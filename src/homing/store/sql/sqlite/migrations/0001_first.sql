@@ -155,6 +155,8 @@ CREATE TABLE attempts (
     response_headers TEXT,
     response_body BLOB,
     late INTEGER NOT NULL CHECK (late IN (0, 1)),
+    opening TEXT,
+    signed TEXT,
     PRIMARY KEY (message_id, id)
 );
 
@@ -275,3 +277,10 @@ CREATE TABLE tallies (
 
 -- for forgetting
 CREATE INDEX tallies_age ON tallies (grain_s, at_us);
+
+-- for the life of one delivery: every line but those of a first attempt that goes well and of claims
+-- (nothing is written here for what is accepted and delivered, or taken by a claim)
+CREATE INDEX delivery_log_life ON delivery_log (message_id, endpoint_id)
+    WHERE from_state IS NOT NULL AND (
+        op NOT IN ('leased', 'succeeded') OR from_state = 'leased' AND op = 'leased'
+        OR rows_written = 0);
