@@ -15,6 +15,7 @@ from homing.service.tokens import (
     APP_TOKEN_S,
     DEFAULT_ORG_ID,
     ORG_TOKEN_S,
+    Role,
     Tokens,
     sign_org_token,
 )
@@ -97,9 +98,21 @@ def migrate() -> None:
     help="How long it is valid; default: ten years, for an application 28 days.",
 )
 @click.option("--read-only", is_flag=True, help="It may look, change nothing, and see no secret.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ADMIN.value,
+    show_default=True,
+    help="viewer: look. operator: also send, resend, redrive, park. admin: everything.",
+)
 @as_json
 def token(
-    org: str, application: str | None, days: float | None, read_only: bool, as_json: bool
+    org: str,
+    application: str | None,
+    days: float | None,
+    read_only: bool,
+    role: str,
+    as_json: bool,
 ) -> None:
     """Make a token for the API, signed with HOMING_SECRET.
 
@@ -111,10 +124,16 @@ def token(
       homing token
       export HOMING_TOKEN=$(homing token)
       homing token --application app_2Zx… --days 30 --json
-      homing token --read-only --days 90     # for a dashboard
+      homing token --role viewer --days 90     # for a dashboard
+      homing token --role operator             # for whoever is on call
     """
     text = sign_token(
-        load_settings(), org=org, application=application, days=days, read_only=read_only
+        load_settings(),
+        org=org,
+        application=application,
+        days=days,
+        read_only=read_only or role == Role.VIEWER,
+        role=Role(role),
     )
     if as_json:
         print_json({"token": text})
@@ -129,11 +148,12 @@ def sign_token(
     application: str | None = None,
     days: float | None = None,
     read_only: bool = False,
+    role: Role = Role.ADMIN,
 ) -> str:
     """A token of the organisation, or of one of its applications.
 
     Raises:
-        ConfigError: an id that is none.
+        ConfigError: an id that is none, or a role for the token of an application.
     """
     if not org.startswith("org_"):
         raise ConfigError([f"--org {org!r}: expected an id that begins with org_"])
@@ -146,7 +166,10 @@ def sign_token(
             org_id=org,
             valid_s=valid_s or ORG_TOKEN_S,
             read_only=read_only,
+            role=role,
         )
+    if role is Role.OPERATOR:
+        raise ConfigError(["--role operator: a token of one application has no role; leave it out"])
     if not application.startswith("app_"):
         raise ConfigError(
             [

@@ -16,7 +16,7 @@ from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import LogPiece, Measured, Tally
+from homing.core.objectives import LogPiece, Measured, Sli, Tally
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
@@ -422,6 +422,16 @@ class Measuring(Protocol):
 
         Returns:
             One for each SLI, owner and rule, with `at_us` as `since_us`, in any order.
+        """
+
+    async def tally_series(
+        self, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
+    ) -> list[Tally]:
+        """Counts of one grain and SLI that began from `since_us` to before `until_us`, each by
+        itself.
+
+        Returns:
+            One for each beginning and owner, over all rules (`rule` is empty), in order of time.
         """
 
 

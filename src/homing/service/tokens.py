@@ -4,6 +4,9 @@ A token is a JWT signed with HMAC-SHA256, in the form that Svix's tokens have: `
 organisation (`org_…`), or `org` is the organisation and `sub` one application (`app_…`). Beyond
 Svix's, `access` may be `read`: such a token changes nothing and is told no secret.
 
+The token of an organisation may say the `role` of whoever holds it; without one it is an admin's,
+and one that may only read is a viewer's whatever it says.
+
 Nothing is stored: a token says itself what it may do, and until when. Those of applications can be
 ended earlier (see `sessions`); for that they carry `gen`, `sid` and `jti`.
 """
@@ -14,6 +17,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import jwt
@@ -41,6 +45,19 @@ _CACHED_MAX: Final = 4_096
 _TOKEN_LENGTH_MAX: Final = 4_096
 
 
+class Role(StrEnum):
+    """How much somebody may do; each may do what the one before it may."""
+
+    VIEWER = "viewer"  #: look
+    OPERATOR = "operator"  #: what concerns traffic: send, resend, redrive, park
+    ADMIN = "admin"  #: what is configured: endpoints, secrets, tokens
+
+    def covers(self, needed: Role) -> bool:
+        """Whether it is at least `needed`."""
+        roles = list(Role)
+        return roles.index(self) >= roles.index(needed)
+
+
 class Caller(msgspec.Struct, frozen=True, gc=False):
     """Whose token it is."""
 
@@ -48,6 +65,20 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     #: the one application the token is for; None: all of the organisation's
     app_id: str | None = None
     read_only: bool = False
+    #: what the token says; `may` counts `read_only` in
+    role: Role = Role.ADMIN
+
+    def may(self, needed: Role) -> bool:
+        """Whether the token is good for what `needed` may do."""
+        role = Role.VIEWER if self.read_only else self.role
+        return role.covers(needed)
+
+    def must_be(self, needed: Role) -> None:
+        """Raises: Forbidden: the token's role is a smaller one."""
+        if self.read_only and needed is not Role.VIEWER:
+            raise Forbidden("this needs a token that may change things; this one may only read")
+        if not self.may(needed):
+            raise Forbidden(f"this needs the role {needed}; this token has the role {self.role}")
 
     @property
     def subject(self) -> str:
@@ -77,6 +108,7 @@ def sign_org_token(
     org_id: str = DEFAULT_ORG_ID,
     valid_s: int = ORG_TOKEN_S,
     read_only: bool = False,
+    role: Role = Role.ADMIN,
 ) -> str:
     """A token for one organisation and all of its applications.
 
@@ -86,8 +118,12 @@ def sign_org_token(
         org_id: "org_…"; any word makes a tenant of its own.
         valid_s: for how long, in seconds, >= 1.
         read_only: it may look, and do nothing.
+        role: of whoever holds it.
     """
-    return _sign(_signing_key(secret), {"sub": org_id}, at_us, valid_s, read_only)
+    claims = {"sub": org_id}
+    if role is not Role.ADMIN:
+        claims["role"] = role
+    return _sign(_signing_key(secret), claims, at_us, valid_s, read_only)
 
 
 class Tokens:
@@ -101,6 +137,7 @@ class Tokens:
 
     def __init__(self, secret: str, *, previous: Sequence[str] = (), svix_secret: str = "") -> None:
         self._key = _signing_key(secret)
+        self._secrets = (secret, *previous)
         #: each with whom it lets sign; None: nobody else has it
         self._keys: list[tuple[bytes, str | None]] = [
             (_signing_key(one), None) for one in (secret, *previous)
@@ -147,6 +184,13 @@ class Tokens:
         if at_us >= session.expires_at_us:
             raise Unauthenticated("the token has expired; make a new one")
         return caller
+
+    def keys_for(self, purpose: str) -> list[bytes]:
+        """A key of 32 bytes for one other purpose, the present secret's first."""
+        return [
+            hmac.new(one.encode(), purpose.encode(), hashlib.sha256).digest()
+            for one in self._secrets
+        ]
 
     def session_of(self, token: str) -> Session:
         """What else a token says that was verified just now."""
@@ -196,10 +240,17 @@ def _caller_of(claims: dict[str, Any]) -> Caller:
         raise Unauthenticated("Invalid token")  # of a later version: less than what we know
     read_only = access == _READ
     if subject.startswith("org_") and org_id is None:
-        return Caller(subject, read_only=read_only)
+        return Caller(subject, read_only=read_only, role=_role_of(claims))
     if subject.startswith("app_") and isinstance(org_id, str) and org_id.startswith("org_"):
         return Caller(org_id, subject, read_only)
     raise Unauthenticated("Invalid token")
+
+
+def _role_of(claims: dict[str, Any]) -> Role:
+    try:
+        return Role(claims.get("role", Role.ADMIN))
+    except ValueError:
+        raise Unauthenticated("Invalid token") from None  # of a later version, as above
 
 
 def _session_of(claims: dict[str, Any]) -> Session:

@@ -369,3 +369,11 @@ def tally_of(row: Row, *, scope: str, at_us: int) -> Tally:
         rule=rule,
         count=count,
     )
+
+
+def point_of(row: Row, *, scope: str, sli: Sli) -> Tally:
+    """A row of the statement `tally_series`."""
+    at_us, owner, count = row
+    return Tally(
+        scope=scope, at_us=at_us, sli=sli, owner=Owner(owner) if owner else None, count=count
+    )

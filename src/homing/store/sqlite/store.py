@@ -19,7 +19,7 @@ from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import LogPiece, Measured, Tally
+from homing.core.objectives import LogPiece, Measured, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.ports import Aftermath
 from homing.core.queries import (
@@ -341,6 +341,11 @@ class SqliteStore:
 
     async def life(self, which: DeliveryId, *, limit: int) -> list[LogEntry]:
         return await self._browse(searching.life, which, limit)
+
+    async def tally_series(
+        self, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
+    ) -> list[Tally]:
+        return await self._browse(measuring.tally_series, scope, sli, grain_s, since_us, until_us)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:
