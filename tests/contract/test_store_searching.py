@@ -169,6 +169,20 @@ async def test_messages_are_looked_for_in_the_same_way(
     )
 
 
+async def test_only_the_messages_that_are_given_are_looked_at(
+    store: Store, application: Application, filled: list[DeliveryId]
+) -> None:
+    ids = sorted({one.message_id for one in filled})[3:6]
+    which = Sought(message_ids=(*ids, "msg_unknown"), states=(State.DEAD,))
+    looked = await store.look_for_deliveries(which, looks=100, limit=100)
+    rows = await store.deliveries_by_ids(filled)
+    dead = [one for one in filled if one.message_id in ids and rows[one].state is State.DEAD]
+    assert ([delivery.id for delivery in looked.found], looked.reached) == (dead, None)
+    messages = await store.look_for_messages(Sought(message_ids=tuple(ids)), looks=2, limit=9)
+    assert [head.id for head in messages.found] == ids[:0:-1]
+    assert messages.reached == DeliveryId(ids[1], "")
+
+
 async def test_a_look_stops_at_its_bound_and_says_where(
     store: Store, filled: list[DeliveryId]
 ) -> None:

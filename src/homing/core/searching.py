@@ -34,6 +34,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages, or which deliveries, to look for. Empty and None mean all."""
 
+    message_ids: tuple[str, ...] = ()  #: of these alone; nothing is walked along
     app_ids: tuple[str, ...] = ()
     endpoint_id: str | None = None
     states: tuple[State, ...] = ()

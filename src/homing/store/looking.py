@@ -57,6 +57,14 @@ def bounds(which: Sought) -> tuple[str, str]:
     return low, min(high, f"{message_id} " if endpoint_id else message_id)
 
 
+def walked_by(which: Sought, looks: int) -> list[str] | None:
+    """The messages that are given, downwards; None: a walk has to find them."""
+    if not which.message_ids:
+        return None
+    low, high = bounds(which)
+    return sorted((one for one in which.message_ids if low <= one < high), reverse=True)[:looks]
+
+
 def place_below(which: Sought) -> DeliveryId:
     """Only deliveries before it are wanted."""
     return which.below or _ABOVE_ALL

@@ -17,6 +17,7 @@ from homing.store.looking import (
     type_fits,
     walk_for_deliveries,
     walk_for_messages,
+    walked_by,
 )
 from homing.store.memory.tables import Tables
 
@@ -60,6 +61,9 @@ class MemorySearching(Tables):
         return born + later[-limit:]
 
     def _walk(self, walk: Walk, which: Sought, looks: int) -> list[str]:
+        ids = walked_by(which, looks)
+        if ids is not None:
+            return ids
         low, high = bounds(which)
         if walk.name.startswith("walk_messages"):
             names = [m.id for m in self.accepted.values() if walk.of in (None, m.app_id)]

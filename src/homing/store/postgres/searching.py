@@ -15,6 +15,7 @@ from homing.store.looking import (
     place_below,
     walk_for_deliveries,
     walk_for_messages,
+    walked_by,
 )
 from homing.store.postgres.database import Connection, Database
 from homing.store.rows import delivery_of, entry_of, head_of
@@ -72,6 +73,9 @@ class PostgresSearching:
     async def _walk(
         self, connection: Connection, walk: Walk, which: Sought, looks: int
     ) -> list[str]:
+        ids = walked_by(which, looks)
+        if ids is not None:
+            return ids
         of = () if walk.of is None else (walk.of,)
         rows = await self._database.fetch(connection, walk.name, *bounds(which), looks, *of)
         return [row[0] for row in rows]
