@@ -38,7 +38,7 @@ from homing.service.answers import Answers
 from homing.service.board import standing_key
 from homing.service.board_asker import ANSWER_BYTES_MAX, BoardAsker
 from homing.service.books import Auditor
-from homing.service.context import Identity, Limits, Service
+from homing.service.context import Identity, Limits, Sending, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
 from homing.service.measuring import Measurer
@@ -120,6 +120,11 @@ class Runtime:
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
             identity=make_identity(settings),
+            sending=Sending(
+                policy=self.dispatcher.limits.policy,
+                style=HeaderStyle(settings.header_style),
+                user_agent=USER_AGENT,
+            ),
             looks=lambda: tuple(self.auditor.looks),
         )
         self.board_sender = make_board_sender(settings)

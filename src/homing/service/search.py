@@ -182,14 +182,16 @@ async def _search(
 ) -> Found[T]:
     """Look until the page is full, everything was looked at, or it has cost enough."""
     rows: list[T] = []
+    place = below
     began_us = service.clock.mono_us()
     for _ in range(_LOOKS_MAX):
-        asked = msgspec.structs.replace(which, below=below)
+        asked = msgspec.structs.replace(which, below=place)
         looked = await look(asked, looks=_LOOKS, limit=limit - len(rows))
         rows += looked.found
-        below = looked.reached
-        if below is None or len(rows) >= limit:
-            return Found(rows=rows, below=below)
+        if looked.reached is None or len(rows) >= limit:
+            return Found(rows=rows, below=looked.reached)
+        place = looked.reached
         if service.clock.mono_us() - began_us > _LOOKING_US:
             break
-    return Found(rows=rows, below=below, looked_back_to_us=made_at_us(below.message_id))
+    assert place is not None
+    return Found(rows=rows, below=place, looked_back_to_us=made_at_us(place.message_id))

@@ -81,6 +81,11 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
             raise Forbidden(f"this needs the role {needed}; this token has the role {self.role}")
 
     @property
+    def actor(self) -> str:
+        """Who it is, for the delivery log."""
+        return self.subject
+
+    @property
     def subject(self) -> str:
         """One word for the delivery log and for keys."""
         return self.app_id or self.org_id

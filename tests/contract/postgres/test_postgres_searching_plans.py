@@ -24,8 +24,9 @@ SELECT 'msg_' || lpad(n::text, 27, '0'), 'app_' || n % 3, 'payment.captured', '{
 FROM generate_series(1, {_ROWS}) AS n;
 INSERT INTO history
 SELECT id, 'ep_' || lpad((right(id, 2)::int % 50)::text, 27, '0'), app_id,
-    CASE WHEN right(id, 2) IN ('07', '57', '11') THEN 'dead' ELSE 'delivered' END, accepted_at_us, 2, NULL, NULL,
-    1, 0, 0, 0, NULL, NULL, 'attempts_exhausted', NULL, NULL, accepted_at_us
+    CASE WHEN right(id, 2) IN ('07', '57', '11') THEN 'dead' ELSE 'delivered' END,
+    accepted_at_us, 2, NULL, NULL, 1, 0, 0, 0, NULL, NULL, 'attempts_exhausted', NULL,
+    NULL, accepted_at_us
 FROM messages WHERE right(id, 1) <> '9';
 INSERT INTO deliveries
 SELECT id, 'ep_' || lpad((right(id, 2)::int % 50)::text, 27, '0'), app_id, 'waiting',
