@@ -62,14 +62,11 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at_us: int | None  #: when the slice was counted that was not counted for longest
     counted: int  #: slices
     slices: int  #: that there are
+    unaccounted: int = 0  #: added up by slice: one too many does not hide one that is missing
 
     @property
     def is_whole(self) -> bool:
         return self.counted == self.slices
-
-    @property
-    def unaccounted(self) -> int:
-        return abs(imbalance(self.total))
 
 
 class DayBooks:
@@ -196,8 +193,10 @@ def books_of(known: dict[int, Slice], org_id: str, now_us: int) -> Books:
     """The slices of the last day added up, for one organisation."""
     wanted = starts(now_us)
     found = [known[one] for one in wanted if one in known]
+    rows = [one.by_org[org_id] for one in found if org_id in one.by_org]
     return Books(
-        total=total(one.by_org[org_id] for one in found if org_id in one.by_org),
+        total=total(rows),
+        unaccounted=sum(abs(imbalance(row)) for row in rows),
         since_us=wanted[-1],
         newest_at_us=max((one.at_us for one in found), default=None),
         oldest_at_us=min((one.at_us for one in found), default=None),
