@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from homing.core.errors import Invalid, NotFound, Problem, RequestError
 from homing.core.lifecycle import UNFINISHED, Delivery, State
+from homing.core.records import Attempt
 from homing.core.resources import Endpoint
 from homing.insight.timeline import dead_words, reason_words, waterfall
 from homing.service import deliveries, delivery_life
@@ -65,7 +66,7 @@ async def show_deliveries(visit: Visit) -> Page | Response:
 def sentences(error: RequestError) -> list[str]:
     """What an error of a search says, for the page that was searched from."""
     if isinstance(error, Invalid):
-        return [_sentence(problem.text) for problem in error.problems]
+        return [_sentence(problem.message) for problem in error.problems]
     return [_sentence(str(error))]
 
 
@@ -112,7 +113,7 @@ def _payload(life: Life) -> hostile.Shown | None:
     return hostile.body(life.message.payload)
 
 
-def _bars(attempt: delivery_life.Attempt) -> list[dict[str, object]]:
+def _bars(attempt: Attempt) -> list[dict[str, object]]:
     """The stages of an attempt, with their places in the picture."""
     total_us = max(attempt.total_us, 1)
     bars = []
