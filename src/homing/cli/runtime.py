@@ -45,6 +45,7 @@ from homing.service.measuring import Measurer
 from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
+from homing.service.text_index import TextIndexer
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
@@ -105,6 +106,7 @@ class Runtime:
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.keeper = self._make_keeper(clock)
+        self.text_indexer = TextIndexer(store, clock, self.journal.holder)
         self.service = Service(
             store=store,
             clock=clock,
@@ -145,6 +147,7 @@ class Runtime:
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
+            ("text indexer", self.text_indexer.run()),
             ("task runner", self.task_runner.run()),
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -11,6 +11,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.queries import Span
 from homing.core.records import LogEntry
+from homing.core.resources import Resource
 
 T = TypeVar("T")
 
@@ -59,6 +60,37 @@ class Looked(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     reached: DeliveryId | None
 
 
+class Text(NamedTuple):
+    """A message's payload, to be looked through."""
+
+    message_id: str
+    app_id: str
+    content: bytes  #: its beginning
+
+
+class Segment(NamedTuple):
+    """Some thousand messages, indexed by the words of their payloads (see service.text_words)."""
+
+    number: int  #: later ones have greater numbers
+    after: str  #: the first message comes after this id
+    last: str  #: the id of the last message
+    pieces: tuple[str, ...]  #: the last id of each piece
+    messages: int
+    text_bytes: int
+    stale: bool  #: something was removed, and the entries with it: each piece may have each word
+
+
+class Indexing(Resource, frozen=True, kw_only=True):
+    """How far payloads have been indexed. There is one: scope "", id "text_indexing"."""
+
+    kind = "text_indexing"
+
+    holder: str = ""  #: the process that indexes, until `until_us`
+    until_us: int = 0
+    after: str = ""  #: up to and with this message
+    number: int = 0  #: of the newest segment
+
+
 class Searching(Protocol):
     """Looking for what somebody asks for, newest first, with a bound on each look.
 
@@ -94,3 +126,47 @@ class Searching(Protocol):
         Its beginning, and the newest `limit` of all that came later, but for claims of what was
         waiting and for attempts that went well: those can be read from the attempts.
         """
+
+    async def texts(
+        self, after: str, last: str, *, limit: int, bytes_max: int, app_id: str | None = None
+    ) -> list[Text]:
+        """Payloads of messages with after < id <= last, in order; those that are gone are left out.
+
+        Args:
+            limit: messages, at most.
+            bytes_max: of each payload.
+            app_id: of this application alone.
+        """
+
+    async def newest_texts(
+        self, after: str, below: str, *, limit: int, bytes_max: int, app_id: str | None = None
+    ) -> list[Text]:
+        """The same of messages with after < id < below, downwards."""
+
+    async def put_segment(
+        self, progress: Indexing, segment: Segment | None, entries: Sequence[tuple[int, bytes]]
+    ) -> None:
+        """Write how far payloads have been indexed (as by `put`), and a segment, in one commit.
+
+        A segment of the same number is replaced. One without entries is removed: nothing is left
+        in it.
+
+        Args:
+            entries: by bucket, none twice.
+
+        Raises:
+            Conflict, Stale: another process was first, or a message of the segment came or went
+                since it was read; nothing was written.
+        """
+
+    async def segments(self, below: str, *, limit: int) -> list[Segment]:
+        """Segments that begin before this id, newest first."""
+
+    async def stale_segments(self, *, limit: int) -> list[Segment]:
+        """Segments whose entries were removed with what they were about, oldest first.
+
+        Whatever removes a payload removes the entries of its segment in the same commit.
+        """
+
+    async def entries(self, bucket: int, numbers: Sequence[int]) -> dict[int, bytes]:
+        """A bucket's entries, by segment; segments without any are not named."""

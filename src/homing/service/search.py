@@ -20,6 +20,7 @@ from homing.core.searching import Head, Looked, Sought
 from homing.service.context import Service
 from homing.service.operational import find_traffic
 from homing.service.querying import Query
+from homing.service.text_search import TextNote, TextSearch, payload_has
 from homing.service.tokens import Caller
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ _LOOKING_US: Final = 400_000
 APPLICATIONS_MAX: Final = 1_000
 #: applications that are asked for an event id at once
 _NAMED_MAX: Final = 50
+#: sorts after every id of an endpoint
+_AFTER_ALL: Final = "~"
 
 
 class Found(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -43,6 +46,7 @@ class Found(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     below: DeliveryId | None  #: the next page begins below it; None: that was all
     #: it stopped for its cost rather than for a full page: everything since then was looked at
     looked_back_to_us: int | None = None
+    text: TextNote | None = None  #: of a search by words of payloads
 
 
 async def search_messages(
@@ -68,7 +72,7 @@ async def search_messages(
     which = await _sought(service, caller, query)
     if which is None:
         return Found(rows=[], below=None)
-    return await _search(service, service.store.look_for_messages, which, below, limit)
+    return await _search(service, service.store.look_for_messages, which, query, below, limit)
 
 
 async def search_deliveries(
@@ -92,7 +96,7 @@ async def search_deliveries(
     which = await _sought(service, caller, query)
     if which is None:
         return Found(rows=[], below=None)
-    return await _search(service, service.store.look_for_deliveries, which, below, limit)
+    return await _search(service, service.store.look_for_deliveries, which, query, below, limit)
 
 
 async def applications_of(service: Service, caller: Caller) -> dict[str, Application]:
@@ -113,6 +117,10 @@ async def _sought(service: Service, caller: Caller, query: Query) -> Sought | No
         message_ids = (query.message_id,)
     elif query.event_id is not None:
         message_ids = await _with_event_id(service, apps, query.event_id)
+        if not message_ids:
+            return None
+    if message_ids and query.words:
+        message_ids = await _with_words(service, message_ids, query.words)
         if not message_ids:
             return None
     return Sought(
@@ -177,13 +185,17 @@ async def _search(
     service: Service,
     look: Callable[..., Awaitable[Looked[T]]],
     which: Sought,
+    query: Query,
     below: DeliveryId | None,
     limit: int,
 ) -> Found[T]:
     """Look until the page is full, everything was looked at, or it has cost enough."""
+    until_us = service.clock.mono_us() + _LOOKING_US
+    which = msgspec.structs.replace(which, below=below)
+    if query.words and not which.message_ids:
+        return await _search_texts(service, look, which, query.words, limit, until_us)
     rows: list[T] = []
     place = below
-    began_us = service.clock.mono_us()
     for _ in range(_LOOKS_MAX):
         asked = msgspec.structs.replace(which, below=place)
         looked = await look(asked, looks=_LOOKS, limit=limit - len(rows))
@@ -191,7 +203,57 @@ async def _search(
         if looked.reached is None or len(rows) >= limit:
             return Found(rows=rows, below=looked.reached)
         place = looked.reached
-        if service.clock.mono_us() - began_us > _LOOKING_US:
+        if service.clock.mono_us() > until_us:
             break
     assert place is not None
     return Found(rows=rows, below=place, looked_back_to_us=made_at_us(place.message_id))
+
+
+async def _search_texts(
+    service: Service,
+    look: Callable[..., Awaitable[Looked[T]]],
+    which: Sought,
+    words: tuple[str, ...],
+    limit: int,
+    until_us: int,
+) -> Found[T]:
+    """The same among messages whose payloads have these words."""
+    low, high = which.span.half_open_bounds("msg_")
+    if which.below is not None:
+        message_id, endpoint_id = which.below
+        high = min(high, f"{message_id} " if endpoint_id else message_id)
+    texts = TextSearch(service, words, app_ids=which.app_ids, low=low, high=high, until_us=until_us)
+    rows: list[T] = []
+    while True:
+        ids = await texts.more(limit)
+        if ids:
+            asked = msgspec.structs.replace(which, message_ids=tuple(ids))
+            looked = await look(asked, looks=len(ids) + 1, limit=limit - len(rows))
+            rows += looked.found
+            if looked.reached is not None:
+                return Found(rows=rows, below=looked.reached, text=texts.note)
+        if texts.is_done:
+            return Found(rows=rows, below=None, text=texts.note)
+        place = _place_of(texts.place)
+        if len(rows) >= limit:
+            return Found(rows=rows, below=place, text=texts.note)
+        if texts.is_spent:
+            back_us = made_at_us(place.message_id)
+            return Found(rows=rows, below=place, looked_back_to_us=back_us, text=texts.note)
+
+
+def _place_of(name: str) -> DeliveryId:
+    """Below an id; or, when it has a space at its end, up to it with all its deliveries."""
+    return DeliveryId(name.rstrip(), _AFTER_ALL if name.endswith(" ") else "")
+
+
+async def _with_words(
+    service: Service, message_ids: tuple[str, ...], words: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those of these messages whose payloads have the words."""
+    found = await service.store.messages_by_ids(message_ids)
+    return tuple(
+        name
+        for name in message_ids
+        if name in found and payload_has(found[name].payload or b"", words)
+    )

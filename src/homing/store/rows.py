@@ -19,7 +19,7 @@ from homing.core.objectives import GRAINS_S, Owner, Seen, Sli, Tally
 from homing.core.outcome import Opening, Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
 from homing.core.retention import Standing
-from homing.core.searching import Head
+from homing.core.searching import Head, Segment
 
 Row = Sequence[Any]
 
@@ -344,6 +344,30 @@ def seen_of(row: Row) -> Seen:
         endpoint_id=row[19],
         holder=row[20],
         message_id=row[21],
+    )
+
+
+def segment_row(segment: Segment) -> dict[str, Any]:
+    """The parameters of the statement `put_segment` by name, in the order of the columns."""
+    return {
+        "number": segment.number,
+        "after": segment.after,
+        "last": segment.last,
+        "pieces": _encode(segment.pieces).decode(),
+        "messages": segment.messages,
+        "text_bytes": segment.text_bytes,
+    }
+
+
+def segment_of(row: Row) -> Segment:
+    return Segment(
+        number=row[0],
+        after=row[1],
+        last=row[2],
+        pieces=_texts.decode(row[3]),
+        messages=row[4],
+        text_bytes=row[5],
+        stale=bool(row[6]),
     )
 
 

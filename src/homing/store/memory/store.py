@@ -33,11 +33,12 @@ from homing.core.resources import Application, Resource
 from homing.store.filing import file_changes, touches_desk
 from homing.store.memory.measuring import MemoryMeasuring
 from homing.store.memory.searching import MemorySearching
+from homing.store.memory.texts import MemoryTexts
 
 _replace = msgspec.structs.replace
 
 
-class MemoryStore(MemoryMeasuring, MemorySearching):
+class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts):
     """Keeps everything in dictionaries; forgets it with the process."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:

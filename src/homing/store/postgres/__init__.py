@@ -14,6 +14,7 @@ from homing.store.postgres.resources import PostgresResources
 from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
 from homing.store.postgres.searching import PostgresSearching
+from homing.store.postgres.texts import PostgresTexts
 
 
 class PostgresStore(
@@ -25,6 +26,7 @@ class PostgresStore(
     PostgresDesk,
     PostgresMeasuring,
     PostgresSearching,
+    PostgresTexts,
 ):
     """Everything that is remembered, in PostgreSQL 14 or later."""
 

@@ -9,7 +9,9 @@ from homing.core.identifiers import DeliveryId
 from homing.core.resources import Application
 from homing.service.querying import Parsed, parse_query
 from homing.service.search import applications_of
+from homing.service.text_search import TextNote
 from homing.web.pages.shell import Visit
+from homing.web.pages.words import stamp
 
 #: what can be chosen instead of typed: length, words
 SPANS: Final = (
@@ -56,6 +58,21 @@ def other_page(path: str, found: Asked) -> str:
 def _place(text: str) -> DeliveryId | None:
     message_id, _, endpoint_id = text.partition(".")
     return DeliveryId(message_id, endpoint_id) if message_id.startswith("msg_") else None
+
+
+def text_sentences(note: TextNote | None) -> str:
+    """Up to when payloads are indexed, and what was passed over; empty: they were not searched."""
+    if note is None:
+        return ""
+    if note.skipped is not None:
+        since, until = (stamp(at_us) for at_us in note.skipped)
+        return (
+            f"Payloads accepted from {since} to {until} are not indexed yet and were too many to "
+            "read through; name a time or an application to search them."
+        )
+    if note.indexed_to_us is None:
+        return "Payloads are not indexed yet; they were read through."
+    return f"Payloads are indexed up to {stamp(note.indexed_to_us)}; newer ones were read through."
 
 
 def place_text(place: DeliveryId | None) -> str:

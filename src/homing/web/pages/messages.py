@@ -12,7 +12,7 @@ from homing.service.delivery_life import find_message_life
 from homing.service.search import Found, search_messages
 from homing.web.pages import hostile
 from homing.web.pages.deliveries import sentences, url_of
-from homing.web.pages.finding import SPANS, asked, other_page, place_text
+from homing.web.pages.finding import SPANS, asked, other_page, place_text, text_sentences
 from homing.web.pages.shell import Page, Visit, get
 
 
@@ -41,7 +41,7 @@ async def show_messages(visit: Visit) -> Page | Response:
         "next": visit.with_query(below=place_text(result.below)) if result.below else "",
         "newest": visit.with_query(below=None) if found.below else "",
         "other": other_page("/deliveries", found),
-        "text": None,
+        "text": text_sentences(result.text),
     }
     return Page("messages.html", "Messages", "messages", values)
 
