@@ -33,8 +33,9 @@ _SLICES: Final = DAY_US // SLICE_US + 1
 _STALE_US: Final = {"present": 2_000_000, "open": 15_000_000, "closed": 300_000_000}
 #: a view keeps the counting going for so long, microseconds
 _LOOKED_US: Final = 20_000_000
-#: the rest after a slice: so many times what it took, and at least this, seconds
+#: the rest after a slice that took a while: so many times as long; after a quick one, seconds
 _REST_TIMES: Final = 4.0
+_QUICK_S: Final = 0.02
 _REST_S: Final = 0.002
 _IDLE_S: Final = 0.5
 _BACKLOG_US: Final = 5_000_000
@@ -108,7 +109,8 @@ class DayBooks:
                 _log.warning("the books for pages wait for the database: %s", error)
                 busy = False
             took_s = (self._clock.mono_us() - began_us) / 1_000_000
-            await asyncio.sleep(max(_REST_S, took_s * _REST_TIMES) if busy else _IDLE_S)
+            rest_s = took_s * _REST_TIMES if took_s > _QUICK_S else _REST_S
+            await asyncio.sleep(rest_s if busy else _IDLE_S)
 
     async def _step(self) -> bool:
         """Count one slice, if one is due; whether one was."""
