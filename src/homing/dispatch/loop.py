@@ -41,6 +41,7 @@ from homing.core.ports import (
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.signature import beginnings
 from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.claimer import Claimer, trigger_of
 from homing.dispatch.health import HealthKeeper
@@ -306,13 +307,15 @@ class Dispatcher:
             return
         assert work.endpoint is not None
         began_us = self._clock.now_us()
+        signature = None
         try:
             request = self._envelope(work, began_us)
         except ValueError as error:
             outcome = Outcome(reason=Reason.SIGN_FAILED, detail=str(error)[:200])
         else:
+            signature = request.signature
             outcome = await self._sender.send(request)
-        await self._conclude(work, work.endpoint, began_us, outcome)
+        await self._conclude(work, work.endpoint, began_us, outcome, signature)
 
     def _obstacle(self, work: Work) -> Fact | None:
         """Why this must not be sent now, if it must not."""
@@ -335,7 +338,12 @@ class Dispatcher:
         return None
 
     async def _conclude(
-        self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome
+        self,
+        work: Work,
+        endpoint: Endpoint,
+        began_us: int,
+        outcome: Outcome,
+        signature: str | None,
     ) -> None:
         ended_us = self._clock.now_us()
         chance = self._chance.fraction()
@@ -345,7 +353,7 @@ class Dispatcher:
             # First the endpoint, then the delivery: a crash in between only costs a lease, whereas
             # a delivery parked for an enabled endpoint would be resumed at once.
             await self._disable_gone(endpoint)
-        attempt = self._attempt(work, endpoint, began_us, outcome)
+        attempt = self._attempt(work, endpoint, began_us, outcome, signature)
         self._tracer.attempted(work, attempt)
         change = self._journal.decide(
             work.delivery,
@@ -386,7 +394,14 @@ class Dispatcher:
             # then resumed, since its endpoint is enabled, and the receiver says 410 once more.
             _log.warning("endpoint %s answered 410 and is not disabled yet: %s", endpoint.id, error)
 
-    def _attempt(self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome) -> Attempt:
+    def _attempt(
+        self,
+        work: Work,
+        endpoint: Endpoint,
+        began_us: int,
+        outcome: Outcome,
+        signature: str | None,
+    ) -> Attempt:
         return Attempt(
             id=new_id("atmpt_", began_us, self._chance.entropy(ENTROPY_BYTES)),
             message_id=work.delivery.message_id,
@@ -404,6 +419,8 @@ class Dispatcher:
             detail=outcome.detail,
             response_headers=outcome.headers,
             response_body=outcome.body,
+            opening=outcome.opening,
+            signed=None if signature is None else beginnings(signature),
         )
 
     def only_probes(self, endpoint_id: str) -> bool:

@@ -163,6 +163,7 @@ def _claims_of(session: PageSession) -> dict[str, Any]:
         "app": caller.app_id,
         "ro": caller.read_only,
         "role": caller.role,
+        "name": caller.name,
         "sid": session.name,
         "tok": session.token,
         "gen": session.generation,
@@ -178,7 +179,9 @@ def _read(service: Service, text: str) -> PageSession:
             except jwt.PyJWTError:
                 continue
             return PageSession(
-                caller=Caller(claims["org"], claims["app"], claims["ro"], Role(claims["role"])),
+                caller=Caller(
+                    claims["org"], claims["app"], claims["ro"], Role(claims["role"]), claims["name"]
+                ),
                 name=claims["sid"],
                 token=claims["tok"],
                 generation=claims["gen"],

@@ -45,7 +45,9 @@ from homing.web.operations import (
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
 from homing.web.pages import catalogue, endpoint_editing, endpoint_sent, portal
+from homing.web.pages import deliveries as delivery_pages
 from homing.web.pages import endpoints as endpoint_pages
+from homing.web.pages import messages as message_pages
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
@@ -122,6 +124,8 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *catalogue.PAGES,
         *portal.Entering().PAGES,
         *portal.PAGES,
+        *message_pages.PAGES,
+        *delivery_pages.PAGES,
     )
 
 

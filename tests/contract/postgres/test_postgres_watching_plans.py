@@ -27,7 +27,8 @@ INSERT INTO history
 SELECT 'msg_1' || right(id, 26), 'ep_' || right(id, 1), app_id, 'dead', accepted_at_us, 2, NULL,
     NULL, 1, 0, 0, 0, NULL, NULL, 'attempts_exhausted', NULL, NULL, accepted_at_us
 FROM messages;
-INSERT INTO attempts
+INSERT INTO attempts (id, message_id, endpoint_id, app_id, number, trigger, at_us, url, reason,
+    status, first_byte_us, total_us, request_bytes, detail, response_headers, response_body, late)
 SELECT 'atmpt_' || right(id, 27), id, 'ep_' || right(id, 1), app_id, 1, 'scheduled',
     accepted_at_us, 'http://x', CASE WHEN right(id, 2) < '10' THEN 'status' ELSE 'ok' END, 500, 1,
     1, 1, '', NULL, NULL, 0

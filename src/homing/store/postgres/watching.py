@@ -29,10 +29,10 @@ class PostgresWatching:
     ) -> dict[str, Load]:
         ids = [list(column) for column in zip(*endpoints, strict=True)] or [[], []]
         times = (first_id("msg_", accepted_us), first_id("atmpt_", since_us))
-        [rows] = await self._walk(("loads", *ids, *times, most))
+        [rows] = await self._along(("loads", *ids, *times, most))
         return {row[0]: _load(row) for row in rows}
 
-    async def _walk(self, *asked: tuple[Any, ...]) -> list[list[Any]]:
+    async def _along(self, *asked: tuple[Any, ...]) -> list[list[Any]]:
         """The rows of some statements, all of the same moment, each along an index."""
 
         async def work(connection: Connection) -> list[list[Any]]:
@@ -48,7 +48,7 @@ class PostgresWatching:
         counts: defaultdict[int, dict[Reason, int]] = defaultdict(dict)
         tried: defaultdict[int, list[Tried]] = defaultdict(list)
         given = (endpoint_id, ids[:-1], ids[1:])
-        count_rows, sample_rows = await self._walk(
+        count_rows, sample_rows = await self._along(
             ("count_slices", *given, counted), ("sample_slices", *given, sampled)
         )
         for number, reason, count in count_rows:
@@ -61,7 +61,7 @@ class PostgresWatching:
         ]
 
     async def failures(self, endpoint_id: str, since_us: int, *, most: int) -> list[Failure]:
-        [rows] = await self._walk(
+        [rows] = await self._along(
             ("count_failures", endpoint_id, first_id("atmpt_", since_us), most)
         )
         return in_order(rows)

@@ -142,5 +142,5 @@ async def form_values(
         "choices": choices,
         "chosen": chosen,
         "typed": [name for name in chosen if name not in choices],
-        "delays_s": service.retry_delays_s,
+        "delays_s": service.sending.policy.delays_s,
     }

@@ -113,7 +113,7 @@ async def show_endpoint(visit: Visit) -> Page:
         "headers": headers,
         "hidden": hidden,
         "bounds": {"most": MOST, "counted": COUNTED, "sampled": SAMPLED},
-        "delays_s": service.retry_delays_s,
+        "delays_s": service.sending.policy.delays_s,
         "replays_per_s": service.limits.replays_per_s,
         "test_types": await _test_types(service, caller),
         "test": await _test(visit, view),
