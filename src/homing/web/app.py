@@ -44,6 +44,10 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+from homing.web.pages import catalogue, endpoint_editing, endpoint_sent, portal
+from homing.web.pages import deliveries as delivery_pages
+from homing.web.pages import endpoints as endpoint_pages
+from homing.web.pages import messages as message_pages
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
@@ -114,6 +118,14 @@ def page_table(service: Service) -> Sequence[PageRoute]:
     return (
         *SigningIn().PAGES,
         *HomePage(service).PAGES,
+        *endpoint_pages.PAGES,
+        *endpoint_editing.PAGES,
+        *endpoint_sent.PAGES,
+        *catalogue.PAGES,
+        *portal.Entering().PAGES,
+        *portal.PAGES,
+        *message_pages.PAGES,
+        *delivery_pages.PAGES,
     )
 
 
