@@ -44,7 +44,8 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
-from homing.web.pages import home
+from homing.web.pages import desk as desk_pages
+from homing.web.pages import home, redrives
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
 from homing.web.pages.sign_in import SigningIn
@@ -114,6 +115,8 @@ def page_table() -> Sequence[PageRoute]:
     return (
         *SigningIn().PAGES,
         *home.PAGES,
+        *desk_pages.PAGES,
+        *redrives.PAGES,
     )
 
 
