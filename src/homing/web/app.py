@@ -44,9 +44,13 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+<<<<<<< HEAD
 from homing.web.pages import desk as desk_pages
 from homing.web.pages import home, redrives
+=======
+>>>>>>> shell
 from homing.web.pages.errors import ErrorPages, wants_page
+from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
 from homing.web.pages.sign_in import SigningIn
 from homing.web.pages.static_files import StaticFiles
@@ -77,7 +81,7 @@ def create_api(
     served = route_table(service, vitals, metrics)
     operations = [*served, *not_served(served)]
     repeats = Repeats(service.store)
-    pages = page_table()
+    pages = page_table(service)
     navigation = navigation_of(pages)
     missing = PathPages(service, [PageRoute("GET", "", _nothing_here, public=True)], navigation)
     router = Router(
@@ -110,13 +114,17 @@ def create_api(
     return Api(frame, door(frame, create_message))
 
 
-def page_table() -> Sequence[PageRoute]:
+def page_table(service: Service) -> Sequence[PageRoute]:
     """Every page that is served; a module of `web.pages` each."""
     return (
         *SigningIn().PAGES,
+<<<<<<< HEAD
         *home.PAGES,
         *desk_pages.PAGES,
         *redrives.PAGES,
+=======
+        *HomePage(service).PAGES,
+>>>>>>> shell
     )
 
 
