@@ -44,11 +44,9 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
-<<<<<<< HEAD
 from homing.web.pages import desk as desk_pages
-from homing.web.pages import home, redrives
-=======
->>>>>>> shell
+from homing.web.pages import objectives as objective_pages
+from homing.web.pages import redrives
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
@@ -118,13 +116,10 @@ def page_table(service: Service) -> Sequence[PageRoute]:
     """Every page that is served; a module of `web.pages` each."""
     return (
         *SigningIn().PAGES,
-<<<<<<< HEAD
-        *home.PAGES,
+        *HomePage(service).PAGES,
         *desk_pages.PAGES,
         *redrives.PAGES,
-=======
-        *HomePage(service).PAGES,
->>>>>>> shell
+        *objective_pages.PAGES,
     )
 
 
