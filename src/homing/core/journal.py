@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import count
 
-from homing.core.lifecycle import Delivery, Fact, State, step
+from homing.core.lifecycle import TRANSITIONS, Delivery, Fact, State, step
 from homing.core.ports import Clock
 from homing.core.records import Attempt, Change, LogEntry
 from homing.core.retry import RetryPolicy
 
 _NO_SCHEDULE = RetryPolicy(delays_s=())
+#: what a line of the log calls each kind of fact
+_OPS = {kind: kind.__name__.lower() for _, kind in TRANSITIONS}
 
 
 class Journal:
@@ -46,9 +48,7 @@ class Journal:
             IllegalTransition: the fact cannot happen to a delivery in this state.
         """
         after = step(before, fact, policy)
-        entry = self._entry(
-            type(fact).__name__.lower(), before, after, attempt, actor, config_version
-        )
+        entry = self._entry(_OPS[type(fact)], before, after, attempt, actor, config_version)
         return Change(before=before, after=after, entry=entry, attempt=attempt)
 
     def accepted(self, delivery: Delivery, *, config_version: int | None = None) -> LogEntry:

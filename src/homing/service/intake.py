@@ -497,12 +497,11 @@ def parking_reason(endpoint: Endpoint) -> str | None:
 
 def digest16(*parts: str | bytes) -> bytes:
     """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
-    hasher = blake2b(digest_size=16)
+    pieces = []
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
-        hasher.update(len(raw).to_bytes(8, "big"))
-        hasher.update(raw)
-    return hasher.digest()
+        pieces += (len(raw).to_bytes(8, "big"), raw)
+    return blake2b(b"".join(pieces), digest_size=16).digest()
 
 
 def _answer(item: _Item, message: Message, result: Accepted | Conflicting) -> None:

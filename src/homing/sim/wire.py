@@ -70,6 +70,7 @@ class Wire:
         self._ready = world.loop.ready
         self._fault = world.draws.fault
         self._counts: dict[str, int] = world.counts
+        self._places: dict[str, str] = {}
 
     async def _call(
         self,
@@ -86,7 +87,7 @@ class Wire:
             await node.wait_until_running()
         if world.away_until_s > self._loop.now_s:
             raise Unavailable("the database is away")
-        place = f"{node.name}.{name}"
+        place = self._places.get(name) or self._place(name)
         number = counts[place] = counts.get(place, 0) + 1
         if is_write:
             fault = self._fault(place, number, WRITE_FAULTS, world.write_weights)
@@ -102,6 +103,11 @@ class Wire:
         if node.is_stuck:
             await node.wait_until_running()
         return result
+
+    def _place(self, name: str) -> str:
+        """By what its faults are drawn."""
+        place = self._places[name] = f"{self._node.name}.{name}"
+        return place
 
     def _execute(
         self, name: str, args: tuple[Any, ...], given: dict[str, Any]

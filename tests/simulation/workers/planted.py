@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 from homing.sim.workers.ports import Chance, Clock, Row, Sender, Store
 
@@ -241,6 +242,13 @@ class Spinning(Sound):
     async def run(self) -> None:
         while True:
             pass
+
+
+class Waiting(Sound):
+    """Not explorable: it waits in the machine's own time."""
+
+    async def run(self) -> None:
+        time.sleep(60)
 
 
 nothing = 7

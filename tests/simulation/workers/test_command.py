@@ -96,7 +96,7 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
         ("{", "expected what `homing investigate LOG --save"),
         ("{}", "missing required field `hypothesis`"),
         ('{"hypothesis": {"mechanism": null, "sentence": "no drop"}}', "names no mechanism"),
-        ('{"hypothesis": {"mechanism": "D9"}}', "is about D9"),
+        ('{"hypothesis": {"mechanism": "D13"}}', "is about D13; expected one of D1, D2"),
     ],
 )
 def test_an_incident_that_cannot_be_used_is_told(text: str, complaint: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -139,11 +140,24 @@ def test_its_own_words_for_ends_can_be_said() -> None:
 
 def test_a_worker_that_never_lets_go_is_stopped() -> None:
     case = declared(load_worker(f"{PLANTED}:Spinning"), f"{PLANTED}:Spinning")
-    with (
-        pytest.raises(Invalid, match=r"did not come back within 1 s.*planted.py:\d+"),
-        watchdog(1),
-    ):
+    text = r"took 0.3 s of processor time and had not come back.*It was at .*planted.py:\d+"
+    with pytest.raises(Invalid, match=text), watchdog(0.3):
         run_world(case, 0)
+
+
+def test_a_worker_that_waits_in_real_time_is_stopped() -> None:
+    case = declared(load_worker(f"{PLANTED}:Waiting"), f"{PLANTED}:Waiting")
+    text = r"took 0.6 s and next to no processor time.*It was at .*planted.py:\d+"
+    with pytest.raises(Invalid, match=text), watchdog(0.1):
+        run_world(case, 0)
+
+
+def test_a_good_worker_may_be_explored_for_longer_than_the_watchdog_waits() -> None:
+    case = declared(load_worker(f"{PLANTED}:Sound"), f"{PLANTED}:Sound")
+    until_s = time.process_time() + 0.5
+    with watchdog(0.05):  # ten times over, by processor time, and not once in one step
+        while time.process_time() < until_s:
+            run_world(case, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from homing.core.errors import Invalid
-from homing.lab.explorable import LAB_WORKERS, FixedWorker
+from homing.lab.explorable import FixedWorker
 from homing.lab.founding import DEPLOYED_S, have_week, load_worker
 from homing.lab.service.worker import LEASE_S, RetryWorker
 from homing.lab.tour import STEPS, filled, steps_for
 from homing.lab.world import MONDAY_US
-from homing.sim.workers.pins import PINNABLE
 
 SIZE = 8_000
 
@@ -108,11 +107,3 @@ def test_a_step_whose_command_is_not_there_is_left_out() -> None:
 
 def test_a_command_line_is_filled_with_what_is_known() -> None:
     assert filled("a --rate {rate}", {"rate": "0.3%"}) == "a --rate 0.3%"
-
-
-def test_the_workers_that_reproduce_looks_for_are_there() -> None:
-    from homing.lab import explorable
-
-    assert set(LAB_WORKERS) <= set(PINNABLE)
-    for names in LAB_WORKERS.values():
-        assert all(hasattr(explorable, name) for name in names)

@@ -180,7 +180,7 @@ def explore(case: Case, plan: Plan, on_runs: Callable[[int], None] = lambda runs
 def run_some(case: Case, strategy: str, first: int, count: int) -> Tally:
     """So many worlds in this process."""
     tally = Tally()
-    with _without_garbage(), watchdog(60):
+    with _without_garbage(), watchdog():
         for seed in range(first, first + count):
             order = _order(strategy, seed)
             result = run_world(case, seed, order=order)

@@ -159,7 +159,7 @@ def reproduce(case: Case, mechanism: str, times: int, first: int = 0) -> Trial |
     the nearest other ways; the first that breaks every time is kept, or else the best.
 
     Returns:
-        None where the mechanism has no schedule of its own to hold a worker to.
+        None where there is no such mechanism.
     """
     best: Trial | None = None
     for pin in pins_of(mechanism, case):
@@ -266,6 +266,7 @@ _PINS: Final[dict[str, Sequence[Callable[[Case], list[Pin]]]]] = {
     "D6": (_crossed,),
     "D7": (_outlived, _died),
     "D8": (_died, _outlived),
+    "D9": (_failed_often,),
     "D10": (_failed_often,),
     "D11": (_failed_often,),
     "D12": (_late_commit,),
@@ -274,6 +275,9 @@ PINNABLE: Final = tuple(_PINS)
 
 
 def pins_of(mechanism: str, case: Case) -> list[Pin]:
-    """The ways to hold a worker to the mechanism's schedule; none for D9, which is about
-    endpoints: they are not in these worlds."""
+    """The ways to hold a worker to the mechanism's schedule.
+
+    For D9 it is the switch that a worker throws itself, after failures; an endpoint that a person
+    switched off is not in these worlds.
+    """
     return [pin for some in _PINS.get(mechanism, ()) for pin in some(case)]

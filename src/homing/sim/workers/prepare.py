@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from types import FrameType
+from typing import Final
 
 import msgspec
 
 from homing.sim.draws import FirstInFirstOut
+from homing.sim.loop import VirtualLoop
 from homing.sim.workers.case import Case
 from homing.sim.workers.loading import unusable
 from homing.sim.workers.schedule import run_world
@@ -26,8 +29,11 @@ _DELAYS_MAX: Final = 3
 _DELAY_S: Final = (0.5, 7_200.0)
 _TIMEOUT_MIN_S: Final = 30.0
 _AT_REST: Final = ("nothing_is_lost", "everything_ends")
-#: real seconds that a callback of somebody's may take
-STUCK_S: Final = 20
+#: processor seconds that one step of somebody's may take
+STUCK_S: Final = 5.0
+#: how much longer it may take in real time, and the share of it that counts as no processor time
+_IDLE_TIMES: Final = 6
+_IDLE_SHARE: Final = 0.02
 
 
 def prepare(case: Case, *, derive: bool = True) -> Case:
@@ -108,34 +114,80 @@ def _with_delays(case: Case, probes: list[Result]) -> Case:
 
 
 @contextmanager
-def watchdog(seconds: int = STUCK_S) -> Iterator[None]:
-    """Stops a worker that never lets go of the processor.
+def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
+    """Stops a worker that never lets go of the processor, or that waits in the machine's own time.
+
+    One step of a world is what is judged, not the run: a good worker may be explored for hours.
+    Processor time is counted, so a machine with much else to do blames nobody; real time counts
+    only for a step in which next to no processor time was used, as in `time.sleep`.
+
+    Args:
+        seconds: of this process's processor time that one step may take, > 0.
 
     Raises:
-        Invalid: it took longer than that. Only in the main thread, and where there are alarms.
+        Invalid: one step took longer. Only in the main thread, and where there are such timers.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+    if threading.current_thread() is not threading.main_thread() or not hasattr(
+        signal, "setitimer"
+    ):
         yield
         return
+    busy, idle = _Pulse(), _Pulse()
 
-    def ring(*_: Any) -> None:
-        raise _Stuck
+    def ring_busy(_: int, frame: FrameType | None) -> None:
+        if busy.is_still(frame):
+            raise _Stuck(
+                f"one step of it took {seconds:g} s of processor time and had not come back; "
+                "does it loop without awaiting anything?"
+            )
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    def ring_idle(_: int, frame: FrameType | None) -> None:
+        before_s = idle.cpu_s
+        if idle.is_still(frame) and idle.cpu_s - before_s < _IDLE_SHARE * seconds * _IDLE_TIMES:
+            raise _Stuck(
+                f"one step of it took {seconds * _IDLE_TIMES:g} s and next to no processor time; "
+                "does it wait in the machine's own time, as time.sleep does?"
+            )
+
+    timers = (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds, ring_busy),
+        (signal.SIGALRM, signal.ITIMER_REAL, seconds * _IDLE_TIMES, ring_idle),
+    )
+    before = [signal.signal(number, ring) for number, _, _, ring in timers]
+    for _, timer, every_s, _ in timers:
+        signal.setitimer(timer, every_s, every_s)
     try:
         yield
     except _Stuck as stuck:
         from homing.sim.workers.loading import where
 
-        raise unusable(
-            f"it did not come back within {seconds} s; does it loop without awaiting anything? "
-            f"It was at {where(stuck).rpartition(':')[0]}"
-        ) from None
+        raise unusable(f"{stuck} It was at {where(stuck).partition(': ')[0]}") from None
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for (number, timer, _, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
+
+
+class _Pulse:
+    """Whether a world has taken a step since it was last asked."""
+
+    def __init__(self) -> None:
+        self.cpu_s = 0.0
+        self._seen: object = None
+
+    def is_still(self, frame: FrameType | None) -> bool:
+        """The world that runs is in the step that it was in before.
+
+        Args:
+            frame: what was interrupted; the loop below it knows its step.
+        """
+        self.cpu_s = time.process_time()
+        while frame is not None and frame.f_code is not VirtualLoop._run_until.__code__:
+            frame = frame.f_back
+        now = frame and (frame.f_locals["self"], frame.f_locals["step"])
+        before, self._seen = self._seen, now
+        return now is not None and now == before
 
 
 class _Stuck(KeyboardInterrupt):
-    """The alarm rang. Of this kind, because a task lets it through and does not keep it."""
+    """A timer rang. Of this kind, because a task lets it through and does not keep it."""

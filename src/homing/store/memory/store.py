@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from heapq import nsmallest
 
 import msgspec
 
@@ -55,9 +54,11 @@ class MemoryStore(MemoryMeasuring):
         if self._application_version(message.app_id) != item.application_version:
             return Outdated()
         self.accepted[message.id] = message
+        hot = self.hot
         for delivery in item.deliveries:
-            assert delivery.id not in self.hot, delivery.id
-            self.hot[delivery.id] = delivery
+            which = delivery.id
+            assert which not in hot, which
+            hot[which] = delivery
         self.lines.extend(item.entries)
         for key in item.keys:
             self._keep(key, message.id, message.accepted_at_us)
@@ -69,7 +70,7 @@ class MemoryStore(MemoryMeasuring):
     async def due_lanes(self, at_us: int, *, limit: int) -> list[Lane]:
         oldest: dict[str, tuple[int, DeliveryId]] = {}
         counts: dict[str, int] = {}
-        for ready_at_us, which in nsmallest(limit, self._due(at_us)):
+        for ready_at_us, which in sorted(self._due(at_us))[:limit]:
             name = which.endpoint_id
             oldest.setdefault(name, (ready_at_us, which))
             counts[name] = counts.get(name, 0) + 1
@@ -113,7 +114,7 @@ class MemoryStore(MemoryMeasuring):
             due[which.endpoint_id].append((is_waiting, ready_at_us, which))
         chosen: list[DeliveryId] = []
         for quota in quotas:
-            lane = nsmallest(permits.left(quota), due[quota.endpoint_id])
+            lane = sorted(due[quota.endpoint_id])[: permits.left(quota)]
             permits.take(quota, len(lane))
             chosen += [which for *_, which in lane]
         changes = [decide(hot[which]) for which in chosen]

@@ -39,6 +39,7 @@ class SigningIn:
             get("/sign-in", show_sign_in, public=True),
             post("/sign-in", self.begin, role=Role.VIEWER, public=True),
             post("/sign-out", end, role=Role.VIEWER, public=True),
+            get("/you", show_you),
             post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER, portal=True),
             post("/theme", choose_theme, role=Role.VIEWER, public=True),
         )
@@ -87,6 +88,20 @@ def _inside(url: str) -> str:
     """The path that somebody wanted, if it is one of this server's; else home."""
     plain = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
     return url if plain and "\\" not in url else "/"
+
+
+#: what each role may do, in words
+_ROLES: Final = {
+    Role.VIEWER: "You may look at everything but secrets, and change nothing.",
+    Role.OPERATOR: "You may look, and do what concerns traffic: send, resend, redrive, park.",
+    Role.ADMIN: "You may do everything: also endpoints, secrets, event types and objectives.",
+}
+
+
+async def show_you(visit: Visit) -> Page:
+    assert visit.session is not None
+    values = {"may_do": _ROLES[visit.role], "session": visit.session}
+    return Page("you.html", "You", "you", values)
 
 
 async def end(visit: Visit) -> Response:
