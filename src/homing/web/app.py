@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homing.core.errors import NotFound
 from homing.service.context import Service
 from homing.web import hot
-from homing.web.board_page import BoardPage
 from homing.web.door import Door, door
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
@@ -44,6 +43,7 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+from homing.web.pages import board as board_page
 from homing.web.pages import desk as desk_pages
 from homing.web.pages import objectives as objective_pages
 from homing.web.pages import redrives
@@ -84,7 +84,6 @@ def create_api(
     missing = PathPages(service, [PageRoute("GET", "", _nothing_here, public=True)], navigation)
     router = Router(
         [
-            Route("/board", BoardPage(service)),
             Route("/static/{name:path}", StaticFiles()),
             *(
                 Route(path, PathPages(service, list(found), navigation))
@@ -120,12 +119,13 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *desk_pages.PAGES,
         *redrives.PAGES,
         *objective_pages.PAGES,
+        *board_page.PAGES,
     )
 
 
 def navigation_of(pages: Sequence[PageRoute]) -> Sequence[Entry]:
     """The entries of the navigation whose pages exist."""
-    paths = {page.path for page in pages} | {"/board"}
+    paths = {page.path for page in pages}
     return [entry for entry in NAVIGATION if entry.href in paths]
 
 
