@@ -43,6 +43,7 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+from homing.web.pages import alerts as alert_pages
 from homing.web.pages import board as board_page
 from homing.web.pages import desk as desk_pages
 from homing.web.pages import objectives as objective_pages
@@ -120,6 +121,7 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *redrives.PAGES,
         *objective_pages.PAGES,
         *board_page.PAGES,
+        *alert_pages.PAGES,
     )
 
 
