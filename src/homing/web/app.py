@@ -46,6 +46,7 @@ from homing.web.operations.openapi import openapi_operation
 from homing.web.pages import alerts as alert_pages
 from homing.web.pages import board as board_page
 from homing.web.pages import desk as desk_pages
+from homing.web.pages import incidents as incident_pages
 from homing.web.pages import objectives as objective_pages
 from homing.web.pages import redrives
 from homing.web.pages.errors import ErrorPages, wants_page
@@ -122,6 +123,7 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *objective_pages.PAGES,
         *board_page.PAGES,
         *alert_pages.PAGES,
+        *incident_pages.PAGES,
     )
 
 
