@@ -28,6 +28,11 @@ _HOURS: Final = 24
 _OPEN: Final = tuple(state for state in IssueState if state is not IssueState.RESOLVED)
 
 
+def _share(good: int, bad: int) -> float | None:
+    """Of the good among all; None: there were none."""
+    return good / (good + bad) if good + bad else None
+
+
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """The deliveries of the last day, an hour each; lists of one length."""
 
@@ -35,12 +40,12 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     delivered: list[int]  #: that came to an end with a 2xx in it
     failed: list[int]  #: that died, or came too late
     prompt: list[float | None]  #: share of first attempts begun in time; None: there were none
+    punctual: float | None  #: the same over the day
 
     @property
     def success(self) -> float | None:
         """Share of deliveries with a 2xx in time over the day; None: none came to an end."""
-        good, bad = sum(self.delivered), sum(self.failed)
-        return good / (good + bad) if good + bad else None
+        return _share(sum(self.delivered), sum(self.failed))
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +100,8 @@ async def _traffic(service: Service, caller: Caller, at_us: int) -> Traffic:
         hours_us=hours,
         delivered=[good for good, _ in ends],
         failed=[bad for _, bad in ends],
-        prompt=[good / (good + bad) if good + bad else None for good, bad in firsts],
+        prompt=[_share(good, bad) for good, bad in firsts],
+        punctual=_share(sum(good for good, _ in firsts), sum(bad for _, bad in firsts)),
     )
 
 

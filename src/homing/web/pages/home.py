@@ -150,7 +150,12 @@ def matters(found: Overview) -> list[Matter]:
     about = {one.view.issue.endpoint_id for one in issues}
     told += [_of_alert(one) for one in found.alerts if _is_told(one, found.at_us, about)]
     told += [_of_issue(one) for one in issues]
-    told += [_of_objective(one) for one in found.standings if _is_broken(one)]
+    burning = {one.finding.name for one in found.alerts if one.finding.kind is Kind.BURN_RATE}
+    told += [
+        _of_objective(one)
+        for one in found.standings
+        if _is_broken(one) and one.objective.id not in burning
+    ]
     return sorted(told, key=lambda one: one.kind != "bad")
 
 
@@ -190,9 +195,8 @@ def endpoint_name(one: IssueLine) -> str:
 
 
 def _of_objective(one: Standing) -> Matter:
-    text = f"The objective {one.objective.id} is broken: {left_text(one)} of its budget left"
-    if one.unaccounted is not None:
-        text = f"The objective {one.objective.id} is broken: {left_text(one)}"
+    what = left_text(one) if one.unaccounted is not None else "its budget is spent"
+    text = f"The objective {one.objective.id} is broken: {what}"
     return Matter(
         "warn", "Objective", text, one.objective.team, f"/objectives/{one.objective.id}", None
     )

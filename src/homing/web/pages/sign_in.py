@@ -40,7 +40,7 @@ class SigningIn:
             post("/sign-in", self.begin, role=Role.VIEWER, public=True),
             post("/sign-out", end, role=Role.VIEWER, public=True),
             get("/you", show_you),
-            post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER, portal=True),
+            post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER),
             post("/theme", choose_theme, role=Role.VIEWER, public=True),
         )
 
@@ -67,7 +67,7 @@ class SigningIn:
             return _form(visit, fields.get("next", ""), text, 403)
         if visit.session is not None:
             await sign_out(visit.service, visit.session)
-        age_s = (session.expires_at_us - at_us) // 1_000_000
+        age_s = -((at_us - session.expires_at_us) // 1_000_000)  # rounded up: 0 would remove it
         visit.set_cookie(SESSION_COOKIE, seal_session(visit.service, session), age_s)
         return visit.go(_inside(fields.get("next", "")))
 
