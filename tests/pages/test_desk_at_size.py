@@ -14,7 +14,7 @@ from support.receiver import respond
 from .conftest import QUICK, Serve
 
 MANY = 10_000
-SOME = 400
+SOME = 300
 
 
 async def dead_till(site: Site, folder: Path, count: int) -> str:
@@ -62,7 +62,7 @@ async def test_a_redrive_is_watched_through_a_restart_of_the_service(
     open_page: Looker, tmp_path: Path
 ) -> None:
     open_page.expected += ["ERR_CONNECTION_REFUSED", "htmx:", "Failed to load resource", "ERR_"]
-    given = QUICK | {"replays_per_s": 60, "audit_every_s": 60, "lease_s": 11}
+    given = QUICK | {"replays_per_s": 80, "audit_every_s": 60, "lease_s": 11}
     given |= {"total_s": 1, "first_byte_s": 1}
     async with serving(tmp_path, **given) as homing, site_of(homing, tmp_path) as site:
         issue = await dead_till(site, tmp_path, SOME)
@@ -70,7 +70,7 @@ async def test_a_redrive_is_watched_through_a_restart_of_the_service(
         await page.get_by_role("button", name="See what would happen").click()
         await page.get_by_role("button", name=f"Redrive {SOME} dead letters").click()
         await expect(page.get_by_text("the canary did well")).to_be_visible(timeout=15_000)
-        homing.signal(signal.SIGKILL)
+        homing.signal(signal.SIGTERM)  # a killed one is in e2e/test_dlq_survives.py
         await homing.wait()
         await expect(page.get_by_text("Homing does not answer.")).to_be_visible(timeout=10_000)
         listen = homing.url.removeprefix("http://")
