@@ -14,7 +14,9 @@ async def test_whoever_is_signed_in_goes_on_to_what_is_the_matter(
     await expect(row).to_contain_text("dead letters wait for somebody")
     await row.locator("details summary").click()
     await row.locator("details").get_by_role("link", name="delivered").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("delivered")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Deliveries are received in time"
+    )
 
 
 async def test_a_screen_on_a_wall_needs_a_token_and_nobody(

@@ -40,6 +40,8 @@ _HERE: Final = "objectives"
 _US: Final = 1_000_000
 #: a drop that the page of an objective begins with
 _DROP: Final = "0.3"
+#: how a promise stands, the worst first, and the kind of its badge
+_KINDS: Final = {"broken": "bad", "burning": "warn", "unproven": "wait", "kept": "good"}
 _RATES_MAX: Final = 100_000
 
 
@@ -63,13 +65,16 @@ def row_of(service: Service, found: Standing) -> dict[str, Any]:
         "url": f"/objectives/{objective.id}",
         "is_count": found.unaccounted is not None,
         "word": word,
-        "kind": {"broken": "bad", "burning": "warn", "kept": "good"}[word],
-        "rank": (("broken", "burning", "kept").index(word), found.left, objective.id),
+        "kind": _KINDS[word],
+        "rank": (list(_KINDS).index(word), found.left, objective.id),
+        "title": objective.description.removesuffix(".") or objective.id,
         "target": target_text(objective),
         "means": good_means(objective.sli, service.measure),
         "period": period_of(objective).text,
-        "left_text": left_text(found),
-        "left": float(min(max(found.left, Fraction(0)), Fraction(1))),
+        "left_text": _left(found, word),
+        "left": 0.0
+        if word == "unproven"
+        else float(min(max(found.left, Fraction(0)), Fraction(1))),
         "gone": _gone(found),
         "arithmetic": arithmetic(found),
         "hour": _hour(found),
@@ -83,10 +88,19 @@ def _word(found: Standing) -> str:
     objective, counts = found.objective, found.counts
     if found.unaccounted is not None:
         return "kept" if found.is_met else "broken"
+    if not counts.total:
+        return "unproven"
     is_few = counts.total < objective.events_min or counts.bad < objective.bad_min
     if not found.is_met and not is_few:
         return "broken"
     return "burning" if any(one.fires for one in found.burning) else "kept"
+
+
+def _left(found: Standing, word: str) -> str:
+    """What is left of the budget; a few bad events of few are no reason to name a figure."""
+    if word == "unproven":
+        return "no events yet"
+    return "too few events" if word == "kept" and not found.is_met else left_text(found)
 
 
 def _gone(found: Standing) -> str:
@@ -141,7 +155,7 @@ async def show_objective(visit: Visit) -> Page:
             "past": [_past(one, objective) for one in history.past],
         }
     values |= await _noticed(visit, found)
-    return Page("objective.html", objective.id, _HERE, values)
+    return Page("objective.html", values["title"], _HERE, values)
 
 
 async def _scope(service: Service, objective: Objective) -> str:
