@@ -51,7 +51,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attack: str = ""
     note: str = ""
     second: dict[str, State] = {}
-    incident: str = ""  #: of its file
+    incident: str = ""  #: its own, where a file has several; empty: its file's
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,11 +90,13 @@ def load(folder: Path) -> Set:
             raise ValueError(f"{path}: {error}") from error
         labelled[file.source.labelled] = None
         for one in file.answers:
-            unknown = (set(one.labels) | set(one.second)) - set(rules())
-            if unknown or one.verdict not in SCALE or one.style not in ("typed", "spoken"):
-                found = unknown or one.verdict if one.verdict not in SCALE else one.style
-                raise ValueError(f"{path}: {one.id}: {found}: see the README")
-            answers.append(msgspec.structs.replace(one, incident=file.source.incident))
+            wrong = sorted((set(one.labels) | set(one.second)) - set(rules()))
+            wrong += [one.verdict] * (one.verdict not in SCALE)
+            wrong += [one.style] * (one.style not in ("typed", "spoken"))
+            if wrong:
+                raise ValueError(f"{path}: {one.id}: {', '.join(wrong)}: see the README")
+            incident = one.incident or file.source.incident
+            answers.append(msgspec.structs.replace(one, incident=incident))
     ids = Counter(one.id for one in answers)
     twice = [name for name, count in ids.items() if count > 1]
     if twice:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from homing.walkthrough.assess.changes import changes_of
 from homing.walkthrough.assess.clauses import Actor, Clause, clauses_of
-from homing.walkthrough.assess.quantities import Quantity, changes_of, quantities_of
+from homing.walkthrough.assess.quantities import Quantity, quantities_of
 from homing.walkthrough.assess.rule import STAGES
 from homing.walkthrough.assess.sentences import sentences_of
 from homing.walkthrough.assess.words import count_of_words, places
@@ -102,8 +103,8 @@ class Answer:
     def changes(self, stages: Sequence[str]) -> Iterator[tuple[int, int, bool]]:
         """Where a change of a number is said, and whether its beginning is known."""
         for start, end in self.looked_at(stages):
-            for one in changes_of(self.text, start, end, list(self.quantities)):
-                yield one.start, one.end, one.before is not None or one.after is not None
+            for one in changes_of(self.text, start, end, self.quantities):
+                yield one.start, one.end, one.has_beginning
 
 
 def read(text: str, stage: str | None = None) -> Answer:

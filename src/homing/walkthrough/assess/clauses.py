@@ -136,11 +136,8 @@ def _pieces(tokens: list[Token]) -> Iterator[_Piece]:
     """Parts of a sentence that may be clauses of their own."""
     piece = _Piece([])
     for at, token in enumerate(tokens):
-        follows = tokens[at + 1].text if at + 1 < len(tokens) else ""
-        is_join = token.text in lists()["joins"] and not (
-            (token.text == "to" and not is_base(follows)) or (token.text == "and" and follows == "i"
-             and piece.tokens and not has_verb([one.text for one in piece.tokens]))
-        )  # fmt: skip
+        after = [one.text for one in tokens[at + 1 : at + 3]]
+        is_join = token.text in lists()["joins"] and _is_join(token.text, piece, after, at == 0)
         if token.text in _SIGNS or is_join:
             if piece.tokens or piece.join:
                 yield piece
@@ -153,6 +150,26 @@ def _pieces(tokens: list[Token]) -> Iterator[_Piece]:
             piece.tokens.append(token)
     if piece.tokens:
         yield piece
+
+
+def _is_join(word: str, piece: _Piece, after: Sequence[str], is_first: bool) -> bool:
+    """Whether a word that may join clauses joins two here."""
+    follows = after[0] if after else ""
+    has_none = bool(piece.tokens) and not has_verb([one.text for one in piece.tokens])
+    match word:
+        case "to":
+            return is_base(follows)
+        case "by":  # "by comparing", but "by hand"
+            return follows.endswith("ing")
+        case "and":  # "Sara and I wrote"
+            return not (follows == "i" and has_none)
+        case "then":  # "I would then monitor"
+            is_open = bool(piece.tokens) and piece.tokens[-1].text in lists()["modals"]
+            return not (has_none or is_open)
+        case "that":  # "that could help", "that list"
+            is_noun = follows in lists()["things"] or follows in lists()["nouns"]
+            return not is_first and not (is_noun and not has_verb(after[1:]))
+    return True
 
 
 def _clause(
@@ -217,7 +234,7 @@ def _carried(piece: _Piece, found: Phrase, before: Clause | None) -> Actor | Non
         return None
     if piece.join == "who":
         return Actor.SPEAKER if {"me", "myself"} & set(before.objects[-1:]) else Actor.OTHER
-    if piece.join == "which":
+    if piece.join in ("which", "that"):
         return Actor.THING
     if piece.join == "to" and before.verb in _ASKING:
         return Actor.SPEAKER if "me" in before.objects[-2:] else Actor.OTHER

@@ -21,6 +21,7 @@ _PRONOUNS: Final = {
 _PERSONS: Final = ("i", "we", "other")
 _BEFORE_NOUNS: Final = frozenset(("of", "in", "on", "for", "with", "from", "at", "into", "about"))
 _CAN_NOT: Final = frozenset(("wouldn't", "couldn't", "can't", "won't", "shouldn't", "cannot"))
+_FINITE: Final = frozenset(("was", "were", "is", "are", "has", "had", "have", "didn't", "wasn't"))
 _NOTHING: Final = frozenset(("no", "nothing", "nobody", "none"))
 _WEAK_VERBS: Final = frozenset(("be", "have", "do"))
 #: so many words after "this" or "that" may stand before its verb
@@ -55,6 +56,14 @@ def is_base(word: str) -> bool:
     """Whether it is a verb without an ending."""
     form = forms().get(word)
     return form is not None and form.lemma == word
+
+
+def _is_finite(word: str) -> bool:
+    """Whether it can be nothing but the verb of a clause."""
+    form = forms().get(word)
+    if form is not None and form.tense == "past":
+        return True
+    return word in lists()["modals"] or word in lists()["do"] or word in _FINITE
 
 
 def has_verb(words: Sequence[str]) -> bool:
@@ -134,6 +143,8 @@ class _Reader:
         before = self.words[self.at - 1] if self.at else ""
         if before in lists()["determiners"] or before in _BEFORE_NOUNS:
             return False
+        if self._is_noun_here(word, form):
+            return False
         if phrase.is_passive:
             return form.tense in ("past", "done", "ing")
         if form.tense in ("past", "done") or phrase.kind in _PERSONS or not phrase.subject:
@@ -146,6 +157,18 @@ class _Reader:
             return True
         # "the manager ask me" has a verb, "the retry log" has none
         return phrase.subject[-1].text in lists()["people"] or word.endswith("s")
+
+    def _is_noun_here(self, word: str, form: Form) -> bool:
+        """Whether the verb comes later: "my lead assigned", "missing customers went"."""
+        later = self.words[self.at + 1 : self.at + 3]
+        if not self.phrase.subject:
+            if form.tense == "present" or len(later) < 2:
+                return False
+            is_noun = later[0].endswith("s") or later[0] in lists()["things"]
+            return is_noun and not is_base(later[0]) and _is_finite(later[1])
+        is_spelled_so = word in lists()["nouns"] or word in lists()["things"]
+        is_pronoun = self.phrase.kind in _PERSONS
+        return is_spelled_so and not is_pronoun and bool(later) and _is_finite(later[0])
 
     def _found(self, token: Token, form: Form) -> None:
         phrase = self.phrase

@@ -19,7 +19,7 @@ _TOKEN: Final = re.compile(
 )
 #: letters that are doubled before an ending: drop, dropped
 _DOUBLED: Final = re.compile(r"[^aeiou][aeiou][bdgklmnprt]$")
-_IRREGULAR_LISTS: Final = ("irregular",)
+_RAW: Final = "re:"
 
 
 class Token(NamedTuple):
@@ -128,10 +128,12 @@ def _document() -> dict[str, Any]:
 def phrase_pattern(entries: frozenset[str]) -> re.Pattern[str]:
     """Any of some phrases as whole words, blanks of any width, either apostrophe.
 
-    `*` in a phrase stands for up to three words.
+    `*` in a phrase stands for up to three words; after `re:` stands a regular expression.
     """
 
     def one(phrase: str) -> str:
+        if phrase.startswith(_RAW):
+            return phrase.removeprefix(_RAW)
         parts = []
         for word in phrase.split():
             parts.append(r"(?:\S+\s+){0,3}?" if word == "*" else re.escape(word) + r"\s+")

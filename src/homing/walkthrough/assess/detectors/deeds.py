@@ -8,7 +8,7 @@ from typing import Final
 from homing.walkthrough.assess.answer import Answer, is_own
 from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.seen import Seen, Setting, head, heads, quoted, whole
-from homing.walkthrough.assess.rule import Rule, State
+from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import forms, lists
 
 #: what owners do with a change that is offered to them
@@ -58,8 +58,9 @@ def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     rest = heads([*shared, *others, *nobody])
     told = [one for one in clauses if is_own(one) and one.verb and one.verb not in ("be", "have")]
     whose = f"; not yours: {quoted(answer, rest)}" if rest else ""
-    if own or told:
-        what = f"yours: {quoted(answer, heads(own or told))}{whose}"
+    if own or told or shared:
+        mine = quoted(answer, heads(own or told))
+        what = f"yours: {mine}{whose}" if mine else whose.removeprefix("; ")
         return [Seen(State.WEAK, rest or heads(own or told), what)]
     if not clauses or sum(one.length for one in clauses) < 4:
         return [Seen(State.MISSING)]
@@ -71,13 +72,14 @@ def _is_work(clause: Clause) -> bool:
     return clause.form != "present" or clause.stage == "action"
 
 
-def own_solution(answer: Answer) -> list[Clause]:
-    """Where the speaker says that they mended it."""
+def own_solution(answer: Answer, doer: Actor = Actor.SPEAKER) -> list[Clause]:
+    """Where the speaker, or a group that they are in, is said to have mended it."""
     mending, made = lists()["solves"] - lists()["makes"], lists()["makes"]
     return [
         one
         for one in answer.clauses
-        if is_own(one)
+        if one.is_said
+        and one.doer is doer
         and (
             one.verb in mending
             or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
@@ -113,8 +115,9 @@ def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     if solved:
         places = tuple(whole(one) for one in [*given[-1:], *solved])
         return [Seen(State.CONTRADICTED, places[::-1], quoted(answer, places))]
-    if given:
-        places = tuple(whole(one) for one in given)
+    shared = own_solution(answer, Actor.WE)
+    if given or shared:
+        places = tuple(whole(one) for one in [*given, *shared])
         return [Seen(State.WEAK, places, quoted(answer, places))]
     if answer.only in (None, "action") and own_acts(answer.clauses):
         return [Seen(State.WEAK, (), "no words about who mended it")]
@@ -164,7 +167,8 @@ def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     behind = answer.phrases(rule.phrases("behind"), rule.stages)
     if behind:
         return [Seen(State.CONTRADICTED, tuple(behind), quoted(answer, behind))]
-    theirs = answer.phrases(rule.phrases("theirs"), rule.stages)
+    outside = rules()["scope_boundary"].phrases("outside") | rule.phrases("theirs")
+    theirs = answer.phrases(outside, ("situation", *rule.stages))
     own = own_solution(answer)
     if not theirs or not own:
         return [Seen(State.NOT_CHECKABLE, (), "no change of another team's service is told")]

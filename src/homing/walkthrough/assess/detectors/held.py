@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from homing.review.facts import moment
@@ -16,7 +16,7 @@ from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import places
 from homing.walkthrough.record import Record
 
-_WEEK_S: Final = 604_800
+_EXACT_MIN: Final = 1_000
 #: weeks of what a rate may be per
 _WEEKS: Final = {"day": 1 / 7, "week": 1.0, "month": 30.44 / 7, "quarter": 91.31 / 7,
                  "year": 365.25 / 7, "hour": 1 / 168}  # fmt: skip
@@ -139,6 +139,9 @@ def _written(record: Record) -> Iterator[tuple[str, Quantity]]:
 def _numbers(answer: Answer, rule: Rule, record: Record) -> Iterator[Seen]:
     known = known_numbers(record)
     for one in answer.quantities:
+        if one.of >= _EXACT_MIN and one.value == 0:
+            # "none of 199,476": the volume is a number, too
+            one = replace(one, value=one.of, of=0.0, unit=Unit.COUNT, digits=9, noun="deliveries")
         if one.value == 0 or one.unit is Unit.BARE:
             continue
         place = (one.start, one.end)

@@ -13,6 +13,8 @@ from homing.walkthrough.assess.rule import Rule, State
 from homing.walkthrough.assess.sentences import quotes_of
 from homing.walkthrough.assess.words import lists, places
 
+#: fewer cases than this are no volume behind a zero
+_VOLUME_MIN: Final = 100
 #: characters within which what is counted stands behind its number
 _NEAR: Final = 45
 _CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
@@ -50,6 +52,7 @@ def is_others_merit(answer: Answer, place: int) -> bool:
 
 def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found = list(answer.changes(rule.stages))
+    found = [one for one in found if not _is_denied(answer, one[0])]
     told = [(a, b) for a, b, is_full in found if is_full and is_told(answer, (a, b))]
     # a change of anything is enough; one without its beginning is half of one
     half = [(a, b) for a, b, _ in found if (a, b) not in told]
@@ -68,10 +71,20 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
         if one.unit in (Unit.RATIO, Unit.COUNT)
         and any(a <= one.start < b for a, b in answer.looked_at(rule.stages))
         and is_told(answer, (one.start, one.end))
+        and not _is_denied(answer, one.start)
     ]
     if bare:
         return [Seen(State.WEAK, tuple(bare), f"{quoted(answer, bare)}: a number, and no change")]
     return [Seen(State.MISSING)]
+
+
+def _is_denied(answer: Answer, place: int) -> bool:
+    """Whether a change is said not to have been: "did not go from 3% to zero"."""
+    clause = answer.clause_at(place)
+    if clause is None or not clause.is_negated or clause.verb_at is None:
+        return False
+    # in "none of 200 was lost" the denial is the number itself
+    return clause.verb_at[0] < place
 
 
 def business_translation(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -111,6 +124,8 @@ def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     for place in answer.phrases(rule.phrases("adopted"), rule.stages):
         clause = answer.clause_at(place[0])
         if clause is None or not is_told(answer, place) or clause.is_negated:
+            continue
+        if clause.actor is Actor.NONE:  # "Adopted by other teams.": a keyword
             continue
         found.append(place)
     named = [place for place in found if _has_adopter(answer, rule, place)]
@@ -172,8 +187,12 @@ def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
     found = []
     for a, b, _ in answer.changes(rule.stages):
         start, end = answer.sentence_at(a)
-        volume = [one for one in answer.quantities if start <= one.start < end
-                  and one.unit is Unit.COUNT and one.value >= 100]  # fmt: skip
+        volume = [
+            one
+            for one in answer.quantities
+            if start <= one.start < end
+            and max(one.of, one.value if one.unit is Unit.COUNT else 0) >= _VOLUME_MIN
+        ]
         if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
             found.append((a, max(b, volume[-1].end)))
     return found
