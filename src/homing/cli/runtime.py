@@ -120,6 +120,7 @@ class Runtime:
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
             identity=make_identity(settings),
+            looks=lambda: tuple(self.auditor.looks),
         )
         self.board_sender = make_board_sender(settings)
         self.board_asker = self._make_board_asker(clock, seals)

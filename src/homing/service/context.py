@@ -11,6 +11,7 @@ from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
 from homing.core.ports import Chance, Clock, Store
+from homing.core.queries import Backlog
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
 from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
@@ -67,6 +68,8 @@ class Service:
     #: tells this process's task runner that there is a new task; others find it by polling
     wake_tasks: Callable[[], None] = lambda: None
     identity: Identity = field(default_factory=Identity)
+    #: how the hot table stood at each audit of this process, with the time; the latest last
+    looks: Callable[[], Sequence[tuple[int, Backlog]]] = tuple
     #: ways to reach whoever runs this
     channels: Sequence[Channel] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default

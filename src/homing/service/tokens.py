@@ -78,7 +78,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
         if self.read_only and needed is not Role.VIEWER:
             raise Forbidden("this needs a token that may change things; this one may only read")
         if not self.may(needed):
-            raise Forbidden(f"this needs the role {needed}; this token has the role {self.role}")
+            raise Forbidden(f"this needs the role {needed}; this token's is {self.role}")
 
     @property
     def subject(self) -> str:
@@ -89,11 +89,6 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
         """Raises: Forbidden: an application's token does not allow this."""
         if self.app_id is not None:
             raise Forbidden("this needs a token of the organisation, not of one application")
-
-    def must_write(self) -> None:
-        """Raises: Forbidden: a token that may only read does not allow this."""
-        if self.read_only:
-            raise Forbidden("this needs a token that may change things; this one may only read")
 
     def must_own(self, app_id: str) -> None:
         """Raises: NotFound: it is another application, whose existence is not told."""

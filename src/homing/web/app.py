@@ -44,8 +44,8 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
-from homing.web.pages import home
 from homing.web.pages.errors import ErrorPages, wants_page
+from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
 from homing.web.pages.sign_in import SigningIn
 from homing.web.pages.static_files import StaticFiles
@@ -76,7 +76,7 @@ def create_api(
     served = route_table(service, vitals, metrics)
     operations = [*served, *not_served(served)]
     repeats = Repeats(service.store)
-    pages = page_table()
+    pages = page_table(service)
     navigation = navigation_of(pages)
     missing = PathPages(service, [PageRoute("GET", "", _nothing_here, public=True)], navigation)
     router = Router(
@@ -109,11 +109,11 @@ def create_api(
     return Api(frame, door(frame, create_message))
 
 
-def page_table() -> Sequence[PageRoute]:
+def page_table(service: Service) -> Sequence[PageRoute]:
     """Every page that is served; a module of `web.pages` each."""
     return (
         *SigningIn().PAGES,
-        *home.PAGES,
+        *HomePage(service).PAGES,
     )
 
 
