@@ -15,7 +15,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from support.stories import packs, story, strong, weak
+from support.walkthrough import LAB_FILE
+
+from homing.cli.main import homing
 
 COMMAND = [sys.executable, "-m", "homing.cli", "walkthrough"]
 ESCAPE = "\x1b"
@@ -26,16 +30,23 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**kept, "XDG_STATE_HOME": str(folder), "TERM": "xterm-256color", **more}
 
 
-def run(folder: Path, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+def process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """As a process of its own, which is how errors become sentences and exit codes."""
     return subprocess.run(
         [*COMMAND, *words],
-        input=said,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
         env=environment(folder),
     )
+
+
+def run(folder: Path, *words: str, said: str = "") -> Result:
+    """Over a pipe, in this process."""
+    runner = CliRunner(env={"XDG_STATE_HOME": str(folder)})
+    return runner.invoke(homing, ["walkthrough", *words], input=said)
 
 
 class Terminal:
@@ -100,7 +111,7 @@ def test_what_there_is_is_listed_for_people_and_for_programs(tmp_path: Path) -> 
     ],
 )
 def test_bad_input_is_one_sentence(words: tuple[str, ...], complaint: str, tmp_path: Path) -> None:
-    done = run(tmp_path, *words)
+    done = process(tmp_path, *words)
     assert done.returncode == 2
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
@@ -108,7 +119,7 @@ def test_bad_input_is_one_sentence(words: tuple[str, ...], complaint: str, tmp_p
 
 def test_the_whole_walk_can_be_read_without_a_question(tmp_path: Path) -> None:
     done = run(tmp_path, "learn", "--all", "--plain", "--level", "senior")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert ESCAPE not in done.stdout
     reply = str(story().at("senior").probes[0].strong.text)
     assert reply[:40] in " ".join(done.stdout.split())
@@ -117,7 +128,7 @@ def test_the_whole_walk_can_be_read_without_a_question(tmp_path: Path) -> None:
 
 def test_learn_over_a_pipe_goes_on_where_it_stopped(tmp_path: Path) -> None:
     first = run(tmp_path, "learn", "--plain", said="\n1\n")
-    assert first.returncode == 0
+    assert first.exit_code == 0
     assert "card 2 of" in first.stderr
     second = run(tmp_path, "learn", "--plain", said="")
     assert "going on where you stopped" in second.stderr
@@ -158,7 +169,7 @@ def test_a_rehearsal_blames_exact_words_and_shows_what_another_try_changed(tmp_p
         f"{story().strong(stage, packs().levels['sde2'])}\n.\n\n:n\n:n\n"
     )
     done = run(tmp_path, "rehearse", "--plain", said=said)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     text = " ".join(done.stdout.split())
     assert f"hint: {stage.hints[0]}" in text
     assert "“they fixed it.”" in text
@@ -167,9 +178,23 @@ def test_a_rehearsal_blames_exact_words_and_shows_what_another_try_changed(tmp_p
     assert "The whole story" in text
 
 
+def test_a_rehearsal_by_a_record_shows_what_it_supports_and_minds_what_it_does_not(
+    tmp_path: Path,
+) -> None:
+    said = ":d\nIn that week 0.5% of the webhooks were dropped, as I counted.\n.\n\n:d\n:q\n"
+    done = run(
+        tmp_path, "rehearse", "--plain", "--incident", str(LAB_FILE), "--me", "ana", said=said
+    )
+    assert done.exit_code == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "598 were lost: 0.3%. supported: investigate:judged, investigate:dropped" in text
+    assert re.search(r"(weak|contradicted): As the record has it “[^”]*0\.5%", text)
+    assert "missing in the record:" in text
+
+
 def test_a_pipe_that_ends_early_keeps_what_was_said(tmp_path: Path) -> None:
     done = run(tmp_path, "rehearse", "--plain", said="I saw one webhook that never came")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "kept" in done.stderr
     again = run(tmp_path, "rehearse", "--plain", said="")
     assert "I saw one webhook that never came" in again.stdout
@@ -226,18 +251,18 @@ def test_wipe_leaves_nothing(tmp_path: Path) -> None:
     run(tmp_path, "quiz", said="1\n\n" * len(story().quiz))
     run(tmp_path, "learn", said="")
     assert len([one for one in tmp_path.rglob("*") if one.is_file()]) == 2
-    assert run(tmp_path, "wipe", said="n\n").returncode == 130
-    assert run(tmp_path, "wipe", "--yes").returncode == 0
+    assert run(tmp_path, "wipe", said="n\n").exit_code == 1
+    assert run(tmp_path, "wipe", "--yes").exit_code == 0
     assert not [one for one in tmp_path.rglob("*") if one.is_file()]
 
 
 def test_lint_exits_by_what_it_finds(tmp_path: Path) -> None:
-    assert run(tmp_path, "lint").returncode == 0
+    assert run(tmp_path, "lint").exit_code == 0
     text = Path("src/homing/walkthrough/scenarios/lost-update.toml").read_text()
     mine = tmp_path / "lost-update.toml"
     mine.write_text(text.replace("target_s = 30", "target_s = 35", 1))
     done = run(tmp_path, "lint", str(mine), "--json")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "timers" in {one["rule"] for one in json.loads(done.stdout)}
     schema = json.loads(run(tmp_path, "lint", "--schema").stdout)
     assert "$defs" in schema

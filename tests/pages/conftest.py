@@ -15,18 +15,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
-from support.pages import THEMES, WIDTHS, Looker, Site, seed, site_of
+from support.pages import QUICK, THEMES, WIDTHS, Looker, Site, seed, site_of
 from support.processes import serving
 
 HERE = Path(__file__).parent
-#: quick enough for tests: retries end within a second, and the books are audited every second
-QUICK = {
-    "retry_delays_s": "0.1,0.1",
-    "poll_s": 0.1,
-    "audit_every_s": 1,
-    "slo_every_s": 1,
-    "workers": 1,
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

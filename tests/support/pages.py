@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,21 @@ from support.receiver import Receiver, respond
 AXE = Path(__file__).parents[1] / "pages/vendor/axe.min.js"
 THEMES = ("light", "dark")
 WIDTHS = (390, 820, 1440)
+#: quick enough for tests: retries end within a second, and the books are audited every second
+QUICK: dict[str, object] = {
+    "retry_delays_s": "0.1,0.1",
+    "poll_s": 0.1,
+    "audit_every_s": 1,
+    "slo_every_s": 1,
+    "workers": 1,
+}
 #: what a page is looked at in unless a test says otherwise
 _HEIGHT = 900
 
 
+@cache
 def token(role: str = "admin", org: str = DEFAULT_ORG_ID) -> str:
-    """A token that `serving` takes."""
+    """A token that `serving` takes; the same each time."""
     at_us = SystemClock().now_us()
     return sign_org_token(
         SECRET, at_us=at_us, org_id=org, role=Role(role), read_only=role == "viewer"

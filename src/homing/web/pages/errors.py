@@ -34,7 +34,7 @@ _HELP: Final = {
     503: "Nothing is lost: whatever was accepted is on disk. Reload the page in a moment.",
 }
 #: what programs ask, whatever they say that they accept
-_PROGRAMS: Final = ("/api/", "/static/", "/metrics", "/healthz", "/readyz")
+_PROGRAMS: Final = ("/api/", "/static/", "/metrics", "/health", "/ready")
 
 
 def wants_page(scope: Scope) -> bool:

@@ -39,7 +39,8 @@ class SigningIn:
             get("/sign-in", show_sign_in, public=True),
             post("/sign-in", self.begin, role=Role.VIEWER, public=True),
             post("/sign-out", end, role=Role.VIEWER, public=True),
-            post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER, portal=True),
+            get("/you", show_you),
+            post("/sign-out-everywhere", end_everywhere, role=Role.VIEWER),
             post("/theme", choose_theme, role=Role.VIEWER, public=True),
         )
 
@@ -66,7 +67,7 @@ class SigningIn:
             return _form(visit, fields.get("next", ""), text, 403)
         if visit.session is not None:
             await sign_out(visit.service, visit.session)
-        age_s = (session.expires_at_us - at_us) // 1_000_000
+        age_s = -((at_us - session.expires_at_us) // 1_000_000)  # rounded up: 0 would remove it
         visit.set_cookie(SESSION_COOKIE, seal_session(visit.service, session), age_s)
         return visit.go(_inside(fields.get("next", "")))
 
@@ -87,6 +88,20 @@ def _inside(url: str) -> str:
     """The path that somebody wanted, if it is one of this server's; else home."""
     plain = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
     return url if plain and "\\" not in url else "/"
+
+
+#: what each role may do, in words
+_ROLES: Final = {
+    Role.VIEWER: "You may look at everything but secrets, and change nothing.",
+    Role.OPERATOR: "You may look, and do what concerns traffic: send, resend, redrive, park.",
+    Role.ADMIN: "You may do everything: also endpoints, secrets, event types and objectives.",
+}
+
+
+async def show_you(visit: Visit) -> Page:
+    assert visit.session is not None
+    values = {"may_do": _ROLES[visit.role], "session": visit.session}
+    return Page("you.html", "You", "you", values)
 
 
 async def end(visit: Visit) -> Response:

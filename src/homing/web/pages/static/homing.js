@@ -220,10 +220,34 @@
   const faint = (found, share) => found.replace("rgb(", "rgba(").replace(")", `, ${share})`);
   const tones = ["accent", "busy", "warn", "good", "off", "bad"];
 
+  // Each series on top of those before it; the tallest is drawn first, so that all can be seen.
+  const stacked = (spec) => {
+    if (!spec.stack) return spec;
+    const sums = spec.times.map(() => 0);
+    const series = spec.series.map((one) => ({
+      ...one,
+      own: one.values,
+      values: one.values.map((value, at) => (sums[at] += value ?? 0)),
+    }));
+    return { ...spec, series: series.reverse() };
+  };
+
+  // A value with none beside it makes no line, so it is a point.
+  const alone = (plot, series) =>
+    plot.data[series].flatMap((value, at, all) =>
+      value != null && all[at - 1] == null && all[at + 1] == null ? [at] : [],
+    );
+
   const draw = (figure) => {
-    const spec = JSON.parse(figure.dataset.chart);
+    const spec = stacked(JSON.parse(figure.dataset.chart));
     const place = figure.querySelector(".plot");
-    if (!spec.times.length || !place.clientWidth) return;
+    if (!place.clientWidth) return;
+    if (spec.times.length < 2) {
+      place.textContent = "Too little is known yet to draw it.";
+      place.classList.add("soft", "small");
+      return;
+    }
+    place.classList.remove("soft", "small");
     const show = numberOf[spec.unit] || numberOf.count;
     const text = colour("soft");
     const line = colour("line");
@@ -231,11 +255,14 @@
     const bars = spec.kind === "bars" ? uPlot.paths.bars({ size: [0.7, 40], radius: 0.15 }) : undefined;
     const series = spec.series.map((one, at) => {
       const stroke = colour(one.tone || tones[at % tones.length]);
-      const fill = spec.kind === "line" ? undefined : faint(stroke, spec.kind === "bars" ? 0.75 : 0.14);
+      const fill = spec.kind === "line" ? undefined : spec.kind === "bars" ? stroke : faint(stroke, 0.14);
       return {
         label: one.label, stroke, fill, width: spec.kind === "bars" ? 0 : 1.75, paths: bars,
-        points: { show: spec.times.length === 1 }, spanGaps: false,
-        value: (_, value) => (value == null ? "–" : show(value)),
+        points: { show: true, size: 6, fill: stroke, filter: alone }, spanGaps: false,
+        value: (_, value, __, at) => {
+          const own = one.own && at != null ? one.own[at] : value;
+          return own == null ? "–" : show(own);
+        },
       };
     });
     const span = spec.times[spec.times.length - 1] - spec.times[0];
@@ -244,13 +271,13 @@
       height: Number(figure.dataset.height) || 180,
       padding: [8, 8, 0, 0],
       cursor: { y: false, drag: { x: false, y: false } },
-      legend: { show: spec.series.length > 0, live: true },
+      legend: { live: true, markers: { width: 0, fill: (_, at) => series[at - 1]?.stroke } },
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), spec.top ?? (high > 0 ? high * 1.08 : 1)] } },
       axes: [
-        { ...axis, grid: { show: false }, values: span > 2 * 86400 ? undefined : (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })) },
+        { ...axis, size: 30, grid: { show: false }, values: span > 2 * 86400 ? undefined : (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })) },
         { ...axis, size: 58, values: (_, ticks) => ticks.map(show) },
       ],
-      series: [{ value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleString()) }, ...series],
+      series: [{ value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" })) }, ...series],
     };
     plots.get(figure)?.destroy();
     place.replaceChildren();
