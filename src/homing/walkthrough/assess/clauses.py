@@ -84,6 +84,7 @@ class _Piece:
 
     tokens: list[Token]
     join: str = ""
+    has_verb: bool = False  #: any of its words may be one
 
     @property
     def length(self) -> int:
@@ -168,11 +169,12 @@ def _pieces(tokens: list[Token]) -> Iterator[_Piece]:
                 yield piece
             kept = piece.join if not piece.tokens else ""
             piece = _Piece([], join=token.text if is_join else kept)
-        elif token.text in lists()["begins"] and has_verb([one.text for one in piece.tokens]):
+        elif token.text in lists()["begins"] and piece.has_verb:
             yield piece
-            piece = _Piece([token])
+            piece = _Piece([token], has_verb=has_verb([token.text]))
         else:
             piece.tokens.append(token)
+            piece.has_verb = piece.has_verb or has_verb([token.text])
     if piece.tokens:
         yield piece
 
@@ -180,7 +182,7 @@ def _pieces(tokens: list[Token]) -> Iterator[_Piece]:
 def _is_join(word: str, piece: _Piece, after: Sequence[str], is_first: bool) -> bool:
     """Whether a word that may join clauses joins two here."""
     follows = after[0] if after else ""
-    has_none = bool(piece.tokens) and not has_verb([one.text for one in piece.tokens])
+    has_none = bool(piece.tokens) and not piece.has_verb
     match word:
         case "to":
             return is_base(follows)
