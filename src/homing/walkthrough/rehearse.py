@@ -20,6 +20,7 @@ from homing.walkthrough.claims import Draft, draft
 from homing.walkthrough.clock import elapsed_s
 from homing.walkthrough.packs import (
     WORDS_PER_MINUTE,
+    ByLevel,
     Level,
     Principle,
     Scenario,
@@ -27,6 +28,7 @@ from homing.walkthrough.packs import (
     seconds_of,
 )
 from homing.walkthrough.record import Record
+from homing.walkthrough.slots import values_of
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,12 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             wpm=self.words_per_minute,
             terms=self.scenario.terms,
         )
+
+    def told(self, text: ByLevel) -> str:
+        """A text of the story, with the figures of the record where there is one."""
+        record = self.record
+        values = None if record is None else values_of(self.scenario.slots, record)
+        return self.scenario.told(text, values)
 
     def draft(self) -> Draft | None:
         """The story as the record allows it to be told; None: there is no record."""

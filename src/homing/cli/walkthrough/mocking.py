@@ -67,7 +67,7 @@ def _walk(walk: Walk, state: Mock, judge: Judge) -> None:
         while (probe := mock.asked(state, judge.scenario)) is not None:
             place, count = len(state.replies) + 1, len(state.probes)
             screen.heading("Probe", f"{place} of {count}")
-            screen.title(judge.scenario.told(probe.question))
+            screen.title(judge.told(probe.question))
             said, state = _words(walk, state, judge, float(mock.REPLY_S))
             state = mock.reply(state, said.text, at_us=said.at_us, is_said=said.is_said)
             walk.history.save("mock", state.scenario, state)
@@ -150,7 +150,7 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
     show_verdict(screen, card.assessment)
     for number, reply in enumerate(card.replies, 1):
         screen.say()
-        screen.label(f"probe {number}: {judge.scenario.told(reply.probe.question)}")
+        screen.label(f"probe {number}: {judge.told(reply.probe.question)}")
         if reply.because:
             screen.say(f"asked because: {states_text(reply.because)}", indent="  ")
         screen.say(f"by your reply: {states_text(reply.now)}", indent="  ")
