@@ -14,7 +14,7 @@ from homing.walkthrough import mock
 from homing.walkthrough.clock import minutes, pace
 from homing.walkthrough.history import Entry
 from homing.walkthrough.mock import Mock, VerdictCard
-from homing.walkthrough.rehearse import Judge
+from homing.walkthrough.rehearse import WORDS_MAX, Judge
 
 _HELP = (
     "Type what you would say; a line that is only a dot ends it. "
@@ -118,9 +118,12 @@ def _words(walk: Walk, state: Mock, judge: Judge, seconds: float) -> tuple[Said,
             kept = mock.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if text.strip():
+        if len(text) > WORDS_MAX:
+            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
+        elif text.strip():
             return Said(text, walk.now_us()), state
-        walk.screen.say("expected some words before the dot; :q stops and keeps")
+        else:
+            walk.screen.say("expected some words before the dot; :q stops and keeps")
 
 
 def _aloud(walk: Walk, state: Mock, seconds: float) -> tuple[Mock, Said | None]:

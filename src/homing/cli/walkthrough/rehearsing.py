@@ -15,7 +15,7 @@ from homing.walkthrough.cards import example
 from homing.walkthrough.clock import minutes, pace, spoken_s
 from homing.walkthrough.history import Entry
 from homing.walkthrough.packs import Stage
-from homing.walkthrough.rehearse import Judge, Rehearsal
+from homing.walkthrough.rehearse import WORDS_MAX, Judge, Rehearsal
 from homing.walkthrough.slots import values_of
 
 _HELP = (
@@ -143,9 +143,12 @@ def _words(
             kept = rehearse.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if text.strip():
+        if len(text) > WORDS_MAX:
+            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
+        elif text.strip():
             return Said(text, walk.now_us()), state
-        walk.screen.say("expected some words before the dot; :n goes to the next stage")
+        else:
+            walk.screen.say("expected some words before the dot; :n goes to the next stage")
 
 
 def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str) -> Rehearsal:
