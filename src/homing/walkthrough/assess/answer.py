@@ -47,6 +47,18 @@ _CUES: Final = {
 }  # fmt: skip
 
 
+#: words that stand in one stage only
+_SURE: Final = {
+    "situation": ("i noticed", "noticed that"),
+    "task": ("not my", "wasn't my", "outside my", "belonged to", "nobody asked", "no one asked",
+             "nobody had asked", "no one had asked", "no ticket"),
+    "action": ("i pulled", "i traced", "i wrote", "i reproduced", "i submitted", "i fixed"),
+    "result": ("as a result", "went from", "fell from", "dropped from", "to zero"),
+    "reflection": ("i learned", "i learnt", "looking back", "next time", "in hindsight",
+                   "taught me", "since then i"),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is assessed."""
@@ -168,9 +180,10 @@ def _headed(text: str) -> dict[str, list[tuple[int, int]]]:
     return spans
 
 
-def cues(text: str, start: int, end: int) -> dict[str, int]:
-    """How many words of each stage a sentence has."""
-    return {stage: len(places(text, _CUES[stage], start, end)) for stage in STAGES}
+def cues(text: str, start: int, end: int, *, is_sure: bool = False) -> dict[str, int]:
+    """How many words of each stage a sentence has; of those that leave no doubt, or of all."""
+    known = _SURE if is_sure else _CUES
+    return {stage: len(places(text, known[stage], start, end)) for stage in STAGES}
 
 
 def divided(text: str) -> list[tuple[int, int, str]]:

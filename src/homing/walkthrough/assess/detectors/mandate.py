@@ -35,7 +35,7 @@ def is_denied(answer: Answer, rule: Rule, place: Place) -> bool:
     """Whether the sentence takes it back: "it is not true that nobody asked"."""
     start, _ = answer.sentence_at(place[0])
     return any(
-        not set(",;:") & set(answer.text[end : place[0]])
+        end <= place[0] and not set(",;:") & set(answer.text[end : place[0]])
         for _, end in places(answer.text, rule.phrases("denials"), start, place[1])
     )
 
