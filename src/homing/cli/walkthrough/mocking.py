@@ -14,7 +14,7 @@ from homing.walkthrough import mock
 from homing.walkthrough.clock import minutes, pace
 from homing.walkthrough.history import Entry
 from homing.walkthrough.mock import Mock, VerdictCard
-from homing.walkthrough.rehearse import Judge
+from homing.walkthrough.rehearse import WORDS_MAX, Judge
 
 _HELP = (
     "Type what you would say; a line that is only a dot ends it. "
@@ -67,7 +67,7 @@ def _walk(walk: Walk, state: Mock, judge: Judge) -> None:
         while (probe := mock.asked(state, judge.scenario)) is not None:
             place, count = len(state.replies) + 1, len(state.probes)
             screen.heading("Probe", f"{place} of {count}")
-            screen.title(judge.scenario.told(probe.question))
+            screen.title(judge.told(probe.question))
             said, state = _words(walk, state, judge, float(mock.REPLY_S))
             state = mock.reply(state, said.text, at_us=said.at_us, is_said=said.is_said)
             walk.history.save("mock", state.scenario, state)
@@ -118,9 +118,12 @@ def _words(walk: Walk, state: Mock, judge: Judge, seconds: float) -> tuple[Said,
             kept = mock.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if text.strip():
+        if len(text) > WORDS_MAX:
+            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
+        elif text.strip():
             return Said(text, walk.now_us()), state
-        walk.screen.say("expected some words before the dot; :q stops and keeps")
+        else:
+            walk.screen.say("expected some words before the dot; :q stops and keeps")
 
 
 def _aloud(walk: Walk, state: Mock, seconds: float) -> tuple[Mock, Said | None]:
@@ -150,7 +153,7 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
     show_verdict(screen, card.assessment)
     for number, reply in enumerate(card.replies, 1):
         screen.say()
-        screen.label(f"probe {number}: {judge.scenario.told(reply.probe.question)}")
+        screen.label(f"probe {number}: {judge.told(reply.probe.question)}")
         if reply.because:
             screen.say(f"asked because: {states_text(reply.because)}", indent="  ")
         screen.say(f"by your reply: {states_text(reply.now)}", indent="  ")

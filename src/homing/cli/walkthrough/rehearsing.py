@@ -15,7 +15,8 @@ from homing.walkthrough.cards import example
 from homing.walkthrough.clock import minutes, pace, spoken_s
 from homing.walkthrough.history import Entry
 from homing.walkthrough.packs import Stage
-from homing.walkthrough.rehearse import Judge, Rehearsal
+from homing.walkthrough.rehearse import WORDS_MAX, Judge, Rehearsal
+from homing.walkthrough.slots import values_of
 
 _HELP = (
     "Type what you would say; a line that is only a dot hands it in. "
@@ -142,9 +143,12 @@ def _words(
             kept = rehearse.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if text.strip():
+        if len(text) > WORDS_MAX:
+            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
+        elif text.strip():
             return Said(text, walk.now_us()), state
-        walk.screen.say("expected some words before the dot; :n goes to the next stage")
+        else:
+            walk.screen.say("expected some words before the dot; :n goes to the next stage")
 
 
 def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str) -> Rehearsal:
@@ -154,7 +158,7 @@ def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str
             state, found = rehearse.hint(state, judge.scenario, at_us=walk.now_us())
             walk.screen.say(f"hint: {found or 'there are no more; :e shows the example'}")
         case ":e" | ":example":
-            walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id))
+            _example(walk, judge, stage)
             walk.screen.say(stage.coaching)
         case ":d" | ":draft":
             _from_record(walk, judge, stage)
@@ -167,6 +171,13 @@ def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str
         case _:
             walk.screen.say(f"{name}: there is no such command here. {_HELP}")
     return state
+
+
+def _example(walk: Walk, judge: Judge, stage: Stage) -> None:
+    """How it sounds when it is told well, with the figures of the record where there is one."""
+    record = judge.record
+    values = None if record is None else values_of(judge.scenario.slots, record)
+    walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id, values))
 
 
 def _from_record(walk: Walk, judge: Judge, stage: Stage) -> None:
@@ -246,7 +257,7 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
             case "r":
                 return state, False
             case "e":
-                walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id))
+                _example(walk, judge, stage)
             case "q":
                 state = _to(walk, state, judge, state.stage + 1)
                 raise _Stopped(state, is_interrupted=False)
