@@ -44,10 +44,8 @@ def mock_command(
     choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
-    state: Mock | None = None
-    if not again:
-        state = walk.history.load("mock", choice.scenario.id, Mock)
-    if state is None or not choice.is_of(state):
+    state = None if again else choice.kept(walk.history, "mock", Mock)
+    if state is None or state.version != choice.scenario.version:
         state = mock.begin(choice.scenario, choice.level, choice.lens, at_us=walk.now_us())
     else:
         note("going on where you stopped; --again begins anew")
@@ -63,16 +61,16 @@ def _walk(walk: Walk, state: Mock, judge: Judge) -> None:
             screen.say(_HELP, style="dim")
             said, state = _words(walk, state, judge, float(judge.level.time_max_s))
             state = mock.answer(state, judge, said.text, at_us=said.at_us, is_said=said.is_said)
-            walk.history.save("mock", state.scenario, state)
+            walk.history.save("mock", state)
         while (probe := mock.asked(state, judge.scenario)) is not None:
             place, count = len(state.replies) + 1, len(state.probes)
             screen.heading("Probe", f"{place} of {count}")
             screen.title(judge.told(probe.question))
             said, state = _words(walk, state, judge, float(mock.REPLY_S))
             state = mock.reply(state, said.text, at_us=said.at_us, is_said=said.is_said)
-            walk.history.save("mock", state.scenario, state)
+            walk.history.save("mock", state)
     except _Stopped as stop:
-        walk.history.save("mock", state.scenario, stop.state)
+        walk.history.save("mock", stop.state)
         note("kept; the same command goes on there")
         if stop.is_interrupted:
             raise KeyboardInterrupt from None
@@ -177,7 +175,7 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
 
 def _keep(walk: Walk, state: Mock, card: VerdictCard) -> None:
     assert state.answer is not None
-    walk.history.drop("mock", state.scenario)
+    walk.history.drop("mock", state)
     entry = walk.history.add(
         Entry(
             at_us=walk.now_us(),

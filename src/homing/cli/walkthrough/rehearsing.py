@@ -11,6 +11,7 @@ from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_stage, show_verdict
 from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
 from homing.walkthrough import rehearse
+from homing.walkthrough.assess import Assessment
 from homing.walkthrough.cards import example
 from homing.walkthrough.clock import minutes, pace, spoken_s
 from homing.walkthrough.history import Entry
@@ -49,10 +50,11 @@ def rehearse_command(
     choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
-    state: Rehearsal | None = None
-    if not again:
-        state = walk.history.load("rehearse", choice.scenario.id, Rehearsal)
-    if state is None or not choice.is_of(state):
+    state = choice.kept(walk.history, "rehearse", Rehearsal)
+    if again and state is not None and state.attempts:
+        walk.history.add(_entry(state))
+        note("what you had told before is in `homing walkthrough history`")
+    if state is None or again:
         state = rehearse.begin(choice.scenario, choice.level, choice.lens, at_us=walk.now_us())
         walk.screen.heading("Rehearse", f"{choice.level.name}, {choice.lens.name}")
         walk.screen.title(choice.scenario.question)
@@ -71,9 +73,9 @@ def _walk(walk: Walk, state: Rehearsal, judge: Judge) -> None:
     try:
         while (stage := rehearse.current(state, judge.scenario)) is not None:
             state = _stage(walk, state, judge, stage)
-            walk.history.save("rehearse", state.scenario, state)
+            walk.history.save("rehearse", state)
     except _Stopped as stop:
-        walk.history.save("rehearse", state.scenario, stop.state)
+        walk.history.save("rehearse", stop.state)
         note("kept; the same command goes on there")
         if stop.is_interrupted:
             raise KeyboardInterrupt from None
@@ -106,7 +108,7 @@ def _stage(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> Rehearsa
         state = rehearse.submit(
             state, judge.scenario, said.text, at_us=said.at_us, is_said=said.is_said
         )
-        walk.history.save("rehearse", state.scenario, state)
+        walk.history.save("rehearse", state)
         _found(walk, state, judge, stage, had_before=bool(before))
         state, goes_on = _ask(walk, state, judge, stage)
         if goes_on:
@@ -267,7 +269,7 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
 
 def _end(walk: Walk, state: Rehearsal, judge: Judge) -> None:
     """The story as a whole, and what the table says of it."""
-    walk.history.drop("rehearse", state.scenario)
+    walk.history.drop("rehearse", state)
     if not state.attempts:
         note("nothing was told; nothing is kept")
         return
@@ -281,20 +283,24 @@ def _end(walk: Walk, state: Rehearsal, judge: Judge) -> None:
         f"{minutes(low)} to {minutes(high)}."
     )
     show_verdict(walk.screen, found)
-    entry = walk.history.add(
-        Entry(
-            at_us=walk.now_us(),
-            mode="rehearse",
-            scenario=state.scenario,
-            version=state.version,
-            level=state.level,
-            lens=state.lens,
-            text=answer,
-            states={rule: one.value for rule, one in found.states.items()},
-            verdict=found.verdict.step if found.verdict else None,
-            took_s=took,
-        )
-    )
+    entry = walk.history.add(_entry(state, found, took))
     walk.screen.say()
     walk.screen.say(f"Kept as number {entry.number}: homing walkthrough history {entry.number}")
     walk.screen.say("Next: homing walkthrough mock")
+
+
+def _entry(state: Rehearsal, found: Assessment | None = None, took_s: float | None = None) -> Entry:
+    """What is kept of a rehearsal; without an assessment it was left before its end."""
+    verdict = found.verdict if found else None
+    return Entry(
+        at_us=state.at_us,
+        mode="rehearse",
+        scenario=state.scenario,
+        version=state.version,
+        level=state.level,
+        lens=state.lens,
+        text=state.answer(),
+        states={rule: one.value for rule, one in found.states.items()} if found else {},
+        verdict=verdict.step if verdict else None,
+        took_s=took_s,
+    )
