@@ -45,7 +45,7 @@ def rehearse_command(
       homing walkthrough rehearse
       homing walkthrough rehearse --level senior --wpm 135
       homing walkthrough rehearse --incident homing-lab/record.json
-      homing walkthrough rehearse --plain < story.txt
+      cat story.txt | homing walkthrough rehearse --plain
     """
     choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
