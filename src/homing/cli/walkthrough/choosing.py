@@ -12,7 +12,7 @@ import click
 from homing.cli.incidents import place_of
 from homing.cli.walkthrough.screen import Screen
 from homing.cli.walkthrough.typing_in import Keyboard
-from homing.core.errors import Invalid, Problem
+from homing.core.errors import ConfigError, Invalid, Problem
 from homing.review.incident import Incident
 from homing.system import SystemClock
 from homing.walkthrough.history import History, folder_of
@@ -143,6 +143,11 @@ def packs_of(paths: tuple[Path, ...]) -> Library:
     known = shipped()
     if not paths:
         return known
-    texts = {path.stem: path.read_text("utf-8") for path in paths}
+    texts = {}
+    for path in paths:
+        try:
+            texts[path.stem] = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{path}: expected a story in TOML; {error}"]) from error
     mine = library(levels={}, principles={}, scenarios=texts).scenarios
     return Library(scenarios=mine, principles=known.principles, levels=known.levels)
