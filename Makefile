@@ -5,10 +5,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab check format test simulate bench chaos docs release clean
+.PHONY: help setup run lab check format test simulate bench chaos docs screenshots release clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # A stamp per set of packages: a second `make run` starts at once.
 $(VENV)/.run: pyproject.toml
@@ -57,6 +57,10 @@ chaos: $(VENV)/.setup ## break everything under load and count what arrives; nee
 
 docs: $(VENV)/.setup ## refresh the generated parts of the documents
 	$(BIN)/python -m homing.cli.reference docs/reference
+
+screenshots: $(VENV)/.setup ## pictures of the pages, for the documents; needs Chromium
+	@scripts/install-browser
+	$(BIN)/python -m bench.showcase --pictures docs/pages --few
 
 release: $(VENV)/.setup ## build what is published, from a clean tree
 	@test -z "$$(git status --porcelain)" || { echo "commit first: the tree is not clean"; exit 1; }

@@ -107,7 +107,6 @@ class Run:
         self.stores = stores
         self.lines: list[Line] = []
         self.figures: dict[str, object] = {}
-        self._rates: dict[str, float] = {}
 
     def throughput(self) -> None:
         """Accepted to recorded, as fast as it goes."""
@@ -205,7 +204,7 @@ class Run:
 
     def rival(self) -> None:
         """What people do instead."""
-        ours = self._rate("SQLite").per_second
+        rates = {store: self._rate(store).per_second for store in self.stores}
         try:
             versions = celery_rival.versions()
             theirs = [
@@ -215,14 +214,15 @@ class Run:
             print(f"!!! NOT COMPARED with Celery: {absent}", file=sys.stderr, flush=True)
             return
         self.figures["rival"] = theirs
-        self._add(
-            "ratio to Celery + Redis + requests",
-            ours / median(theirs),
-            "x",
-            must=12,
-            aim=22,
-            detail=f"{median(theirs):,.0f}/s; {versions}",
-        )
+        for store, ours in rates.items():
+            self._add(
+                f"{store}: ratio to Celery + Redis + requests",
+                ours / median(theirs),
+                "x",
+                must=12,
+                aim=22,
+                detail=f"{median(theirs):,.0f}/s; {versions}",
+            )
 
     def _rate(self, store: str) -> Figures:
         """The maximum rate on a store: the run of median speed, measured once."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,9 @@ _BATCH = 100
 
 
 def main() -> int:
+    # Whoever ends a run, even one in the background, gets the machine back as it was.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     options = _parser().parse_args()
     try:
         trial = _trial(options)

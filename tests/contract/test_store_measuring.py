@@ -289,6 +289,30 @@ async def test_tallies_add_up_by_minute_hour_and_day(store: Store) -> None:
     assert await store.tallied("org_2", 60, 0, START_US * 2) == []
 
 
+async def test_a_series_has_each_minute_by_itself_and_all_rules_together(store: Store) -> None:
+    later_us = START_US + 3 * MINUTE_US
+    tallies = [
+        tally(START_US, 7),
+        tally(START_US, 2, owner=Owner.RECEIVER, rule="status"),
+        tally(START_US, 3, owner=Owner.RECEIVER, rule="timeout"),
+        tally(START_US, 9, sli=Sli.RETRY),
+        tally(START_US, 9, scope="org_2"),
+        tally(later_us, 5),
+        tally(later_us + MINUTE_US, 6),
+    ]
+    await store.tally(WATCH, tallies, forget={})
+    until_us = later_us + MINUTE_US
+    found = await store.tally_series("org_1", Sli.DELIVERED, 60, START_US, until_us)
+    assert found == [
+        tally(START_US, 7),
+        tally(START_US, 5, owner=Owner.RECEIVER),
+        tally(later_us, 5),
+    ]
+    hours = await store.tally_series("org_1", Sli.DELIVERED, 3_600, START_US, until_us)
+    assert [one.count for one in hours] == [18, 5]
+    assert await store.tally_series("org_1", Sli.DELIVERED, 60, 0, START_US) == []
+
+
 async def test_whoever_comes_second_counts_nothing(store: Store) -> None:
     await store.tally(WATCH, [tally(START_US)], forget={})
     with pytest.raises(Conflict):

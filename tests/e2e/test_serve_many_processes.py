@@ -67,8 +67,8 @@ async def test_a_configuration_broken_later_stops_no_worker_that_serves(tmp_path
         await homing.wait_for_line("worker 2 started")
         async with shop(homing, tmp_path) as publisher:
             first, second = _children(homing.process.pid)
-            # "started" is said before a worker has read its configuration: a second one that is
-            # slow to start would find the broken file, and stop the service as it should.
+            # "started" is said before a worker has read its configuration: if the second one found
+            # the broken file, nobody would serve once the first is killed.
             async with asyncio.timeout(30):
                 while not all(_has_open(pid, "homing.db") for pid in (first, second)):
                     await asyncio.sleep(0.05)

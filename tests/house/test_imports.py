@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "channels": {"core", "insight", "service"},
     "lab": {"core", "sim"},
     "review": {"core", "insight", "forensics"},
-    "web": {"core", "insight", "service", "review"},
+    "walkthrough": {"core", "review"},
+    "web": {"core", "insight", "service", "review", "walkthrough"},
     "metrics": {"core", "insight"},
     "settings": {"core", "knobs"},
     "knobs": {"core"},
@@ -48,6 +49,10 @@ PURE = (
     "dispatch.turns",
     "service.task_rules",
     "service.redrive_rules",
+    "walkthrough.assess",
+    "walkthrough.claims",
+    "walkthrough.record",
+    "walkthrough.redaction",
 )
 NOT_PURE = {
     "asyncio",

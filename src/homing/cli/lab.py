@@ -47,6 +47,7 @@ _NOTE: Final = "lab.json"  #: what the folder was made with
 @click.option("--list", "is_list", is_flag=True, help="Other incidents, and what is wrong there.")
 @click.option("--log", type=_FILE, metavar="FILE", help="Of NAME or --again: where the log goes.")
 @click.option("--truth", type=_FILE, metavar="FILE", help="Of NAME: what really happened.")
+@click.option("--mended", is_flag=True, help="Of NAME: the same time without the fault.")
 @click.option("--fields", type=click.Choice(FIELD_SETS), default="service/usual", metavar="SET")
 @as_json
 def lab(
@@ -60,6 +61,7 @@ def lab(
     is_list: bool,
     log: Path | None,
     truth: Path | None,
+    mended: bool,
     fields: str,
     as_json: bool,
 ) -> None:
@@ -73,7 +75,7 @@ def lab(
     \b
     With NAME, writes the log of another incident instead, to practise on.
     --fields says how much it tells: DIALECT/LEVEL, of service, camel, queue, homing
-    and full, usual, thin.
+    and full, usual, thin. --mended writes the log that `homing verify` compares it with.
 
     \b
     Examples:
@@ -83,6 +85,7 @@ def lab(
       homing lab --step price
       homing lab --list
       homing lab stuck-processing --seed 5 --log log.csv.gz --truth truth.json
+      homing lab stuck-processing --seed 5 --log after.csv.gz --mended
 
     Exit codes: 0 done, 1 a step did not end as it should, 2 it cannot be built.
     """
@@ -91,7 +94,8 @@ def lab(
     elif again is not None:
         _again(again, log, as_json=as_json)
     elif name is not None:
-        _other(name, seed=seed, size=size, log=log, truth=truth, fields=fields, as_json=as_json)
+        given = {"seed": seed, "size": size or 20_000, "fields": fields, "is_mended": mended}
+        _other(name, log, truth, given, as_json=as_json)
     else:
         _walk(folder, seed, size or SIZE, only, is_playing=play or as_json, as_json=as_json)
 
@@ -107,14 +111,7 @@ def _list(as_json: bool) -> None:
 
 
 def _other(
-    name: str,
-    *,
-    seed: int,
-    size: int | None,
-    log: Path | None,
-    truth: Path | None,
-    fields: str,
-    as_json: bool,
+    name: str, log: Path | None, truth: Path | None, given: dict[str, Any], *, as_json: bool
 ) -> None:
     """The log of another incident."""
     log = log or Path(f"{name}.jsonl.gz")
@@ -129,13 +126,17 @@ def _other(
     if form is None:
         text = f"expected a name that ends in .jsonl, .csv (or these with .gz) or .parquet: {log}"
         raise Invalid([Problem(("log",), text)])
-    given = {"seed": seed, "size": size or 20_000, "fields": fields, "form": form}
-    told = write_incident(name, log=log, truth=truth, **given)  # type: ignore[arg-type]
+    told = write_incident(name, log=log, truth=truth, form=form, **given)
     if as_json:
-        print_json({"log": str(log), "accepted": told.accepted, "seed": seed, "fields": fields})
+        told_of = {"seed": given["seed"], "fields": given["fields"], "mended": given["is_mended"]}
+        print_json({"log": str(log), "accepted": told.accepted, **told_of})
         return
-    say(f"{told.accepted:,} deliveries in {log}; how many are missing, and why?")
-    say(f"homing investigate {log}")
+    if given["is_mended"]:
+        say(f"{told.accepted:,} deliveries in {log}, without the fault; is it gone?")
+        say(f"homing verify BEFORE {log}")
+    else:
+        say(f"{told.accepted:,} deliveries in {log}; how many are missing, and why?")
+        say(f"homing investigate {log}")
     if truth is not None:
         note(f"the truth is in {truth}")
 

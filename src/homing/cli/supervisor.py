@@ -24,8 +24,9 @@ _BACKOFF_MAX_S: Final = 30.0
 _SETTLED_S: Final = 60.0
 #: what a worker gets beyond its own drain before it is killed
 _GRACE_S: Final = 5.0
-#: a worker that ends so has found its configuration wrong. The first time, nobody serves yet, and
-#: starting it again changes nothing; later the others serve on, and somebody may mend it.
+#: a worker that ends so has found its configuration wrong. When that is all that any of them did,
+#: nobody serves, and starting them again changes nothing; otherwise the others serve on, and
+#: somebody may mend it.
 _EXIT_CONFIG: Final = 2
 
 
@@ -49,6 +50,7 @@ class Supervisor:
         self._drain_s = drain_s
         self._stopping = asyncio.Event()
         self._exit_code = 0
+        self._refused: set[int] = set()  #: workers whose first process found it wrong
 
     async def run(self, workers: int) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
@@ -57,10 +59,10 @@ class Supervisor:
             loop.add_signal_handler(number, self._stopping.set)
         with tempfile.TemporaryDirectory(prefix="homing-metrics-") as folder:
             self._environment["PROMETHEUS_MULTIPROC_DIR"] = folder
-            await asyncio.gather(*(self._keep(number) for number in range(1, workers + 1)))
+            await asyncio.gather(*(self._keep(number, workers) for number in range(1, workers + 1)))
         return self._exit_code
 
-    async def _keep(self, number: int) -> None:
+    async def _keep(self, number: int, workers: int) -> None:
         backoff_s = _BACKOFF_FIRST_S
         is_first = True
         loop = asyncio.get_running_loop()
@@ -73,9 +75,11 @@ class Supervisor:
             if self._stopping.is_set():
                 break
             if code == _EXIT_CONFIG and is_first:
-                self._exit_code = _EXIT_CONFIG
-                self._stopping.set()
-                break
+                self._refused.add(number)
+                if len(self._refused) == workers:
+                    self._exit_code = _EXIT_CONFIG
+                    self._stopping.set()
+                    break
             is_first = False
             if loop.time() - began_s > _SETTLED_S:
                 backoff_s = _BACKOFF_FIRST_S

@@ -15,6 +15,8 @@ _DIGITS: Final = 27
 #: digits that the time decides, the same for all identifiers of one step of time
 _HEAD_DIGITS: Final = 8
 _VALUE: Final = {digit: value for value, digit in enumerate(ALPHABET)}
+#: two digits at a time
+_PAIRS: Final = [first + second for first in ALPHABET for second in ALPHABET]
 #: a byte of chance → a digit
 _DIGIT_OF: Final = bytes([ord(ALPHABET[byte % 62]) for byte in range(256)])
 
@@ -92,7 +94,7 @@ def made_at_us(identifier: str) -> int:
         ValueError: not an identifier of ours.
     """
     _, underscore, text = identifier.rpartition("_")
-    if not underscore or len(text) != _DIGITS or any(digit not in _VALUE for digit in text):
+    if not underscore or len(text) != _DIGITS or not _VALUE.keys() >= set(text):
         raise ValueError(f"expected a prefix and {_DIGITS} base-62 digits, found {identifier!r}")
     number = 0
     for digit in text:
@@ -111,8 +113,8 @@ def _head(step: int) -> str:
     seconds, steps = divmod(step, 1_000_000 // STEP_US)
     least = ((seconds - _EPOCH_S) << 8 | steps) << 120
     number = -(-least // 62**ENTROPY_BYTES)  # rounded up: all that it begins are of this step
-    digits = []
-    for _ in range(_HEAD_DIGITS):
-        number, value = divmod(number, 62)
-        digits.append(ALPHABET[value])
-    return "".join(reversed(digits))
+    pairs = []
+    for _ in range(_HEAD_DIGITS // 2):
+        number, value = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[value])
+    return "".join(reversed(pairs))

@@ -82,6 +82,11 @@ def scope_of(org_id: str) -> str:
     return _SCOPE + org_id
 
 
+def owner_of(scope: str) -> str:
+    """Whose an application of this scope is, hidden or not."""
+    return scope.removeprefix(_SCOPE)
+
+
 def is_hidden(scope: str) -> bool:
     """Whether this is the scope of a hidden application."""
     return scope.startswith(_SCOPE)

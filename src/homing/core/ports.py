@@ -16,7 +16,7 @@ from homing.core.issues import Burden, Filed, Issue
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.objectives import LogPiece, Measured, Tally
+from homing.core.objectives import LogPiece, Measured, Sli, Tally
 from homing.core.outcome import Outcome, Reason
 from homing.core.queries import (
     AttemptFilter,
@@ -44,7 +44,9 @@ from homing.core.records import (
 )
 from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.searching import Searching
 from homing.core.tasks import Task
+from homing.core.watching import Watching
 
 R = TypeVar("R", bound=Resource)
 
@@ -423,8 +425,28 @@ class Measuring(Protocol):
             One for each SLI, owner and rule, with `at_us` as `since_us`, in any order.
         """
 
+    async def tally_series(
+        self, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
+    ) -> list[Tally]:
+        """Counts of one grain and SLI that began from `since_us` to before `until_us`, each by
+        itself.
 
-class Store(Deliveries, Resources, Records, Forgetting, Desk, Measuring, Protocol):
+        Returns:
+            One for each beginning and owner, over all rules (`rule` is empty), in order of time.
+        """
+
+
+class Store(
+    Deliveries,
+    Resources,
+    Records,
+    Forgetting,
+    Desk,
+    Measuring,
+    Searching,
+    Watching,
+    Protocol,
+):
     """Everything that is remembered."""
 
     async def ping(self) -> None:
@@ -443,6 +465,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pool: str  #: requests with the same word may share connections: the endpoint's id
     app_id: str = ""  #: the application on whose word the URL is called
     method: str = "POST"
+    signature: str | None = None  #: the value of the header of that name
 
 
 class Sender(Protocol):

@@ -17,7 +17,6 @@ from homing.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from homing.core.issues import Burden, IssueState
 from homing.core.money import amounts
 from homing.core.objectives import Sli
 from homing.core.ports import Clock, Store
@@ -47,17 +46,14 @@ from homing.insight.board.standing import (
 from homing.insight.board.view import Row, rows
 from homing.insight.burn import exact
 from homing.insight.objectives import Standing
-from homing.service.alerts.worth import weighed
 from homing.service.context import Service
+from homing.service.desk_reading import unhandled
 from homing.service.objectives import list_objectives, report
 from homing.service.tokens import Caller
 
 #: members of one organisation's board: as many as a page can be read with
 MEMBERS_MAX: Final = 200
 _TRIES_MAX: Final = 8
-_PAGE: Final = 200
-#: unresolved issues that are looked at
-_ISSUES_MAX: Final = 5_000
 
 
 class MemberDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +86,7 @@ async def own_standing(service: Service, caller: Caller) -> ServiceStanding:
     at_us = service.clock.now_us()
     standings = await report(service, caller, await list_objectives(service, caller))
     integrity = next((one for one in standings if one.unaccounted is not None), None)
-    burden = await _unhandled(service.store, caller.org_id)
+    burden = await unhandled(service.store, caller.org_id)
     return ServiceStanding(
         name=service.identity.name,
         owner=one_line(service.identity.owner),
@@ -124,21 +120,6 @@ def _promise(found: Standing) -> Promise:
         # The guard of the burn-rate alerts: one bad minute in the first hour is no broken promise.
         is_few=counts.total < objective.events_min or counts.bad < objective.bad_min,
     )
-
-
-async def _unhandled(store: Store, org_id: str) -> Burden:
-    """The dead letters that nobody has handled or muted."""
-    found, after = Burden(), None
-    for _ in range(_ISSUES_MAX // _PAGE):
-        page = await store.unresolved_issues(Page(limit=_PAGE, after=after))
-        told = [one for one in page if one.state is not IssueState.MUTED]
-        for one in await weighed(store, told):
-            if one.org_id == org_id:
-                found += one.burden
-        if len(page) < _PAGE:
-            break
-        after = page[-1].id
-    return found
 
 
 # --- the board ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -21,6 +22,8 @@ MISFITS_MAX: Final = 1_000
 #: what the audit of every minute looks at each time: the recent past, and one older slice in turn
 _RECENT_S: Final = 600
 _SLICE_S: Final = 3_600
+#: rounds whose backlog is remembered: four hours of them
+_LOOKS_MAX: Final = 240
 
 
 async def audit(
@@ -84,6 +87,8 @@ class Auditor:
         #: the last one that did not balance; None once its stretch of time balances again
         self.latest_bad: AuditReport | None = None
         self.backlog: Backlog | None = None
+        #: the backlog of each round, with its time; the latest last
+        self.looks: deque[tuple[int, Backlog]] = deque(maxlen=_LOOKS_MAX)
 
     async def run(self) -> None:
         """Audit now and then every `every_s` seconds, for ever."""
@@ -102,6 +107,7 @@ class Auditor:
         older = await self._audit_slice(recent_us)
         again = await self._audit_again()
         self.backlog = await self._store.backlog(now_us)
+        self.looks.append((now_us, self.backlog))
         self.latest, self.latest_bad, self.recent = older or recent, None, recent
         self.bad = tuple(r for r in (again, older, recent) if r is not None and not r.is_balanced)
         for result in (again, older, recent):

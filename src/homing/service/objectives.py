@@ -43,7 +43,7 @@ _TRIES_MAX: Final = 8
 _HOUR_US: Final = 3_600_000_000
 #: how long minutes and hours are kept, with a margin for the clock
 _MINUTES_US: Final = 4 * 86_400_000_000 - _HOUR_US
-_HOURS_US: Final = 200 * 86_400_000_000 - _HOUR_US
+HOURS_US: Final = 200 * 86_400_000_000 - _HOUR_US
 
 
 class ObjectiveDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +153,7 @@ async def report(
         if one.sli is Sli.INTEGRITY:
             found.append(await _integrity(service, caller, one, at_us, watch))
             continue
-        scope = _scope_of(one)
+        scope = scope_of(one)
         found.append(
             standing(
                 one,
@@ -167,7 +167,8 @@ async def report(
     return found
 
 
-def _scope_of(objective: Objective) -> str:
+def scope_of(objective: Objective) -> str:
+    """Where its events are counted: at an organisation, an application, or the service ("")."""
     if objective.sli in SERVICE_WIDE:
         return ""
     return objective.app_id or objective.scope
@@ -233,7 +234,7 @@ class _Tallies:
         for one in objectives:
             if one.sli is Sli.INTEGRITY:
                 continue
-            scope = _scope_of(one)
+            scope = scope_of(one)
             starts = {at_us - length_s * 1_000_000 for length_s in windows_of([one], at_us)}
             starts.add(period_of(one).start_us(at_us))
             for since_us in starts:
@@ -263,7 +264,7 @@ class _Tallies:
             since_us,
             self._end_us,
             minutes_since_us=self._at_us - _MINUTES_US,
-            hours_since_us=self._at_us - _HOURS_US,
+            hours_since_us=self._at_us - HOURS_US,
         ):
             rows += await store.tallied(scope, *piece)
         self._known[place] = rows

@@ -35,7 +35,7 @@ Herald = Callable[[Event, Endpoint, int | None, Mapping[str, Any]], Awaitable[Se
 
 def insider(caller: Caller) -> Caller:
     """The caller as the owner of the hidden application, for the verbs of applications."""
-    return Caller(scope_of(caller.org_id), read_only=caller.read_only)
+    return Caller(scope_of(caller.org_id), read_only=caller.read_only, role=caller.role)
 
 
 async def hidden_application(store: Store, org_id: str) -> Application | None:

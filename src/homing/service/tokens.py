@@ -4,6 +4,9 @@ A token is a JWT signed with HMAC-SHA256, in the form that Svix's tokens have: `
 organisation (`org_…`), or `org` is the organisation and `sub` one application (`app_…`). Beyond
 Svix's, `access` may be `read`: such a token changes nothing and is told no secret.
 
+The token of an organisation may say the `role` of whoever holds it; without one it is an admin's,
+and one that may only read is a viewer's whatever it says.
+
 Nothing is stored: a token says itself what it may do, and until when. Those of applications can be
 ended earlier (see `sessions`); for that they carry `gen`, `sid` and `jti`.
 """
@@ -14,6 +17,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import jwt
@@ -38,7 +42,22 @@ _READ: Final = "read"
 _ALGORITHM: Final = "HS256"
 #: verified tokens that are remembered; a caller uses one for thousands of requests
 _CACHED_MAX: Final = 4_096
+#: longest name of a token, characters
+NAME_LENGTH_MAX: Final = 64
 _TOKEN_LENGTH_MAX: Final = 4_096
+
+
+class Role(StrEnum):
+    """How much somebody may do; each may do what the one before it may."""
+
+    VIEWER = "viewer"  #: look
+    OPERATOR = "operator"  #: what concerns traffic: send, resend, redrive, park
+    ADMIN = "admin"  #: what is configured: endpoints, secrets, tokens
+
+    def covers(self, needed: Role) -> bool:
+        """Whether it is at least `needed`."""
+        roles = list(Role)
+        return roles.index(self) >= roles.index(needed)
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -48,21 +67,37 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     #: the one application the token is for; None: all of the organisation's
     app_id: str | None = None
     read_only: bool = False
+    #: what the token says; `may` counts `read_only` in
+    role: Role = Role.ADMIN
+    #: who holds it, as its maker wrote; empty: the token does not say
+    name: str = ""
+
+    def may(self, needed: Role) -> bool:
+        """Whether the token is good for what `needed` may do."""
+        role = Role.VIEWER if self.read_only else self.role
+        return role.covers(needed)
+
+    def must_be(self, needed: Role) -> None:
+        """Raises: Forbidden: the token's role is a smaller one."""
+        if self.read_only and needed is not Role.VIEWER:
+            raise Forbidden("this needs a token that may change things; this one may only read")
+        if not self.may(needed):
+            raise Forbidden(f"this needs the role {needed}; this token's is {self.role}")
+
+    @property
+    def actor(self) -> str:
+        """Who it is, for the delivery log: the name in the token, or else its subject."""
+        return self.name or self.subject
 
     @property
     def subject(self) -> str:
-        """One word for the delivery log and for keys."""
+        """One word for keys: the organisation, or the one application."""
         return self.app_id or self.org_id
 
     def must_be_org(self) -> None:
         """Raises: Forbidden: an application's token does not allow this."""
         if self.app_id is not None:
             raise Forbidden("this needs a token of the organisation, not of one application")
-
-    def must_write(self) -> None:
-        """Raises: Forbidden: a token that may only read does not allow this."""
-        if self.read_only:
-            raise Forbidden("this needs a token that may change things; this one may only read")
 
     def must_own(self, app_id: str) -> None:
         """Raises: NotFound: it is another application, whose existence is not told."""
@@ -77,6 +112,8 @@ def sign_org_token(
     org_id: str = DEFAULT_ORG_ID,
     valid_s: int = ORG_TOKEN_S,
     read_only: bool = False,
+    role: Role = Role.ADMIN,
+    name: str = "",
 ) -> str:
     """A token for one organisation and all of its applications.
 
@@ -86,8 +123,15 @@ def sign_org_token(
         org_id: "org_…"; any word makes a tenant of its own.
         valid_s: for how long, in seconds, >= 1.
         read_only: it may look, and do nothing.
+        role: of whoever holds it.
+        name: of whoever holds it, at most 64 characters; what is done with it is under this name.
     """
-    return _sign(_signing_key(secret), {"sub": org_id}, at_us, valid_s, read_only)
+    claims = {"sub": org_id}
+    if name:
+        claims["name"] = name
+    if role is not Role.ADMIN:
+        claims["role"] = role
+    return _sign(_signing_key(secret), claims, at_us, valid_s, read_only)
 
 
 class Tokens:
@@ -101,6 +145,7 @@ class Tokens:
 
     def __init__(self, secret: str, *, previous: Sequence[str] = (), svix_secret: str = "") -> None:
         self._key = _signing_key(secret)
+        self._secrets = (secret, *previous)
         #: each with whom it lets sign; None: nobody else has it
         self._keys: list[tuple[bytes, str | None]] = [
             (_signing_key(one), None) for one in (secret, *previous)
@@ -147,6 +192,13 @@ class Tokens:
         if at_us >= session.expires_at_us:
             raise Unauthenticated("the token has expired; make a new one")
         return caller
+
+    def keys_for(self, purpose: str) -> list[bytes]:
+        """A key of 32 bytes for one other purpose, the present secret's first."""
+        return [
+            hmac.new(one.encode(), purpose.encode(), hashlib.sha256).digest()
+            for one in self._secrets
+        ]
 
     def session_of(self, token: str) -> Session:
         """What else a token says that was verified just now."""
@@ -196,10 +248,25 @@ def _caller_of(claims: dict[str, Any]) -> Caller:
         raise Unauthenticated("Invalid token")  # of a later version: less than what we know
     read_only = access == _READ
     if subject.startswith("org_") and org_id is None:
-        return Caller(subject, read_only=read_only)
+        name = claims.get("name", "")
+        if not is_token_name(name):
+            raise Unauthenticated("Invalid token")
+        return Caller(subject, read_only=read_only, role=_role_of(claims), name=name)
     if subject.startswith("app_") and isinstance(org_id, str) and org_id.startswith("org_"):
         return Caller(org_id, subject, read_only)
     raise Unauthenticated("Invalid token")
+
+
+def is_token_name(name: object) -> bool:
+    """Whether it can be the name of a token: one line that shows itself whole. Empty: it can."""
+    return isinstance(name, str) and len(name) <= NAME_LENGTH_MAX and name.isprintable()
+
+
+def _role_of(claims: dict[str, Any]) -> Role:
+    try:
+        return Role(claims.get("role", Role.ADMIN))
+    except ValueError:
+        raise Unauthenticated("Invalid token") from None  # of a later version, as above
 
 
 def _session_of(claims: dict[str, Any]) -> Session:

@@ -22,6 +22,9 @@ T = TypeVar("T")
 Choices = dict[str, int]
 #: position chosen among the callbacks that could run, by the number of the step; absent: the first
 Turns = dict[int, int]
+#: the last byte of `counted`, by its value
+_BASE: Final = 62
+_LAST: Final = [bytes([value]) for value in range(_BASE)]
 #: a step that no world reaches
 NEVER: Final = 1 << 62
 
@@ -104,11 +107,18 @@ class SimChance:
     def __init__(self, seed: int) -> None:
         self.fraction: Final = random.Random(f"{seed}/chance").random
         self._count = 0
+        self._above = -1  #: the count without its last digit, and its bytes
+        self._head = b""
 
     def entropy(self, count: int) -> bytes:
         """Unlike any before. Lengths other than an identifier's are for keys nobody opens."""
-        self._count += 1
-        return counted(self._count) if count == ENTROPY_BYTES else bytes(count)
+        number = self._count = self._count + 1
+        if count != ENTROPY_BYTES:
+            return bytes(count)
+        above, last = divmod(number, _BASE)
+        if above != self._above:
+            self._above, self._head = above, counted(number)[:-1]
+        return self._head + _LAST[last]
 
 
 class FirstInFirstOut:

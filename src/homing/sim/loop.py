@@ -185,7 +185,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """
         asyncio._set_running_loop(self)
         try:
-            with _unregistered():
+            with _unregistered(), _at_hand(self):
                 task = self.create_task(main)
                 self._run_until(task)
             return task.result()
@@ -267,6 +267,21 @@ def _unregistered() -> Iterator[None]:
         yield
     finally:
         del known.add
+
+
+@contextmanager
+def _at_hand(loop: VirtualLoop) -> Iterator[None]:
+    """Spare what asks for a sleep or a task the way through asyncio's functions to `loop`."""
+    usual: Any = asyncio.sleep, asyncio.create_task
+
+    def sleep(seconds: float) -> Any:
+        return loop.sleep(seconds) if seconds > 0 else usual[0](seconds)
+
+    asyncio.sleep, asyncio.create_task = sleep, loop.create_task  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        asyncio.sleep, asyncio.create_task = usual
 
 
 def _ignore(_: object) -> None:

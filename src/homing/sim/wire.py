@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from homing.core.errors import Unavailable
@@ -70,6 +69,7 @@ class Wire:
         self._ready = world.loop.ready
         self._fault = world.draws.fault
         self._counts: dict[str, int] = world.counts
+        self._places: dict[str, str] = {}
 
     async def _call(
         self,
@@ -86,7 +86,7 @@ class Wire:
             await node.wait_until_running()
         if world.away_until_s > self._loop.now_s:
             raise Unavailable("the database is away")
-        place = f"{node.name}.{name}"
+        place = self._places.get(name) or self._place(name)
         number = counts[place] = counts.get(place, 0) + 1
         if is_write:
             fault = self._fault(place, number, WRITE_FAULTS, world.write_weights)
@@ -102,6 +102,11 @@ class Wire:
         if node.is_stuck:
             await node.wait_until_running()
         return result
+
+    def _place(self, name: str) -> str:
+        """By what its faults are drawn."""
+        place = self._places[name] = f"{self._node.name}.{name}"
+        return place
 
     def _execute(
         self, name: str, args: tuple[Any, ...], given: dict[str, Any]
@@ -175,6 +180,8 @@ class Post:
         self._world = world
         self._node = node
         self._total_s = world.limits.request_total_s
+        #: what a sender makes of an answer, by its name
+        self._outcomes: dict[str, Outcome] = {}
 
     async def send(self, request: Request) -> Outcome:
         world, node = self._world, self._node
@@ -197,7 +204,9 @@ class Post:
                 await node.wait_until_running()
         finally:
             here.pop((node.holder, epoch), None)
-        outcome = _outcome(answer, self._total_s)
+        outcome = self._outcomes.get(answer.name)
+        if outcome is None:
+            outcome = self._outcomes[answer.name] = _outcome(answer, self._total_s)
         sent.is_seen = outcome.status is not None
         if world.trace.is_on:
             node.note(f"sees {outcome.status or outcome.reason}", "answer", which)
@@ -207,7 +216,6 @@ class Post:
         pass
 
 
-@cache
 def _outcome(answer: Answer, total_s: float) -> Outcome:
     after_us = round(min(answer.after_s, total_s) * 1_000_000)
     if answer.after_s >= total_s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -12,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homing.core.errors import NotFound
 from homing.service.context import Service
 from homing.web import hot
-from homing.web.board_page import BoardPage
 from homing.web.door import Door, door
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
@@ -43,6 +43,20 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+from homing.web.pages import alerts as alert_pages
+from homing.web.pages import board as board_page
+from homing.web.pages import catalogue, endpoint_editing, endpoint_sent, portal, redrives
+from homing.web.pages import deliveries as delivery_pages
+from homing.web.pages import desk as desk_pages
+from homing.web.pages import endpoints as endpoint_pages
+from homing.web.pages import incidents as incident_pages
+from homing.web.pages import messages as message_pages
+from homing.web.pages import objectives as objective_pages
+from homing.web.pages.errors import ErrorPages, wants_page
+from homing.web.pages.home import HomePage
+from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
+from homing.web.pages.sign_in import SigningIn
+from homing.web.pages.static_files import StaticFiles
 from homing.web.repeats import Repeats
 from homing.web.running import PathOperations
 
@@ -70,9 +84,18 @@ def create_api(
     served = route_table(service, vitals, metrics)
     operations = [*served, *not_served(served)]
     repeats = Repeats(service.store)
+    pages = page_table(service)
+    navigation = navigation_of(pages)
+    missing = PathPages(service, [PageRoute("GET", "", _nothing_here, public=True)], navigation)
     router = Router(
         [
-            Route("/board", BoardPage(service)),
+            Route("/static/{name:path}", StaticFiles()),
+            *(
+                Route(path, PathPages(service, list(found), navigation))
+                for path, found in groupby(
+                    sorted(pages, key=_specific_first), key=lambda page: page.path
+                )
+            ),
             *(
                 Route(path, PathOperations(service, repeats, list(found)))
                 for path, found in groupby(
@@ -81,11 +104,44 @@ def create_api(
             ),
         ],
         redirect_slashes=False,
-        default=_not_found,
+        default=partial(_not_found, missing),
     )
     create_message = CreateMessage(service)
-    frame = Frame(_Fork(create_message, router), clock=service.clock, chance=service.chance)
+    frame = Frame(
+        _Fork(create_message, router),
+        clock=service.clock,
+        chance=service.chance,
+        error_page=ErrorPages(service, navigation),
+    )
     return Api(frame, door(frame, create_message))
+
+
+def page_table(service: Service) -> Sequence[PageRoute]:
+    """Every page that is served; a module of `web.pages` each."""
+    return (
+        *SigningIn().PAGES,
+        *HomePage(service).PAGES,
+        *endpoint_pages.PAGES,
+        *endpoint_editing.PAGES,
+        *endpoint_sent.PAGES,
+        *catalogue.PAGES,
+        *portal.Entering().PAGES,
+        *portal.PAGES,
+        *message_pages.PAGES,
+        *delivery_pages.PAGES,
+        *desk_pages.PAGES,
+        *redrives.PAGES,
+        *objective_pages.PAGES,
+        *board_page.PAGES,
+        *alert_pages.PAGES,
+        *incident_pages.PAGES,
+    )
+
+
+def navigation_of(pages: Sequence[PageRoute]) -> Sequence[Entry]:
+    """The entries of the navigation whose pages exist."""
+    paths = {page.path for page in pages}
+    return [entry for entry in NAVIGATION if entry.href in paths]
 
 
 def route_table(
@@ -122,7 +178,7 @@ def route_table(
     return (*operations, openapi_operation(operations))
 
 
-def _specific_first(operation: Operation) -> list[tuple[bool, str]]:
+def _specific_first(operation: Operation | PageRoute) -> list[tuple[bool, str]]:
     """Sorts `/msg/batch` before `/msg/{msg_id}`."""
     return [(part.startswith("{"), part) for part in operation.path.split("/")]
 
@@ -146,8 +202,14 @@ class _Fork:
         await self._router(scope, receive, send)
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def _nothing_here(visit: Visit) -> Page:
+    raise NotFound(f"there is no {visit.request.url.path!r} here")
+
+
+async def _not_found(missing: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
         return
+    if wants_page(scope) and scope["method"] == "GET":
+        await missing(scope, receive, send)
     raise NotFound(f"there is no {scope['path']!r} here; /api/v1/openapi.json lists what there is")

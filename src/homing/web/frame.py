@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from itertools import count
 from typing import Final
 
@@ -33,10 +34,20 @@ class Frame:
     Args:
         app: everything that answers; it may raise.
         chance: begins the request ids of this process.
+        error_page: what a browser is told: headers and body, by scope, status, JSON and request id;
+            None, or None for one error: the JSON.
     """
 
-    def __init__(self, app: ASGIApp, *, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        clock: Clock,
+        chance: Chance,
+        error_page: Callable[[Scope, int, bytes, str], tuple[Headers, bytes] | None] | None = None,
+    ) -> None:
         self._app = app
+        self._error_page = error_page
         self._clock = clock
         self._prefix = chance.entropy(6).hex()
         self._count = count(1)
@@ -72,7 +83,7 @@ class Frame:
                 await self._app(scope, receive, send_framed)
         except Exception as error:
             told = self.tell(scope["method"], scope["path"], request_id, error)
-            await _tell(send_framed, status, *told)
+            await self._send_told(scope, send_framed, status, request_id, told)
         if _log.isEnabledFor(logging.DEBUG):
             took_ms = (self._clock.mono_us() - began_us) / 1_000
             measured = {"request_id": request_id, "status": status, "took_ms": took_ms}
@@ -91,6 +102,24 @@ class Frame:
             _log.warning("%s %s: %s", method, path, error, extra=known)
         return told
 
+    async def _send_told(
+        self,
+        scope: Scope,
+        send: Send,
+        begun: int,
+        request_id: str,
+        told: tuple[int, Headers, bytes],
+    ) -> None:
+        status, headers, body = told
+        page = None
+        if not begun and self._error_page is not None:
+            page = self._error_page(scope, status, body, request_id)
+        if page is None:
+            headers = [*headers, (b"content-type", b"application/json")]
+        else:
+            headers, body = [*headers, *page[0]], page[1]
+        await _tell(send, begun, status, headers, body)
+
     def request_id(self, given: bytes | None) -> str:
         """The caller's own, if it can be logged; otherwise a new one."""
         if given and len(given) <= _REQUEST_ID_MAX:
@@ -104,8 +133,7 @@ async def _tell(send: Send, begun: int, status: int, headers: Headers, body: byt
     if begun:
         # Half an answer is out; breaking the connection is the only honest end of it.
         raise ConnectionAbortedError("the response could not be completed")
-    length = (b"content-length", str(len(body)).encode())
-    start = [*headers, length, (b"content-type", b"application/json")]
+    start = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})
 

@@ -20,7 +20,7 @@ from homing.service.context import Service
 from homing.service.intake import Draft
 from homing.service.listing import is_plain_name
 from homing.service.messages import check_schedule, ensure_application
-from homing.service.tokens import Caller
+from homing.service.tokens import Caller, Role
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.messages import (
     PATH,
@@ -131,7 +131,7 @@ class CreateMessage:
     def _caller(self, authorization: str | None, app: str) -> Caller:
         caller = authenticate(self._service, authorization)
         caller.must_be_org()
-        caller.must_write()
+        caller.must_be(Role.OPERATOR)
         if not is_plain_name(app):
             raise NotFound("there is nothing with this app id")
         return caller

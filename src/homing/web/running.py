@@ -26,6 +26,7 @@ from homing.web.reading import (
     request_key,
 )
 from homing.web.repeats import NO_COVER, Cover, Repeats
+from homing.web.roles import role_of
 
 _NOBODY = Caller("")
 
@@ -55,8 +56,7 @@ class PathOperations:
                 await must_be_live(self._service, caller, token)
             if operation.org_only:
                 caller.must_be_org()
-            if operation.changes or operation.tells_secret:
-                caller.must_write()
+            caller.must_be(role_of(operation))
         check_path(scope["path_params"])
         query = QueryParams(scope["query_string"]).multi_items()
         call: Call[Any, Any] = Call(

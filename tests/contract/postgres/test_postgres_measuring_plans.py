@@ -68,6 +68,11 @@ async def test_a_piece_of_the_log_costs_a_piece(postgres_url: str, analyzed: boo
         ("seen_end", (*place, 1_000), "delivery_log_pkey"),
         ("seen_last", place, "delivery_log_pkey"),
         ("tallied", ("org_1", 60, START_US, START_US + 3_600_000_000), "tallies_"),
+        (
+            "tally_series",
+            ("org_1", 60, START_US, START_US + 3_600_000_000, "delivered"),
+            "tallies_",
+        ),
         ("forget_tallies", (60, START_US + 3_600_000_000), "tallies_age"),
     ):
         rows = await connection.fetch(f"EXPLAIN {QUERIES[name]}", *given)

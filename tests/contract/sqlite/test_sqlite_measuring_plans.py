@@ -61,5 +61,9 @@ def test_the_end_of_a_piece_and_the_counts_of_a_stretch_are_ranges_of_an_index(
     assert "SEARCH delivery_log USING INTEGER PRIMARY KEY (rowid>?)" in end
     counts = plan(database, "tallied", scope="", grain_s=60, since_us=1, until_us=2)
     assert any("PRIMARY KEY (scope=? AND grain_s=? AND at_us>? AND at_us<?)" in s for s in counts)
+    series = plan(
+        database, "tally_series", scope="", grain_s=60, since_us=1, until_us=2, sli="audit"
+    )
+    assert any("PRIMARY KEY (scope=? AND grain_s=? AND at_us>? AND at_us<?)" in s for s in series)
     forget = plan(database, "forget_tallies", grain_s=60, until_us=1)
     assert any("tallies_age (grain_s=? AND at_us<?)" in step for step in forget), forget

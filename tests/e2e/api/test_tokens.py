@@ -13,11 +13,12 @@ from support.serving import SECRET, Served, serving
 
 from homing.knobs import SecretText
 from homing.service.context import Service
-from homing.service.tokens import DEFAULT_ORG_ID, sign_org_token
+from homing.service.tokens import DEFAULT_ORG_ID, Role, sign_org_token
 from homing.store import open_store
 from homing.system import SystemClock
 from homing.web.app import route_table
 from homing.web.operation import Operation
+from homing.web.roles import role_of
 
 OPERATIONS = [one for one in route_table(cast(Service, None)) if not one.public]
 PORTAL = "/api/v1/auth/app-portal-access/shop"
@@ -45,6 +46,28 @@ async def test_a_token_that_may_only_read_changes_nothing_and_is_told_no_secret(
     secret = {"v1.endpoint.get-secret", "v1.operational-webhook.endpoint.get-secret"}
     assert refused == changing | secret
     assert {"v1.message.create", "v1.authentication.app-portal-access"} < refused
+
+
+async def test_an_operator_moves_traffic_and_changes_nothing_that_is_configured(
+    quiet: Served, app: str
+) -> None:
+    token = sign_org_token(SECRET, at_us=SystemClock().now_us(), role=Role.OPERATOR)
+    refused = set()
+    async with quiet.client(token) as operator:
+        for operation in OPERATIONS:
+            answer = await ask(operator, operation)
+            if answer.status_code == 403:
+                assert "needs the role admin" in answer.json()["detail"]
+                refused.add(operation.id)
+        message = {"eventType": "a.b", "payload": {}}
+        sent = await operator.post("/api/v1/app/shop/msg", json=message)
+        assert sent.status_code == 202
+    looking = {"v1.authentication.logout", "v1.message.precheck"}
+    changing = {one.id for one in OPERATIONS if one.method != "GET"} - looking
+    allowed = {one.id for one in OPERATIONS if role_of(one) is Role.OPERATOR}
+    secret = {"v1.endpoint.get-secret", "v1.operational-webhook.endpoint.get-secret"}
+    assert refused == (changing - allowed) | secret
+    assert {"v1.endpoint.create", "v1.authentication.app-portal-access"} < refused
 
 
 async def test_a_repeat_by_a_token_that_may_only_read_is_refused_too(

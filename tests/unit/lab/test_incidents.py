@@ -14,6 +14,7 @@ from homing.core.errors import Invalid
 from homing.lab.dialects import FIELD_SETS, FORMATS
 from homing.lab.faults import workers
 from homing.lab.incidents import BY_NAME, INCIDENTS, MECHANISMS, Truth, plan_of, write_incident
+from homing.lab.sound import Intake
 
 SEED, SIZE = 1, 3_000
 
@@ -122,3 +123,17 @@ def test_unknown_names_are_refused_with_what_there_is(tmp_path: Path) -> None:
         have("nonsense", tmp_path)
     with pytest.raises(Invalid, match="service/usual"):
         have("D6", tmp_path, fields="nonsense")
+
+
+@pytest.mark.parametrize("name", [i.name for i in INCIDENTS if i.mechanism and i.intake is Intake])
+def test_the_same_time_without_the_fault_drops_nothing(name: str, tmp_path: Path) -> None:
+    before, _ = have(name, tmp_path)
+    after, lines = have(name, tmp_path, is_mended=True)
+    assert (after.accepted, after.dropped) == (before.accepted, 0)
+    assert len(lines) > after.accepted
+
+
+@pytest.mark.parametrize("name", ["clean-busy", "popped-and-gone"])
+def test_what_no_worker_mends_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="expected one that a change of its workers mends: unread"):
+        have(name, tmp_path, is_mended=True)

@@ -7,7 +7,7 @@ import pytest
 from support.making import START_US
 
 from homing.core.errors import Forbidden, NotFound, Unauthenticated
-from homing.service.tokens import DEFAULT_ORG_ID, Caller, Tokens, sign_org_token
+from homing.service.tokens import DEFAULT_ORG_ID, Caller, Role, Tokens, sign_org_token
 
 SECRET = "a secret of the tests"
 DAY_US = 86_400_000_000
@@ -94,8 +94,8 @@ def test_a_token_that_may_only_read_says_so() -> None:
     assert tokens.verify(app, at_us=START_US) == Caller("org_1", "app_1", read_only=True)
     for token in (org, app):
         with pytest.raises(Forbidden):
-            tokens.verify(token, at_us=START_US).must_write()
-    Caller("org_1").must_write()
+            tokens.verify(token, at_us=START_US).must_be(Role.OPERATOR)
+    Caller("org_1").must_be(Role.OPERATOR)
 
 
 @pytest.mark.parametrize("access", ["write", "", 1, ["read"], False])
@@ -155,3 +155,27 @@ def test_of_svix_s_secret_nothing_but_its_own_tokens_is_taken(
     token = jwt.encode(given, secret, algorithm=algorithm)
     with pytest.raises(Unauthenticated):
         Tokens(SECRET, svix_secret=SVIX_SECRET).verify(token, at_us=START_US)
+
+
+def test_a_token_says_the_role_of_whoever_holds_it() -> None:
+    tokens = Tokens(SECRET)
+    operator = tokens.verify(
+        sign_org_token(SECRET, at_us=START_US, role=Role.OPERATOR), at_us=START_US
+    )
+    assert operator.role is Role.OPERATOR
+    operator.must_be(Role.VIEWER)
+    operator.must_be(Role.OPERATOR)
+    with pytest.raises(Forbidden, match="needs the role admin; this token's is operator"):
+        operator.must_be(Role.ADMIN)
+    assert tokens.verify(sign_org_token(SECRET, at_us=START_US), at_us=START_US).may(Role.ADMIN)
+
+
+def test_a_role_of_a_later_version_is_less_than_what_we_know() -> None:
+    claims = {"sub": "org_1", "exp": START_US // 1_000_000 + 60, "role": "overlord"}
+    key = Tokens(SECRET)._key
+    with pytest.raises(Unauthenticated):
+        Tokens(SECRET).verify(jwt.encode(claims, key, algorithm="HS256"), at_us=START_US)
+
+
+def test_who_may_only_read_is_a_viewer_whatever_the_role() -> None:
+    assert not Caller("org_1", read_only=True, role=Role.ADMIN).may(Role.OPERATOR)

@@ -149,6 +149,25 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             for (sli, owner, rule), count in found.items()
         ]
 
+    async def tally_series(
+        self, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
+    ) -> list[Tally]:
+        found: Counter[tuple[int, str]] = Counter()
+        for (its_scope, its_grain_s, at_us, its_sli, owner, _), count in self.tallies.items():
+            is_meant = (its_scope, its_grain_s, its_sli) == (scope, grain_s, str(sli))
+            if is_meant and since_us <= at_us < until_us:
+                found[at_us, owner] += count
+        return [
+            Tally(
+                scope=scope,
+                at_us=at_us,
+                sli=sli,
+                owner=Owner(owner) if owner else None,
+                count=count,
+            )
+            for (at_us, owner), count in sorted(found.items())
+        ]
+
 
 def _matters(entry: LogEntry) -> bool:
     """Whether a line is about an attempt, a retry that was taken, or a dead letter."""

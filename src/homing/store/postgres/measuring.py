@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, LogPiece, Measured, Tally
+from homing.core.objectives import Limits, LogPiece, Measured, Sli, Tally
 from homing.core.queries import LogCursor
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.resources import write_resource
-from homing.store.rows import plain_seen_of, seen_of, tally_of, tally_rows
+from homing.store.rows import plain_seen_of, point_of, seen_of, tally_of, tally_rows
 
 
 class PostgresMeasuring:
@@ -54,3 +54,10 @@ class PostgresMeasuring:
     async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
         rows = await self._database.browse("tallied", scope, grain_s, since_us, until_us)
         return [tally_of(row, scope=scope, at_us=since_us) for row in rows]
+
+    async def tally_series(
+        self, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
+    ) -> list[Tally]:
+        given = (scope, grain_s, since_us, until_us, str(sli))
+        rows = await self._database.browse("tally_series", *given)
+        return [point_of(row, scope=scope, sli=sli) for row in rows]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from homing.core.objectives import Limits, LogPiece, Measured, Tally
+from homing.core.objectives import Limits, LogPiece, Measured, Sli, Tally
 from homing.core.queries import LogCursor
 from homing.store.queries import load_queries
-from homing.store.rows import plain_seen_of, seen_of, tally_of, tally_rows
+from homing.store.rows import plain_seen_of, point_of, seen_of, tally_of, tally_rows
 from homing.store.sqlite.writes import put
 
 _SQL = load_queries("sqlite")
@@ -52,3 +52,17 @@ def tallied(
     which = {"scope": scope, "grain_s": grain_s, "since_us": since_us, "until_us": until_us}
     rows = db.execute(_SQL["tallied"], which)
     return [tally_of(row, scope=scope, at_us=since_us) for row in rows]
+
+
+def tally_series(
+    db: sqlite3.Connection, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
+) -> list[Tally]:
+    """Counts of one SLI by time."""
+    which = {
+        "scope": scope,
+        "sli": str(sli),
+        "grain_s": grain_s,
+        "since_us": since_us,
+        "until_us": until_us,
+    }
+    return [point_of(row, scope=scope, sli=sli) for row in db.execute(_SQL["tally_series"], which)]

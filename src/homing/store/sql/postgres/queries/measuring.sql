@@ -135,3 +135,9 @@ DELETE FROM tallies WHERE grain_s = $1 AND at_us < $2;
 SELECT sli, owner, rule, sum(count)::bigint FROM tallies
 WHERE scope = $1 AND grain_s = $2 AND at_us >= $3 AND at_us < $4
 GROUP BY sli, owner, rule;
+
+-- name: tally_series
+-- One SLI by time: a range of the primary key, whose other SLIs are passed over.
+SELECT at_us, owner, sum(count)::bigint FROM tallies
+WHERE scope = $1 AND grain_s = $2 AND at_us >= $3 AND at_us < $4 AND sli = $5
+GROUP BY at_us, owner ORDER BY at_us, owner;

@@ -99,3 +99,10 @@ DELETE FROM tallies WHERE grain_s = :grain_s AND at_us < :until_us;
 SELECT sli, owner, rule, sum(count) FROM tallies
 WHERE scope = :scope AND grain_s = :grain_s AND at_us >= :since_us AND at_us < :until_us
 GROUP BY sli, owner, rule;
+
+-- name: tally_series
+-- One SLI by time: a range of the primary key, whose other SLIs are passed over.
+SELECT at_us, owner, sum(count) FROM tallies
+WHERE scope = :scope AND grain_s = :grain_s AND at_us >= :since_us AND at_us < :until_us
+    AND sli = :sli
+GROUP BY at_us, owner ORDER BY at_us, owner;

@@ -1,0 +1,275 @@
+"""How fast the pages are with a million deliveries behind them, and what they take from the
+dispatcher: `python -m bench.pages`.
+
+    python -m bench.pages                              1,000,000 deliveries, every page
+    python -m bench.pages --deliveries 20000 --only home endpoints
+    python -m bench.pages --json out.json
+
+First it fills a SQLite database: a day of traffic by the rules (`bench.past`), and finished
+deliveries beyond it. Then a real Chromium opens every page several times, each time with nothing
+in its cache, and does on it what people do: opens the keys, steps through rows, switches the theme,
+opens what can be opened. Told are the first contentful paint, from the click to the paint, and the
+longest time from a key or click to the next picture (the browser's own Event Timing).
+
+Last, load runs with and without somebody who clicks through all the pages, in turns; told is the
+ratio of the deliveries recorded in a second. Bars: paint 200 ms, interaction 100 ms, ratio 0.9.
+Exit code 1 where one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+import msgspec
+from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from bench import fill, load
+from bench.page_urls import page_urls
+from bench.processes import Publisher, Receiver, token
+from bench.scenarios import recorded
+from bench.showcase import Showcase
+
+PAINT_MS_MAX = 200.0
+INTERACTION_MS_MAX = 100.0
+RATIO_MIN = 0.9
+#: how long somebody looks at a page before the next click, seconds
+_LOOK_S = 1.0
+_VIEWPORT = {"width": 1440, "height": 900}
+
+#: remembers the paint and the slowest interaction of the page that it is put into
+_WATCH = """
+window.__slowest = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) {
+    if (one.interactionId) window.__slowest = Math.max(window.__slowest, one.duration);
+  }
+}).observe({ type: "event", durationThreshold: 16, buffered: true });
+"""
+_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+_FIRST_BYTE = "() => performance.getEntriesByType('navigation')[0].responseStart"
+
+
+class PageFigures(msgspec.Struct, kw_only=True):
+    """One page, over its rounds, milliseconds."""
+
+    name: str
+    path: str
+    status: int
+    paint_ms: float  #: median
+    paint_worst_ms: float
+    first_byte_ms: float  #: median: what the service took
+    interaction_ms: float  #: the slowest; 0: below 16 ms, which the browser does not tell
+
+
+class Toll(msgspec.Struct, kw_only=True):
+    """What somebody who clicks takes from the dispatcher."""
+
+    alone: list[float]  #: deliveries a second, a round each
+    watched: list[float]
+    views: int  #: pages that were looked at meanwhile
+
+    @property
+    def ratio(self) -> float:
+        return median(self.watched) / median(self.alone)
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Browser]:
+    """A Chromium."""
+    path = os.environ.get("HOMING_TEST_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        sys.exit("expected Chromium; scripts/install-browser installs it")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+async def signed_in(browser: Browser, showcase: Showcase) -> BrowserContext:
+    context = await browser.new_context(viewport=_VIEWPORT)  # type: ignore[arg-type]
+    answer = await context.request.post(
+        f"{showcase.node.url}/sign-in",
+        form={"token": token(showcase.setup)},
+        max_redirects=0,
+    )
+    assert answer.status == 303, answer.status
+    await context.add_init_script(_WATCH)
+    return context
+
+
+async def measure_page(
+    browser: Browser, showcase: Showcase, name: str, path: str, rounds: int
+) -> PageFigures:
+    """Open one page several times."""
+    paints, first_bytes, slowest, status = [], [], 0.0, 0
+    for _ in range(rounds):
+        context = await signed_in(browser, showcase)
+        page = await context.new_page()
+        answer = await page.goto(showcase.node.url + path)
+        status = answer.status if answer else 0
+        await page.wait_for_function(_PAINT)
+        paints.append(float(await page.evaluate(_PAINT)))
+        first_bytes.append(float(await page.evaluate(_FIRST_BYTE)))
+        await page.wait_for_timeout(300)
+        for key in ("?", "Escape", "j", "j", "k", "/", "Escape"):
+            await page.keyboard.press(key)
+            await page.wait_for_timeout(60)
+        for word in ("Dark", "Light"):
+            await page.get_by_role("button", name=word, exact=True).click()
+            await page.wait_for_timeout(60)
+        summary = page.locator("main summary:visible").first
+        if await summary.count():
+            await summary.click()
+            await page.wait_for_timeout(60)
+        await page.wait_for_timeout(150)
+        slowest = max(slowest, float(await page.evaluate("() => window.__slowest")))
+        await context.close()
+    return PageFigures(
+        name=name,
+        path=path,
+        status=status,
+        paint_ms=median(paints),
+        paint_worst_ms=max(paints),
+        first_byte_ms=median(first_bytes),
+        interaction_ms=slowest,
+    )
+
+
+async def click_around(
+    browser: Browser, showcase: Showcase, urls: list[str], stop: asyncio.Event
+) -> int:
+    """Somebody who looks at one page after the other; how many."""
+    context = await signed_in(browser, showcase)
+    page = await context.new_page()
+    views = 0
+    while not stop.is_set():
+        for path in urls:
+            try:
+                await page.goto(showcase.node.url + path)
+            except PlaywrightError:
+                continue
+            views += 1
+            try:
+                await asyncio.wait_for(stop.wait(), _LOOK_S)
+            except TimeoutError:
+                continue
+            break
+    await context.close()
+    return views
+
+
+async def toll(browser: Browser, showcase: Showcase, app: str, count: int, rounds: int) -> Toll:
+    """Load alone and load with somebody who clicks, in turns."""
+    urls = list(page_urls(showcase.node).values())
+    found = Toll(alone=[], watched=[], views=0)
+    await publish(showcase, app, count // 4)  # warm
+    for _ in range(rounds):
+        found.alone.append(await publish(showcase, app, count))
+        stop = asyncio.Event()
+        clicking = asyncio.create_task(click_around(browser, showcase, urls, stop))
+        found.watched.append(await publish(showcase, app, count))
+        stop.set()
+        found.views += await clicking
+    return found
+
+
+async def publish(showcase: Showcase, app: str, count: int) -> float:
+    """Send messages until all are delivered; deliveries a second."""
+    before = recorded(showcase.node)
+    plan = load.Plan(
+        urls=(showcase.node.url,),
+        app=app,
+        token=token(showcase.setup),
+        count=count,
+        connections=64,
+        rate=0.0,
+        seconds_max=600.0,
+    )
+    began_s = time.monotonic()
+    publisher = Publisher(showcase.folder, plan, f"load-{began_s}")
+    report = await asyncio.to_thread(publisher.report, 600.0)
+    assert not report.refused, report.refused
+    while recorded(showcase.node) < before + count:
+        await asyncio.sleep(0.05)
+    return count / (time.monotonic() - began_s)
+
+
+async def measure(showcase: Showcase, rounds: int, only: list[str]) -> list[PageFigures]:
+    """Every page."""
+    found = []
+    async with browsing() as browser:
+        for name, path in page_urls(showcase.node).items():
+            if only and name not in only:
+                continue
+            try:
+                one = await measure_page(browser, showcase, name, path, rounds)
+            except PlaywrightError as error:
+                print(f"{name}: {error.message.splitlines()[0]}", file=sys.stderr)
+                continue
+            found.append(one)
+            missed = one.paint_ms > PAINT_MS_MAX or one.interaction_ms > INTERACTION_MS_MAX
+            print(
+                f"{one.name:14} {one.status}  paint {one.paint_ms:6.0f} ms "
+                f"(worst {one.paint_worst_ms:6.0f})  first byte {one.first_byte_ms:6.0f} ms  "
+                f"interaction {one.interaction_ms:4.0f} ms{'  MISSED' if missed else ''}",
+                flush=True,
+            )
+    return found
+
+
+async def measure_toll(showcase: Showcase, count: int, rounds: int) -> Toll:
+    with Receiver(showcase.folder) as receiver:
+        app = showcase.node.api("POST", "/app", {"name": "load", "uid": "load"})["id"]
+        showcase.node.api("POST", f"/app/{app}/endpoint", {"url": f"{receiver.url}/load"})
+        async with browsing() as browser:
+            return await toll(browser, showcase, app, count, rounds)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--deliveries", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--only", nargs="*", default=[], metavar="PAGE", help="home, endpoints, …")
+    parser.add_argument("--load", type=int, default=40_000, metavar="N", help="messages; 0: none")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all figures")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="homing-pages-"))
+    showcase = Showcase(folder, 400)
+    try:
+        print(f"filling {given.deliveries:,} deliveries", flush=True)
+        showcase.start(lambda url: asyncio.run(fill.finished(url, given.deliveries)))
+        pages = asyncio.run(measure(showcase, given.rounds, given.only))
+        found = None
+        if given.load:
+            found = asyncio.run(measure_toll(showcase, given.load, max(2, given.rounds // 2)))
+            print(
+                f"load alone {median(found.alone):,.0f}/s, with {found.views} page views "
+                f"{median(found.watched):,.0f}/s: ratio {found.ratio:.3f}"
+            )
+    finally:
+        showcase.node.abandon()
+        shutil.rmtree(folder, ignore_errors=True)
+    if given.json:
+        given.json.write_bytes(msgspec.json.encode({"pages": pages, "toll": found}))
+    is_slow = any(
+        one.status != 200 or one.paint_ms > PAINT_MS_MAX or one.interaction_ms > INTERACTION_MS_MAX
+        for one in pages
+    )
+    return 1 if is_slow or (found is not None and found.ratio < RATIO_MIN) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

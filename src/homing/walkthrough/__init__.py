@@ -1,0 +1,1 @@
+"""Learning to tell an incident: scenarios, stages, claims from the record, assessment."""

@@ -1,0 +1,203 @@
+"""Who did what: agency, handing off, specific work, passives, and reaching over a team's head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from homing.walkthrough.assess.answer import Answer, is_own
+from homing.walkthrough.assess.clauses import Actor, Clause
+from homing.walkthrough.assess.detectors.seen import Seen, Setting, head, heads, quoted, whole
+from homing.walkthrough.assess.rule import Rule, State, rules
+from homing.walkthrough.assess.words import forms, lists
+
+#: what owners do with a change that is offered to them
+_OWNERS_PART: Final = ("review", "approve", "agree", "merge", "deploy", "accept")
+
+
+def is_act(clause: Clause) -> bool:
+    """A clause about doing something, whoever did it; not a state, a thought or a telling."""
+    acts, verb = lists()["acts"] | lists()["solves"], clause.verb
+    is_loose = clause.form == "ing" and not clause.subject and clause.join != "by"
+    if verb is None or verb in lists()["vague"] or is_loose:
+        return False
+    if verb in acts:
+        return verb not in ("be", "have", "do")
+    return verb not in forms() and clause.form == "past"
+
+
+def own_acts(clauses: Sequence[Clause]) -> list[Clause]:
+    """What the speaker did, in whole statements, each verb once."""
+    kept: dict[tuple[str, frozenset[str]], Clause] = {}
+    for one in clauses:
+        if is_own(one) and is_act(one) and one.is_whole and not is_request(one):
+            key = (one.verb or "", frozenset(one.objects[:4]))
+            kept.setdefault(key, one)
+    return list(kept.values())
+
+
+def is_request(clause: Clause) -> bool:
+    """Giving it to somebody: "sent it to the team", "opened a ticket"; a change is no request."""
+    objects = set(clause.objects)
+    if objects & lists()["changes"]:
+        return False
+    if clause.verb in lists()["asks_by"]:
+        return bool(objects & lists()["requests"])
+    return clause.verb in lists()["hands_off"]
+
+
+def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    clauses = answer.clauses_in(rule.stages)
+    own = own_acts(clauses)
+    verbs = {one.verb for one in own}
+    said = [one for one in clauses if one.is_said and is_act(one)]
+    shared = [one for one in said if one.doer is Actor.WE and _is_work(one)]
+    others = [one for one in said if one.doer is Actor.OTHER]
+    nobody = [one for one in said if one.actor is Actor.NONE and one.is_whole]
+    if len(verbs) >= rule.limit("own_min") and len(own) >= len(shared) + len(others):
+        return [Seen(State.MET, heads(own), f"yours: {quoted(answer, heads(own))}")]
+    rest = heads([*shared, *others, *nobody])
+    told = [one for one in clauses if is_own(one) and one.verb and one.verb not in ("be", "have")]
+    whose = f"; not yours: {quoted(answer, rest)}" if rest else ""
+    if own or told or shared:
+        mine = quoted(answer, heads(own or told))
+        what = f"yours: {mine}{whose}" if mine else whose.removeprefix("; ")
+        return [Seen(State.WEAK, rest or heads(own or told), what)]
+    if not clauses or sum(one.length for one in clauses) < 4:
+        return [Seen(State.MISSING)]
+    return [Seen(State.MISSING, rest, whose.removeprefix("; "))]
+
+
+def _is_work(clause: Clause) -> bool:
+    """Not the company's daily doings: "we process payments"."""
+    return clause.form != "present" or clause.stage == "action"
+
+
+def own_solution(answer: Answer, doer: Actor = Actor.SPEAKER) -> list[Clause]:
+    """Where the speaker, or a group that they are in, is said to have mended it."""
+    mending, made = lists()["solves"] - lists()["makes"], lists()["makes"]
+    return [
+        one
+        for one in answer.clauses
+        if one.is_said
+        and one.doer is doer
+        and (
+            one.verb in mending
+            or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
+        )
+    ]
+
+
+def others_solution(answer: Answer) -> list[Clause]:
+    """Where somebody else, or nobody who is named, is said to have mended it."""
+    return [one for one in answer.clauses if one.is_said and _is_mended_by_others(one)]
+
+
+def _is_mended_by_others(clause: Clause) -> bool:
+    objects = set(clause.objects)
+    if clause.verb in lists()["makes"]:
+        is_mend = bool(objects & lists()["mended"])
+    elif clause.verb in ("take", "deal", "sort", "care"):
+        is_mend = clause.verb != "take" or bool(objects & {"care", "over"})
+    else:
+        is_mend = clause.verb in lists()["solves"]
+    if clause.is_passive:
+        is_mended = clause.verb in lists()["ends"] or bool(
+            clause.verb in lists()["makes"] and set(clause.subject.split()) & lists()["mended"]
+        )
+        return is_mended and clause.by in (Actor.OTHER, None)
+    return is_mend and clause.actor is Actor.OTHER
+
+
+def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    given = [
+        one
+        for one in answer.clauses
+        if one.is_said
+        and one.doer is Actor.SPEAKER
+        and is_request(one)
+        and one.stage != "reflection"
+    ]
+    solved = list(others_solution(answer))
+    own = own_solution(answer)
+    if own:
+        return [Seen(State.MET, heads(own[:1]), f"your fix: {quoted(answer, [whole(own[0])])}")]
+    # "a fix was implemented": by whom? Where it was handed over, by those
+    unnamed = [] if given else [one for one in solved if one.is_passive and one.by is None]
+    solved = [one for one in solved if one not in unnamed]
+    if solved:
+        places = tuple(whole(one) for one in [*given[-1:], *solved])
+        return [Seen(State.CONTRADICTED, places[::-1], quoted(answer, places))]
+    shared = own_solution(answer, Actor.WE)
+    if given or shared or unnamed:
+        places = tuple(whole(one) for one in [*given, *shared, *unnamed])
+        return [Seen(State.WEAK, places, quoted(answer, places))]
+    if answer.only in (None, "action") and own_acts(answer.clauses):
+        return [Seen(State.WEAK, (), "no words about who mended it")]
+    return [Seen(State.MISSING)]
+
+
+def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    pairs: dict[tuple[str, str], Clause] = {}
+    things = lists()["things"] | setting.terms
+    for one in answer.clauses_in(rule.stages):
+        if not (one.is_said and one.is_whole and is_act(one)) or is_request(one):
+            continue
+        if one.doer not in (Actor.SPEAKER, Actor.WE) and not one.is_passive:
+            continue
+        thing = next((word for word in one.objects[:10] if word in things), None)
+        if thing is not None:
+            pairs.setdefault((one.verb or "", thing), one)
+    verbs, nouns = {verb for verb, _ in pairs}, {thing for _, thing in pairs}
+    places = tuple(whole(one) for one in pairs.values())
+    detail = ", ".join(f"{verb} {thing}" for verb, thing in pairs)
+    if min(len(verbs), len(nouns)) >= rule.limit("pairs_min"):
+        return [Seen(State.MET, places, detail)]
+    return [Seen(State.WEAK if pairs else State.MISSING, places, detail)]
+
+
+def passive(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    clauses = answer.clauses_in(rule.stages)
+    own = own_acts(clauses)
+    hidden = [
+        one
+        for one in clauses
+        if one.is_said
+        and one.is_passive
+        and one.by is None
+        and one.actor is not Actor.SPEAKER
+        and one.verb in lists()["acts"] | lists()["solves"]
+        and one.stage in ("action", answer.only)
+    ]
+    places = heads(hidden)
+    if not hidden or (len(hidden) <= rule.limit("hidden_max") and len(own) >= 3):
+        return [Seen(State.MET)]
+    state = State.WEAK if own else State.MISSING
+    return [Seen(state, places, quoted(answer, places))]
+
+
+def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    behind = answer.phrases(rule.phrases("behind"), rule.stages)
+    if behind:
+        return [Seen(State.CONTRADICTED, tuple(behind), quoted(answer, behind))]
+    outside = rules()["scope_boundary"].phrases("outside") | rule.phrases("theirs")
+    theirs = answer.phrases(outside, ("situation", *rule.stages))
+    own = own_solution(answer)
+    if not theirs or not own:
+        return [Seen(State.NOT_CHECKABLE, (), "no change of another team's service is told")]
+    asked = [
+        one
+        for one in answer.clauses
+        if one.is_said
+        and one.doer in (Actor.SPEAKER, Actor.WE)
+        and one.verb in rule.phrases("asks")
+        and one.stage != "reflection"
+        and (set(one.objects) & (lists()["people"] | {"them", "their", "him", "her", "owner's"}))
+    ]
+    asked += [one for one in answer.clauses if one.is_said and one.doer is Actor.OTHER
+              and one.verb in _OWNERS_PART]  # fmt: skip
+    if asked:
+        return [Seen(State.MET, tuple(head(one) for one in asked if one.verb_at))]
+    if answer.phrases(rule.phrases("offers"), rule.stages):
+        return [Seen(State.WEAK, heads(own))]
+    return [Seen(State.MISSING, heads(own))]

@@ -1,0 +1,177 @@
+"""How it is told: hedges, lessons, length, order, and whether there are sentences at all."""
+
+from __future__ import annotations
+
+from homing.walkthrough.assess.answer import Answer, cues
+from homing.walkthrough.assess.clauses import Clause
+from homing.walkthrough.assess.detectors.mandate import stated
+from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted, whole
+from homing.walkthrough.assess.quantities import Unit
+from homing.walkthrough.assess.rule import STAGES, Rule, State, rules
+from homing.walkthrough.assess.words import lists, places, tokens_of
+
+
+def hedging(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    found = [
+        place
+        for place in answer.phrases(rule.phrases("hedges"), rule.stages)
+        if not _is_honest(answer, rule, place)
+    ]
+    words = max(1, answer.words(answer.only))
+    share = 100 * len(found) / words
+    if len(found) < rule.limit("weak_min") and not (found and words < 20):
+        return [Seen(State.MET, tuple(found), quoted(answer, found))]
+    is_much = len(found) >= rule.limit("missing_min") and share > rule.limit("missing_share")
+    return [Seen(State.MISSING if is_much else State.WEAK, tuple(found), quoted(answer, found))]
+
+
+def _is_honest(answer: Answer, rule: Rule, place: Place) -> bool:
+    """Doubt about an estimate, "just" of time or of one thing, or somebody else's words."""
+    start, end = place
+    word = answer.text[start:end].lower()
+    after = answer.text[end : end + 40]
+    before = answer.text[max(0, start - 40) : start]
+    if places(before + answer.text[start:end] + after, rule.phrases("estimates")):
+        return True
+    if any(end <= one.start <= end + 25 and one.unit is not Unit.BARE for one in answer.quantities):
+        return word != "just"
+    if word == "just":
+        near = " ".join([*before.split()[-1:], word, *after.split()[:1]])
+        return bool(places(near, rule.phrases("just_honest")))
+    clause = answer.clause_at(start)
+    return clause is not None and clause.is_quoted
+
+
+def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    clauses = _reflecting(answer, rule)
+    if not clauses:
+        generic = answer.phrases(rule.phrases("generic"), rule.stages)
+        return [Seen(State.MISSING, tuple(generic), quoted(answer, generic))]
+    start, end = clauses[0].start, clauses[-1].end
+    generic = places(answer.text, rule.phrases("generic"), start, end)
+    told = {
+        token.text
+        for one in clauses
+        if not any(a < one.end and one.start < b for a, b in generic)
+        for token in tokens_of(answer.text, one.start, one.end)
+    }
+    things = lists()["things"] | rule.phrases("matters") | setting.terms
+    specific = {word.removesuffix("s") for word in told & things}
+    detail = ", ".join(sorted(specific))
+    if len(specific) >= rule.limit("things_min"):
+        return [Seen(State.MET, tuple(whole(one) for one in clauses), detail)]
+    shown = tuple(generic) or tuple(whole(one) for one in clauses)
+    state = State.WEAK if specific or not generic else State.MISSING
+    return [Seen(state, shown, quoted(answer, shown))]
+
+
+def _reflecting(answer: Answer, rule: Rule) -> list[Clause]:
+    """The clauses of the reflection: of its own stage, or those after words of looking back."""
+    if answer.is_divided:
+        return [one for one in answer.clauses_of_stage("reflection") if one.length >= 3]
+    marks = answer.phrases(rule.phrases("lesson"), rule.stages)
+    marks = [one for one in marks if one[0] >= len(answer.text) * 0.4]
+    if not marks:
+        return []
+    start, _ = answer.sentence_at(marks[0][0])
+    return [one for one in answer.clauses if one.start >= start and one.length >= 3]
+
+
+def organisational_cause(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    found = []
+    for place in stated(answer, rule, "lacks"):
+        start, end = answer.sentence_at(place[0])
+        if places(answer.text, rule.phrases("bodies"), start, end):
+            found.append(place)
+    if found:
+        return [Seen(State.MET, tuple(found), quoted(answer, found))]
+    stock = rules()["generic_reflection"].phrases("generic")
+    near = [
+        place
+        for place in stated(answer, rule, "near")
+        if not places(answer.text, stock, *answer.sentence_at(place[0]))
+    ]
+    return [Seen(State.WEAK if near else State.MISSING, tuple(near), quoted(answer, near))]
+
+
+def length(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    seen = []
+    for stage, target_s in setting.targets.items():
+        if answer.only is not None and stage != answer.only:
+            continue
+        if answer.only is None and stage != "total" and not answer.is_divided:
+            continue
+        words = answer.words(None if stage == "total" else stage)
+        seconds = 60 * words / setting.wpm
+        name = "in all" if stage == "total" else stage
+        detail = f"{name}: {words} words, about {seconds:.0f} s of {target_s:.0f} s"
+        spans = () if stage == "total" else tuple(answer.spans.get(stage, ()))
+        if not words:
+            seen.append(Seen(State.MISSING, (), f"{name}: nothing"))
+        elif seconds > target_s * rule.limit("ceiling"):
+            seen.append(
+                Seen(
+                    State.WEAK,
+                    spans,
+                    f"{detail}; {words - int(target_s * setting.wpm / 60)} words over",
+                )
+            )
+        elif seconds < target_s * rule.limit("floor"):
+            seen.append(Seen(State.WEAK, spans, f"{detail}; short"))
+        else:
+            seen.append(Seen(State.MET, spans, detail))
+    return seen
+
+
+def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    """Stages that come back: a result told before the work, once a headline is let pass."""
+    if answer.only is not None:
+        return []
+    told: list[tuple[int, Place]] = []
+    for number, (start, end, stage) in enumerate(answer.sentences):
+        if answer.is_divided:
+            told.append((STAGES.index(stage), (start, end)))
+            continue
+        count = cues(answer.text, start, end, is_sure=True)
+        best = max(count, key=count.__getitem__)
+        if count[best] >= 1 and sum(value == count[best] for value in count.values()) == 1:
+            if number == 0 and best == "result":
+                continue
+            told.append((STAGES.index(best), (start, end)))
+    if len({stage for stage, _ in told}) < 3:
+        return [Seen(State.NOT_CHECKABLE, (), "too few stages can be told apart")]
+    back = []
+    highest = 0
+    for index, place in told:
+        if highest - index >= 2:
+            back.append(place)
+        highest = max(highest, index)
+    if len(back) > rule.limit("back_max"):
+        return [Seen(State.WEAK, tuple(back), quoted(answer, back, 2))]
+    return [Seen(State.MET)]
+
+
+def sentences(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    """The share of words that stand in statements: a subject or a past verb, and four words."""
+    lone: list[Place] = []
+    all_words, kept = 0, 0
+    for start, end, _ in answer.sentences:
+        clauses = answer.in_sentence(start, end)
+        words = sum(one.length for one in clauses)
+        all_words += words
+        is_statement = any(
+            one.verb is not None and (one.form != "ing" or one.subject) for one in clauses
+        )
+        if is_statement and words >= rule.limit("words_min"):
+            kept += words
+        else:
+            lone.append((start, end))
+    if not all_words:
+        return [Seen(State.MISSING)]
+    share = kept / all_words
+    detail = f"{len(lone)} of {len(answer.sentences)} parts are no sentences" if lone else ""
+    if share < rule.limit("missing_share"):
+        return [Seen(State.MISSING, tuple(lone), detail)]
+    if share < rule.limit("weak_share"):
+        return [Seen(State.WEAK, tuple(lone), detail)]
+    return [Seen(State.MET)]

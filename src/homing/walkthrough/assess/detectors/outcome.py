@@ -1,0 +1,208 @@
+"""What came of it: the change in numbers, what it was worth, who took it up, and who looked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from homing.walkthrough.assess.answer import Answer
+from homing.walkthrough.assess.clauses import Actor, Clause
+from homing.walkthrough.assess.detectors.deeds import others_solution, own_solution
+from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads, quoted, whole
+from homing.walkthrough.assess.quantities import Quantity, Unit
+from homing.walkthrough.assess.rule import Rule, State
+from homing.walkthrough.assess.words import lists, places
+
+#: fewer cases than this are no volume behind a zero
+_VOLUME_MIN: Final = 100
+_CASES_MIN: Final = 10
+#: characters within which what is counted stands behind its number
+_NEAR: Final = 45
+_WORDS_NEAR: Final = 4
+_CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
+
+
+def _hosts(answer: Answer, place: int) -> list[Clause]:
+    """The clauses of the sentence in which a place is."""
+    start, end = answer.sentence_at(place)
+    return answer.in_sentence(start, end)
+
+
+def is_told(answer: Answer, place: Place) -> bool:
+    """In a statement of the speaker's that is said to be so."""
+    if answer.is_quoted(place[0]):
+        return False
+    clause = answer.clause_at(place[0])
+    if clause is None or clause.is_quoted or clause.is_possible:
+        return False
+    hosts = _hosts(answer, place[0])
+    return any(one.verb is not None for one in hosts) and sum(one.length for one in hosts) >= 4
+
+
+def is_others_merit(answer: Answer, place: int) -> bool:
+    """Whether the text gives the outcome to what somebody else did."""
+    solved, own = others_solution(answer), own_solution(answer)
+    if own:  # that others deployed one's change takes nothing away
+        solved = [one for one in solved if one.verb not in lists()["releases"]]
+    if not solved:
+        return False
+    here = {one.start for one in _hosts(answer, place)}
+    if any(one.start in here and (one.join in _CREDITS or one.by is Actor.OTHER) for one in solved):
+        return not any(one.start in here for one in own)
+    return not own and answer.only is None
+
+
+def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    found = list(answer.changes(rule.stages))
+    found = [one for one in found if not _is_denied(answer, one[0])]
+    told = [(a, b) for a, b, is_full in found if is_full and is_told(answer, (a, b))]
+    # a change of anything is enough; one without its beginning is half of one
+    half = [(a, b) for a, b, _ in found if (a, b) not in told]
+    mine = [place for place in told if not is_others_merit(answer, place[0])]
+    if mine:
+        return [Seen(State.MET, tuple(mine), quoted(answer, mine))]
+    if told:
+        credit = others_solution(answer)
+        detail = f"{quoted(answer, told)}, after {quoted(answer, map(whole, credit))}"
+        return [Seen(State.WEAK, tuple(told), detail)]
+    if half:
+        return [Seen(State.WEAK, tuple(half), f"{quoted(answer, half)}: no number before it")]
+    bare = [
+        (one.start, one.end)
+        for one in answer.quantities
+        if one.unit in (Unit.RATIO, Unit.COUNT)
+        and any(a <= one.start < b for a, b in answer.looked_at(rule.stages))
+        and is_told(answer, (one.start, one.end))
+        and not _is_denied(answer, one.start)
+    ]
+    if bare:
+        return [Seen(State.WEAK, tuple(bare), f"{quoted(answer, bare)}: a number, and no change")]
+    return [Seen(State.MISSING)]
+
+
+def _is_denied(answer: Answer, place: int) -> bool:
+    """Whether a change is said not to have been: "did not go from 3% to zero"."""
+    clause = answer.clause_at(place)
+    if clause is None or not clause.is_negated or clause.verb_at is None:
+        return False
+    # in "none of 200 was lost" the denial is the number itself
+    return clause.verb_at[0] < place
+
+
+def business_translation(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    amounts = [one for one in answer.quantities if _is_worth(answer, rule, one)]
+    here = [one for one in amounts if any(
+        a <= one.start < b for a, b in answer.looked_at(rule.stages))]  # fmt: skip
+    told = [(one.start, one.end) for one in here if is_told(answer, (one.start, one.end))]
+    strong = [place for place in told if _is_outcome(answer, rule, place)]
+    if strong:
+        return [Seen(State.MET, tuple(strong), quoted(answer, strong))]
+    if told:
+        return [Seen(State.WEAK, tuple(told), quoted(answer, told))]
+    words = [one for one in answer.phrases(rule.phrases("people"), rule.stages)
+             if is_told(answer, one) and _is_outcome(answer, rule, one)]  # fmt: skip
+    return [Seen(State.WEAK if words else State.MISSING, tuple(words), quoted(answer, words))]
+
+
+def _is_worth(answer: Answer, rule: Rule, one: Quantity) -> bool:
+    if one.unit is Unit.MONEY:
+        return True
+    _, end = answer.sentence_at(one.start)
+    if one.unit in (Unit.COUNT, Unit.RATIO):
+        near = answer.text[one.start : min(end, one.end + _NEAR)].split()
+        first = 1 if one.unit is Unit.COUNT else len(one.text.split())
+        return bool(places(" ".join(near[first : first + _WORDS_NEAR]), rule.phrases("counted")))
+    return one.unit is Unit.TIME and bool(
+        places(answer.text[one.start : min(end, one.end + _NEAR)], rule.phrases("hours"))
+    )
+
+
+def _is_outcome(answer: Answer, rule: Rule, place: Place) -> bool:
+    start, end = answer.sentence_at(place[0])
+    return bool(places(answer.text, rule.phrases("outcome"), start, end))
+
+
+def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    found = []
+    for place in answer.phrases(rule.phrases("adopted"), rule.stages):
+        clause = answer.clause_at(place[0])
+        if clause is None or not is_told(answer, place) or clause.is_negated:
+            continue
+        if clause.actor is Actor.NONE:  # "Adopted by other teams.": a keyword
+            continue
+        found.append(place)
+    named = [place for place in found if _has_adopter(answer, rule, place)]
+    if named:
+        return [Seen(State.MET, tuple(named), quoted(answer, named))]
+    return [Seen(State.WEAK if found else State.MISSING, tuple(found), quoted(answer, found))]
+
+
+def _has_adopter(answer: Answer, rule: Rule, place: Place) -> bool:
+    start, end = answer.sentence_at(place[0])
+    return bool(places(answer.text, rule.phrases("adopters"), start, end))
+
+
+def verification(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
+    assumed = list(answer.phrases(rule.phrases("assumed"), rule.stages))
+    solved = [*own_solution(answer), *others_solution(answer)]
+    since = min(
+        (one.start for one in solved), default=len(answer.text) if answer.only is None else 0
+    )
+    looked, timed = [], []
+    for one in answer.clauses_in(rule.stages):
+        if not (one.is_said and one.verb in rule.phrases("verbs")):
+            continue
+        if one.doer not in (Actor.SPEAKER, Actor.WE) and not one.is_passive:
+            continue
+        start, end = answer.sentence_at(one.start)
+        is_after = one.start > since or bool(places(answer.text, rule.phrases("after"), start, end))
+        about = bool(places(answer.text, rule.phrases("about"), start, end))
+        if not is_after or not (about or one.length >= 4):
+            continue
+        looked.append(one)
+        if _has_window(answer, rule, one.start, start, end):
+            timed.append(one)
+    counted = [] if timed else _counted_zero(answer, rule)
+    if timed:
+        return [Seen(State.MET, heads(timed), quoted(answer, [whole(one) for one in timed]))]
+    if counted:
+        return [Seen(State.MET, tuple(counted), quoted(answer, counted))]
+    if looked:
+        places_ = heads(looked)
+        return [
+            Seen(State.WEAK, places_, f"{quoted(answer, places_)}: for how long, over how many?")
+        ]
+    if assumed:
+        return [Seen(State.CONTRADICTED, tuple(assumed), quoted(answer, assumed))]
+    return [Seen(State.MISSING)]
+
+
+def _has_window(answer: Answer, rule: Rule, place: int, start: int, end: int) -> bool:
+    following = next((b for a, b, _ in answer.sentences if a >= end), end)
+    inside = answer.numbers_in(start, following)
+    if any(_is_window(one) for one in inside):
+        return True
+    return bool(places(answer.text, rule.phrases("window"), start, end))
+
+
+def _is_window(one: Quantity) -> bool:
+    """A length of time, or so many cases."""
+    if one.unit is Unit.TIME or one.of >= _VOLUME_MIN:
+        return True
+    return one.value >= (_CASES_MIN if one.unit is Unit.COUNT else _VOLUME_MIN) and (
+        one.unit in (Unit.COUNT, Unit.BARE)
+    )
+
+
+def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
+    """A zero with its volume: none of 207,114 deliveries over the week after."""
+    found = []
+    for a, b, _ in answer.changes(rule.stages):
+        start, end = answer.sentence_at(a)
+        volume = [
+            one
+            for one in answer.numbers_in(start, end)
+            if max(one.of, one.value if one.unit is Unit.COUNT else 0) >= _VOLUME_MIN
+        ]
+        if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
+            found.append((a, max(b, volume[-1].end)))
+    return found

@@ -1,0 +1,50 @@
+"""Templates, and the words and numbers that they may use."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from homing.web.pages import hostile, words
+from homing.web.pages.static_files import static_url
+
+
+@cache
+def environment() -> Environment:
+    """Everything is escaped, and a name that is not there is an error rather than nothing."""
+    made = Environment(
+        loader=PackageLoader("homing.web.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals["static"] = static_url
+    made.filters.update(
+        ago=words.ago,
+        amount=words.amount,
+        bytes=words.byte_count,
+        compact_json=_compact_json,
+        count=words.count,
+        duration=words.duration,
+        instant=words.instant,
+        plain=hostile.plain,
+        plural=words.plural,
+        share=words.share,
+        stamp=words.stamp,
+    )
+    return made
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """The template, filled."""
+    return environment().get_template(template).render(values)
+
+
+def _compact_json(value: Any) -> str:
+    """For an attribute that a script reads."""
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,83 @@
+"""Home: is everything accounted for, and what needs a person?"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from playwright.async_api import expect
+from support.pages import Looker, Site, assert_accessible, assert_fits
+
+
+async def test_home_is_accessible_and_fits(
+    open_page: Looker, each_theme: str, each_width: int
+) -> None:
+    page = await open_page("/", theme=each_theme, width=each_width)
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Everything is accounted")
+    await assert_accessible(page)
+    await assert_fits(page)
+
+
+async def test_the_books_say_where_every_delivery_stands(open_page: Looker, site: Site) -> None:
+    page = await open_page("/")
+    ledger = page.locator("#ledger")
+    await expect(ledger).to_contain_text("Accepted")
+    columns = await ledger.locator("dl > div").all_inner_texts()
+    counts = {text.split("\n")[0]: int(text.split("\n")[1].replace(",", "")) for text in columns}
+    accepted = int((await ledger.locator(".accepted .number").inner_text()).replace(",", ""))
+    assert accepted == sum(counts.values())
+    assert counts["Delivered"] >= 12
+    assert counts["Dead"] >= 12
+
+
+async def test_what_needs_a_person_is_on_top_and_leads_to_it(open_page: Looker) -> None:
+    page = await open_page("/")
+    matters = page.get_by_role("region", name="Needs a person")
+    link = matters.get_by_role("link", name="dead letters at Warehouse: answered 500")
+    assert (await link.get_attribute("href") or "").startswith("/dead-letters/iss_")
+
+
+async def test_the_books_stay_fresh_by_themselves(open_page: Looker, site: Site) -> None:
+    page = await open_page("/")
+    number = page.locator("#ledger .accepted .number")
+    before = int((await number.inner_text()).replace(",", ""))
+    app = await site.shop("fresh")
+    await site.endpoint("fresh", "/fresh")
+    await site.send(app, {"fresh": True})
+    await expect(number).to_have_text(f"{before + 1:,}", timeout=15_000)
+
+
+async def test_the_numbers_of_a_chart_are_there_as_a_table(open_page: Looker) -> None:
+    page = await open_page("/")
+    figure = page.locator("figure.chart").first
+    await expect(figure.locator("canvas")).to_be_visible()
+    await figure.get_by_text("Numbers").click()
+    await expect(figure.get_by_role("table")).to_be_visible()
+    await assert_accessible(page)
+
+
+async def test_a_home_with_nothing_in_it_says_how_to_begin(
+    open_page: Looker, serve: object
+) -> None:
+    async with serve() as site:  # type: ignore[operator]
+        page = await open_page("/", site=site)
+        await expect(page.get_by_text("Nothing has been sent yet")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Nothing needs a person")).to_be_visible()
+        await assert_accessible(page)
+
+
+async def test_a_delivery_that_is_lost_is_said_in_the_first_sentence(
+    open_page: Looker, serve: object
+) -> None:
+    async with serve() as site:  # type: ignore[operator]
+        app = await site.shop("shop")
+        await site.endpoint("shop", "/ok")
+        await site.send(app, {"n": 1})
+        await site.until("/app/shop/msg", lambda found: found["data"])
+        page = await open_page("/", site=site)
+        title = page.get_by_role("heading", level=1)
+        await expect(title).to_contain_text("Everything is accounted for", timeout=15_000)
+        with sqlite3.connect(site.folder / "homing.db", timeout=10) as db:
+            assert db.execute("DELETE FROM history").rowcount == 1
+        db.close()
+        await expect(title).to_contain_text("1 delivery is unaccounted for", timeout=15_000)
+        await assert_accessible(page)

@@ -1,0 +1,216 @@
+"""Pages in a real browser: a running Homing with something in it, and people who look at it.
+
+    async def test_x(open_page, site):
+        page = await open_page("/endpoints", role="viewer", theme="dark", width=390)
+        await page.get_by_role("link", name="Failing").click()
+        await assert_accessible(page)
+
+`open_page` signs in, gathers what the console says, and fails at the end of the test if it
+complained. `site` is shared by the tests of one process: what a test changes it makes for itself
+(`await site.shop("my-own")`). A test that needs a Homing for itself takes `serve`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.async_api import Browser, BrowserContext, Page
+
+from homing.service.tokens import DEFAULT_ORG_ID, Role, sign_org_token
+from homing.system import SystemClock
+from support.processes import SECRET, Homing
+from support.receiver import Receiver, respond
+
+AXE = Path(__file__).parents[1] / "pages/vendor/axe.min.js"
+THEMES = ("light", "dark")
+WIDTHS = (390, 820, 1440)
+#: quick enough for tests: retries end within a second, and the books are audited every second
+QUICK: dict[str, object] = {
+    "retry_delays_s": "0.1,0.1",
+    "poll_s": 0.1,
+    "audit_every_s": 1,
+    "slo_every_s": 1,
+    "workers": 1,
+}
+#: what a page is looked at in unless a test says otherwise
+_HEIGHT = 900
+
+
+@cache
+def token(role: str = "admin", org: str = DEFAULT_ORG_ID) -> str:
+    """A token that `serving` takes; the same each time."""
+    at_us = SystemClock().now_us()
+    return sign_org_token(
+        SECRET, at_us=at_us, org_id=org, role=Role(role), read_only=role == "viewer"
+    )
+
+
+@dataclass
+class Site:
+    """A Homing, a receiver that it may reach, and a client with an admin's token."""
+
+    homing: Homing
+    folder: Path
+    receiver: Receiver
+    http: httpx.AsyncClient  #: base: /api/v1
+    org: str = DEFAULT_ORG_ID
+    ids: dict[str, str] = field(default_factory=dict)  #: of what `seed` made, by a word
+
+    @property
+    def url(self) -> str:
+        return self.homing.url
+
+    async def call(self, method: str, path: str, **more: Any) -> Any:
+        """One request to the API; its JSON."""
+        answer = await self.http.request(method, path, **more)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def shop(self, uid: str, name: str = "") -> str:
+        """An application; its id."""
+        body = {"uid": uid, "name": name or uid}
+        made = await self.call("POST", "/app", params={"get_if_exists": "true"}, json=body)
+        return str(made["id"])
+
+    async def endpoint(self, app: str, path: str, **more: Any) -> str:
+        """An endpoint at the receiver's `path`; its id."""
+        body = {"url": self.receiver.url(path), **more}
+        return str((await self.call("POST", f"/app/{app}/endpoint", json=body))["id"])
+
+    async def send(self, app: str, payload: Any, event_type: str = "payment.captured") -> str:
+        """A message; its id."""
+        body = {"eventType": event_type, "payload": payload}
+        return str((await self.call("POST", f"/app/{app}/msg", json=body))["id"])
+
+    async def until(self, path: str, holds: Any, **params: Any) -> Any:
+        """The answer of the API once `holds(answer)`."""
+        async with asyncio.timeout(30):
+            while True:
+                found = await self.call("GET", path, params=params)
+                if holds(found):
+                    return found
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def site_of(homing: Homing, folder: Path, org: str = DEFAULT_ORG_ID) -> AsyncIterator[Site]:
+    """What a test needs around a running Homing."""
+    async with (
+        Receiver() as receiver,
+        httpx.AsyncClient(
+            base_url=f"{homing.url}/api/v1",
+            headers={"authorization": f"Bearer {token(org=org)}"},
+            timeout=20,
+            trust_env=False,
+        ) as http,
+    ):
+        yield Site(homing, folder, receiver, http, org)
+
+
+async def seed(site: Site) -> None:
+    """A shop with a healthy endpoint and one that fails: deliveries delivered, waiting and dead."""
+    site.receiver.script("/fails", respond(500))
+    shop = await site.shop("shop", "Shop")
+    healthy = await site.endpoint("shop", "/healthy", description="Accounting")
+    failing = await site.endpoint("shop", "/fails", description="Warehouse")
+    messages = [await site.send("shop", {"order": number, "paid": True}) for number in range(12)]
+    site.ids.update(app=shop, healthy=healthy, failing=failing, message=messages[0])
+    await site.until("/app/shop/issue", lambda found: found["data"])
+
+
+async def sign_in(context: BrowserContext, url: str, text: str) -> None:
+    """Give the browser a session, as the form does."""
+    answer = await context.request.post(f"{url}/sign-in", form={"token": text}, max_redirects=0)
+    assert answer.status == 303, await answer.text()
+
+
+@dataclass
+class Looker:
+    """Opens pages, and remembers what their consoles complained of."""
+
+    browser: Browser
+    site: Site
+    complaints: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+    #: what is known to be said and no mistake, e.g. while the service is away
+    expected: list[str] = field(default_factory=list)
+
+    async def __call__(
+        self,
+        path: str,
+        *,
+        role: str | None = "admin",
+        theme: str = "light",
+        width: int = 1440,
+        scripts: bool = True,
+        site: Site | None = None,
+        org: str | None = None,
+    ) -> Page:
+        """A page, loaded and at rest.
+
+        Args:
+            role: of whoever looks; None: nobody is signed in.
+            site: default: the shared one.
+        """
+        site = site or self.site
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": _HEIGHT},
+            color_scheme=theme,  # type: ignore[arg-type]
+            java_script_enabled=scripts,
+            base_url=site.url,
+            reduced_motion="reduce",
+        )
+        self.contexts.append(context)
+        if role is not None:
+            await sign_in(context, site.url, token(role, org or site.org))
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        await page.goto(path)
+        return page
+
+    def _note(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text} {message.location}")
+
+    async def close(self) -> None:
+        for context in self.contexts:
+            await context.close()
+
+    def unexpected(self) -> list[str]:
+        return [c for c in self.complaints if not any(one in c for one in self.expected)]
+
+
+async def findings(page: Page) -> list[str]:
+    """What axe-core finds serious or critical, a line each."""
+    if not await page.evaluate("() => 'axe' in window"):
+        await page.evaluate(AXE.read_text())  # not a script element: the policy would refuse it
+    found = await page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:200]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+async def assert_accessible(page: Page) -> None:
+    """No serious finding of axe-core."""
+    found = await findings(page)
+    assert not found, "\n".join(found)
+
+
+async def assert_fits(page: Page) -> None:
+    """The page itself does not scroll sideways; tables do so inside themselves."""
+    wide = await page.evaluate(
+        "() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert wide <= 0, f"the page is {wide} px wider than its window"
