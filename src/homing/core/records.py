@@ -8,7 +8,7 @@ import msgspec
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.outcome import Reason
+from homing.core.outcome import Opening, Reason
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -36,8 +36,11 @@ class Trigger(StrEnum):
     MANUAL = "manual"
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One HTTP request made for a delivery, and what came of it."""
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP request made for a delivery, and what came of it.
+
+    Not by keyword alone, for the dispatcher: see `LogEntry`.
+    """
 
     id: str  #: "atmpt_…"
     message_id: str
@@ -57,13 +60,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     response_body: bytes | None = b""  #: capped; None once it was expunged
     #: the outcome came after the lease had been given to somebody else, so it decided nothing
     late: bool = False
+    #: how its connection was opened; None: it was open already, or not even a name was looked up
+    opening: Opening | None = None
+    #: the beginnings of the signatures that were sent, see `core.signature`; None: there were none
+    signed: str | None = None
 
 
-class LogEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class LogEntry(msgspec.Struct, frozen=True, gc=False):
     """One change of a delivery (or one that was refused as stale): a line of the delivery log.
 
     `op` is "accepted" (with its message), "added" (to an earlier message) or the lower-case name of
     the fact. Written in the change's own transaction.
+
+    Not by keyword alone, for the journal: with so many fields that takes 4 µs instead of 0.4, and
+    two are made for every attempt.
     """
 
     at_us: int  #: wall clock of the writer

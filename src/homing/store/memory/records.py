@@ -118,6 +118,7 @@ class MemoryRecords(Tables):
         if message is not None:
             self.commits += 1
             self.accepted[message_id] = _replace(message, payload=None)
+            self._forget_words([message_id])
             for of_message, attempt_id in list(self.attempted):
                 if of_message == message_id:
                     await self.expunge_attempt(of_message, attempt_id)
@@ -133,6 +134,8 @@ class MemoryRecords(Tables):
     async def log(
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
+        if cursor.line >= len(self.lines):
+            return []
         lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
         found = (
             LoggedEntry(entry, LogCursor(line=line))

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from homing.web.pages import words
+from homing.web.pages import hostile, words
 from homing.web.pages.static_files import static_url
 
 
@@ -26,11 +26,13 @@ def environment() -> Environment:
     made.globals["static"] = static_url
     made.filters.update(
         ago=words.ago,
+        amount=words.amount,
         bytes=words.byte_count,
         compact_json=_compact_json,
         count=words.count,
         duration=words.duration,
         instant=words.instant,
+        plain=hostile.plain,
         plural=words.plural,
         share=words.share,
         stamp=words.stamp,
