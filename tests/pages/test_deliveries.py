@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 from support.making import START_US
