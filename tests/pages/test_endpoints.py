@@ -123,6 +123,26 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await expect(page.get_by_role("status")).to_contain_text("Removed")
 
 
+async def test_the_keyboard_alone_tests_and_parks(open_page: Looker, site: Site) -> None:
+    await site.shop("keyed")
+    endpoint = await site.endpoint("keyed", "/keyed", description="By keys")
+    page = await open_page("/endpoints?app=keyed")
+    for key in ("j", "Enter"):
+        await page.keyboard.press(key)
+    await page.wait_for_url(f"**/{endpoint}")
+    await page.get_by_label("Example of").focus()
+    for key in ("Tab", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.locator("#test-result")).to_contain_text("It answered 200", timeout=20_000)
+    await page.locator("summary", has_text="Park").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("details.confirm[open]")).to_have_count(0)
+    for key in ("Enter", "Tab", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.get_by_text("It is disabled by org_")).to_be_visible()
+
+
 async def test_dead_letters_are_recovered(open_page: Looker, site: Site) -> None:
     await site.shop("mended")
     site.receiver.script("/mended", *[respond(500)] * 3, respond(200))

@@ -36,9 +36,10 @@ from homing.service.event_types import list_event_types
 from homing.service.listing import Ask
 from homing.service.messages import Narrowing
 from homing.service.tokens import Caller, Role
+from homing.web.pages.asking import turns
 from homing.web.pages.hostile import body, plain
 from homing.web.pages.outcomes import badge_of, explain
-from homing.web.pages.places import in_both, page_at, place_of, turns
+from homing.web.pages.places import in_both, page_at, place_of
 from homing.web.pages.shell import Page, Visit, get, post
 
 _LINES: Final = 50
@@ -65,6 +66,7 @@ async def show_endpoints(visit: Visit) -> Page:
     values: dict[str, Any] = {
         "lines": in_order(listing.data),
         "turns": turns(visit, listing),
+        "further": "",
         "find": find,
         "app": app or "",
         "most": LISTED_MOST,
@@ -73,6 +75,8 @@ async def show_endpoints(visit: Visit) -> Page:
         "badge_of": badge_of,
         "plain": plain,
     }
+    if not listing.data and listing.iterator and not listing.done:
+        values["further"] = visit.with_query(**{"from": listing.iterator})
     if place.is_portal:
         values["application"] = await find_application(visit.service, visit.caller, place.app)
     else:

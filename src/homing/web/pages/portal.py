@@ -66,7 +66,8 @@ class Entering:
         try:
             session = await open_portal(visit.service, token)
         except Unauthenticated as error:
-            self._guard.note_wrong(address, at_us=at_us)
+            if not _is_ours(visit, token):  # a link that is too old guesses nothing
+                self._guard.note_wrong(address, at_us=at_us)
             return _door(f"This link is not good any more: {error}.", 403)
         age_s = min(_OPEN_S, (session.expires_at_us - at_us) // 1_000_000)
         visit.set_cookie(PORTAL_COOKIE, token, age_s)
@@ -74,6 +75,15 @@ class Entering:
         if theme is not None:
             visit.set_cookie(THEME_COOKIE, theme, _OPEN_S)
         return visit.go(f"{PORTAL}/{session.caller.app_id}")
+
+
+def _is_ours(visit: Visit, token: str) -> bool:
+    """Whether it was once a good token: signed here, and over or ended since."""
+    try:
+        visit.service.tokens.session_of(token)
+    except Unauthenticated:
+        return False
+    return True
 
 
 async def show_door(visit: Visit) -> Page:
