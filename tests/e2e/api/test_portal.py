@@ -109,6 +109,19 @@ async def test_a_form_needs_a_key_of_its_own_session(quiet: Served) -> None:
     assert keys["shop"] != keys["other"]
 
 
+async def test_a_link_that_is_over_is_not_held_against_whoever_opens_it(quiet: Served) -> None:
+    _, token = await access(quiet, "shop")
+    async with quiet.client() as backend:
+        await backend.post("/api/v1/auth/app/shop/expire-all", json={})
+    async with browser(quiet) as person:
+        for _ in range(8):
+            answer = await person.post("/portal/enter", data={"token": token})
+            assert answer.status_code == 403
+            assert "the token was ended" in answer.text
+        _, fresh = await access(quiet, "shop")
+        assert (await person.post("/portal/enter", data={"token": fresh})).status_code == 303
+
+
 async def test_wrong_tokens_have_to_wait(quiet: Served) -> None:
     async with browser(quiet) as person:
         for _ in range(5):

@@ -36,8 +36,10 @@ from homing.service.event_types import list_event_types
 from homing.service.listing import Ask
 from homing.service.messages import Narrowing
 from homing.service.tokens import Caller, Role
+from homing.web.pages.asking import turns
+from homing.web.pages.hostile import body, plain
 from homing.web.pages.outcomes import badge_of, explain
-from homing.web.pages.places import in_both, page_at, place_of, turns
+from homing.web.pages.places import in_both, page_at, place_of
 from homing.web.pages.shell import Page, Visit, get, post
 
 _LINES: Final = 50
@@ -64,13 +66,17 @@ async def show_endpoints(visit: Visit) -> Page:
     values: dict[str, Any] = {
         "lines": in_order(listing.data),
         "turns": turns(visit, listing),
+        "further": "",
         "find": find,
         "app": app or "",
         "most": LISTED_MOST,
         "apps": None,
         "application": None,
         "badge_of": badge_of,
+        "plain": plain,
     }
+    if not listing.data and listing.iterator and not listing.done:
+        values["further"] = visit.with_query(**{"from": listing.iterator})
     if place.is_portal:
         values["application"] = await find_application(visit.service, visit.caller, place.app)
     else:
@@ -115,11 +121,12 @@ async def show_endpoint(visit: Visit) -> Page:
         "bounds": {"most": MOST, "counted": COUNTED, "sampled": SAMPLED},
         "delays_s": service.sending.policy.delays_s,
         "replays_per_s": service.limits.replays_per_s,
+        "plain": plain,
         "test_types": await _test_types(service, caller),
         "test": await _test(visit, view),
     }
-    title = view.endpoint.description or view.endpoint.url
-    return page_at(visit, "endpoint.html", title[:80], values)
+    title = plain(view.endpoint.description or view.endpoint.url, 80)
+    return page_at(visit, "endpoint.html", title, values)
 
 
 def names(visit: Visit) -> tuple[str, str]:
@@ -246,8 +253,8 @@ async def _test(visit: Visit, view: EndpointView) -> dict[str, Any] | None:
 
 
 def body_text(attempt: Attempt, most: int = _BODY_MAX) -> str:
-    """The beginning of a receiver's answer, as text."""
-    return (attempt.response_body or b"")[:most].decode("utf-8", "replace").replace("\0", "\ufffd")
+    """The beginning of a receiver's answer, as text that is safe to look at."""
+    return body(attempt.response_body or b"", most).text
 
 
 async def send_test(visit: Visit) -> Response:
