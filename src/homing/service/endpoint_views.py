@@ -169,6 +169,16 @@ def _condition(
     )
 
 
+async def endpoint_load(service: Service, caller: Caller, app: str, name: str) -> Load:
+    """What lies before one endpoint.
+
+    Raises:
+        NotFound: no such application or endpoint.
+    """
+    _, endpoint = await find_traffic_endpoint(service, caller, app, name)
+    return (await _loads(service, [endpoint], MOST))[endpoint.id]
+
+
 async def endpoint_view(
     service: Service, caller: Caller, app: str, name: str, *, range_key: str = ""
 ) -> EndpointView:
