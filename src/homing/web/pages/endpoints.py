@@ -31,6 +31,7 @@ from homing.service.endpoint_views import (
     Health,
     endpoint_load,
     endpoint_view,
+    list_failing,
     list_lines,
 )
 from homing.service.event_types import list_event_types
@@ -67,8 +68,12 @@ async def show_endpoints(visit: Visit) -> Page:
     ask = Ask(limit=_LINES, iterator=visit.query.get("from") or None)
     find = visit.query.get("find", "")
     listing = await list_lines(visit.service, visit.caller, ask, app=app, text=find)
+    lines = {line.endpoint.id: line for line in listing.data}
+    if not (listing.done or ask.iterator or find):  # those of later pages need somebody now too
+        failing = await list_failing(visit.service, visit.caller, app=app)
+        lines |= {line.endpoint.id: line for line in failing}
     values: dict[str, Any] = {
-        "lines": in_order(listing.data),
+        "lines": in_order(list(lines.values())),
         "turns": turns(visit, listing),
         "further": "",
         "find": find,
