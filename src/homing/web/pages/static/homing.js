@@ -251,6 +251,7 @@
       return;
     }
     place.classList.remove("soft", "small");
+    place.classList.toggle("stacked", Boolean(spec.stack));
     const show = numberOf[spec.unit] || numberOf.count;
     const text = colour("soft");
     const line = colour("line");
