@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -271,8 +272,17 @@ async def test_ten_thousand_deliveries_and_a_thousand_endpoints_are_bounded(
         endpoint = await site.endpoint("many", "/many")
         url = f"sqlite:///{tmp_path}/homing.db"
         await fill(url, "many", endpoint, deliveries=10_000, endpoints=1_000)
+        site.receiver.script("/new", respond(500))
+        await site.endpoint("many", "/new", description="The newest, and failing")
+        await site.send("many", {"n": 1})
+        await site.until("/app/many/issue", lambda found: found["data"])
         page = await open_page("/endpoints", site=site)
-        await expect(page.get_by_role("row")).to_have_count(51)
+        rows = page.get_by_role("row")
+        async with asyncio.timeout(30):  # what failed is written down every few seconds
+            while "failing" not in await rows.nth(1).inner_text():
+                await asyncio.sleep(0.5)
+                await page.reload()
+        await expect(rows).to_have_count(52)
         await page.get_by_role("link", name="More").click()
         await expect(page.get_by_role("row")).to_have_count(51)
         await page.get_by_label("Find by URL").fill("receiver-999.")

@@ -142,3 +142,22 @@ async def test_an_operator_opens_the_portal_of_an_application(quiet: Served) -> 
         key = text.partition('name="form_key" value="')[2].partition('"')[0]
         answer = await person.post("/applications/shop/portal", data={"form_key": key})
     assert answer.headers["location"].startswith("/portal/enter#key=")
+
+
+async def test_parts_of_an_endpoints_page_are_asked_for_at_their_own_cost(quiet: Served) -> None:
+    _, token = await access(quiet, "shop")
+    async with quiet.client() as backend:
+        body = {"url": "https://example.com/hook"}
+        made = (await backend.post("/api/v1/app/shop/endpoint", json=body)).json()
+    async with browser(quiet) as person:
+        entered = await person.post("/portal/enter", data={"token": token})
+        person.cookies.set("homing_portal", token)
+        one = f"{entered.headers['location']}/endpoints/{made['id']}"
+        whole = (await person.get(one)).text
+        for part in ("health", "waiting", "recent"):
+            answer = await person.get(one, params={"part": part})
+            assert f'id="{part}"' in answer.text
+            assert "<html" not in answer.text
+            assert len(answer.text) < len(whole)
+        for query in ({"part": "test-result"}, {"test": "msg_x"}, {"part": "other"}):
+            assert (await person.get(one, params=query)).status_code == 200
