@@ -118,6 +118,34 @@ async def test_what_is_discarded_for_a_reason_can_be_brought_back(
     assert (await site.call("GET", f"/app/kiosk/issue/{issue}"))["count"] == 3
 
 
+async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site: Site) -> None:
+    await dead_shop(site, "port", 4)
+    site.receiver.script("/pier", respond(404))
+    await site.endpoint("port", "/pier", description="The pier")
+    await site.send("port", {}, "ship.arrived")
+    await site.until("/app/port/issue", lambda found: len(found["data"]) > 1)
+    mend(site, "port")
+    page = await open_page("/dead-letters")
+    await page.get_by_role("link", name="Redrive across issues").click()
+    await page.get_by_label("Application").select_option(label="Port")
+    await page.get_by_label("Last status").fill("500")
+    await page.get_by_role("button", name="See what would happen").click()
+    assert await figure(page, "Would be sent again") == "5"
+    await expect(page.get_by_role("row", name="Till of port")).to_contain_text("5")
+    await assert_accessible(page)
+    await page.get_by_role("link", name="Change what is meant").click()
+    await page.get_by_label("Event type").fill("payment.captured")
+    await page.get_by_label("Last status").fill("404")
+    await page.get_by_role("button", name="See what would happen").click()
+    await expect(page.get_by_text("No dead letter is like that")).to_be_visible()
+    await page.get_by_role("link", name="Change what is meant").click()
+    await page.get_by_label("Last status").fill("500")
+    await page.get_by_role("button", name="See what would happen").click()
+    await page.get_by_role("button", name="Redrive 4 dead letters").click()
+    await expect(page.locator("#progress .state")).to_have_text("finished")
+    assert await figure(page, "Delivered") == "4"
+
+
 async def test_people_say_what_they_make_of_an_issue(open_page: Looker, site: Site) -> None:
     issue = await dead_shop(site, "library", 1)
     page = await open_page(f"/dead-letters/{issue}")

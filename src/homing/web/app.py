@@ -46,9 +46,9 @@ from homing.web.operations.openapi import openapi_operation
 from homing.web.pages import alerts as alert_pages
 from homing.web.pages import board as board_page
 from homing.web.pages import desk as desk_pages
+from homing.web.pages import desk_many, redrives
 from homing.web.pages import incidents as incident_pages
 from homing.web.pages import objectives as objective_pages
-from homing.web.pages import redrives
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
@@ -119,6 +119,7 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *SigningIn().PAGES,
         *HomePage(service).PAGES,
         *desk_pages.PAGES,
+        *desk_many.PAGES,
         *redrives.PAGES,
         *objective_pages.PAGES,
         *board_page.PAGES,
