@@ -18,7 +18,7 @@ from support.making import (
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.outcome import Reason
+from homing.core.outcome import Opening, Reason
 from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span
 from homing.core.records import Acceptance, Attempt, Change
@@ -354,6 +354,8 @@ async def test_every_field_of_an_attempt_comes_back(store: Store, application: A
         response_headers=(("set-cookie", "a=1"), ("set-cookie", 'b="2"')),
         response_body=b"\x00\xff",
         number=7,
+        opening=Opening(120, 340, 900),
+        signed="v1,AbCdEfGh v1a,01234567",
     )
     bare = make_attempt(
         delivery,

@@ -14,9 +14,11 @@ from homing.knobs import SecretText
 from homing.service.tokens import (
     APP_TOKEN_S,
     DEFAULT_ORG_ID,
+    NAME_LENGTH_MAX,
     ORG_TOKEN_S,
     Role,
     Tokens,
+    is_token_name,
     sign_org_token,
 )
 from homing.settings import Settings, knobs, without_password
@@ -56,7 +58,14 @@ def _shown(present: Settings, name: str) -> Any:
     value = getattr(present, name)
     if name == "database_url":
         return without_password(value)
-    if name in ("egress_allow", "egress_allow_for", "board_allow", "secret_previous", "alerts"):
+    if name in (
+        "egress_allow",
+        "egress_allow_for",
+        "board_allow",
+        "portal_origins",
+        "secret_previous",
+        "alerts",
+    ):
         return [str(one) for one in value]
     if isinstance(value, SecretText):
         return str(value) if value else ""
@@ -105,6 +114,7 @@ def migrate() -> None:
     show_default=True,
     help="viewer: look. operator: also send, resend, redrive, park. admin: everything.",
 )
+@click.option("--name", default="", help="Who holds it: what they do is under this name.")
 @as_json
 def token(
     org: str,
@@ -112,6 +122,7 @@ def token(
     days: float | None,
     read_only: bool,
     role: str,
+    name: str,
     as_json: bool,
 ) -> None:
     """Make a token for the API, signed with HOMING_SECRET.
@@ -125,7 +136,7 @@ def token(
       export HOMING_TOKEN=$(homing token)
       homing token --application app_2Zx… --days 30 --json
       homing token --role viewer --days 90     # for a dashboard
-      homing token --role operator             # for whoever is on call
+      homing token --role operator --name Ada  # the delivery log says what Ada did
     """
     text = sign_token(
         load_settings(),
@@ -134,6 +145,7 @@ def token(
         days=days,
         read_only=read_only or role == Role.VIEWER,
         role=Role(role),
+        name=name,
     )
     if as_json:
         print_json({"token": text})
@@ -149,12 +161,17 @@ def sign_token(
     days: float | None = None,
     read_only: bool = False,
     role: Role = Role.ADMIN,
+    name: str = "",
 ) -> str:
     """A token of the organisation, or of one of its applications.
 
     Raises:
-        ConfigError: an id that is none, or a role for the token of an application.
+        ConfigError: an id that is none, a name that is too long, or a role or a name for the token
+            of an application.
     """
+    if not is_token_name(name):
+        text = f"expected one line of at most {NAME_LENGTH_MAX} characters"
+        raise ConfigError([f"--name {name!r}: {text}"])
     if not org.startswith("org_"):
         raise ConfigError([f"--org {org!r}: expected an id that begins with org_"])
     secret, at_us = settings.secret.reveal(), SystemClock().now_us()
@@ -167,7 +184,10 @@ def sign_token(
             valid_s=valid_s or ORG_TOKEN_S,
             read_only=read_only,
             role=role,
+            name=name,
         )
+    if name:
+        raise ConfigError(["--name: a token of one application has no name; leave it out"])
     if role is Role.OPERATOR:
         raise ConfigError(["--role operator: a token of one application has no role; leave it out"])
     if not application.startswith("app_"):

@@ -38,13 +38,14 @@ from homing.service.answers import Answers
 from homing.service.board import standing_key
 from homing.service.board_asker import ANSWER_BYTES_MAX, BoardAsker
 from homing.service.books import Auditor
-from homing.service.context import Identity, Limits, Service
+from homing.service.context import Identity, Limits, Sending, Service
 from homing.service.gate import Gate
 from homing.service.intake import Intake
 from homing.service.measuring import Measurer
 from homing.service.operational import herald
 from homing.service.retention import Keeper
 from homing.service.task_runner import TaskRunner
+from homing.service.text_index import TextIndexer
 from homing.service.tokens import Tokens
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock, process_name
@@ -105,6 +106,7 @@ class Runtime:
         self.announcer = Announcer(store, clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.keeper = self._make_keeper(clock)
+        self.text_indexer = TextIndexer(store, clock, self.journal.holder)
         self.service = Service(
             store=store,
             clock=clock,
@@ -120,6 +122,13 @@ class Runtime:
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
             identity=make_identity(settings),
+            breaker_is_open=self.dispatcher.only_probes,
+            portal_origins=settings.portal_origins,
+            sending=Sending(
+                policy=self.dispatcher.limits.policy,
+                style=HeaderStyle(settings.header_style),
+                user_agent=USER_AGENT,
+            ),
             looks=lambda: tuple(self.auditor.looks),
         )
         self.board_sender = make_board_sender(settings)
@@ -140,6 +149,7 @@ class Runtime:
             ("health", self.health.run()),
             ("auditor", self.auditor.run()),
             ("keeper", self.keeper.run()),
+            ("text indexer", self.text_indexer.run()),
             ("task runner", self.task_runner.run()),
             ("alert watcher", self.alerting.watcher.run()),
             ("alert carrier", self.alerting.carrier.run()),

@@ -16,7 +16,7 @@ What each outcome leads to (the written table; `fact_of` is its code):
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -63,6 +63,14 @@ UNANSWERED: Final = frozenset(
 )
 
 
+class Opening(NamedTuple):
+    """How long a connection took to open: microseconds from the attempt's start to each end."""
+
+    looked_up_us: int  #: the name's addresses were known, and permitted
+    connected_us: int | None = None  #: None: it came no further
+    secured_us: int | None = None  #: None: without TLS, or it came no further
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came back from one HTTP request."""
 
@@ -75,6 +83,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_byte_us: int | None = None  #: from start to the first byte of the response
     total_us: int = 0  #: from start to end
     request_bytes: int = 0  #: handed to the socket, headers included
+    #: None: a connection was open already, or not even a name was looked up
+    opening: Opening | None = None
 
     @property
     def error(self) -> str:

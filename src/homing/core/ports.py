@@ -44,7 +44,9 @@ from homing.core.records import (
 )
 from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.searching import Searching
 from homing.core.tasks import Task
+from homing.core.watching import Watching
 
 R = TypeVar("R", bound=Resource)
 
@@ -434,7 +436,17 @@ class Measuring(Protocol):
         """
 
 
-class Store(Deliveries, Resources, Records, Forgetting, Desk, Measuring, Protocol):
+class Store(
+    Deliveries,
+    Resources,
+    Records,
+    Forgetting,
+    Desk,
+    Measuring,
+    Searching,
+    Watching,
+    Protocol,
+):
     """Everything that is remembered."""
 
     async def ping(self) -> None:
@@ -453,6 +465,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pool: str  #: requests with the same word may share connections: the endpoint's id
     app_id: str = ""  #: the application on whose word the URL is called
     method: str = "POST"
+    signature: str | None = None  #: the value of the header of that name
 
 
 class Sender(Protocol):

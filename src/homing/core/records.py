@@ -8,7 +8,7 @@ import msgspec
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.outcome import Reason
+from homing.core.outcome import Opening, Reason
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,6 +60,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     response_body: bytes | None = b""  #: capped; None once it was expunged
     #: the outcome came after the lease had been given to somebody else, so it decided nothing
     late: bool = False
+    #: how its connection was opened; None: it was open already, or not even a name was looked up
+    opening: Opening | None = None
+    #: the beginnings of the signatures that were sent, see `core.signature`; None: there were none
+    signed: str | None = None
 
 
 class LogEntry(msgspec.Struct, frozen=True, gc=False):

@@ -67,7 +67,12 @@ class Dialler:
         self._deadlines = deadlines
 
     async def open(
-        self, url: Url, app_id: str, total_at: float, make: Callable[[int], Connection]
+        self,
+        url: Url,
+        app_id: str,
+        total_at: float,
+        make: Callable[[int], Connection],
+        marks: list[float],
     ) -> Connection | Ending:
         """A new connection, or why there is none.
 
@@ -75,6 +80,8 @@ class Dialler:
             app_id: the application on whose word.
             total_at: monotonic seconds at which the attempt must be over.
             make: makes the connection, given the descriptor of its socket.
+            marks: is given the monotonic seconds at which each stage ended: the look-up, the
+                connection, TLS.
         """
         stage = _Stage.LOOK_UP
         sock: socket.socket | None = None
@@ -85,12 +92,17 @@ class Dialler:
                 addresses = await self._resolver.addresses(url.host, app_id)
                 if not self._egress.permits_all(addresses, port=url.port, app_id=app_id):
                     return Ending(Reason.ADDRESS_BLOCKED, NOT_ALLOWED)
+                marks.append(monotonic())
                 stage = _Stage.CONNECT
                 sock = await _dial(_in_turn(addresses)[:_DIALS_MAX], url.port, until)
+                marks.append(monotonic())
             if url.is_tls:
                 stage = _Stage.TLS
             async with asyncio.timeout(_patience(self._deadlines.tls_s, total_at)):
-                return await self._attach(sock, url, make)
+                connection = await self._attach(sock, url, make)
+            if url.is_tls:
+                marks.append(monotonic())
+            return connection
         except (OSError, ValueError) as error:
             if sock is not None:
                 sock.close()

@@ -124,17 +124,19 @@ def build_request(
     headers = envelope.headers
     if traceparent is not None:
         headers = (*headers, ("traceparent", traceparent))
+    signature = sign(message_id, at_s, body, keys)
     return Request(
         url=envelope.url,
         headers=(
             *headers,
             (names.id, message_id),
             (names.timestamp, str(at_s)),
-            (names.signature, sign(message_id, at_s, body, keys)),
+            (names.signature, signature),
         ),
         body=body,
         pool=envelope.pool,
         app_id=envelope.app_id,
+        signature=signature,
     )
 
 

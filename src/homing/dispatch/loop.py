@@ -41,6 +41,7 @@ from homing.core.ports import (
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.signature import beginnings
 from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.claimer import Claimer, trigger_of
 from homing.dispatch.health import HealthKeeper
@@ -299,13 +300,15 @@ class Dispatcher:
                 self._leave_alone(work, obstacle)
                 return
             assert work.endpoint is not None
+            signature = None
             try:
                 request = self._envelope(work, began_us)
             except ValueError as error:
                 outcome = Outcome(reason=Reason.SIGN_FAILED, detail=str(error)[:200])
             else:
+                signature = request.signature
                 outcome = await self._sender.send(request)
-            await self._conclude(work, work.endpoint, began_us, outcome)
+            await self._conclude(work, work.endpoint, began_us, outcome, signature)
         finally:
             self._suspects.ended(work.delivery)
             self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
@@ -334,7 +337,12 @@ class Dispatcher:
         return None
 
     async def _conclude(
-        self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome
+        self,
+        work: Work,
+        endpoint: Endpoint,
+        began_us: int,
+        outcome: Outcome,
+        signature: str | None,
     ) -> None:
         ended_us = self._clock.now_us()
         chance = self._chance.fraction()
@@ -344,7 +352,7 @@ class Dispatcher:
             # First the endpoint, then the delivery: a crash in between only costs a lease, whereas
             # a delivery parked for an enabled endpoint would be resumed at once.
             await self._disable_gone(endpoint)
-        attempt = self._attempt(work, endpoint, began_us, outcome)
+        attempt = self._attempt(work, endpoint, began_us, outcome, signature)
         self._tracer.attempted(work, attempt)
         change = self._journal.decide(
             work.delivery,
@@ -385,7 +393,14 @@ class Dispatcher:
             # then resumed, since its endpoint is enabled, and the receiver says 410 once more.
             _log.warning("endpoint %s answered 410 and is not disabled yet: %s", endpoint.id, error)
 
-    def _attempt(self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome) -> Attempt:
+    def _attempt(
+        self,
+        work: Work,
+        endpoint: Endpoint,
+        began_us: int,
+        outcome: Outcome,
+        signature: str | None,
+    ) -> Attempt:
         delivery = work.delivery
         return Attempt(  # by position: see there
             new_id("atmpt_", began_us, self._chance.entropy(ENTROPY_BYTES)),
@@ -404,7 +419,14 @@ class Dispatcher:
             outcome.detail,
             outcome.headers,
             outcome.body,
+            False,  # not late, as far as is known
+            outcome.opening,
+            None if signature is None else beginnings(signature),
         )
+
+    def only_probes(self, endpoint_id: str) -> bool:
+        """Whether the endpoint gave no answer lately, so that one attempt at a time is made."""
+        return self._planner.breakers.is_open(endpoint_id)
 
     def _policy(self, endpoint: Endpoint) -> RetryPolicy:
         if endpoint.retry_delays_s is None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from homing.core.outcome import Outcome, Reason
+from homing.core.outcome import Opening, Outcome, Reason
 from homing.core.ports import Request
 from homing.core.urls import Url, parse_url
 from homing.dispatch.connection import (
@@ -73,10 +73,13 @@ class HttpSender:
         total_at = began + self._deadlines.total_s
         key = (request.pool, destination.origin)
         connection = self._pool.take(key)
+        opening = None
         if connection is None:
-            opened = await self._open(destination.url, request.app_id, key, total_at)
+            marks: list[float] = []
+            opened = await self._open(destination.url, request.app_id, key, total_at, marks)
+            opening = _opening(marks, began)
             if isinstance(opened, Ending):
-                return _without_response(opened, began)
+                return _without_response(opened, began, opening)
             connection = opened
         content = _content(destination, request)
         try:
@@ -84,7 +87,7 @@ class HttpSender:
         except asyncio.CancelledError:
             connection.abort()
             raise
-        outcome = _outcome(connection, ending, began, len(content))
+        outcome = _outcome(connection, ending, began, len(content), opening)
         self._pool.keep(connection)
         return outcome
 
@@ -104,7 +107,7 @@ class HttpSender:
         await self._pool.close()
 
     async def _open(
-        self, url: Url, app_id: str, key: tuple[str, str], total_at: float
+        self, url: Url, app_id: str, key: tuple[str, str], total_at: float, marks: list[float]
     ) -> Connection | Ending:
         opened = await self._dialler.open(
             url,
@@ -113,6 +116,7 @@ class HttpSender:
             lambda descriptor: Connection(
                 self._deadlines, self._bounds, key, self._pool.forget, descriptor
             ),
+            marks,
         )
         if isinstance(opened, Connection):
             self._pool.add(opened)
@@ -135,14 +139,27 @@ def _content(destination: _Destination, request: Request) -> bytes:
     return head.encode() + request.body
 
 
-def _without_response(ending: Ending, began: float) -> Outcome:
+def _opening(marks: list[float], began: float) -> Opening | None:
+    return Opening(*[_since_us(began, at) for at in marks]) if marks else None
+
+
+def _without_response(ending: Ending, began: float, opening: Opening | None) -> Outcome:
     assert ending.reason is not None
     return Outcome(
-        reason=ending.reason, detail=ending.detail, total_us=_since_us(began, monotonic())
+        reason=ending.reason,
+        detail=ending.detail,
+        total_us=_since_us(began, monotonic()),
+        opening=opening,
     )
 
 
-def _outcome(connection: Connection, ending: Ending, began: float, request_bytes: int) -> Outcome:
+def _outcome(
+    connection: Connection,
+    ending: Ending,
+    began: float,
+    request_bytes: int,
+    opening: Opening | None,
+) -> Outcome:
     status = connection.status
     first_byte_at = connection.first_byte_at
     reason = ending.reason
@@ -164,6 +181,7 @@ def _outcome(connection: Connection, ending: Ending, began: float, request_bytes
         first_byte_us=None if first_byte_at is None else _since_us(began, first_byte_at),
         total_us=_since_us(began, monotonic()),
         request_bytes=request_bytes,
+        opening=opening,
     )
 
 

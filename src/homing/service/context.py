@@ -14,7 +14,9 @@ from homing.core.ports import Chance, Clock, Store
 from homing.core.queries import Backlog
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.retry import RetryPolicy
 from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
+from homing.core.signature import HeaderStyle
 from homing.core.urls import Url
 from homing.service.alerts.channel import Channel
 from homing.service.intake import Intake
@@ -50,6 +52,15 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How requests are made, for those who look at them."""
+
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    style: HeaderStyle = HeaderStyle.WEBHOOK
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The world of the verbs."""
 
@@ -68,10 +79,15 @@ class Service:
     #: tells this process's task runner that there is a new task; others find it by polling
     wake_tasks: Callable[[], None] = lambda: None
     identity: Identity = field(default_factory=Identity)
+    sending: Sending = field(default_factory=Sending)
     #: how the hot table stood at each audit of this process, with the time; the latest last
     looks: Callable[[], Sequence[tuple[int, Backlog]]] = tuple
     #: ways to reach whoever runs this
     channels: Sequence[Channel] = ()
+    #: whether this process's dispatcher only probes an endpoint (its id), because nothing answers
+    breaker_is_open: Callable[[str], bool] = lambda endpoint_id: False
+    #: whose pages may show the portal in a frame: "https://app.example.com"
+    portal_origins: Sequence[str] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default
     permits: Callable[[Url, str], bool] = lambda url, app_id: True
 

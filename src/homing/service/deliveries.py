@@ -121,6 +121,36 @@ async def discard(
     )
 
 
+async def cancel(
+    service: Service, app_id: str, which: DeliveryId, *, actor: str, why: str
+) -> Delivery:
+    """Withdraw a delivery that waits or is parked: nothing more of it is sent.
+
+    It stays in the books as cancelled, with who did it and why. One that had finished before
+    somebody asked for a resend goes back to how it had ended. An attempt under way is waited for,
+    for two seconds.
+
+    Raises:
+        NotFound: no such delivery in this application.
+        Conflict: it has finished, or its attempt is still under way.
+    """
+    for _ in range(_TRIES_MAX):
+        before = await delivery(service, app_id, which)
+        if before.state is State.LEASED:
+            await _after_attempt(service, which)
+            before = await delivery(service, app_id, which)
+        if before.state not in (State.WAITING, State.PARKED):
+            raise Conflict(
+                f"delivery {which} is {before.state}; only one that is waiting or parked can be "
+                "cancelled"
+            )
+        fact = Cancelled(at_us=service.clock.now_us(), actor=f"{actor}: {why}")
+        change = service.journal.decide(before, fact, actor=actor)
+        if (await service.store.settle([change]))[0]:
+            return change.after
+    raise Unavailable("the delivery keeps changing; ask again")
+
+
 async def undo_discard(service: Service, app_id: str, which: DeliveryId, *, actor: str) -> Delivery:
     """Make what was discarded a dead letter again, in the issue that it was in.
 

@@ -165,7 +165,7 @@ async def decide_issue(
     for _ in range(_TRIES_MAX):
         before = await _root(service, application, issue_id)
         at_us = service.clock.now_us()
-        said = decided(before, state, by=caller.subject, note=note, at_us=at_us)
+        said = decided(before, state, by=caller.actor, note=note, at_us=at_us)
         after = written(before, said, at_us)
         try:
             await service.store.put_issues([after] if after is not None else [])
@@ -305,7 +305,7 @@ async def preview(
         updated_at_us=at_us,
         action=Action.REDRIVE,
         app_id=application.id,
-        actor=caller.subject,
+        actor=caller.actor,
         which=which,
     )
     counts: Counter[str] = Counter()

@@ -347,7 +347,7 @@ def _disabling(
         return {**fields, "disabled_reason": None, "disabled_at_us": None}
     return {
         **fields,
-        "disabled_reason": f"disabled by {caller.subject}",
+        "disabled_reason": f"disabled by {caller.actor}",
         "disabled_at_us": at_us,
     }
 

@@ -66,7 +66,7 @@ async def expunge_messages(
 async def _forget(service: Service, messages: Sequence[Message], caller: Caller) -> int:
     """Forget these payloads, ordered by id; how many deliveries are dead because of it."""
     unfinished = [d for m in messages for d in await _deliveries(service, m, tuple(UNFINISHED))]
-    changes = losses(service, unfinished, caller.subject)
+    changes = losses(service, unfinished, caller.actor)
     after = Aftermath(expunged=tuple(message.id for message in messages))
     lost = sum(await service.store.settle_with(changes, lambda written: after))
     if await _until_nobody_sends(service, messages):

@@ -63,7 +63,7 @@ async def start_task(
         updated_at_us=at_us,
         action=action,
         app_id=app_id,
-        actor=caller.subject,
+        actor=caller.actor,
         which=which,
         plan=plan,
         why=why,
@@ -122,7 +122,7 @@ async def cancel_task(service: Service, caller: Caller, task_id: str) -> Task:
         task = await find_task(service, caller, task_id)
         if not task.is_running:
             raise Conflict(f"task {task_id} is not running but {task.status}")
-        after = failed(task, f"cancelled by {caller.subject}", service.clock.now_us())
+        after = failed(task, f"cancelled by {caller.actor}", service.clock.now_us())
         news = news_of_end(after) if await listens(service.store, after.scope) else ()
         try:
             await service.store.put(after, also=news)
@@ -140,7 +140,7 @@ async def pause_task(service: Service, caller: Caller, task_id: str) -> Task:
         Conflict: it has ended already.
     """
     return await _change(
-        service, caller, task_id, lambda task, at_us: paused(task, caller.subject, at_us)
+        service, caller, task_id, lambda task, at_us: paused(task, caller.actor, at_us)
     )
 
 

@@ -42,6 +42,8 @@ _READ: Final = "read"
 _ALGORITHM: Final = "HS256"
 #: verified tokens that are remembered; a caller uses one for thousands of requests
 _CACHED_MAX: Final = 4_096
+#: longest name of a token, characters
+NAME_LENGTH_MAX: Final = 64
 _TOKEN_LENGTH_MAX: Final = 4_096
 
 
@@ -67,6 +69,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     read_only: bool = False
     #: what the token says; `may` counts `read_only` in
     role: Role = Role.ADMIN
+    #: who holds it, as its maker wrote; empty: the token does not say
+    name: str = ""
 
     def may(self, needed: Role) -> bool:
         """Whether the token is good for what `needed` may do."""
@@ -81,8 +85,13 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
             raise Forbidden(f"this needs the role {needed}; this token's is {self.role}")
 
     @property
+    def actor(self) -> str:
+        """Who it is, for the delivery log: the name in the token, or else its subject."""
+        return self.name or self.subject
+
+    @property
     def subject(self) -> str:
-        """One word for the delivery log and for keys."""
+        """One word for keys: the organisation, or the one application."""
         return self.app_id or self.org_id
 
     def must_be_org(self) -> None:
@@ -104,6 +113,7 @@ def sign_org_token(
     valid_s: int = ORG_TOKEN_S,
     read_only: bool = False,
     role: Role = Role.ADMIN,
+    name: str = "",
 ) -> str:
     """A token for one organisation and all of its applications.
 
@@ -114,8 +124,11 @@ def sign_org_token(
         valid_s: for how long, in seconds, >= 1.
         read_only: it may look, and do nothing.
         role: of whoever holds it.
+        name: of whoever holds it, at most 64 characters; what is done with it is under this name.
     """
     claims = {"sub": org_id}
+    if name:
+        claims["name"] = name
     if role is not Role.ADMIN:
         claims["role"] = role
     return _sign(_signing_key(secret), claims, at_us, valid_s, read_only)
@@ -235,10 +248,18 @@ def _caller_of(claims: dict[str, Any]) -> Caller:
         raise Unauthenticated("Invalid token")  # of a later version: less than what we know
     read_only = access == _READ
     if subject.startswith("org_") and org_id is None:
-        return Caller(subject, read_only=read_only, role=_role_of(claims))
+        name = claims.get("name", "")
+        if not is_token_name(name):
+            raise Unauthenticated("Invalid token")
+        return Caller(subject, read_only=read_only, role=_role_of(claims), name=name)
     if subject.startswith("app_") and isinstance(org_id, str) and org_id.startswith("org_"):
         return Caller(org_id, subject, read_only)
     raise Unauthenticated("Invalid token")
+
+
+def is_token_name(name: object) -> bool:
+    """Whether it can be the name of a token: one line that shows itself whole. Empty: it can."""
+    return isinstance(name, str) and len(name) <= NAME_LENGTH_MAX and name.isprintable()
 
 
 def _role_of(claims: dict[str, Any]) -> Role:

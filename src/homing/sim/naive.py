@@ -303,11 +303,16 @@ class OneDeadline(Dispatcher):
             pass
 
     async def _conclude(
-        self, work: Work, endpoint: Endpoint, began_us: int, outcome: Outcome
+        self,
+        work: Work,
+        endpoint: Endpoint,
+        began_us: int,
+        outcome: Outcome,
+        signature: str | None,
     ) -> None:
         at_us = self._clock.now_us()
         fact = fact_of(outcome, at_us=at_us, chance=self._chance.fraction())
-        attempt = self._attempt(work, endpoint, began_us, outcome)
+        attempt = self._attempt(work, endpoint, began_us, outcome, signature)
         change = self._journal.decide(work.delivery, fact, self._policy(endpoint), attempt=attempt)
         await self._store.settle([change])
 

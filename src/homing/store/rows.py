@@ -16,9 +16,10 @@ from homing.core.issues import Burden, Filed
 from homing.core.lifecycle import Delivery, State
 from homing.core.money import MICRO
 from homing.core.objectives import GRAINS_S, Owner, Seen, Sli, Tally
-from homing.core.outcome import Reason
+from homing.core.outcome import Opening, Reason
 from homing.core.records import Attempt, LogEntry, Message, Trigger
 from homing.core.retention import Standing
+from homing.core.searching import Head, Segment
 
 Row = Sequence[Any]
 
@@ -26,6 +27,7 @@ _STATES = {str(state): state for state in State}
 _REASONS = {str(reason): reason for reason in Reason}
 _encode = msgspec.json.encode
 _texts = msgspec.json.Decoder(tuple[str, ...])
+_opening = msgspec.json.Decoder(Opening)
 _headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 
 
@@ -61,6 +63,23 @@ def message_of(row: Row) -> Message:
         tags=_texts.decode(row[9]) if row[9] else (),
         deliver_at_us=row[10],
         traceparent=row[11],
+    )
+
+
+def head_of(row: Row) -> Head:
+    """From the columns of the statement `sift_messages`."""
+    return Head(
+        id=row[0],
+        app_id=row[1],
+        event_type=row[2],
+        accepted_at_us=row[3],
+        fanout=row[4],
+        is_raw=bool(row[5]),
+        event_id=row[6],
+        channels=_texts.decode(row[7]) if row[7] else (),
+        tags=_texts.decode(row[8]) if row[8] else (),
+        deliver_at_us=row[9],
+        payload_bytes=row[10],
     )
 
 
@@ -111,7 +130,7 @@ def delivery_of(row: Row) -> Delivery:
 
 
 def attempt_row(attempt: Attempt, *, late: bool = False) -> tuple[Any, ...]:
-    """Headers are a JSON list of pairs; None when there are none.
+    """Headers are a JSON list of pairs, the opening is one of times; None when there are none.
 
     Args:
         attempt: to be written.
@@ -135,6 +154,8 @@ def attempt_row(attempt: Attempt, *, late: bool = False) -> tuple[Any, ...]:
         _encode(attempt.response_headers).decode() if attempt.response_headers else None,
         attempt.response_body,
         int(late or attempt.late),
+        None if attempt.opening is None else _encode(attempt.opening).decode(),
+        attempt.signed,
     )
 
 
@@ -157,6 +178,8 @@ def attempt_of(row: Row) -> Attempt:
         response_headers=_headers.decode(row[14]) if row[14] else (),
         response_body=row[15],
         late=bool(row[16]),
+        opening=_opening.decode(row[17]) if row[17] else None,
+        signed=row[18],
     )
 
 
@@ -321,6 +344,30 @@ def seen_of(row: Row) -> Seen:
         endpoint_id=row[19],
         holder=row[20],
         message_id=row[21],
+    )
+
+
+def segment_row(segment: Segment) -> dict[str, Any]:
+    """The parameters of the statement `put_segment` by name, in the order of the columns."""
+    return {
+        "number": segment.number,
+        "after": segment.after,
+        "last": segment.last,
+        "pieces": _encode(segment.pieces).decode(),
+        "messages": segment.messages,
+        "text_bytes": segment.text_bytes,
+    }
+
+
+def segment_of(row: Row) -> Segment:
+    return Segment(
+        number=row[0],
+        after=row[1],
+        last=row[2],
+        pieces=_texts.decode(row[3]),
+        messages=row[4],
+        text_bytes=row[5],
+        stale=bool(row[6]),
     )
 
 

@@ -45,9 +45,19 @@ from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
 from homing.web.pages import alerts as alert_pages
 from homing.web.pages import board as board_page
+from homing.web.pages import (
+    catalogue,
+    desk_many,
+    endpoint_editing,
+    endpoint_sent,
+    portal,
+    redrives,
+)
+from homing.web.pages import deliveries as delivery_pages
 from homing.web.pages import desk as desk_pages
-from homing.web.pages import desk_many, redrives
+from homing.web.pages import endpoints as endpoint_pages
 from homing.web.pages import incidents as incident_pages
+from homing.web.pages import messages as message_pages
 from homing.web.pages import objectives as objective_pages
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
@@ -118,6 +128,14 @@ def page_table(service: Service) -> Sequence[PageRoute]:
     return (
         *SigningIn().PAGES,
         *HomePage(service).PAGES,
+        *endpoint_pages.PAGES,
+        *endpoint_editing.PAGES,
+        *endpoint_sent.PAGES,
+        *catalogue.PAGES,
+        *portal.Entering().PAGES,
+        *portal.PAGES,
+        *message_pages.PAGES,
+        *delivery_pages.PAGES,
         *desk_pages.PAGES,
         *desk_many.PAGES,
         *redrives.PAGES,

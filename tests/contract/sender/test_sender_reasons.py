@@ -538,3 +538,11 @@ async def _speak_plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWri
     await reader.read(1)
     writer.write(b"HTTP/1.1 400 Bad\r\n\r\n")
     writer.close()
+
+
+async def test_an_opening_is_told_as_far_as_it_came(sender: HttpSender, unused_port: int) -> None:
+    refused = await sender.send(request_to(f"http://127.0.0.1:{unused_port}/"))
+    assert refused.opening is not None
+    assert refused.opening.connected_us is None
+    nameless = await sender.send(request_to("http://no-such-name.invalid/"))
+    assert nameless.opening is None

@@ -75,6 +75,20 @@ async def test_the_outcome_tells_what_came_back(sender: HttpSender, receiver: Re
     assert 0 < outcome.first_byte_us <= outcome.total_us
 
 
+async def test_the_first_request_tells_how_its_connection_was_opened(
+    sender: HttpSender, receiver: Receiver
+) -> None:
+    first = await sender.send(request_to(receiver.url()))
+    second = await sender.send(request_to(receiver.url()))
+    assert first.opening is not None
+    looked_up_us, connected_us, secured_us = first.opening
+    assert first.first_byte_us is not None
+    assert connected_us is not None
+    assert 0 <= looked_up_us <= connected_us <= first.first_byte_us
+    assert secured_us is None
+    assert second.opening is None
+
+
 async def test_requests_to_one_endpoint_share_a_connection(
     sender: HttpSender, receiver: Receiver
 ) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from homing.core.signature import (
     HeaderStyle,
     SigningKey,
+    beginnings,
     generate_private_key,
     generate_secret,
     header_names,
@@ -144,3 +145,13 @@ def test_a_key_never_shows_itself() -> None:
     shown = repr(parse_secret(SECRET)) + str(parse_secret(PRIVATE))
     assert shown == "SigningKey(********)" * 2
     assert isinstance(parse_secret(SECRET), SigningKey)
+
+
+def test_what_is_kept_of_a_signature_tells_its_key_and_no_more() -> None:
+    keys = [parse_secret(generate_secret(bytes([n]) * 24)) for n in (1, 2)]
+    keys.append(parse_secret(generate_private_key(b"3" * 32)))
+    sent = sign("msg_1", 1, b"{}", keys)
+    kept = beginnings(sent)
+    assert [len(one.partition(",")[2]) for one in kept.split(" ")] == [8, 8, 8]
+    assert all(a.startswith(b) for a, b in zip(sent.split(" "), kept.split(" "), strict=True))
+    assert beginnings(sign("msg_1", 1, b"{}", keys[:1])) == kept.split(" ")[0]

@@ -64,6 +64,7 @@ def test_a_request_says_what_it_is_and_who_signed_it() -> None:
         body=BODY,
         pool=endpoint().id,
         app_id=endpoint().scope,
+        signature=sign("msg_1", AT_S, BODY, [parse_secret(SECRET)]),
     )
 
 

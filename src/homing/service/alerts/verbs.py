@@ -96,7 +96,7 @@ async def silence(service: Service, caller: Caller, alert_id: str, *, until_us: 
         caller,
         alert_id,
         lambda alert: msgspec.structs.replace(
-            alert, silenced_until_us=until_us, silenced_by=caller.subject
+            alert, silenced_until_us=until_us, silenced_by=caller.actor
         ),
     )
 
@@ -112,7 +112,7 @@ async def acknowledge(service: Service, caller: Caller, alert_id: str) -> Alert:
     def after(alert: Alert) -> Alert:
         if alert.status is Status.RESOLVED:
             raise Conflict(f"alert {alert_id} is resolved; there is nothing to acknowledge")
-        return msgspec.structs.replace(alert, acknowledged_by=caller.subject)
+        return msgspec.structs.replace(alert, acknowledged_by=caller.actor)
 
     return await _change(service, caller, alert_id, after)
 

@@ -163,6 +163,7 @@ class MemoryBooks(MemoryRecords, MemoryDesk):
             if entry is not None and entry.message_id in whole and _is_born(entry)
         ]
         await file_purge(self, sorted(whole), at_us)
+        self._forget_words([*going[Part.PAYLOAD], *whole])
         for name in going[Part.PAYLOAD]:
             self.accepted[name] = _replace(self.accepted[name], payload=None)
         for name in whole:

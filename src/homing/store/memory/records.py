@@ -118,6 +118,7 @@ class MemoryRecords(Tables):
         if message is not None:
             self.commits += 1
             self.accepted[message_id] = _replace(message, payload=None)
+            self._forget_words([message_id])
             for of_message, attempt_id in list(self.attempted):
                 if of_message == message_id:
                     await self.expunge_attempt(of_message, attempt_id)

@@ -18,6 +18,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Resource
+from homing.core.searching import Segment
 from homing.store.paging import cut
 
 R = TypeVar("R", bound=Resource)
@@ -40,6 +41,8 @@ class Tables:
         self.keys: dict[bytes, tuple[RequestKey, str | Reply]] = {}  #: what the request led to
         #: by scope, grain, beginning, SLI, owner, rule
         self.tallies: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+        #: of the index of payloads, by number, with their entries by bucket
+        self.text_segments: dict[int, tuple[Segment, dict[int, bytes]]] = {}
         self.allowances: dict[str, int] = {}  #: by endpoint or application id, see core.limits
 
     async def ping(self) -> None:
@@ -47,6 +50,12 @@ class Tables:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+    def _forget_words(self, message_ids: Iterable[str]) -> None:
+        """Remove the entries of the segments that these messages are in."""
+        for number, (segment, _) in list(self.text_segments.items()):
+            if any(segment.after < name <= segment.last for name in message_ids):
+                self.text_segments[number] = (segment._replace(stale=True), {})
 
     def _log(self) -> list[LogEntry]:
         return [entry for entry in self.lines if entry is not None]

@@ -13,6 +13,9 @@ from homing.store.postgres.records import PostgresRecords
 from homing.store.postgres.resources import PostgresResources
 from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
+from homing.store.postgres.searching import PostgresSearching
+from homing.store.postgres.texts import PostgresTexts
+from homing.store.postgres.watching import PostgresWatching
 
 
 class PostgresStore(
@@ -23,6 +26,9 @@ class PostgresStore(
     PostgresForgetting,
     PostgresDesk,
     PostgresMeasuring,
+    PostgresWatching,
+    PostgresSearching,
+    PostgresTexts,
 ):
     """Everything that is remembered, in PostgreSQL 14 or later."""
 

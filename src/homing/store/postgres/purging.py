@@ -9,6 +9,7 @@ from homing.core.retention import Part, Purged, Standing
 from homing.store.filing import file_purge
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.desk import PostgresFiles
+from homing.store.postgres.texts import forget_words, hold_words
 from homing.store.purging import sorted_out
 from homing.store.rows import standing_of
 
@@ -34,6 +35,7 @@ class PostgresForgetting:
         at_us: int = 0,
     ) -> Purged:
         async def remove(connection: Connection) -> Purged:
+            await hold_words(self._database, connection)
             locked = await self._database.fetch(connection, "lock_messages", list(message_ids))
             ids = [row[0] for row in locked]
             await self._database.fetch(connection, "lock_history", ids)
@@ -42,6 +44,8 @@ class PostgresForgetting:
             [counts] = await self._database.fetch(
                 connection, "purge", *(going[part] for part in Part)
             )
+            forgotten = going[Part.PAYLOAD] + going[Part.MESSAGE]
+            await forget_words(self._database, connection, forgotten)
             if going[Part.MESSAGE]:
                 files = PostgresFiles(self._database, connection)
                 await file_purge(files, going[Part.MESSAGE], at_us)

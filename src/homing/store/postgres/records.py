@@ -24,6 +24,7 @@ from homing.core.queries import (
 from homing.core.records import Attempt, Message
 from homing.store.paging import LAST, cut
 from homing.store.postgres.database import Connection, Database
+from homing.store.postgres.texts import forget_words, hold_words
 from homing.store.rows import attempt_of, delivery_of, entry_of, message_of
 
 #: columns of a log line before its place
@@ -102,7 +103,12 @@ class PostgresRecords:
         return {Reason(row[0]): row[1] for row in rows}
 
     async def expunge_message(self, message_id: str) -> None:
-        await self._database.write("expunge_message", [message_id])
+        async def forget(connection: Connection) -> None:
+            await hold_words(self._database, connection)
+            await self._database.fetch(connection, "expunge_message", [message_id])
+            await forget_words(self._database, connection, [message_id])
+
+        await self._database.transact(forget)
 
     async def expunge_attempt(self, message_id: str, attempt_id: str) -> None:
         await self._database.write("expunge_attempt", message_id, attempt_id)

@@ -154,7 +154,10 @@ async def write_aftermath(database: Database, connection: Connection, after: Aft
     for one in after.also:
         await database.fetch(connection, "insert_resource", *_columns(one))
     if after.expunged:
+        await database.fetch(connection, "hold_indexing")
         await database.fetch(connection, "expunge_message", list(after.expunged))
+        stale = await database.fetch(connection, "mark_stale", list(after.expunged))
+        await database.fetch(connection, "delete_entries", [row[0] for row in stale])
     if after.key is not None and not await database.fetch(
         connection, *_key_row(after.key, after.reply, after.at_us)
     ):

@@ -14,6 +14,7 @@ from homing.store.purging import sorted_out
 from homing.store.queries import load_queries
 from homing.store.rows import standing_of
 from homing.store.sqlite.desk import SqliteFiles
+from homing.store.sqlite.forgetting import forget_words
 
 _SQL = load_queries("sqlite")
 
@@ -44,6 +45,7 @@ def purge(
     def remove(name: str, ids: dict[str, str]) -> int:
         return db.execute(_SQL[name], ids).rowcount
 
+    forget_words(db, going[Part.PAYLOAD] + going[Part.MESSAGE])
     at_once(file_purge(SqliteFiles(db), going[Part.MESSAGE], at_us))
     dead_letters: int = db.execute(_SQL["count_dead"], whole).fetchone()[0]
     return Purged(

@@ -42,14 +42,27 @@ from homing.core.records import (
     Attempt,
     Change,
     Claimed,
+    LogEntry,
     Message,
     Reply,
     RequestKey,
 )
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
+from homing.core.searching import Head, Indexing, Looked, Segment, Sought, Text
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, desk, measuring, purging, reads, writes
+from homing.core.watching import Failure, Load, Slice
+from homing.store.sqlite import (
+    claiming,
+    desk,
+    measuring,
+    purging,
+    reads,
+    searching,
+    texts,
+    watching,
+    writes,
+)
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -326,10 +339,67 @@ class SqliteStore:
     async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
         return await self._browse(measuring.tallied, scope, grain_s, since_us, until_us)
 
+    async def loads(
+        self,
+        endpoints: Sequence[tuple[str, str]],
+        *,
+        since_us: int,
+        accepted_us: int,
+        most: int,
+    ) -> dict[str, Load]:
+        return await self._browse(watching.loads, endpoints, since_us, accepted_us, most)
+
+    async def slices(
+        self, endpoint_id: str, edges: Sequence[int], *, counted: int, sampled: int
+    ) -> list[Slice]:
+        return await self._browse(watching.slices, endpoint_id, edges, counted, sampled)
+
+    async def failures(self, endpoint_id: str, since_us: int, *, most: int) -> list[Failure]:
+        return await self._browse(watching.failures, endpoint_id, since_us, most)
+
+    async def look_for_messages(self, which: Sought, *, looks: int, limit: int) -> Looked[Head]:
+        return await self._browse(searching.look_for_messages, which, looks, limit)
+
+    async def look_for_deliveries(
+        self, which: Sought, *, looks: int, limit: int
+    ) -> Looked[Delivery]:
+        return await self._browse(searching.look_for_deliveries, which, looks, limit)
+
+    async def heads(self, ids: Sequence[str]) -> dict[str, Head]:
+        return await self._browse(searching.heads, ids)
+
+    async def life(self, which: DeliveryId, *, limit: int) -> list[LogEntry]:
+        return await self._browse(searching.life, which, limit)
+
     async def tally_series(
         self, scope: str, sli: Sli, grain_s: int, since_us: int, until_us: int
     ) -> list[Tally]:
         return await self._browse(measuring.tally_series, scope, sli, grain_s, since_us, until_us)
+
+    async def texts(
+        self, after: str, last: str, *, limit: int, bytes_max: int, app_id: str | None = None
+    ) -> list[Text]:
+        return await self._browse(texts.texts, "texts", after, last, limit, bytes_max, app_id)
+
+    async def newest_texts(
+        self, after: str, below: str, *, limit: int, bytes_max: int, app_id: str | None = None
+    ) -> list[Text]:
+        name = "newest_texts"
+        return await self._browse(texts.texts, name, after, below, limit, bytes_max, app_id)
+
+    async def put_segment(
+        self, progress: Indexing, segment: Segment | None, entries: Sequence[tuple[int, bytes]]
+    ) -> None:
+        await self._write(texts.put_segment, progress, segment, entries)
+
+    async def segments(self, below: str, *, limit: int) -> list[Segment]:
+        return await self._browse(texts.segments, below, limit)
+
+    async def stale_segments(self, *, limit: int) -> list[Segment]:
+        return await self._browse(texts.stale_segments, limit)
+
+    async def entries(self, bucket: int, numbers: Sequence[int]) -> dict[int, bytes]:
+        return await self._browse(texts.entries, bucket, numbers)
 
     # the last of all: within the class, its name hides the built-in `list` from what follows
     async def list(self, kind: type[R], scope: str | None, page: Page) -> list[R]:

@@ -39,6 +39,7 @@ from homing.store.rows import (
 )
 from homing.store.sqlite.bulk import execute_bulk, fetch_bulk
 from homing.store.sqlite.desk import SqliteFiles
+from homing.store.sqlite.forgetting import forget_words
 
 _SQL = load_queries("sqlite")
 _EXPIRES_AT_US = 5  # its place in a row of keys
@@ -358,6 +359,7 @@ def delete(
 
 def expunge_message(db: sqlite3.Connection, message_id: str) -> None:
     """Forget a payload and the responses to it."""
+    forget_words(db, [message_id])
     db.execute(_SQL["expunge_message"], (message_id,))
     db.execute(_SQL["expunge_attempts"], (message_id,))
 

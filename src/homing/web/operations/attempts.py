@@ -386,7 +386,7 @@ async def resend(call: Call[NoQuery, None]) -> Answer:
         application.id,
         message.id,
         endpoint.id,
-        actor=call.caller.subject,
+        actor=call.caller.actor,
         after=call.aftermath(asked),
     )
     return asked

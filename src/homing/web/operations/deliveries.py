@@ -91,6 +91,12 @@ class DiscardIn(Wire, kw_only=True):
     why: Why
 
 
+class CancelIn(Wire, kw_only=True):
+    """Why it is withdrawn; kept with it."""
+
+    why: Why
+
+
 def delivery_out(delivery: Delivery) -> DeliveryOut:
     return DeliveryOut(**_fields(delivery))
 
@@ -177,6 +183,23 @@ async def get_delivery(call: Call[NoQuery, None]) -> Answer:
 
 
 @operation(
+    "POST",
+    f"{_DELIVERY}/{{delivery_id}}/cancel",
+    "v1.delivery.cancel",
+    "Withdraw a delivery that is waiting or parked; it stays in the books, as cancelled",
+    tag="Delivery",
+    body=CancelIn,
+    answers={200: DeliveryOut},
+)
+async def cancel(call: Call[NoQuery, CancelIn]) -> Answer:
+    found = await _find(call)
+    after = await deliveries.cancel(
+        call.service, found.app_id, found.id, actor=call.caller.actor, why=call.body.why
+    )
+    return answer(200, delivery_out(after))
+
+
+@operation(
     "GET",
     _DEAD,
     "v1.dead-letter.list",
@@ -231,9 +254,7 @@ async def get_dead(call: Call[NoQuery, None]) -> Answer:
 )
 async def redrive(call: Call[NoQuery, None]) -> Answer:
     found = await _find(call)
-    after = await deliveries.redrive(
-        call.service, found.app_id, found.id, actor=call.caller.subject
-    )
+    after = await deliveries.redrive(call.service, found.app_id, found.id, actor=call.caller.actor)
     return answer(202, delivery_out(after))
 
 
@@ -252,7 +273,7 @@ async def discard(call: Call[NoQuery, DiscardIn]) -> Answer:
         call.service,
         found.app_id,
         found.id,
-        actor=call.caller.subject,
+        actor=call.caller.actor,
         why=call.body.why,
     )
     return answer(200, delivery_out(after))
@@ -269,9 +290,9 @@ async def discard(call: Call[NoQuery, DiscardIn]) -> Answer:
 async def undo(call: Call[NoQuery, None]) -> Answer:
     found = await _find(call)
     after = await deliveries.undo_discard(
-        call.service, found.app_id, found.id, actor=call.caller.subject
+        call.service, found.app_id, found.id, actor=call.caller.actor
     )
     return answer(200, delivery_out(after))
 
 
-OPERATIONS = (list_deliveries, get_delivery, list_dead, get_dead, redrive, discard, undo)
+OPERATIONS = (list_deliveries, get_delivery, cancel, list_dead, get_dead, redrive, discard, undo)

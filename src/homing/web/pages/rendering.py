@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from homing.web.pages import words
+from homing.web.pages import hostile, words
 from homing.web.pages.static_files import static_url
 
 
@@ -32,6 +32,7 @@ def environment() -> Environment:
         count=words.count,
         duration=words.duration,
         instant=words.instant,
+        plain=hostile.plain,
         plural=words.plural,
         share=words.share,
         stamp=words.stamp,

@@ -159,6 +159,8 @@ CREATE TABLE attempts (
     response_headers text,
     response_body bytea,
     late smallint NOT NULL CHECK (late IN (0, 1)),
+    opening text COLLATE "C",
+    signed text COLLATE "C",
     PRIMARY KEY (message_id, id)
 );
 
@@ -280,3 +282,37 @@ CREATE TABLE tallies (
 
 -- for forgetting
 CREATE INDEX tallies_age ON tallies (grain_s, at_us);
+
+-- Attempts that failed, by how; those that did not pay nothing for it.
+CREATE INDEX attempts_failed ON attempts (endpoint_id, id, reason, status) WHERE reason <> 'ok';
+-- for the life of one delivery: every line but those of a first attempt that goes well and of claims
+-- (nothing is written here for what is accepted and delivered, or taken by a claim)
+CREATE INDEX delivery_log_life ON delivery_log (message_id, endpoint_id, transaction, line)
+    WHERE from_state IS NOT NULL AND (
+        op NOT IN ('leased', 'succeeded') OR from_state = 'leased' AND op = 'leased'
+        OR rows_written = 0);
+
+-- Words of payloads, by hash (service/text_words.py): segments of some thousand messages, and for
+-- each the entries of 256 buckets. Written in the background, never when a message is accepted; the
+-- entries of a segment go in the commit that removes one of its payloads.
+CREATE TABLE text_segments (
+    number bigint PRIMARY KEY,
+    after text COLLATE "C" NOT NULL,
+    last text COLLATE "C" NOT NULL,
+    pieces text NOT NULL,
+    messages bigint NOT NULL,
+    text_bytes bigint NOT NULL,
+    stale smallint NOT NULL CHECK (stale IN (0, 1))
+);
+
+-- for finding the segment of a message
+CREATE INDEX text_segments_last ON text_segments (last);
+
+-- for what has to be indexed again
+CREATE INDEX text_segments_stale ON text_segments (number) WHERE stale = 1;
+
+-- `place` is 256 times the segment's number, and the bucket's.
+CREATE TABLE text_entries (
+    place bigint PRIMARY KEY,
+    entries bytea NOT NULL
+);
