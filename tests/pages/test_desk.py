@@ -47,6 +47,10 @@ async def test_an_issue_is_found_understood_and_redriven_while_somebody_watches(
     await row.get_by_role("link").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("(500)")
     await expect(page.get_by_text("no more flour").first).to_be_visible()
+    for link in (page.locator("article a").first, page.get_by_role("link", name="Till of bakery")):
+        await link.click()  # what it leads to is there
+        await expect(page.get_by_role("heading", level=1)).not_to_contain_text("(500)")
+        await page.go_back()
     mend(site, "bakery")
     await page.get_by_label("Canary").fill("2")
     await page.get_by_role("button", name="See what would happen").click()
@@ -204,13 +208,13 @@ async def test_the_pages_of_the_desk_are_accessible_and_fit(
     open_page: Looker, site: Site, each_theme: str
 ) -> None:
     issue = await dead_shop(site, f"{each_theme}house", 2)
-    for width in (390, 1440):
-        page = await open_page("/dead-letters", theme=each_theme, width=width)
+    page = await open_page("/dead-letters", theme=each_theme)
+    for path in ("/dead-letters", "/dead-letters/many", f"/dead-letters/{issue}?check=yes"):
+        await page.goto(path)
         await assert_accessible(page)
+        await page.set_viewport_size({"width": 390, "height": 800})
         await assert_fits(page)
-        await page.goto(f"/dead-letters/{issue}?check=yes")
-        await assert_accessible(page)
-        await assert_fits(page)
+        await page.set_viewport_size({"width": 1440, "height": 900})
     await page.get_by_role("button", name="Redrive 2 dead letters").click()
     await expect(page.locator("#progress")).to_contain_text("finished")
     await assert_accessible(page)
