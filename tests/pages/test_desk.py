@@ -165,6 +165,32 @@ async def test_people_say_what_they_make_of_an_issue(open_page: Looker, site: Si
     await expect(page.locator("header .state")).to_have_text("muted")
 
 
+async def test_a_redrive_needs_no_mouse(open_page: Looker, site: Site) -> None:
+    await dead_shop(site, "orchard", 2)
+    mend(site, "orchard")
+    page = await open_page("/")
+
+    async def tab_to(words: str) -> None:
+        for _ in range(80):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("() => document.activeElement.textContent.trim()") == words:
+                return
+        raise AssertionError(f"the Tab key does not lead to {words!r}")
+
+    await page.keyboard.press("g")
+    await page.keyboard.press("l")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Dead letters")
+    await page.keyboard.press("j")  # the newest issue is the first row
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Till of orchard")).to_be_visible()
+    await tab_to("See what would happen")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Redrive 2 dead letters")).to_be_visible()
+    await tab_to("Redrive 2 dead letters")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#progress .state")).to_have_text("finished")
+
+
 async def test_a_viewer_sees_and_does_nothing(open_page: Looker, site: Site) -> None:
     issue = await dead_shop(site, "museum", 1)
     page = await open_page(f"/dead-letters/{issue}", role="viewer")
