@@ -83,7 +83,9 @@ async def test_a_record_shows_what_was_found_and_its_review_says_where_from(
     page = await open_page("/incidents")
     await page.get_by_role("link", name="payment webhooks are missing").click()
     await expect(page.get_by_text("silently dropped 58 of them")).to_be_visible()
-    assert await page.locator(".drawing svg").count() == 5
+    assert await page.locator(".drawing svg").count() == 6
+    await page.locator("#lines summary").click()
+    await expect(page.locator("#lines .crossed")).to_have_count(3)
     part = page.locator("details", has_text="Whether the fix holds")
     await part.locator("summary").click()
     await part.locator("a.value").first.click()
@@ -112,6 +114,8 @@ async def test_hostile_words_of_a_record_stay_words(open_page: Looker, site: Sit
     record["timeline"][0]["text"] = record["timeline"][0]["reference"] = hostile
     record["results"]["investigate"]["values"]["suspects"][0]["name"] = hostile
     record["results"]["reproduce"]["values"]["story"]["lanes"][0] = hostile
+    for line in record["results"]["investigate"]["values"]["examples"][0]["rows"]:
+        line["what"] = line["lane"] = line["state"] = hostile
     await site.call("PUT", f"/incident/{record['id']}", json={"record": record})
     for path in ("", "/review"):
         page = await open_page(f"/incidents/{record['id']}{path}")

@@ -17,7 +17,7 @@ from homing.review.incident import ActionKind, Aspect, CauseStatus, Incident, St
 from homing.review.markdown import markdown
 from homing.review.page import STYLE, body, page, sections
 from homing.service import incidents
-from homing.service.incident_review import review_of, suspects_of
+from homing.service.incident_review import example_of, review_of, suspects_of
 from homing.service.incidents import IncidentDraft
 from homing.service.listing import Ask
 from homing.web.pages.asking import needed, text_in, turns
@@ -125,8 +125,9 @@ def _told(incident: Incident) -> tuple[dict[str, Any], str | None]:
     """What its results say and show; and why they do not, where a record cannot be read."""
     try:
         document, suspects = review_of(incident), suspects_of(incident)
+        example = example_of(incident)
     except Conflict as error:
-        return {"lead": "", "plots": [], "sections": []}, str(error)
+        return {"lead": "", "plots": [], "sections": [], "lines": []}, str(error)
     leads = [
         text_of(one.line) for one in document.blocks if isinstance(one, Paragraph) and one.is_lead
     ]
@@ -136,10 +137,14 @@ def _told(incident: Incident) -> tuple[dict[str, Any], str | None]:
     if suspects is not None:
         words = "What the drops have in common: how much more frequent each is among them."
         drawn.insert(1, (_svg(suspects), words))
+    if example is not None:
+        words = "One delivery that was dropped: who did what, and in red where turns crossed."
+        drawn.insert(min(len(drawn), 2), (_svg(example[0]), words))
     found = dict(sections(document))
     return {
         "lead": leads[0] if leads else "",
         "plots": drawn,
+        "lines": [] if example is None else example[1],
         "sections": [
             (words, _from_record(found[name], incident))
             for name, words in _SECTIONS
