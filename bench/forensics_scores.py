@@ -45,7 +45,7 @@ def score(name: str, seed: int, fields: str, size: int = SIZE) -> dict[str, Any]
         "seed": seed,
         "truth": truth.mechanism if truth.dropped else None,
         "found": one["mechanism"] if found["dropped"] else None,
-        "rivals": [r["mechanism"] for r in one["rivals"] if r.get("excluded") == "no"],
+        "undecided": [c["mechanism"] for c in one["candidates"]],
         "accepted": found["accepted"],
         "really_dropped": truth.dropped,
         "dropped": found["dropped"],
@@ -57,11 +57,8 @@ def score(name: str, seed: int, fields: str, size: int = SIZE) -> dict[str, Any]
 
 def tables(results: list[dict[str, Any]]) -> str:
     """The confusion matrix and the four figures, as Markdown."""
-    names = sorted(
-        {r["truth"] or "none" for r in results} | {r["found"] or "none" for r in results},
-        key=_order,
-    )
-    counts = Counter((r["truth"] or "none", r["found"] or "none") for r in results)
+    names = sorted({r["truth"] or "none" for r in results} | set(map(_named, results)), key=_order)
+    counts = Counter((r["truth"] or "none", _named(r)) for r in results)
     lines = ["| truth \\ named | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for truth in names:
         cells = [str(counts[truth, found] or "") for found in names]
@@ -70,7 +67,10 @@ def tables(results: list[dict[str, Any]]) -> str:
     bad = [r for r in results if r["truth"]]
     clean = [r for r in results if not r["truth"]]
     right = sum(r["found"] == r["truth"] for r in bad)
-    honest = sum(r["found"] != r["truth"] and r["truth"] in r["rivals"] for r in bad)
+    honest = sum(r["truth"] in r["undecided"] for r in bad)
+    wrong = sum(_is_wrong(r) for r in bad)
+    unseen = sum(not r["dropped"] for r in bad)
+    between = [len(r["undecided"]) for r in bad if r["truth"] in r["undecided"]]
     alarms = sum(r["dropped"] > 0 for r in clean)
     really = sum(r["really_dropped"] for r in bad)
     missed = sum(max(0, r["really_dropped"] - r["dropped"]) for r in bad)
@@ -78,8 +78,10 @@ def tables(results: list[dict[str, Any]]) -> str:
     errors = sorted(r["start_error"] for r in bad if r["start_error"] is not None)
     lines += [
         "",
-        f"- Logs with drops: {len(bad)}; the mechanism is named first in {right} of them, and in {honest} more "
-        "the true one is named as a rival that the log cannot exclude.",
+        f"- Logs with drops: {len(bad)}; the mechanism is named in {right} of them; in {honest} the verdict is that "
+        "the log cannot decide between several, the true one among them"
+        f"{f' ({min(between)} to {max(between)} of them)' if between else ''}; a wrong one is named, or the true one "
+        f"is not among the several, in {wrong}; no drop is seen in {unseen}.",
         f"- Logs without: {len(clean)}; false alarms: {alarms}.",
         f"- Deliveries dropped: {really:,}; missed: {missed:,}; called dropped and were not: {extra:,}.",
     ]
@@ -91,7 +93,20 @@ def tables(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _named(result: dict[str, Any]) -> str:
+    """What the verdict names: a mechanism, that the log cannot decide, or nothing."""
+    return str(result["found"] or ("undecided" if result["undecided"] else "none"))
+
+
+def _is_wrong(result: dict[str, Any]) -> bool:
+    if result["undecided"]:
+        return result["truth"] not in result["undecided"]
+    return bool(result["dropped"]) and result["found"] != result["truth"]
+
+
 def _order(name: str) -> int:
+    if name == "undecided":
+        return 98
     return int(name[1:]) if name[1:].isdigit() else 99
 
 

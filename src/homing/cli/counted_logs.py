@@ -45,14 +45,22 @@ def as_count(_context: click.Context, _option: click.Parameter, text: str | None
     raise click.BadParameter(f"expected dropped/deliveries, as 30/10000; found {text!r}")
 
 
-def as_time_us(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """The callback of an option that is an instant, ISO 8601; UTC where it names no zone."""
-    if text is None:
-        return None
+def as_time_us(_context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """The callback of an option that is an instant."""
+    return None if text is None else time_us(text, option.opts[0])
+
+
+def time_us(text: str, option: str) -> int:
+    """An instant, ISO 8601; UTC where it names no zone.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"expected a time as 2026-11-10T10:12Z; found {text!r}") from None
+        wanted = f"expected a time as 2026-11-10T10:12Z; found {text!r}"
+        raise click.BadParameter(wanted, param_hint=option) from None
     return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000_000)
 
 

@@ -74,17 +74,23 @@ def _who(document: dict[str, Any]) -> Iterator[Text]:
 def _suspect(document: dict[str, Any]) -> Iterator[Text]:
     one = document["hypothesis"]
     if one["mechanism"] is None:
-        yield Text.assemble(("suspect  ", "bold"), one["sentence"])
-        return
-    yield Text.assemble(
-        ("suspect  ", "bold"),
-        (f"{one['mechanism']} {one['name']}", "bold red"),
-        f": {one['sentence']}",
-    )
+        style = "bold yellow" if one["candidates"] else ""
+        yield Text.assemble(("suspect  ", "bold"), (one["sentence"], style))
+    else:
+        yield Text.assemble(
+            ("suspect  ", "bold"),
+            (f"{one['mechanism']} {one['name']}", "bold red"),
+            f": {one['sentence']}",
+        )
+    for each in one["candidates"]:
+        yield Text.assemble(
+            ("or       ", "bold"), (f"{each['mechanism']} ", "bold"), each["sentence"]
+        )
     for line in one["evidence"]:
         yield Text.assemble(("         · ", "dim"), line)
+    told = {each["mechanism"] for each in one["candidates"]}
     for rival in one["rivals"]:
-        if rival["excluded"] == "no":
+        if rival["excluded"] == "no" and rival["mechanism"] not in told:
             yield Text.assemble(("rival    ", "bold yellow"), rival["why"])
 
 

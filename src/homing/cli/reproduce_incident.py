@@ -15,7 +15,7 @@ from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
 from homing.sim.shrink import shrink
 from homing.sim.workers.case import Case, declared
-from homing.sim.workers.incident import Incident, Skeleton, read_incident
+from homing.sim.workers.incident import Candidate, Incident, Skeleton, read_incident
 from homing.sim.workers.loading import load_worker
 from homing.sim.workers.pins import PINNABLE, Trial, reproduce, run_pinned, try_pin, with_times
 from homing.sim.workers.prepare import prepare, watchdog
@@ -36,57 +36,83 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     given: dict[str, Any]  #: fields of the case; None: not named
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of holding a worker to the schedule of one mechanism."""
+
+    suspect: Candidate
+    worker: str
+    fixed: str  #: empty: there is none
+    case: Case
+    trial: Trial
+    against: Trial | None  #: of the fix
+
+
 def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | None:
     """Hold a worker to the incident's schedule, and tell what came of it.
+
+    Where the log cannot decide between several mechanisms, it is held to the schedule of each.
 
     Raises:
         Invalid: the file or the worker cannot be used, or there is nothing to hold it to.
     """
     incident = read_incident(path)
-    mechanism = _mechanism(incident, path)
-    name, fixed = _workers(mechanism, asked)
-    if fixed:
-        load_worker(fixed)
-    case = declared(load_worker(name), name, **asked.given)
-    case = prepare(case, derive=asked.given.get("delays_s") is None)
-    skeleton = incident.hypothesis.skeleton or Skeleton()
-    case = with_times(case, skeleton)
+    all_held = [_hold(suspect, asked) for suspect in _suspects(incident, path)]
+    best = max(all_held, key=lambda held: held.trial.reproduced)
     with watchdog():
-        trial = reproduce(case, mechanism, asked.times, asked.first)
-        assert trial is not None, mechanism
-        against = None
-        if fixed:
-            other = msgspec.structs.replace(case, worker=fixed)
-            against = try_pin(other, trial.pin, asked.times, asked.first)
-        story = _story(case, trial, fixed) if trial.broken else None
-    told = _document(incident, name, fixed, trial, against, story)
+        story = _story(best.case, best.trial, best.fixed) if best.trial.broken else None
+    told = _document(best, story)
+    told["tried"] = [
+        {"mechanism": h.suspect.mechanism, "reproduced": h.trial.reproduced, "times": asked.times}
+        for h in all_held
+    ]
     if as_json:
         print_json(told)
     else:
-        _show(incident, name, fixed, trial, against)
+        if len(all_held) > 1:
+            say(Text.assemble(("the log    ", "dim"), incident.hypothesis.sentence))
+        for held in all_held:
+            _show(held)
         if story is not None:
             show_story(story)
-    record("reproduce", told, inputs=[path, name.rpartition(":")[0]])
+    record("reproduce", told, inputs=[path, best.worker.rpartition(":")[0]])
     return story
 
 
-def _mechanism(incident: Incident, path: Path) -> str:
-    mechanism = incident.hypothesis.mechanism
-    if mechanism in PINNABLE:
-        return mechanism
-    if mechanism is None:
+def _suspects(incident: Incident, path: Path) -> tuple[Candidate, ...]:
+    """The mechanisms to hold a worker to, at least one."""
+    suspects = incident.hypothesis.suspects
+    if not suspects:
         text = (
             f"{path} names no mechanism, so there is no schedule to hold a worker to: "
             f"{incident.hypothesis.sentence or 'nothing was dropped'}; explore a worker without "
             "one: homing reproduce package.module:Worker"
         )
-    else:
-        text = (
-            f"{path} is about {mechanism}; expected one of {', '.join(PINNABLE)}. Explore the "
-            "worker without it: "
-            "homing reproduce package.module:Worker"
-        )
-    raise Invalid([Problem(("incident",), text)])
+        raise Invalid([Problem(("incident",), text)])
+    for suspect in suspects:
+        if suspect.mechanism not in PINNABLE:
+            text = (
+                f"{path} is about {suspect.mechanism}; expected one of {', '.join(PINNABLE)}. "
+                "Explore the worker without it: homing reproduce package.module:Worker"
+            )
+            raise Invalid([Problem(("incident",), text)])
+    return suspects
+
+
+def _hold(suspect: Candidate, asked: Asked) -> Held:
+    name, fixed = _workers(suspect.mechanism, asked)
+    if fixed:
+        load_worker(fixed)
+    case = declared(load_worker(name), name, **asked.given)
+    case = prepare(case, derive=asked.given.get("delays_s") is None)
+    case = with_times(case, suspect.skeleton or Skeleton())
+    against = None
+    with watchdog():
+        trial = reproduce(case, suspect.mechanism, asked.times, asked.first)
+        assert trial is not None, suspect.mechanism
+        if fixed:
+            other = msgspec.structs.replace(case, worker=fixed)
+            against = try_pin(other, trial.pin, asked.times, asked.first)
+    return Held(suspect=suspect, worker=name, fixed=fixed, case=case, trial=trial, against=against)
 
 
 def _workers(mechanism: str, asked: Asked) -> tuple[str, str]:
@@ -125,9 +151,9 @@ def _story(case: Case, trial: Trial, fixed: str) -> Story | None:
     )
 
 
-def _show(incident: Incident, name: str, fixed: str, trial: Trial, against: Trial | None) -> None:
-    one = incident.hypothesis
-    say(Text.assemble(("the log    ", "dim"), f"{one.mechanism}: {one.sentence}"))
+def _show(held: Held) -> None:
+    one, name, trial, against = held.suspect, held.worker, held.trial, held.against
+    say(Text.assemble(("suspected  ", "dim"), f"{one.mechanism}: {one.sentence}"))
     for step in (one.skeleton or Skeleton()).steps:
         say(Text.assemble(("           ", ""), f"{step.who:10} {step.op:10} ", (step.note, "dim")))
     say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
@@ -147,7 +173,7 @@ def _show(incident: Incident, name: str, fixed: str, trial: Trial, against: Tria
             Text.assemble(
                 ("refused    ", "dim"),
                 (f"{refused} of {against.times}", style),
-                f" with {fixed}",
+                f" with {held.fixed}",
                 _unheld(against),
             )
         )
@@ -160,19 +186,13 @@ def _unheld(trial: Trial) -> str:
     return f" (in {missed} of them the schedule had no occasion)" if missed else ""
 
 
-def _document(
-    incident: Incident,
-    name: str,
-    fixed: str,
-    trial: Trial,
-    against: Trial | None,
-    story: Story | None,
-) -> dict[str, Any]:
+def _document(held: Held, story: Story | None) -> dict[str, Any]:
+    one, trial, against = held.suspect, held.trial, held.against
     return {
-        "mechanism": incident.hypothesis.mechanism,
-        "sentence": incident.hypothesis.sentence,
-        "worker": name,
-        "fixed": fixed or None,
+        "mechanism": one.mechanism,
+        "sentence": one.sentence,
+        "worker": held.worker,
+        "fixed": held.fixed or None,
         "pinned": [str(rule) for rule in trial.pin],
         "times": trial.times,
         "reproduced": trial.reproduced,

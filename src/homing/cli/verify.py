@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +13,15 @@ from rich.text import Text
 from homing.cli.counted_logs import (
     arm_of,
     as_count,
-    as_time_us,
     count_logs,
     guilty_of,
     is_investigation,
     load_investigation,
+    time_us,
 )
-from homing.cli.incidents import files_of, record
+from homing.cli.incidents import files_of, open_here, place_of, record
 from homing.cli.output import as_json, print_json, print_table, say
+from homing.cli.watching import Asked, watch_log
 from homing.core.errors import ConfigError
 from homing.insight.rates import deliveries_to_exclude
 from homing.insight.verification import (
@@ -34,6 +34,7 @@ from homing.insight.verification import (
     percent,
 )
 from homing.insight.verification import verify as verified
+from homing.system import SystemClock
 
 _EXIT_NOT: Final = 1
 _STYLES: Final = {
@@ -54,7 +55,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--guilty", metavar="NAME", help="The stratum to look into; see `--json`.")
 @click.option("--model", type=_FILE, metavar="FILE", help="JSON of a model check of the fix.")
 @click.option(
-    "--since", callback=as_time_us, metavar="TIME", help="Of AFTER: accepted from then on."
+    "--since",
+    metavar="TIME",
+    help="Of AFTER: accepted from then on; `now`, or `deployed`: the open incident's last fix.",
 )
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @click.option("--watch", is_flag=True, help="Read AFTER again until it proves something.")
@@ -67,7 +70,7 @@ def verify(
     incident: Path | None,
     guilty: str | None,
     model: Path | None,
-    since: int | None,
+    since: str | None,
     mapping: str | None,
     watch: bool,
     every: float,
@@ -86,9 +89,11 @@ def verify(
       homing verify incident.json after.jsonl --model reproduced.json
       homing verify --before 30/10000 --after 0/2000
       homing verify incident.json sqlite:homing.db --since 2026-11-24T09:00Z --watch
+      homing verify incident.json https://homing.example.com --since deployed --watch
 
     Exit codes: 0 fixed; 1 not fixed, or nothing is proven; 2 the input cannot be read.
     """
+    since_us = _since_us(since)
     document = load_investigation(incident) if incident else None
     left, right = _two(logs, before, after)
     if isinstance(left, str) and is_investigation(left):
@@ -101,9 +106,13 @@ def verify(
     if watch:
         if not isinstance(right, str):
             raise click.UsageError("--watch: expected AFTER to be a log, a database or a server")
-        found = _watch(arm, right, name, checked, mapping, since, every, as_json=as_json)
+        asked = Asked(log=right, mapping=mapping, since_us=since_us, every_s=every)
+        found = watch_log(
+            asked, arm, lambda after: verified(arm, after, guilty=name, model=checked),
+            say=None if as_json else say,
+        )  # fmt: skip
     else:
-        found = verified(arm, _arm(right, mapping, since), guilty=name, model=checked)
+        found = verified(arm, _arm(right, mapping, since_us), guilty=name, model=checked)
     told = {"verdict": found.verdict, "is_fixed": found.is_fixed, **_plain(found)}
     if as_json:
         print_json(told)
@@ -184,71 +193,28 @@ def _model(path: Path) -> Model:
         raise ConfigError([f"--model {path}: {text}; {error!r}"]) from error
 
 
-def _watch(
-    before: Arm,
-    log: str,
-    guilty: str | None,
-    model: Model | None,
-    mapping: str | None,
-    since: int | None,
-    every: float,
-    *,
-    as_json: bool,
-) -> Verification:
-    """Count again and again. The number to reach is fixed beforehand, so looking often is fair.
+def _since_us(text: str | None) -> int | None:
+    """The instant that `--since` names.
 
-    Returns:
-        At the first drop, or when as many deliveries as were needed have shown none.
+    Raises:
+        ConfigError: no incident is open here, or it has no deployment of a fix.
     """
-    if before.all.k == 0:
+    if text is None:
+        return None
+    if text == "now":
+        return SystemClock().now_us()
+    if text != "deployed":
+        return time_us(text, "--since")
+    name = open_here()
+    if name is None:
         raise ConfigError(
-            ["--watch: nothing was dropped before, so no number of zeros proves more"]
+            ["--since deployed: no incident is open here; homing incident open TITLE, or a time"]
         )
-    while True:
-        counted = count_logs([log], mapping=mapping, since_us=since)
-        found = verified(before, counted.arm, guilty=guilty, model=model)
-        if found.verdict is not Verdict.UNPROVEN or found.all.after.k:
-            return found
-        if not as_json:
-            say(progress_line(found, (counted.last_us - counted.first_us) / 1_000_000))
-        if _is_hopeless(found):
-            return found
-        time.sleep(every)
-
-
-def _is_hopeless(found: Verification) -> bool:
-    """No number of deliveries will change the answer."""
-    return found.model is not None and found.model.violations > 0
-
-
-def progress_line(found: Verification, span_s: float) -> str:
-    """How far it is, and how long it will take at the pace so far."""
-    parts = []
-    remaining = 0.0
-    for what, one in (("deliveries", found.all), ("where the fault lives", found.guilty)):
-        if one is None or one.zero is None:
-            continue
-        n, need = one.zero.deliveries, one.zero.needed_95
-        bound = f"excludes {percent(one.zero.excludes_95)}" if n else "excludes nothing yet"
-        parts.append(f"{n:,} of {need:,} {what} ({bound})")
-        if n < need:
-            remaining = max(
-                remaining, (need - n) * span_s / n if n and span_s > 0 else float("inf")
-            )
-    if remaining == float("inf"):
-        left = "no pace yet"
-    elif remaining:
-        left = f"about {_length(remaining)} to go"
-    else:
-        left = found.reasons[0] if found.reasons else "done"
-    return f"none dropped so far: {'; '.join(parts)}; {left}"
-
-
-def _length(seconds: float) -> str:
-    for size, word in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {word}"
-    return f"{seconds:.0f} seconds"
+    fixes = [one for one in place_of(name).load().deployments if one.what == "fix"]
+    if not fixes:
+        text = "has no deployment of a fix; homing incident deployed --by NAME --commit ID"
+        raise ConfigError([f"--since deployed: incident {name} {text}"])
+    return fixes[-1].at_us
 
 
 def _plain(found: Verification) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def made_at_us(identifier: str) -> int:
         ValueError: not an identifier of ours.
     """
     _, underscore, text = identifier.rpartition("_")
-    if not underscore or len(text) != _DIGITS or any(digit not in _VALUE for digit in text):
+    if not underscore or len(text) != _DIGITS or not _VALUE.keys() >= set(text):
         raise ValueError(f"expected a prefix and {_DIGITS} base-62 digits, found {identifier!r}")
     number = 0
     for digit in text:

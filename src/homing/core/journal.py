@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 from homing.core.lifecycle import TRANSITIONS, Delivery, Fact, State, step
 from homing.core.ports import Clock
@@ -74,55 +75,41 @@ class Journal:
         config_version: int | None,
     ) -> LogEntry:
         clock = self.clock
-        if attempt is None:
-            return LogEntry(
-                at_us=clock.now_us(),
-                mono_us=clock.mono_us(),
-                holder=self.holder,
-                sequence=next(self._sequence),
-                op=op,
-                message_id=after.message_id,
-                endpoint_id=after.endpoint_id,
-                app_id=after.app_id,
-                from_state=before.state if before else None,
-                to_state=after.state,
-                version_before=before.version if before else 0,
-                version_after=after.version,
-                rows_written=1,
-                lease_epoch=after.leases,
-                ready_at_us=after.ready_at_us,
-                reason=after.reason,
-                actor=actor,
-                config_version=config_version,
-                due_at_us=before.ready_at_us if before and op == "leased" else None,
-            )
-        return LogEntry(
-            at_us=clock.now_us(),
-            mono_us=clock.mono_us(),
-            holder=self.holder,
-            sequence=next(self._sequence),
-            op=op,
-            message_id=after.message_id,
-            endpoint_id=after.endpoint_id,
-            app_id=after.app_id,
-            from_state=before.state if before else None,
-            to_state=after.state,
-            version_before=before.version if before else 0,
-            version_after=after.version,
-            rows_written=1,
-            lease_epoch=after.leases,
-            ready_at_us=after.ready_at_us,
-            attempt_id=attempt.id,
-            attempt_no=attempt.number,
-            request_bytes=attempt.request_bytes,
-            status=attempt.status,
-            first_byte_us=attempt.first_byte_us,
-            total_us=attempt.total_us,
-            outcome=attempt.reason,
-            reason=after.reason,
-            actor=actor,
-            config_version=config_version,
+        made: Any = attempt or _NoAttempt
+        return LogEntry(  # by position: see there
+            clock.now_us(),
+            clock.mono_us(),
+            self.holder,
+            next(self._sequence),
+            op,
+            after.message_id,
+            after.endpoint_id,
+            after.app_id,
+            before.state if before else None,
+            after.state,
+            before.version if before else 0,
+            after.version,
+            1,  # rows_written
+            after.leases,
+            after.ready_at_us,
+            made.id,
+            made.number,
+            made.request_bytes,
+            made.status,
+            made.first_byte_us,
+            made.total_us,
+            made.reason,
+            after.reason,
+            actor,
+            config_version,
+            before.ready_at_us if before and attempt is None and op == "leased" else None,
         )
+
+
+class _NoAttempt:
+    """What a line says of the attempt behind it, where there was none."""
+
+    id = number = request_bytes = status = first_byte_us = total_us = reason = None
 
 
 def newborn(
@@ -146,19 +133,19 @@ def newborn(
     )
 
 
-def born_leased(delivery: Delivery, *, holder: str, until_us: int) -> Delivery:
-    """The same newborn, already leased to the process that accepts it.
+def born_leased(
+    *, message_id: str, endpoint_id: str, app_id: str, at_us: int, holder: str, until_us: int
+) -> Delivery:
+    """A newborn that is due at once, already leased to the process that accepts it.
 
-    It keeps version 1: it is stored once, so nobody has ever seen another.
+    It has version 1: it is stored once, so nobody has ever seen it waiting.
     """
-    assert delivery.version == 1
-    assert delivery.state is State.WAITING
     return Delivery(
-        message_id=delivery.message_id,
-        endpoint_id=delivery.endpoint_id,
-        app_id=delivery.app_id,
+        message_id=message_id,
+        endpoint_id=endpoint_id,
+        app_id=app_id,
         state=State.LEASED,
-        accepted_at_us=delivery.accepted_at_us,
+        accepted_at_us=at_us,
         ready_at_us=until_us,
         holder=holder,
         leases=1,

@@ -36,8 +36,11 @@ class Trigger(StrEnum):
     MANUAL = "manual"
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One HTTP request made for a delivery, and what came of it."""
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP request made for a delivery, and what came of it.
+
+    Not by keyword alone, for the dispatcher: see `LogEntry`.
+    """
 
     id: str  #: "atmpt_…"
     message_id: str
@@ -63,11 +66,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     signed: str | None = None
 
 
-class LogEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class LogEntry(msgspec.Struct, frozen=True, gc=False):
     """One change of a delivery (or one that was refused as stale): a line of the delivery log.
 
     `op` is "accepted" (with its message), "added" (to an earlier message) or the lower-case name of
     the fact. Written in the change's own transaction.
+
+    Not by keyword alone, for the journal: with so many fields that takes 4 µs instead of 0.4, and
+    two are made for every attempt.
     """
 
     at_us: int  #: wall clock of the writer

@@ -61,6 +61,7 @@ class Claimer:
         self._suspects = suspects
         self._finder = LaneFinder(store, journal.clock)
         self._lease_s = lease_s
+        self._lease_us = round(lease_s * 1_000_000)
         self._unanswered_max = unanswered_max
         self._meters = meters
         self._looked_at_us: int | None = None
@@ -129,7 +130,7 @@ class Claimer:
             fact = Leased(
                 at_us=now_us,
                 holder=self._journal.holder,
-                until_us=now_us + round(self._lease_s * 1_000_000),
+                until_us=now_us + self._lease_us,
                 unanswered_max=self._unanswered_max,
             )
         else:

@@ -131,7 +131,7 @@ class Dispatcher:
             meters=self._meters,
         )
         self._handed: deque[Work] = deque()  #: taken, to be begun in the next turns
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], None] = {}
         self._stopping = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -279,11 +279,11 @@ class Dispatcher:
 
     def _start(self, work: Work) -> None:
         task = asyncio.create_task(self._attend(work))
-        self._sending.add(task)
+        self._sending[task] = None
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
+        self._sending.pop(task, None)
         self._meters.in_flight(self.in_flight)
         if self._room_is_awaited and self._free() >= self._room_min():
             self._room.set()
@@ -294,32 +294,31 @@ class Dispatcher:
 
     async def _attend(self, work: Work) -> None:
         try:
-            await self._attempt_or_not(work)
+            began_us = self._clock.now_us()
+            obstacle = self._obstacle(work, began_us)
+            if obstacle is not None:
+                self._leave_alone(work, obstacle)
+                return
+            assert work.endpoint is not None
+            signature = None
+            try:
+                request = self._envelope(work, began_us)
+            except ValueError as error:
+                outcome = Outcome(reason=Reason.SIGN_FAILED, detail=str(error)[:200])
+            else:
+                signature = request.signature
+                outcome = await self._sender.send(request)
+            await self._conclude(work, work.endpoint, began_us, outcome, signature)
         finally:
             self._suspects.ended(work.delivery)
             self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
 
-    async def _attempt_or_not(self, work: Work) -> None:
-        obstacle = self._obstacle(work)
-        if obstacle is not None:
-            actor = "endpoint deleted" if work.endpoint is None else None
-            self._settler.put(self._journal.decide(work.delivery, obstacle, actor=actor))
-            return
-        assert work.endpoint is not None
-        began_us = self._clock.now_us()
-        signature = None
-        try:
-            request = self._envelope(work, began_us)
-        except ValueError as error:
-            outcome = Outcome(reason=Reason.SIGN_FAILED, detail=str(error)[:200])
-        else:
-            signature = request.signature
-            outcome = await self._sender.send(request)
-        await self._conclude(work, work.endpoint, began_us, outcome, signature)
+    def _leave_alone(self, work: Work, obstacle: Fact) -> None:
+        actor = "endpoint deleted" if work.endpoint is None else None
+        self._settler.put(self._journal.decide(work.delivery, obstacle, actor=actor))
 
-    def _obstacle(self, work: Work) -> Fact | None:
+    def _obstacle(self, work: Work, now_us: int) -> Fact | None:
         """Why this must not be sent now, if it must not."""
-        now_us = self._clock.now_us()
         if work.endpoint is None:
             return Cancelled(at_us=now_us, actor="the endpoint was deleted")
         if work.endpoint.disabled:
@@ -402,26 +401,32 @@ class Dispatcher:
         outcome: Outcome,
         signature: str | None,
     ) -> Attempt:
-        return Attempt(
-            id=new_id("atmpt_", began_us, self._chance.entropy(ENTROPY_BYTES)),
-            message_id=work.delivery.message_id,
-            endpoint_id=work.delivery.endpoint_id,
-            app_id=work.delivery.app_id,
-            number=work.delivery.leases,
-            trigger=trigger_of(work.delivery),
-            at_us=began_us,
-            url=endpoint.url,
-            reason=outcome.reason,
-            status=outcome.status,
-            first_byte_us=outcome.first_byte_us,
-            total_us=outcome.total_us,
-            request_bytes=outcome.request_bytes,
-            detail=outcome.detail,
-            response_headers=outcome.headers,
-            response_body=outcome.body,
-            opening=outcome.opening,
-            signed=None if signature is None else beginnings(signature),
+        delivery = work.delivery
+        return Attempt(  # by position: see there
+            new_id("atmpt_", began_us, self._chance.entropy(ENTROPY_BYTES)),
+            delivery.message_id,
+            delivery.endpoint_id,
+            delivery.app_id,
+            delivery.leases,
+            trigger_of(delivery),
+            began_us,
+            endpoint.url,
+            outcome.reason,
+            outcome.status,
+            outcome.first_byte_us,
+            outcome.total_us,
+            outcome.request_bytes,
+            outcome.detail,
+            outcome.headers,
+            outcome.body,
+            False,  # not late, as far as is known
+            outcome.opening,
+            None if signature is None else beginnings(signature),
         )
+
+    def only_probes(self, endpoint_id: str) -> bool:
+        """Whether the endpoint gave no answer lately, so that one attempt at a time is made."""
+        return self._planner.breakers.is_open(endpoint_id)
 
     def _policy(self, endpoint: Endpoint) -> RetryPolicy:
         if endpoint.retry_delays_s is None:
@@ -433,8 +438,9 @@ class Dispatcher:
     def _free(self) -> int:
         # Outcomes that the database does not take as fast as they come occupy room too: they are
         # in memory alone, and would all be sent again when their leases run out.
-        unwritten = max(0, self._settler.pending - _UNWRITTEN_MAX)
-        return self.limits.sends_max - self._planner.taken - unwritten
+        free = self.limits.sends_max - self._planner.taken
+        unwritten = self._settler.pending - _UNWRITTEN_MAX
+        return free - unwritten if unwritten > 0 else free
 
     def _room_min(self) -> int:
         """Room that is worth a look."""

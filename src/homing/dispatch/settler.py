@@ -51,9 +51,10 @@ class Settler:
 
     def put(self, change: Change) -> None:
         """Have it written soon."""
+        if not self._waiting:
+            self._idle.clear()
+            self._arrived.set()
         self._waiting.append(change)
-        self._idle.clear()
-        self._arrived.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="settler")
 

@@ -6,6 +6,7 @@ import shlex
 from datetime import UTC, datetime
 from typing import Any
 
+from homing.forensics.hypothesis import schedule_of
 from homing.forensics.investigation import Findings
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
@@ -56,16 +57,29 @@ def document(findings: Findings) -> dict[str, Any]:
             "mechanism": shaped.mechanism,
             "name": MECHANISMS[shaped.mechanism].name if shaped.mechanism else None,
             "sentence": shaped.sentence,
+            "candidates": [
+                {
+                    "mechanism": one.mechanism,
+                    "name": MECHANISMS[one.mechanism].name,
+                    "sentence": MECHANISMS[one.mechanism].sentence,
+                    "lacking": one.lacking,
+                    "skeleton": schedule_of(one.mechanism, findings.settings),
+                }
+                for one in shaped.candidates
+            ],
             "confidence": round(shaped.confidence, 3),
             "evidence": shaped.evidence,
             "rivals": shaped.rivals,
             "mixture": [s._asdict() for s in shaped.shares],
-            "skeleton": findings.skeleton,
+            "skeleton": schedule_of(shaped.mechanism, findings.settings)
+            if shaped.mechanism
+            else None,
         }
         if k
         else {
             "mechanism": None,
             "sentence": shaped.sentence,
+            "candidates": [],
             "evidence": [],
             "rivals": [],
             "mixture": [],

@@ -10,7 +10,15 @@ from typing import Any, Final, NamedTuple
 
 from homing.forensics.association import COVERAGE_WANTED, Q_MAX, Suspect
 from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
-from homing.forensics.mechanisms import MECHANISMS, LogFacts, Match, recognise
+from homing.forensics.judging import Why
+from homing.forensics.mechanisms import (
+    MECHANISMS,
+    LogFacts,
+    Match,
+    has_field,
+    recognise,
+    twins_of,
+)
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import Op
@@ -21,20 +29,14 @@ _RACES: Final = frozenset(
 #: a mechanism with a smaller share of the drops is mentioned only if it has this many
 _SHARE_MIN: Final = 0.05
 _COUNT_MIN: Final = 3
+#: share of the drops in the busiest twentieth of the log: as at a deployment or an outage
+_ONE_STRETCH: Final = 0.6
+#: share of the drops that endpoints which are hit more than others must have between them
+_OF_ENDPOINTS: Final = 0.8
 #: features that speak of a transaction which stayed open
 _LONG_COMMIT: Final = re.compile(
     r"committed later|commit|(^|[^a-z])(tx|txn|transaction|ingest)|uncommitted"
 )
-#: lines that a log may have, as needed to tell mechanisms apart
-_OPS: Final = {
-    "accepted": Op.ACCEPTED,
-    "queued": Op.QUEUED,
-    "claimed": Op.CLAIMED,
-    "sent": Op.SENT,
-    "lapsed": Op.LAPSED,
-    "purged": Op.PURGED,
-    "exhausted": Op.EXHAUSTED,
-}
 _FIELD_WORDS: Final = {
     "accepted": "line for the acceptance",
     "queued": "line for the hand-over to the queue",
@@ -68,13 +70,22 @@ class Share(NamedTuple):
     share: float
     strength: float
     what: str
+    #: other mechanisms that leave the same lines in this log, of most of these drops
+    twins: tuple[str, ...] = ()
+
+
+class Candidate(NamedTuple):
+    """One of several mechanisms between which the log cannot decide."""
+
+    mechanism: str
+    lacking: str  #: what the log would need to tell it from the first; empty for the first
 
 
 @dataclass(slots=True)
 class Hypothesis:
     """What most likely loses deliveries here."""
 
-    mechanism: str | None
+    mechanism: str | None  #: None: it is unlike all that are known, or the log cannot decide
     sentence: str
     evidence: list[str] = field(default_factory=list)
     rivals: list[dict[str, str]] = field(default_factory=list)
@@ -82,6 +93,8 @@ class Hypothesis:
     shares: list[Share] = field(default_factory=list)
     confidence: float = 0.0
     crossing: str | None = None  #: the crossing that the drops have and the others have not
+    #: where the log cannot decide: those that leave the same lines, the likeliest first
+    candidates: list[Candidate] = field(default_factory=list)
 
 
 def form(
@@ -104,6 +117,7 @@ def form(
     dropped = _without_innocent_crossings(dropped, fine)
     matches = [(trace, recognise(trace, log)) for trace in dropped]
     matches = _by_company(matches, suspects, log, busiest_share)
+    matches = _by_endpoint(_by_kind(matches, fine), suspects)
     shares = _shares(matches)
     top = shares[0]
     if not top.mechanism:
@@ -116,6 +130,9 @@ def form(
     found.rivals, found.cannot_tell = _rivals(top, log)
     crossings = Counter(c for t, m in matches if m.mechanism == top.mechanism for c in t.crossings)
     found.crossing = crossings.most_common(1)[0][0] if crossings else None
+    if top.twins:
+        found.candidates = _candidates(top, log)
+        found.mechanism, found.sentence = None, _undecided(found.candidates)
     if len(_notable(shares)) > 1:
         parts = ", ".join(f"{s.mechanism} ({s.share:.0%})" for s in _notable(shares))
         found.evidence.append(f"more than one mechanism is at work: {parts}")
@@ -145,6 +162,8 @@ def _by_company(
     ]
     if len(untried) < 0.3 * len(matches):
         return matches
+    if busiest_share > _ONE_STRETCH:  # long transactions are spread over the log
+        matches = [(t, m._replace(twins=_without(m.twins, "D12"))) for t, m in matches]
     decided = _company(suspects, busiest_share, log)
     if decided is None:
         return matches
@@ -160,6 +179,10 @@ def _by_company(
     ]
 
 
+def _without(twins: tuple[str, ...], code: str) -> tuple[str, ...]:
+    return tuple(one for one in twins if one != code)
+
+
 def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -> Match | None:
     strong = [s for s in suspects if s.q <= Q_MAX and s.lift >= 2]
     late = [s for s in strong if _LONG_COMMIT.search(s.name.lower()) and s.coverage > 0.5]
@@ -167,14 +190,66 @@ def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -
         return Match(
             "D12", 0.85, f"never listed, and {late[0].coverage:.0%} of them committed late"
         )
-    if busiest_share > 0.6 and not log.shows(Op.QUEUED):
-        return Match("D3", 0.6, "never queued, in one stretch of time, as at a deployment")
+    if busiest_share > _ONE_STRETCH and not log.shows(Op.QUEUED):
+        twins = twins_of("D3", log, ("D4",))
+        return Match("D3", 0.6, "never queued, in one stretch of time, as at a deployment", twins)
     endpoint = [s for s in strong if s.name.startswith("endpoint ") and s.coverage > 0.6]
     if endpoint and not log.shows(Op.QUEUED):
         return Match(
             "D9", 0.6, f"never tried, {endpoint[0].coverage:.0%} of them for {endpoint[0].name}"
         )
     return None
+
+
+def _by_kind(
+    matches: list[tuple[Trace, Match]], fine: Sequence[Trace]
+) -> list[tuple[Trace, Match]]:
+    """A query that leaves out a state, or a number of attempts, leaves out all that have it; so if
+    nothing else went on from there, it is D1 and no marker that some met."""
+    of_it = [t for t, m in matches if m.mechanism == "D1" and "D8" in m.twins]
+    if not of_it:
+        return matches
+    went_on = [
+        s for t in fine for s, after in zip(t.steps, t.steps[1:], strict=False) if s.result < 0
+    ]
+    states = {s.state for s in went_on if s.state}
+    made = max((s.attempt or 0 for s in went_on), default=0)
+    ends = [t.steps[-1] for t in of_it]
+    is_kind = bool(went_on) and (
+        all(s.state and s.state not in states for s in ends)
+        or all((s.attempt or 0) > made for s in ends)
+    )
+    return [(t, m._replace(twins=())) if is_kind else (t, m) for t, m in matches]
+
+
+def _by_endpoint(
+    matches: list[tuple[Trace, Match]], suspects: Sequence[Suspect]
+) -> list[tuple[Trace, Match]]:
+    """What was passed over, mostly of a few endpoints, was so because of them."""
+    of_it = [s for s in suspects if s.name.startswith("endpoint ") and s.q <= Q_MAX and s.lift >= 2]
+    if sum(s.coverage for s in of_it) < _OF_ENDPOINTS:
+        return matches
+    because = Match("D9", 0.7, "passed over, and nearly all are of a few endpoints")
+    return [(t, because if "D9" in m.twins and t.why is Why.SKIPPED else m) for t, m in matches]
+
+
+def _candidates(top: Share, log: LogFacts) -> list[Candidate]:
+    rivals = MECHANISMS[top.mechanism].rivals
+    lacking = {
+        code: " or ".join(dict.fromkeys(_FIELD_WORDS.get(f, f) for f in rivals[code][0]))
+        for code in top.twins
+    }
+    return [
+        Candidate(top.mechanism, ""),
+        *(Candidate(code, f"the log has no {words}") for code, words in lacking.items()),
+    ]
+
+
+def _undecided(candidates: Sequence[Candidate]) -> str:
+    first, *others = (f"{c.mechanism} ({MECHANISMS[c.mechanism].name})" for c in candidates)
+    lacks = [c.lacking for c in candidates if c.lacking]
+    which = "; from ".join(f"{other}: {lack}" for other, lack in zip(others, lacks, strict=True))
+    return f"cannot tell {first} from {which}"
 
 
 def _shares(matches: Sequence[tuple[Trace, Match]]) -> list[Share]:
@@ -184,8 +259,14 @@ def _shares(matches: Sequence[tuple[Trace, Match]]) -> list[Share]:
         of_it = [m for _, m in matches if m.mechanism == mechanism]
         what = Counter(m.what for m in of_it).most_common(1)[0][0]
         strength = sum(m.strength for m in of_it) / count
-        shares.append(Share(mechanism, count, count / len(matches), strength, what))
+        alike = Counter(code for m in of_it for code in m.twins)
+        twins = tuple(sorted((c for c, n in alike.items() if n > count / 2), key=_number))
+        shares.append(Share(mechanism, count, count / len(matches), strength, what, twins))
     return sorted(shares, key=lambda s: (s.mechanism == "", -s.drops, -s.strength))
+
+
+def _number(code: str) -> int:
+    return int(code[1:])
 
 
 def _notable(shares: Sequence[Share]) -> list[Share]:
@@ -238,20 +319,9 @@ def _rivals(top: Share, log: LogFacts) -> tuple[list[dict[str, str]], list[str]]
     return rivals, cannot
 
 
-def has_field(log: LogFacts, name: str) -> bool:
-    """Whether the log has a field, or lines of a kind."""
-    if name in _OPS:
-        return _OPS[name] in log.ops
-    if name == "due" and "ready_at" in log.fields:
-        return True
-    return name in log.fields
-
-
-def skeleton(hypothesis: Hypothesis, settings: dict[str, Any]) -> dict[str, Any] | None:
+def schedule_of(mechanism: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The schedule to replay: who does what in which order, with the times seen in the log."""
-    if hypothesis.mechanism is None:
-        return None
-    about = MECHANISMS[hypothesis.mechanism]
+    about = MECHANISMS[mechanism]
     return {
         "steps": [{"who": who, "op": op, "note": note} for who, op, note in about.skeleton],
         "settings": {**about.settings, **settings},

@@ -59,7 +59,7 @@ class Findings:
     ways: list[variants.Variant]
     illegal: list[variants.Illegal]
     hypothesis: hypothesis.Hypothesis
-    skeleton: dict[str, Any] | None
+    settings: dict[str, Any]  #: of the schedule to replay: the times that the drops had
     hit: dict[str, list[tuple[str, int, int]]]  #: field → (text, dropped, accepted)
     examples: list[traces.Trace]
     counter_examples: list[traces.Trace]
@@ -182,7 +182,7 @@ def _analyse(
         ways=variants.variants(hard, judged),
         illegal=variants.illegal(hard, judged, options.legal or variants.LEGAL),
         hypothesis=shaped,
-        skeleton=hypothesis.skeleton(shaped, _settings(dropped, context)),
+        settings=_settings(dropped, context),
         hit=_hit(judged, names),
         examples=_examples(dropped, shaped, log),
         counter_examples=_counters(fine, shaped),
@@ -276,7 +276,19 @@ def _facts(
         end_us=context.end_us,
         age_kept_us=_age_kept_us(fine, dropped),
         dead_from=int(dead_from or 0),
+        is_queued_by_acceptor=_is_queued_by_acceptor(fine),
     )
+
+
+def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:
+    """Whether it is always whoever accepted a delivery that writes of its hand-over to the queue."""
+    pairs = [
+        (t.steps[0].worker, next((s.worker for s in t.steps[1:] if s.act is Op.QUEUED), None))
+        for t in fine
+        if t.steps[0].act is Op.ACCEPTED
+    ]
+    told = [(one, other) for one, other in pairs if one and other]
+    return bool(told) and all(one == other for one, other in told)
 
 
 def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) -> int:
@@ -315,7 +327,8 @@ def _examples(
     """Three of the leading mechanism, the shortest first: they are read by people."""
     from homing.forensics.mechanisms import recognise
 
-    like = [t for t in dropped if recognise(t, log).mechanism == shaped.mechanism] or list(dropped)
+    named = {shaped.mechanism, *(c.mechanism for c in shaped.candidates)}
+    like = [t for t in dropped if recognise(t, log).mechanism in named] or list(dropped)
     return sorted(like, key=lambda t: (len(t.steps), t.accepted_us))[:3]
 
 

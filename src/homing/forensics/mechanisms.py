@@ -37,6 +37,8 @@ class LogFacts:
     age_kept_us: int = 0
     #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
     dead_from: int = 0
+    #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
+    is_queued_by_acceptor: bool = False
 
     def shows(self, op: Op) -> bool:
         """Whether deliveries that come through nearly always have such a line."""
@@ -49,6 +51,8 @@ class Match(NamedTuple):
     mechanism: str
     strength: float  #: 0 to 1
     what: str  #: the signature in words
+    #: other mechanisms that leave the very same lines in a log with these fields
+    twins: tuple[str, ...] = ()
 
 
 class Mechanism(NamedTuple):
@@ -83,6 +87,7 @@ MECHANISMS: Final = {
                     ("worker", "epoch", "version_before"),
                     "whether another worker's late write cleared the retry",
                 ),
+                "D8": (("claimed",), "whether a second turn met a marker of the first"),
                 "D12": (("due",), "whether the poller passed its due time"),
                 "D11": (("purged", "due"), "whether it was deleted before it was due"),
             },
@@ -110,7 +115,11 @@ MECHANISMS: Final = {
                     ("status", "outcome"),
                     "whether the worker got an answer before it fell silent",
                 ),
+                "D5": (("to_state",), "whether it is called delivered all the same"),
                 "D6": (("worker", "epoch", "version_before"), "whether a second worker had it too"),
+                "D7": (("to_state", "lease_until", "lapsed"), "whether a lease ran out on it"),
+                "D8": (("claimed", "to_state"), "whether a second turn met a marker of the first"),
+                "D11": (("to_state", "due", "purged"), "whether it was deleted before its turn"),
             },
             (
                 ("publisher", "accept", "one delivery"),
@@ -238,6 +247,7 @@ MECHANISMS: Final = {
             {
                 "D3": (("claimed",), "whether it had been taken before it was skipped"),
                 "D6": (("sent", "status"), "whether the second turn made a request"),
+                "D9": (("reason",), "whether its endpoint was switched off"),
             },
             (
                 ("A", "claim", "sets the marker"),
@@ -330,6 +340,17 @@ MECHANISMS: Final = {
 
 Rule = Callable[[Trace, LogFacts], Match | None]
 
+#: lines that a log may have, as needed to tell mechanisms apart
+_OPS: Final = {
+    "accepted": Op.ACCEPTED,
+    "queued": Op.QUEUED,
+    "claimed": Op.CLAIMED,
+    "sent": Op.SENT,
+    "lapsed": Op.LAPSED,
+    "purged": Op.PURGED,
+    "exhausted": Op.EXHAUSTED,
+}
+
 
 def _significant(trace: Trace) -> list[Step]:
     """The lines that changed something, in order."""
@@ -388,7 +409,8 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
-    return Match("D5", 0.9, "called delivered after an attempt that failed")
+    twins = twins_of("D5", log, ("D6",))
+    return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -436,9 +458,11 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if any(word in one.reasons.lower() for word in _ABOUT_ENDPOINT):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent:
-        return Match("D8", 0.9, "a later turn passed it over as in progress")
-    return Match("D3", 0.9, "passed over as a duplicate although it was never queued")
+    if one.takes or one.sent or one.failures:
+        twins = () if one.reasons else ("D9",)
+        return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
+    twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
+    return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
 
 
 def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
@@ -474,8 +498,10 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
         return Match("D4", 0.8, "queued, and never tried")
     if log.shows(Op.QUEUED):
-        return Match("D3", 0.8, "accepted, and never queued as the others are")
-    return Match("D3", 0.4, "accepted, and nothing after it")
+        polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
+        return Match("D3", 0.8, "accepted, and never queued as the others are", polled)
+    twins = twins_of("D3", log, ("D4", "D9", "D12"))
+    return Match("D3", 0.4, "accepted, and nothing after it", twins)
 
 
 def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
@@ -525,10 +551,29 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     if planned:
         return Match("D1", 0.9, "a retry was planned, and nothing came of it")
     if stand is Stand.WAITING:
-        return Match("D1", 0.8, "waiting for a retry that nobody makes")
+        is_silent = trace.steps[one.failures[-1]].status is None
+        twins = twins_of("D1", log, ("D8",) if is_silent else ())
+        return Match("D1", 0.8, "waiting for a retry that nobody makes", twins)
     if log.plans_retries > 0.5:
-        return Match("D2", 0.7, "no retry was planned, as it is after other failures")
-    return Match("D2", 0.45, "nothing after a failed attempt")
+        what = "no retry was planned, as it is after other failures"
+        return Match("D2", 0.7, what, twins_of("D2", log, ("D5",)))
+    twins = twins_of("D2", log, ("D1", "D4", "D5", "D6", "D7", "D8", "D11"))
+    return Match("D2", 0.45, "nothing after a failed attempt", twins)
+
+
+def has_field(log: LogFacts, name: str) -> bool:
+    """Whether the log has a field, or lines of a kind."""
+    if name in _OPS:
+        return _OPS[name] in log.ops
+    if name == "due" and "ready_at" in log.fields:
+        return True
+    return name in log.fields
+
+
+def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...]:
+    """Of some rivals of a mechanism, those that nothing in the log tells apart from it."""
+    rivals = MECHANISMS[code].rivals
+    return tuple(r for r in among if not any(has_field(log, f) for f in rivals[r][0]))
 
 
 #: every rule is asked about every dropped delivery; the strongest answer counts

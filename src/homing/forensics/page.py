@@ -85,23 +85,39 @@ def _over_time(document: dict[str, Any]) -> str:
 
 def _mechanism(document: dict[str, Any]) -> str:
     one = document["hypothesis"]
-    if one["mechanism"] is None:
+    if one["mechanism"] is None and not one["candidates"]:
         return f"<h2>Suspect mechanism</h2><p>{escape(one['sentence'])}</p>"
     evidence = "".join(f"<li>{escape(line)}</li>" for line in one["evidence"])
     rivals = "".join(
         f'<li class="{"warn" if r["excluded"] == "no" else "soft"}">{escape(r["mechanism"])} {escape(r["name"])}: {escape(r["why"])}</li>'
         for r in one["rivals"]
+        if r["mechanism"] not in {c["mechanism"] for c in one["candidates"]}
     )
-    steps = "".join(
-        f"<tr><td>{escape(s['who'])}</td><td>{escape(s['op'])}</td><td>{escape(s['note'])}</td></tr>"
-        for s in one["skeleton"]["steps"]
-    )
+    if one["mechanism"] is None:
+        each = "".join(
+            f"<h3>{escape(c['mechanism'])} {escape(c['name'])}</h3>"
+            f"<p>{escape(c['sentence'].capitalize())}.</p>{_schedule(c['skeleton'])}"
+            for c in one["candidates"]
+        )
+        return (
+            f"<h2>Suspect mechanism: undecided</h2><p>{escape(one['sentence'].capitalize())}.</p>"
+            f"<ul>{evidence}</ul>{each}<p>Other rivals</p><ul>{rivals}</ul>"
+            f"<pre>{escape(document['next'])}</pre>"
+        )
     return (
         f'<h2>Suspect mechanism: <span class="bad">{escape(one["mechanism"])} {escape(one["name"])}</span></h2>'
         f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul><p>Rivals</p><ul>{rivals}</ul>"
-        f"<p>The schedule to replay</p><table><tr><th>who</th><th>does</th><th></th></tr>{steps}</table>"
+        f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}"
         f"<pre>{escape(document['next'])}</pre>"
     )
+
+
+def _schedule(skeleton: dict[str, Any]) -> str:
+    steps = "".join(
+        f"<tr><td>{escape(s['who'])}</td><td>{escape(s['op'])}</td><td>{escape(s['note'])}</td></tr>"
+        for s in skeleton["steps"]
+    )
+    return f"<table><tr><th>who</th><th>does</th><th></th></tr>{steps}</table>"
 
 
 def _suspects(document: dict[str, Any]) -> str:

@@ -53,23 +53,30 @@ def due_within_reach(books: Books) -> list[Breach]:
     """
     if not books.delay_max_us:
         return []
+    most_us = books.delay_max_us
+    far = [
+        line
+        for line in books.lines
+        if line.op == "failed"
+        and line.to_state is State.WAITING
+        and line.rows_written
+        and line.ready_at_us is not None
+        and line.ready_at_us - line.at_us > most_us
+    ]
+    if not far:
+        return []
     manual = {one.id for one in books.attempts if one.trigger is Trigger.MANUAL}
     return [
         Breach(
             invariant="due_within_reach",
             delivery=id_of(line),
             text=f"it is put off for {(line.ready_at_us - line.at_us) / 1e6:.0f} s, "
-            f"and nothing may be for more than {books.delay_max_us / 1e6:.0f} s",
+            f"and nothing may be for more than {most_us / 1e6:.0f} s",
             before=f"{line.from_state} v{line.version_before}",
             after=f"{line.to_state} v{line.version_after}",
         )
-        for line in books.lines
-        if line.to_state is State.WAITING
-        and line.op == "failed"
-        and line.rows_written
-        and line.ready_at_us is not None
-        and line.ready_at_us - line.at_us > books.delay_max_us
-        and line.attempt_id not in manual
+        for line in far
+        if line.ready_at_us is not None and line.attempt_id not in manual
     ]
 
 
@@ -113,8 +120,11 @@ def row_is_its_last_line(books: Books) -> list[Breach]:
     last = {(one.message_id, one.endpoint_id): one for one in books.lines if one.rows_written}
     return [
         found
-        for row in books.rows()
-        if (found := steps.unlike(row, last.get((row.message_id, row.endpoint_id))))
+        for row in books.rows()  # as a rule there is nothing to be said, and it is not asked
+        if (line := last.get((row.message_id, row.endpoint_id))) is None
+        or row.version != line.version_after
+        or row.state is not line.to_state
+        if (found := steps.unlike(row, line))
     ]
 
 
@@ -186,9 +196,10 @@ def dead_only_when_exhausted(books: Books) -> list[Breach]:
     dead = {which for which, row in books.history.items() if row.state is State.DEAD}
     if not dead:
         return []
+    messages = {which.message_id for which in dead}
     lives: dict[_Key, list[LogEntry]] = defaultdict(list)
     for line in books.lines:
-        if line.rows_written:
+        if line.message_id in messages and line.rows_written:
             lives[line.message_id, line.endpoint_id].append(line)
     manual = {one.id for one in books.attempts if one.trigger is Trigger.MANUAL}
     found = []

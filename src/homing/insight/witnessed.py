@@ -37,7 +37,10 @@ def every_send_is_written_ahead(books: Books) -> list[Breach]:
         for line in books.lines
         if line.to_state is State.LEASED and line.rows_written
     }
-    times = Counter([(one.delivery, one.epoch, one.holder) for one in books.sent])
+    sends = [(one.delivery, one.epoch, one.holder) for one in books.sent]
+    if leased.issuperset(sends) and len(set(sends)) == len(sends):
+        return []
+    times = Counter(sends)
     return [
         Breach(
             invariant="every_send_is_written_ahead",
@@ -130,6 +133,9 @@ def more_2xx_than_attempts(
 def followers_see_every_line(books: Books) -> list[Breach]:
     """Whoever follows the delivery log was shown every line of it."""
     if books.followed is None:
+        return []
+    committed = [(line.holder, line.sequence) for line in books.lines]
+    if set(books.followed).issuperset(committed):
         return []
     return [
         Breach(

@@ -46,7 +46,8 @@ def _investigated(incident: Incident, result: Result) -> Found:
     values = result.values
     shape = values.get("hypothesis") or {}
     if values.get("dropped"):
-        mechanism = shape.get("name") or shape.get("mechanism")
+        several = " or ".join(str(one.get("name")) for one in shape.get("candidates") or ())
+        mechanism = shape.get("name") or shape.get("mechanism") or several or None
         text = "investigated the log: deliveries were dropped"
         if mechanism is None:
             return Found(name="investigate", result=result, text=text)

@@ -37,6 +37,9 @@ _LOOKED_US: Final = 20_000_000
 _REST_TIMES: Final = 4.0
 _QUICK_S: Final = 0.02
 _REST_S: Final = 0.002
+#: a step may take so long before the next one counts less, seconds; and at most four hours at once
+_SLOW_S: Final = 0.1
+_STRIDE_MAX: Final = 24
 _IDLE_S: Final = 0.5
 _BACKLOG_US: Final = 5_000_000
 
@@ -78,6 +81,7 @@ class DayBooks:
         self._clock = clock
         self._slices: dict[int, Slice] = {}
         self._orgs: dict[str, str] = {}  # of each application
+        self._stride = 1  # how many slices that were never counted are counted at once
         self._looked_us = 0
         self._task: asyncio.Task[None] | None = None
         #: when the hot table was looked at last, and how it stood; of everybody's deliveries
@@ -109,6 +113,7 @@ class DayBooks:
                 _log.warning("the books for pages wait for the database: %s", error)
                 busy = False
             took_s = (self._clock.mono_us() - began_us) / 1_000_000
+            self._stride = next_stride(self._stride, took_s)
             rest_s = took_s * _REST_TIMES if took_s > _QUICK_S else _REST_S
             await asyncio.sleep(rest_s if busy else _IDLE_S)
 
@@ -119,16 +124,19 @@ class DayBooks:
             self.backlog = (now_us, await self._store.backlog(now_us))
         if not self._slices:
             await self._fill_before_the_first(now_us)
-        since_us = next_slice(self._slices, now_us)
         for old in self._slices.keys() - set(starts(now_us)):
             del self._slices[old]
-        if since_us is None:
+        due = next_slices(self._slices, now_us, self._stride)
+        if not due:
             return False
-        span = Span(since_us=since_us, until_us=since_us + SLICE_US)
+        span = Span(since_us=due[-1], until_us=due[0] + SLICE_US)
         rows = await self._store.ledger(span, window_s=SLICE_US // 1_000_000)
         await self._learn_orgs(rows)
-        by_org = by_organisation(rows, self._orgs)
-        self._slices[since_us] = Slice(since_us=since_us, at_us=now_us, by_org=by_org)
+        for since_us in due:
+            own = [row for row in rows if row.window_at_us == since_us]
+            self._slices[since_us] = Slice(
+                since_us=since_us, at_us=now_us, by_org=by_organisation(own, self._orgs)
+            )
         return True
 
     async def _fill_before_the_first(self, now_us: int) -> None:
@@ -153,21 +161,36 @@ def starts(now_us: int) -> list[int]:
     return [present_us - back * SLICE_US for back in range(_SLICES)]
 
 
-def next_slice(known: dict[int, Slice], now_us: int) -> int | None:
-    """Which slice is to be counted: one that never was, newest first, or else the stalest.
+def next_slices(known: dict[int, Slice], now_us: int, stride: int) -> list[int]:
+    """Which slices are to be counted next, in a row, the newest first; none: all are fresh.
 
-    None: all are fresh.
+    Those that were never counted come first, the newest of them before the others; but the present
+    one is kept fresh meanwhile. Then the one that is the stalest.
+
+    Args:
+        stride: how many at most.
     """
     all_starts = starts(now_us)
-    missing = next((one for one in all_starts if one not in known), None)
     present = known.get(all_starts[0])
-    if present is not None and _overdue_us(present, now_us) > 0 and missing is None:
-        return present.since_us
-    if missing is not None:
-        return missing
-    late = [(_overdue_us(known[one], now_us), one) for one in all_starts]
-    worst_us, since_us = max(late)
-    return since_us if worst_us > 0 else None
+    if present is not None and _overdue_us(present, now_us) > 0:
+        return [present.since_us]
+    found: list[int] = []
+    for one in all_starts:
+        if one not in known and len(found) < stride:
+            found.append(one)
+        elif found:
+            return found
+    if found:
+        return found
+    worst_us, since_us = max((_overdue_us(known[one], now_us), one) for one in all_starts)
+    return [since_us] if worst_us > 0 else []
+
+
+def next_stride(stride: int, took_s: float) -> int:
+    """How many slices to count at once after a step that took so long: quick steps grow."""
+    if took_s < _QUICK_S:
+        return min(stride * 2, _STRIDE_MAX)
+    return max(stride // 2, 1) if took_s > _SLOW_S else stride
 
 
 def _overdue_us(one: Slice, now_us: int) -> int:

@@ -438,31 +438,43 @@ class Intake:
             traceparent=draft.traceparent,
         )
         deliveries: list[Delivery] = []
+        hands = self._hands
+        is_due = (draft.deliver_at_us or 0) <= at_us
         for endpoint in endpoints:
-            delivery = newborn(
-                message_id=message.id,
-                endpoint_id=endpoint.id,
-                app_id=app_id,
-                at_us=at_us,
-                parked=parking_reason(endpoint),
-                due_at_us=draft.deliver_at_us,
-            )
+            parked = parking_reason(endpoint)
             if (
-                delivery.ready_at_us == at_us
-                and self._hands is not None
-                and self._hands.reserve(fanout.application, endpoint)
+                parked is None
+                and is_due
+                and hands is not None
+                and hands.reserve(fanout.application, endpoint)
             ):
                 delivery = born_leased(
-                    delivery, holder=self._journal.holder, until_us=at_us + self._lease_us
+                    message_id=message.id,
+                    endpoint_id=endpoint.id,
+                    app_id=app_id,
+                    at_us=at_us,
+                    holder=self._journal.holder,
+                    until_us=at_us + self._lease_us,
                 )
                 work.append(Work(delivery, message, endpoint))
+            else:
+                delivery = newborn(
+                    message_id=message.id,
+                    endpoint_id=endpoint.id,
+                    app_id=app_id,
+                    at_us=at_us,
+                    parked=parked,
+                    due_at_us=draft.deliver_at_us,
+                )
             deliveries.append(delivery)
         return Acceptance(
             message=message,
             deliveries=tuple(deliveries),
             entries=tuple(
-                self._journal.accepted(d, config_version=fanout.application.version)
-                for d in deliveries
+                [
+                    self._journal.accepted(d, config_version=fanout.application.version)
+                    for d in deliveries
+                ]
             ),
             application_version=fanout.application.version,
             keys=self._keys(item, app_id, at_us),
@@ -497,7 +509,7 @@ def parking_reason(endpoint: Endpoint) -> str | None:
 
 def digest16(*parts: str | bytes) -> bytes:
     """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
-    pieces = []
+    pieces: list[bytes] = []
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
         pieces += (len(raw).to_bytes(8, "big"), raw)

@@ -24,7 +24,7 @@ from homing.sim.world import World
 #: worlds that a process runs before it says what came of them
 _CHUNK: Final = 20
 #: worlds between two collections of garbage
-_GARBAGE_EVERY: Final = 1
+_GARBAGE_EVERY: Final = 4
 #: tiny worlds that are tried for the same loss, before a large one is made small
 _TINY_TRIES: Final = 150
 #: how many broken worlds are made small, of which the smallest is shown

@@ -127,12 +127,13 @@ class Tiny:
 
     def roots(self) -> Iterator[tuple[str, World]]:
         """How deliveries come into the world, with a sentence for each."""
-        newborns = [
-            newborn(message_id=f"msg_{n}", endpoint_id="ep_1", app_id="app_1", at_us=0)
+        names: list[dict[str, Any]] = [
+            {"message_id": f"msg_{n}", "endpoint_id": "ep_1", "app_id": "app_1"}
             for n in range(self.bounds.deliveries)
         ]
+        newborns = [newborn(at_us=0, **name) for name in names]
         nobody: tuple[Hand | None, ...] = (None,) * len(ACTORS)
-        leased = [born_leased(one, holder="dispatcher", until_us=1) for one in newborns]
+        leased = [born_leased(**name, at_us=0, holder="dispatcher", until_us=1) for name in names]
         yield (
             "accepted, born leased to dispatcher A",
             self._world(

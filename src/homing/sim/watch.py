@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, Delivery, State
@@ -68,19 +68,20 @@ class Watch:
         #: the last written line, by message and endpoint
         self.last: dict[tuple[str, str], LogEntry] = {}
         self._seen = 0
-        self._planned: set[DeliveryId] = set()  #: resent while a retry was planned
+        self._planned: set[tuple[str, str]] = set()  #: resent while a retry was planned
 
     def new_lines(self) -> list[LogEntry]:
         """What was committed since the last look."""
-        new = self._world.store.lines[self._seen :]
-        self._seen += len(new)
-        return [line for line in new if line is not None]
+        lines = self._world.store.lines
+        seen, self._seen = self._seen, len(lines)
+        return [line for line in lines[seen:] if line is not None] if seen < len(lines) else []
 
     def row(self, which: tuple[str, str]) -> Delivery | None:
         """As it is now, of this message and endpoint."""
         store = self._world.store
-        name = cast(DeliveryId, which)
-        return store.hot.get(name) or store.history.get(name)
+        name: Any = which  # as good a key as a DeliveryId
+        found: Delivery | None = store.hot.get(name) or store.history.get(name)
+        return found
 
     def committed(self, node: Node, name: str, result: object = None) -> None:
         """`node` has just done `name`, or somebody has before."""
@@ -92,7 +93,7 @@ class Watch:
                 node.note(f"{name.replace('_', ' ')}: committed", "commit")
             return
         changed: dict[tuple[str, str], LogEntry] = {}
-        last, is_traced = self.last, self._world.trace.is_on
+        last, is_traced, row_of = self.last, self._world.trace.is_on, self.row
         for line in new:
             which = (line.message_id, line.endpoint_id)
             before = last.get(which)
@@ -102,11 +103,11 @@ class Watch:
                         self._world.broke(breach)
                 changed[which] = last[which] = line
                 if is_traced or line.op not in _ORDINARY:
-                    self._look_at(node, DeliveryId(*which), before, line)
+                    self._look_at(node, which, before, line)
             else:
-                self._look_at(node, DeliveryId(*which), before, line)
+                self._look_at(node, which, before, line)
         for which, line in changed.items():
-            row = self.row(which)
+            row = row_of(which)
             # None: lost, if nobody puts it back; that is looked at when the world is at rest.
             if row is not None and not steps.is_what(row, line):
                 self._look_at_row(row, line)
@@ -121,7 +122,7 @@ class Watch:
             self._world.met(Goal.FANOUT_OUTDATED)
 
     def _look_at(
-        self, node: Node, which: DeliveryId, before: LogEntry | None, line: LogEntry
+        self, node: Node, which: tuple[str, str], before: LogEntry | None, line: LogEntry
     ) -> None:
         """Count what is interesting about a line."""
         world, op = self._world, line.op
@@ -136,19 +137,21 @@ class Watch:
         elif op not in _ORDINARY:
             self._decided(which, before, line)
         if world.trace.is_on:
-            world.trace.events.append(_event(world.loop.now_s, node, which, before, line))
+            event = _event(world.loop.now_s, node, DeliveryId(*which), before, line)
+            world.trace.events.append(event)
 
-    def _lapsed(self, which: DeliveryId, before: LogEntry, line: LogEntry) -> None:
+    def _lapsed(self, which: tuple[str, str], before: LogEntry, line: LogEntry) -> None:
         world = self._world
         if line.to_state is State.DEAD:
             self._decided(which, before, line)
         if before.holder != line.holder:
             world.met(Goal.LAPSE_RETAKEN)
-        if any(not other.is_dead for other in world.sending[which].values()):
+        here = world.sending.get(DeliveryId(*which))
+        if here and any(not other.is_dead for other in here.values()):
             world.met(Goal.LEASE_EXPIRED_MID_RESPONSE)
             world.overlaps += 1
 
-    def _decided(self, which: DeliveryId, before: LogEntry | None, line: LogEntry) -> None:
+    def _decided(self, which: tuple[str, str], before: LogEntry | None, line: LogEntry) -> None:
         world, op = self._world, line.op
         if line.to_state is State.DEAD:
             is_poison = line.reason == DeadReason.POISON_WORKER_CRASH

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from homing.core.errors import Unavailable
@@ -181,6 +180,8 @@ class Post:
         self._world = world
         self._node = node
         self._total_s = world.limits.request_total_s
+        #: what a sender makes of an answer, by its name
+        self._outcomes: dict[str, Outcome] = {}
 
     async def send(self, request: Request) -> Outcome:
         world, node = self._world, self._node
@@ -203,7 +204,9 @@ class Post:
                 await node.wait_until_running()
         finally:
             here.pop((node.holder, epoch), None)
-        outcome = _outcome(answer, self._total_s)
+        outcome = self._outcomes.get(answer.name)
+        if outcome is None:
+            outcome = self._outcomes[answer.name] = _outcome(answer, self._total_s)
         sent.is_seen = outcome.status is not None
         if world.trace.is_on:
             node.note(f"sees {outcome.status or outcome.reason}", "answer", which)
@@ -213,7 +216,6 @@ class Post:
         pass
 
 
-@cache
 def _outcome(answer: Answer, total_s: float) -> Outcome:
     after_us = round(min(answer.after_s, total_s) * 1_000_000)
     if answer.after_s >= total_s:

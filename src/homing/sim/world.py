@@ -261,7 +261,7 @@ class World:
 
     async def _read_log(self, cursor: LogCursor) -> LogCursor:
         found = await self.store.log(cursor, limit=100_000)
-        self.followed.update((one.entry.holder, one.entry.sequence) for one in found)
+        self.followed.update([(one.entry.holder, one.entry.sequence) for one in found])
         self.cursor = found[-1].cursor if found else cursor
         return self.cursor
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -30,6 +30,10 @@ from homing.core.records import Change
 from homing.core.resources import EventType
 
 T = TypeVar("T")
+
+_DEAD: Final = State.DEAD
+#: what has a place on the desk
+_ON_DESK: Final = frozenset({State.DEAD, State.CANCELLED})
 
 
 class Files(Protocol):
@@ -80,10 +84,8 @@ class Moves(NamedTuple):
 def touches_desk(changes: Iterable[Change]) -> bool:
     """Whether anything died, or something comes back from the dead or from being discarded."""
     for change in changes:
-        if change.after.state is State.DEAD:
-            return True
         before = change.before
-        if before is not None and before.state in (State.DEAD, State.CANCELLED):
+        if change.after.state is _DEAD or (before is not None and before.state in _ON_DESK):
             return True
     return False
 

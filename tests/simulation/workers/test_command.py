@@ -90,6 +90,25 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert "reproduces 0 of 20" in fine.output
 
 
+def test_where_the_log_cannot_decide_each_of_its_schedules_is_tried(tmp_path: Path) -> None:
+    path = tmp_path / "incident.json"
+    between = [{"mechanism": "D3", "sentence": "one"}, {"mechanism": "D12", "sentence": "other"}]
+    sentence = "cannot tell D3 from D12: the log has no commit time"
+    hypothesis = {"mechanism": None, "sentence": sentence, "candidates": between}
+    path.write_text(json.dumps({"dropped": 3, "hypothesis": hypothesis}))
+    watermark = f"{ROOT / 'examples/retry_workers/watermark.py'}:Worker"
+    told = json.loads(run(str(path), "--worker", watermark, "--times", "8", "--json").stdout)
+    assert told["mechanism"] == "D12", "this worker breaks in one of the two schedules only"
+    assert [(one["mechanism"], one["reproduced"]) for one in told["tried"]] == [
+        ("D3", 0),
+        ("D12", 8),
+    ]
+    found = run(str(path), "--times", "8")
+    assert sentence in found.output
+    assert found.output.count("reproduces 8 of 8 with homing.lab.explorable:") == 2
+    assert found.output.count("refused    8 of 8") == 2
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

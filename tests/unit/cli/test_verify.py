@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 
 from homing.cli.impact import impact
 from homing.cli.impact_assumptions import EXAMPLE, load_assumptions
-from homing.cli.verify import progress_line, verify
+from homing.cli.incident import incident
+from homing.cli.verify import verify
+from homing.cli.watching import plan_line, progress_line
 from homing.core.errors import ConfigError
 from homing.insight.verification import Arm, Count
 from homing.insight.verification import verify as verified
@@ -62,6 +64,26 @@ def test_the_line_of_a_watch_says_how_long_it_will_take() -> None:
     assert "about 2 hours to go" in line or "about 117 minutes" in line
     nothing = verified(before, Arm(all=Count(n=0, k=0)))
     assert "no pace yet" in progress_line(nothing, span_s=0)
+
+
+def test_before_the_first_look_it_says_how_long_it_will_take_at_the_pace_of_before() -> None:
+    assert "1,478 deliveries" in plan_line(1_478, 0.5)
+    assert "about 49 minutes at the 1,800 an hour of before" in plan_line(1_478, 0.5)
+    assert "how long that is shows with the first" in plan_line(1_478, 0.0)
+
+
+def test_since_deployed_takes_the_last_fix_of_the_open_incident(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOMING_INCIDENT", raising=False)
+    counts = ("--before", "30/10000", "--after", "0/5000", "--since", "deployed")
+    assert "no incident is open here" in str(ask(*counts).exception)
+    run = CliRunner().invoke
+    assert run(incident, ["open", "drops", "--file", "i.json"]).exit_code == 0
+    assert "has no deployment of a fix" in str(ask(*counts).exception)
+    assert run(incident, ["deployed", "--by", "payments"]).exit_code == 0
+    assert ask(*counts).exit_code == 0
 
 
 def test_a_model_of_the_fix_is_told_beside_the_count(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from homing.service.day_books import (
     Slice,
     books_of,
     by_organisation,
-    next_slice,
+    next_slices,
+    next_stride,
     starts,
 )
 
@@ -42,16 +43,31 @@ def test_the_slices_cover_a_day_and_the_present() -> None:
 def test_what_was_never_counted_comes_first_the_newest_before_the_rest() -> None:
     known: dict[int, Slice] = {}
     order = []
-    while (since_us := next_slice(known, NOW)) is not None:
-        order.append(since_us)
-        known[since_us] = Slice(since_us=since_us, at_us=NOW, by_org={})
+    while due := next_slices(known, NOW, 4):
+        assert due[0] - due[-1] == (len(due) - 1) * SLICE_US
+        order += due
+        known |= {one: Slice(since_us=one, at_us=NOW, by_org={}) for one in due}
     assert order == starts(NOW)
 
 
 def test_the_present_slice_is_counted_anew_every_few_seconds() -> None:
     known = counted()
-    assert next_slice(known, NOW + 1_000_000) is None
-    assert next_slice(known, NOW + 3_000_000) == starts(NOW)[0]
+    assert next_slices(known, NOW + 1_000_000, 4) == []
+    assert next_slices(known, NOW + 3_000_000, 4) == starts(NOW)[:1]
+
+
+def test_the_present_is_kept_fresh_while_the_past_is_counted() -> None:
+    known = {starts(NOW)[0]: counted()[starts(NOW)[0]]}
+    assert next_slices(known, NOW + 1_000_000, 4) == starts(NOW)[1:5]
+    assert next_slices(known, NOW + 3_000_000, 4) == starts(NOW)[:1]
+
+
+def test_quick_steps_grow_and_slow_ones_shrink() -> None:
+    assert next_stride(1, 0.001) == 2
+    assert next_stride(16, 0.001) == 24
+    assert next_stride(8, 0.05) == 8
+    assert next_stride(8, 0.5) == 4
+    assert next_stride(1, 9.0) == 1
 
 
 def test_a_slice_with_unfinished_deliveries_is_counted_more_often_than_a_finished_one() -> None:
@@ -59,7 +75,7 @@ def test_a_slice_with_unfinished_deliveries_is_counted_more_often_than_a_finishe
     known = counted(rows={open_one: row(waiting=1), closed: row(delivered=1)})
     present = starts(NOW)[0]
     known[present] = Slice(since_us=present, at_us=NOW + 20_000_000, by_org={})
-    assert next_slice(known, NOW + 20_000_000) == open_one
+    assert next_slices(known, NOW + 20_000_000, 4) == [open_one]
 
 
 def test_books_are_of_one_organisation_and_say_from_when_they_are() -> None:

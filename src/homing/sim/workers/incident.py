@@ -33,12 +33,29 @@ class Skeleton(msgspec.Struct, frozen=True):
         return None
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """One of several mechanisms between which the log cannot decide."""
+
+    mechanism: str
+    sentence: str = ""
+    skeleton: Skeleton | None = None
+
+
 class Hypothesis(msgspec.Struct, frozen=True):
     """What the log looks like."""
 
     mechanism: str | None = None
     sentence: str = ""
     skeleton: Skeleton | None = None
+    #: where the log cannot decide: the likeliest first
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def suspects(self) -> tuple[Candidate, ...]:
+        """The mechanism that was named, or those between which the log cannot decide."""
+        if self.mechanism is None:
+            return self.candidates
+        return (Candidate(self.mechanism, self.sentence, self.skeleton),)
 
 
 class Incident(msgspec.Struct, frozen=True):

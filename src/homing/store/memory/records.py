@@ -134,6 +134,8 @@ class MemoryRecords(Tables):
     async def log(
         self, cursor: LogCursor, *, limit: int, app_id: str | None = None
     ) -> list[LoggedEntry]:
+        if cursor.line >= len(self.lines):
+            return []
         lines = enumerate(self.lines[cursor.line :], start=cursor.line + 1)
         found = (
             LoggedEntry(entry, LogCursor(line=line))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,16 +28,22 @@ class MemoryResources(Tables):
     """`core.ports.Resources` in memory."""
 
     def _of(self, kind: type[R], scope: str | None) -> list[R]:
-        found = [
+        name = kind.kind
+        found: list[Any] = [
             resource
-            for resource in self.resources.values()
-            if isinstance(resource, kind) and scope in (None, resource.scope)
+            for (its_kind, its_scope, _), resource in self.resources.items()
+            if its_kind == name and scope in (None, its_scope)
         ]
-        return sorted(found, key=lambda resource: resource.id)
+        if len(found) > 1:
+            found.sort(key=lambda resource: resource.id)
+        return found
 
     def _with_ids(self, kind: type[R], ids: Iterable[str]) -> list[R]:
-        wanted = set(ids)
-        return [r for r in self.resources.values() if r.id in wanted and isinstance(r, kind)]
+        name, wanted = kind.kind, set(ids)
+        found: list[Any] = [
+            r for (k, _, i), r in self.resources.items() if i in wanted and k == name
+        ]
+        return found
 
     async def get(self, kind: type[R], scope: str, name: str) -> R | None:
         found = self.resources.get((kind.kind, scope, name))
@@ -86,8 +92,10 @@ class MemoryResources(Tables):
             raise Stale(f"{resource.kind} {resource.id} has changed since it was read")
 
     def _check_uid(self, resource: Resource) -> None:
+        if resource.uid is None:
+            return
         for other in self._of(type(resource), resource.scope):
-            if resource.uid is not None and other.uid == resource.uid and other.id != resource.id:
+            if other.uid == resource.uid and other.id != resource.id:
                 raise Conflict(f"{resource.kind} uid {resource.uid!r} is taken")
 
     def _touch(self, app_id: str) -> bool:

@@ -6,8 +6,9 @@ each is atomic for everything else that runs on the loop.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -110,10 +111,12 @@ class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts):
     ) -> list[Claimed]:
         permits = self._permits(quotas, at_us)
         hot = self.hot
-        due: defaultdict[str, list[tuple[bool, int, DeliveryId]]] = defaultdict(list)
-        for ready_at_us, which in self._due(at_us):
-            is_waiting = hot[which].state is State.WAITING
-            due[which.endpoint_id].append((is_waiting, ready_at_us, which))
+        due: dict[str, list[tuple[bool, int, DeliveryId]]] = {q.endpoint_id: [] for q in quotas}
+        for which, row in hot.items():
+            ready_at_us = row.ready_at_us
+            if ready_at_us is not None and ready_at_us <= at_us and row.endpoint_id in due:
+                is_waiting = row.state is State.WAITING
+                due[row.endpoint_id].append((is_waiting, ready_at_us, which))
         chosen: list[DeliveryId] = []
         for quota in quotas:
             lane = sorted(due[quota.endpoint_id])[: permits.left(quota)]
@@ -164,6 +167,7 @@ class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts):
             now: deliveries that this call has changed; is added to.
             done: the changes that were written; is added to.
         """
+        attempt, entry = change.attempt, change.entry
         written = self._take(change)
         if written:
             after = change.after
@@ -175,10 +179,11 @@ class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts):
             before = self._settled_before(change, now)
             if before is not None:
                 return before
-        if change.attempt is not None:
-            attempt = change.attempt if written else _replace(change.attempt, late=True)
+            entry = _replace(entry, rows_written=0)
+            attempt = attempt and _replace(attempt, late=True)
+        if attempt is not None:
             self.attempted[attempt.message_id, attempt.id] = attempt
-        self.lines.append(change.entry if written else _replace(change.entry, rows_written=0))
+        self.lines.append(entry)
         return written
 
     def _settled_before(self, change: Change, now: set[DeliveryId]) -> bool | None:
@@ -191,13 +196,14 @@ class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts):
 
     def _take(self, change: Change) -> bool:
         """Remove the row that the change was decided on; whether it was (still) there."""
-        which = change.after.id
-        if change.before is None:
+        before, after = change.before, change.after
+        which: Any = (after.message_id, after.endpoint_id)  # as good a key as a DeliveryId
+        if before is None:
             is_known = which in self.hot or which in self.history
-            return change.after.message_id in self.accepted and not is_known
-        source = self.hot if change.before.state in UNFINISHED else self.history
+            return after.message_id in self.accepted and not is_known
+        source = self.hot if before.state in UNFINISHED else self.history
         row = source.get(which)
-        if row is None or row.version != change.before.version:
+        if row is None or row.version != before.version:
             return False
         del source[which]
         return True

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hmac import compare_digest
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -112,6 +113,12 @@ class Visit:
         """The path and the query of this request."""
         query = self.request.url.query
         return self.request.url.path + (f"?{query}" if query else "")
+
+    @property
+    def groups(self) -> list[tuple[str, list[Entry]]]:
+        """The navigation by its groups, in order."""
+        found = groupby(self.navigation, key=lambda entry: entry.group)
+        return [(group, list(entries)) for group, entries in found]
 
     @property
     def is_live(self) -> bool:
