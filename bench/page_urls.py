@@ -30,6 +30,8 @@ def page_urls(node: Node) -> dict[str, str]:
         "messages": "/messages",
         "deliveries": "/deliveries",
         "endpoints": "/endpoints",
+        "applications": "/applications",
+        "event-types": "/event-types",
         "dead-letters": "/dead-letters",
         "objectives": "/objectives",
         "board": "/board",

@@ -20,6 +20,11 @@ _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 #: what comes between two of them
 _NEXT_URL: Final = re.compile(rf"[\s,]+(?={_URL.pattern})|\s+", re.IGNORECASE)
 
+#: what a browser's policy takes: nothing in it can end a directive or begin another
+_ORIGIN: Final = re.compile(
+    r"https?://(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[0-9]{1,5})?",
+    re.IGNORECASE,
+)
 
 #: how to make a good one, on any machine that has Homing
 SECRET_RECIPE: Final = "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"  # noqa: S105
@@ -45,6 +50,12 @@ class SecretText:
 
 class ChannelUrl(SecretText):
     """A URL that alerts go to; it has credentials in it, so it does not show itself."""
+
+    __slots__ = ()
+
+
+class Origin(str):
+    """A scheme, a host and perhaps a port, as a browser names whose page it is."""
 
     __slots__ = ()
 
@@ -99,6 +110,8 @@ def read_value(kind: Any, text: str, limits: Knob) -> Any:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if element is SecretText:
         return tuple(_parse_secret(part, limits) for part in parts)
+    if element is Origin:
+        return tuple(_parse_origin(part) for part in parts)
     if isinstance(element, types.UnionType):
         return tuple(_parse_network(part) for part in parts)
     return tuple(_parse_number(element, part, limits) for part in parts)
@@ -122,6 +135,15 @@ def _parse_secret(text: str, limits: Knob) -> SecretText:
             f"make one with {SECRET_RECIPE}"
         )
     return SecretText(text)
+
+
+def _parse_origin(text: str) -> Origin:
+    """Raises: ValueError: it would mean more, or other, pages than whoever wrote it thinks."""
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(
+            "expected origins such as https://app.example.com, without a path, separated by commas"
+        )
+    return Origin(text.lower())
 
 
 def _parse_network(text: str) -> Network:

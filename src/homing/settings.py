@@ -22,6 +22,7 @@ from homing.knobs import (
     ChannelUrl,
     Knob,
     Network,
+    Origin,
     SecretText,
     is_secret,
     knob,
@@ -417,6 +418,11 @@ class Settings:
         (),
         "Networks that services on the board may be in besides public ones and "
         "`HOMING_EGRESS_ALLOW`. Endpoints may not be there because of it.",
+    )
+    portal_origins: tuple[Origin, ...] = knob(
+        (),
+        "Whose pages may show the receivers' portal in a frame, comma-separated: "
+        "`https://app.example.com`. Others are refused by the browser; empty: all are.",
     )
     log_format: Literal["text", "json"] = knob("text", "Log lines for people or for machines.")
     log_level: Literal["debug", "info", "warning", "error"] = knob(

@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+
+from homing.review.incident import Incident
+from homing.walkthrough.lint_judged import lint_record
+from homing.walkthrough.packs import shipped
 
 pytest.importorskip("ibis", reason="needs the extra `forensics`")
 
@@ -55,6 +60,10 @@ def test_the_default_week_drops_three_in_a_thousand_and_costs_eight_thousand_dol
     assert found["since"].startswith("2026-11-10T10:")
     assert found["p50"] == pytest.approx(8_000, rel=0.05)
     assert found["currency"] == "USD"
+    # the story that the walkthrough tells of it has the figures that this record has
+    record = msgspec.json.decode((tmp_path / "record.json").read_bytes(), type=Incident)
+    story = shipped().scenarios["lost-update"]
+    assert [one.text for one in lint_record(story, record)] == []
 
 
 def test_other_incidents_are_listed_and_written(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 FILE_LINES = (400, 600)
 FUNCTION_LINES = (40, 75)
 #: a subject each for delivering, limits, retention, tasks, operational webhooks, objectives,
-#: issues, money, searching
-CORE_LINES_MAX = 4_200
+#: issues, money, searching, how endpoints are
+CORE_LINES_MAX = 4_300
 
 _FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -21,6 +21,8 @@ ONLY_SQLITE = {
     *("issues_by_uids", "present_history", "present_hot", "find_unfiled", "find_misfiled"),
     *("next_dead_endpoint", "dead_since", "newest_dead"),
     "add_tally",
+    *("count_lane", "count_parked", "count_dead_since"),
+    *("count_newest_attempts", "sample_attempts"),
     "segments_with",
     *("purge_attempts", "purge_born_lines", "purge_history", "purge_messages", "purge_payloads"),
 }
@@ -33,6 +35,7 @@ ONLY_POSTGRES = {
     *("compare_by_hash", "count_leases", "lock_allowances", "make_allowances", "walk_lanes"),
     *("purge", "lock_messages", "lock_history", "lock_issues", "lock_issues_by_uids"),
     *("notable_log", "wait_for_messages", "dead_letters"),
+    *("loads", "count_slices", "sample_slices", "walk_indexes"),
     *("add_tallies", "seen_last", "hold_indexing"),
 }
 

@@ -163,3 +163,21 @@ def test_channels_are_separated_by_spaces_or_commas_and_do_not_show_themselves()
     assert "opensesame" not in problem
     listed = read_settings({}, {"alerts": [mail, "slack://opensesame/b/c"]}, file_name="x")
     assert len(listed.alerts) == 2
+
+
+def test_origins_of_the_portal_can_say_nothing_but_an_origin() -> None:
+    good = "https://app.example.com, http://localhost:3000,https://*.Example.org"
+    found = read_settings({"HOMING_PORTAL_ORIGINS": good}).portal_origins
+    assert found == ("https://app.example.com", "http://localhost:3000", "https://*.example.org")
+    for wrong in (
+        "*",
+        "https:",
+        "app.example.com",
+        "https://app.example.com/path",
+        "https://a.example; script-src *",
+        "https://a.example 'self'",
+        "'self'",
+        "https://user@a.example",
+    ):
+        with pytest.raises(ConfigError, match="expected origins such as"):
+            read_settings({"HOMING_PORTAL_ORIGINS": wrong})

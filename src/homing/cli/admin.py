@@ -58,7 +58,14 @@ def _shown(present: Settings, name: str) -> Any:
     value = getattr(present, name)
     if name == "database_url":
         return without_password(value)
-    if name in ("egress_allow", "egress_allow_for", "board_allow", "secret_previous", "alerts"):
+    if name in (
+        "egress_allow",
+        "egress_allow_for",
+        "board_allow",
+        "portal_origins",
+        "secret_previous",
+        "alerts",
+    ):
         return [str(one) for one in value]
     if isinstance(value, SecretText):
         return str(value) if value else ""

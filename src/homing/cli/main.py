@@ -55,6 +55,11 @@ SECTIONS: Final = {
             "homing.cli.reproduce", "your own retry worker; the smallest loss, if any"
         ),
     },
+    "Tell it": {
+        "walkthrough": Where(
+            "homing.cli.walkthrough", "the story in three minutes: learn, rehearse, mock"
+        ),
+    },
     "Try it": {
         "lab": Where("homing.cli.lab", "a service that loses webhooks: find it, mend it, price it"),
         "demo": Where("homing.cli.demo", "a payment service, two receivers, live books"),

@@ -122,6 +122,8 @@ class Runtime:
             permits=self.egress.permits_url,
             channels=self.alerting.channels,
             identity=make_identity(settings),
+            breaker_is_open=self.dispatcher.only_probes,
+            portal_origins=settings.portal_origins,
             sending=Sending(
                 policy=self.dispatcher.limits.policy,
                 style=HeaderStyle(settings.header_style),

@@ -46,6 +46,7 @@ from homing.core.resources import Application, Endpoint, Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.searching import Searching
 from homing.core.tasks import Task
+from homing.core.watching import Watching
 
 R = TypeVar("R", bound=Resource)
 
@@ -435,7 +436,17 @@ class Measuring(Protocol):
         """
 
 
-class Store(Deliveries, Resources, Records, Forgetting, Desk, Measuring, Searching, Protocol):
+class Store(
+    Deliveries,
+    Resources,
+    Records,
+    Forgetting,
+    Desk,
+    Measuring,
+    Searching,
+    Watching,
+    Protocol,
+):
     """Everything that is remembered."""
 
     async def ping(self) -> None:

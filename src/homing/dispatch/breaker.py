@@ -54,6 +54,11 @@ class Breakers:
             return None
         return 0 if breaker.probing or now_us < breaker.open_until_us else 1
 
+    def is_open(self, endpoint_id: str) -> bool:
+        """Whether an endpoint is only probed."""
+        breaker = self.known.get(endpoint_id)
+        return breaker is not None and breaker.open_until_us is not None
+
     def wait_us(self, endpoint_id: str, now_us: int) -> int:
         """How long until its next probe; 0 while one is under way."""
         breaker = self.known.get(endpoint_id)

@@ -56,6 +56,16 @@ loses something reports what it did, never what it did not do.""",
                 ' --how "a shop asked about a payment without a notification"',
                 needs="incident",
             ),
+            Command(
+                line='homing incident note "payments team" --about owner'
+                ' --source "the service catalogue"',
+                needs="incident",
+            ),
+            Command(
+                line='homing incident note "no ticket found" --about mandate'
+                ' --at 2026-11-16T09:20Z --source "the tracker of the payments team"',
+                needs="incident",
+            ),
         ),
         after="""\
 Accepted, delivered, given up. The numbers do not add up: hundreds were accepted and are neither
@@ -158,6 +168,11 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
                 codes=(0, 1),
             ),
             Command(line="homing slo rules --defaults --to rules", needs="slo"),
+            Command(
+                line="homing incident link rules/homing-slo-dead-letters.rules.yml"
+                ' --text "alert rules for dead letters, with tests that make them fire"',
+                needs="incident",
+            ),
         ),
         after="""\
 At 99.9% this drop pages nobody. What is lost in silence needs a promise of its own: unaccounted
@@ -201,6 +216,16 @@ the commands found is in the record; what only people know, you add.""",
             Command(
                 line='homing incident note "the lease is 10 s, an answer may take 30 s"'
                 " --about factor --source worker.py",
+                needs="incident",
+            ),
+            Command(
+                line='homing incident note "no objective for webhooks was shared between the teams"'
+                " --about factor",
+                needs="incident",
+            ),
+            Command(
+                line='homing incident action "agree on an objective that both teams share"'
+                ' --kind prevent --owner "payments team" --due 2026-12-01',
                 needs="incident",
             ),
             Command(

@@ -20,6 +20,8 @@ from homing.insight.burn import parse_target
 #: entries of one timeline: a person reads it
 TIMELINE_MAX: Final = 1_000
 TEXT_MAX: Final = 4_000
+#: what the timeline puts before a statement that is only a name
+_SAID: Final = {"owner": "whose service it is: ", "team": "team: "}
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUL: Final = "\x00"
 
@@ -57,6 +59,10 @@ class Aspect(StrEnum):
     ALERTS = "alerts"  #: why alerts did not
     RECOVERY = "recovery"  #: what was sent again, what is still missing
     UNKNOWN = "unknown"  #: what the data cannot show
+    OWNER = "owner"  #: the team whose service it is: its name
+    TEAM = "team"  #: the team of who writes this: its name
+    AGREEMENT = "agreement"  #: what was agreed with the owners: "showed the fix to …"
+    MANDATE = "mandate"  #: who asked for it, or where no ticket was found
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -355,7 +361,7 @@ def _parts(
             )
             happened = change.happened_at_us or at_us
             return {"statements": (*incident.statements, statement)}, entry(
-                change.text, happened, reference=change.reference
+                _SAID.get(change.aspect, "") + change.text, happened, reference=change.reference
             )
         case Linked():
             _check("reference", change.reference)

@@ -28,7 +28,7 @@ from homing.review.blocks import (
 
 #: a value of so many letters is not folded: a time, a figure
 _SHORT: Final = 24
-_STYLE: Final = """
+STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #566478; --line: #d9dfe7;
   --bad: #c22f2f; --bar: #8fa7c7; --mark: #fff1d6; --link: #1f5f8b; --wash: #f3f6fa;
   --measured: #2f8f5b; --declared: #2f7f9f; --assumed: #c98a1b; }
@@ -93,19 +93,43 @@ svg .held { fill: var(--bar); } svg .crossing { fill: var(--bad); }
 
 def page(document: Document) -> str:
     """The whole review as HTML."""
-    letters = {one.name: chr(ord("a") + i % 26) for i, one in enumerate(document.sources)}
-    writer = _Writer(letters, document)
-    body = [f"<h1>{writer.line(document.title)}</h1>"]
-    body += [writer.block(block) for block in document.blocks]
-    body.append("<h2>Sources</h2>")
-    body += [_source(one, letters[one.name]) for one in document.sources]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(text_of(document.title))}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(part for part in body if part)
+        f"<title>{escape(text_of(document.title))}</title><style>{STYLE}</style></head>\n<body>\n"
+        + body(document)
         + "\n</body></html>\n"
     )
+
+
+def body(document: Document) -> str:
+    """What is in the page: for another page that has a style of its own."""
+    letters = _letters(document)
+    writer = _Writer(letters, document)
+    parts = [f"<h1>{writer.line(document.title)}</h1>"]
+    parts += [writer.block(block) for block in document.blocks]
+    parts.append("<h2>Sources</h2>")
+    parts += [_source(one, letters[one.name]) for one in document.sources]
+    return "\n".join(part for part in parts if part)
+
+
+def sections(document: Document) -> list[tuple[str, str]]:
+    """(heading, HTML) of each section; what comes before the first heading has an empty one.
+
+    Its values lead to `#source-…`, which `body` has.
+    """
+    writer = _Writer(_letters(document), document)
+    found: list[tuple[str, list[str]]] = [("", [])]
+    for block in document.blocks:
+        if isinstance(block, Heading):
+            found.append((block.text, []))
+        else:
+            found[-1][1].append(writer.block(block))
+    return [(heading, "\n".join(part for part in parts if part)) for heading, parts in found]
+
+
+def _letters(document: Document) -> dict[str, str]:
+    return {one.name: chr(ord("a") + i % 26) for i, one in enumerate(document.sources)}
 
 
 def _source(source: Source, letter: str) -> str:

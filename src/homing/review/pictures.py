@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from homing.forensics.plots import rate_over_time
+from homing.forensics.plots import lifts, rate_over_time
 from homing.review.impact import Loss
 
 _WIDTH: Final = 860
@@ -27,6 +27,11 @@ _STYLE: Final = (
 def rate_plot(windows: list[dict[str, Any]], since: dict[str, Any] | None) -> str:
     """Deliveries over time, their drop rate, the change point."""
     return rate_over_time(windows, since)
+
+
+def suspects_plot(suspects: list[dict[str, Any]]) -> str:
+    """What the drops have in common, by how much more frequent it is among them; n >= 1."""
+    return lifts(suspects)
 
 
 def tornado_svg(loss: Loss) -> str:

@@ -84,6 +84,10 @@ class Service:
     looks: Callable[[], Sequence[tuple[int, Backlog]]] = tuple
     #: ways to reach whoever runs this
     channels: Sequence[Channel] = ()
+    #: whether this process's dispatcher only probes an endpoint (its id), because nothing answers
+    breaker_is_open: Callable[[str], bool] = lambda endpoint_id: False
+    #: whose pages may show the portal in a frame: "https://app.example.com"
+    portal_origins: Sequence[str] = ()
     #: whether there is hope for this URL of this application (its id); no opinion by default
     permits: Callable[[Url, str], bool] = lambda url, app_id: True
 

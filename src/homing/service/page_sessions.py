@@ -88,6 +88,27 @@ async def open_session(service: Service, text: str) -> PageSession:
     return session
 
 
+async def open_portal(service: Service, token: str) -> PageSession:
+    """The session of somebody in the portal: it is the application's token, for as long as that is.
+
+    Raises:
+        Unauthenticated: it is not a valid token of an application, or was ended.
+    """
+    caller = service.tokens.verify(token, at_us=service.clock.now_us())
+    if caller.app_id is None:
+        raise Unauthenticated("the portal wants a token of one application")
+    await must_be_live(service, caller, token)
+    said = service.tokens.session_of(token)
+    name = said.digest.hex()
+    return PageSession(
+        caller=caller,
+        name=name,
+        token=name,
+        generation=0,
+        expires_at_us=said.expires_at_us,
+    )
+
+
 def form_key(service: Service, session: PageSession) -> str:
     """What every form of this session carries, so that no other site can send one."""
     key = service.tokens.keys_for(_PURPOSE)[0]

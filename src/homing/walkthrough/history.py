@@ -8,9 +8,9 @@ Nothing here leaves the machine, and `wipe` deletes all of it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,14 +112,19 @@ class History:
         return found
 
     def wipe(self) -> int:
-        """Delete everything.
+        """Delete all that was kept; what else is in the folder stays.
 
         Returns:
             How many files there were.
         """
-        count = sum(1 for path in self.folder.rglob("*") if path.is_file())
-        shutil.rmtree(self.folder, ignore_errors=False) if self.folder.exists() else None
-        return count
+        mine = [self._attempts, *self.folder.glob("open/*.json"), *self.folder.glob("open/*.new")]
+        files = [path for path in mine if path.is_file()]
+        for path in files:
+            path.unlink()
+        for folder in (self.folder / "open", self.folder):
+            with contextlib.suppress(OSError):  # it is not there, or holds what is not ours
+                folder.rmdir()
+        return len(files)
 
     def _session(self, mode: str, scenario: str) -> Path:
         assert re.fullmatch(r"[a-z]+", mode), mode

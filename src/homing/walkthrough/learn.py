@@ -103,6 +103,7 @@ def script(
     Args:
         values: figures of a record instead of the scenario's own (`slots.values_of`).
     """
+    scenario = scenario.at(level.id)
     return (
         _overview(scenario, level, lens, values),
         *(
@@ -185,9 +186,9 @@ def _stage(
     yield Card(
         id=f"{stage.id}/strong",
         part=stage.name,
-        title=f"{stage.name}, told well",
+        title=f"{stage.name}, as {level.name} would tell it",
         blocks=(
-            example(scenario, stage, level, lens.id, values),
+            msgspec.structs.replace(example(scenario, stage, level, lens.id, values), label=""),
             Block(
                 kind="note",
                 label=f"coaching (up to {minutes(seconds)})",
@@ -283,18 +284,12 @@ def _weak(
     missing = tuple(
         f"{one.rule.replace('_', ' ')}: {one.why}" for one in scenario.weak.faults if not one.quote
     )
-    said = (
-        f"{one.rule.replace('_', ' ')}: “{one.quote}” {one.why}"
-        for one in scenario.weak.faults
-        if one.quote
-    )
     yield Card(
         id="weak/faults",
         part="The whole answer",
         title="What is wrong with it",
         blocks=(
             weak_answer(scenario, values),
-            Block(kind="list", label="in its words", items=tuple(said), tone="bad"),
             Block(kind="list", label="not there at all", items=missing, tone="bad"),
             Block(
                 kind="note",

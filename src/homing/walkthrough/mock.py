@@ -34,6 +34,7 @@ class Mock(msgspec.Struct, frozen=True, kw_only=True):
     begun_at_us: int
     at_us: int
     started_at_us: int | None = None  #: the clock runs since then
+    draft: str = ""  #: words that were not handed in yet
     answer: Attempt | None = None
     probes: tuple[str, ...] = ()  #: ids, chosen when the answer was given
     replies: tuple[Attempt, ...] = ()  #: one for each probe that was answered, in order
@@ -56,6 +57,11 @@ def begin(scenario: Scenario, level: Level, lens: Principle, *, at_us: int) -> M
     )
 
 
+def keep(state: Mock, draft: str, *, at_us: int) -> Mock:
+    """Words that are not handed in yet, so that somebody can go on with them later."""
+    return msgspec.structs.replace(state, draft=draft, at_us=at_us)
+
+
 def start(state: Mock, *, at_us: int) -> Mock:
     """The clock begins, for the answer or for a reply."""
     return msgspec.structs.replace(state, started_at_us=at_us, at_us=at_us)
@@ -76,6 +82,7 @@ def answer(state: Mock, judge: Judge, text: str, *, at_us: int, is_said: bool = 
         answer=attempt,
         probes=tuple(one.id for one in chosen),
         started_at_us=None,
+        draft="",
         at_us=at_us,
     )
 
@@ -90,7 +97,7 @@ def reply(state: Mock, text: str, *, at_us: int, is_said: bool = False) -> Mock:
         raise Invalid([Problem(("reply",), f"expected a probe to be asked; it is {state.phase}")])
     attempt = _attempt(state, text, at_us, is_said)
     return msgspec.structs.replace(
-        state, replies=(*state.replies, attempt), started_at_us=None, at_us=at_us
+        state, replies=(*state.replies, attempt), started_at_us=None, draft="", at_us=at_us
     )
 
 
@@ -151,7 +158,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     probe: Probe
     text: str
-    findings: tuple[Finding, ...]  #: of the rules that it asks for
+    because: dict[str, State]  #: rules that it is asked for and that the answer did not meet
+    now: dict[str, State]  #: what the reply makes of the rules that it is asked for
+    findings: tuple[Finding, ...]  #: what is wrong with the reply, by the rule a weak one breaks
     took_s: float
     is_estimate: bool
 
@@ -182,7 +191,7 @@ def card(state: Mock, judge: Judge) -> VerdictCard:
     found = judge.of(state.answer.text)
     took, is_estimate = taken_s(state.answer, found.words, judge)
     replies = tuple(
-        _judged(_probe(judge.scenario, id), one, judge)
+        _judged(_probe(judge.scenario, id), one, judge, found)
         for id, one in zip(state.probes, state.replies, strict=True)
     )
     unsupported = tuple(
@@ -208,14 +217,22 @@ def taken_s(attempt: Attempt, words: int, judge: Judge) -> tuple[float, bool]:
     return spoken_s(words, judge.words_per_minute), True
 
 
-def _judged(probe: Probe, attempt: Attempt, judge: Judge) -> Reply:
+def _judged(probe: Probe, attempt: Attempt, judge: Judge, answer: Assessment) -> Reply:
     found = judge.of(attempt.text)
     took, is_estimate = taken_s(attempt, found.words, judge)
-    wanted = [one for one in found.findings if one.rule in probe.asked_when]
+    bad = (State.CONTRADICTED, State.MISSING, State.WEAK)
+    wrong = [one for one in found.of(probe.weak.rule) if one.state in bad]
+    because = {
+        rule: answer.states[rule]
+        for rule in probe.asked_when
+        if answer.states.get(rule, State.MET) is not State.MET
+    }
     return Reply(
         probe=probe,
         text=attempt.text,
-        findings=tuple(wanted),
+        because=because,
+        now={rule: found.states[rule] for rule in probe.asked_when if rule in found.states},
+        findings=tuple(wrong),
         took_s=took,
         is_estimate=is_estimate,
     )

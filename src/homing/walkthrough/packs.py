@@ -35,7 +35,9 @@ answer, verdicts, quiz, lenses, levels.
   two instants is "a:path - b:path") and in which form it is said. `told` puts them in: the spoken
   texts of the file, or the values of a record. `{{` and `}}` are braces.
 - A text for everybody is a string; a text that differs is a table by level:
-  `strong = "..."` or `[stages.strong] sde1 = "..." sde2 = "..." senior = "..."`.
+  `strong = "..."` or `[stages.strong] sde1 = "..." sde2 = "..." senior = "..."`. So may be the
+  strong examples, the overview, a lens's lead, a probe and its replies, and the weak answer;
+  `Scenario.at` chooses.
 - A signal has a `label` (said to the learner) and a `pattern` (a regular expression, any case,
   found in the strong example of each level that it is `at`; blanks match any run of blanks).
 - Rules are named by the ids of `walkthrough/rules`; a fault, a mistake and a wrong option each name
@@ -135,13 +137,13 @@ class Stage(Strict, frozen=True, kw_only=True):
 
 
 class WeakReply(Strict, frozen=True, kw_only=True):
-    text: Text
+    text: ByLevel
     why: Text
     rule: RuleId
 
 
 class StrongReply(Strict, frozen=True, kw_only=True):
-    text: Text
+    text: ByLevel
     key: Text  #: what makes it strong; a paraphrase
 
 
@@ -149,7 +151,7 @@ class Probe(Strict, frozen=True, kw_only=True):
     """What a listener asks next."""
 
     id: Id
-    question: Text
+    question: ByLevel
     probes_for: tuple[Text, ...]
     asked_when: tuple[RuleId, ...]  #: any of these was not met
     weak: WeakReply
@@ -165,7 +167,7 @@ class Fault(Strict, frozen=True, kw_only=True):
 
 
 class WeakAnswer(Strict, frozen=True, kw_only=True):
-    text: Text
+    text: ByLevel
     faults: tuple[Fault, ...]
 
 
@@ -203,14 +205,14 @@ class Turn(Strict, frozen=True, kw_only=True):
 class Lens(Strict, frozen=True, kw_only=True):
     """The same story, for somebody who listens for one principle."""
 
-    lead: Text  #: one sentence, said before the situation
+    lead: ByLevel  #: one sentence, said before the situation
     emphasise: tuple[Turn, ...]
     downplay: tuple[Turn, ...]  #: said in fewer words, never left out
 
 
 class Overview(Strict, frozen=True, kw_only=True):
-    story: Text  #: first person
-    summary: Text  #: third person: what happened, after the fact
+    story: ByLevel  #: first person
+    summary: ByLevel  #: third person: what happened, after the fact
     takeaways: tuple[Text, ...]
 
 
@@ -255,13 +257,22 @@ class Scenario(Strict, frozen=True, kw_only=True):
         """Of every stage, by id."""
         return {signal.id: signal for stage in self.stages for signal in stage.signals}
 
-    def told(self, text: str, values: Mapping[str, str] | None = None) -> str:
+    def at(self, level: str) -> Scenario:
+        """The story as one level tells it: every text that differs by level is that level's.
+
+        Raises:
+            KeyError: a text has none for this level; `homing walkthrough lint` says so first.
+        """
+        return msgspec.convert(_at(msgspec.to_builtins(self), level, set(self.levels)), Scenario)
+
+    def told(self, text: ByLevel, values: Mapping[str, str] | None = None) -> str:
         """A text with its slots filled, on one line for each paragraph.
 
         Args:
-            text: of this scenario.
+            text: of this scenario; one that differs by level must have been chosen by `at`.
             values: what to say instead of the file's own figures, by slot (`slots.values_of`).
         """
+        assert isinstance(text, str), f"choose a level first: {text}"
         return fill(text, {name: one.text for name, one in self.slots.items()} | dict(values or {}))
 
     def strong(
@@ -281,6 +292,27 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     scenarios: dict[str, Scenario]
     principles: dict[str, Principle]
     levels: dict[str, Level]  #: from the most junior
+
+
+def _at(value: Any, level: str, levels: set[str]) -> Any:
+    """Builtins with one level's text wherever there is a table of texts by level."""
+    if isinstance(value, dict):
+        if differs(value, levels):
+            return value[level]
+        kept = {"levels"}  # what a level changes: a table by level, and meant as one
+        return {
+            name: one if name in kept else _at(one, level, levels) for name, one in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_at(one, level, levels) for one in value]
+    return value
+
+
+def differs(value: Mapping[str, Any], levels: set[str]) -> bool:
+    """Whether a table is a text that differs by level."""
+    return (
+        bool(value) and value.keys() <= levels and all(isinstance(v, str) for v in value.values())
+    )
 
 
 def by_level(text: str | Mapping[str, str], level: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.review.incident import Incident
 from homing.walkthrough.assess import Assessment, Finding, State, assess
+from homing.walkthrough.claims import Draft, draft
 from homing.walkthrough.clock import elapsed_s
 from homing.walkthrough.packs import (
     WORDS_PER_MINUTE,
@@ -25,6 +26,7 @@ from homing.walkthrough.packs import (
     Stage,
     seconds_of,
 )
+from homing.walkthrough.record import Record
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,12 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
     lens: Principle
     words_per_minute: float = WORDS_PER_MINUTE  #: of the speaker, > 0
     record: Incident | None = None
+    record_name: str = "record.json"  #: what commands call it
+    me: str = ""  #: the speaker, as the record names them; empty: who opened the incident
+
+    def __post_init__(self) -> None:
+        # every text is this level's from here on
+        msgspec.structs.force_setattr(self, "scenario", self.scenario.at(self.level.id))
 
     def seconds(self) -> dict[str, int]:
         return seconds_of(self.scenario.stages, self.level)
@@ -46,11 +54,23 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             stage,
             self.level,
             self.lens,
-            self.record,
+            self._held(),
+            me=self.me,
             targets={**self.seconds(), "total": float(self.level.time_max_s)},
             wpm=self.words_per_minute,
             terms=self.scenario.terms,
         )
+
+    def draft(self) -> Draft | None:
+        """The story as the record allows it to be told; None: there is no record."""
+        held = self._held()
+        if held is None:
+            return None
+        speaker = self.me or held.opener
+        return draft(held, speaker, self.level, self.lens, self.words_per_minute)
+
+    def _held(self) -> Record | None:
+        return None if self.record is None else Record(self.record, self.record_name)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +94,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     stage: int = 0  #: place of the stage, from 0; behind the last: it is over
     hints: int = 0  #: shown of this stage, since the last attempt
     started_at_us: int | None = None  #: the clock runs since then
+    draft: str = ""  #: words that were not handed in yet
     attempts: dict[str, tuple[Attempt, ...]] = {}  #: by stage, the oldest first
 
     def of(self, stage: str) -> tuple[Attempt, ...]:
@@ -101,6 +122,11 @@ def begin(scenario: Scenario, level: Level, lens: Principle, *, at_us: int) -> R
 def current(state: Rehearsal, scenario: Scenario) -> Stage | None:
     """The stage to tell; None: all were told."""
     return scenario.stages[state.stage] if state.stage < len(scenario.stages) else None
+
+
+def keep(state: Rehearsal, draft: str, *, at_us: int) -> Rehearsal:
+    """Words that are not handed in yet, so that somebody can go on with them later."""
+    return msgspec.structs.replace(state, draft=draft, at_us=at_us)
 
 
 def start(state: Rehearsal, *, at_us: int) -> Rehearsal:
@@ -137,14 +163,21 @@ def submit(
     attempt = Attempt(text=text.strip(), at_us=at_us, took_s=took, hints=state.hints)
     attempts = {**state.attempts, stage.id: (*state.of(stage.id), attempt)}
     return msgspec.structs.replace(
-        state, attempts=_in_order(attempts, scenario), hints=0, started_at_us=None, at_us=at_us
+        state,
+        attempts=_in_order(attempts, scenario),
+        hints=0,
+        started_at_us=None,
+        draft="",
+        at_us=at_us,
     )
 
 
 def go_to(state: Rehearsal, scenario: Scenario, stage: int, *, at_us: int) -> Rehearsal:
     """To a stage, from 0; behind the last one it is over."""
     place = min(max(stage, 0), len(scenario.stages))
-    return msgspec.structs.replace(state, stage=place, hints=0, started_at_us=None, at_us=at_us)
+    return msgspec.structs.replace(
+        state, stage=place, hints=0, started_at_us=None, draft="", at_us=at_us
+    )
 
 
 def _in_order(
@@ -154,6 +187,37 @@ def _in_order(
 
 
 # --- what is said of an attempt ---
+
+#: whose job a rule is; at another stage its absence is no fault
+HOME: Final = {
+    "scope_boundary": "task",
+    "unassigned": "task",
+    "disqualifier": "task",
+    "agency": "action",
+    "hand_off": "action",
+    "specificity": "action",
+    "overreach": "action",
+    "quantified_result": "result",
+    "business_translation": "result",
+    "verification": "result",
+    "second_order": "result",
+    "generic_reflection": "reflection",
+    "organisational_cause": "reflection",
+}
+
+
+def concerns(finding: Finding, stage: str, found: Assessment) -> bool:
+    """Whether a finding on one stage is this stage's business.
+
+    What is contradicted always is. Otherwise a rule has its home stage, and one of the cause behind
+    the cause only where the level requires it; a rule about form has every stage as its home.
+    """
+    if finding.state is State.CONTRADICTED:
+        return finding in found.faults
+    if finding.rule == "organisational_cause" and finding.rule not in found.required:
+        return False
+    return HOME.get(finding.rule, stage) == stage
+
 
 #: what is said first
 _WORST_FIRST = (State.CONTRADICTED, State.MISSING, State.WEAK, State.NOT_CHECKABLE, State.MET)
@@ -172,10 +236,10 @@ def in_order(found: Assessment) -> list[Finding]:
 
 
 def fixes(found: Assessment, count: int) -> list[Finding]:
-    """What to mend first: one finding a rule, at most `count`, each with something to do."""
+    """What to mend first: one fault a rule, at most `count`, each with something to do."""
     chosen: dict[str, Finding] = {}
     for one in in_order(found):
-        if one.fix and one.state in (State.CONTRADICTED, State.MISSING, State.WEAK):
+        if one.fix and one in found.faults:
             chosen.setdefault(one.rule, one)
     return list(chosen.values())[:count]
 

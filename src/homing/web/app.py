@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from homing.core.errors import NotFound
 from homing.service.context import Service
 from homing.web import hot
-from homing.web.board_page import BoardPage
 from homing.web.door import Door, door
 from homing.web.frame import Frame
 from homing.web.hot import CreateMessage, application_of
@@ -44,8 +43,15 @@ from homing.web.operations import (
 )
 from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
+from homing.web.pages import alerts as alert_pages
+from homing.web.pages import board as board_page
+from homing.web.pages import catalogue, endpoint_editing, endpoint_sent, portal, redrives
 from homing.web.pages import deliveries as delivery_pages
+from homing.web.pages import desk as desk_pages
+from homing.web.pages import endpoints as endpoint_pages
+from homing.web.pages import incidents as incident_pages
 from homing.web.pages import messages as message_pages
+from homing.web.pages import objectives as objective_pages
 from homing.web.pages.errors import ErrorPages, wants_page
 from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
@@ -83,7 +89,6 @@ def create_api(
     missing = PathPages(service, [PageRoute("GET", "", _nothing_here, public=True)], navigation)
     router = Router(
         [
-            Route("/board", BoardPage(service)),
             Route("/static/{name:path}", StaticFiles()),
             *(
                 Route(path, PathPages(service, list(found), navigation))
@@ -116,14 +121,26 @@ def page_table(service: Service) -> Sequence[PageRoute]:
     return (
         *SigningIn().PAGES,
         *HomePage(service).PAGES,
+        *endpoint_pages.PAGES,
+        *endpoint_editing.PAGES,
+        *endpoint_sent.PAGES,
+        *catalogue.PAGES,
+        *portal.Entering().PAGES,
+        *portal.PAGES,
         *message_pages.PAGES,
         *delivery_pages.PAGES,
+        *desk_pages.PAGES,
+        *redrives.PAGES,
+        *objective_pages.PAGES,
+        *board_page.PAGES,
+        *alert_pages.PAGES,
+        *incident_pages.PAGES,
     )
 
 
 def navigation_of(pages: Sequence[PageRoute]) -> Sequence[Entry]:
     """The entries of the navigation whose pages exist."""
-    paths = {page.path for page in pages} | {"/board"}
+    paths = {page.path for page in pages}
     return [entry for entry in NAVIGATION if entry.href in paths]
 
 

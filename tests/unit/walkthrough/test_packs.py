@@ -65,6 +65,28 @@ def test_a_signal_is_found_across_a_line_break_in_any_case() -> None:
     assert finds(signal, "It was ours.") is None
 
 
+def test_a_level_has_its_own_words_wherever_they_differ() -> None:
+    story = shipped().scenarios["lost-update"]
+    for level in story.levels:
+        chosen = story.at(level)
+        assert chosen.levels == story.levels
+        assert story.told(chosen.overview.story)
+        for probe in chosen.probes:
+            assert isinstance(probe.question, str)
+        assert chosen.at(level) == chosen
+    assert story.at("sde1").lenses != story.at("sde2").lenses
+
+
+def test_a_junior_answer_never_crosses_a_border() -> None:
+    """SDE1 is asked for their own team's code, so no text of theirs may be about another's."""
+    story = shipped().scenarios["lost-update"].at("sde1")
+    told = [*(one.strong for one in story.stages), story.overview.story, story.weak.text]
+    told += [one.question for one in story.probes] + [one.strong.text for one in story.probes]
+    told += [one.lead for one in story.lenses.values()]
+    for text in told:
+        assert not re.search(r"another team|payments team, not|their (lead|repository)", str(text))
+
+
 def test_the_json_schema_names_every_part_of_a_scenario() -> None:
     text = str(packs.json_schema())
     for part in ("stages", "probes", "weak", "verdicts", "quiz", "lenses", "levels", "slots"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -33,6 +33,8 @@ _TRIES_MAX: Final = 8
 #: how long a person waits for a test
 _TEST_S: Final = 20.0
 _NOTICES_MAX: Final = 1_000
+#: the latest notices, by which a channel is judged
+_LATEST_MAX: Final = 200
 
 
 def is_operator(caller: Caller) -> bool:
@@ -140,6 +142,49 @@ def channels(service: Service, caller: Caller) -> tuple[Channel, ...]:
     if not is_operator(caller):
         raise Forbidden("channels are for whoever runs this Homing, not for its organisations")
     return tuple(service.channels)
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel, and whether what was told through it arrives."""
+
+    id: str
+    url: str  #: without credentials
+    taken_at_us: int | None = None  #: when it last took something
+    waiting: int = 0  #: notices that it has not taken yet
+    error: str | None = None  #: why it did not take the latest; None: it did, or there was none
+
+
+async def reaches(service: Service, caller: Caller) -> list[Reach]:
+    """The channels, with what became of the latest notices through each.
+
+    Raises:
+        Forbidden: channels are the operator's.
+    """
+    known = channels(service, caller)
+    page = Page(limit=_LATEST_MAX, descending=True)
+    found = {
+        scope: await service.store.list(Notice, scope, page) if known else []
+        for scope in (PENDING, SENT, FAILED)
+    }
+    return [_reach(one, found) for one in known]
+
+
+def _reach(channel: Channel, found: Mapping[str, Sequence[Notice]]) -> Reach:
+    own = {
+        scope: [one for one in notices if one.channel == channel.id]
+        for scope, notices in found.items()
+    }
+    taken_at_us = max((one.finished_at_us or 0 for one in own[SENT]), default=None)
+    troubles = [one for one in (*own[PENDING], *own[FAILED]) if one.error is not None]
+    worst = max(troubles, key=lambda one: one.updated_at_us, default=None)
+    is_over = worst is None or (taken_at_us or 0) > worst.updated_at_us
+    return Reach(
+        id=channel.id,
+        url=channel.shown,
+        taken_at_us=taken_at_us,
+        waiting=len(own[PENDING]),
+        error=None if is_over or worst is None else worst.error,
+    )
 
 
 async def test_channel(service: Service, caller: Caller, name: str) -> str | None:

@@ -34,11 +34,12 @@ from homing.store.filing import file_changes, touches_desk
 from homing.store.memory.measuring import MemoryMeasuring
 from homing.store.memory.searching import MemorySearching
 from homing.store.memory.texts import MemoryTexts
+from homing.store.memory.watching import MemoryWatching
 
 _replace = msgspec.structs.replace
 
 
-class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts):
+class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts, MemoryWatching):
     """Keeps everything in dictionaries; forgets it with the process."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:

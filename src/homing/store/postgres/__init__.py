@@ -15,6 +15,7 @@ from homing.store.postgres.schema import check
 from homing.store.postgres.schema import migrate as bring_up
 from homing.store.postgres.searching import PostgresSearching
 from homing.store.postgres.texts import PostgresTexts
+from homing.store.postgres.watching import PostgresWatching
 
 
 class PostgresStore(
@@ -25,6 +26,7 @@ class PostgresStore(
     PostgresForgetting,
     PostgresDesk,
     PostgresMeasuring,
+    PostgresWatching,
     PostgresSearching,
     PostgresTexts,
 ):

@@ -51,7 +51,18 @@ from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.searching import Head, Indexing, Looked, Segment, Sought, Text
 from homing.core.tasks import Task
-from homing.store.sqlite import claiming, desk, measuring, purging, reads, searching, texts, writes
+from homing.core.watching import Failure, Load, Slice
+from homing.store.sqlite import (
+    claiming,
+    desk,
+    measuring,
+    purging,
+    reads,
+    searching,
+    texts,
+    watching,
+    writes,
+)
 from homing.store.sqlite.connection import connect
 from homing.store.sqlite.errors import store_error
 from homing.store.sqlite.writer import Writer
@@ -327,6 +338,24 @@ class SqliteStore:
 
     async def tallied(self, scope: str, grain_s: int, since_us: int, until_us: int) -> list[Tally]:
         return await self._browse(measuring.tallied, scope, grain_s, since_us, until_us)
+
+    async def loads(
+        self,
+        endpoints: Sequence[tuple[str, str]],
+        *,
+        since_us: int,
+        accepted_us: int,
+        most: int,
+    ) -> dict[str, Load]:
+        return await self._browse(watching.loads, endpoints, since_us, accepted_us, most)
+
+    async def slices(
+        self, endpoint_id: str, edges: Sequence[int], *, counted: int, sampled: int
+    ) -> list[Slice]:
+        return await self._browse(watching.slices, endpoint_id, edges, counted, sampled)
+
+    async def failures(self, endpoint_id: str, since_us: int, *, most: int) -> list[Failure]:
+        return await self._browse(watching.failures, endpoint_id, since_us, most)
 
     async def look_for_messages(self, which: Sought, *, looks: int, limit: int) -> Looked[Head]:
         return await self._browse(searching.look_for_messages, which, looks, limit)

@@ -10,13 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from homing.core.errors import Invalid, Problem
+from homing.review.incident import Incident
 from homing.walkthrough.assess.answer import Answer, read
 from homing.walkthrough.assess.assessment import Assessment, Finding, Row, Span, Verdict
 from homing.walkthrough.assess.detectors import DETECTORS
+from homing.walkthrough.assess.detectors.held import held
 from homing.walkthrough.assess.detectors.seen import Seen, Setting
-from homing.walkthrough.assess.rule import STAGES, Rule, State, rules
+from homing.walkthrough.assess.rule import STAGES, Rule, State, rules, verdict_document
 from homing.walkthrough.assess.verdict import SCALE, verdict_of
 from homing.walkthrough.packs import Level, Principle
+from homing.walkthrough.record import Record
 
 __all__ = ["SCALE", "STAGES", "Assessment", "Finding", "Row", "Span", "State", "Verdict", "assess"]
 
@@ -26,6 +29,9 @@ WPM: Final = 150.0
 TEXT_MAX: Final = 40_000
 #: of several findings of a rule, the one that counts
 _ORDER: Final = (State.CONTRADICTED, State.MISSING, State.WEAK, State.MET, State.NOT_CHECKABLE)
+#: asked for at every level and under every lens
+_ALWAYS: Final = ("hand_off", "disqualifier", "overreach", "record")
+_WEIGHED_MIN: Final = 2
 _NOT_A_SENTENCE: Final = "there are too few sentences to tell by"
 
 
@@ -34,8 +40,9 @@ def assess(
     stage: str | None,
     level: Level,
     lens: Principle,
-    record: None = None,
+    record: Record | Incident | None = None,
     *,
+    me: str = "",
     targets: Mapping[str, float] | None = None,
     wpm: float = WPM,
     terms: Collection[str] = (),
@@ -49,6 +56,7 @@ def assess(
         level: its required rules and its times.
         lens: its weights.
         record: of the incident that is told; None: nothing is held against one.
+        me: the speaker, as the record names them; empty: who opened the incident.
         targets: seconds of each stage; None: 30/20/90/20/15 scaled to the level.
         wpm: words a minute of the speaker, > 0.
         terms: the incident's own words in lower case, beside the general technical ones.
@@ -71,13 +79,16 @@ def assess(
         targets=dict(targets) if targets else scaled(level),
         terms=frozenset(terms),
     )
-    findings = _findings(answer, setting)
+    against = Record(record) if isinstance(record, Incident) else record
+    speaker = me or (against.opener if against is not None else "")
+    findings = _findings(answer, setting, against, speaker)
     states: dict[str, State] = {}
     for one in findings:
         before = states.get(one.rule)
         if before is None or _ORDER.index(one.state) < _ORDER.index(before):
             states[one.rule] = one.state
-    verdict, rows = None, ()
+    verdict: Verdict | None = None
+    rows: tuple[Row, ...] = ()
     words = answer.words()
     if stage is None and words:
         verdict, rows = verdict_of(
@@ -90,11 +101,24 @@ def assess(
         findings=tuple(findings),
         states=states,
         verdict=verdict,
-        rows=tuple(rows),
+        rows=rows,
         words=words,
         spoken_s=round(60 * words / wpm, 1),
         weights={rule: lens.weights.get(rule, 1) for rule in states},
         required=level.requires,
+        asked=tuple(rule for rule in states if _is_asked(rule, level, lens)),
+    )
+
+
+def _is_asked(rule: str, level: Level, lens: Principle) -> bool:
+    """Whether a level and a lens want a rule to be met."""
+    if rule in verdict_document()["allows"].get(level.id, ()):
+        return False
+    return (
+        rule in level.requires
+        or lens.weights.get(rule, 1) >= _WEIGHED_MIN
+        or rules()[rule].kind == "form"
+        or rule in _ALWAYS
     )
 
 
@@ -104,22 +128,22 @@ def scaled(level: Level) -> dict[str, float]:
     return {**{name: s * factor for name, s in TARGETS.items()}, "total": float(level.time_max_s)}
 
 
-def _findings(answer: Answer, setting: Setting) -> list[Finding]:
-    found: list[Finding] = []
-    is_prose = True
+def _findings(answer: Answer, setting: Setting, record: Record | None, me: str) -> list[Finding]:
     seen_by: dict[str, Sequence[Seen]] = {}
     for rule in rules().values():
-        if rule.id not in DETECTORS or not _applies(rule, answer):
+        if not _applies(rule, answer):
             continue
-        seen_by[rule.id] = DETECTORS[rule.id](answer, rule, setting)
-    if any(one.state is State.MISSING for one in seen_by.get("sentences", ())):
-        is_prose = False
+        if not rule.needs_record:
+            seen_by[rule.id] = DETECTORS[rule.id](answer, rule, setting)
+        elif record is not None:
+            seen_by[rule.id] = held(answer, rule, record, me)
+    is_prose = State.MISSING not in {one.state for one in seen_by.get("sentences", ())}
+    found: list[Finding] = []
     for name, seen in seen_by.items():
         rule = rules()[name]
-        for one in seen:
-            if not is_prose and rule.kind == "content":
-                one = Seen(State.NOT_CHECKABLE, (), _NOT_A_SENTENCE)
-            found.append(_finding(rule, one, answer))
+        if not is_prose and rule.kind == "content":
+            seen = [Seen(State.NOT_CHECKABLE, (), _NOT_A_SENTENCE)]
+        found += [_finding(rule, one, answer) for one in seen]
     return found
 
 

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from homing.walkthrough.assess.clauses import Actor, Clause, clauses_of, sentences_of
-from homing.walkthrough.assess.quantities import Quantity, changes_of, quantities_of
+from homing.walkthrough.assess.changes import changes_of
+from homing.walkthrough.assess.clauses import Actor, Clause, clauses_of
+from homing.walkthrough.assess.quantities import Quantity, quantities_of
 from homing.walkthrough.assess.rule import STAGES
+from homing.walkthrough.assess.sentences import sentences_of
 from homing.walkthrough.assess.words import count_of_words, places
 
 #: a line that names a stage: "## Action", "Action:", "**A:**", "R - "
 _HEADING: Final = re.compile(
-    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_]{0,2}(?P<name>situation|task|actions?|results?|reflection|learnings?|"
-    r"[STAR](?=[*_]{0,2}[ \t]*[:–—-]))[*_]{0,2}[ \t]*(?:\([^)\n]*\))?[ \t]*(?:[:–—-][*_]{0,2}[ \t]*|$)",  # noqa: RUF001, E501
+    r"^[ \t]*(?:#{1,6}[ \t]*)?[*_]{0,2}"
+    r"(?P<name>situation|task|actions?|results?|reflection|learnings?"
+    r"|[STAR](?=[*_]{0,2}[ \t]*[:\u2013—-]))"
+    r"[*_]{0,2}[ \t]*(?:\([^)\n]*\))?[ \t]*(?:[:\u2013—-][*_]{0,2}[ \t]*|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _STAGE_OF: Final = {
@@ -35,7 +39,7 @@ _CUES: Final = {
                "i built", "i added", "i found", "first", "then", "i submitted", "i opened",
                "i analysed", "i analyzed", "pull request", "i tested"),
     "result": ("as a result", "dropped to", "went to zero", "to zero", "fell", "in the end",
-               "went from", "the result", "per week", "a week", "adopted", "post-mortem",
+               "went from", "the result", "adopted", "post-mortem", "compared before",
                "reduced", "since the fix", "after the fix", "saved"),
     "reflection": ("i learned", "i learnt", "looking back", "next time", "in hindsight",
                    "taught me", "lesson", "i would", "since then", "i now", "what i took",
@@ -99,8 +103,8 @@ class Answer:
     def changes(self, stages: Sequence[str]) -> Iterator[tuple[int, int, bool]]:
         """Where a change of a number is said, and whether its beginning is known."""
         for start, end in self.looked_at(stages):
-            for one in changes_of(self.text, start, end, list(self.quantities)):
-                yield one.start, one.end, one.before is not None or one.after is not None
+            for one in changes_of(self.text, start, end, self.quantities):
+                yield one.start, one.end, one.has_beginning
 
 
 def read(text: str, stage: str | None = None) -> Answer:

@@ -1,4 +1,4 @@
-"""What an assessment says: findings on exact words, the state of each rule, and a verdict's rows."""
+"""What an assessment says: findings on exact words, the rules' states, a verdict's rows."""
 
 from __future__ import annotations
 
@@ -64,6 +64,14 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     spoken_s: float  #: at the speaker's rate; an estimate where the answer was typed
     weights: dict[str, int] = {}  #: of each rule under the lens: 0, 1 or 2
     required: tuple[str, ...] = ()  #: of the level
+    #: rules that this level and lens ask for; what the others lack is no fault here
+    asked: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """What is there to be mended: of rules that are asked for, whatever is not met."""
+        bad = (State.CONTRADICTED, State.MISSING, State.WEAK)
+        return tuple(one for one in self.findings if one.state in bad and one.rule in self.asked)
 
     def of(self, rule: str) -> tuple[Finding, ...]:
         return tuple(one for one in self.findings if one.rule == rule)

@@ -1,10 +1,9 @@
-"""Numbers of an answer with their units, written or spoken, and changes from one to another. Pure."""
+"""Numbers of an answer with their units, written or spoken, and changes between them. Pure."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -30,6 +29,7 @@ class Quantity:
     text: str
     noun: str = ""  #: of a count: what is counted; of money: the currency
     per: str = ""  #: "week", "day", … where it is a rate
+    of: float = 0.0  #: of "3 in 1,000" and "none of 400": the 1,000, the 400
     digits: int = 0  #: digits that count, as it was written: 0.31 has two
 
 
@@ -65,11 +65,13 @@ _NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _RATIO_OF: Final = re.compile(
-    rf"\b(?P<a>{_DIGITS}|{_SPOKEN})\s+(?:in|out of|of)\s+(?:every\s+)?"
+    rf"\b(?P<a>{_DIGITS}|{_SPOKEN}|none|zero)\s+(?:in|out of|of)\s+"
+    rf"(?:every\s+|about\s+|around\s+|roughly\s+|over\s+|some\s+)?"
     rf"(?P<b>{_DIGITS}|an?\s+(?:hundred|thousand|million)|{_SPOKEN})\b(?!\s*%)",
     re.IGNORECASE,
 )
 _HALF_PERCENT: Final = re.compile(r"\bhalf (?:of )?(?:a|one) per ?cent\b", re.IGNORECASE)
+_HALF_TIME: Final = re.compile(r"\bhalf an? (minute|hour|day|week|month|year)\b", re.IGNORECASE)
 _PER: Final = re.compile(
     r"^\s*(?:(?:/|per|each|every|an?)\s*(?P<p>second|minute|hour|day|week|month|quarter|year)\b"
     r"|(?P<q>hourly|daily|weekly|monthly|quarterly|yearly|annually)\b)",
@@ -124,6 +126,8 @@ _NO_NOUNS: Final = frozenset(
         "into",
     ]
 )
+#: “700 of 200,000” is a count and no rounded share; “3 in a thousand” is one
+_EXACT_MIN: Final = 10_000
 #: a figure that names something: a build, a status, a clock, a ticket
 _NAMES: Final = re.compile(
     r"(?:\b(?:http|version|build|v|port|ticket|pr|issue|section|step|status|code|p)\s*#?|#)$", re.I
@@ -184,6 +188,8 @@ def quantities_of(text: str, start: int = 0, end: int | None = None) -> list[Qua
 
     for match in _HALF_PERCENT.finditer(text, start, end):
         add(_made(match, 0.005, Unit.RATIO, text))
+    for match in _HALF_TIME.finditer(text, start, end):
+        add(_made(match, _TIMES[match[1].lower()] / 2, Unit.TIME, text))
     for match in _RATIO_OF.finditer(text, start, end):
         a, b = number_of(match["a"]), number_of(match["b"])
         if a == 0 or (b >= 10 and a < b):
@@ -193,7 +199,8 @@ def quantities_of(text: str, start: int = 0, end: int | None = None) -> list[Qua
                 and b < 10
             ):
                 continue
-            add(_made(match, a / b, Unit.RATIO, text, digits=_digits(match["a"])))
+            digits = 3 if b >= _EXACT_MIN else _digits(match["a"])
+            add(replace(_made(match, a / b, Unit.RATIO, text, digits=digits), of=b))
     for match in _NUMBER.finditer(text, start, end):
         one = _number(match, text, end)
         if one is not None:
@@ -233,11 +240,10 @@ def _number(match: re.Match[str], text: str, end: int) -> Quantity | None:
         return _made(match, value, Unit.BARE, text, digits=digits)
     if is_word and value <= 3 and value and not match["scale"]:
         return None  # "one of them", "the two teams": a word and no measurement
-    if noun and noun not in _NO_NOUNS:
-        return _made(
-            match, value, Unit.COUNT, text, noun=noun, digits=digits,
-            tail=tail[noun_match.end() :] if noun_match else "",
-        )  # fmt: skip
+    if noun and noun not in _NO_NOUNS and noun_match:
+        rest = tail[noun_match.end() :]
+        more = noun_match.end() if _PER.match(rest) else 0
+        return _made(match, value, Unit.COUNT, text, noun=noun, digits=digits, tail=rest, more=more)
     if per and value:
         return _made(match, value, Unit.COUNT, text, tail=tail, digits=digits)
     return _made(match, value, Unit.BARE, text, digits=digits)
@@ -304,75 +310,6 @@ def _digits(text: str) -> int:
     if not text[0].isdigit():
         return 2 if "point" in text.lower() else 1
     plain = text.replace(",", "")
-    return len(plain.replace(".", "").lstrip("0")) or 1
-
-
-# --- changes ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """From one number to another, or by so much."""
-
-    before: Quantity | None
-    after: Quantity | None
-    start: int
-    end: int
-
-
-_ARROW: Final = re.compile(r"^\s*(?:->|→|=>|down to|to|and now it(?:'s| is)|and went to)\s*$", re.I)
-_TO_ZERO: Final = re.compile(
-    r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
-    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?(?:\s+[\w,.]+){0,4}?\s+"
-    r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures|errors|incidents|recurrences?)"
-    r"|(?:dropped|lost|missed|missing|failed|failing) (?:none|nothing|zero|no)\b"
-    r"|has(?:n't| not) (?:happened|recurred|come back) (?:again|since)|eliminat\w+)",
-    re.IGNORECASE,
-)
-_BY: Final = re.compile(r"\bby\s+(?:about |around |roughly |some |nearly |almost |over )?$", re.I)
-_HALVED: Final = re.compile(
-    r"\b(?:halved|doubled|tripled|in half|by half|cut in two|two thirds)\b", re.I
-)
-_TIMES_AS: Final = re.compile(
-    r"\b(?:\d+|two|three|four|five|ten)\s?(?:x|times)\s+(?:faster|less|fewer|more|smaller|lower)\b",
-    re.I,
-)
-_FROM: Final = re.compile(r"\bfrom\b", re.I)
-
-
-def changes_of(text: str, start: int, end: int, known: list[Quantity]) -> list[Change]:
-    """Changes said between two places: from-to of one unit, to zero, by so much, halved.
-
-    Args:
-        known: the numbers of the whole text, in order: a baseline may stand earlier.
-    """
-    here = [one for one in known if start <= one.start < end]
-    found: list[Change] = []
-    for first, second in itertools.pairwise(here):
-        between = text[first.end : second.start]
-        if (first.unit is second.unit or second.value == 0) and (
-            _ARROW.match(between)
-            or (
-                _FROM.search(text[max(start, first.start - 12) : first.start]) and len(between) < 40
-            )
-            or (re.search(r"\b(?:before|was|were|had been)\b", between, re.I) and len(between) < 60)
-        ):
-            found.append(Change(before=first, after=second, start=first.start, end=second.end))
-    for match in _TO_ZERO.finditer(text, start, end):
-        if any(
-            one.start <= match.start() < one.end or one.start < match.end() <= one.end
-            for one in found
-        ):
-            continue
-        earlier = [one for one in known if one.end <= match.start() and one.value > 0
-                   and one.unit in (Unit.RATIO, Unit.COUNT)]  # fmt: skip
-        ratios = [one for one in earlier if one.unit is Unit.RATIO]
-        base = ratios[-1] if ratios else (earlier[-1] if earlier else None)
-        found.append(Change(before=base, after=None, start=match.start(), end=match.end()))
-    for one in here:
-        if one.unit is not Unit.BARE and _BY.search(text[max(start, one.start - 16) : one.start]):
-            found.append(Change(before=None, after=one, start=one.start, end=one.end))
-    for pattern in (_HALVED, _TIMES_AS):
-        for match in pattern.finditer(text, start, end):
-            found.append(Change(before=None, after=None, start=match.start(), end=match.end()))
-    return sorted(found, key=lambda one: one.start)
+    counted = plain.replace(".", "").lstrip("0")
+    # the noughts at the end of 200,000 say how large it is, not how exactly it is known
+    return len(counted if "." in plain else counted.rstrip("0")) or 1

@@ -84,6 +84,9 @@ class _Table:
                     _said(one, is_so) for one, is_so in zip(row[asked], answers, strict=True)
                 ]
                 holds &= fold(answers)
+        for one in row.get("but", ()):
+            because.append(_said(one, self._is(one)))
+            holds &= not self._is(one)
         for one in row.get("none", ()):
             offenders = self._weighed(State(one.partition("=")[2]))
             because += [f"{rule} is {one.partition('=')[2]}" for rule in offenders]

@@ -19,7 +19,7 @@ _TOKEN: Final = re.compile(
 )
 #: letters that are doubled before an ending: drop, dropped
 _DOUBLED: Final = re.compile(r"[^aeiou][aeiou][bdgklmnprt]$")
-_IRREGULAR_LISTS: Final = ("irregular",)
+_RAW: Final = "re:"
 
 
 class Token(NamedTuple):
@@ -77,8 +77,8 @@ def forms() -> dict[str, Form]:
     for name in ("acts", "hands_off", "takes_part", "perceives", "solves", "happens"):
         for lemma in lists()[name]:
             found.setdefault(lemma, Form(lemma, "present"))
-            for ending in _endings(lemma):
-                found.setdefault(*ending)
+            for spelling, form in _endings(lemma):
+                found.setdefault(spelling, form)
             if lemma.endswith("ize"):
                 british = lemma[:-3] + "ise"
                 for spelling, form in [(british, Form(lemma, "present")), *_endings(british)]:
@@ -128,10 +128,12 @@ def _document() -> dict[str, Any]:
 def phrase_pattern(entries: frozenset[str]) -> re.Pattern[str]:
     """Any of some phrases as whole words, blanks of any width, either apostrophe.
 
-    `*` in a phrase stands for up to three words.
+    `*` in a phrase stands for up to three words; after `re:` stands a regular expression.
     """
 
     def one(phrase: str) -> str:
+        if phrase.startswith(_RAW):
+            return phrase.removeprefix(_RAW)
         parts = []
         for word in phrase.split():
             parts.append(r"(?:\S+\s+){0,3}?" if word == "*" else re.escape(word) + r"\s+")

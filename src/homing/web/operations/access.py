@@ -15,6 +15,8 @@ from homing.web.operations.applications import ApplicationIn
 from homing.web.wire import END, NoQuery, Wire, distinct
 
 _TAG = "Authentication"
+#: the page of the portal that takes the token
+ENTER = "/portal/enter"
 
 Capability = Literal[
     "ViewBase",
@@ -63,7 +65,7 @@ class ApplicationTokenExpireIn(Wire, kw_only=True):
 
 
 class AppPortalAccessOut(Wire, kw_only=True):
-    """A token for one application, and the address of this server for it."""
+    """A token for one application, and the link that opens its portal with it."""
 
     url: str
     token: str
@@ -85,8 +87,8 @@ async def _grant(call: Call[Any, Any]) -> Answer:
         read_only=asked.may_only_read(),
         session=asked.session_id,
     )
-    # There is no portal to link to: this is the server that the token is good for.
-    return answer(200, AppPortalAccessOut(url=f"{call.base_url}/#key={token}", token=token))
+    # What is behind the # is not sent to any server, so the token is in nobody's log.
+    return answer(200, AppPortalAccessOut(url=f"{call.base_url}{ENTER}#key={token}", token=token))
 
 
 @operation(

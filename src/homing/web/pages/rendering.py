@@ -26,6 +26,7 @@ def environment() -> Environment:
     made.globals["static"] = static_url
     made.filters.update(
         ago=words.ago,
+        amount=words.amount,
         bytes=words.byte_count,
         compact_json=_compact_json,
         count=words.count,

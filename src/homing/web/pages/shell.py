@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from homing.core.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated
 from homing.service.context import Service
 from homing.service.listing import is_plain_name
-from homing.service.page_sessions import PageSession, form_key, open_session
+from homing.service.page_sessions import PageSession, form_key, open_portal, open_session
 from homing.service.tokens import Caller, Role
 from homing.web.pages.rendering import render
 from homing.web.problems import MethodNotAllowed
@@ -30,7 +30,12 @@ _SAID_COOKIE: Final = "homing_said"
 THEME_COOKIE: Final = "homing_theme"
 THEMES: Final = ("system", "light", "dark")
 _SAID_S: Final = 30
+#: the token of an application, while its portal is open; sent to nothing else
+PORTAL_COOKIE: Final = "homing_portal"
+PORTAL_PATH: Final = "/portal"
 _FORM_FIELDS_MAX: Final = 2_000
+#: hosts whose plain HTTP browsers trust with secure cookies, for trying things out
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 #: what the browser is to refuse, whatever a page has in it
 _POLICY: Final = (
@@ -67,6 +72,8 @@ NAVIGATION: Final = (
     Entry("board", "Board", "/board", "b", "Promises"),
     Entry("alerts", "Alerts", "/alerts", "a", "Promises"),
     Entry("incidents", "Incidents", "/incidents", "i", "Learning"),
+    Entry("applications", "Applications", "/applications", "p", "Set-up"),
+    Entry("event-types", "Event types", "/event-types", "t", "Set-up"),
     Entry("walkthrough", "Walkthrough", "/walkthrough", "w", "Learning"),
 )
 
@@ -92,6 +99,7 @@ class Visit:
     form_fields: ImmutableMultiDict[str, str] | None = None
     navigation: Sequence[Entry] = ()
     frame_ancestors: str = "'none'"  #: who may show the page in a frame: the portal's origins
+    is_portal: bool = False
     _pending: list[tuple[str, str, int]] = field(default_factory=list)
 
     @property
@@ -127,7 +135,7 @@ class Visit:
 
     @property
     def theme(self) -> str:
-        chosen = self.request.cookies.get(THEME_COOKIE, "")
+        chosen = self.request.cookies.get(self._named(THEME_COOKIE), "")
         return chosen if chosen in THEMES else "system"
 
     @cached_property
@@ -138,7 +146,7 @@ class Visit:
     @cached_property
     def said(self) -> str:
         """What the page before this one wants said, once."""
-        text = self.request.cookies.get(_SAID_COOKIE, "")
+        text = self.request.cookies.get(self._named(_SAID_COOKIE), "")
         if text:
             self.set_cookie(_SAID_COOKIE, "", 0)
         return dict(parse_qsl(f"text={text}")).get("text", "")
@@ -160,7 +168,11 @@ class Visit:
 
     def set_cookie(self, name: str, value: str, age_s: int) -> None:
         """With the response; an age of 0 takes the cookie away."""
-        self._pending.append((name, value, age_s))
+        self._pending.append((self._named(name), value, age_s))
+
+    def _named(self, cookie: str) -> str:
+        """The portal keeps its own, so that neither half of the pages reads the other's."""
+        return f"{cookie}_portal" if self.is_portal and cookie != PORTAL_COOKIE else cookie
 
     def go(self, url: str, *, said: str = "") -> Response:
         """Send the browser on, after something was done; `said` is shown there once.
@@ -182,18 +194,31 @@ class Visit:
         response.headers.setdefault("content-security-policy", policy)
         if self.frame_ancestors == "'none'":
             response.headers.setdefault("x-frame-options", "DENY")
-        secure = self.request.url.scheme == "https"
         for name, value, age_s in self._pending:
-            response.set_cookie(
-                name,
-                value,
-                max_age=age_s,
-                path="/",
-                secure=secure,
-                httponly=name != THEME_COOKIE,
-                samesite="lax",
-            )
+            self._set(response, name, value, age_s)
         return response
+
+    def _set(self, response: Response, name: str, value: str, age_s: int) -> None:
+        """Add a cookie.
+
+        In a frame of another site a browser sends only what is SameSite=None, which has to be
+        Secure; Partitioned (CHIPS) keeps what it is told there apart from every other site.
+        """
+        host = self.request.url.hostname or ""
+        is_https = self.request.url.scheme == "https"
+        in_frames = self.is_portal and (is_https or host in _LOOPBACK)
+        response.set_cookie(
+            name,
+            value,
+            max_age=age_s,
+            path=PORTAL_PATH if self.is_portal else "/",
+            secure=is_https or in_frames,
+            httponly=name != THEME_COOKIE,
+            samesite="none" if in_frames else "lax",
+        )
+        if in_frames:  # Python's cookies know the word from 3.14 on
+            header, line = response.raw_headers[-1]
+            response.raw_headers[-1] = (header, line + b"; Partitioned")
 
 
 Handle = Callable[[Visit], Awaitable[Page | Response]]
@@ -237,6 +262,9 @@ class PathPages:
         if route is None:
             raise MethodNotAllowed(sorted(self._routes))
         visit = Visit(self._service, Request(scope), navigation=self._navigation)
+        if route.portal:
+            visit.is_portal = True
+            visit.frame_ancestors = " ".join(self._service.portal_origins) or "'none'"
         scope["homing.visit"] = visit  # for the page that tells an error
         response = await self._answer(route, visit, receive)
         await visit.finish(response)(scope, receive, send)
@@ -267,25 +295,31 @@ def show(visit: Visit, page: Page) -> Response:
 
 async def _recognise(visit: Visit) -> None:
     """Raises: Unauthenticated: nobody is signed in."""
-    text = visit.request.cookies.get(SESSION_COOKIE)
+    text = visit.request.cookies.get(PORTAL_COOKIE if visit.is_portal else SESSION_COOKIE)
     if text is None:
         raise Unauthenticated("sign in first")
-    visit.session = await open_session(visit.service, text)
+    begin = open_portal if visit.is_portal else open_session
+    visit.session = await begin(visit.service, text)
     visit.caller = visit.session.caller
 
 
 def _sign_in_first(visit: Visit) -> Response:
     """Where to sign in; afterwards the person comes back here."""
     after = visit.here_url if visit.request.method in ("GET", "HEAD") else "/"
-    url = "/sign-in" + ("" if after == "/" else f"?{urlencode({'next': after})}")
+    if visit.is_portal:
+        url = f"{PORTAL_PATH}/enter"
+    else:
+        url = "/sign-in" + ("" if after == "/" else f"?{urlencode({'next': after})}")
     if visit.is_live:
         return Response(status_code=401, headers={"hx-redirect": url})
     return RedirectResponse(url, status_code=303)
 
 
 def _check(route: PageRoute, visit: Visit) -> None:
-    """Raises: Forbidden: this is not for whoever looks."""
-    if not route.portal:
+    """Raises: Forbidden: this is not for whoever looks. NotFound: it is another application's."""
+    if route.portal:
+        visit.caller.must_own(visit.path.get("app", ""))
+    else:
         visit.caller.must_be_org()
     visit.caller.must_be(route.role)
 

@@ -104,5 +104,12 @@ def byte_count(number: int | None) -> str:
     raise AssertionError("GiB is the last")
 
 
+def amount(text: str) -> str:
+    """A decimal with its thousands apart: 1234567.50 as 1,234,567.50; nothing is rounded."""
+    whole, dot, rest = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.removeprefix('-') or 0):,}{dot}{rest}"
+
+
 def _utc(at_us: int) -> datetime:
     return datetime.fromtimestamp(at_us // 1_000_000, UTC)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from homing.walkthrough.assess.answer import Answer, is_own
 from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.seen import Seen, Setting, head, heads, quoted, whole
-from homing.walkthrough.assess.rule import Rule, State
+from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import forms, lists
+
+#: what owners do with a change that is offered to them
+_OWNERS_PART: Final = ("review", "approve", "agree", "merge", "deploy", "accept")
 
 
 def is_act(clause: Clause) -> bool:
@@ -54,8 +58,9 @@ def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     rest = heads([*shared, *others, *nobody])
     told = [one for one in clauses if is_own(one) and one.verb and one.verb not in ("be", "have")]
     whose = f"; not yours: {quoted(answer, rest)}" if rest else ""
-    if own or told:
-        what = f"yours: {quoted(answer, heads(own or told))}{whose}"
+    if own or told or shared:
+        mine = quoted(answer, heads(own or told))
+        what = f"yours: {mine}{whose}" if mine else whose.removeprefix("; ")
         return [Seen(State.WEAK, rest or heads(own or told), what)]
     if not clauses or sum(one.length for one in clauses) < 4:
         return [Seen(State.MISSING)]
@@ -67,44 +72,37 @@ def _is_work(clause: Clause) -> bool:
     return clause.form != "present" or clause.stage == "action"
 
 
-def own_solution(answer: Answer) -> list[Clause]:
-    """Where the speaker says that they mended it."""
-    mending = lists()["solves"] - {"remove", "replace"}
-    wanted = {"fix", "patch", "change", "pull", "pr", "solution", "code", "test", "guard", "diff",
-              "correction", "migration", "query", "check", "condition", "line", "version",
-              "script", "lock", "it", "workaround", "repair", "worker", "service", "job"}  # fmt: skip
-    made = {"write", "submit", "open", "send", "make", "build", "add", "change", "ship", "deploy",
-            "implement", "release", "create", "propose", "push", "merge", "roll", "replace",
-            "remove", "rewrite", "put", "code", "prepare", "limit", "split", "set", "move",
-            "introduce", "configure", "tune"}  # fmt: skip
+def own_solution(answer: Answer, doer: Actor = Actor.SPEAKER) -> list[Clause]:
+    """Where the speaker, or a group that they are in, is said to have mended it."""
+    mending, made = lists()["solves"] - lists()["makes"], lists()["makes"]
     return [
         one
         for one in answer.clauses
-        if is_own(one)
+        if one.is_said
+        and one.doer is doer
         and (
-            (one.verb in mending and one.verb not in made)
-            or (one.verb in made and set(one.objects) & wanted and not is_request(one))
+            one.verb in mending
+            or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
         )
     ]
 
 
 def others_solution(answer: Answer) -> list[Clause]:
     """Where somebody else, or nobody who is named, is said to have mended it."""
-    mending = lists()["solves"] | {"deal", "sort", "care", "take", "roll"}
-    return [
-        one
-        for one in answer.clauses
-        if one.is_said
-        and one.verb in mending
-        and (
-            (one.actor is Actor.OTHER and not one.is_passive)
-            or (one.is_passive and one.by in (Actor.OTHER, None) and one.verb in (
-                "fix", "patch", "solve", "resolve", "repair", "handle", "correct", "address"))
-        )
-        and not (one.verb == "write" or (one.verb == "take" and "care" not in one.objects
-                 and "over" not in one.objects))
-        and not (one.verb == "implement" and "template" in one.objects)
-    ]  # fmt: skip
+    return [one for one in answer.clauses if one.is_said and _is_mended_by_others(one)]
+
+
+def _is_mended_by_others(clause: Clause) -> bool:
+    objects = set(clause.objects)
+    if clause.verb in lists()["makes"]:
+        is_mend = bool(objects & lists()["mended"])
+    elif clause.verb in ("take", "deal", "sort", "care"):
+        is_mend = clause.verb != "take" or bool(objects & {"care", "over"})
+    else:
+        is_mend = clause.verb in lists()["solves"]
+    if clause.is_passive:
+        return is_mend and clause.by in (Actor.OTHER, None) and clause.verb in lists()["ends"]
+    return is_mend and clause.actor is Actor.OTHER
 
 
 def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -117,8 +115,9 @@ def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     if solved:
         places = tuple(whole(one) for one in [*given[-1:], *solved])
         return [Seen(State.CONTRADICTED, places[::-1], quoted(answer, places))]
-    if given:
-        places = tuple(whole(one) for one in given)
+    shared = own_solution(answer, Actor.WE)
+    if given or shared:
+        places = tuple(whole(one) for one in [*given, *shared])
         return [Seen(State.WEAK, places, quoted(answer, places))]
     if answer.only in (None, "action") and own_acts(answer.clauses):
         return [Seen(State.WEAK, (), "no words about who mended it")]
@@ -168,7 +167,8 @@ def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     behind = answer.phrases(rule.phrases("behind"), rule.stages)
     if behind:
         return [Seen(State.CONTRADICTED, tuple(behind), quoted(answer, behind))]
-    theirs = answer.phrases(rule.phrases("theirs"), rule.stages)
+    outside = rules()["scope_boundary"].phrases("outside") | rule.phrases("theirs")
+    theirs = answer.phrases(outside, ("situation", *rule.stages))
     own = own_solution(answer)
     if not theirs or not own:
         return [Seen(State.NOT_CHECKABLE, (), "no change of another team's service is told")]
@@ -178,10 +178,11 @@ def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         if one.is_said
         and one.doer in (Actor.SPEAKER, Actor.WE)
         and one.verb in rule.phrases("asks")
+        and one.stage != "reflection"
         and (set(one.objects) & (lists()["people"] | {"them", "their", "him", "her", "owner's"}))
     ]
-    asked += [one for one in answer.clauses if one.is_said and one.actor is Actor.OTHER
-              and one.verb in ("review", "approve", "agree", "merge", "deploy", "accept")]  # fmt: skip
+    asked += [one for one in answer.clauses if one.is_said and one.doer is Actor.OTHER
+              and one.verb in _OWNERS_PART]  # fmt: skip
     if asked:
         return [Seen(State.MET, tuple(head(one) for one in asked if one.verb_at))]
     if answer.phrases(rule.phrases("offers"), rule.stages):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from homing.walkthrough.assess.answer import Answer
-from homing.walkthrough.assess.clauses import Actor, quotes_of
+from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.deeds import own_acts
-from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted, whole
+from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted
 from homing.walkthrough.assess.rule import Rule, State
+from homing.walkthrough.assess.sentences import quotes_of
 from homing.walkthrough.assess.words import lists, places
+
+#: "No ticket." is a keyword, "No ticket existed." a statement
+_WORDS_MIN: Final = 3
 
 
 def stated(answer: Answer, rule: Rule, name: str) -> list[Place]:
@@ -20,7 +25,7 @@ def stated(answer: Answer, rule: Rule, name: str) -> list[Place]:
         if any(a < place[0] < b for a, b in quotes) or is_denied(answer, rule, place):
             continue
         start, end = answer.sentence_at(place[0])
-        if not any(one.verb or one.length >= 4 for one in answer.in_sentence(start, end)):
+        if sum(one.length for one in answer.in_sentence(start, end)) < _WORDS_MIN:
             continue
         kept.append(place)
     return kept
@@ -75,50 +80,60 @@ def disqualifier(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     return [Seen(State.MET)]
 
 
-_GIVES = frozenset(("ask", "tell", "assign", "suggest", "request", "want", "task", "instruct",
-                    "direct", "order", "give", "hand", "delegate", "asked", "tasked", "instructed",
-                    "directed", "ordered", "advise", "advised", "recommend", "recommended",
-                    "encouraged", "pass", "forward"))  # fmt: skip
-_ABOVE = frozenset(("manager", "lead", "boss", "director", "supervisor", "cto", "vp", "head",
-                    "senior", "leadership", "management", "architect", "mentor", "principal",
-                    "owner", "team", "he", "she", "they", "colleague", "teammate"))  # fmt: skip
+#: by which work is given
+_GIVES_WORK: Final = frozenset(
+    ("assign", "task", "suggest", "recommend", "instruct", "tasked", "instructed", "recommended",
+     "advised", "encouraged", "request")
+)  # fmt: skip
+#: by which anything may be given: it must be work, or something to do
+_GIVES_ANYTHING: Final = frozenset(("give", "tell", "hand", "pass", "forward"))
+_GIVES: Final = _GIVES_WORK | _GIVES_ANYTHING | frozenset(
+    ("ask", "want", "direct", "directed", "order", "ordered", "delegate", "asked")
+)  # fmt: skip
+_TASKS: Final = frozenset(
+    ("ticket", "task", "job", "investigation", "look", "project", "this", "assignment")
+)
+_ABOVE: Final = frozenset(("he", "she", "they", "head", "principal", "supervisor"))
 
 
 def assignments(answer: Answer) -> list[Place]:
     """Where somebody gave the work to the speaker, before the speaker had done anything."""
-    acts = own_acts(answer.clauses)
-    first = min((one.start for one in acts), default=len(answer.text))
+    first = min((one.start for one in own_acts(answer.clauses)), default=len(answer.text))
     found = []
     for at, one in enumerate(answer.clauses):
-        if not one.is_said or one.verb is None or one.start > first:
+        if not one.is_said or one.verb not in _GIVES or one.start > first:
             continue
         follows = answer.clauses[at + 1] if at + 1 < len(answer.clauses) else None
-        next_to = follows is not None and follows.join == "to" and follows.sentence == one.sentence
-        if one.is_passive and one.actor in (Actor.SPEAKER, Actor.WE) and one.verb in _GIVES:
-            if one.verb in ("give", "tell", "hand", "pass", "forward") and not (
-                next_to or set(one.objects) & {"ticket", "task", "job", "investigation", "it", "to"}
-            ):
-                continue
-            found.append((one.start, follows.end if next_to and follows else one.end))
-            continue
-        if one.actor is not Actor.OTHER or one.is_passive or one.verb not in _GIVES:
-            continue
-        subject = set(one.subject.split())
-        if subject and not subject & _ABOVE and not subject & lists()["people"]:
-            continue
-        objects = one.objects[:3]
-        to_me = bool(set(objects) & {"me", "us"}) or (
-            follows is not None and follows.actor is Actor.SPEAKER and follows.join in ("that", "")
-            and follows.sentence == one.sentence and one.verb in ("suggest", "recommend", "advise", "request", "recommended")
-        )  # fmt: skip
-        if one.verb in ("suggest", "recommend") and objects[:1] == ("i",):
-            to_me = True
-        works = next_to or bool(
-            set(one.objects) & {"ticket", "task", "job", "investigation", "look", "project", "this"}
-        ) or one.verb in ("assign", "task", "suggest", "recommend", "tasked", "instructed")  # fmt: skip
-        if to_me and works:
-            end = (
-                follows.end if follows is not None and follows.sentence == one.sentence else one.end
-            )
-            found.append((whole(one)[0], end))
+        if follows is not None and follows.sentence != one.sentence:
+            follows = None
+        is_task = (follows is not None and follows.join == "to") or bool(_TASKS & set(one.objects))
+        if one.is_passive:
+            is_given = one.actor in (Actor.SPEAKER, Actor.WE)
+            is_given &= is_task or one.verb not in _GIVES_ANYTHING
+        else:
+            is_given = _is_from_above(one) and _is_to_speaker(one, follows)
+            is_given &= is_task or one.verb in _GIVES_WORK
+        if is_given:
+            found.append((one.start, (follows or one).end))
     return found
+
+
+def _is_from_above(clause: Clause) -> bool:
+    """Whether it is somebody who may give work."""
+    subject = set(clause.subject.split())
+    return clause.actor is Actor.OTHER and (not subject or bool(subject & _above()))
+
+
+def _is_to_speaker(clause: Clause, follows: Clause | None) -> bool:
+    if {"me", "us"} & set(clause.objects[:3]) or clause.objects[:1] == ("i",):
+        return True
+    return (
+        follows is not None
+        and follows.actor is Actor.SPEAKER
+        and follows.join in ("that", "")
+        and clause.verb in _GIVES_WORK
+    )
+
+
+def _above() -> frozenset[str]:
+    return lists()["people"] | _ABOVE

@@ -7,7 +7,7 @@ from homing.walkthrough.assess.clauses import Clause
 from homing.walkthrough.assess.detectors.mandate import stated
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted, whole
 from homing.walkthrough.assess.quantities import Unit
-from homing.walkthrough.assess.rule import STAGES, Rule, State
+from homing.walkthrough.assess.rule import STAGES, Rule, State, rules
 from homing.walkthrough.assess.words import lists, places, tokens_of
 
 
@@ -54,8 +54,8 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
     told = {
         token.text
         for one in clauses
+        if not any(a < one.end and one.start < b for a, b in generic)
         for token in tokens_of(answer.text, one.start, one.end)
-        if not any(a <= token.start < b for a, b in generic)
     }
     things = lists()["things"] | rule.phrases("matters") | setting.terms
     specific = {word.removesuffix("s") for word in told & things}
@@ -87,7 +87,12 @@ def organisational_cause(answer: Answer, rule: Rule, setting: Setting) -> list[S
             found.append(place)
     if found:
         return [Seen(State.MET, tuple(found), quoted(answer, found))]
-    near = stated(answer, rule, "near")
+    stock = rules()["generic_reflection"].phrases("generic")
+    near = [
+        place
+        for place in stated(answer, rule, "near")
+        if not places(answer.text, stock, *answer.sentence_at(place[0]))
+    ]
     return [Seen(State.WEAK if near else State.MISSING, tuple(near), quoted(answer, near))]
 
 
@@ -130,7 +135,7 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
             told.append((STAGES.index(stage), (start, end)))
             continue
         count = cues(answer.text, start, end)
-        best = max(STAGES, key=lambda one: count[one])
+        best = max(count, key=count.__getitem__)
         if count[best] >= 1 and sum(value == count[best] for value in count.values()) == 1:
             if number == 0 and best == "result":
                 continue
@@ -139,10 +144,10 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         return [Seen(State.NOT_CHECKABLE, (), "too few stages can be told apart")]
     back = []
     highest = 0
-    for stage, place in told:
-        if highest - stage >= 2:
+    for index, place in told:
+        if highest - index >= 2:
             back.append(place)
-        highest = max(highest, stage)
+        highest = max(highest, index)
     if len(back) > rule.limit("back_max"):
         return [Seen(State.WEAK, tuple(back), quoted(answer, back, 2))]
     return [Seen(State.MET)]

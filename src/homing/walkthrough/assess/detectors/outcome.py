@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from homing.walkthrough.assess.answer import Answer
-from homing.walkthrough.assess.clauses import Actor, Clause, quotes_of
+from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.deeds import others_solution, own_solution
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads, quoted, whole
 from homing.walkthrough.assess.quantities import Quantity, Unit
 from homing.walkthrough.assess.rule import Rule, State
+from homing.walkthrough.assess.sentences import quotes_of
 from homing.walkthrough.assess.words import lists, places
 
-_CREDITS = frozenset(("after", "once", "when", "because", "since", "as"))
+#: fewer cases than this are no volume behind a zero
+_VOLUME_MIN: Final = 100
+#: characters within which what is counted stands behind its number
+_NEAR: Final = 45
+_CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
 
 
 def _hosts(answer: Answer, place: int) -> list[Clause]:
@@ -32,17 +39,20 @@ def is_told(answer: Answer, place: Place) -> bool:
 
 def is_others_merit(answer: Answer, place: int) -> bool:
     """Whether the text gives the outcome to what somebody else did."""
-    solved = others_solution(answer)
+    solved, own = others_solution(answer), own_solution(answer)
+    if own:  # that others deployed one's change takes nothing away
+        solved = [one for one in solved if one.verb not in lists()["releases"]]
     if not solved:
         return False
     here = {one.start for one in _hosts(answer, place)}
     if any(one.start in here and (one.join in _CREDITS or one.by is Actor.OTHER) for one in solved):
-        return not any(one.start in here for one in own_solution(answer))
-    return not own_solution(answer) and answer.only is None
+        return not any(one.start in here for one in own)
+    return not own and answer.only is None
 
 
 def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found = list(answer.changes(rule.stages))
+    found = [one for one in found if not _is_denied(answer, one[0])]
     told = [(a, b) for a, b, is_full in found if is_full and is_told(answer, (a, b))]
     # a change of anything is enough; one without its beginning is half of one
     half = [(a, b) for a, b, _ in found if (a, b) not in told]
@@ -61,10 +71,20 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
         if one.unit in (Unit.RATIO, Unit.COUNT)
         and any(a <= one.start < b for a, b in answer.looked_at(rule.stages))
         and is_told(answer, (one.start, one.end))
+        and not _is_denied(answer, one.start)
     ]
     if bare:
         return [Seen(State.WEAK, tuple(bare), f"{quoted(answer, bare)}: a number, and no change")]
     return [Seen(State.MISSING)]
+
+
+def _is_denied(answer: Answer, place: int) -> bool:
+    """Whether a change is said not to have been: "did not go from 3% to zero"."""
+    clause = answer.clause_at(place)
+    if clause is None or not clause.is_negated or clause.verb_at is None:
+        return False
+    # in "none of 200 was lost" the denial is the number itself
+    return clause.verb_at[0] < place
 
 
 def business_translation(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -85,15 +105,12 @@ def business_translation(answer: Answer, rule: Rule, setting: Setting) -> list[S
 def _is_worth(answer: Answer, rule: Rule, one: Quantity) -> bool:
     if one.unit is Unit.MONEY:
         return True
+    _, end = answer.sentence_at(one.start)
     if one.unit in (Unit.COUNT, Unit.RATIO):
-        tail = answer.text[one.end - len(one.noun) : one.end + 40] if one.unit is Unit.COUNT else (
-            answer.text[one.end : one.end + 40])  # fmt: skip
-        clause = answer.clause_at(one.start)
-        near = answer.text[one.start : min(len(answer.text), one.end + 45)]
-        del tail
-        return bool(places(near, rule.phrases("counted"))) and clause is not None
+        near = answer.text[one.start : min(end, one.end + _NEAR)]
+        return bool(places(near, rule.phrases("counted")))
     return one.unit is Unit.TIME and bool(
-        places(answer.text[one.start : one.end + 50], rule.phrases("hours"))
+        places(answer.text[one.start : min(end, one.end + _NEAR)], rule.phrases("hours"))
     )
 
 
@@ -107,6 +124,8 @@ def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     for place in answer.phrases(rule.phrases("adopted"), rule.stages):
         clause = answer.clause_at(place[0])
         if clause is None or not is_told(answer, place) or clause.is_negated:
+            continue
+        if clause.actor is Actor.NONE:  # "Adopted by other teams.": a keyword
             continue
         found.append(place)
     named = [place for place in found if _has_adopter(answer, rule, place)]
@@ -168,11 +187,12 @@ def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
     found = []
     for a, b, _ in answer.changes(rule.stages):
         start, end = answer.sentence_at(a)
-        volume = [one for one in answer.quantities if start <= one.start < end
-                  and one.unit is Unit.COUNT and one.value >= 100]  # fmt: skip
+        volume = [
+            one
+            for one in answer.quantities
+            if start <= one.start < end
+            and max(one.of, one.value if one.unit is Unit.COUNT else 0) >= _VOLUME_MIN
+        ]
         if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
             found.append((a, max(b, volume[-1].end)))
     return found
-
-
-__all__ = ["business_translation", "lists", "quantified_result", "second_order", "verification"]

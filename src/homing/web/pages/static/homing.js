@@ -232,6 +232,12 @@
     return { ...spec, series: series.reverse() };
   };
 
+  // A value with none beside it makes no line, so it is a point.
+  const alone = (plot, series) =>
+    plot.data[series].flatMap((value, at, all) =>
+      value != null && all[at - 1] == null && all[at + 1] == null ? [at] : [],
+    );
+
   const draw = (figure) => {
     const spec = stacked(JSON.parse(figure.dataset.chart));
     const place = figure.querySelector(".plot");
@@ -252,7 +258,7 @@
       const fill = spec.kind === "line" ? undefined : spec.kind === "bars" ? stroke : faint(stroke, 0.14);
       return {
         label: one.label, stroke, fill, width: spec.kind === "bars" ? 0 : 1.75, paths: bars,
-        points: { show: spec.times.length === 1 }, spanGaps: false,
+        points: { show: true, size: 6, fill: stroke, filter: alone }, spanGaps: false,
         value: (_, value, __, at) => {
           const own = one.own && at != null ? one.own[at] : value;
           return own == null ? "–" : show(own);

@@ -283,6 +283,8 @@ CREATE TABLE tallies (
 -- for forgetting
 CREATE INDEX tallies_age ON tallies (grain_s, at_us);
 
+-- Attempts that failed, by how; those that did not pay nothing for it.
+CREATE INDEX attempts_failed ON attempts (endpoint_id, id, reason, status) WHERE reason <> 'ok';
 -- for the life of one delivery: every line but those of a first attempt that goes well and of claims
 -- (nothing is written here for what is accepted and delivered, or taken by a claim)
 CREATE INDEX delivery_log_life ON delivery_log (message_id, endpoint_id, transaction, line)

@@ -1,0 +1,111 @@
+"""Changes from one number to another, said in an answer. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from homing.walkthrough.assess.quantities import Quantity, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """From one number to another, or by so much."""
+
+    start: int
+    end: int
+    has_beginning: bool  #: it says from what, or by how much
+
+
+#: between two numbers of which the second follows the first
+_ARROW: Final = re.compile(
+    r"^[\s,]*(?:->|→|=>"
+    r"|(?:all the way |straight |back )?(?:down |up )?to(?: just| only| about| under)?"
+    r"|and now it(?:'s| is)|and went to|and is now)\s*$",
+    re.IGNORECASE,
+)
+#: between two numbers of which the first is what it is now
+_BEFORE: Final = re.compile(
+    r"\b(?:before|instead of|compared (?:to|with)|was|were|had been|used to be|formerly)\b", re.I
+)
+_FROM: Final = re.compile(r"\bfrom\b", re.I)
+#: characters between the numbers of one change, and before the first of them
+_BETWEEN_MAX: Final = 60
+_FROM_MAX: Final = 40
+#: two ends of one estimate, and no change
+_RANGE: Final = re.compile(
+    r"\b(?:range|ranges|ranging|between|interval)\b(?:\s+\w+){0,2}\s+$", re.I
+)
+_NOTHING_LOST: Final = re.compile(
+    r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
+    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
+    r"(?:\s+[\w,.]+){0,4}?\s+"
+    r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures|errors|incidents|recurrences?|"
+    r"duplicates?|expired|outages?)"
+    r"|(?:dropped|lost|missed|missing|failed|failing) (?:none|nothing|zero|no)\b"
+    r"|(?:is|are|was|were|stays?|stayed|at) (?:zero|0)\b(?![\d.,])"
+    r"|has(?:n't| not) (?:happened|recurred|come back) (?:again|since)|eliminat\w+)",
+    re.IGNORECASE,
+)
+_BY: Final = re.compile(
+    r"\bby\s+(?:about |around |roughly |some |nearly |almost |over |more than )?$", re.I
+)
+_FACTORS: Final = (
+    re.compile(r"\b(?:halved|doubled|tripled|in half|by half|cut in two|two thirds)\b", re.I),
+    re.compile(
+        r"\b(?:\d+|two|three|four|five|ten)\s?(?:x|times)\s+"
+        r"(?:faster|less|fewer|more|smaller|lower)\b",
+        re.I,
+    ),
+)
+
+
+def changes_of(text: str, start: int, end: int, known: Sequence[Quantity]) -> list[Change]:
+    """Changes said between two places: from-to of one unit, to zero, by so much, halved.
+
+    Args:
+        known: the numbers of the whole text, in order: where a zero is said, what it was before
+            may stand earlier.
+    """
+    here = [one for one in known if start <= one.start < end and not _is_range(text, start, one)]
+    found: list[Change] = []
+    for first, second in itertools.pairwise(here):
+        if _is_change(text, start, first, second):
+            found.append(Change(start=first.start, end=second.end, has_beginning=True))
+    for match in _NOTHING_LOST.finditer(text, start, end):
+        if any(one.start < match.end() and match.start() < one.end for one in found):
+            continue
+        earlier = any(
+            one.end <= match.start() and one.value > 0 and one.unit in (Unit.RATIO, Unit.COUNT)
+            for one in known
+        )
+        found.append(Change(start=match.start(), end=match.end(), has_beginning=earlier))
+    for one in here:
+        if one.unit is not Unit.BARE and _BY.search(text[max(start, one.start - 16) : one.start]):
+            found.append(Change(start=one.start, end=one.end, has_beginning=True))
+    for pattern in _FACTORS:
+        for match in pattern.finditer(text, start, end):
+            found.append(Change(start=match.start(), end=match.end(), has_beginning=True))
+    return sorted(found, key=lambda one: one.start)
+
+
+def _is_range(text: str, start: int, one: Quantity) -> bool:
+    return bool(_RANGE.search(text[max(start, one.start - 20) : one.start]))
+
+
+def _is_change(text: str, start: int, first: Quantity, second: Quantity) -> bool:
+    """Whether two numbers that follow one another are before and after, in either order."""
+    is_bare = first.unit is Unit.BARE and second.unit in (Unit.COUNT, Unit.TIME)
+    if not (first.unit is second.unit or 0 in (first.value, second.value) or is_bare):
+        return False
+    between = text[first.end : second.start]
+    is_from = bool(_FROM.search(text[max(start, first.start - 14) : first.start]))
+    if _ARROW.match(between):
+        return is_from or first.unit is second.unit or not is_bare
+    if is_from and len(between) < _FROM_MAX:
+        return True
+    is_same = first.unit is second.unit or first.value == 0
+    return is_same and len(between) < _BETWEEN_MAX and bool(_BEFORE.search(between))

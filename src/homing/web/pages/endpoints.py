@@ -1,0 +1,320 @@
+"""Endpoints: which need somebody, why one fails, what waits for it, and what to do about it.
+
+The pages of one endpoint serve operators and, in the portal, its receiver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from homing.core.errors import Invalid, NotFound, Problem, Refused
+from homing.core.lifecycle import State
+from homing.core.outcome import Reason
+from homing.core.records import Attempt
+from homing.core.watching import Failure
+from homing.insight.endpoints import Condition
+from homing.service import attempts, endpoints, messages, replays
+from homing.service.applications import find_application, list_applications
+from homing.service.attempts import AttemptNarrowing
+from homing.service.context import Service
+from homing.service.endpoint_views import (
+    COUNTED,
+    LISTED_MOST,
+    MOST,
+    RANGES,
+    SAMPLED,
+    EndpointLine,
+    EndpointView,
+    Health,
+    endpoint_view,
+    list_lines,
+)
+from homing.service.event_types import list_event_types
+from homing.service.listing import Ask
+from homing.service.messages import Narrowing
+from homing.service.tokens import Caller, Role
+from homing.web.pages.outcomes import badge_of, explain
+from homing.web.pages.places import in_both, page_at, place_of, turns
+from homing.web.pages.shell import Page, Visit, get, post
+
+_LINES: Final = 50
+#: applications that fit a list to choose from; with more of them one is typed
+_APPS_MAX: Final = 50
+_RECENT: Final = 10
+_TYPES_MAX: Final = 100
+_BODY_MAX: Final = 2_000
+PING: Final = "svix.ping"
+#: how far back a recovery may reach, in hours, and in words
+_RECOVERIES: Final = ((1, "1 hour"), (24, "1 day"), (168, "7 days"), (336, "14 days"))
+
+
+# --- the list ---
+
+
+async def show_endpoints(visit: Visit) -> Page:
+    """Endpoints of the organisation, or of one application; what needs somebody first."""
+    place = place_of(visit)
+    app = place.app or visit.query.get("app") or None
+    ask = Ask(limit=_LINES, iterator=visit.query.get("from") or None)
+    find = visit.query.get("find", "")
+    listing = await list_lines(visit.service, visit.caller, ask, app=app, text=find)
+    values: dict[str, Any] = {
+        "lines": in_order(listing.data),
+        "turns": turns(visit, listing),
+        "find": find,
+        "app": app or "",
+        "most": LISTED_MOST,
+        "apps": None,
+        "application": None,
+        "badge_of": badge_of,
+    }
+    if place.is_portal:
+        values["application"] = await find_application(visit.service, visit.caller, place.app)
+    else:
+        apps = await list_applications(visit.service, visit.caller, Ask(limit=_APPS_MAX))
+        values["apps"] = apps.data if apps.done else None
+    return page_at(visit, "endpoints.html", "Endpoints", values)
+
+
+def in_order(lines: Sequence[EndpointLine]) -> list[EndpointLine]:
+    """What needs somebody first; of the same condition the longest backlog."""
+    conditions = list(Condition)
+    return sorted(lines, key=lambda line: (conditions.index(line.condition), -line.backlog))
+
+
+# --- one endpoint ---
+
+
+async def show_endpoint(visit: Visit) -> Page:
+    """How an endpoint is, why, and what waits for it."""
+    service, caller = visit.service, visit.caller
+    view = await endpoint_view(
+        service, caller, *names(visit), range_key=visit.query.get("range", "")
+    )
+    app, id = view.application.id, view.endpoint.id
+    recent = await attempts.list_deliveries(
+        service, caller, app, Narrowing(), Ask(limit=_RECENT), endpoint=id
+    )
+    headers, hidden = await _headers(service, caller, app, id)
+    values: dict[str, Any] = {
+        "view": view,
+        "endpoint": view.endpoint,
+        "application": view.application,
+        "url": place_of(visit).endpoint(app, id),
+        "condition": badge_of(view.condition),
+        "ranges": RANGES,
+        "charts": charts(view.health),
+        "failures": failures(view.health),
+        "recent": recent.data,
+        "recoveries": _RECOVERIES,
+        "headers": headers,
+        "hidden": hidden,
+        "bounds": {"most": MOST, "counted": COUNTED, "sampled": SAMPLED},
+        "delays_s": service.sending.policy.delays_s,
+        "replays_per_s": service.limits.replays_per_s,
+        "test_types": await _test_types(service, caller),
+        "test": await _test(visit, view),
+    }
+    title = view.endpoint.description or view.endpoint.url
+    return page_at(visit, "endpoint.html", title[:80], values)
+
+
+def names(visit: Visit) -> tuple[str, str]:
+    """The application and the endpoint that the URL names."""
+    return visit.path["app"], visit.path["id"]
+
+
+async def _headers(
+    service: Service, caller: Caller, app: str, id: str
+) -> tuple[dict[str, str], list[str]]:
+    """Headers to show; to who may only look, their names."""
+    try:
+        shown, hidden = await endpoints.shown_headers(service, caller, app, id)
+    except NotFound:  # of the hidden application, whose headers are none
+        return {}, []
+    if not caller.may(Role.ADMIN):
+        return {}, [*shown, *hidden]
+    return shown, hidden
+
+
+def charts(health: Health) -> list[dict[str, Any]]:
+    """What the page draws: the success of each slice, attempts, and how long they took."""
+    times = [one.since_us / 1_000_000 for one in health.slices]
+    made = [sum(one.counts.values()) for one in health.slices]
+    good = [one.counts.get(Reason.OK, 0) for one in health.slices]
+    taken = [health.percentiles_of(one) for one in health.slices]
+
+    def chart(title: str, kind: str, unit: str, series: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "title": title,
+            "spec": {"kind": kind, "unit": unit, "times": times, "series": series},
+        }
+
+    share = [round(ok / all, 5) if all else None for ok, all in zip(good, made, strict=True)]
+    found = [
+        chart("Success", "area", "share", [{"label": "Share", "values": share, "tone": "good"}]),
+        chart(
+            "Attempts",
+            "bars",
+            "count",
+            [
+                {"label": "All", "values": made, "tone": "accent"},
+                {
+                    "label": "Failed",
+                    "values": [all - ok for all, ok in zip(made, good, strict=True)],
+                    "tone": "bad",
+                },
+            ],
+        ),
+        chart(
+            "How long an attempt took",
+            "line",
+            "ms",
+            [
+                {
+                    "label": label,
+                    "values": [None if one is None else round(one[at] / 1_000, 2) for one in taken],
+                    "tone": tone,
+                }
+                for at, (label, tone) in enumerate(
+                    (("p50", "good"), ("p95", "accent"), ("p99", "warn"))
+                )
+            ],
+        ),
+    ]
+    found[0]["spec"]["top"] = 1
+    return found
+
+
+def failures(health: Health) -> list[tuple[Failure, str, str, float]]:
+    """Each way to fail, in words, what helps, and its share of all failures that were counted."""
+    counted = sum(one.count for one in health.failures)
+    return [(one, *explain(one.reason, one.status), one.count / counted) for one in health.failures]
+
+
+# --- trying it ---
+
+
+async def _test_types(service: Service, caller: Caller) -> list[str]:
+    """Event types that have an example to send; a ping always has."""
+    listing = await list_event_types(service, caller, Ask(limit=_TYPES_MAX))
+    return [PING, *(one.id for one in listing.data if example_in(one.schemas) is not None)]
+
+
+def example_in(schemas: dict[str, object] | None) -> object | None:
+    """The first example object of the first schema that has one."""
+    for schema in (schemas or {}).values():
+        found = schema.get("examples") if isinstance(schema, dict) else None
+        if isinstance(found, list) and found and isinstance(found[0], dict):
+            return found[0]
+    return None
+
+
+async def _test(visit: Visit, view: EndpointView) -> dict[str, Any] | None:
+    """What came of the test that the query names; None: there is none."""
+    message_id = visit.query.get("test", "")
+    if not message_id:
+        return None
+    app, id = view.application.id, view.endpoint.id
+    try:
+        delivery = await attempts.find_delivery(
+            visit.service, visit.caller, app, f"{message_id}.{id}"
+        )
+    except NotFound:
+        return None
+    tries = await attempts.list_attempts(
+        visit.service,
+        visit.caller,
+        app,
+        AttemptNarrowing(),
+        Ask(limit=1),
+        message=message_id,
+        endpoint=id,
+    )
+    newest = tries.data[0] if tries.data else None
+    is_over = newest is not None or delivery.state in (State.DEAD, State.CANCELLED, State.PARKED)
+    return {
+        "delivery": delivery,
+        "attempt": newest,
+        "explained": explain(newest.reason, newest.status) if newest else ("", ""),
+        "body": body_text(newest) if newest else "",
+        "is_over": is_over,
+    }
+
+
+def body_text(attempt: Attempt, most: int = _BODY_MAX) -> str:
+    """The beginning of a receiver's answer, as text."""
+    return (attempt.response_body or b"")[:most].decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+async def send_test(visit: Visit) -> Response:
+    """Send an example; the page then shows what came of it."""
+    app, id = names(visit)
+    fields = await visit.form()
+    event_type = fields.get("event_type") or PING
+    message = await messages.send_example(visit.service, visit.caller, app, id, event_type)
+    return visit.go(f"{place_of(visit).endpoint(app, id)}?test={message.id}#test")
+
+
+# --- what changes it ---
+
+
+async def park(visit: Visit) -> Response:
+    """Disable it: what is for it waits until it is enabled."""
+    app, id = names(visit)
+    await endpoints.patch_endpoint(visit.service, visit.caller, app, id, {"disabled": True})
+    said = "Disabled. Deliveries for it are parked: they wait until it is enabled."
+    return visit.go(place_of(visit).endpoint(app, id), said=said)
+
+
+async def enable(visit: Visit) -> Response:
+    """Enable it: what was parked is sent."""
+    app, id = names(visit)
+    await endpoints.patch_endpoint(visit.service, visit.caller, app, id, {"disabled": False})
+    return visit.go(
+        place_of(visit).endpoint(app, id), said="Enabled. What was parked is being sent."
+    )
+
+
+async def recover(visit: Visit) -> Response:
+    """Send the dead letters of a time again, as a background task."""
+    app, id = names(visit)
+    text = (await visit.form()).get("hours", "")
+    hours = next((hours for hours, _ in _RECOVERIES if str(hours) == text), None)
+    if hours is None:
+        choices = ", ".join(str(hours) for hours, _ in _RECOVERIES)
+        raise Invalid([Problem(("body", "hours"), f"expected one of {choices}")])
+    since_us = visit.service.clock.now_us() - hours * 3_600_000_000
+    await replays.recover(visit.service, visit.caller, app, id, since_us=since_us, until_us=None)
+    said = "Its dead letters are being sent again; the numbers below follow."
+    return visit.go(place_of(visit).endpoint(app, id) + "#retried", said=said)
+
+
+async def delete(visit: Visit) -> Response:
+    """Remove it for good, once somebody has typed what it is."""
+    app, id = names(visit)
+    _, endpoint = await endpoints.find_endpoint(visit.service, visit.caller, app, id)
+    if (await visit.form()).get("sure", "") != "delete":
+        raise Refused("generic_error", "type the word delete to remove an endpoint")
+    await endpoints.delete_endpoint(visit.service, visit.caller, app, endpoint.id)
+    return visit.go(place_of(visit).endpoints, said=f"Removed {endpoint.url}.")
+
+
+_ONE: Final = "/endpoints/{app}/{id}"
+PAGES = (
+    get("/endpoints", show_endpoints),
+    get("/portal/{app}", show_endpoints, portal=True),
+    *in_both(
+        (
+            get(_ONE, show_endpoint),
+            post(f"{_ONE}/test", send_test),
+            post(f"{_ONE}/park", park),
+            post(f"{_ONE}/enable", enable),
+            post(f"{_ONE}/recover", recover),
+            post(f"{_ONE}/delete", delete, role=Role.ADMIN),
+        )
+    ),
+)

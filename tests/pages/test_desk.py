@@ -1,0 +1,190 @@
+"""Dead letters in a browser: found, understood, redriven, discarded, brought back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import Locator, Page, expect
+from support.pages import Looker, Site, assert_accessible, assert_fits
+from support.receiver import respond
+
+
+async def dead_shop(site: Site, uid: str, count: int, **answer: Any) -> str:
+    """An application whose one endpoint failed so many times; the id of the issue."""
+    site.receiver.script(f"/{uid}", respond(**({"status": 500} | answer)))
+    await site.shop(uid, uid.capitalize())
+    await site.endpoint(uid, f"/{uid}", description=f"Till of {uid}")
+    await asyncio.gather(*[site.send(uid, {"order": number}) for number in range(count)])
+    found = await site.until(
+        f"/app/{uid}/issue", lambda found: sum(one["count"] for one in found["data"]) == count
+    )
+    [issue] = found["data"]
+    return str(issue["id"])
+
+
+def mend(site: Site, uid: str) -> None:
+    site.receiver.script(f"/{uid}", respond(200))
+
+
+async def figure(page: Page, name: str) -> str:
+    """The number under this name."""
+    return await page.locator(".figure", has_text=name).locator(".number").first.inner_text()
+
+
+def opener(page: Page, name: str) -> Locator:
+    """What opens a form to confirm."""
+    return page.locator("summary", has_text=name)
+
+
+async def test_an_issue_is_found_understood_and_redriven_while_somebody_watches(
+    open_page: Looker, site: Site
+) -> None:
+    await dead_shop(site, "bakery", 9, body=b"<script>alert(1)</script> no more flour")
+    page = await open_page("/dead-letters")
+    row = page.get_by_role("row", name="Till of bakery")
+    await expect(row).to_contain_text("payment.captured")
+    await row.get_by_role("link").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("(500)")
+    await expect(page.get_by_text("no more flour").first).to_be_visible()
+    mend(site, "bakery")
+    await page.get_by_label("Canary").fill("2")
+    await page.get_by_role("button", name="See what would happen").click()
+    assert await figure(page, "Would be sent again") == "9"
+    await page.get_by_role("button", name="Redrive 9 dead letters").click()
+    await expect(page.locator("#progress")).to_contain_text("finished")
+    await expect(page.locator("#share")).to_have_text("100% done")
+    assert await figure(page, "Delivered") == "9"
+    await page.get_by_role("link", name="Back to the issue").click()
+    await expect(page.get_by_text("No dead letter is left")).to_be_visible()
+    await expect(page.locator("header .state")).to_have_text("resolved")
+
+
+async def test_a_canary_that_fails_leaves_the_rest(open_page: Looker, site: Site) -> None:
+    issue = await dead_shop(site, "florist", 8)
+    page = await open_page(f"/dead-letters/{issue}")
+    await page.get_by_label("Canary").fill("2")
+    await page.get_by_role("button", name="See what would happen").click()
+    await page.get_by_role("button", name="Redrive 8 dead letters").click()
+    await expect(page.get_by_text("the canary failed")).to_be_visible()
+    await expect(page.get_by_text("it is safe among the dead letters")).to_be_visible()
+    assert await figure(page, "Sent") == "2"
+
+
+async def test_a_redrive_is_paused_resumed_and_cancelled(open_page: Looker, site: Site) -> None:
+    issue = await dead_shop(site, "garage", 12)
+    mend(site, "garage")
+    page = await open_page(f"/dead-letters/{issue}")
+    await page.get_by_label("Canary").fill("0")
+    await page.get_by_label("At most, a second").fill("2")
+    await page.get_by_role("button", name="See what would happen").click()
+    await page.get_by_role("button", name="Redrive 12 dead letters").click()
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.locator("#progress")).to_contain_text("paused")
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.locator("#progress .state")).to_have_text("running")
+    await opener(page, "Cancel").click()
+    await page.get_by_role("button", name="Cancel it").click()
+    await expect(page.locator("#progress .state")).to_have_text("cancelled")
+    left = (await site.call("GET", f"/app/garage/issue/{issue}"))["count"]
+    assert 0 < left < 12
+
+
+async def test_what_is_discarded_for_a_reason_can_be_brought_back(
+    open_page: Looker, site: Site
+) -> None:
+    issue = await dead_shop(site, "kiosk", 3)
+    page = await open_page(f"/dead-letters/{issue}")
+    await opener(page, "Discard all").click()
+    await page.get_by_label("Reason (kept with each)").last.fill("paid in cash")
+    await page.get_by_role("button", name="Discard 3").click()
+    await expect(page.locator("#progress .state")).to_have_text("finished")
+    await expect(page.get_by_text("paid in cash")).to_be_visible()
+    await opener(page, "Undo").click()
+    await page.locator("#progress").get_by_role("button", name="Undo").click()
+    await expect(page.get_by_text("dead letters again")).to_be_visible()
+    await expect(page.locator("#progress .state")).to_have_text("finished")
+    await page.goto(f"/dead-letters/{issue}")
+    await page.get_by_role("checkbox").first.check()
+    await opener(page, "Discard those chosen").click()
+    await page.get_by_label("Reason (kept with each)").first.fill("a test")
+    await page.get_by_role("button", name="Discard", exact=True).click()
+    await expect(page.locator("#progress")).to_contain_text("finished")
+    assert (await site.call("GET", f"/app/kiosk/issue/{issue}"))["count"] == 2
+    await page.goto(f"/dead-letters/{issue}?shown=discarded")
+    await page.get_by_role("checkbox").first.check()
+    await page.get_by_role("button", name="Bring back those chosen").click()
+    await expect(page.get_by_text("Brought back.")).to_be_visible()
+    assert (await site.call("GET", f"/app/kiosk/issue/{issue}"))["count"] == 3
+
+
+async def test_people_say_what_they_make_of_an_issue(open_page: Looker, site: Site) -> None:
+    issue = await dead_shop(site, "library", 1)
+    page = await open_page(f"/dead-letters/{issue}")
+    await opener(page, "Acknowledge").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("ada is on the phone with them")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Acknowledged: somebody is at it.")).to_be_visible()
+    await expect(page.get_by_text("ada is on the phone with them")).to_be_visible()
+    await opener(page, "Mute").click()
+    await page.get_by_role("button", name="Mute").click()
+    await expect(page.locator("header .state")).to_have_text("muted")
+
+
+async def test_a_viewer_sees_and_does_nothing(open_page: Looker, site: Site) -> None:
+    issue = await dead_shop(site, "museum", 1)
+    page = await open_page(f"/dead-letters/{issue}", role="viewer")
+    await expect(page.get_by_role("heading", name="Why")).to_be_visible()
+    assert await page.locator("main form[method=post], main input[type=checkbox]").count() == 0
+    answer = await page.request.post(f"{site.url}/dead-letters/{issue}/redrive", form={})
+    assert answer.status == 403
+
+
+async def test_the_desk_works_without_a_script(open_page: Looker, site: Site) -> None:
+    issue = await dead_shop(site, "mill", 2)
+    mend(site, "mill")
+    page = await open_page("/dead-letters?state=all", scripts=False)
+    await page.get_by_role("row", name="Till of mill").get_by_role("link").click()
+    assert page.url.endswith(issue)
+    await page.get_by_role("button", name="See what would happen").click()
+    await page.get_by_role("button", name="Redrive 2 dead letters").click()
+    task = page.url.rpartition("/")[2]
+    await site.until(f"/background-task/{task}", lambda found: found["status"] == "finished")
+    await page.reload()
+    await expect(page.locator("#share")).to_have_text("100% done")
+
+
+async def test_wrong_numbers_and_other_peoples_issues_are_told(
+    open_page: Looker, site: Site
+) -> None:
+    open_page.expected.append("Failed to load resource")
+    issue = await dead_shop(site, "bank", 1)
+    page = await open_page(f"/dead-letters/{issue}?check=yes&canary=many")
+    await expect(page.get_by_text("expected a number from 0 to 1000")).to_be_visible()
+    for path in ("/dead-letters/iss_nothing", "/dead-letters?state=odd", "/dead-letters/tasks/q"):
+        await page.goto(path)
+        await expect(page.locator("section.error")).to_be_visible()
+    other = await open_page(f"/dead-letters/{issue}", org="org_somebodyelse")
+    await expect(other.get_by_text("there is no issue")).to_be_visible()
+    await other.goto("/dead-letters")
+    await expect(other.get_by_text("No dead letters", exact=True)).to_be_visible()
+
+
+async def test_the_pages_of_the_desk_are_accessible_and_fit(
+    open_page: Looker, site: Site, each_theme: str
+) -> None:
+    issue = await dead_shop(site, f"{each_theme}house", 2)
+    for width in (390, 1440):
+        page = await open_page("/dead-letters", theme=each_theme, width=width)
+        await assert_accessible(page)
+        await assert_fits(page)
+        await page.goto(f"/dead-letters/{issue}?check=yes")
+        await assert_accessible(page)
+        await assert_fits(page)
+    await page.get_by_role("button", name="Redrive 2 dead letters").click()
+    await expect(page.locator("#progress")).to_contain_text("finished")
+    await assert_accessible(page)
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await assert_fits(page)

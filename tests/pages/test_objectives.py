@@ -1,0 +1,93 @@
+"""Objectives in a browser: what is left, and the sum behind each figure one click away."""
+
+from __future__ import annotations
+
+import pytest_asyncio
+from playwright.async_api import expect
+from support.pages import Looker, Site, assert_accessible, assert_fits
+
+#: the receiver's failures count too: those of the failing endpoint break it
+EVERYBODYS = {
+    "sli": "delivered",
+    "target": "0.99",
+    "owners": ["receiver", "platform", "unattributed"],
+    "eventsMin": 1,
+    "badMin": 1,
+    "team": "payments",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def promise(site: Site) -> str:
+    """An objective that is broken: half of what it counts is bad."""
+    name = "received"
+    await site.call("PUT", f"/objective/{name}", json=EVERYBODYS)
+    await site.until(
+        f"/objective/{name}/report", lambda found: found["bad"] > 0 and found["good"] > 0
+    )
+    return name
+
+
+async def test_the_sum_behind_each_figure_is_one_click_away(
+    open_page: Looker, site: Site, promise: str
+) -> None:
+    told = await site.call("GET", f"/objective/{promise}/report")
+    page = await open_page("/objectives")
+    row = page.locator("tr", has=page.get_by_role("link", name=promise, exact=True))
+    await expect(row.locator(".state")).to_have_text("broken")
+    await row.get_by_text("How").click()
+    await expect(row.get_by_text(f"{told['bad']:,} bad =")).to_be_visible()
+    await row.get_by_role("link", name=promise).click()
+    await expect(page.get_by_text("Promised: 99% of deliveries answered 2xx")).to_be_visible()
+    await page.locator("#sum-left summary").click()
+    await expect(page.locator("#sum-left")).to_contain_text("budget = (100% - 99%) x")
+    await page.locator("#sum-bad summary").click()
+    await expect(page.locator("#sum-bad")).to_contain_text("by receiver")
+    await page.locator("#sum-tier-1 summary").click()
+    await expect(page.locator("#sum-tier-1")).to_contain_text("/ (100% - 99%) =")
+    await expect(page.locator("#sum-tier-1")).to_contain_text("it fires")
+    chart = page.locator("figure", has_text="Budget left")
+    await chart.get_by_text("Numbers").click()
+    await expect(chart.locator("td.number").first).to_be_visible()
+    await expect(page.get_by_text("Bad events, the latest")).to_be_visible()
+    # what is opened stays open when the part around it is renewed
+    await page.evaluate("() => htmx.trigger('#figures', 'live')")
+    await expect(page.locator("#sum-tier-1")).to_have_attribute("open", "")
+
+
+async def test_it_is_worked_out_when_a_drop_would_be_noticed(
+    open_page: Looker, site: Site, promise: str
+) -> None:
+    page = await open_page("/objectives/delivered")
+    await page.get_by_label("Goes wrong, %").fill("5")
+    await page.get_by_label("Deliveries a second").fill("10")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("5% at 99.5%: page after")).to_be_visible()
+    await page.locator("#noticed-how summary").click()
+    await expect(page.locator("#noticed-how")).to_contain_text("never: burns slower than 14.4")
+    open_page.expected.append("Failed to load resource")
+    for query in ("drop=0", "drop=101", "traffic=many", "drop=1e5", "drop=%D9%A3"):
+        await page.goto(f"/objectives/delivered?{query}")
+        await expect(page.locator("section.error")).to_contain_text("expected")
+    await page.goto("/objectives/no-such-one")
+    await expect(page.get_by_text("there is no objective 'no-such-one'")).to_be_visible()
+
+
+async def test_the_pages_of_objectives_are_accessible_and_fit(
+    open_page: Looker, site: Site, promise: str, each_theme: str
+) -> None:
+    for path in ("/objectives", f"/objectives/{promise}", "/objectives/unaccounted"):
+        page = await open_page(path, theme=each_theme, width=1440, role="viewer")
+        await page.evaluate(
+            "() => document.querySelectorAll('details').forEach(d => d.open = true)"
+        )
+        await assert_accessible(page)
+        await page.set_viewport_size({"width": 390, "height": 800})
+        await assert_fits(page)
+        await page.close()
+
+
+async def test_a_new_homing_says_that_nothing_has_happened(open_page: Looker, site: Site) -> None:
+    page = await open_page("/objectives/delivered", org="org_brandnew")
+    await expect(page.get_by_text("Nothing to draw yet")).to_be_visible()
+    await expect(page.get_by_text("None yet")).to_be_visible()
