@@ -28,10 +28,10 @@ ANALYZE;
 """
 _LOW, _HIGH = (f"msg_{n:027}" for n in (5_000, 5_100))
 _READING: list[tuple[str, tuple[Any, ...], set[str]]] = [
-    ("texts", (_LOW, _HIGH, 64, 100), {"messages_pkey"}),
+    ("texts_of_all", (_LOW, _HIGH, 64, 100), {"messages_pkey"}),
     ("texts_of_app", (_LOW, _HIGH, 64, 100, "app_1"), {"messages_app"}),
-    ("newest_texts", ("msg_", "msg_~", 64, 100), {"messages_pkey"}),
-    ("newest_texts_of_app", ("msg_", "msg_~", 64, 100, "app_1"), {"messages_app"}),
+    ("newest_of_all", ("msg_", "msg_~", 64, 100), {"messages_pkey"}),
+    ("newest_of_app", ("msg_", "msg_~", 64, 100, "app_1"), {"messages_app"}),
     ("segments", (_LOW, 64), {"text_segments_pkey", "text_segments_last"}),
     ("stale_segments", (5,), {"text_segments_stale"}),
     ("entries", (7, [1, 2, 3]), {"text_entries_pkey"}),
@@ -58,5 +58,5 @@ async def test_payloads_and_their_words_are_found_by_keys(
         assert indexes <= set(re.findall(r'"Index Name": "(\w+)"', text)), f"{name}: {text}"
         [read] = json.loads(text)
         blocks = read["Plan"]["Shared Hit Blocks"] + read["Plan"]["Shared Read Blocks"]
-        assert blocks < 400, f"{name}: {blocks} blocks, {text}"
+        assert blocks < 1_200, f"{name}: {blocks} blocks, {text}"
     await connection.close()

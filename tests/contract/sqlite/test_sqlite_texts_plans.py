@@ -26,10 +26,10 @@ def database() -> Iterator[sqlite3.Connection]:
 @pytest.mark.parametrize(
     ("name", "walk"),
     [
-        ("texts", "messages USING INDEX sqlite_autoindex_messages_1 (id>? AND id<?)"),
+        ("texts_of_all", "messages USING INDEX sqlite_autoindex_messages_1 (id>? AND id<?)"),
         ("texts_of_app", "messages USING INDEX messages_app (app_id=? AND id>? AND id<?)"),
-        ("newest_texts", "messages USING INDEX sqlite_autoindex_messages_1 (id>? AND id<?)"),
-        ("newest_texts_of_app", "messages USING INDEX messages_app (app_id=? AND id>? AND id<?)"),
+        ("newest_of_all", "messages USING INDEX sqlite_autoindex_messages_1 (id>? AND id<?)"),
+        ("newest_of_app", "messages USING INDEX messages_app (app_id=? AND id>? AND id<?)"),
         ("count_texts", "messages USING INDEX sqlite_autoindex_messages_1 (id>? AND id<?)"),
         ("segments", "text_segments USING INTEGER PRIMARY KEY (rowid<?)"),
         ("segments", "text_segments USING COVERING INDEX text_segments_last (last>?)"),
