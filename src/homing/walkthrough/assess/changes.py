@@ -41,10 +41,11 @@ _RANGE: Final = re.compile(
 )
 _NOTHING_LOST: Final = re.compile(
     r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
-    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
+    r"|(?:zero|0|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
     r"(?:\s+[\w,.]+){0,4}?\s+"
-    r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures|errors|incidents|recurrences?|"
-    r"duplicates?|expired|outages?)"
+    r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures?|errors?|incidents?|recurrences?|"
+    r"duplicates?|duplicated|expired|outages?|skipped|affected|blocked|stale|mismatch(?:es)?|gaps?|"
+    r"complaints?|rejected|timeouts?|differences|crash(?:es)?|stuck|wrong)\b"
     r"|(?:dropped|lost|missed|missing|failed|failing) (?:none|nothing|zero|no)\b"
     r"|(?:is|are|was|were|stays?|stayed|at) (?:zero|0)\b(?![\d.,])"
     r"|has(?:n't| not) (?:happened|recurred|come back) (?:again|since)|eliminat\w+)",

@@ -18,7 +18,8 @@ _OWNERS_PART: Final = ("review", "approve", "agree", "merge", "deploy", "accept"
 def is_act(clause: Clause) -> bool:
     """A clause about doing something, whoever did it; not a state, a thought or a telling."""
     acts, verb = lists()["acts"] | lists()["solves"], clause.verb
-    if verb is None or (clause.form == "ing" and not clause.subject and clause.join != "by"):
+    is_loose = clause.form == "ing" and not clause.subject and clause.join != "by"
+    if verb is None or verb in lists()["vague"] or is_loose:
         return False
     if verb in acts:
         return verb not in ("be", "have", "do")
@@ -36,13 +37,13 @@ def own_acts(clauses: Sequence[Clause]) -> list[Clause]:
 
 
 def is_request(clause: Clause) -> bool:
-    """Giving it to somebody: "sent it to the team", "raised a ticket"; a change is no request."""
-    if clause.verb not in lists()["hands_off"]:
-        return False
+    """Giving it to somebody: "sent it to the team", "opened a ticket"; a change is no request."""
     objects = set(clause.objects)
-    if objects & {"pr", "patch", "fix", "change", "pull", "merge", "diff", "code"}:
+    if objects & lists()["changes"]:
         return False
-    return not (clause.verb in ("file", "send", "raise") and objects & {"pull", "fix", "request"})
+    if clause.verb in lists()["asks_by"]:
+        return bool(objects & lists()["requests"])
+    return clause.verb in lists()["hands_off"]
 
 
 def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -101,23 +102,35 @@ def _is_mended_by_others(clause: Clause) -> bool:
     else:
         is_mend = clause.verb in lists()["solves"]
     if clause.is_passive:
-        return is_mend and clause.by in (Actor.OTHER, None) and clause.verb in lists()["ends"]
+        is_mended = clause.verb in lists()["ends"] or bool(
+            clause.verb in lists()["makes"] and set(clause.subject.split()) & lists()["mended"]
+        )
+        return is_mended and clause.by in (Actor.OTHER, None)
     return is_mend and clause.actor is Actor.OTHER
 
 
 def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
-    given = [one for one in answer.clauses if one.is_said and one.doer is Actor.SPEAKER
-             and is_request(one)]  # fmt: skip
+    given = [
+        one
+        for one in answer.clauses
+        if one.is_said
+        and one.doer is Actor.SPEAKER
+        and is_request(one)
+        and one.stage != "reflection"
+    ]
     solved = list(others_solution(answer))
     own = own_solution(answer)
     if own:
         return [Seen(State.MET, heads(own[:1]), f"your fix: {quoted(answer, [whole(own[0])])}")]
+    # "a fix was implemented": by whom? Where it was handed over, by those
+    unnamed = [] if given else [one for one in solved if one.is_passive and one.by is None]
+    solved = [one for one in solved if one not in unnamed]
     if solved:
         places = tuple(whole(one) for one in [*given[-1:], *solved])
         return [Seen(State.CONTRADICTED, places[::-1], quoted(answer, places))]
     shared = own_solution(answer, Actor.WE)
-    if given or shared:
-        places = tuple(whole(one) for one in [*given, *shared])
+    if given or shared or unnamed:
+        places = tuple(whole(one) for one in [*given, *shared, *unnamed])
         return [Seen(State.WEAK, places, quoted(answer, places))]
     if answer.only in (None, "action") and own_acts(answer.clauses):
         return [Seen(State.WEAK, (), "no words about who mended it")]
