@@ -19,6 +19,7 @@ from homing.service.intake import Draft
 from homing.service.querying import Query, parse_query
 from homing.service.search import Found, search_deliveries, search_messages
 from homing.service.text_index import TextIndexer
+from homing.service.text_search import TextSearch
 from homing.service.tokens import Caller
 
 
@@ -249,6 +250,10 @@ async def test_nobody_finds_what_is_another_organisations() -> None:
     for text in (f"app:{world.application.id}", f"endpoint:{world.endpoints[0].id}"):
         with pytest.raises(NotFound):
             await search_deliveries(service, stranger, asked(text))
+    texts = TextSearch(
+        service, ["n3"], app_ids=["app_1", "app_2"], low="msg_", high="msg_~", until_us=10**18
+    )
+    assert await texts.more(9) == []
     foreign = make_application(scope="org_other")
     await world.store.put(foreign)
     assert (await search_messages(service, stranger, asked("n3"))).rows == []
