@@ -133,7 +133,7 @@ def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping
     plain = source
     if source.form in ("json", "logfmt"):
         plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
-    rows = sample(plain, raw.connection)
+    rows = sample(plain)
     seen = look(rows)
     mapping = given or _known(seen) or guess(rows)
     _check(mapping, seen, source.path)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from homing.core.errors import Invalid, Problem
-from homing.walkthrough.assess import Assessment, Finding, State
+from homing.walkthrough.assess import TEXT_MAX, Assessment, Finding, State
 from homing.walkthrough.clock import elapsed_s, spoken_s
 from homing.walkthrough.packs import Level, Principle, Probe, Scenario
 from homing.walkthrough.rehearse import Attempt, Judge, fixes, words_of
@@ -112,7 +112,7 @@ def _attempt(state: Mock, text: str, at_us: int, is_said: bool) -> Attempt:
     took = None
     if is_said and state.started_at_us is not None:
         took = elapsed_s(state.started_at_us, at_us)
-    return Attempt(text=words_of(text), at_us=at_us, took_s=took)
+    return Attempt(text=words_of(text, TEXT_MAX), at_us=at_us, took_s=took)
 
 
 def _probe(scenario: Scenario, id: str) -> Probe:

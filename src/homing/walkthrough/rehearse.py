@@ -15,7 +15,7 @@ import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.review.incident import Incident
-from homing.walkthrough.assess import Assessment, Finding, State, assess
+from homing.walkthrough.assess import TEXT_MAX, Assessment, Finding, State, assess
 from homing.walkthrough.claims import Draft, draft
 from homing.walkthrough.clock import elapsed_s
 from homing.walkthrough.packs import (
@@ -30,8 +30,8 @@ from homing.walkthrough.packs import (
 from homing.walkthrough.record import Record
 from homing.walkthrough.slots import values_of
 
-#: characters of one attempt: ten minutes of speech, and five of them are an answer still
-WORDS_MAX: Final = 7_500
+#: characters of one stage: minutes of speech, and five of them with headings can be judged still
+WORDS_MAX: Final = TEXT_MAX // 5 - 100
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,7 +191,7 @@ def go_to(state: Rehearsal, scenario: Scenario, stage: int, *, at_us: int) -> Re
     )
 
 
-def words_of(text: str) -> str:
+def words_of(text: str, most: int = WORDS_MAX) -> str:
     """Words that can be judged, without what stands around them.
 
     Raises:
@@ -199,8 +199,8 @@ def words_of(text: str) -> str:
     """
     if not text.strip():
         raise Invalid([Problem(("text",), "expected some words, found none")])
-    if len(text) > WORDS_MAX:
-        problem = f"expected at most {WORDS_MAX:,} characters, found {len(text):,}"
+    if len(text) > most:
+        problem = f"expected at most {most:,} characters, found {len(text):,}"
         raise Invalid([Problem(("text",), problem)])
     return text.strip()
 

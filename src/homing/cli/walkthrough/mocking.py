@@ -11,10 +11,11 @@ from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_verdict, states_text
 from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
 from homing.walkthrough import mock
+from homing.walkthrough.assess import TEXT_MAX
 from homing.walkthrough.clock import minutes, pace
 from homing.walkthrough.history import Entry
 from homing.walkthrough.mock import Mock, VerdictCard
-from homing.walkthrough.rehearse import WORDS_MAX, Judge
+from homing.walkthrough.rehearse import Judge
 
 _HELP = (
     "Type what you would say; a line that is only a dot ends it. "
@@ -116,8 +117,8 @@ def _words(walk: Walk, state: Mock, judge: Judge, seconds: float) -> tuple[Said,
             kept = mock.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if len(text) > WORDS_MAX:
-            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
+        if len(text) > TEXT_MAX:
+            walk.screen.say(f"expected at most {TEXT_MAX:,} characters, found {len(text):,}")
         elif text.strip():
             return Said(text, walk.now_us()), state
         else:
