@@ -26,8 +26,8 @@ __all__ = ["SCALE", "STAGES", "Assessment", "Finding", "Row", "Span", "State", "
 #: seconds of a stage where no scenario says: shares of 175
 TARGETS: Final = {"situation": 30, "task": 20, "action": 90, "result": 20, "reflection": 15}
 WPM: Final = 150.0
-#: twenty minutes of speech
-TEXT_MAX: Final = 20_000
+#: three quarters of an hour of speech
+TEXT_MAX: Final = 40_000
 #: of several findings of a rule, the one that counts
 _ORDER: Final = (State.CONTRADICTED, State.MISSING, State.WEAK, State.MET, State.NOT_CHECKABLE)
 #: asked for at every level and under every lens

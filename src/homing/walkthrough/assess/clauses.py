@@ -26,6 +26,7 @@ _SAYING: Final = ("say", "complain", "claim", "reply", "answer")
 _WISHING: Final = ("want", "hope", "try", "need", "like", "plan", "intend", "propose", "offer")
 #: "asked them to deploy": whoever is asked would do it
 _ASKING: Final = ("ask", "tell", "want", "request", "convince", "suggest", "expect", "allow", "let")
+_NAME_MAX: Final = 4
 #: a statement has so many words, a carried-over subject counted
 WHOLE_MIN: Final = 4
 
@@ -252,7 +253,17 @@ def _actor(found: Phrase) -> Actor:
         return Actor.NONE
     is_person = any(word in lists()["people"] for word in words[-3:])
     is_person |= bool(places(" ".join(words), lists()["vendors"]))
+    is_person |= _is_named(words, found)
     return Actor.OTHER if is_person else Actor.THING
+
+
+def _is_named(words: Sequence[str], found: Phrase) -> bool:
+    """A name: no article, nothing that is known, and it does what only somebody can do."""
+    known = lists()["determiners"] | lists()["things"] | lists()["nouns"] | lists()["adverbs"]
+    if found.form is None or len(words) > _NAME_MAX or words[0] in known or words[-1] in known:
+        return False
+    doing = (lists()["acts"] | lists()["solves"]) - lists()["happens"]
+    return found.form.lemma in doing and found.form.tense == "past" and words[0].isalpha()
 
 
 def _carried(piece: _Piece, found: Phrase, before: Clause | None) -> Actor | None:

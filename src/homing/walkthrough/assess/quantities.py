@@ -73,7 +73,7 @@ _RATIO_OF: Final = re.compile(
 _HALF_PERCENT: Final = re.compile(r"\bhalf (?:of )?(?:a|one) per ?cent\b", re.IGNORECASE)
 _HALF_TIME: Final = re.compile(r"\bhalf an? (minute|hour|day|week|month|year)\b", re.IGNORECASE)
 _PER: Final = re.compile(
-    r"^\s*(?:(?:/|per|each|every|an?)\s*(?P<p>second|minute|hour|day|week|month|quarter|year)\b"
+    r"^\s*(?:(?:/|per|each|every|an?)\s*(?P<p>second|minute|hour|day|night|week|month|quarter|year)\b"
     r"|(?P<q>hourly|daily|weekly|monthly|quarterly|yearly|annually)\b)",
     re.IGNORECASE,
 )

@@ -12,7 +12,11 @@ from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import forms, lists
 
 #: what owners do with a change that is offered to them
-_OWNERS_PART: Final = ("review", "approve", "agree", "merge", "deploy", "accept")
+_OWNERS_PART: Final = (
+    "review", "approve", "agree", "merge", "deploy", "accept", "release", "ship", "apply", "roll"
+)  # fmt: skip
+#: shorter words are prepositions
+_NOUN_MIN: Final = 3
 
 
 def is_act(clause: Clause) -> bool:
@@ -21,9 +25,9 @@ def is_act(clause: Clause) -> bool:
     is_loose = clause.form == "ing" and not clause.subject and clause.join != "by"
     if verb is None or verb in lists()["vague"] or is_loose:
         return False
-    if verb in acts:
-        return verb not in ("be", "have", "do")
-    return verb not in forms() and clause.form == "past"
+    if verb in ("be", "have", "do"):
+        return False
+    return verb in acts or (verb not in forms() and clause.form == "past")
 
 
 def own_acts(clauses: Sequence[Clause]) -> list[Clause]:
@@ -53,8 +57,13 @@ def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     said = [one for one in clauses if one.is_said and is_act(one)]
     shared = [one for one in said if one.doer is Actor.WE and _is_work(one)]
     others = [one for one in said if one.doer is Actor.OTHER]
+    # that owners review, release or adopt takes nothing from whoever made it
+    mending = [
+        one for one in others_solution(answer)
+        if one.doer is Actor.OTHER and one.verb not in lists()["releases"]
+    ]  # fmt: skip
     nobody = [one for one in said if one.actor is Actor.NONE and one.is_whole]
-    if len(verbs) >= rule.limit("own_min") and len(own) >= len(shared) + len(others):
+    if len(verbs) >= rule.limit("own_min") and len(own) >= len(shared) + len(mending):
         return [Seen(State.MET, heads(own), f"yours: {quoted(answer, heads(own))}")]
     rest = heads([*shared, *others, *nobody])
     told = [one for one in clauses if is_own(one) and one.verb and one.verb not in ("be", "have")]
@@ -81,6 +90,7 @@ def own_solution(answer: Answer, doer: Actor = Actor.SPEAKER) -> list[Clause]:
         for one in answer.clauses
         if one.is_said
         and one.doer is doer
+        and one.objects[:1] != ("sure",)
         and (
             one.verb in mending
             or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
@@ -145,7 +155,7 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
             continue
         if one.doer not in (Actor.SPEAKER, Actor.WE) and not one.is_passive:
             continue
-        thing = next((word for word in one.objects[:10] if word in things), None)
+        thing = _thing(one, things)
         if thing is not None:
             pairs.setdefault((one.verb or "", thing), one)
     verbs, nouns = {verb for verb, _ in pairs}, {thing for _, thing in pairs}
@@ -154,6 +164,19 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     if min(len(verbs), len(nouns)) >= rule.limit("pairs_min"):
         return [Seen(State.MET, places, detail)]
     return [Seen(State.WEAK if pairs else State.MISSING, places, detail)]
+
+
+def _thing(clause: Clause, things: frozenset[str]) -> str | None:
+    """What an act is done to: a technical thing; after a technical verb, any that is named."""
+    known = next((word for word in clause.objects[:10] if word in things), None)
+    if known is not None or clause.verb not in lists()["technical"]:
+        return known
+    for word in clause.objects[:4]:
+        if word in lists()["pronouns"] | lists()["people"] or len(word) < _NOUN_MIN:
+            return None
+        if word.isalpha() and word not in lists()["determiners"] | lists()["adverbs"]:
+            return word
+    return None
 
 
 def passive(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:

@@ -9,7 +9,7 @@ from homing.walkthrough.assess.answer import Answer
 from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.deeds import own_acts
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted
-from homing.walkthrough.assess.rule import Rule, State
+from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import lists, places
 
 #: "No ticket." is a keyword, "No ticket existed." a statement
@@ -63,7 +63,7 @@ def unassigned(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found = stated(answer, rule, "nobody")
     if found:
         return [Seen(State.MET, tuple(found), quoted(answer, found))]
-    given = assignments(answer)
+    given = [*assignments(answer), *stated(answer, rules()["disqualifier"], "given")]
     if given:
         return [Seen(State.CONTRADICTED, tuple(given), quoted(answer, given))]
     near = stated(answer, rule, "own_will")
@@ -72,7 +72,7 @@ def unassigned(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
 
 def disqualifier(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found: Sequence[Place] = assignments(answer)
-    found = [*found, *stated(answer, rule, "together")]
+    found = [*found, *stated(answer, rule, "given"), *stated(answer, rule, "together")]
     if found:
         return [Seen(State.CONTRADICTED, tuple(sorted(found)), quoted(answer, sorted(found)))]
     return [Seen(State.MET)]

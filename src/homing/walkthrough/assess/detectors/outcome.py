@@ -15,6 +15,7 @@ from homing.walkthrough.assess.words import lists, places
 #: fewer cases than this are no volume behind a zero
 _VOLUME_MIN: Final = 100
 _CASES_MIN: Final = 10
+_PUTS: Final = ("put", "add", "build", "include", "copy", "move", "make", "take", "roll")
 #: characters within which what is counted stands behind its number
 _NEAR: Final = 45
 _WORDS_NEAR: Final = 4
@@ -56,7 +57,7 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
     found = [one for one in found if not _is_denied(answer, one[0])]
     told = [(a, b) for a, b, is_full in found if is_full and is_told(answer, (a, b))]
     # a change of anything is enough; one without its beginning is half of one
-    half = [(a, b) for a, b, _ in found if (a, b) not in told]
+    half = [(a, b) for a, b, _ in found if (a, b) not in told and _is_claimed(answer, a)]
     mine = [place for place in told if not is_others_merit(answer, place[0])]
     if mine:
         return [Seen(State.MET, tuple(mine), quoted(answer, mine))]
@@ -77,6 +78,12 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
     if bare:
         return [Seen(State.WEAK, tuple(bare), f"{quoted(answer, bare)}: a number, and no change")]
     return [Seen(State.MISSING)]
+
+
+def _is_claimed(answer: Answer, place: int) -> bool:
+    """Neither wished nor quoted."""
+    clause = answer.clause_at(place)
+    return clause is None or not (clause.is_possible or clause.is_quoted)
 
 
 def _is_denied(answer: Answer, place: int) -> bool:
@@ -127,7 +134,9 @@ def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         clause = answer.clause_at(place[0])
         if clause is None or not is_told(answer, place) or clause.is_negated:
             continue
-        if clause.actor is Actor.NONE:  # "Adopted by other teams.": a keyword
+        # "Adopted by other teams." is a keyword; "I added it to our role" is the speaker's own act
+        is_own = clause.actor is Actor.SPEAKER and clause.verb in _PUTS
+        if clause.actor is Actor.NONE or is_own:
             continue
         found.append(place)
     named = [place for place in found if _has_adopter(answer, rule, place)]
