@@ -224,7 +224,7 @@ async def undo(visit: Visit) -> Response:
         return visit.go(f"/dead-letters/tasks/{task.id}")
     _, which = await desk.resolve(service, caller, app_id, which)
     for name in which.deliveries:
-        await undo_discard(service, app_id, parse_delivery_id(name), actor=caller.subject)
+        await undo_discard(service, app_id, parse_delivery_id(name), actor=caller.actor)
     return visit.go(f"/dead-letters/{line.view.issue.id}", said="Brought back.")
 
 

@@ -327,11 +327,12 @@ def _by(visit: Visit, fields: Any) -> str:
 
 
 def _name(visit: Visit) -> str:
+    """What a person gave last, or else the name in their token."""
     try:
         text = visit.request.cookies.get(_NAME_COOKIE, "")
-        return base64.urlsafe_b64decode(text).decode()[:100]
+        return base64.urlsafe_b64decode(text).decode()[:100] or visit.caller.name
     except ValueError:
-        return ""
+        return visit.caller.name
 
 
 PAGES = (

@@ -110,7 +110,7 @@ async def undo(visit: Visit) -> Response:
     service, caller = visit.service, visit.caller
     for name in task.which.deliveries:
         which = parse_delivery_id(name)
-        await undo_discard(service, task.app_id, which, actor=caller.subject)
+        await undo_discard(service, task.app_id, which, actor=caller.actor)
     if task.which.deliveries:
         return visit.go(_url(task), said="Brought back: they are dead letters again.")
     issue = task.which.issue_ids[0] if task.which.issue_ids else None
