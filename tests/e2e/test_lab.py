@@ -12,8 +12,11 @@ import msgspec
 import pytest
 
 from homing.review.incident import Incident
+from homing.walkthrough.assess import STAGES
+from homing.walkthrough.claims import draft
 from homing.walkthrough.lint_judged import lint_record
 from homing.walkthrough.packs import shipped
+from homing.walkthrough.record import Record
 
 pytest.importorskip("ibis", reason="needs the extra `forensics`")
 
@@ -44,6 +47,18 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     seen = steps["reproduce"][0]["result"]
     assert seen["reproduced"] == seen["times"]
     assert steps["fix"][1]["result"]["reproduced"] == 0
+    # the record that the walk left is enough to tell every stage of it
+    record = msgspec.json.decode(
+        (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
+    )
+    packs = shipped()
+    made = draft(
+        Record(record), record.owner, packs.levels["senior"], packs.principles["ownership"]
+    )
+    assert {one.stage for one in made.claims} == set(STAGES)
+    assert {one.claim for one in made.gaps} == {
+        "outside", "owners", "deployed", "because", "adopted"
+    }  # fmt: skip
     # a step can be had again by itself, in the folder that is there
     again = lab(tmp_path, "--step", "price", "--size", "12000")
     assert again.returncode == 0
@@ -61,7 +76,9 @@ def test_the_default_week_drops_three_in_a_thousand_and_costs_eight_thousand_dol
     assert found["p50"] == pytest.approx(8_000, rel=0.05)
     assert found["currency"] == "USD"
     # the story that the walkthrough tells of it has the figures that this record has
-    record = msgspec.json.decode((tmp_path / "record.json").read_bytes(), type=Incident)
+    record = msgspec.json.decode(
+        (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
+    )
     story = shipped().scenarios["lost-update"]
     assert [one.text for one in lint_record(story, record)] == []
 

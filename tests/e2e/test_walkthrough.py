@@ -200,6 +200,17 @@ def test_a_pipe_that_ends_early_keeps_what_was_said(tmp_path: Path) -> None:
     assert "I saw one webhook that never came" in again.stdout
 
 
+def test_beginning_anew_loses_nothing_that_was_told(tmp_path: Path) -> None:
+    run(tmp_path, "rehearse", "--plain", said="I saw one webhook that never came\n.\nq\n")
+    again = run(tmp_path, "rehearse", "--plain", "--again", said=":q\n")
+    assert "(1 of 5)" in again.stdout
+    (kept,) = json.loads(run(tmp_path, "history", "--json").stdout)
+    assert "I saw one webhook that never came" in kept["text"]
+    assert "verdict" not in kept or kept["verdict"] is None
+    senior = run(tmp_path, "rehearse", "--plain", "--level", "senior", said=":q\n")
+    assert "going on" not in senior.stderr
+
+
 def test_ctrl_c_keeps_half_a_sentence_and_the_same_command_goes_on(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "rehearse", "--plain")
     terminal.wait_for("on track]")

@@ -49,6 +49,10 @@ PURE = (
     "dispatch.turns",
     "service.task_rules",
     "service.redrive_rules",
+    "walkthrough.assess",
+    "walkthrough.claims",
+    "walkthrough.record",
+    "walkthrough.redaction",
 )
 NOT_PURE = {
     "asyncio",

@@ -8,9 +8,10 @@ import gzip
 import importlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,10 +22,18 @@ SAMPLE_ROWS: Final = 8_000
 #: beyond this a file that is one JSON document is refused: it must be read whole
 DOCUMENT_BYTES_MAX: Final = 1 << 30
 _HEAD_BYTES: Final = 1 << 16
+#: what can only be read from its start is looked at so far for the sample: a second or two
+_FAR_ROWS: Final = 1_000_000
+#: after the first rows so many are taken of each so many: rare operations have fields, and values,
+#: that the first rows lack
+_RUN: Final = 40
+_RUN_EVERY: Final = 10_000
+_GROUPS_MAX: Final = 16
 #: the separator of a path inside a nested object
 SEPARATOR: Final = "."
 
 Row = dict[str, Any]
+_T = TypeVar("_T")
 
 
 class Unreadable(HomingError):
@@ -179,14 +188,14 @@ def flat(value: Row, prefix: str = "") -> Row:
     return found
 
 
-def sample(source: Source, connection: Any, rows_max: int = SAMPLE_ROWS) -> list[Row]:
-    """Rows from the start of a log (and, of a plain file, from places further on).
+def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
+    """Rows from the start of a log, and from places further on.
 
     Raises:
         Unreadable: no row at all can be read.
     """
     if source.form == "parquet":
-        return _parquet_sample(source.path, connection, rows_max)
+        return _parquet_sample(source.path, rows_max)
     rows: list[Row] = []
     with open_text(source.path) as file:
         if source.form == "csv":
@@ -209,43 +218,50 @@ def _object(line: str) -> Row | None:
 
 
 def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
-    for count, line in enumerate(file, 1):
-        yield line
-        if count >= rows_max:
-            break
+    if source.path.endswith((".gz", ".zst", ".zstd")):
+        yield from _spread_rows(file, rows_max)
+        return
+    yield from islice(file, rows_max)
     size = Path(source.path).stat().st_size
-    if source.path.endswith((".gz", ".zst", ".zstd")) or size < 4 * _HEAD_BYTES:
+    if size < 4 * _HEAD_BYTES:
         return
     with open(source.path, "rb") as raw:
-        for part in range(1, 64):  # rare operations have fields that the first rows lack
+        for part in range(1, 64):
             raw.seek(size * part // 64)
             raw.readline()
-            for _ in range(40):
+            for _ in range(_RUN):
                 yield raw.readline().decode("utf-8", "replace")
+
+
+def _spread_rows(rows: Iterable[_T], rows_max: int) -> Iterator[_T]:
+    """The first rows, and some of each ten thousand after them."""
+    for number, row in enumerate(islice(rows, _FAR_ROWS)):
+        if number < rows_max or number % _RUN_EVERY < _RUN:
+            yield row
 
 
 def _csv_rows(file: IO[str], source: Source, rows_max: int) -> list[Row]:
     reader = csv.DictReader(file, delimiter=source.delimiter, restkey=None)
     rows = []
     try:
-        for count, row in enumerate(reader, 1):
+        for row in _spread_rows(reader, rows_max):
             rows.append({k: (v if v != "" else None) for k, v in row.items() if k is not None})
-            if count >= rows_max:
-                break
     except csv.Error as error:
         if not rows:
             raise _bad(f"{source.path}, line {reader.line_num}: {error}") from error
     return rows
 
 
-def _parquet_sample(path: str, connection: Any, rows_max: int) -> list[Row]:
-    literal = "'" + path.replace("'", "''") + "'"
+def _parquet_sample(path: str, rows_max: int) -> list[Row]:
     try:
-        found = connection.sql(f"SELECT * FROM read_parquet({literal}) LIMIT {rows_max}")
-        table = found.to_arrow_table()
+        file = importlib.import_module("pyarrow.parquet").ParquetFile(path)
+        table = list(islice(file.iter_batches(batch_size=rows_max), 1))
+        groups = range(1, file.num_row_groups)
+        for group in groups[:: len(groups) // _GROUPS_MAX + 1]:
+            table += islice(file.iter_batches(batch_size=_RUN, row_groups=[group]), 1)
     except Exception as error:
         raise _bad(f"{path}: not a readable Parquet file ({_short(error)})") from error
-    rows = [flat(row) for row in table.to_pylist()]
+    rows = [flat(row) for batch in table for row in batch.to_pylist()]
     if not rows:
         raise _bad(f"{path}: the file has no rows")
     return rows

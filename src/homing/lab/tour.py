@@ -243,7 +243,8 @@ the commands found is in the record; what only people know, you add.""",
 Open review.html. Every number on it is a link to its source, where the command stands that finds
 it again; `homing review record.json --recompute` runs all of them. Type a number into review.md by
 hand and let `homing review --check review.md` look at it. When the fix is deployed, say so:
-`homing incident deployed --commit ID`.""",
+`homing incident deployed --commit ID`. And when somebody asks you to tell it in three minutes:
+`homing walkthrough draft --incident record.json`, then `learn`, `rehearse` and `mock`.""",
     ),
 )
 

@@ -1,7 +1,7 @@
 """What somebody has tried, in files on their own machine: an append-only list, and open sessions.
 
     attempts.jsonl            one line for each walk that came to an end
-    open/MODE-SCENARIO.json   a walk that is not over
+    open/MODE-SCENARIO.LEVEL.LENS.json   a walk that is not over
 
 Nothing here leaves the machine, and `wipe` deletes all of it.
 """
@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -39,6 +39,29 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float | None = None
     right: int | None = None  #: of `asked`, at the first try
     asked: int | None = None
+
+
+class Walk(Protocol):
+    """A walk as its mode has it: a struct of msgspec's."""
+
+    @property
+    def scenario(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def lens(self) -> str: ...
+
+
+class OpenWalk(NamedTuple):
+    """Which walk is not over."""
+
+    mode: str
+    scenario: str
+    level: str
+    lens: str
+
+
+_W = TypeVar("_W", bound=Walk)
 
 
 class History:
@@ -80,35 +103,37 @@ class History:
                 raise ConfigError([text]) from error
         return found
 
-    def save(self, mode: str, scenario: str, state: msgspec.Struct) -> Path:
+    def save(self, mode: str, walk: Walk) -> Path:
         """Keep a walk that is not over, in place of what was kept of it before."""
-        path = self._session(mode, scenario)
+        path = self._session(mode, walk.scenario, walk.level, walk.lens)
         self._make(path.parent)
-        new = path.with_suffix(".new")
+        new = path.with_name(path.name + ".new")
         with open(new, "wb", opener=_private) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(state)))
+            file.write(msgspec.json.format(msgspec.json.encode(walk)))
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
         return path
 
-    def load(self, mode: str, scenario: str, kind: type[Any]) -> Any | None:
+    def load(self, mode: str, scenario: str, level: str, lens: str, kind: type[_W]) -> _W | None:
         """A walk that is not over; None: there is none, or another version has written it."""
         try:
-            return msgspec.json.decode(self._session(mode, scenario).read_bytes(), type=kind)
+            path = self._session(mode, scenario, level, lens)
+            return msgspec.json.decode(path.read_bytes(), type=kind)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def drop(self, mode: str, scenario: str) -> None:
+    def drop(self, mode: str, walk: Walk) -> None:
         """Forget a walk that is over."""
-        self._session(mode, scenario).unlink(missing_ok=True)
+        self._session(mode, walk.scenario, walk.level, walk.lens).unlink(missing_ok=True)
 
-    def open_walks(self) -> list[tuple[str, str]]:
-        """Mode and scenario of each walk that is not over."""
+    def open_walks(self) -> list[OpenWalk]:
+        """Each walk that is not over."""
         found = []
         for path in sorted(self.folder.glob("open/*.json")):
-            mode, _, scenario = path.stem.partition("-")
-            found.append((mode, scenario))
+            match = re.fullmatch(r"([a-z]+)-([a-z0-9-]+)\.([a-z0-9-]+)\.([a-z0-9-]+)", path.stem)
+            if match:
+                found.append(OpenWalk(*match.groups()))
         return found
 
     def wipe(self) -> int:
@@ -126,10 +151,10 @@ class History:
                 folder.rmdir()
         return len(files)
 
-    def _session(self, mode: str, scenario: str) -> Path:
-        assert re.fullmatch(r"[a-z]+", mode), mode
-        assert re.fullmatch(r"[a-z0-9-]+", scenario), scenario
-        return self.folder / "open" / f"{mode}-{scenario}.json"
+    def _session(self, mode: str, *names: str) -> Path:
+        for name in (mode, *names):
+            assert re.fullmatch(r"[a-z0-9-]+", name), name
+        return self.folder / "open" / f"{mode}-{'.'.join(names)}.json"
 
     def _make(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)

@@ -10,10 +10,10 @@ from typing import Final, Literal
 import msgspec
 
 from homing.core.errors import Invalid, Problem
-from homing.walkthrough.assess import Assessment, Finding, State
+from homing.walkthrough.assess import TEXT_MAX, Assessment, Finding, State
 from homing.walkthrough.clock import elapsed_s, spoken_s
 from homing.walkthrough.packs import Level, Principle, Probe, Scenario
-from homing.walkthrough.rehearse import Attempt, Judge, fixes
+from homing.walkthrough.rehearse import Attempt, Judge, fixes, words_of
 
 PROBES_MIN: Final = 2
 PROBES_MAX: Final = 4
@@ -109,12 +109,10 @@ def asked(state: Mock, scenario: Scenario) -> Probe | None:
 
 
 def _attempt(state: Mock, text: str, at_us: int, is_said: bool) -> Attempt:
-    if not text.strip():
-        raise Invalid([Problem(("text",), "expected some words, found none")])
     took = None
     if is_said and state.started_at_us is not None:
         took = elapsed_s(state.started_at_us, at_us)
-    return Attempt(text=text.strip(), at_us=at_us, took_s=took)
+    return Attempt(text=words_of(text, TEXT_MAX), at_us=at_us, took_s=took)
 
 
 def _probe(scenario: Scenario, id: str) -> Probe:

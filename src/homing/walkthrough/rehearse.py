@@ -15,11 +15,12 @@ import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.review.incident import Incident
-from homing.walkthrough.assess import Assessment, Finding, State, assess
+from homing.walkthrough.assess import TEXT_MAX, Assessment, Finding, State, assess
 from homing.walkthrough.claims import Draft, draft
 from homing.walkthrough.clock import elapsed_s
 from homing.walkthrough.packs import (
     WORDS_PER_MINUTE,
+    ByLevel,
     Level,
     Principle,
     Scenario,
@@ -27,6 +28,10 @@ from homing.walkthrough.packs import (
     seconds_of,
 )
 from homing.walkthrough.record import Record
+from homing.walkthrough.slots import values_of
+
+#: characters of one stage: minutes of speech, and five of them with headings can be judged still
+WORDS_MAX: Final = TEXT_MAX // 5 - 100
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +65,12 @@ class Judge(msgspec.Struct, frozen=True, kw_only=True):
             wpm=self.words_per_minute,
             terms=self.scenario.terms,
         )
+
+    def told(self, text: ByLevel) -> str:
+        """A text of the story, with the figures of the record where there is one."""
+        record = self.record
+        values = None if record is None else values_of(self.scenario.slots, record)
+        return self.scenario.told(text, values)
 
     def draft(self) -> Draft | None:
         """The story as the record allows it to be told; None: there is no record."""
@@ -152,15 +163,15 @@ def submit(
         is_said: it was said aloud, so the clock counts; what was typed is timed by its words.
 
     Raises:
-        Invalid: there are no words, or all stages were told.
+        Invalid: there are no words or too many, or all stages were told.
     """
     stage = current(state, scenario)
-    if stage is None or not text.strip():
-        raise Invalid([Problem(("text",), "expected some words, found none")])
+    if stage is None:
+        raise Invalid([Problem(("text",), "expected a stage to tell; all were told")])
     took = None
     if is_said and state.started_at_us is not None:
         took = elapsed_s(state.started_at_us, at_us)
-    attempt = Attempt(text=text.strip(), at_us=at_us, took_s=took, hints=state.hints)
+    attempt = Attempt(text=words_of(text), at_us=at_us, took_s=took, hints=state.hints)
     attempts = {**state.attempts, stage.id: (*state.of(stage.id), attempt)}
     return msgspec.structs.replace(
         state,
@@ -178,6 +189,20 @@ def go_to(state: Rehearsal, scenario: Scenario, stage: int, *, at_us: int) -> Re
     return msgspec.structs.replace(
         state, stage=place, hints=0, started_at_us=None, draft="", at_us=at_us
     )
+
+
+def words_of(text: str, most: int = WORDS_MAX) -> str:
+    """Words that can be judged, without what stands around them.
+
+    Raises:
+        Invalid: there are none, or more than anybody says.
+    """
+    if not text.strip():
+        raise Invalid([Problem(("text",), "expected some words, found none")])
+    if len(text) > most:
+        problem = f"expected at most {most:,} characters, found {len(text):,}"
+        raise Invalid([Problem(("text",), problem)])
+    return text.strip()
 
 
 def _in_order(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import shlex
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from support.delivery_logs import Service, full, minimal
 
 pytest.importorskip("ibis")
+
 
 from homing.cli.investigate import investigate as command
 from homing.cli.verify import verify
@@ -92,3 +94,33 @@ def test_what_a_clean_log_says_to_do_next_works(tmp_path: Path) -> None:
     result = CliRunner().invoke(verify, words)
     assert "excludes" in result.stdout
     assert result.exit_code in (0, 1)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "csv.gz", "parquet"])
+def test_a_field_that_only_late_and_rare_rows_have_is_found(form: str, tmp_path: Path) -> None:
+    """An endpoint is switched off on the third day; until then no row has a reason."""
+    rows = [
+        {"ts": f"2026-11-09T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}Z", "delivery_id": f"d{n}"}
+        | {"event": "accepted", "error": "timeout" if n % 100 == 0 else None, "reason": None}
+        for n in range(30_000)
+    ]
+    for row in rows[20_000:]:
+        row["reason"] = "endpoint_disabled"
+    path = tmp_path / f"log.{form}"
+    if form == "parquet":
+        table = pytest.importorskip("pyarrow").Table.from_pylist(rows)
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(table, path, row_group_size=5_000)
+    elif form == "csv.gz":
+        with gzip.open(path, "wt", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        lines = "".join(
+            json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows
+        )
+        path.write_bytes(gzip.compress(lines.encode()) if form.endswith("gz") else lines.encode())
+    code, text, _ = run(str(path), "--explain-mapping")
+    assert code == 0
+    assert 'reason = "reason"' in text

@@ -68,6 +68,18 @@ def test_no_words_are_no_attempt(text: str) -> None:
         rehearse.submit(begun(), story(), text, at_us=AT_US)
 
 
+def test_more_than_anybody_says_is_refused_and_five_full_stages_are_judged() -> None:
+    with pytest.raises(Invalid, match="at most"):
+        rehearse.submit(begun(), story(), "x" * (rehearse.WORDS_MAX + 1), at_us=AT_US)
+    state = begun()
+    for place in range(5):
+        state = rehearse.go_to(state, story(), place, at_us=AT_US)
+        state = rehearse.submit(
+            state, story(), "I saw it. " * (rehearse.WORDS_MAX // 10), at_us=AT_US
+        )
+    assert judge().of(state.answer()).verdict is not None
+
+
 def test_a_draft_is_kept_until_it_is_handed_in() -> None:
     state = rehearse.keep(begun(), "half a sent", at_us=AT_US)
     back = msgspec.json.decode(msgspec.json.encode(state), type=Rehearsal)

@@ -84,6 +84,13 @@ def test_a_wrong_figure_is_contradicted_by_the_record_on_its_words() -> None:
     assert any("0.5%" in one for one in spans)
 
 
+def test_probes_and_examples_are_told_with_the_figures_of_the_record() -> None:
+    other = with_result("impact", p50=52_345.6)
+    held = msgspec.structs.replace(judge(), record=other)
+    assert held.told("Where does the {money} come from?") == "Where does the $50,000 come from?"
+    assert judge().told("Where does the {money} come from?") == "Where does the $8,000 come from?"
+
+
 def test_without_a_record_there_is_no_draft_and_with_one_there_is() -> None:
     assert judge().draft() is None
     made = msgspec.structs.replace(judge(), record=LAB, me="ana").draft()

@@ -65,7 +65,7 @@ def check_command(
       homing walkthrough check answer.md
       homing walkthrough check answer.md --level senior --lens dive-deep
       homing walkthrough check answer.md --incident record.json --me ana
-      homing walkthrough check - --stage result --json < result.txt
+      cat result.txt | homing walkthrough check - --stage result --json
 
     Exit codes: 0 nothing to mend, 1 findings, 2 it cannot be read.
     """

@@ -12,10 +12,11 @@ import click
 from homing.cli.incidents import place_of
 from homing.cli.walkthrough.screen import Screen
 from homing.cli.walkthrough.typing_in import Keyboard
-from homing.core.errors import Invalid, Problem
+from homing.core.errors import ConfigError, Invalid, Problem
 from homing.review.incident import Incident
 from homing.system import SystemClock
 from homing.walkthrough.history import History, folder_of
+from homing.walkthrough.history import Walk as Kept
 from homing.walkthrough.packs import (
     WORDS_PER_MINUTE,
     Level,
@@ -30,6 +31,7 @@ from homing.walkthrough.slots import values_of
 
 DEFAULT: Final = "lost-update"
 _F = TypeVar("_F", bound=Callable[..., Any])
+_W = TypeVar("_W", bound=Kept)
 
 plain = click.option(
     "--plain", is_flag=True, help="No colours, rules or moving clock; for screen readers."
@@ -104,10 +106,9 @@ class Choice:
             me=self.me,
         )
 
-    def is_of(self, state: Any) -> bool:
-        """Whether a walk that was kept is this one."""
-        mine = (self.scenario.version, self.level.id, self.lens.id)
-        return (state.version, state.level, state.lens) == mine
+    def kept(self, history: History, mode: str, kind: type[_W]) -> _W | None:
+        """The walk of this story, level and lens that is not over; None: there is none."""
+        return history.load(mode, self.scenario.id, self.level.id, self.lens.id, kind)
 
 
 def one_of(known: dict[str, Any], name: str, what: str) -> Any:
@@ -142,6 +143,11 @@ def packs_of(paths: tuple[Path, ...]) -> Library:
     known = shipped()
     if not paths:
         return known
-    texts = {path.stem: path.read_text("utf-8") for path in paths}
+    texts = {}
+    for path in paths:
+        try:
+            texts[path.stem] = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{path}: expected a story in TOML; {error}"]) from error
     mine = library(levels={}, principles={}, scenarios=texts).scenarios
     return Library(scenarios=mine, principles=known.principles, levels=known.levels)

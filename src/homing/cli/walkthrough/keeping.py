@@ -76,8 +76,9 @@ def _list(history: History, entries: list[Entry]) -> None:
         ],
         empty="nothing yet: homing walkthrough learn",
     )
-    for mode, scenario in history.open_walks():
-        note(f"not over: homing walkthrough {mode} {scenario}")
+    for one in history.open_walks():
+        options = f"--level {one.level} --lens {one.lens}"
+        note(f"not over: homing walkthrough {one.mode} {one.scenario} {options}")
     note(f"kept in {history.folder}, and nowhere else")
 
 

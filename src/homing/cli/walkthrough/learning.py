@@ -93,8 +93,8 @@ def quiz_command(
 
 
 def _kept(walk: Walk, choice: Choice) -> Learning | None:
-    state: Learning | None = walk.history.load("learn", choice.scenario.id, Learning)
-    return state if state is not None and choice.is_of(state) else None
+    state = choice.kept(walk.history, "learn", Learning)
+    return state if state is not None and state.version == choice.scenario.version else None
 
 
 def _walk(walk: Walk, state: Learning, cards: tuple[Card, ...], mode: str) -> None:
@@ -103,10 +103,10 @@ def _walk(walk: Walk, state: Learning, cards: tuple[Card, ...], mode: str) -> No
         while state.place < len(cards):
             state = _step(walk, state, cards)
             if mode == "learn":
-                walk.history.save(mode, state.scenario, state)
+                walk.history.save(mode, state)
     except (Ended, KeyboardInterrupt) as stop:
         if mode == "learn":
-            walk.history.save(mode, state.scenario, state)
+            walk.history.save(mode, state)
             note(f"kept: card {state.place + 1} of {len(cards)}; the same command goes on there")
         if isinstance(stop, KeyboardInterrupt):
             raise
@@ -130,7 +130,7 @@ def _walk(walk: Walk, state: Learning, cards: tuple[Card, ...], mode: str) -> No
             asked=asked,
         )
     )
-    walk.history.drop(mode, state.scenario)
+    walk.history.drop(mode, state)
 
 
 def _step(walk: Walk, state: Learning, cards: tuple[Card, ...]) -> Learning:

@@ -16,7 +16,7 @@ from homing.walkthrough.packs import json_schema
 
 
 @click.command("lint")
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--incident", "record", metavar="FILE|ID",
               help="A record of its incident: every figure must be what it says.")  # fmt: skip
 @click.option("--schema", "is_schema", is_flag=True,

@@ -11,6 +11,7 @@ from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_verdict, states_text
 from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
 from homing.walkthrough import mock
+from homing.walkthrough.assess import TEXT_MAX
 from homing.walkthrough.clock import minutes, pace
 from homing.walkthrough.history import Entry
 from homing.walkthrough.mock import Mock, VerdictCard
@@ -44,10 +45,8 @@ def mock_command(
     choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
-    state: Mock | None = None
-    if not again:
-        state = walk.history.load("mock", choice.scenario.id, Mock)
-    if state is None or not choice.is_of(state):
+    state = None if again else choice.kept(walk.history, "mock", Mock)
+    if state is None or state.version != choice.scenario.version:
         state = mock.begin(choice.scenario, choice.level, choice.lens, at_us=walk.now_us())
     else:
         note("going on where you stopped; --again begins anew")
@@ -63,16 +62,16 @@ def _walk(walk: Walk, state: Mock, judge: Judge) -> None:
             screen.say(_HELP, style="dim")
             said, state = _words(walk, state, judge, float(judge.level.time_max_s))
             state = mock.answer(state, judge, said.text, at_us=said.at_us, is_said=said.is_said)
-            walk.history.save("mock", state.scenario, state)
+            walk.history.save("mock", state)
         while (probe := mock.asked(state, judge.scenario)) is not None:
             place, count = len(state.replies) + 1, len(state.probes)
             screen.heading("Probe", f"{place} of {count}")
-            screen.title(judge.scenario.told(probe.question))
+            screen.title(judge.told(probe.question))
             said, state = _words(walk, state, judge, float(mock.REPLY_S))
             state = mock.reply(state, said.text, at_us=said.at_us, is_said=said.is_said)
-            walk.history.save("mock", state.scenario, state)
+            walk.history.save("mock", state)
     except _Stopped as stop:
-        walk.history.save("mock", state.scenario, stop.state)
+        walk.history.save("mock", stop.state)
         note("kept; the same command goes on there")
         if stop.is_interrupted:
             raise KeyboardInterrupt from None
@@ -118,9 +117,12 @@ def _words(walk: Walk, state: Mock, judge: Judge, seconds: float) -> tuple[Said,
             kept = mock.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if text.strip():
+        if len(text) > TEXT_MAX:
+            walk.screen.say(f"expected at most {TEXT_MAX:,} characters, found {len(text):,}")
+        elif text.strip():
             return Said(text, walk.now_us()), state
-        walk.screen.say("expected some words before the dot; :q stops and keeps")
+        else:
+            walk.screen.say("expected some words before the dot; :q stops and keeps")
 
 
 def _aloud(walk: Walk, state: Mock, seconds: float) -> tuple[Mock, Said | None]:
@@ -150,7 +152,7 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
     show_verdict(screen, card.assessment)
     for number, reply in enumerate(card.replies, 1):
         screen.say()
-        screen.label(f"probe {number}: {judge.scenario.told(reply.probe.question)}")
+        screen.label(f"probe {number}: {judge.told(reply.probe.question)}")
         if reply.because:
             screen.say(f"asked because: {states_text(reply.because)}", indent="  ")
         screen.say(f"by your reply: {states_text(reply.now)}", indent="  ")
@@ -174,7 +176,7 @@ def _show(walk: Walk, card: VerdictCard, judge: Judge) -> None:
 
 def _keep(walk: Walk, state: Mock, card: VerdictCard) -> None:
     assert state.answer is not None
-    walk.history.drop("mock", state.scenario)
+    walk.history.drop("mock", state)
     entry = walk.history.add(
         Entry(
             at_us=walk.now_us(),

@@ -11,11 +11,13 @@ from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_stage, show_verdict
 from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
 from homing.walkthrough import rehearse
+from homing.walkthrough.assess import Assessment
 from homing.walkthrough.cards import example
 from homing.walkthrough.clock import minutes, pace, spoken_s
 from homing.walkthrough.history import Entry
 from homing.walkthrough.packs import Stage
-from homing.walkthrough.rehearse import Judge, Rehearsal
+from homing.walkthrough.rehearse import WORDS_MAX, Judge, Rehearsal
+from homing.walkthrough.slots import values_of
 
 _HELP = (
     "Type what you would say; a line that is only a dot hands it in. "
@@ -43,15 +45,16 @@ def rehearse_command(
       homing walkthrough rehearse
       homing walkthrough rehearse --level senior --wpm 135
       homing walkthrough rehearse --incident homing-lab/record.json
-      homing walkthrough rehearse --plain < story.txt
+      cat story.txt | homing walkthrough rehearse --plain
     """
     choice = Choice(scenario, level_name, lens_name, record, me)
     judge = choice.judge(wpm)
     walk = Walk(is_plain=plain, folder=folder)
-    state: Rehearsal | None = None
-    if not again:
-        state = walk.history.load("rehearse", choice.scenario.id, Rehearsal)
-    if state is None or not choice.is_of(state):
+    state = choice.kept(walk.history, "rehearse", Rehearsal)
+    if again and state is not None and state.attempts:
+        walk.history.add(_entry(state))
+        note("what you had told before is in `homing walkthrough history`")
+    if state is None or again:
         state = rehearse.begin(choice.scenario, choice.level, choice.lens, at_us=walk.now_us())
         walk.screen.heading("Rehearse", f"{choice.level.name}, {choice.lens.name}")
         walk.screen.title(choice.scenario.question)
@@ -70,9 +73,9 @@ def _walk(walk: Walk, state: Rehearsal, judge: Judge) -> None:
     try:
         while (stage := rehearse.current(state, judge.scenario)) is not None:
             state = _stage(walk, state, judge, stage)
-            walk.history.save("rehearse", state.scenario, state)
+            walk.history.save("rehearse", state)
     except _Stopped as stop:
-        walk.history.save("rehearse", state.scenario, stop.state)
+        walk.history.save("rehearse", stop.state)
         note("kept; the same command goes on there")
         if stop.is_interrupted:
             raise KeyboardInterrupt from None
@@ -105,7 +108,7 @@ def _stage(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> Rehearsa
         state = rehearse.submit(
             state, judge.scenario, said.text, at_us=said.at_us, is_said=said.is_said
         )
-        walk.history.save("rehearse", state.scenario, state)
+        walk.history.save("rehearse", state)
         _found(walk, state, judge, stage, had_before=bool(before))
         state, goes_on = _ask(walk, state, judge, stage)
         if goes_on:
@@ -142,9 +145,12 @@ def _words(
             kept = rehearse.keep(state, text, at_us=walk.now_us())
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if text.strip():
+        if len(text) > WORDS_MAX:
+            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
+        elif text.strip():
             return Said(text, walk.now_us()), state
-        walk.screen.say("expected some words before the dot; :n goes to the next stage")
+        else:
+            walk.screen.say("expected some words before the dot; :n goes to the next stage")
 
 
 def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str) -> Rehearsal:
@@ -154,7 +160,7 @@ def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str
             state, found = rehearse.hint(state, judge.scenario, at_us=walk.now_us())
             walk.screen.say(f"hint: {found or 'there are no more; :e shows the example'}")
         case ":e" | ":example":
-            walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id))
+            _example(walk, judge, stage)
             walk.screen.say(stage.coaching)
         case ":d" | ":draft":
             _from_record(walk, judge, stage)
@@ -167,6 +173,13 @@ def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str
         case _:
             walk.screen.say(f"{name}: there is no such command here. {_HELP}")
     return state
+
+
+def _example(walk: Walk, judge: Judge, stage: Stage) -> None:
+    """How it sounds when it is told well, with the figures of the record where there is one."""
+    record = judge.record
+    values = None if record is None else values_of(judge.scenario.slots, record)
+    walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id, values))
 
 
 def _from_record(walk: Walk, judge: Judge, stage: Stage) -> None:
@@ -246,7 +259,7 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
             case "r":
                 return state, False
             case "e":
-                walk.screen.block(example(judge.scenario, stage, judge.level, judge.lens.id))
+                _example(walk, judge, stage)
             case "q":
                 state = _to(walk, state, judge, state.stage + 1)
                 raise _Stopped(state, is_interrupted=False)
@@ -256,7 +269,7 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
 
 def _end(walk: Walk, state: Rehearsal, judge: Judge) -> None:
     """The story as a whole, and what the table says of it."""
-    walk.history.drop("rehearse", state.scenario)
+    walk.history.drop("rehearse", state)
     if not state.attempts:
         note("nothing was told; nothing is kept")
         return
@@ -270,20 +283,24 @@ def _end(walk: Walk, state: Rehearsal, judge: Judge) -> None:
         f"{minutes(low)} to {minutes(high)}."
     )
     show_verdict(walk.screen, found)
-    entry = walk.history.add(
-        Entry(
-            at_us=walk.now_us(),
-            mode="rehearse",
-            scenario=state.scenario,
-            version=state.version,
-            level=state.level,
-            lens=state.lens,
-            text=answer,
-            states={rule: one.value for rule, one in found.states.items()},
-            verdict=found.verdict.step if found.verdict else None,
-            took_s=took,
-        )
-    )
+    entry = walk.history.add(_entry(state, found, took))
     walk.screen.say()
     walk.screen.say(f"Kept as number {entry.number}: homing walkthrough history {entry.number}")
     walk.screen.say("Next: homing walkthrough mock")
+
+
+def _entry(state: Rehearsal, found: Assessment | None = None, took_s: float | None = None) -> Entry:
+    """What is kept of a rehearsal; without an assessment it was left before its end."""
+    verdict = found.verdict if found else None
+    return Entry(
+        at_us=state.at_us,
+        mode="rehearse",
+        scenario=state.scenario,
+        version=state.version,
+        level=state.level,
+        lens=state.lens,
+        text=state.answer(),
+        states={rule: one.value for rule, one in found.states.items()} if found else {},
+        verdict=verdict.step if verdict else None,
+        took_s=took_s,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import textwrap
@@ -37,6 +38,8 @@ class Screen:
             is_plain: no colours, rules or columns, for a screen reader or a file.
         """
         self.is_plain = is_plain
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that has no “ shows a mark
         # a pipe has no width of its own
         columns = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_MAX
         self._console = Console(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import select
 import sys
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class Keyboard:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")  # a byte that is no letter stops nobody
         self.is_live = sys.stdin.isatty() and sys.stdout.isatty()
         if self.is_live:
             import readline  # noqa: F401 (makes `input` a line that can be edited)

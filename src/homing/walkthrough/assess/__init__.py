@@ -26,6 +26,7 @@ __all__ = ["SCALE", "STAGES", "Assessment", "Finding", "Row", "Span", "State", "
 #: seconds of a stage where no scenario says: shares of 175
 TARGETS: Final = {"situation": 30, "task": 20, "action": 90, "result": 20, "reflection": 15}
 WPM: Final = 150.0
+#: three quarters of an hour of speech
 TEXT_MAX: Final = 40_000
 #: of several findings of a rule, the one that counts
 _ORDER: Final = (State.CONTRADICTED, State.MISSING, State.WEAK, State.MET, State.NOT_CHECKABLE)

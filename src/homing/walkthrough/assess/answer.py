@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,7 +12,7 @@ from homing.walkthrough.assess.changes import changes_of
 from homing.walkthrough.assess.clauses import Actor, Clause, clauses_of
 from homing.walkthrough.assess.quantities import Quantity, quantities_of
 from homing.walkthrough.assess.rule import STAGES
-from homing.walkthrough.assess.sentences import sentences_of
+from homing.walkthrough.assess.sentences import quotes_of, sentences_of
 from homing.walkthrough.assess.words import count_of_words, places
 
 #: a line that names a stage: "## Action", "Action:", "**A:**", "R - "
@@ -47,6 +48,18 @@ _CUES: Final = {
 }  # fmt: skip
 
 
+#: words that stand in one stage only
+_SURE: Final = {
+    "situation": ("i noticed", "noticed that"),
+    "task": ("not my", "wasn't my", "outside my", "belonged to", "nobody asked", "no one asked",
+             "nobody had asked", "no one had asked", "no ticket"),
+    "action": ("i pulled", "i traced", "i wrote", "i reproduced", "i submitted", "i fixed"),
+    "result": ("as a result", "went from", "fell from", "dropped from", "to zero"),
+    "reflection": ("i learned", "i learnt", "looking back", "next time", "in hindsight",
+                   "taught me", "since then i"),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is assessed."""
@@ -58,6 +71,7 @@ class Answer:
     sentences: tuple[tuple[int, int, str], ...]  #: start, end, stage
     is_divided: bool  #: its stages are marked, not guessed
     only: str | None  #: it is this stage alone
+    quotes: tuple[tuple[int, int], ...]  #: where somebody else is quoted
 
     def words(self, stage: str | None = None) -> int:
         spans = self.spans.get(stage, []) if stage else [(0, len(self.text))]
@@ -96,6 +110,16 @@ class Answer:
         start, end = self.sentence_at(place)
         inside = [one for one in self.clauses if start <= one.start <= place and one.start < end]
         return inside[-1] if inside else None
+
+    def is_quoted(self, place: int) -> bool:
+        """Whether somebody else's words stand there, in marks."""
+        return any(start < place < end for start, end in self.quotes)
+
+    def numbers_in(self, start: int, end: int) -> list[Quantity]:
+        """Those that begin between two places."""
+        first = bisect_left(self.quantities, start, key=lambda one: one.start)
+        last = bisect_left(self.quantities, end, key=lambda one: one.start)
+        return list(self.quantities[first:last])
 
     def in_sentence(self, start: int, end: int) -> list[Clause]:
         return [one for one in self.clauses if start <= one.start < end]
@@ -154,6 +178,7 @@ def read(text: str, stage: str | None = None) -> Answer:
         sentences=tuple(sentences),
         is_divided=is_divided,
         only=stage,
+        quotes=tuple(quotes_of(text)),
     )
 
 
@@ -168,9 +193,10 @@ def _headed(text: str) -> dict[str, list[tuple[int, int]]]:
     return spans
 
 
-def cues(text: str, start: int, end: int) -> dict[str, int]:
-    """How many words of each stage a sentence has."""
-    return {stage: len(places(text, _CUES[stage], start, end)) for stage in STAGES}
+def cues(text: str, start: int, end: int, *, is_sure: bool = False) -> dict[str, int]:
+    """How many words of each stage a sentence has; of those that leave no doubt, or of all."""
+    known = _SURE if is_sure else _CUES
+    return {stage: len(places(text, known[stage], start, end)) for stage in STAGES}
 
 
 def divided(text: str) -> list[tuple[int, int, str]]:

@@ -41,10 +41,11 @@ _RANGE: Final = re.compile(
 )
 _NOTHING_LOST: Final = re.compile(
     r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
-    r"|(?:zero|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
+    r"|(?:zero|0|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
     r"(?:\s+[\w,.]+){0,4}?\s+"
-    r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures|errors|incidents|recurrences?|"
-    r"duplicates?|expired|outages?)"
+    r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures?|errors?|incidents?|recurrences?|"
+    r"duplicates?|duplicated|expired|outages?|skipped|affected|blocked|stale|mismatch(?:es)?|gaps?|"
+    r"complaints?|rejected|timeouts?|differences|crash(?:es)?|stuck|wrong)\b"
     r"|(?:dropped|lost|missed|missing|failed|failing) (?:none|nothing|zero|no)\b"
     r"|(?:is|are|was|were|stays?|stayed|at) (?:zero|0)\b(?![\d.,])"
     r"|has(?:n't| not) (?:happened|recurred|come back) (?:again|since)|eliminat\w+)",
@@ -52,6 +53,13 @@ _NOTHING_LOST: Final = re.compile(
 )
 _BY: Final = re.compile(
     r"\bby\s+(?:about |around |roughly |some |nearly |almost |over |more than )?$", re.I
+)
+#: before a number that something came to, from one that was said earlier
+_DOWN_TO: Final = re.compile(
+    r"\b(?:went|came|got|fell|dropped|shrank|rose|grew|climbed|down|up|reduced|cut|brought|"
+    r"decreased|increased|improved)\b(?:\s+\w+){0,2}?\s+to\s+"
+    r"(?:maybe |about |around |roughly |only |just |under |some |less than )*$",
+    re.IGNORECASE,
 )
 _FACTORS: Final = (
     re.compile(r"\b(?:halved|doubled|tripled|in half|by half|cut in two|two thirds)\b", re.I),
@@ -83,7 +91,12 @@ def changes_of(text: str, start: int, end: int, known: Sequence[Quantity]) -> li
             for one in known
         )
         found.append(Change(start=match.start(), end=match.end(), has_beginning=earlier))
-    for one in here:
+    for at, one in enumerate(here):
+        if _DOWN_TO.search(text[max(start, one.start - 40) : one.start]) and not any(
+            each.start <= one.start < each.end for each in found
+        ):
+            earlier = any(each.unit is one.unit for each in here[:at])
+            found.append(Change(start=one.start, end=one.end, has_beginning=earlier))
         if one.unit is not Unit.BARE and _BY.search(text[max(start, one.start - 16) : one.start]):
             found.append(Change(start=one.start, end=one.end, has_beginning=True))
     for pattern in _FACTORS:

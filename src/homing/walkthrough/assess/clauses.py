@@ -16,6 +16,8 @@ from homing.walkthrough.assess.sentences import quotes_of, sentences_of
 from homing.walkthrough.assess.words import Token, lists, places, tokens_of
 
 _SIGNS: Final = frozenset((",", ":", "—", "\u2013", "(", ")", "-", "->", "→", "/"))
+_SUBORDINATE: Final = ("that", "which", "who", "because", "where", "when", "while", "if", "since")
+_COMPLEMENTS: Final = ("that", "to", "which")
 _PAST: Final = ("past", "done")
 _TOGETHER: Final = ("and", "")
 #: forms that are no statement without a subject: "retry logic", "logging"
@@ -24,6 +26,7 @@ _SAYING: Final = ("say", "complain", "claim", "reply", "answer")
 _WISHING: Final = ("want", "hope", "try", "need", "like", "plan", "intend", "propose", "offer")
 #: "asked them to deploy": whoever is asked would do it
 _ASKING: Final = ("ask", "tell", "want", "request", "convince", "suggest", "expect", "allow", "let")
+_NAME_MAX: Final = 4
 #: a statement has so many words, a carried-over subject counted
 WHOLE_MIN: Final = 4
 
@@ -82,6 +85,7 @@ class _Piece:
 
     tokens: list[Token]
     join: str = ""
+    has_verb: bool = False  #: any of its words may be one
 
     @property
     def length(self) -> int:
@@ -96,7 +100,8 @@ def clauses_of(text: str, start: int = 0, end: int | None = None) -> list[Clause
     for number, (first, last) in enumerate(sentences_of(text, start, end)):
         is_reported = False
         for at, piece in enumerate(_pieces(tokens_of(text, first, last))):
-            clause = _clause(piece, number, before, is_first=at == 0)
+            main = _main(found, number, piece) or before
+            clause = _clause(piece, number, main, is_first=at == 0)
             if clause is None:
                 if found and found[-1].sentence == number:
                     found[-1] = _longer(found[-1], piece)
@@ -110,9 +115,31 @@ def clauses_of(text: str, start: int = 0, end: int | None = None) -> list[Clause
                 is_quoted=in_marks or is_reported,
                 is_possible=clause.is_possible or _is_wished(clause, intended),
             )
+            if clause.join in _COMPLEMENTS and found and found[-1].sentence == number:
+                # "I confirmed that the file went through" is one statement of so many words
+                found[-1] = replace(found[-1], length=found[-1].length + clause.length)
             found.append(clause)
             before = clause
     return found
+
+
+def _main(found: Sequence[Clause], sentence: int, piece: _Piece) -> Clause | None:
+    """After a subordinate clause, the one that an act without a subject goes on with.
+
+    "I found that the table was read wrongly, and corrected the conversion": I corrected it.
+    """
+    here = [one for one in found if one.sentence == sentence]
+    if piece.join not in _TOGETHER or not here or here[-1].join not in _SUBORDINATE:
+        return None
+    phrase = read_phrase(piece.tokens)
+    form = phrase.form
+    if phrase.subject or form is None or form.tense != "past":
+        return None
+    if form.lemma not in lists()["acts"] | lists()["solves"] | lists()["hands_off"]:
+        return None
+    mains = [one for one in here if one.join not in _SUBORDINATE]
+    is_person = bool(mains) and mains[-1].actor in (Actor.SPEAKER, Actor.WE, Actor.OTHER)
+    return mains[-1] if is_person else None
 
 
 def _is_wished(clause: Clause, intended: Sequence[tuple[int, int]]) -> bool:
@@ -143,11 +170,12 @@ def _pieces(tokens: list[Token]) -> Iterator[_Piece]:
                 yield piece
             kept = piece.join if not piece.tokens else ""
             piece = _Piece([], join=token.text if is_join else kept)
-        elif token.text in lists()["begins"] and has_verb([one.text for one in piece.tokens]):
+        elif token.text in lists()["begins"] and piece.has_verb:
             yield piece
-            piece = _Piece([token])
+            piece = _Piece([token], has_verb=has_verb([token.text]))
         else:
             piece.tokens.append(token)
+            piece.has_verb = piece.has_verb or has_verb([token.text])
     if piece.tokens:
         yield piece
 
@@ -155,7 +183,7 @@ def _pieces(tokens: list[Token]) -> Iterator[_Piece]:
 def _is_join(word: str, piece: _Piece, after: Sequence[str], is_first: bool) -> bool:
     """Whether a word that may join clauses joins two here."""
     follows = after[0] if after else ""
-    has_none = bool(piece.tokens) and not has_verb([one.text for one in piece.tokens])
+    has_none = bool(piece.tokens) and not piece.has_verb
     match word:
         case "to":
             return is_base(follows)
@@ -225,7 +253,17 @@ def _actor(found: Phrase) -> Actor:
         return Actor.NONE
     is_person = any(word in lists()["people"] for word in words[-3:])
     is_person |= bool(places(" ".join(words), lists()["vendors"]))
+    is_person |= _is_named(words, found)
     return Actor.OTHER if is_person else Actor.THING
+
+
+def _is_named(words: Sequence[str], found: Phrase) -> bool:
+    """A name: no article, nothing that is known, and it does what only somebody can do."""
+    known = lists()["determiners"] | lists()["things"] | lists()["nouns"] | lists()["adverbs"]
+    if found.form is None or len(words) > _NAME_MAX or words[0] in known or words[-1] in known:
+        return False
+    doing = (lists()["acts"] | lists()["solves"]) - lists()["happens"]
+    return found.form.lemma in doing and found.form.tense == "past" and words[0].isalpha()
 
 
 def _carried(piece: _Piece, found: Phrase, before: Clause | None) -> Actor | None:

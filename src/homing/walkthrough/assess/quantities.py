@@ -73,7 +73,7 @@ _RATIO_OF: Final = re.compile(
 _HALF_PERCENT: Final = re.compile(r"\bhalf (?:of )?(?:a|one) per ?cent\b", re.IGNORECASE)
 _HALF_TIME: Final = re.compile(r"\bhalf an? (minute|hour|day|week|month|year)\b", re.IGNORECASE)
 _PER: Final = re.compile(
-    r"^\s*(?:(?:/|per|each|every|an?)\s*(?P<p>second|minute|hour|day|week|month|quarter|year)\b"
+    r"^\s*(?:(?:/|per|each|every|an?)\s*(?P<p>second|minute|hour|day|night|week|month|quarter|year)\b"
     r"|(?P<q>hourly|daily|weekly|monthly|quarterly|yearly|annually)\b)",
     re.IGNORECASE,
 )
@@ -179,12 +179,12 @@ def quantities_of(text: str, start: int = 0, end: int | None = None) -> list[Qua
     """Every number between two places of a text, in order."""
     end = len(text) if end is None else end
     found: list[Quantity] = []
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text) + 1)
 
     def add(one: Quantity) -> None:
-        if not any(a < one.end and one.start < b for a, b in taken):
+        if not any(taken[one.start : one.end]):
             found.append(one)
-            taken.append((one.start, one.end))
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
 
     for match in _HALF_PERCENT.finditer(text, start, end):
         add(_made(match, 0.005, Unit.RATIO, text))

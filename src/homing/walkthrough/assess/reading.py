@@ -26,6 +26,8 @@ _NOTHING: Final = frozenset(("no", "nothing", "nobody", "none"))
 _WEAK_VERBS: Final = frozenset(("be", "have", "do"))
 #: so many words after "this" or "that" may stand before its verb
 _NEAR: Final = 4
+#: so many words of a subject may stand between its first and the verb
+_NOUN_MAX: Final = 6
 #: "ed" at the end of shorter words is no ending
 _ED_MIN: Final = 5
 
@@ -162,7 +164,10 @@ class _Reader:
         """Whether the verb comes later: "my lead assigned", "missing customers went"."""
         later = self.words[self.at + 1 : self.at + 3]
         if not self.phrase.subject:
-            if form.tense == "present" or len(later) < 2:
+            if form.tense != "past":  # "support counted", "repeat visits fell"
+                rest = self.words[self.at + 1 :]
+                return any(_is_finite(one) for one in rest[:_NOUN_MAX])
+            if len(later) < 2:
                 return False
             is_noun = later[0].endswith("s") or later[0] in lists()["things"]
             return is_noun and not is_base(later[0]) and _is_finite(later[1])

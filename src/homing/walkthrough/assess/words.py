@@ -133,7 +133,7 @@ def phrase_pattern(entries: frozenset[str]) -> re.Pattern[str]:
 
     def one(phrase: str) -> str:
         if phrase.startswith(_RAW):
-            return phrase.removeprefix(_RAW)
+            return phrase.removeprefix(_RAW).replace("\\x27", "['\u2019]")
         parts = []
         for word in phrase.split():
             parts.append(r"(?:\S+\s+){0,3}?" if word == "*" else re.escape(word) + r"\s+")

@@ -12,17 +12,22 @@ from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import forms, lists
 
 #: what owners do with a change that is offered to them
-_OWNERS_PART: Final = ("review", "approve", "agree", "merge", "deploy", "accept")
+_OWNERS_PART: Final = (
+    "review", "approve", "agree", "merge", "deploy", "accept", "release", "ship", "apply", "roll"
+)  # fmt: skip
+#: shorter words are prepositions
+_NOUN_MIN: Final = 3
 
 
 def is_act(clause: Clause) -> bool:
     """A clause about doing something, whoever did it; not a state, a thought or a telling."""
     acts, verb = lists()["acts"] | lists()["solves"], clause.verb
-    if verb is None or (clause.form == "ing" and not clause.subject and clause.join != "by"):
+    is_loose = clause.form == "ing" and not clause.subject and clause.join != "by"
+    if verb is None or verb in lists()["vague"] or is_loose:
         return False
-    if verb in acts:
-        return verb not in ("be", "have", "do")
-    return verb not in forms() and clause.form == "past"
+    if verb in ("be", "have", "do"):
+        return False
+    return verb in acts or (verb not in forms() and clause.form == "past")
 
 
 def own_acts(clauses: Sequence[Clause]) -> list[Clause]:
@@ -36,13 +41,13 @@ def own_acts(clauses: Sequence[Clause]) -> list[Clause]:
 
 
 def is_request(clause: Clause) -> bool:
-    """Giving it to somebody: "sent it to the team", "raised a ticket"; a change is no request."""
-    if clause.verb not in lists()["hands_off"]:
-        return False
+    """Giving it to somebody: "sent it to the team", "opened a ticket"; a change is no request."""
     objects = set(clause.objects)
-    if objects & {"pr", "patch", "fix", "change", "pull", "merge", "diff", "code"}:
+    if objects & lists()["changes"]:
         return False
-    return not (clause.verb in ("file", "send", "raise") and objects & {"pull", "fix", "request"})
+    if clause.verb in lists()["asks_by"]:
+        return bool(objects & lists()["requests"])
+    return clause.verb in lists()["hands_off"]
 
 
 def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -52,8 +57,13 @@ def agency(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     said = [one for one in clauses if one.is_said and is_act(one)]
     shared = [one for one in said if one.doer is Actor.WE and _is_work(one)]
     others = [one for one in said if one.doer is Actor.OTHER]
+    # that owners review, release or adopt takes nothing from whoever made it
+    mending = [
+        one for one in others_solution(answer)
+        if one.doer is Actor.OTHER and one.verb not in lists()["releases"]
+    ]  # fmt: skip
     nobody = [one for one in said if one.actor is Actor.NONE and one.is_whole]
-    if len(verbs) >= rule.limit("own_min") and len(own) >= len(shared) + len(others):
+    if len(verbs) >= rule.limit("own_min") and len(own) >= len(shared) + len(mending):
         return [Seen(State.MET, heads(own), f"yours: {quoted(answer, heads(own))}")]
     rest = heads([*shared, *others, *nobody])
     told = [one for one in clauses if is_own(one) and one.verb and one.verb not in ("be", "have")]
@@ -80,6 +90,7 @@ def own_solution(answer: Answer, doer: Actor = Actor.SPEAKER) -> list[Clause]:
         for one in answer.clauses
         if one.is_said
         and one.doer is doer
+        and one.objects[:1] != ("sure",)
         and (
             one.verb in mending
             or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
@@ -101,23 +112,35 @@ def _is_mended_by_others(clause: Clause) -> bool:
     else:
         is_mend = clause.verb in lists()["solves"]
     if clause.is_passive:
-        return is_mend and clause.by in (Actor.OTHER, None) and clause.verb in lists()["ends"]
+        is_mended = clause.verb in lists()["ends"] or bool(
+            clause.verb in lists()["makes"] and set(clause.subject.split()) & lists()["mended"]
+        )
+        return is_mended and clause.by in (Actor.OTHER, None)
     return is_mend and clause.actor is Actor.OTHER
 
 
 def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
-    given = [one for one in answer.clauses if one.is_said and one.doer is Actor.SPEAKER
-             and is_request(one)]  # fmt: skip
+    given = [
+        one
+        for one in answer.clauses
+        if one.is_said
+        and one.doer is Actor.SPEAKER
+        and is_request(one)
+        and one.stage != "reflection"
+    ]
     solved = list(others_solution(answer))
     own = own_solution(answer)
     if own:
         return [Seen(State.MET, heads(own[:1]), f"your fix: {quoted(answer, [whole(own[0])])}")]
+    # "a fix was implemented": by whom? Where it was handed over, by those
+    unnamed = [] if given else [one for one in solved if one.is_passive and one.by is None]
+    solved = [one for one in solved if one not in unnamed]
     if solved:
         places = tuple(whole(one) for one in [*given[-1:], *solved])
         return [Seen(State.CONTRADICTED, places[::-1], quoted(answer, places))]
     shared = own_solution(answer, Actor.WE)
-    if given or shared:
-        places = tuple(whole(one) for one in [*given, *shared])
+    if given or shared or unnamed:
+        places = tuple(whole(one) for one in [*given, *shared, *unnamed])
         return [Seen(State.WEAK, places, quoted(answer, places))]
     if answer.only in (None, "action") and own_acts(answer.clauses):
         return [Seen(State.WEAK, (), "no words about who mended it")]
@@ -132,7 +155,7 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
             continue
         if one.doer not in (Actor.SPEAKER, Actor.WE) and not one.is_passive:
             continue
-        thing = next((word for word in one.objects[:10] if word in things), None)
+        thing = _thing(one, things)
         if thing is not None:
             pairs.setdefault((one.verb or "", thing), one)
     verbs, nouns = {verb for verb, _ in pairs}, {thing for _, thing in pairs}
@@ -141,6 +164,19 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     if min(len(verbs), len(nouns)) >= rule.limit("pairs_min"):
         return [Seen(State.MET, places, detail)]
     return [Seen(State.WEAK if pairs else State.MISSING, places, detail)]
+
+
+def _thing(clause: Clause, things: frozenset[str]) -> str | None:
+    """What an act is done to: a technical thing; after a technical verb, any that is named."""
+    known = next((word for word in clause.objects[:10] if word in things), None)
+    if known is not None or clause.verb not in lists()["technical"]:
+        return known
+    for word in clause.objects[:4]:
+        if word in lists()["pronouns"] | lists()["people"] or len(word) < _NOUN_MIN:
+            return None
+        if word.isalpha() and word not in lists()["determiners"] | lists()["adverbs"]:
+            return word
+    return None
 
 
 def passive(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:

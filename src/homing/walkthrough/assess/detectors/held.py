@@ -9,6 +9,7 @@ from typing import Any, Final
 from homing.review.facts import moment
 from homing.walkthrough.assess.answer import Answer, is_own
 from homing.walkthrough.assess.clauses import Clause
+from homing.walkthrough.assess.detectors.claimed import proposals, realised
 from homing.walkthrough.assess.detectors.outcome import is_told
 from homing.walkthrough.assess.detectors.seen import Seen, whole
 from homing.walkthrough.assess.quantities import Quantity, Unit, quantities_of
@@ -100,6 +101,7 @@ def held(answer: Answer, rule: Rule, record: Record, me: str) -> list[Seen]:
     """What of an answer agrees with a record, is not in it, or is contradicted by it."""
     found = [*_numbers(answer, rule, record), *_zeros(answer, rule, record)]
     found += [*_acts(answer, record, me), *_adoptions(answer, record)]
+    found += [*proposals(answer, record), *realised(answer, record)]
     if not found:
         return [Seen(State.NOT_CHECKABLE, (), "nothing in it that the record could have")]
     return found

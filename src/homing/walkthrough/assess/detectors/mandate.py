@@ -9,8 +9,7 @@ from homing.walkthrough.assess.answer import Answer
 from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.deeds import own_acts
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted
-from homing.walkthrough.assess.rule import Rule, State
-from homing.walkthrough.assess.sentences import quotes_of
+from homing.walkthrough.assess.rule import Rule, State, rules
 from homing.walkthrough.assess.words import lists, places
 
 #: "No ticket." is a keyword, "No ticket existed." a statement
@@ -19,10 +18,9 @@ _WORDS_MIN: Final = 3
 
 def stated(answer: Answer, rule: Rule, name: str) -> list[Place]:
     """Where phrases of a list are said in earnest: in a sentence, not denied, not quoted."""
-    quotes = quotes_of(answer.text)
     kept = []
     for place in answer.phrases(rule.phrases(name), rule.stages):
-        if any(a < place[0] < b for a, b in quotes) or is_denied(answer, rule, place):
+        if answer.is_quoted(place[0]) or is_denied(answer, rule, place):
             continue
         start, end = answer.sentence_at(place[0])
         if sum(one.length for one in answer.in_sentence(start, end)) < _WORDS_MIN:
@@ -35,7 +33,7 @@ def is_denied(answer: Answer, rule: Rule, place: Place) -> bool:
     """Whether the sentence takes it back: "it is not true that nobody asked"."""
     start, _ = answer.sentence_at(place[0])
     return any(
-        not set(",;:") & set(answer.text[end : place[0]])
+        end <= place[0] and not set(",;:") & set(answer.text[end : place[0]])
         for _, end in places(answer.text, rule.phrases("denials"), start, place[1])
     )
 
@@ -65,7 +63,7 @@ def unassigned(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found = stated(answer, rule, "nobody")
     if found:
         return [Seen(State.MET, tuple(found), quoted(answer, found))]
-    given = assignments(answer)
+    given = [*assignments(answer), *stated(answer, rules()["disqualifier"], "given")]
     if given:
         return [Seen(State.CONTRADICTED, tuple(given), quoted(answer, given))]
     near = stated(answer, rule, "own_will")
@@ -74,7 +72,7 @@ def unassigned(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
 
 def disqualifier(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found: Sequence[Place] = assignments(answer)
-    found = [*found, *stated(answer, rule, "together")]
+    found = [*found, *stated(answer, rule, "given"), *stated(answer, rule, "together")]
     if found:
         return [Seen(State.CONTRADICTED, tuple(sorted(found)), quoted(answer, sorted(found)))]
     return [Seen(State.MET)]

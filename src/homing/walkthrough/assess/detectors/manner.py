@@ -46,9 +46,7 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
     clauses = _reflecting(answer, rule)
     if not clauses:
         generic = answer.phrases(rule.phrases("generic"), rule.stages)
-        return [
-            Seen(State.WEAK if generic else State.MISSING, tuple(generic), quoted(answer, generic))
-        ]
+        return [Seen(State.MISSING, tuple(generic), quoted(answer, generic))]
     start, end = clauses[0].start, clauses[-1].end
     generic = places(answer.text, rule.phrases("generic"), start, end)
     told = {
@@ -134,7 +132,7 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         if answer.is_divided:
             told.append((STAGES.index(stage), (start, end)))
             continue
-        count = cues(answer.text, start, end)
+        count = cues(answer.text, start, end, is_sure=True)
         best = max(count, key=count.__getitem__)
         if count[best] >= 1 and sum(value == count[best] for value in count.values()) == 1:
             if number == 0 and best == "result":

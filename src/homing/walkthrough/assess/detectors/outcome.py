@@ -10,13 +10,15 @@ from homing.walkthrough.assess.detectors.deeds import others_solution, own_solut
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads, quoted, whole
 from homing.walkthrough.assess.quantities import Quantity, Unit
 from homing.walkthrough.assess.rule import Rule, State
-from homing.walkthrough.assess.sentences import quotes_of
 from homing.walkthrough.assess.words import lists, places
 
 #: fewer cases than this are no volume behind a zero
 _VOLUME_MIN: Final = 100
+_CASES_MIN: Final = 10
+_PUTS: Final = ("put", "add", "build", "include", "copy", "move", "make", "take", "roll")
 #: characters within which what is counted stands behind its number
 _NEAR: Final = 45
+_WORDS_NEAR: Final = 4
 _CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
 
 
@@ -28,7 +30,7 @@ def _hosts(answer: Answer, place: int) -> list[Clause]:
 
 def is_told(answer: Answer, place: Place) -> bool:
     """In a statement of the speaker's that is said to be so."""
-    if any(a < place[0] < b for a, b in quotes_of(answer.text)):
+    if answer.is_quoted(place[0]):
         return False
     clause = answer.clause_at(place[0])
     if clause is None or clause.is_quoted or clause.is_possible:
@@ -55,7 +57,7 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
     found = [one for one in found if not _is_denied(answer, one[0])]
     told = [(a, b) for a, b, is_full in found if is_full and is_told(answer, (a, b))]
     # a change of anything is enough; one without its beginning is half of one
-    half = [(a, b) for a, b, _ in found if (a, b) not in told]
+    half = [(a, b) for a, b, _ in found if (a, b) not in told and _is_claimed(answer, a)]
     mine = [place for place in told if not is_others_merit(answer, place[0])]
     if mine:
         return [Seen(State.MET, tuple(mine), quoted(answer, mine))]
@@ -76,6 +78,12 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
     if bare:
         return [Seen(State.WEAK, tuple(bare), f"{quoted(answer, bare)}: a number, and no change")]
     return [Seen(State.MISSING)]
+
+
+def _is_claimed(answer: Answer, place: int) -> bool:
+    """Neither wished nor quoted."""
+    clause = answer.clause_at(place)
+    return clause is None or not (clause.is_possible or clause.is_quoted)
 
 
 def _is_denied(answer: Answer, place: int) -> bool:
@@ -107,8 +115,9 @@ def _is_worth(answer: Answer, rule: Rule, one: Quantity) -> bool:
         return True
     _, end = answer.sentence_at(one.start)
     if one.unit in (Unit.COUNT, Unit.RATIO):
-        near = answer.text[one.start : min(end, one.end + _NEAR)]
-        return bool(places(near, rule.phrases("counted")))
+        near = answer.text[one.start : min(end, one.end + _NEAR)].split()
+        first = 1 if one.unit is Unit.COUNT else len(one.text.split())
+        return bool(places(" ".join(near[first : first + _WORDS_NEAR]), rule.phrases("counted")))
     return one.unit is Unit.TIME and bool(
         places(answer.text[one.start : min(end, one.end + _NEAR)], rule.phrases("hours"))
     )
@@ -125,7 +134,9 @@ def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         clause = answer.clause_at(place[0])
         if clause is None or not is_told(answer, place) or clause.is_negated:
             continue
-        if clause.actor is Actor.NONE:  # "Adopted by other teams.": a keyword
+        # "Adopted by other teams." is a keyword; "I added it to our role" is the speaker's own act
+        is_own = clause.actor is Actor.SPEAKER and clause.verb in _PUTS
+        if clause.actor is Actor.NONE or is_own:
             continue
         found.append(place)
     named = [place for place in found if _has_adopter(answer, rule, place)]
@@ -176,10 +187,19 @@ def verification(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
 
 def _has_window(answer: Answer, rule: Rule, place: int, start: int, end: int) -> bool:
     following = next((b for a, b, _ in answer.sentences if a >= end), end)
-    inside = [one for one in answer.quantities if start <= one.start < following]
-    if any(one.unit is Unit.TIME or (one.unit is Unit.COUNT and one.value >= 10) for one in inside):
+    inside = answer.numbers_in(start, following)
+    if any(_is_window(one) for one in inside):
         return True
     return bool(places(answer.text, rule.phrases("window"), start, end))
+
+
+def _is_window(one: Quantity) -> bool:
+    """A length of time, or so many cases."""
+    if one.unit is Unit.TIME or one.of >= _VOLUME_MIN:
+        return True
+    return one.value >= (_CASES_MIN if one.unit is Unit.COUNT else _VOLUME_MIN) and (
+        one.unit in (Unit.COUNT, Unit.BARE)
+    )
 
 
 def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
@@ -189,9 +209,8 @@ def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
         start, end = answer.sentence_at(a)
         volume = [
             one
-            for one in answer.quantities
-            if start <= one.start < end
-            and max(one.of, one.value if one.unit is Unit.COUNT else 0) >= _VOLUME_MIN
+            for one in answer.numbers_in(start, end)
+            if max(one.of, one.value if one.unit is Unit.COUNT else 0) >= _VOLUME_MIN
         ]
         if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
             found.append((a, max(b, volume[-1].end)))
