@@ -351,10 +351,10 @@ def test_receivers_and_publishers_are_asked_and_not_only_the_store() -> None:
     """A store that says delivered of what was never sent: only the receiver's side can tell."""
 
     class Boasting(Dispatcher):
-        async def _attend(self, work: Any) -> None:
+        async def _attempt_or_not(self, work: Any) -> None:
             sender, self._sender = self._sender, _AlwaysOk()  # type: ignore[assignment]
             try:
-                await super()._attend(work)
+                await super()._attempt_or_not(work)
             finally:
                 self._sender = sender
 

@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 PLANTED = {
     "the fence of the memory store": (
         "homing/store/memory/store.py",
-        "if row is None or row.version != change.before.version:",
+        "if row is None or row.version != before.version:",
         "if row is None:",
         ("--store", "memory", "--seeds", "200"),
         {"no_stale_write", "every_step_is_legal"},
@@ -34,9 +34,8 @@ PLANTED = {
     ),
     "a version that is not raised": (
         "homing/core/lifecycle.py",
-        "changed: Delivery = msgspec.structs.replace("
-        "delivery, version=delivery.version + 1, **fields)",
-        "changed: Delivery = msgspec.structs.replace(delivery, **fields)",
+        "waiting: Delivery = _replace(\n        delivery,\n        version=delivery.version + 1,",
+        "waiting: Delivery = _replace(\n        delivery,",
         ("--store", "memory", "--seeds", "200"),
         {"no_part_fails"},
     ),

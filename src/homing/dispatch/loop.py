@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -131,7 +132,8 @@ class Dispatcher:
             meters=self._meters,
         )
         self._handed: deque[Work] = deque()  #: taken, to be begun in the next turns
-        self._sending: dict[asyncio.Task[None], None] = {}
+        self._begun = count(1)
+        self._sending: dict[int, asyncio.Task[None]] = {}  #: by a number of their own
         self._stopping = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -208,12 +210,15 @@ class Dispatcher:
         while self._handed:
             self._start_some()
         if self._sending:
-            await asyncio.wait(self._sending, timeout=max(0.0, deadline - loop.time() - 1.0))
+            rest_s = max(0.0, deadline - loop.time() - 1.0)
+            await asyncio.wait(self._sending.values(), timeout=rest_s)
         left = len(self._sending)
-        for task in list(self._sending):
+        tasks = list(self._sending.values())
+        for task in tasks:
             task.cancel()
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=1.0)
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        self._sending.clear()  # one that was cancelled before its first turn has not left
         written = await self._settler.close(max(1.0, deadline - loop.time()))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._health.flush(), max(1.0, deadline - loop.time()))
@@ -223,7 +228,7 @@ class Dispatcher:
         """Return when nothing is in flight and everything is written."""
         while True:
             while self._sending:
-                await asyncio.wait(self._sending)
+                await asyncio.wait(self._sending.values())
             await self._settler.flush()
             if not self._sending:  # nothing was begun meanwhile
                 return
@@ -278,44 +283,45 @@ class Dispatcher:
             asyncio.get_running_loop().call_soon(self._start_some)
 
     def _start(self, work: Work) -> None:
-        task = asyncio.create_task(self._attend(work))
-        self._sending[task] = None
-        task.add_done_callback(self._finished)
+        number = next(self._begun)
+        self._sending[number] = asyncio.create_task(self._attend(work, number))
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._sending.pop(task, None)
+    async def _attend(self, work: Work, number: int) -> None:
+        try:
+            await self._attempt_or_not(work)
+        except Exception:
+            _log.exception("an attempt failed inside")
+        finally:
+            self._suspects.ended(work.delivery)
+            self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
+            self._finished(number)
+
+    def _finished(self, number: int) -> None:
+        """Its place is free. Not a callback of its task: each of those takes a turn of the loop."""
+        self._sending.pop(number, None)
         self._meters.in_flight(self.in_flight)
         if self._room_is_awaited and self._free() >= self._room_min():
             self._room.set()
         if self._crowded_until is not None and self._free() >= self._crowded_until:
             self._wake.set()
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("an attempt failed inside", exc_info=task.exception())
 
-    async def _attend(self, work: Work) -> None:
+    async def _attempt_or_not(self, work: Work) -> None:
+        began_us = self._clock.now_us()
+        obstacle = self._obstacle(work, began_us)
+        if obstacle is not None:
+            actor = "endpoint deleted" if work.endpoint is None else None
+            self._settler.put(self._journal.decide(work.delivery, obstacle, actor=actor))
+            return
+        assert work.endpoint is not None
+        signature = None
         try:
-            began_us = self._clock.now_us()
-            obstacle = self._obstacle(work, began_us)
-            if obstacle is not None:
-                self._leave_alone(work, obstacle)
-                return
-            assert work.endpoint is not None
-            signature = None
-            try:
-                request = self._envelope(work, began_us)
-            except ValueError as error:
-                outcome = Outcome(reason=Reason.SIGN_FAILED, detail=str(error)[:200])
-            else:
-                signature = request.signature
-                outcome = await self._sender.send(request)
-            await self._conclude(work, work.endpoint, began_us, outcome, signature)
-        finally:
-            self._suspects.ended(work.delivery)
-            self._planner.leave(work.delivery.app_id, work.delivery.endpoint_id)
-
-    def _leave_alone(self, work: Work, obstacle: Fact) -> None:
-        actor = "endpoint deleted" if work.endpoint is None else None
-        self._settler.put(self._journal.decide(work.delivery, obstacle, actor=actor))
+            request = self._envelope(work, began_us)
+        except ValueError as error:
+            outcome = Outcome(reason=Reason.SIGN_FAILED, detail=str(error)[:200])
+        else:
+            signature = request.signature
+            outcome = await self._sender.send(request)
+        await self._conclude(work, work.endpoint, began_us, outcome, signature)
 
     def _obstacle(self, work: Work, now_us: int) -> Fact | None:
         """Why this must not be sent now, if it must not."""

@@ -295,10 +295,10 @@ class WokenOnly(Dispatcher):
 class OneDeadline(Dispatcher):
     """The request and the writing of its outcome share a deadline; what misses it is forgotten."""
 
-    async def _attend(self, work: Work) -> None:
+    async def _attempt_or_not(self, work: Work) -> None:
         try:
             async with asyncio.timeout(self.limits.request_total_s):
-                await super()._attend(work)
+                await super()._attempt_or_not(work)
         except (TimeoutError, Unavailable):
             pass
 
@@ -343,7 +343,7 @@ class LapseIsFinal(Dispatcher):
 class Marking(Dispatcher):
     """Marks what it sends, and takes a mark to mean that somebody has sent it."""
 
-    async def _attend(self, work: Work) -> None:
+    async def _attempt_or_not(self, work: Work) -> None:
         delivery = work.delivery
         name = digest16(*delivery.id, str(delivery.failures))
         key = RequestKey(digest=name, fingerprint=name, expires_at_us=2**60)
@@ -355,7 +355,7 @@ class Marking(Dispatcher):
             await self._store.remember(key, Reply(status=200, body=b""), at_us=at_us)
         except Unavailable:
             return
-        await super()._attend(work)
+        await super()._attempt_or_not(work)
 
 
 # --- others -------------------------------------------------------------------------------------

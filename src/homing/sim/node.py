@@ -34,7 +34,7 @@ START_US: Final = 1_767_225_600_000_000
 
 #: the production rules with shorter spans, so that a minute holds a whole life
 LIMITS: Final = DispatchLimits(
-    sends_max=40,
+    sends_max=80,
     lease_s=12.0,
     request_total_s=5.0,
     poll_s=5.0,
@@ -42,8 +42,8 @@ LIMITS: Final = DispatchLimits(
     policy=RetryPolicy(delays_s=(1.0, 4.0, 10.0), retry_after_max_s=30.0),
 )
 #: how often a process looks for what is parked, and for tasks: about as often as for what is due
-_SWEEP_S: Final = 4.0
-_TASKS_POLL_S: Final = 4.0
+_SWEEP_S: Final = 6.0
+_TASKS_POLL_S: Final = 8.0
 #: an endpoint that does nothing but fail for this long is disabled
 _DISABLE_AFTER_S: Final = 40.0
 

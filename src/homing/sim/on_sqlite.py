@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from homing.core.lifecycle import Delivery
+from homing.core.lifecycle import UNFINISHED, Delivery, State
 from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page
 from homing.core.records import Attempt
 from homing.insight.evidence import Books
@@ -31,18 +31,21 @@ class SqliteWorld(World):
         self.store = store  # type: ignore[assignment]
         self.watch = SqliteWatch(self)
 
-    def rows(self) -> Iterator[Delivery]:
+    def unfinished(self) -> Iterator[Delivery]:
+        return self._rows(tuple(sorted(UNFINISHED)))
+
+    def _rows(self, states: tuple[State, ...] = ()) -> Iterator[Delivery]:
         after: str | None = None
         while True:
             page = Page(limit=_PAGE, after=after)
-            found = at_once(self.store.deliveries(DeliveryFilter(), page))
+            found = at_once(self.store.deliveries(DeliveryFilter(states=states), page))
             yield from found
             if len(found) < _PAGE:
                 return
             after = str(found[-1].id)
 
     async def books(self) -> Books:
-        rows = list(self.rows())
+        rows = list(self._rows())
         return Books(
             hot={row.id: row for row in rows if row.is_unfinished},
             history={row.id: row for row in rows if not row.is_unfinished},

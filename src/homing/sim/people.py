@@ -143,8 +143,8 @@ async def _do(world: World, node: Node, verb: str, number: int) -> None:
     service = node.service
     endpoint_ids = list(world.known_endpoints)
     messages = world.messages
-    which_endpoint = world.draws.user("act.endpoint", number, range(4))
-    which_message = world.draws.user("act.message", number, range(30))
+    which_endpoint = world.draws.user("act.endpoint", number, range(10))
+    which_message = world.draws.user("act.message", number, range(80))
     app_id = world.application.id
     if verb == "create":
         endpoint = new_endpoint(world)

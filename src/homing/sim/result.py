@@ -20,8 +20,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """How large worlds are; each number is drawn up to here."""
 
     nodes: int = 5
-    endpoints: int = 6
-    messages: int = 40
+    endpoints: int = 10
+    messages: int = 80
     acts: int = 10  #: of people
     mishaps: int = 6  #: of processes and the database
     #: how likely the levels of trouble are: none, some, much

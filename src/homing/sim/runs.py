@@ -23,7 +23,7 @@ from homing.sim.world import World
 
 #: worlds that a process runs before it says what came of them
 _CHUNK: Final = 20
-#: worlds between two collections of garbage
+#: worlds between two collections of garbage: of each there is a thousand objects or so to be found
 _GARBAGE_EVERY: Final = 4
 #: tiny worlds that are tried for the same loss, before a large one is made small
 _TINY_TRIES: Final = 150

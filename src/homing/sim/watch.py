@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from homing.core.identifiers import DeliveryId
@@ -76,12 +76,10 @@ class Watch:
         seen, self._seen = self._seen, len(lines)
         return [line for line in lines[seen:] if line is not None] if seen < len(lines) else []
 
-    def row(self, which: tuple[str, str]) -> Delivery | None:
-        """As it is now, of this message and endpoint."""
-        store = self._world.store
-        name: Any = which  # as good a key as a DeliveryId
-        found: Delivery | None = store.hot.get(name) or store.history.get(name)
-        return found
+    def rows(self, names: Iterable[Any]) -> list[Delivery | None]:
+        """As they are now, of these messages and endpoints."""
+        hot, history = self._world.store.hot.get, self._world.store.history.get
+        return [hot(name) or history(name) for name in names]
 
     def committed(self, node: Node, name: str, result: object = None) -> None:
         """`node` has just done `name`, or somebody has before."""
@@ -93,7 +91,7 @@ class Watch:
                 node.note(f"{name.replace('_', ' ')}: committed", "commit")
             return
         changed: dict[tuple[str, str], LogEntry] = {}
-        last, is_traced, row_of = self.last, self._world.trace.is_on, self.row
+        last, is_traced = self.last, self._world.trace.is_on
         for line in new:
             which = (line.message_id, line.endpoint_id)
             before = last.get(which)
@@ -106,8 +104,7 @@ class Watch:
                     self._look_at(node, which, before, line)
             else:
                 self._look_at(node, which, before, line)
-        for which, line in changed.items():
-            row = row_of(which)
+        for row, line in zip(self.rows(changed), changed.values(), strict=True):
             # None: lost, if nobody puts it back; that is looked at when the world is at rest.
             if row is not None and not steps.is_what(row, line):
                 self._look_at_row(row, line)
@@ -188,8 +185,8 @@ class SqliteWatch(Watch):
             self._cursor = found[-1].cursor
         return [one.entry for one in found]
 
-    def row(self, which: tuple[str, str]) -> Delivery | None:
-        return at_once(self._sqlite.delivery(DeliveryId(*which)))
+    def rows(self, names: Iterable[Any]) -> list[Delivery | None]:
+        return [at_once(self._sqlite.delivery(DeliveryId(*name))) for name in names]
 
 
 def _event(

@@ -32,8 +32,9 @@ ORG_ID: Final = "org_1"
 NAMES: Final = "ABCDE"
 
 #: how long a world without faults may take to come to rest: the longest schedule, all leases that
-#: can lapse in a row, and the widest difference between two clocks
-_REST_S: Final = 400.0
+#: can lapse in a row, and the widest difference between two clocks; or, where one process is left
+#: with nothing but suspects, a look at the database for each of some eighty
+_REST_S: Final = 600.0
 _LOOK_S: Final = 4.0
 #: no retry is further away: the cap on Retry-After, its jitter, and some more
 _DELAY_MAX_US: Final = 60_000_000
@@ -305,12 +306,11 @@ class World:
     async def _is_busy(self) -> bool:
         if any(node.dispatcher.in_flight for node in self.nodes):
             return True
-        enabled = await self._enabled()
-        return any(
-            row.state is not State.PARKED or row.endpoint_id in enabled
-            for row in self.rows()
-            if row.is_unfinished
-        )
+        enabled, parked = await self._enabled(), State.PARKED
+        for row in self.unfinished():
+            if row.state is not parked or row.endpoint_id in enabled:
+                return True
+        return False
 
     async def _enabled(self) -> set[str]:
         """Endpoints that exist and are not disabled."""
@@ -348,10 +348,9 @@ class World:
         ):  # fmt: skip
             one.clear()
 
-    def rows(self) -> Iterable[Delivery]:
-        """Every row of both tables, as they are now."""
-        yield from self.store.hot.values()
-        yield from self.store.history.values()
+    def unfinished(self) -> Iterable[Delivery]:
+        """What has not ended, as it is now."""
+        return self.store.hot.values()
 
     async def books(self) -> Books:
         """What the checkers look at."""

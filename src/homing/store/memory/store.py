@@ -113,11 +113,10 @@ class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts, MemoryWatching)
         permits = self._permits(quotas, at_us)
         hot = self.hot
         due: dict[str, list[tuple[bool, int, DeliveryId]]] = {q.endpoint_id: [] for q in quotas}
-        for which, row in hot.items():
-            ready_at_us = row.ready_at_us
-            if ready_at_us is not None and ready_at_us <= at_us and row.endpoint_id in due:
-                is_waiting = row.state is State.WAITING
-                due[row.endpoint_id].append((is_waiting, ready_at_us, which))
+        for ready_at_us, which in self._due(at_us):
+            row = hot[which]
+            if row.endpoint_id in due:
+                due[row.endpoint_id].append((row.state is State.WAITING, ready_at_us, which))
         chosen: list[DeliveryId] = []
         for quota in quotas:
             lane = sorted(due[quota.endpoint_id])[: permits.left(quota)]
@@ -262,8 +261,8 @@ class MemoryStore(MemoryMeasuring, MemorySearching, MemoryTexts, MemoryWatching)
         )
 
     async def parked_endpoints(self) -> list[tuple[str, str]]:
-        parked = [d for d in self.hot.values() if d.state is State.PARKED]
-        return sorted({(delivery.app_id, delivery.endpoint_id) for delivery in parked})
+        parked = State.PARKED
+        return sorted({(d.app_id, d.endpoint_id) for d in self.hot.values() if d.state is parked})
 
     async def backlog(self, at_us: int) -> Backlog:
         states = Counter(delivery.state for delivery in self.hot.values())
