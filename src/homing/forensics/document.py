@@ -6,11 +6,11 @@ import shlex
 from datetime import UTC, datetime
 from typing import Any
 
+from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.hypothesis import schedule_of
 from homing.forensics.investigation import Findings
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
-from homing.forensics.mechanisms import MECHANISMS
 from homing.forensics.statistics import CONFIDENCE, exact_interval, excluded_rate
 from homing.forensics.traces import Trace
 
