@@ -6,11 +6,11 @@ import shlex
 from datetime import UTC, datetime
 from typing import Any
 
-from homing.forensics.hypothesis import schedule_of
+from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.hypothesis import Candidate, schedule_of
 from homing.forensics.investigation import Findings
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
-from homing.forensics.mechanisms import MECHANISMS
 from homing.forensics.statistics import CONFIDENCE, exact_interval, excluded_rate
 from homing.forensics.traces import Trace
 
@@ -35,7 +35,6 @@ def document(findings: Findings) -> dict[str, Any]:
     """Everything, with plain values only; times are ISO 8601 UTC."""
     k, n = findings.dropped, findings.settled
     low, high = exact_interval(k, n)
-    shaped = findings.hypothesis
     return {
         "format": FORMAT,
         "accepted": findings.accepted,
@@ -53,38 +52,7 @@ def document(findings: Findings) -> dict[str, Any]:
         "since": _since(findings),
         "verdict": "dropped" if k else "no drop",
         "summary": summary(findings),
-        "hypothesis": {
-            "mechanism": shaped.mechanism,
-            "name": MECHANISMS[shaped.mechanism].name if shaped.mechanism else None,
-            "sentence": shaped.sentence,
-            "candidates": [
-                {
-                    "mechanism": one.mechanism,
-                    "name": MECHANISMS[one.mechanism].name,
-                    "sentence": MECHANISMS[one.mechanism].sentence,
-                    "lacking": one.lacking,
-                    "skeleton": schedule_of(one.mechanism, findings.settings),
-                }
-                for one in shaped.candidates
-            ],
-            "confidence": round(shaped.confidence, 3),
-            "evidence": shaped.evidence,
-            "rivals": shaped.rivals,
-            "mixture": [s._asdict() for s in shaped.shares],
-            "skeleton": schedule_of(shaped.mechanism, findings.settings)
-            if shaped.mechanism
-            else None,
-        }
-        if k
-        else {
-            "mechanism": None,
-            "sentence": shaped.sentence,
-            "candidates": [],
-            "evidence": [],
-            "rivals": [],
-            "mixture": [],
-            "skeleton": None,
-        },
+        "hypothesis": _hypothesis(findings),
         "cannot_tell": findings.cannot_tell,
         "books": {v.name.lower(): findings.books.get(v, 0) for v in Verdict},
         "dropped_because": findings.whys,
@@ -117,6 +85,36 @@ def document(findings: Findings) -> dict[str, Any]:
             "words": findings.events.words,
         },
         "next": next_command(findings),
+    }
+
+
+def _hypothesis(findings: Findings) -> dict[str, Any]:
+    shaped, found = findings.hypothesis, findings.dropped > 0
+    told: dict[str, Any] = {
+        "mechanism": shaped.mechanism if found else None,
+        "sentence": shaped.sentence,
+        "candidates": [_candidate(one, findings) for one in shaped.candidates] if found else [],
+        "evidence": shaped.evidence if found else [],
+        "rivals": shaped.rivals if found else [],
+        "mixture": [s._asdict() for s in shaped.shares] if found else [],
+        "skeleton": None,
+    }
+    if found:
+        told["name"] = MECHANISMS[shaped.mechanism].name if shaped.mechanism else None
+        told["confidence"] = round(shaped.confidence, 3)
+        if shaped.mechanism:
+            told["skeleton"] = schedule_of(shaped.mechanism, findings.settings)
+    return told
+
+
+def _candidate(one: Candidate, findings: Findings) -> dict[str, Any]:
+    about = MECHANISMS[one.mechanism]
+    return {
+        "mechanism": one.mechanism,
+        "name": about.name,
+        "sentence": about.sentence,
+        "lacking": one.lacking,
+        "skeleton": schedule_of(one.mechanism, findings.settings),
     }
 
 

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from homing.forensics.association import COVERAGE_WANTED, Q_MAX, Suspect
 from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
+from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import (
-    MECHANISMS,
     LogFacts,
     Match,
     has_field,
