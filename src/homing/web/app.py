@@ -50,8 +50,11 @@ from homing.web.pages import (
     desk_many,
     endpoint_editing,
     endpoint_sent,
+    incident_story,
     portal,
     redrives,
+    walks,
+    walkthrough,
 )
 from homing.web.pages import deliveries as delivery_pages
 from homing.web.pages import desk as desk_pages
@@ -143,6 +146,9 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *board_page.PAGES,
         *alert_pages.PAGES,
         *incident_pages.PAGES,
+        *walkthrough.PAGES,
+        *walks.PAGES,
+        *incident_story.PAGES,
     )
 
 

@@ -32,6 +32,7 @@ def environment() -> Environment:
         count=words.count,
         duration=words.duration,
         instant=words.instant,
+        marker=_marker,
         plain=hostile.plain,
         plural=words.plural,
         share=words.share,
@@ -43,6 +44,11 @@ def environment() -> Environment:
 def render(template: str, values: dict[str, Any]) -> str:
     """The template, filled."""
     return environment().get_template(template).render(values)
+
+
+def _marker(place: int, pieces: Any) -> int:
+    """Which of the marked pieces of a text the one at `place` is, from 1."""
+    return sum(bool(one.tone) for one in pieces[: place + 1])
 
 
 def _compact_json(value: Any) -> str:
