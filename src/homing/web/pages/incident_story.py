@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -13,12 +14,12 @@ from homing.service.tokens import Role
 from homing.walkthrough.assess import Finding, State
 from homing.walkthrough.assess.rule import STAGES
 from homing.walkthrough.claims import Claim, Draft, draft, exported
-from homing.walkthrough.packs import Level, Principle
+from homing.walkthrough.packs import Level, Principle, Scenario
 from homing.walkthrough.record import Record, Reference
 from homing.walkthrough.redaction import redacted
 from homing.walkthrough.rehearse import Judge, in_order, words_of
 from homing.web.pages.shell import Page, Visit, get, post
-from homing.web.pages.walkthrough import TONES, found_in, levelled, library
+from homing.web.pages.walkthrough import FOUNDING, TONES, found_in, levelled, library
 
 _PATH: Final = "/incidents/{incident}/story"
 _TEXT_MAX: Final = 20_000
@@ -102,6 +103,7 @@ def _page(visit: Visit, told: _Telling, text: str, problem: str) -> Page:
         "level": told.level,
         "lens": told.lens,
         "me": told.me,
+        "modes": [(name, _mode_url(told, name.lower())) for name in ("Learn", "Rehearse", "Mock")],
         "tones": _TONES,
         "finding_tones": TONES,
         "text": text or _plain(made),
@@ -109,6 +111,23 @@ def _page(visit: Visit, told: _Telling, text: str, problem: str) -> Page:
         **found,
     }
     return Page("incident_story.html", "The story of this incident", "incidents", values)
+
+
+def _mode_url(told: _Telling, mode: str) -> str:
+    """Of a walk with this record: the story that is nearest to it, told to the same listener."""
+    incident = told.record.incident
+    query = urlencode(
+        {"level": told.level.id, "lens": told.lens.id, "incident": incident.id, "me": told.me}
+    )
+    return f"/walkthrough/{_nearest(told).id}/{mode}?{query}"
+
+
+def _nearest(told: _Telling) -> Scenario:
+    """The story of the mechanism that the record names; of none, the first."""
+    stories = list(library().scenarios.values())
+    named = told.record.facts.find("investigate", "hypothesis.mechanism", None)
+    alike = (one for one in stories if one.incident.mechanism == named)
+    return next(alike, library().scenarios[FOUNDING])
 
 
 def _plain(made: Draft) -> str:
@@ -119,9 +138,8 @@ def _plain(made: Draft) -> str:
 
 def _held(told: _Telling, text: str) -> dict[str, Any]:
     """What the record says of somebody's own words."""
-    story = next(iter(library().scenarios.values()))
     judge = Judge(
-        scenario=story,
+        scenario=_nearest(told),
         level=told.level,
         lens=told.lens,
         record=told.record.incident,

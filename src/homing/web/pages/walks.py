@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from homing.core.errors import Invalid, Problem
 from homing.service.tokens import Role
 from homing.walkthrough import learn, mock, rehearse
+from homing.walkthrough.assess import TEXT_MAX
 from homing.walkthrough.clock import minutes
+from homing.walkthrough.packs import Scenario
 from homing.walkthrough.rehearse import Attempt, concerns, fixes, in_order
 from homing.web.pages.shell import Page, Visit, get, post
 from homing.web.pages.walkthrough import HERE, TONES, Chosen, chosen_of, found_in, marked
@@ -20,6 +22,11 @@ from homing.web.pages.walkthrough import HERE, TONES, Chosen, chosen_of, found_i
 #: characters of a walk in a form: twenty long attempts at each stage
 _WALK_MAX: Final = 600_000
 _FIXES: Final = 3
+#: what no walk of ours exceeds: the year 2255, cards, hints of a stage, seconds that a form can say
+_AT_US_MAX: Final = 9_000_000_000_000_000
+_CARDS_MAX: Final = 1_000
+_HINTS_MAX: Final = 100
+_TOOK_MAX_S: Final = 100_000
 
 _W = TypeVar("_W", learn.Learning, rehearse.Rehearsal, mock.Mock)
 
@@ -43,24 +50,93 @@ def unpacked(text: str, kind: type[_W], chosen: Chosen) -> _W:
     about = (walk.scenario, walk.version, walk.level, walk.lens)
     expected = (chosen.scenario.id, chosen.scenario.version, chosen.level.id, chosen.lens.id)
     if about != expected:
-        text = (
-            "this walk is of another story, level or principle, or of an older one; begin anew"
-        )
+        text = "this walk is of another story, level or principle, or of an older one; begin anew"
         raise Invalid([Problem(("walk",), text)])
+    if not _is_sound(walk, chosen.scenario):
+        raise Invalid([Problem(("walk",), "expected a walk as this page gave it; begin anew")])
     return walk
 
 
-def _page(template: str, chosen: Chosen, walk: Any, mode: str, values: dict[str, Any]) -> Page:
+def _is_sound(walk: learn.Learning | rehearse.Rehearsal | mock.Mock, scenario: Scenario) -> bool:
+    """Whether a walk can have been made by its mode; a form may say anything."""
+    if not 0 <= walk.begun_at_us <= walk.at_us < _AT_US_MAX:
+        return False
+    if isinstance(walk, learn.Learning):
+        return 0 <= walk.place <= _CARDS_MAX and 0 <= walk.seed < 2**64
+    if isinstance(walk, rehearse.Rehearsal):
+        stages = {one.id for one in scenario.stages}
+        tried = [one for tries in walk.attempts.values() for one in tries]
+        return (
+            0 <= walk.stage <= len(stages)
+            and 0 <= walk.hints <= _HINTS_MAX
+            and walk.attempts.keys() <= stages
+            and all(walk.attempts.values())
+            and all(_is_attempt(one, rehearse.WORDS_MAX) for one in tried)
+        )
+    answers = (*((walk.answer,) if walk.answer else ()), *walk.replies)
+    return (
+        len(set(walk.probes)) == len(walk.probes)
+        and set(walk.probes) <= {one.id for one in scenario.probes}
+        and len(walk.replies) <= len(walk.probes)
+        and (walk.answer is not None or not walk.probes)
+        and all(_is_attempt(one, TEXT_MAX) for one in answers)
+    )
+
+
+def _is_attempt(attempt: Attempt, most: int) -> bool:
+    has_words = bool(attempt.text.strip()) and len(attempt.text) <= most
+    return has_words and (attempt.took_s is None or 0 <= attempt.took_s <= _TOOK_MAX_S)
+
+
+class _Kept(NamedTuple):
+    """What a script keeps of a walk in the browser; the service keeps nothing."""
+
+    family: str  #: walks that a new one may be mistaken for
+    begun: int  #: when it began, which tells it from the others of its family
+    url: str  #: that goes on with it
+    name: str
+    walk: str
+    place: str  #: words that were not handed in belong to this place of it
+    is_fresh: bool  #: nothing was done in it yet
+    is_done: bool
+
+
+def _page(
+    template: str,
+    chosen: Chosen,
+    walk: learn.Learning | rehearse.Rehearsal | mock.Mock,
+    mode: str,
+    values: dict[str, Any],
+    *,
+    place: str,
+    is_done: bool,
+) -> Page:
+    title = f"{mode.capitalize()}: {chosen.scenario.title}"
+    record = chosen.record
+    text = packed(walk)
+    kept = _Kept(
+        family="/".join(
+            (mode, chosen.scenario.id, chosen.level.id, chosen.lens.id, record.id if record else "")
+        ),
+        begun=walk.begun_at_us,
+        url=chosen.url(mode),
+        name=f"{title}, {chosen.level.name}, {chosen.lens.name}"
+        + (f", from “{record.title}”" if record else ""),
+        walk=text,
+        place=place,
+        is_fresh=walk.at_us == walk.begun_at_us,
+        is_done=is_done,
+    )
     shared = {
         "chosen": chosen,
         "scenario": chosen.scenario.at(chosen.level.id),
-        "walk": packed(walk),
-        "mode": mode,
-        "keep": f"{mode}/{chosen.scenario.id}/{chosen.level.id}/{chosen.lens.id}",
+        "walk": text,
+        "keep": kept,
+        "per_minute": chosen.judge.words_per_minute,
         "tones": TONES,
         "minutes": minutes,
     }
-    return Page(template, f"{mode.capitalize()}: {chosen.scenario.title}", HERE, shared | values)
+    return Page(template, title, HERE, shared | values)
 
 
 # --- learn ---
@@ -105,7 +181,8 @@ def _learning(chosen: Chosen, walk: learn.Learning, form: Any = None, at_us: int
         "score": learn.score(walk, cards),
         "quiz": learn.score(walk, cards, "Quiz"),
     }
-    return _page("learn.html", chosen, walk, "learn", values)
+    place = str(walk.place)
+    return _page("learn.html", chosen, walk, "learn", values, place=place, is_done=card is None)
 
 
 # --- rehearse ---
@@ -135,11 +212,16 @@ async def go_on_rehearsing(visit: Visit) -> Page:
             walk = rehearse.go_to(walk, scenario, _number(form, "stage"), at_us=at_us)
     except Invalid as error:
         walk, problem = rehearse.keep(walk, text, at_us=at_us), str(error)
-    return await asyncio.to_thread(_rehearsal, chosen, walk, problem, does == "tell")
+    said = _said_s(form) if problem or does == "hint" else 0
+    return await asyncio.to_thread(_rehearsal, chosen, walk, problem, does == "tell", said)
 
 
 def _rehearsal(
-    chosen: Chosen, walk: rehearse.Rehearsal, problem: str = "", is_told: bool = False
+    chosen: Chosen,
+    walk: rehearse.Rehearsal,
+    problem: str = "",
+    is_told: bool = False,
+    said: int = 0,
 ) -> Page:
     judge = chosen.judge
     scenario = judge.scenario
@@ -152,6 +234,7 @@ def _rehearsal(
         "place": walk.stage,
         "tries": tries,
         "problem": problem,
+        "said": said,
         "target": seconds[stage.id] if stage else 0,
         "seconds": seconds,
         "told": {id: len(attempts) for id, attempts in walk.attempts.items()},
@@ -174,7 +257,9 @@ def _rehearsal(
     if stage is None and walk.attempts:
         whole = judge.of(walk.answer())
         values |= {"verdict": whole, "fixes": fixes(whole, _FIXES), "answer": walk.answer()}
-    return _page("rehearse.html", chosen, walk, "rehearse", values)
+    place = f"{walk.stage}/{len(tries)}"
+    is_done = values["verdict"] is not None
+    return _page("rehearse.html", chosen, walk, "rehearse", values, place=place, is_done=is_done)
 
 
 # --- mock ---
@@ -195,7 +280,7 @@ async def go_on_mock(visit: Visit) -> Page:
 
 def _mock(chosen: Chosen, walk: mock.Mock, form: Any = None, at_us: int = 0) -> Page:
     judge, problem = chosen.judge, ""
-    if form is not None:
+    if form is not None and form.get("does") == "tell":
         text = form.get("text", "")
         since = _said_since(form, at_us)
         walk = msgspec.structs.replace(walk, started_at_us=since)
@@ -211,6 +296,7 @@ def _mock(chosen: Chosen, walk: mock.Mock, form: Any = None, at_us: int = 0) -> 
         "phase": walk.phase,
         "problem": problem,
         "text": walk.draft,
+        "said": _said_s(form) if problem else 0,
         "question": judge.told(probe.question) if probe else chosen.scenario.question,
         "number": len(walk.replies) + 1,
         "probes": len(walk.probes),
@@ -228,7 +314,9 @@ def _mock(chosen: Chosen, walk: mock.Mock, form: Any = None, at_us: int = 0) -> 
             "pieces": found_in(walk.answer.text, shown),
             "judge": judge,
         }
-    return _page("mock.html", chosen, walk, "mock", values)
+    place = f"{walk.phase}/{len(walk.replies)}"
+    is_done = walk.phase == "card"
+    return _page("mock.html", chosen, walk, "mock", values, place=place, is_done=is_done)
 
 
 # --- forms ---
@@ -240,17 +328,21 @@ def _number(form: Any, name: str) -> int:
         Invalid: it is no number.
     """
     text = form.get(name, "")
-    if not text.isdecimal() or len(text) > 6:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 6:
         raise Invalid([Problem((name,), f"expected a number, found {text[:20]!r}")])
     return int(text)
 
 
 def _said_since(form: Any, at_us: int) -> int | None:
     """When the clock began by which an answer was said aloud; None: it was typed."""
+    said = _said_s(form) if form.get("aloud") else 0
+    return at_us - said * 1_000_000 if said else None
+
+
+def _said_s(form: Any) -> int:
+    """Seconds that the clock of a page showed; 0: it did not run."""
     text = form.get("said_s", "")
-    if not form.get("aloud") or not text.isdecimal() or len(text) > 5 or int(text) == 0:
-        return None
-    return at_us - int(text) * 1_000_000
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else 0
 
 
 def _took(attempt: Attempt, spoken_s: float) -> str:

@@ -28,6 +28,8 @@ HERE: Final = "walkthrough"
 #: where somebody begins who has chosen nothing
 _LEVEL: Final = "sde2"
 _INCIDENTS: Final = 20
+#: the story that stands in for an incident of a kind that none is about
+FOUNDING: Final = "lost-update"
 
 library = cache(shipped)
 
