@@ -27,7 +27,7 @@ _TONES: Final = {
     "supported": "good",
     "estimate": "busy",
     "self-attested": "wait",
-    "unsupported": "off",
+    "unsupported": "warn",
     "contradicted": "bad",
 }
 
@@ -46,7 +46,7 @@ class _Telling:
 async def _telling(visit: Visit) -> _Telling:
     packs = library()
     incident = await find_incident(visit.service, visit.caller, visit.path["incident"])
-    level, lens = levelled(packs, visit, next(iter(packs.principles)))
+    level, lens = levelled(packs, visit, packs.scenarios[FOUNDING].primary)
     return _Telling(Record(incident, incident.id), visit.query.get("me") or "", level, lens)
 
 

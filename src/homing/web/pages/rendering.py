@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from homing.walkthrough.assess.rule import rules
 from homing.web.pages import hostile, words
 from homing.web.pages.static_files import static_url
 
@@ -35,6 +36,7 @@ def environment() -> Environment:
         marker=_marker,
         plain=hostile.plain,
         plural=words.plural,
+        rule_title=_rule_title,
         share=words.share,
         stamp=words.stamp,
     )
@@ -49,6 +51,12 @@ def render(template: str, values: dict[str, Any]) -> str:
 def _marker(place: int, pieces: Any) -> int:
     """Which of the marked pieces of a text the one at `place` is, from 1."""
     return sum(bool(one.tone) for one in pieces[: place + 1])
+
+
+def _rule_title(id: str) -> str:
+    """What a rule of the walkthrough is called."""
+    found = rules().get(id)
+    return found.title if found else id.replace("_", " ")
 
 
 def _compact_json(value: Any) -> str:

@@ -181,8 +181,8 @@ def _learning(chosen: Chosen, walk: learn.Learning, form: Any = None, at_us: int
         "score": learn.score(walk, cards),
         "quiz": learn.score(walk, cards, "Quiz"),
     }
-    place = str(walk.place)
-    return _page("learn.html", chosen, walk, "learn", values, place=place, is_done=card is None)
+    where = str(walk.place)
+    return _page("learn.html", chosen, walk, "learn", values, place=where, is_done=card is None)
 
 
 # --- rehearse ---
@@ -257,9 +257,9 @@ def _rehearsal(
     if stage is None and walk.attempts:
         whole = judge.of(walk.answer())
         values |= {"verdict": whole, "fixes": fixes(whole, _FIXES), "answer": walk.answer()}
-    place = f"{walk.stage}/{len(tries)}"
+    where = f"{walk.stage}/{len(tries)}"
     is_done = values["verdict"] is not None
-    return _page("rehearse.html", chosen, walk, "rehearse", values, place=place, is_done=is_done)
+    return _page("rehearse.html", chosen, walk, "rehearse", values, place=where, is_done=is_done)
 
 
 # --- mock ---

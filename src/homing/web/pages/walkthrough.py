@@ -130,7 +130,11 @@ TONES: Final = {
 def found_in(text: str, findings: Sequence[Finding]) -> list[Piece]:
     """A person's words, each finding on those that it is about."""
     marks = [
-        (span, one) for one in findings if one.state.value in TONES for span in (one.spans or ())
+        (span, one)
+        for one in findings
+        if one.state.value in TONES
+        for span in one.spans
+        if span.end - span.start < len(text)  # what is of the whole points at no words
     ]
     marks.sort(key=lambda mark: (mark[0].start, -mark[0].end))
     pieces, at = [], 0
@@ -156,7 +160,7 @@ async def show_stories(visit: Visit) -> Page:
     )
     level, _ = levelled(packs, visit, next(iter(packs.principles)))
     values = {
-        "stories": list(packs.scenarios.values()),
+        "stories": sorted(packs.scenarios.values(), key=lambda one: one.id != FOUNDING),
         "principles": packs.principles,
         "levels": packs.levels,
         "level": level,
