@@ -17,8 +17,13 @@ PICTURED: Final = frozenset(
         "endpoint-1440-light",
         "delivery-1440-light",
         "objectives-1440-dark",
+        "walkthrough-story-1440-light",
+        "incident-story-1440-light",
     }
 )
+
+_STORY: Final = "/walkthrough/lost-update"
+_LISTENER: Final = "level=sde2&lens=ownership"
 
 
 def page_urls(node: Node) -> dict[str, str]:
@@ -40,6 +45,11 @@ def page_urls(node: Node) -> dict[str, str]:
         "board": "/board",
         "alerts": "/alerts",
         "incidents": "/incidents",
+        "walkthrough": "/walkthrough",
+        "walkthrough-story": f"{_STORY}?{_LISTENER}",
+        "walkthrough-learn": f"{_STORY}/learn?{_LISTENER}",
+        "walkthrough-rehearse": f"{_STORY}/rehearse?{_LISTENER}",
+        "walkthrough-mock": f"{_STORY}/mock?{_LISTENER}",
     }
     if app is None:
         return urls
@@ -61,6 +71,7 @@ def page_urls(node: Node) -> dict[str, str]:
     incident = _first(node, "/incident")
     if incident is not None:
         urls["incident"] = f"/incidents/{incident['id']}"
+        urls["incident-story"] = f"/incidents/{incident['id']}/story"
     return urls
 
 

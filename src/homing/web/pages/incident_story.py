@@ -108,6 +108,7 @@ def _page(visit: Visit, told: _Telling, text: str, problem: str) -> Page:
         "finding_tones": TONES,
         "text": text or _plain(made),
         "problem": problem,
+        "is_fresh": visit.request.method == "GET",
         **found,
     }
     return Page("incident_story.html", "The story of this incident", "incidents", values)

@@ -59,6 +59,13 @@ class Chosen(NamedTuple):
         """The record's figures, by slot; None: the story's own are told."""
         return None if self.record is None else values_of(self.scenario.slots, self.record)
 
+    @property
+    def evidence_url(self) -> str:
+        """Of the page with what the record shows; only where there is a record."""
+        assert self.record is not None
+        query = {"level": self.level.id, "lens": self.lens.id, "me": self.me}
+        return f"/incidents/{self.record.id}/story?{urlencode(query)}"
+
     def url(self, mode: str = "", **changes: str) -> str:
         """Of a page about it, with the same choices but for the changes."""
         query = {"level": self.level.id, "lens": self.lens.id, **changes}

@@ -40,7 +40,8 @@
     try {
       const found = JSON.parse(read(key));
       const is = found && typeof found.walk === "string" && typeof found.name === "string";
-      return is && /^\/walkthrough\/[\w-]+\/(learn|rehearse|mock)\?/.test(found.url) ? found : null;
+      const here = found?.walk ? /^\/walkthrough\/[\w-]+\/(learn|rehearse|mock)\?/ : /^\/incidents\/[\w-]+\/story\?/;
+      return is && here.test(found.url) ? found : null;
     } catch {
       return null;
     }
@@ -115,6 +116,33 @@
     });
   };
 
+  /** Words of one's own about an incident, which are no walk. */
+  const keepOwn = (field) => {
+    const key = `${PREFIX}own/${field.dataset.own}`;
+    const says = one("[data-own-says]", field.closest(".field"));
+    const save = () => {
+      const { ownUrl: url, ownName: name } = field.dataset;
+      write(key, JSON.stringify({ name, url, walk: "", text: field.value, at: Date.now() }));
+    };
+    const before = kept(key);
+    if (!("ownFresh" in field.dataset)) save();
+    else if (before && before.text !== field.value) {
+      field.value = before.text;
+      says.hidden = false;
+    }
+    one("[data-own-reset]", says).addEventListener("click", () => {
+      drop(key);
+      field.value = field.defaultValue;
+      says.hidden = true;
+      field.focus();
+    });
+    let waits = 0;
+    field.addEventListener("input", () => {
+      clearTimeout(waits);
+      waits = setTimeout(save, 250);
+    });
+  };
+
   // ── what was begun, on the page of all stories ──
 
   const showBegun = (part) => {
@@ -127,6 +155,12 @@
         one("[data-when]", line).textContent =
           `${walk.done ? "finished" : "begun"}, ${new Date(walk.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" })}`;
         const form = one("form", line);
+        if (!walk.walk) {
+          const link = Object.assign(document.createElement("a"), { href: walk.url, className: "button" });
+          link.textContent = "Go on";
+          form.replaceWith(link);
+          return line;
+        }
         form.setAttribute("action", walk.url);
         form.elements.walk.value = walk.walk;
         one("button", form).textContent = walk.done ? "Look at it" : "Go on";
@@ -263,6 +297,7 @@
     for (const field of all("textarea[data-words]")) countWords(field);
     for (const part of all("[data-clock]")) clockOf(part);
     for (const part of all("[data-keep]")) keepOn(part);
+    for (const field of all("[data-own]")) keepOwn(field);
     for (const part of all("[data-begun]")) showBegun(part);
     for (const button of all("[data-forget]")) button.addEventListener("click", forget);
   };
