@@ -68,10 +68,12 @@ def page_urls(node: Node) -> dict[str, str]:
     objective = _first(node, "/objective", name="delivered")
     if objective is not None:
         urls["objective"] = f"/objectives/{objective['name']}"
-    incident = _first(node, "/incident")
+    incident = _first(node, "/incident", service="warehouse")
     if incident is not None:
         urls["incident"] = f"/incidents/{incident['id']}"
-        urls["incident-story"] = f"/incidents/{incident['id']}/story"
+    told = _first(node, "/incident", title="payment webhooks are missing")
+    if told is not None:
+        urls["incident-story"] = f"/incidents/{told['id']}/story"
     return urls
 
 

@@ -37,6 +37,8 @@ from homing.store import open_store
 
 _HOUR_US = 3_600_000_000
 _SEED = 20
+#: the record of the lab's incident, from the first suspicion to its price
+_LAB = Path(__file__).parents[1] / "tests/walkthrough/records/lab.json"
 #: how long before the present the warehouse's last delivery was given up
 _LAST_US = 600_000_000
 #: what the watch of a real service does in minutes is done in seconds here
@@ -229,7 +231,7 @@ async def write_day(url: str, until_us: int, per_hour: int) -> None:
 
 
 def add_stories(node: Node) -> None:
-    """An incident, and an objective that a team has written."""
+    """An incident, the record of the lab's, and an objective that a team has written."""
     promise = {
         "sli": "delivered",
         "target": "99%",
@@ -246,6 +248,8 @@ def add_stories(node: Node) -> None:
         "service": "warehouse",
     }
     node.api("POST", "/incident", incident)
+    record = json.loads(_LAB.read_text("utf-8"))
+    node.api("PUT", f"/incident/{record['id']}", {"record": record})
 
 
 class Showcase:

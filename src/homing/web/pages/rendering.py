@@ -54,8 +54,8 @@ def _marker(place: int, pieces: Any) -> int:
 
 
 def _rule_title(id: str) -> str:
-    """What a rule of the walkthrough is called."""
-    found = rules().get(id)
+    """What a rule of the walkthrough is called; what is no rule stays as it is."""
+    found = rules().get(id.replace(" ", "_"))
     return found.title if found else id.replace("_", " ")
 
 
