@@ -29,6 +29,9 @@ def page_urls(node: Node) -> dict[str, str]:
         "you": "/you",
         "messages": "/messages",
         "deliveries": "/deliveries",
+        # what nothing fits: these stop at their bound
+        "search": "/deliveries?find=type:nothing.*",
+        "search-text": "/messages?find=nowhere17",
         "endpoints": "/endpoints",
         "applications": "/applications",
         "event-types": "/event-types",

@@ -181,7 +181,7 @@ def sent(
             ]
             found.append(
                 Sent(
-                    at_us=at_us,
+                    at_us=min(at_us, until_us - 2_000_000),
                     app=app,
                     endpoints=wanted,
                     event_type=event_type,
@@ -189,6 +189,17 @@ def sent(
                     tags=("eu",) if chance.random() < 0.3 else (),
                 )
             )
+    # The last one is plain, delivered at once to one endpoint: `bench.fill` copies it.
+    plain = (endpoints["accounting"], healthy(30, 90, failing=0))
+    found.append(
+        Sent(
+            at_us=until_us - 1_000_000,
+            app=apps["shop"],
+            endpoints=[plain],
+            event_type="payment.captured",
+            payload=payload_of(chance, "payment.captured", 0),
+        )
+    )
     return found
 
 

@@ -348,6 +348,15 @@ async def test_a_token_for_reading_reads(person: Person) -> None:
     assert "may only read" in refused.replace("\n", " ")
 
 
+async def test_a_token_of_an_operator_says_what_it_may_not(person: Person) -> None:
+    token = (await person.types("token", "--role", "operator")).strip()
+    assert await person.asks("application", "list", "--token", token) == []
+    refused = await person.types("application", "create", "x", "--token", token, code=2)
+    assert "needs the role admin" in refused.replace("\n", " ")
+    of_app = ("token", "--role", "operator", "--application", "app_1")
+    assert "has no role" in (await person.types(*of_app, code=2)).replace("\n", " ")
+
+
 async def test_without_a_secret_and_a_token_a_command_says_what_to_do(tmp_path: Path) -> None:
     code, _, err = await run(tmp_path, "application", "list", secret="")
     assert code == 2

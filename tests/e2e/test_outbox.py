@@ -27,17 +27,22 @@ class Box:
     """An outbox, and how an application of its framework uses it."""
 
     def __init__(
-        self, rows: Rows, add: Callable[..., str], change: Callable[[str], object]
+        self,
+        rows: Rows,
+        add: Callable[..., str],
+        change: Callable[[str], object],
+        close: Callable[[], object],
     ) -> None:
         self.rows = rows
         self.add = add
         self.change = change  #: runs SQL
+        self.close = close
 
 
-def _sqlalchemy(folder: Path) -> Box:
+def _sqlalchemy(folder: Path, url: str = "") -> Box:
     from homing.outbox import sqlalchemy as outbox
 
-    url = f"sqlite:///{folder}/shop.db"
+    url = url or f"sqlite:///{folder}/shop.db"
     rows = outbox.SqlRows.open(url)
     rows.prepare()
     engine = sa.create_engine(url)
@@ -52,7 +57,11 @@ def _sqlalchemy(folder: Path) -> Box:
         with engine.begin() as connection:
             connection.exec_driver_sql(statement)
 
-    return Box(rows, add, change)
+    def close() -> None:
+        rows.close()
+        engine.dispose()
+
+    return Box(rows, add, change, close)
 
 
 def _django(folder: Path) -> Box:
@@ -85,16 +94,26 @@ def _django(folder: Path) -> Box:
         with connections["default"].cursor() as cursor:
             cursor.execute(statement)
 
-    return Box(DjangoRows(), add, change)
+    return Box(DjangoRows(), add, change, connections.close_all)
 
 
-@pytest.fixture(params=[_sqlalchemy, _django], ids=["sqlalchemy", "django"])
+def driven(postgres_url: str) -> str:
+    """As SQLAlchemy names it, with the driver that we have."""
+    return "postgresql+psycopg://" + postgres_url.partition("://")[2]
+
+
+@pytest.fixture(
+    params=["sqlalchemy", pytest.param("postgres", marks=pytest.mark.postgres), "django"]
+)
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    yield request.param(tmp_path)
-    if request.param is _django:
-        from django.db import connections
-
-        connections.close_all()
+    if request.param == "django":
+        box = _django(tmp_path)
+    else:
+        on_postgres = request.param == "postgres"
+        url = driven(request.getfixturevalue("postgres_empty_url")) if on_postgres else ""
+        box = _sqlalchemy(tmp_path, url)
+    yield box
+    box.close()
 
 
 @pytest.fixture
@@ -158,6 +177,20 @@ def test_an_accepted_row_stays_accepted_and_is_forgotten_in_its_time(box: Box) -
     assert box.rows.counts().accepted == 0
 
 
+def test_what_was_refused_is_listed_and_offered_again_when_asked_to(box: Box) -> None:
+    done, wrong, other = (box.add("a", {"n": n}) for n in range(3))
+    box.rows.offer([done, wrong, other], 5)
+    box.rows.settle([Settled(id=done, message_id="m"), Settled(id=wrong, problem="422 no")], 100)
+    listed = box.rows.refused(10)
+    assert [(one.id, one.event_type, one.problem) for one in listed] == [(wrong, "a", "422 no")]
+    assert listed[0].payload == '{"n":1}'
+    assert box.rows.retry([done, wrong, other]) == 1, "only what was refused"
+    assert [row.id for row in box.rows.pending(9)] == [wrong, other]
+    assert box.rows.pending(1)[0].offered_at_us == 5, "it is looked up before it is sent again"
+    assert box.rows.retry([wrong]) == 0
+    assert box.rows.refused(10) == []
+
+
 async def test_what_was_committed_is_accepted_and_what_cannot_be_does_not_hold_it_up(
     box: Box, served: Served
 ) -> None:
@@ -196,7 +229,7 @@ def test_a_database_that_cannot_be_used_is_said_to_be_so(box: Box) -> None:
         box.rows.counts,
         lambda: box.rows.settle([Settled(id="x", problem="no")], 1),
     ):
-        with pytest.raises(Unavailable, match="no such table"):
+        with pytest.raises(Unavailable, match=r"no such table|does not exist"):
             ask()
 
 

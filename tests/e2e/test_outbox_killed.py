@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from support.processes import Homing, environment, run, serving, shop
+
+from homing.outbox.row import Settled
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RELAY = ("-m", "homing.cli")
+SHOP = "sqlite:///shop.db"
 DJANGO = (str(SUPPORT / "django_relay.py"),)
 
 
@@ -36,8 +40,10 @@ async def _start(folder: Path, homing: Homing, *arguments: str, **more: Any) -> 
     )
 
 
-async def _relay(folder: Path, homing: Homing, program: tuple[str, ...], *more: str) -> Any:
-    database = ("--database", "sqlite:///shop.db", "--application", "shop", "--every", "0.01")
+async def _relay(
+    folder: Path, homing: Homing, program: tuple[str, ...], url: str, *more: str
+) -> Any:
+    database = ("--database", url, "--application", "shop", "--every", "0.01")
     return await _start(
         folder,
         homing,
@@ -61,21 +67,21 @@ async def _accepted(publisher: Any) -> list[str]:
 
 
 async def _crash(
-    folder: Path, kills: int, program: tuple[str, ...] = RELAY
+    folder: Path, kills: int, program: tuple[str, ...] = RELAY, url: str = SHOP
 ) -> tuple[dict[str, set[str]], set[str], set[str]]:
     """Kill a relay so often while a shop writes, let it finish, and compare."""
     async with serving(folder) as homing, shop(homing, folder) as publisher:
         writer = await _start(
             folder,
             homing,
-            *(str(SUPPORT / "shop_writer.py"), "sqlite:///shop.db", str(kills * 1.2)),
+            *(str(SUPPORT / "shop_writer.py"), url, str(kills * 1.2)),
             stdout=asyncio.subprocess.PIPE,
         )
         try:
             assert (await writer.stdout.readline()) == b"ready\n"
             lines = asyncio.create_task(writer.stdout.read())
             for number in range(kills):
-                relay = await _relay(folder, homing, program)
+                relay = await _relay(folder, homing, program, url)
                 before = len(await _accepted(publisher))
                 async with asyncio.timeout(20):  # it works: kill it in the midst of that
                     while len(await _accepted(publisher)) == before and not lines.done():
@@ -83,13 +89,13 @@ async def _crash(
                 await asyncio.sleep(0.013 * (number % 7))
                 relay.kill()
                 await relay.communicate()
-            last = await _relay(folder, homing, RELAY, "--once") if lines.done() else None
+            last = await _relay(folder, homing, RELAY, url, "--once") if lines.done() else None
             told = (await lines).decode().split("\n")
         finally:
             if writer.returncode is None:
                 writer.kill()
             await writer.wait()
-        last = last or await _relay(folder, homing, RELAY, "--once")
+        last = last or await _relay(folder, homing, RELAY, url, "--once")
         _, err = await last.communicate()
         assert last.returncode == 0, err.decode()
         committed = {line.split()[1] for line in told if line.startswith("committed")}
@@ -105,13 +111,49 @@ async def test_every_committed_row_is_accepted_once_and_no_other(
 ) -> None:
     found, committed, rolled_back = await _crash(tmp_path, kills, program)
     assert not any(found.values()), found
-    assert len(committed) > 50 * kills
+    assert len(committed) > 100
     assert rolled_back
     code, out, err = await run(
         tmp_path, "outbox", "status", "--database", "sqlite:///shop.db", "--json"
     )
     assert code == 0, err
     assert f'"accepted": {len(committed)}' in out
+
+
+@pytest.mark.postgres
+async def test_every_committed_row_of_a_shop_on_postgresql_is_accepted_once(
+    tmp_path: Path, postgres_empty_url: str
+) -> None:
+    url = "postgresql+psycopg://" + postgres_empty_url.partition("://")[2]
+    found, committed, rolled_back = await _crash(tmp_path, 3, url=url)
+    assert not any(found.values()), found
+    assert len(committed) > 100
+    assert rolled_back
+    code, out, err = await run(tmp_path, "outbox", "status", "--database", url, "--json")
+    assert code == 0, err
+    assert f'"accepted": {len(committed)}' in out
+
+
+async def test_what_was_refused_is_named_and_retried_by_commands(tmp_path: Path) -> None:
+    from homing.outbox import sqlalchemy as outbox
+
+    rows = outbox.SqlRows.open(f"sqlite:///{tmp_path}/shop.db")
+    rows.prepare()
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/shop.db")
+    with engine.begin() as connection:
+        names = [outbox.add(connection, kind, {}) for kind in ("a", "b", "b")]
+    rows.settle([Settled(id=name, problem="422 does not fit its schema") for name in names], 1)
+    where = ("--database", SHOP)
+    code, out, err = await run(tmp_path, "outbox", "refused", *where)
+    assert (code, out.count("422 does not fit its schema")) == (1, 3), err
+    code, out, err = await run(tmp_path, "outbox", "retry", *where, names[0], "out_nobody")
+    assert code == 2
+    assert "1 of these ids were not refused; 2 others were" in err
+    code, out, err = await run(tmp_path, "outbox", "retry", *where, "--all", "--event-type", "b")
+    assert (code, out) == (0, "2 will be offered again by the relay\n"), err
+    code, out, err = await run(tmp_path, "outbox", "refused", *where)
+    assert (code, "nothing was refused" in out + err) == (0, True)
+    assert rows.counts().pending == 3
 
 
 @pytest.mark.parametrize(("bug", "wrong"), [("marks_first", "lost"), ("forgets_the_id", "twice")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,40 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert "at risk: the whole value of" in text
     assert "assumed" in text
     assert "Currencies are kept apart" in text or "EUR" not in text
+
+
+def test_what_came_late_is_priced_by_the_delay_that_the_log_shows(logs: Path) -> None:
+    words = [str(logs / "before.jsonl.gz"), "--assumptions", str(logs / "impact.toml")]
+    words += ["--payloads", str(logs / "payments.jsonl.gz")]
+    drops = json.loads(price(*words, "--json").output)
+    both = json.loads(price(*words, "--late", "--json").output)
+    late = {one["id"]: one["delay_s"] for one in both["affected"] if one["delay_s"] is not None}
+    assert late
+    assert min(late.values()) >= 300
+    accepted, done = {}, {}
+    with gzip.open(logs / "before.jsonl.gz", "rt") as file:
+        rows = [json.loads(line) for line in file]
+    for row in rows:
+        at_s = datetime.fromisoformat(row["ts"]).timestamp()
+        accepted.setdefault(row["delivery_id"], at_s)
+        if 200 <= row.get("status", 0) < 300:
+            done.setdefault(row["delivery_id"], at_s)
+    delays = {key: done[key] - accepted[key] for key in done}
+    # of the class that is priced: no other id is late, and each is as late as the log says
+    assert all(late[key] == pytest.approx(delays[key], abs=0.01) for key in late)
+    one, other = drops["by_currency"]["USD"], both["by_currency"]["USD"]
+    assert (one["late"], one["late_loss"]) == (0, 0.0)
+    assert (
+        other["late"] == sum(1 for a in both["affected"] if a["currency"] == "USD") - one["dropped"]
+    )
+    assert other["late_loss"] > 0
+    assert other["p50"] == pytest.approx(one["p50"] + other["late_loss"], rel=0.15)
+    named = {each["name"]: each for each in other["inputs"]}
+    assert named["late, from 300 s on (p)"]["basis"] == "measured"
+    assert named["drop rate (p)"] == {each["name"]: each for each in one["inputs"]}["drop rate (p)"]
+    text = price(*words).output
+    assert "came 300 s or more after their acceptance; --late prices them" in text
+    assert "by what came late" in price(*words, "--late").output
 
 
 def test_a_declared_average_will_do_without_payloads(logs: Path, tmp_path: Path) -> None:

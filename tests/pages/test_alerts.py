@@ -36,12 +36,14 @@ async def test_an_alert_is_understood_acknowledged_and_silenced(
         await page.get_by_role("button", name="Tell again").click()
         await expect(page.get_by_text("It is told again.")).to_be_visible()
         for theme in ("light", "dark"):
+            look = await open_page("/alerts", site=site, theme=theme, role="viewer")
             for path in ("/alerts", f"/alerts/{alert}"):
-                look = await open_page(path, site=site, theme=theme, role="viewer")
+                await look.goto(path)
                 await assert_accessible(look)
                 assert await look.locator("main form").count() == 0
                 await look.set_viewport_size({"width": 390, "height": 800})
                 await assert_fits(look)
+                await look.set_viewport_size({"width": 1440, "height": 900})
         await page.get_by_role("link", name="Its dead letters").click()
         await expect(page.get_by_role("row").filter(has_text="Warehouse")).to_be_visible()
         await open_page.close()

@@ -72,6 +72,9 @@ async def test_a_message_is_found_by_what_a_person_knows_of_it(
             await expect(page).to_have_url(f"/messages/{evil['app']}/{evil['message']}")
             continue
         await expect(row).to_have_count(1)
+    await page.goto("/messages?find=evil-17")  # no word of a payload, but the event id
+    await page.get_by_text("The event id of a message of").get_by_role("link").click()
+    await expect(page).to_have_url(f"/messages/{evil['app']}/{evil['message']}")
     await page.goto("/messages?find=needle42+nothing43")
     await expect(page.get_by_text("Nothing fits")).to_be_visible()
 

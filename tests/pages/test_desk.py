@@ -47,6 +47,10 @@ async def test_an_issue_is_found_understood_and_redriven_while_somebody_watches(
     await row.get_by_role("link").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("(500)")
     await expect(page.get_by_text("no more flour").first).to_be_visible()
+    for link in (page.locator("article a").first, page.get_by_role("link", name="Till of bakery")):
+        await link.click()  # what it leads to is there
+        await expect(page.get_by_role("heading", level=1)).not_to_contain_text("(500)")
+        await page.go_back()
     mend(site, "bakery")
     await page.get_by_label("Canary").fill("2")
     await page.get_by_role("button", name="See what would happen").click()
@@ -118,6 +122,34 @@ async def test_what_is_discarded_for_a_reason_can_be_brought_back(
     assert (await site.call("GET", f"/app/kiosk/issue/{issue}"))["count"] == 3
 
 
+async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site: Site) -> None:
+    await dead_shop(site, "port", 4)
+    site.receiver.script("/pier", respond(404))
+    await site.endpoint("port", "/pier", description="The pier")
+    await site.send("port", {}, "ship.arrived")
+    await site.until("/app/port/issue", lambda found: len(found["data"]) > 1)
+    mend(site, "port")
+    page = await open_page("/dead-letters")
+    await page.get_by_role("link", name="Redrive across issues").click()
+    await page.get_by_label("Application").select_option(label="Port")
+    await page.get_by_label("Last status").fill("500")
+    await page.get_by_role("button", name="See what would happen").click()
+    assert await figure(page, "Would be sent again") == "5"
+    await expect(page.get_by_role("row", name="Till of port")).to_contain_text("5")
+    await assert_accessible(page)
+    await page.get_by_role("link", name="Change what is meant").click()
+    await page.get_by_label("Event type").fill("payment.captured")
+    await page.get_by_label("Last status").fill("404")
+    await page.get_by_role("button", name="See what would happen").click()
+    await expect(page.get_by_text("No dead letter is like that")).to_be_visible()
+    await page.get_by_role("link", name="Change what is meant").click()
+    await page.get_by_label("Last status").fill("500")
+    await page.get_by_role("button", name="See what would happen").click()
+    await page.get_by_role("button", name="Redrive 4 dead letters").click()
+    await expect(page.locator("#progress .state")).to_have_text("finished")
+    assert await figure(page, "Delivered") == "4"
+
+
 async def test_people_say_what_they_make_of_an_issue(open_page: Looker, site: Site) -> None:
     issue = await dead_shop(site, "library", 1)
     page = await open_page(f"/dead-letters/{issue}")
@@ -131,6 +163,32 @@ async def test_people_say_what_they_make_of_an_issue(open_page: Looker, site: Si
     await opener(page, "Mute").click()
     await page.get_by_role("button", name="Mute").click()
     await expect(page.locator("header .state")).to_have_text("muted")
+
+
+async def test_a_redrive_needs_no_mouse(open_page: Looker, site: Site) -> None:
+    await dead_shop(site, "orchard", 2)
+    mend(site, "orchard")
+    page = await open_page("/")
+
+    async def tab_to(words: str) -> None:
+        for _ in range(80):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("() => document.activeElement.textContent.trim()") == words:
+                return
+        raise AssertionError(f"the Tab key does not lead to {words!r}")
+
+    await page.keyboard.press("g")
+    await page.keyboard.press("l")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Dead letters")
+    await page.keyboard.press("j")  # the newest issue is the first row
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Till of orchard")).to_be_visible()
+    await tab_to("See what would happen")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Redrive 2 dead letters")).to_be_visible()
+    await tab_to("Redrive 2 dead letters")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#progress .state")).to_have_text("finished")
 
 
 async def test_a_viewer_sees_and_does_nothing(open_page: Looker, site: Site) -> None:
@@ -176,13 +234,13 @@ async def test_the_pages_of_the_desk_are_accessible_and_fit(
     open_page: Looker, site: Site, each_theme: str
 ) -> None:
     issue = await dead_shop(site, f"{each_theme}house", 2)
-    for width in (390, 1440):
-        page = await open_page("/dead-letters", theme=each_theme, width=width)
+    page = await open_page("/dead-letters", theme=each_theme)
+    for path in ("/dead-letters", "/dead-letters/many", f"/dead-letters/{issue}?check=yes"):
+        await page.goto(path)
         await assert_accessible(page)
+        await page.set_viewport_size({"width": 390, "height": 800})
         await assert_fits(page)
-        await page.goto(f"/dead-letters/{issue}?check=yes")
-        await assert_accessible(page)
-        await assert_fits(page)
+        await page.set_viewport_size({"width": 1440, "height": 900})
     await page.get_by_role("button", name="Redrive 2 dead letters").click()
     await expect(page.locator("#progress")).to_contain_text("finished")
     await assert_accessible(page)

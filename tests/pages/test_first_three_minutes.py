@@ -36,6 +36,9 @@ async def test_a_newcomer_finds_why_redrives_and_reads_the_objective(
             page.get_by_text("The receiver's own log says what went wrong")
         ).to_be_visible()
         await expect(page.get_by_text("Warehouse").first).to_be_visible()
+        await press("link", "^Warehouse$")
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Warehouse")
+        await page.go_back()
         # its people mend it; what is dead is sent again
         site.receiver.script("/fails", respond(200))
         await press("link", "^Redrive$")

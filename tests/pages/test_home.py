@@ -46,6 +46,19 @@ async def test_the_books_stay_fresh_by_themselves(open_page: Looker, site: Site)
     await expect(number).to_have_text(f"{before + 1:,}", timeout=15_000)
 
 
+async def test_a_tab_that_nobody_sees_asks_for_nothing(open_page: Looker) -> None:
+    page = await open_page("/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.headers.get("hx-request", "")))
+    hide = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => %s })"
+    await page.evaluate(hide % "true")
+    await page.wait_for_timeout(4_500)
+    assert "true" not in asked
+    await page.evaluate(hide % "false")
+    async with page.expect_request("**/?part=books"):
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 async def test_the_numbers_of_a_chart_are_there_as_a_table(open_page: Looker) -> None:
     page = await open_page("/")
     figure = page.locator("figure.chart").first

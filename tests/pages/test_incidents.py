@@ -56,8 +56,9 @@ async def test_an_incident_is_opened_written_down_and_closed(open_page: Looker, 
 
 
 async def test_a_number_without_a_source_is_refused(open_page: Looker, site: Site) -> None:
-    open_page.expected.append("Failed to load resource")
     made = await site.call("POST", "/incident", json={"title": "a count"})
+    page = await open_page(f"/incidents/{made['id']}")
+    key = await page.locator("input[name=form_key]").first.get_attribute("value")
     for fields, problem in (
         ({"kind": "said", "text": "we lost 30 of them", "by": "ana"}, "a number needs a source"),
         ({"kind": "said", "text": "", "by": "ana"}, "expected what is to be written down"),
@@ -66,8 +67,6 @@ async def test_a_number_without_a_source_is_refused(open_page: Looker, site: Sit
         ({"kind": "deployed", "at": "yesterday", "by": "z"}, "expected a time such as"),
         ({"kind": "said", "text": "x"}, "expected your name"),
     ):
-        page = await open_page(f"/incidents/{made['id']}")
-        key = await page.locator("input[name=form_key]").first.get_attribute("value")
         answer = await page.request.post(
             f"{site.url}/incidents/{made['id']}/add",
             form=fields | {"form_key": key or ""},
@@ -75,7 +74,6 @@ async def test_a_number_without_a_source_is_refused(open_page: Looker, site: Sit
         )
         assert answer.status == 422, fields
         assert problem in await answer.text()
-        await page.close()
 
 
 async def test_a_record_shows_what_was_found_and_its_review_says_where_from(
@@ -85,7 +83,9 @@ async def test_a_record_shows_what_was_found_and_its_review_says_where_from(
     page = await open_page("/incidents")
     await page.get_by_role("link", name="payment webhooks are missing").click()
     await expect(page.get_by_text("silently dropped 58 of them")).to_be_visible()
-    assert await page.locator(".drawing svg").count() == 5
+    assert await page.locator(".drawing svg").count() == 6
+    await page.locator("#lines summary").click()
+    await expect(page.locator("#lines .crossed")).to_have_count(3)
     part = page.locator("details", has_text="Whether the fix holds")
     await part.locator("summary").click()
     await part.locator("a.value").first.click()
@@ -114,6 +114,8 @@ async def test_hostile_words_of_a_record_stay_words(open_page: Looker, site: Sit
     record["timeline"][0]["text"] = record["timeline"][0]["reference"] = hostile
     record["results"]["investigate"]["values"]["suspects"][0]["name"] = hostile
     record["results"]["reproduce"]["values"]["story"]["lanes"][0] = hostile
+    for line in record["results"]["investigate"]["values"]["examples"][0]["rows"]:
+        line["what"] = line["lane"] = line["state"] = hostile
     await site.call("PUT", f"/incident/{record['id']}", json={"record": record})
     for path in ("", "/review"):
         page = await open_page(f"/incidents/{record['id']}{path}")
@@ -130,14 +132,15 @@ async def test_the_pages_of_incidents_are_accessible_and_fit(
     open_page: Looker, site: Site, each_theme: str
 ) -> None:
     name = await bring(site)
+    page = await open_page("/incidents", theme=each_theme)
     for path in ("/incidents", f"/incidents/{name}", f"/incidents/{name}/review"):
-        page = await open_page(path, theme=each_theme)
+        await page.goto(path)
         await page.evaluate(
             "() => document.querySelectorAll('details').forEach(d => d.open = true)"
         )
         await assert_accessible(page)
         await page.set_viewport_size({"width": 390, "height": 800})
         await assert_fits(page)
-        await page.close()
+        await page.set_viewport_size({"width": 1440, "height": 900})
     page = await open_page("/incidents", org="org_brandnew")
     await expect(page.get_by_text("No incidents")).to_be_visible()

@@ -76,15 +76,16 @@ async def test_it_is_worked_out_when_a_drop_would_be_noticed(
 async def test_the_pages_of_objectives_are_accessible_and_fit(
     open_page: Looker, site: Site, promise: str, each_theme: str
 ) -> None:
+    page = await open_page("/objectives", theme=each_theme, role="viewer")
     for path in ("/objectives", f"/objectives/{promise}", "/objectives/unaccounted"):
-        page = await open_page(path, theme=each_theme, width=1440, role="viewer")
+        await page.goto(path)
         await page.evaluate(
             "() => document.querySelectorAll('details').forEach(d => d.open = true)"
         )
         await assert_accessible(page)
         await page.set_viewport_size({"width": 390, "height": 800})
         await assert_fits(page)
-        await page.close()
+        await page.set_viewport_size({"width": 1440, "height": 900})
 
 
 async def test_a_new_homing_says_that_nothing_has_happened(open_page: Looker, site: Site) -> None:

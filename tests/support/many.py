@@ -14,7 +14,7 @@ from support.making import aged, make_acceptance, make_attempt, make_change, mak
 
 _BATCH = 1_000
 #: all of them younger than a lease, or the dispatcher of the running Homing would take them up
-_STEP_US = 3_000
+_STEP_US = 500
 
 
 async def fill(url: str, app: str, endpoint_id: str, *, deliveries: int, endpoints: int) -> None:

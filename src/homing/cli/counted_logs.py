@@ -65,9 +65,17 @@ def time_us(text: str, option: str) -> int:
 
 
 def count_logs(
-    logs: Sequence[str], *, mapping: str | None = None, since_us: int | None = None
+    logs: Sequence[str],
+    *,
+    mapping: str | None = None,
+    since_us: int | None = None,
+    late_s: float | None = None,
 ) -> Counted:
     """Count logs: files, globs, a database of Homing or its server.
+
+    Args:
+        since_us: only what was accepted from then on.
+        late_s: also name what was delivered so many seconds after it was accepted, or later.
 
     Raises:
         ConfigError: they cannot be read, or packages are missing.
@@ -76,7 +84,9 @@ def count_logs(
     with tempfile.TemporaryDirectory(prefix="homing-") as folder, _progress() as progress:
         files = as_files(logs, folder)
         options = _module("investigation").Options(mapping=_mapping(mapping))
-        counted: Counted = counting.count(files, options, progress, since_us=since_us)
+        counted: Counted = counting.count(
+            files, options, progress, since_us=since_us, late_s=late_s
+        )
         return counted
 
 

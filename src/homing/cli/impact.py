@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ _BAR: Final = 34
 @click.argument("logs", metavar="LOG...", nargs=-1)
 @click.option("--assumptions", type=_FILE, metavar="FILE", help="A TOML file; see --example.")
 @click.option("--payloads", type=_FILE, metavar="FILE", help="JSON lines: what each was worth.")
+@click.option("--late", is_flag=True, help="Price what came late as well, by steps of its delay.")
 @click.option("--example", is_flag=True, help="Print assumptions to edit, and stop.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N")
 @click.option("--svg", type=_FILE, metavar="FILE", help="Write the sensitivity as a plot.")
@@ -40,6 +41,7 @@ def impact(
     logs: tuple[str, ...],
     assumptions: Path | None,
     payloads: Path | None,
+    late: bool,
     example: bool,
     seed: int,
     svg: Path | None,
@@ -53,12 +55,15 @@ def impact(
     loss = volume · drop rate · value · margin · excess abandonment · (1 - recovery)
     Volume and rate are counted in LOG, value in the payloads; the rest is in the assumptions.
     Revenue at risk and estimated loss are told apart. Currencies are never added.
+    With --late, each delivery that came later than the first step of abandonment is priced by the
+    step that its delay reached, measured in LOG from its acceptance to its first success.
 
     \b
     Examples:
       homing impact --example > impact.toml
       homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml
       homing impact log.jsonl --assumptions impact.toml --json --ids affected.txt
+      homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml --late
 
     Exit codes: 0 priced, 2 the input cannot be read or does not fit.
     """
@@ -68,23 +73,30 @@ def impact(
     if not logs or assumptions is None:
         raise click.UsageError("expected LOG and --assumptions FILE (homing impact --example)")
     declared = load_assumptions(assumptions)
-    counted = count_logs(logs, mapping=mapping)
+    counted = count_logs(logs, mapping=mapping, late_s=declared.assumptions.late_s)
+    delays: dict[str, float | None] = dict.fromkeys(counted.drops)
+    if late:
+        delays |= dict(counted.late)
     window_s = max(1.0, (counted.last_us - counted.first_us) / 1_000_000)
     if declared.payload is not None:
         if payloads is None:
             raise click.UsageError("the assumptions take the value from payloads: --payloads FILE")
-        exposures = _from_payloads(payloads, declared, set(counted.drops), window_s)
+        exposures = _from_payloads(payloads, declared, delays, window_s)
     else:
-        exposures = [_declared(declared, counted.arm.all.n, counted.drops, window_s)]
+        exposures = [_declared(declared, counted.arm.all.n, delays, window_s)]
     losses = [estimate(one, declared.assumptions, Draws(seed, 0).random) for one in exposures]
     losses.sort(key=lambda one: -one.deliveries_per_week)
     affected = [
-        (one.id, exposure.currency, one.value)
+        (one.id, exposure.currency, one.value, one.delay_s)
         for exposure in exposures
         for one in exposure.affected
     ]
     if ids is not None:
-        ids.write_text("".join(f"{a}\t{c}\t{v:.2f}\n" for a, c, v in affected), encoding="utf-8")
+        lines = (
+            f"{a}\t{c}\t{v:.2f}\t{'never' if d is None else f'{d:.0f}'}\n"
+            for a, c, v, d in affected
+        )
+        ids.write_text("".join(lines), encoding="utf-8")
     if svg is not None:
         svg.write_text(tornado_svg(losses[0]), encoding="utf-8")
     told = document(losses, affected, seed, str(assumptions))
@@ -94,11 +106,17 @@ def impact(
         for loss in losses:
             _show(loss)
         _footer(losses, len(affected), ids)
+        if counted.late and not late:
+            text = f"{len(counted.late):,} came {declared.assumptions.late_s:g} s or more after"
+            say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
     record("impact", told, inputs=[*files_of(logs), payloads, assumptions], files=[svg, ids])
 
 
 def document(
-    losses: list[Loss], affected: list[tuple[str, str, float]], seed: int, source: str
+    losses: list[Loss],
+    affected: list[tuple[str, str, float, float | None]],
+    seed: int,
+    source: str,
 ) -> dict[str, Any]:
     """Everything as plain values; `p50` is that of the currency with most deliveries."""
     first = losses[0]
@@ -109,7 +127,7 @@ def document(
         "p95": first.p95,
         "at_risk": first.at_risk,
         "by_currency": {one.currency: msgspec.to_builtins(one) for one in losses},
-        "affected": [{"id": a, "currency": c, "value": v} for a, c, v in affected],
+        "affected": [{"id": a, "currency": c, "value": v, "delay_s": d} for a, c, v, d in affected],
         "seed": seed,
         "assumptions": source,
     }
@@ -125,7 +143,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _from_payloads(
-    path: Path, declared: Declared, drops: set[str], window_s: float
+    path: Path, declared: Declared, delays: Mapping[str, float | None], window_s: float
 ) -> list[Exposure]:
     """One exposure for each currency, from JSON lines that say what each delivery was worth."""
     payload = declared.payload
@@ -141,8 +159,8 @@ def _from_payloads(
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             text = f"{path}, line {number}: expected JSON with `{payload.id}`; {error!r}"
             raise ConfigError([text]) from error
-        is_dropped = key in drops
-        found += is_dropped
+        is_affected = key in delays
+        found += is_affected
         if payload.event_types and kind not in payload.event_types:
             continue
         money = money_in(line, payload.money)
@@ -152,12 +170,13 @@ def _from_payloads(
         code = money.currency
         counts[code] = counts.get(code, 0) + 1
         totals[code] = totals.get(code, 0) + money.micro
-        if is_dropped:
-            affected.setdefault(code, []).append(Affected(id=key, value=money.micro / MICRO))
+        if is_affected:
+            one = Affected(id=key, value=money.micro / MICRO, delay_s=delays[key])
+            affected.setdefault(code, []).append(one)
     if unreadable:
         note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
-    if found < len(drops):
-        note(f"{len(drops) - found:,} of {len(drops):,} dropped deliveries have no payload here")
+    if found < len(delays):
+        note(f"{len(delays) - found:,} of {len(delays):,} affected deliveries have no payload here")
     if not counts:
         raise ConfigError([f"{path}: no payload of the class says an amount and a currency"])
     return [
@@ -172,14 +191,18 @@ def _from_payloads(
     ]
 
 
-def _declared(declared: Declared, n: int, drops: tuple[str, ...], window_s: float) -> Exposure:
+def _declared(
+    declared: Declared, n: int, delays: Mapping[str, float | None], window_s: float
+) -> Exposure:
     value = declared.value
     assert value is not None
     return Exposure(
         currency=declared.currency,
         deliveries=n,
         window_s=window_s,
-        affected=tuple(Affected(id=name, value=value.mode) for name in drops),
+        affected=tuple(
+            Affected(id=name, value=value.mode, delay_s=delay_s) for name, delay_s in delays.items()
+        ),
         value=value,
     )
 
@@ -194,10 +217,13 @@ def _show(loss: Loss) -> None:
     )
     say(
         f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {loss.dropped:,} "
-        "dropped deliveries"
+        "dropped deliveries" + (f" and {loss.late:,} late ones" if loss.late else "")
     )
+    if loss.late:
+        say(f"  {_money(loss.late_loss)} {code} a week of it by what came late, in the middle")
     say(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
-    say(f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is dropped")
+    word = "affected" if loss.late else "dropped"
+    say(f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is {word}")
     for name, amount in loss.direct:
         say(f"  besides, not in it: {_money(amount)} {code} a week for {name}")
     if loss.is_capped:

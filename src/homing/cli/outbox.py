@@ -11,7 +11,7 @@ import msgspec
 
 from homing.cli.client import connect
 from homing.cli.output import as_json as json_option
-from homing.cli.output import print_json, say, say_error, time_text
+from homing.cli.output import print_json, print_table, say, say_error, time_text
 from homing.client import Client
 from homing.core.errors import ConfigError
 from homing.outbox.relay import Round
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from homing.outbox.sqlalchemy import SqlRows
 
 _EXIT_FINDINGS = 1
+_ALL = 1_000_000_000
+#: ids in one statement; SQLite takes 32,766
+_AT_ONCE = 1_000
 
 database_option = click.option(
     "--database",
@@ -82,7 +85,7 @@ def relay(
     """Hand over what is in an outbox until SIGTERM or Ctrl-C, each row accepted exactly once.
 
     It may be killed at any moment, and several may work side by side.
-    Exit code 1, with --once: Homing refused some for good; `homing outbox status` names them.
+    Exit code 1, with --once: Homing refused some for good; `homing outbox refused` names them.
 
     \b
     Examples:
@@ -144,6 +147,76 @@ def status(database: str, as_json: bool) -> None:
         say(f"{found.pending} wait{oldest}; {found.accepted} accepted; {found.refused} refused")
     if found.refused:
         raise click.exceptions.Exit(_EXIT_FINDINGS)
+
+
+@outbox.command("refused")
+@database_option
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@json_option
+def list_refused(database: str, limit: int, as_json: bool) -> None:
+    """List what Homing refused for good, the oldest first, each with the reason.
+
+    Exit code 1: there is some.
+
+    \b
+    Examples:
+      homing outbox refused --database sqlite:///shop.db
+      homing outbox refused --database sqlite:///shop.db --json | jq -r '.[].payload'
+    """
+    found = open_rows(database).refused(limit)
+    if as_json:
+        print_json([msgspec.structs.asdict(one) for one in found])
+    else:
+        print_table(
+            ("id", "written", "event type", "why"),
+            [(one.id, time_text(one.created_at_us), one.event_type, one.problem) for one in found],
+            empty="nothing was refused",
+        )
+    if found:
+        raise click.exceptions.Exit(_EXIT_FINDINGS)
+
+
+@outbox.command()
+@database_option
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--all", "all_", is_flag=True, help="Everything that was refused.")
+@click.option("--event-type", metavar="NAME", help="With --all: only of this type.")
+def retry(database: str, ids: tuple[str, ...], all_: bool, event_type: str | None) -> None:
+    """Have the relay offer again what was refused, once what was wrong with it is mended.
+
+    A payload that is wrong itself is mended in the table, by whoever owns it; its id stays.
+
+    \b
+    Examples:
+      homing outbox retry --database sqlite:///shop.db out_5f2c…
+      homing outbox retry --database sqlite:///shop.db --all --event-type order.paid
+    """
+    if bool(ids) == all_ or (event_type is not None and not all_):
+        raise click.UsageError("expected ids, or --all with or without --event-type")
+    rows = open_rows(database)
+    if not all_:
+        again = rows.retry(ids)
+        if again < len(set(ids)):
+            known = {one.id for one in rows.refused(_ALL)}
+            raise ConfigError([_missing(len(set(ids)) - again, again, known)])
+    else:
+        which = [
+            one.id
+            for one in rows.refused(_ALL)
+            if event_type is None or one.event_type == event_type
+        ]
+        again = sum(
+            rows.retry(which[first : first + _AT_ONCE]) for first in range(0, len(which), _AT_ONCE)
+        )
+    say(f"{again:,} will be offered again by the relay")
+
+
+def _missing(missing: int, again: int, others: set[str]) -> str:
+    there = f"; {len(others):,} others were" if others else ""
+    return (
+        f"{missing} of these ids were not refused{there}; `homing outbox refused` lists them "
+        f"({again} will be offered again)"
+    )
 
 
 @outbox.command()

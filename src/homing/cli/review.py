@@ -16,7 +16,14 @@ import click
 import msgspec
 from rich.text import Text
 
-from homing.cli.incidents import VARIABLE, digest_of, the_place
+from homing.cli.incidents import (
+    VARIABLE,
+    Place,
+    actor_here,
+    digest_of,
+    service_here,
+    the_place,
+)
 from homing.cli.output import as_json, note, print_json, print_table, say, say_error
 from homing.core.errors import ConfigError
 from homing.review.blocks import Document, values_of
@@ -26,8 +33,10 @@ from homing.review.incident import Digest, Incident, Result
 from homing.review.markdown import markdown
 from homing.review.noticing import explained
 from homing.review.page import page
-from homing.review.results import condensed
+from homing.review.results import LIVE_STEPS, condensed
+from homing.review.results import found as change_of
 from homing.review.sections import review as told_of
+from homing.system import SystemClock
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _EXIT_FINDINGS: Final = 1
@@ -42,6 +51,9 @@ _AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact"))
 @click.argument("name", metavar="[INCIDENT]", required=False)
 @click.option("--markdown", "to_markdown", type=_FILE, metavar="FILE", help="Write Markdown.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write one page with plots.")
+@click.option(
+    "--objectives", is_flag=True, help="Ask the running Homing how its objectives stand, first."
+)
 @click.option("--check", type=_FILE, metavar="FILE", help="Check a review that was written.")
 @click.option("--recompute", is_flag=True, help="Run its commands again, and compare.")
 @as_json
@@ -49,6 +61,7 @@ def review(
     name: str | None,
     to_markdown: Path | None,
     html: Path | None,
+    objectives: bool,
     check: Path | None,
     recompute: bool,
     as_json: bool,
@@ -71,6 +84,7 @@ def review(
       homing review --check review.md
       homing review record.json --check review.md
       homing review record.json --recompute
+      HOMING_SERVER_URL=https://homing.example.com homing review record.json --objectives
 
     Exit codes: 0 written, or nothing to complain of; 1 a number has no source, or has changed;
     2 there is no such incident or file.
@@ -79,6 +93,8 @@ def review(
         _check(check, name, as_json=as_json)
         return
     place = the_place(name)
+    if objectives:
+        _ask_objectives(place)
     incident = place.load()
     if recompute:
         _recompute(incident, place.name, as_json=as_json)
@@ -101,6 +117,22 @@ def review(
     else:
         values = sum(1 for _ in values_of(document))
         say(f"{values} values, each with its source, from {len(document.sources)} sources")
+
+
+def _ask_objectives(place: Place) -> None:
+    """Add how the objectives of the running service stand to the incident.
+
+    Raises:
+        HomingError: the service does not answer, or the incident cannot be written.
+    """
+    result = Result(
+        step="slo",
+        command="homing slo report",
+        at_us=SystemClock().now_us(),
+        by=actor_here(),
+        values={"reports": service_here().get("objective", "report")["data"]},
+    )
+    place.change(lambda incident: change_of(incident, result), result.by)
 
 
 def written(incident: Incident, name: str) -> Document:
@@ -191,6 +223,10 @@ def _recompute(incident: Incident, name: str, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for source in document.sources:
         if source.name not in incident.results:
+            continue
+        if incident.results[source.name].step in LIVE_STEPS:
+            if not as_json:
+                note(f"{source.command}: it asked a running service; not compared")
             continue
         if not as_json:
             say(Text.assemble(("$ ", "dim"), (source.command, "bold")))

@@ -124,11 +124,7 @@ class Runtime:
             identity=make_identity(settings),
             breaker_is_open=self.dispatcher.only_probes,
             portal_origins=settings.portal_origins,
-            sending=Sending(
-                policy=self.dispatcher.limits.policy,
-                style=HeaderStyle(settings.header_style),
-                user_agent=USER_AGENT,
-            ),
+            sending=make_sending(settings, self.dispatcher.limits.policy),
             looks=lambda: tuple(self.auditor.looks),
         )
         self.board_sender = make_board_sender(settings)
@@ -396,6 +392,12 @@ def make_board_sender(settings: Settings) -> HttpSender:
         deadlines=Deadlines(connect_s=3.0, tls_s=3.0, first_byte_s=8.0, idle_s=3.0, total_s=10.0),
         bounds=Bounds(body_bytes_max=ANSWER_BYTES_MAX),
     )
+
+
+def make_sending(settings: Settings, policy: RetryPolicy) -> Sending:
+    """How requests are made, for those who look at them."""
+    style = HeaderStyle(settings.header_style)
+    return Sending(policy=policy, style=style, user_agent=USER_AGENT)
 
 
 def service_limits(settings: Settings) -> Limits:

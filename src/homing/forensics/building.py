@@ -53,7 +53,7 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
         "(SELECT COALESCE(at_us, changed_us, accepted_us) AS at_any, COALESCE(delivery, message) AS k, "
         "layout FROM raw) WHERE layout IS NOT NULL"
     ).fetchall()[0]
-    _lines(connection)
+    _lines(connection, len(raw.extras))
     _events(connection)
     progress("ordering", 0.9)
     _names(connection, raw)
@@ -223,7 +223,7 @@ def _coded(text: str) -> str:
     return f"CASE WHEN {text} IS NULL THEN NULL ELSE {_hash(text)} END"
 
 
-def _lines(connection: Any) -> None:
+def _lines(connection: Any, extras_count: int) -> None:
     """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
     why = connection.execute("SELECT count(why) FROM kinds").fetchall()[0][0]
     kind = _kind_of(
@@ -239,7 +239,6 @@ def _lines(connection: Any) -> None:
         f"COALESCE(r.delivery, CASE WHEN r.endpoint IS NULL THEN {linked} END, "
         "r.message || COALESCE('/' || r.endpoint, ''))"
     )
-    extras = "".join(f", {_coded(f'r.x{i}')} AS x{i}" for i in range(12))
     connection.execute(
         f"""
         CREATE VIEW meant_rows AS
@@ -258,14 +257,14 @@ def _lines(connection: Any) -> None:
         f"{_coded('build')} AS build, {_coded('config')} AS config, bytes, accepted_us, "
         f"CAST(max_attempts AS INT) AS max_attempts, "
         f"COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)) AS commit_lag_us, "
-        f"sequence, actor IS NOT NULL AS has_actor"
+        f"actor IS NOT NULL AS has_actor"
     )
-    extras = "".join(f", {_coded(f'x{i}')} AS x{i}" for i in range(12))
+    extras = "".join(f", {_coded(f'x{i}')} AS x{i}" for i in range(extras_count))
     nothing = (
         "NULL AS attempt, NULL AS epoch, NULL AS worker, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
         f"{_coded('endpoint')}, {_coded('app')}, {_coded('event_type')}, {_coded('build')}, "
         f"{_coded('config')}, bytes, accepted_us, CAST(max_attempts AS INT), "
-        "COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)), sequence, false"
+        "COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)), false"
     )
     last = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
     # clocks differ: what is last in a row is not before its acceptance

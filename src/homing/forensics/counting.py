@@ -16,6 +16,7 @@ from homing.forensics.engine import on_duckdb
 from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.judging import Verdict
 from homing.forensics.reading import Progress, connect, read
+from homing.forensics.vocabulary import Stand
 from homing.insight.verification import Arm, Count
 
 #: features of deliveries that are counted, by their names among the suspects of an investigation
@@ -40,6 +41,8 @@ class Counted:
     first_us: int
     last_us: int
     damaged_rows: int
+    #: names of the deliveries that came late, and how late in seconds, in the order of the log
+    late: tuple[tuple[str, float], ...] = ()
 
 
 def count(
@@ -48,12 +51,14 @@ def count(
     progress: Progress = lambda step, share: None,
     *,
     since_us: int | None = None,
+    late_s: float | None = None,
 ) -> Counted:
     """Count a log.
 
     Args:
         patterns: files and globs.
         since_us: only deliveries accepted from then on; None: all.
+        late_s: also name what was delivered so many seconds after it was accepted, or later.
 
     Raises:
         Unreadable: a file cannot be read.
@@ -74,6 +79,7 @@ def count(
                 first_us=max(events.first_us, since_us or 0),
                 last_us=events.last_us,
                 damaged_rows=raw.damage.count,
+                late=() if late_s is None else _late(connection, since_us, late_s),
             )
         finally:
             connection.close()
@@ -112,11 +118,29 @@ def _mix(connection: Any, kind: str, settled: str) -> dict[str, int]:
     return dict(rows) if 1 < len(rows) <= _MIX_VALUES_MAX else {}
 
 
+_NAME: Final = (
+    "COALESCE(any_value(r.delivery), "
+    "any_value(r.message) || COALESCE('/' || any_value(r.endpoint), ''))"
+)
+
+
+def _late(connection: Any, since_us: int | None, late_s: float) -> tuple[tuple[str, float], ...]:
+    """What was delivered, and how long after its acceptance its first success was written."""
+    late_us = round(late_s * 1_000_000)
+    is_slow = f"j.verdict = {int(Verdict.DELIVERED)} AND j.last_at - j.accepted_at >= {late_us}"
+    rows = connection.execute(
+        f"SELECT name, (done - accepted_at) / 1e6 FROM (SELECT {_NAME} AS name, j.accepted_at, "
+        f"min(e.at_us) FILTER (e.result > 0 OR e.stand = {int(Stand.DELIVERED)}) AS done, "
+        "min(e.pos) AS place FROM judged j JOIN events e ON e.d = j.d "
+        f"JOIN raw r ON r.rowid = e.line {_since(since_us, is_slow)} GROUP BY j.d, j.accepted_at) "
+        f"WHERE done - accepted_at >= {late_us} ORDER BY place"
+    ).fetchall()
+    return tuple((str(name), float(seconds)) for name, seconds in rows)
+
+
 def _drops(connection: Any, since_us: int | None) -> tuple[str, ...]:
     rows = connection.execute(
-        "SELECT COALESCE(any_value(r.delivery), "
-        "any_value(r.message) || COALESCE('/' || any_value(r.endpoint), '')) "
-        "FROM judged j JOIN events e ON e.d = j.d JOIN raw r ON r.rowid = e.line "
+        f"SELECT {_NAME} FROM judged j JOIN events e ON e.d = j.d JOIN raw r ON r.rowid = e.line "
         f"{_since(since_us, f'j.verdict = {int(Verdict.DROPPED)}')} "
         "GROUP BY j.d ORDER BY min(e.pos)"
     ).fetchall()

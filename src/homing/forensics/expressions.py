@@ -27,7 +27,8 @@ TEXTS: Final = {
     "config": "config",
     "attempt_trigger": "attempt_trigger",
 }
-#: whole-number columns of the raw table → the field that fills them
+#: whole-number columns of the raw table → the field that fills them; what no step asks about (the
+#: time to the first byte, a process's sequence) is not kept
 WHOLES: Final = {
     "at_us": "at",
     "accepted_us": "accepted_at",
@@ -47,9 +48,7 @@ WHOLES: Final = {
     "epoch": "epoch",
     "status": "status",
     "total_us": "total_ms",
-    "first_byte_us": "first_byte_ms",
     "bytes": "bytes",
-    "sequence": "sequence",
     "commit_lag_us": "commit_lag_ms",
     "pending": "pending",
 }

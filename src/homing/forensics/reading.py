@@ -50,7 +50,7 @@ class Damage:
 
 @dataclass(slots=True)
 class Raw:
-    """What was read: the table `raw` of `connection`, and how its columns were made."""
+    """What was read: the view `raw` of `connection`, and how its columns were made."""
 
     connection: Any
     mappings: dict[str, Mapping]  #: by file
@@ -90,7 +90,7 @@ def read(
     mapping: Mapping | None = None,
     progress: Progress = lambda step, share: None,
 ) -> Raw:
-    """Every row of every file, in the table `raw`.
+    """Every row of every file, in the view `raw`.
 
     Raises:
         Unreadable: a file cannot be read at all, or more than half of its rows are damaged.
@@ -112,21 +112,34 @@ def read(
 
 
 def _join_parts(connection: Any, count: int) -> None:
-    """One table of the parts, a file each, in the order of the files and their lines."""
-    if count == 1:
-        connection.execute("ALTER TABLE part0 RENAME TO raw")
-        return
-    parts = " UNION ALL ".join(f"SELECT * FROM part{number}" for number in range(count))
-    connection.execute(f"CREATE TABLE raw AS {parts}")
-    for number in range(count):
-        connection.execute(f"DROP TABLE part{number}")
+    """The view `raw` of the parts, a file each, in the order of the files and their lines.
+
+    The parts have the columns that their file has; those that it lacks are in the view alone, for
+    to write a column of nothing costs as much as to write one of numbers.
+    """
+    if count > 1:
+        parts = " UNION ALL BY NAME ".join(f"SELECT * FROM part{number}" for number in range(count))
+        connection.execute(f"CREATE TABLE parts AS {parts}")
+        for number in range(count):
+            connection.execute(f"DROP TABLE part{number}")
+    else:
+        connection.execute("ALTER TABLE part0 RENAME TO parts")
+    described = connection.execute("SELECT * FROM parts LIMIT 0").description
+    there = {name for name, *_ in described}
+    columns = ", ".join(
+        name if name in there else f"CAST(NULL AS {kind}) AS {name}"
+        for name, kind in _KINDS.items()
+    )
+    connection.execute(f"CREATE VIEW raw AS SELECT rowid AS rowid, {columns} FROM parts")
 
 
-def _all_columns(values: dict[str, str]) -> str:
-    """Every column of the raw table, in its order and of its type; those not given are NULL."""
-    kinds = dict.fromkeys(TEXTS, "VARCHAR") | dict.fromkeys(WHOLES, "BIGINT")
-    kinds |= {f"x{i}": "VARCHAR" for i in range(EXTRAS_MAX)} | {"layout": "VARCHAR"}
-    return ", ".join(f"CAST({values.get(n, 'NULL')} AS {kind}) AS {n}" for n, kind in kinds.items())
+#: every column of the raw rows and its type, in their order
+_KINDS: Final = (
+    dict.fromkeys(TEXTS, "VARCHAR")
+    | dict.fromkeys(WHOLES, "BIGINT")
+    | {f"x{i}": "VARCHAR" for i in range(EXTRAS_MAX)}
+    | {"layout": "VARCHAR"}
+)
 
 
 def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping | None) -> None:
@@ -262,7 +275,10 @@ def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], n
     names.append("layout")
     values.append(literal(mapping.layout))
     reader = _reader(source, mapping, seen)
-    columns = _all_columns(dict(zip(names, values, strict=True)))
+    columns = ", ".join(
+        f"CAST({value} AS {_KINDS[name]}) AS {name}"
+        for name, value in zip(names, values, strict=True)
+    )
     raw.connection.execute(
         f"CREATE OR REPLACE TABLE part{number} AS SELECT {columns} FROM {reader}"
     )
@@ -345,11 +361,13 @@ def _count_rejects(raw: Raw, source: Source) -> None:
 
 def _name_damage(raw: Raw, source: Source, number: int) -> None:
     """Lines that are no JSON object come out of the reader empty: find which they were."""
-    columns = " AND ".join(
-        f"{target} IS NULL"
+    described = raw.connection.execute(f"SELECT * FROM part{number} LIMIT 0").description
+    mapped = {
+        target
         for target, name in {**TEXTS, **WHOLES}.items()
         if raw.mappings[source.path].has(name)
-    )
+    }
+    columns = " AND ".join(f"{name} IS NULL" for name, *_ in described if name in mapped)
     empty = raw.connection.execute(f"SELECT count(*) FROM part{number} WHERE {columns}").fetchall()[
         0
     ][0]

@@ -36,6 +36,16 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None  #: refused for good, for a person to look at
 
 
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that Homing refused for good, for a person to look at."""
+
+    id: str
+    event_type: str
+    payload: str
+    problem: str
+    created_at_us: int
+
+
 class Rows(Protocol):
     """The outbox of one application, as the relay uses it; each call is one transaction."""
 
@@ -50,6 +60,12 @@ class Rows(Protocol):
 
     def counts(self) -> Counts:
         """How the outbox stands."""
+
+    def refused(self, limit: int) -> list[Refused]:
+        """What was refused for good, the oldest first."""
+
+    def retry(self, ids: Sequence[str]) -> int:
+        """Have these offered again, of those that were refused; how many that were."""
 
     def forget(self, before_us: int) -> int:
         """Delete what was accepted before; how many rows that were."""

@@ -18,7 +18,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from homing.core.errors import ConfigError, Unavailable
-from homing.outbox.row import TABLE, Counts, Pending, Settled, new_row, read_channels
+from homing.outbox.row import (
+    TABLE,
+    Counts,
+    Pending,
+    Refused,
+    Settled,
+    new_row,
+    read_channels,
+)
 from homing.system import SystemChance, SystemClock
 
 try:
@@ -125,6 +133,10 @@ class SqlRows:
         with _told(), self._engine.begin() as connection:
             yield connection
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
     def prepare(self) -> None:
         """Make the table where it is missing."""
         with self._writing() as connection:
@@ -206,6 +218,23 @@ class SqlRows:
             refused=row.refused,
             oldest_at_us=row.oldest_at_us,
         )
+
+    def refused(self, limit: int) -> list[Refused]:
+        c = _TABLE.c
+        asked = (
+            sa.select(c.id, c.event_type, c.payload, c.problem, c.created_at_us)
+            .where(c.accepted_at_us.is_(None), c.problem.is_not(None))
+            .order_by(c.number)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            return [Refused(**row._mapping) for row in connection.execute(asked)]
+
+    def retry(self, ids: Sequence[str]) -> int:
+        c = _TABLE.c
+        which = (c.id.in_(ids), c.accepted_at_us.is_(None), c.problem.is_not(None))
+        with self._writing() as connection:
+            return connection.execute(sa.update(_TABLE).where(*which).values(problem=None)).rowcount
 
     def forget(self, before_us: int) -> int:
         with self._writing() as connection:

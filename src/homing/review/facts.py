@@ -28,6 +28,8 @@ _TITLES: Final = {
     "explore_fix": "Exploration with the fix",
     "verify": "Verification",
     "impact": "Price",
+    "objectives": "How the objectives of the running service stood",
+    "redrive": "Dead letters that were sent again",
     EXPLAIN: "When the alerts of an objective notice",
     REVIEW: "Worked out for this page from the other sources",
     RECORD: "The record of the incident",

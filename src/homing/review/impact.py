@@ -1,11 +1,12 @@
 """What dropped webhooks cost a week: a formula, its inputs, and how sure each of them is.
 
-    loss = V · p · v · m · [A(d) - A(0)] · (1 - R)        and direct costs, apart
+    loss = Σ V · p · v · m · [A(d) - A(0)] · (1 - R)        and direct costs, apart
 
-V deliveries of the class in a week, p the share of them that is dropped, v the value of one, m the
-margin, A(d) the share of buyers who give up when confirmation takes d, R the share that comes back
-all the same. Revenue at risk (all of the value that is affected) and estimated loss are different
-numbers, and both are told. Currencies are never added.
+summed over the steps of A: V deliveries of the class in a week, p the share of them that came so
+late, or never (the last step), v the value of one, m the margin, A(d) the share of buyers who give
+up when confirmation takes d, R the share that comes back all the same. Revenue at risk (all of the
+value that is affected) and estimated loss are different numbers, and both are told. Currencies are
+never added.
 """
 
 from __future__ import annotations
@@ -83,6 +84,12 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     recovery: Range
     direct: tuple[DirectCost, ...] = ()
 
+    @property
+    def late_s(self) -> float | None:
+        """From this delay on a confirmation is late; None: there is no step between at once and
+        never."""
+        return next((one.after_s for one in self.steps if one.after_s), None)
+
     def step_of(self, delay_s: float | None) -> Step:
         """The last step that a delay has reached; None as a delay: never confirmed."""
         reached = self.steps[0]
@@ -141,6 +148,8 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     rate: Rate
     deliveries_per_week: float
     dropped: int
+    late: int  #: of those that are priced: they came, but late
+    late_loss: float  #: of the margin lost, by what came late; every input in its middle
     window_s: float
     at_risk: float  #: value of all that is affected in a week
     p5: float  #: of the margin lost
@@ -221,6 +230,8 @@ def estimate(exposure: Exposure, assumed: Assumptions, random: Random, draws: in
         rate=exact(len(exposure.affected), n),
         deliveries_per_week=n / weeks,
         dropped=dropped,
+        late=len(exposure.affected) - dropped,
+        late_loss=model.gross([*rates[:-1], 0.0], 0.5, 0.5, 0.5) * model.margin.at(0.5),
         window_s=exposure.window_s,
         at_risk=sum(one.value for one in exposure.affected) / weeks,
         p5=_at(net, 0.05),
@@ -347,7 +358,7 @@ def _swings(
     middle = free.gross(rates, 0.5, 0.5, 0.5)
     swings = [
         Swing(
-            name="drop rate",
+            name="drop rate" if len(counts) == 1 else "rates of lateness and drop",
             low=loss([low for low, _ in ends], 0.5, 0.5, 0.5),
             high=loss([high for _, high in ends], 0.5, 0.5, 0.5),
             basis=Basis.MEASURED,
@@ -387,9 +398,7 @@ def _inputs(
     groups: Sequence[tuple[Step, tuple[Affected, ...]]],
 ) -> tuple[Input, ...]:
     n, affected = exposure.deliveries, len(exposure.affected)
-    rate = exact(affected, n)
     value, error = model.values[-1], model.errors[-1]
-    last = groups[-1][0]
     days = exposure.window_s / 86_400
     counted = f"{n:,} in {days:.2f} days"
     basis = exposure.value_basis if exposure.value is None else exposure.value.basis
@@ -417,18 +426,30 @@ def _inputs(
             source=source,
         )
 
-    after = "never confirmed" if last.after_s is None else f"after {last.after_s:g} s"
-    return (
-        flat("volume a week (V)", model.per_week, "deliveries", counted),
-        Input(
-            name="drop rate (p)",
+    def share(name: str, k: int) -> Input:
+        rate = exact(k, n)
+        return Input(
+            name=name,
             low=rate.low,
             mode=rate.value,
             high=rate.high,
             unit="share",
             basis=Basis.MEASURED,
-            source=f"{affected:,} of {n:,}, exact 95% interval",
-        ),
+            source=f"{k:,} of {n:,}, exact 95% interval",
+        )
+
+    (never, dropped), *later = reversed(groups)
+    late = [
+        one
+        for step, group in reversed(later)
+        for one in (
+            share(f"late, from {step.after_s:g} s on (p)", len(group)),
+            of("… gives up (A)", step.share, f"assumptions: abandonment, after {step.after_s:g} s"),
+        )
+    ]
+    return (
+        flat("volume a week (V)", model.per_week, "deliveries", counted),
+        share("drop rate (p)", len(dropped)),
         Input(
             name="value of one (v)",
             low=max(0.0, value - 1.96 * error),
@@ -439,16 +460,17 @@ def _inputs(
             source=of_value,
         ),
         of("margin (m)", assumed.margin, "assumptions: margin"),
-        of("gives up (A)", last.share, f"assumptions: abandonment, {after}"),
+        of("gives up (A)", never.share, "assumptions: abandonment, never confirmed"),
         of("gives up anyway (A₀)", assumed.steps[0].share, "assumptions: abandonment, prompt"),
         of("comes back (R)", assumed.recovery, "assumptions: recovery"),
+        *late,
     )
 
 
 def _direct(
     exposure: Exposure, assumed: Assumptions, weeks: float
 ) -> tuple[tuple[str, float], ...]:
-    drops = len(exposure.affected)
+    drops = sum(one.delay_s is None for one in exposure.affected)
     return tuple(
         (one.name, one.each * (one.count + one.per_drop * drops) / weeks)
         for one in assumed.direct

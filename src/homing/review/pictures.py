@@ -79,6 +79,26 @@ def _tornado(loss: Loss, style: str) -> str:
     return "\n".join(parts)
 
 
+def example_plot(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The lines of one delivery, a lane for each worker.
+
+    Args:
+        rows: as an investigation gives them, n >= 1, with `after_s`, `lane` (a letter, or empty
+            for nobody in particular), `what`, `is_crossing`.
+    """
+    letters = sorted({str(row["lane"]) for row in rows if row["lane"]})
+    lanes = [*letters, *([""] if any(not row["lane"] for row in rows) else [])]
+    drawn = [
+        {
+            "at_s": float(row["after_s"]),
+            "cells": [str(row["what"]) if row["lane"] == lane else "" for lane in lanes],
+            "is_crossing": bool(row["is_crossing"]),
+        }
+        for row in rows
+    ]
+    return lanes_plot([f"worker {one}" if one else "others" for one in lanes], drawn)
+
+
 def lanes_plot(lanes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     """A lane each from top to bottom, what happens from left to right, evenly spaced.
 

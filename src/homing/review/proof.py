@@ -29,6 +29,7 @@ from homing.review.facts import RECORD, Facts, count, instant, money, number, pe
 from homing.review.impact import Loss
 from homing.review.incident import Aspect
 from homing.review.pictures import lanes_plot, sensitivity_plot
+from homing.review.results import REDRIVE
 
 _FACTORS_MAX: Final = 6
 _DIFF_MAX: Final = 120
@@ -309,6 +310,17 @@ def _arm(facts: Facts, name: Line, path: str) -> tuple[Line, ...]:
 def recovery(facts: Facts) -> list[Block]:
     """What was sent again, and what is still missing."""
     blocks = list(said(facts, Aspect.RECOVERY))
+    if facts.find(REDRIVE, "data.messagesSent", 0):
+        parts = line(
+            "A redrive of dead letters sent ",
+            facts.value(REDRIVE, "data.messagesSent", count),
+            " of them again, and ",
+            facts.value(REDRIVE, "data.messagesDelivered", count)
+            if facts.get(REDRIVE, "data.messagesDelivered")
+            else "none",
+            " had been delivered when it was looked at.",
+        )
+        blocks += [Paragraph(parts), *_again(facts, REDRIVE)]
     if not blocks and not facts.find("investigate", "dropped", 0):
         return []
     if not blocks:

@@ -9,6 +9,11 @@ import msgspec
 
 from homing.review.incident import CauseStatus, Found, Incident, Result
 
+#: names of results that are not those of their step
+OBJECTIVES: Final = "objectives"
+REDRIVE: Final = "redrive"
+#: steps that ask a running service, which has moved on since: they are not run again
+LIVE_STEPS: Final = frozenset(("slo", "redrive"))
 _SUSPECTS_MAX: Final = 12
 _DAMAGED_MAX: Final = 5
 _LEFT_OUT: Final = frozenset(
@@ -19,6 +24,10 @@ _LEFT_OUT: Final = frozenset(
 def condensed(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a command's JSON that a review rests on; paths within it stay the same."""
     kept = {name: one for name, one in values.items() if name not in _LEFT_OUT}
+    if step == "slo":
+        wanted = ("objective", "at", "since", "good", "bad", "byOwner", "leftText")
+        reports = [one for one in values["reports"] if one.get("unaccounted") is None]
+        kept["reports"] = [{name: one[name] for name in wanted} for one in reports]
     if step == "investigate":
         kept["suspects"] = list(values.get("suspects", ()))[:_SUSPECTS_MAX]
         kept["damaged"] = list(values.get("damaged", ()))[:_DAMAGED_MAX]
@@ -39,6 +48,11 @@ def found(incident: Incident, result: Result) -> Found:
             return Found(name="verify", result=kept, text=text)
         case "impact":
             return Found(name="impact", result=kept, text="estimated what it costs")
+        case "slo":
+            text = "read how the objectives of the running service stand"
+            return Found(name=OBJECTIVES, result=kept, text=text)
+        case "redrive":
+            return Found(name=REDRIVE, result=kept, text="had dead letters sent again")
     return Found(name=result.step, result=kept, text=f"ran {result.step}")
 
 

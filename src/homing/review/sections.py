@@ -45,6 +45,7 @@ from homing.review.facts import (
 from homing.review.incident import Aspect, Incident
 from homing.review.noticing import explained
 from homing.review.pictures import rate_plot
+from homing.review.results import OBJECTIVES
 
 _HIT_MAX: Final = 10
 
@@ -437,6 +438,64 @@ def _fires_at(facts: Facts, began: Any, after_s: float | None, path: str) -> Lin
 
 
 def spent(facts: Facts) -> list[Block]:
+    """The error budgets, and whose failures spent them: of the log, and of a running service."""
+    blocks = [*_spent_in_log(facts), *_spent_of_objectives(facts)]
+    return [Heading("Budget spent, by owner"), *blocks] if blocks else []
+
+
+def _spent_of_objectives(facts: Facts) -> list[Block]:
+    """Each objective of the running service that has had bad events, by whose they are."""
+    rows: list[tuple[Line, ...]] = []
+    for i, report in enumerate(facts.find(OBJECTIVES, "reports", [])):
+        path = f"reports.{i}"
+        seen = report["good"] + report["bad"]
+        allowed = budget(parse_target(report["objective"]["target"])) * seen
+        for j, bad in enumerate(report["byOwner"]):
+            share = Fraction(bad["count"]) / allowed if allowed else None
+            of_budget = line("the promise allows none")
+            if not bad["counts"]:
+                of_budget = line("not counted against it")
+            elif share is not None:
+                formula = f"{OBJECTIVES}:{path}.byOwner.{j}.count / budget"
+                of_budget = (facts.derived(percent(float(share)), formula),)
+            rows.append(
+                (
+                    (
+                        facts.value(OBJECTIVES, f"{path}.objective.name"),
+                        " (",
+                        facts.value(OBJECTIVES, f"{path}.objective.targetText"),
+                        ")",
+                    ),
+                    (
+                        facts.value(OBJECTIVES, f"{path}.byOwner.{j}.owner"),
+                        ": ",
+                        facts.value(OBJECTIVES, f"{path}.byOwner.{j}.rule"),
+                    ),
+                    (
+                        facts.value(OBJECTIVES, f"{path}.byOwner.{j}.count", count),
+                        " of ",
+                        facts.derived(
+                            count(seen), f"{OBJECTIVES}:{path}.good + {OBJECTIVES}:{path}.bad"
+                        ),
+                    ),
+                    of_budget,
+                )
+            )
+    if not facts.find(OBJECTIVES, "reports", []):
+        return []
+    at = facts.value(OBJECTIVES, "reports.0.at", instant)
+    if not rows:
+        text = line("The objectives of the running service had no bad event at ", at, ".")
+        return [Paragraph(text), *_sources(facts, OBJECTIVES)]
+    heads = ("objective", "whose, by which rule", "bad events#", "of the budget#")
+    return [
+        Paragraph(line("The objectives of the running service, as they stood at ", at, ":")),
+        Table(heads, tuple(rows)),
+        *_sources(facts, OBJECTIVES),
+    ]
+
+
+def _spent_in_log(facts: Facts) -> list[Block]:
     """The error budget of the log's time, and whose failures spent it."""
     if not facts.find("investigate", "judged", 0):
         return []
@@ -479,7 +538,6 @@ def spent(facts: Facts) -> list[Block]:
         ".",
     )
     return [
-        Heading("Budget spent, by owner"),
         Paragraph(text),
         Table(("whose", "deliveries#", "of the budget#"), tuple(rows)),
         *_sources(facts, "investigate", REVIEW),

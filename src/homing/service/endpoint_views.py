@@ -25,6 +25,9 @@ _HOUR_US: Final = 3_600_000_000
 RECOVERED_US: Final = 14 * 24 * _HOUR_US
 #: where each count of a list's line stops
 LISTED_MOST: Final = 500
+#: endpoints that once failed, and those that fail now, that a list looks at beyond its page
+HEALTHS_MAX: Final = 1_000
+FAILING_MAX: Final = 10
 #: where each count of one endpoint's page stops
 MOST: Final = 10_000
 #: attempts of each stretch of time that are counted, and whose times are looked at
@@ -124,6 +127,26 @@ async def list_lines(
     return found.map(lambda endpoint: lines[endpoint.id])
 
 
+async def list_failing(
+    service: Service, caller: Caller, *, app: str | None = None
+) -> list[EndpointLine]:
+    """Endpoints that have done nothing but fail since some time, the longest first.
+
+    Of the newest that ever failed, `HEALTHS_MAX` are looked at, and at most `FAILING_MAX` told.
+
+    Raises:
+        NotFound: no such application.
+    """
+    scope = None if app is None else (await find_application(service, caller, app)).id
+    page = Page(limit=HEALTHS_MAX, descending=True)
+    healths = await service.store.list(EndpointHealth, scope, page)
+    since = {one.id: one.failing_since_us for one in healths if one.failing_since_us is not None}
+    found = await service.store.by_ids(Endpoint, list(since))
+    own = [one for one in found if one.org_id == caller.org_id and not one.disabled]
+    own.sort(key=lambda one: since[one.id] or 0)
+    return await _lines(service, own[:FAILING_MAX])
+
+
 async def _lines(service: Service, endpoints: Sequence[Endpoint]) -> list[EndpointLine]:
     if not endpoints:
         return []
@@ -167,6 +190,16 @@ def _condition(
         failing_since_us=failing_since_us,
         breaker_open=service.breaker_is_open(endpoint.id),
     )
+
+
+async def endpoint_load(service: Service, caller: Caller, app: str, name: str) -> Load:
+    """What lies before one endpoint.
+
+    Raises:
+        NotFound: no such application or endpoint.
+    """
+    _, endpoint = await find_traffic_endpoint(service, caller, app, name)
+    return (await _loads(service, [endpoint], MOST))[endpoint.id]
 
 
 async def endpoint_view(

@@ -134,7 +134,7 @@ class _Reader:
                 return
             value = value[1:-1]
         if word is None:
-            if not is_quoted and value.startswith(("msg_", "ep_", "app_")):
+            if not is_quoted and value.startswith(("msg_", "ep_", "app_", "atmpt_")):
                 self._id(value)
             elif value == '""' or not value.strip():
                 return

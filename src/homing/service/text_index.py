@@ -1,7 +1,7 @@
 """Indexes the words of payloads, in the background: a little at a time, one process at a time.
 
 Nothing of it is on the way of a message. It reads payloads a minute after they were accepted, in
-pieces of 64, and works for at most one fiftieth of a core; under a load that it cannot follow it
+pieces of 64, and rests 49 times as long as each took; under a load that it cannot follow it
 falls behind, and whoever searches is told up to when it has come.
 """
 
@@ -22,10 +22,9 @@ from homing.service.text_words import PIECE_MESSAGES, TEXT_BYTES_MAX, Builder
 _log = logging.getLogger("homing.search")
 
 PLACE: Final = ("", "text_indexing")
-#: share of a core that indexing takes: about 1,800 messages a second of 700 bytes
+#: share of the time that indexing takes, its waiting for the database included: about a thousand
+#: messages a second of 600 bytes each, and fewer where others are at work
 SHARE: Final = 0.02
-#: messages whose words are gathered before others get their turn: less than a millisecond
-_SLICE: Final = 32
 #: a message is in the database by then, whatever held up its commit, seconds. One that comes
 #: later still is found by everything but its text
 SETTLED_S: Final = 60.0
@@ -45,7 +44,7 @@ class TextIndexer:
 
     Args:
         holder: names this process among all that ever ran.
-        share: of a core, in (0, 1].
+        share: of the time, in (0, 1].
         settled_s: how old a message has to be, seconds.
     """
 
@@ -61,7 +60,7 @@ class TextIndexer:
         self._store = store
         self._clock = clock
         self._holder = holder
-        self._rest = 1 / share - 1
+        self._idle = 1 / share - 1
         self._settled_us = round(settled_s * 1_000_000)
         self._builder: Builder | None = None
         self._again_at_us = 0
@@ -127,8 +126,10 @@ class TextIndexer:
         if builder is None or builder.number != known.number + 1:
             builder = self._builder = Builder(known.number + 1, known.after)
         horizon = first_id("msg_", self._clock.now_us() - self._settled_us)
+        began_us = self._clock.mono_us()
         texts = await self._read(builder.last, horizon)
-        await self._gather(builder, texts)
+        self._gather(builder, texts)
+        await self._rest(began_us)
         if builder.is_full:
             self._builder = None
             await self._put(known, *builder.build())
@@ -143,16 +144,17 @@ class TextIndexer:
             return []
         return await self._store.texts(after, last, limit=PIECE_MESSAGES, bytes_max=TEXT_BYTES_MAX)
 
-    async def _gather(self, builder: Builder, texts: list[Text]) -> None:
-        """Add these, and rest: for every moment of work many of rest."""
-        for start in range(0, len(texts), _SLICE):
-            began_us = self._clock.mono_us()
-            for text in texts[start : start + _SLICE]:
-                if builder.is_full:
-                    return
-                builder.add(text.message_id, text.content)
-            took_us = self._clock.mono_us() - began_us
-            await asyncio.sleep(took_us * self._rest / 1_000_000)
+    def _gather(self, builder: Builder, texts: list[Text]) -> None:
+        """Add these: a millisecond's work, or less."""
+        for text in texts:
+            if builder.is_full:
+                return
+            builder.add(text.message_id, text.content)
+
+    async def _rest(self, began_us: int) -> None:
+        """For every moment of work many of rest."""
+        took_us = self._clock.mono_us() - began_us
+        await asyncio.sleep(took_us * self._idle / 1_000_000)
 
     async def _index_again(self, known: Indexing) -> None:
         """Segments that something was removed from: all that are empty by now, and one other."""
@@ -163,8 +165,10 @@ class TextIndexer:
         for segment in await self._store.stale_segments(limit=_STALE):
             builder = Builder(segment.number, segment.after)
             while not builder.is_full:
+                began_us = self._clock.mono_us()
                 texts = await self._read(builder.last, segment.last)
-                await self._gather(builder, texts)
+                self._gather(builder, texts)
+                await self._rest(began_us)
                 if len(texts) < PIECE_MESSAGES:
                     break
             again, entries = builder.build()

@@ -98,3 +98,8 @@ def type_fits(event_type: str, wanted: Sequence[str]) -> bool:
         event_type.startswith(one[:-1]) if one.endswith("*") else event_type == one
         for one in wanted
     )
+
+
+def whose(app_id: str | None) -> str:
+    """How the name of a statement ends that is about one application, or about all."""
+    return "of_all" if app_id is None else "of_app"

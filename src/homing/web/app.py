@@ -45,7 +45,14 @@ from homing.web.operations.health import Vitals, health_operations
 from homing.web.operations.openapi import openapi_operation
 from homing.web.pages import alerts as alert_pages
 from homing.web.pages import board as board_page
-from homing.web.pages import catalogue, endpoint_editing, endpoint_sent, portal, redrives
+from homing.web.pages import (
+    catalogue,
+    desk_many,
+    endpoint_editing,
+    endpoint_sent,
+    portal,
+    redrives,
+)
 from homing.web.pages import deliveries as delivery_pages
 from homing.web.pages import desk as desk_pages
 from homing.web.pages import endpoints as endpoint_pages
@@ -130,6 +137,7 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *message_pages.PAGES,
         *delivery_pages.PAGES,
         *desk_pages.PAGES,
+        *desk_many.PAGES,
         *redrives.PAGES,
         *objective_pages.PAGES,
         *board_page.PAGES,

@@ -24,6 +24,7 @@ OPERATORS: Final = frozenset(
         "v1.endpoint.bulk-replay",
         "v1.endpoint.send-example",
         "v1.dead-letter",
+        "v1.delivery",
         "v1.issue",
         "v1.background-task",
         "v1.statistics",

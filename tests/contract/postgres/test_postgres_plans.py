@@ -342,6 +342,12 @@ FROM generate_series(1, 5000) AS n;
             "dead_letters_discarded",
         ),
         ("unresolved_issues", "text, text, int", "'', 'z', 50", "resources_unresolved"),
+        (
+            "unresolved_issues_descending",
+            "text, text, int",
+            "'', 'z', 50",
+            "resources_unresolved",
+        ),
         ("merged_issues", "text[]", "'{iss_100}'", "resources_merged"),
         ("nonempty_issues", "text[]", "'{iss_01}'", "dead_letters"),
         ("lock_issues_by_uids", "text[], text[]", "'{app_1}', '{uid1}'", "resources_uid"),

@@ -271,6 +271,10 @@ def test_the_notable_lines_are_found_by_their_index(database: sqlite3.Connection
         ("list_filed_of_issue", "dead_letters USING INDEX dead_letters_issue (issue_id=?"),
         ("list_discarded", "dead_letters USING INDEX dead_letters_discarded (app_id=?"),
         ("unresolved_issues", "resources USING INDEX resources_unresolved (id>? AND id<?)"),
+        (
+            "unresolved_issues_descending",
+            "resources USING INDEX resources_unresolved (id>? AND id<?)",
+        ),
         ("merged_issues", "resources USING INDEX resources_merged (<expr>=?)"),
         ("filed_of_messages", "dead_letters USING PRIMARY KEY (message_id=?)"),
         ("unfile_messages", "dead_letters USING PRIMARY KEY (message_id=?)"),

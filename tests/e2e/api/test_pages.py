@@ -184,3 +184,25 @@ async def test_a_page_that_changes_something_needs_its_role_and_its_key(
             assert answer.status_code == (200 if role.covers(needed) else 403)
             if role.covers(needed):
                 assert answer.text == f"{role} it"
+
+
+async def test_no_view_of_home_waits_for_the_books_to_be_counted(
+    quiet: Served, client: httpx.AsyncClient, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting hangs, as on a database that is busy: Home says what it knows, which is little."""
+    await client.post(f"{app}/endpoint", json={"url": "https://example.com/hook"})
+    await client.post(f"{app}/msg", json={"eventType": "a.b", "payload": {}})
+    counted: list[Any] = []
+
+    async def hang(*given: Any, **more: Any) -> Any:
+        counted.append(given)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(quiet.runtime.service.store, "ledger", hang)
+    async with browser(quiet) as person:
+        await sign_in(person, quiet.token)
+        for _ in range(3):
+            answer = await asyncio.wait_for(person.get("/"), 5)
+            assert answer.status_code == 200
+            assert "Counting the last 24 hours" in answer.text
+    assert len(counted) == 1  # however many look, one counts

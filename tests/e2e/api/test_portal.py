@@ -109,6 +109,19 @@ async def test_a_form_needs_a_key_of_its_own_session(quiet: Served) -> None:
     assert keys["shop"] != keys["other"]
 
 
+async def test_a_link_that_is_over_is_not_held_against_whoever_opens_it(quiet: Served) -> None:
+    _, token = await access(quiet, "shop")
+    async with quiet.client() as backend:
+        await backend.post("/api/v1/auth/app/shop/expire-all", json={})
+    async with browser(quiet) as person:
+        for _ in range(8):
+            answer = await person.post("/portal/enter", data={"token": token})
+            assert answer.status_code == 403
+            assert "the token was ended" in answer.text
+        _, fresh = await access(quiet, "shop")
+        assert (await person.post("/portal/enter", data={"token": fresh})).status_code == 303
+
+
 async def test_wrong_tokens_have_to_wait(quiet: Served) -> None:
     async with browser(quiet) as person:
         for _ in range(5):
@@ -129,3 +142,22 @@ async def test_an_operator_opens_the_portal_of_an_application(quiet: Served) -> 
         key = text.partition('name="form_key" value="')[2].partition('"')[0]
         answer = await person.post("/applications/shop/portal", data={"form_key": key})
     assert answer.headers["location"].startswith("/portal/enter#key=")
+
+
+async def test_parts_of_an_endpoints_page_are_asked_for_at_their_own_cost(quiet: Served) -> None:
+    _, token = await access(quiet, "shop")
+    async with quiet.client() as backend:
+        body = {"url": "https://example.com/hook"}
+        made = (await backend.post("/api/v1/app/shop/endpoint", json=body)).json()
+    async with browser(quiet) as person:
+        entered = await person.post("/portal/enter", data={"token": token})
+        person.cookies.set("homing_portal", token)
+        one = f"{entered.headers['location']}/endpoints/{made['id']}"
+        whole = (await person.get(one)).text
+        for part in ("health", "waiting", "recent"):
+            answer = await person.get(one, params={"part": part})
+            assert f'id="{part}"' in answer.text
+            assert "<html" not in answer.text
+            assert len(answer.text) < len(whole)
+        for query in ({"part": "test-result"}, {"test": "msg_x"}, {"part": "other"}):
+            assert (await person.get(one, params=query)).status_code == 200

@@ -134,6 +134,11 @@ def test_the_retries_come_when_it_was_said(delays: list[int], chances: list[floa
         assert plan.earliest_us - 1 <= row.ready_at_us <= plan.latest_us + 1
         assert plan.number == place + 1
         assert plan.is_last is (place == len(delays))
+        left = to_come(row, policy)
+        assert len(left) == len(planned) - place
+        if len(left) > 1:
+            spread_us = left[1].latest_us - left[1].earliest_us
+            assert abs(spread_us - 0.4 * delays[place] * 1_000_000) <= 2
         row = _failed(row, policy, chances[place])
     assert row.state is State.DEAD
     assert to_come(row, policy) == []

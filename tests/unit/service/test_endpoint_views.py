@@ -11,10 +11,11 @@ from support.tasks import CALLER, service_of
 from support.world import LIMITS, OK, World, make_world, running
 
 from homing.core.errors import NotFound
+from homing.core.health import EndpointHealth
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
 from homing.insight.endpoints import Condition
-from homing.service.endpoint_views import RANGES, endpoint_view, list_lines
+from homing.service.endpoint_views import RANGES, endpoint_view, list_failing, list_lines
 from homing.service.listing import Ask
 from homing.service.tokens import Caller
 
@@ -61,6 +62,21 @@ async def test_lines_are_found_by_a_part_of_what_they_say() -> None:
     assert len((await list_lines(service, CALLER, Ask(), app=app)).data) == 3
     own = Caller(CALLER.org_id, app)
     assert len((await list_lines(service, own, Ask(), app=app)).data) == 3
+
+
+async def test_those_that_do_nothing_but_fail_are_known_without_looking_at_all() -> None:
+    world = await a_world()
+    service, app = service_of(world), world.application.id
+    bad = next(one for one in world.endpoints if one.url.endswith("bad"))
+    for scope in (None, app):
+        [line] = await list_failing(service, CALLER, app=scope)
+        assert (line.endpoint.id, line.condition) == (bad.id, Condition.FAILING)
+    assert await list_failing(service, Caller("org_other")) == []
+    known = await world.store.get(EndpointHealth, app, bad.id)
+    assert known is not None
+    well = msgspec.structs.replace(known, version=known.version + 1, failing_since_us=None)
+    await world.store.put(well)
+    assert await list_failing(service, CALLER) == []
 
 
 async def test_nothing_of_another_organisation_or_application_is_told() -> None:

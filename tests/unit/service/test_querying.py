@@ -56,6 +56,7 @@ def test_what_is_typed_is_understood(text: str, expected: Query) -> None:
         ('"open', "second quotation mark"),
         ("id:17", "event:17"),
         ("id:atmpt_1", "webhook-id"),
+        ("atmpt_1", "webhook-id"),
         ("id:msg_1.nothing", "msg_….ep_…"),
         ("a b c d e f g h i", "at most 8 words"),
         ("x" * (QUERY_LENGTH_MAX + 1), "at most 1,000 characters"),

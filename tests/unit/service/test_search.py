@@ -15,9 +15,11 @@ from homing.core.queries import Page
 from homing.core.records import Message
 from homing.core.searching import Indexing
 from homing.service import search, text_index, text_search, text_words
+from homing.service.intake import Draft
 from homing.service.querying import Query, parse_query
 from homing.service.search import Found, search_deliveries, search_messages
 from homing.service.text_index import TextIndexer
+from homing.service.text_search import TextSearch
 from homing.service.tokens import Caller
 
 
@@ -248,6 +250,10 @@ async def test_nobody_finds_what_is_another_organisations() -> None:
     for text in (f"app:{world.application.id}", f"endpoint:{world.endpoints[0].id}"):
         with pytest.raises(NotFound):
             await search_deliveries(service, stranger, asked(text))
+    texts = TextSearch(
+        service, ["n3"], app_ids=["app_1", "app_2"], low="msg_", high="msg_~", until_us=10**18
+    )
+    assert await texts.more(9) == []
     foreign = make_application(scope="org_other")
     await world.store.put(foreign)
     assert (await search_messages(service, stranger, asked("n3"))).rows == []
@@ -267,3 +273,40 @@ async def test_what_cannot_be_looked_for_is_said(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Invalid, match="more than 0 applications"):
         await search_messages(service, CALLER, Query())
     assert await world.store.list(Indexing, ORG_ID, Page(limit=9)) == []
+
+
+@pytest.mark.parametrize("apps", [2, 3, 9])
+@pytest.mark.parametrize("text", ["", "tag:odd", "status:delivered", "status:waiting"])
+async def test_several_applications_are_searched_as_one(apps: int, text: str) -> None:
+    """In the order of time, each delivery once, whosever the traffic between them is."""
+    world = make_world()
+    await world.begin(2)
+    foreign = await world.add_tenant(scope="org_other")
+    others = [await world.add_tenant() for _ in range(apps - 1)]
+    for number in range(24):
+        world.clock.advance(0.1)
+        draft = Draft(event_type="payment.captured", payload=b"{}")
+        await world.intake.create_message("org_other", foreign.id, draft)
+        await world.send_as(others[number % len(others)])
+        await world.send(tags=("odd",) if number % 2 else ())
+    await world.settle()
+    service = service_of(world)
+
+    async def look(below: DeliveryId | None) -> Found[object]:
+        return await search_deliveries(service, CALLER, asked(text), below=below, limit=7)  # type: ignore[return-value]
+
+    seen, _ = await pages(look)
+    heads = await world.store.heads([one.partition(".")[0] for one in seen])
+    assert foreign.id not in {head.app_id for head in heads.values()}
+    rows = [*world.store.hot.values(), *world.store.history.values()]  # type: ignore[attr-defined]
+    query = asked(text)
+    tagged = await world.store.heads([one.message_id for one in rows])
+    expected = [
+        str(one.id)
+        for one in sorted(rows, key=lambda one: one.id, reverse=True)
+        if one.app_id != foreign.id
+        and (not query.states or one.state in query.states)
+        and set(query.tags) <= set(tagged[one.message_id].tags)
+    ]
+    assert seen == expected
+    assert expected or text == "status:waiting"

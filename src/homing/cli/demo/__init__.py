@@ -64,6 +64,7 @@ async def _run(
         await books.start()
         publisher = Publisher(world.server_url, world.token, rate=rate)
         note(f"the API is at {world.server_url}/api/v1; its log is {world.log}")
+        note(f"its pages are at {world.server_url}; sign in with this token:\n{world.token}")
         is_live = sys.stdout.isatty() and not quiet
         showing = asyncio.create_task((show_live if is_live else show_lines)(books, world))
         publishing = asyncio.create_task(publisher.run())

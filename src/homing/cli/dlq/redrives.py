@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from homing.cli.client import Api, api_options, given_only
 from homing.cli.dlq.choosing import choosing, chosen, show_preview
+from homing.cli.incidents import record
 from homing.cli.output import as_json, note, print_json, say
 from homing.cli.tasks import watch_option
 
@@ -86,10 +87,13 @@ def redrive(
         return
     started = api.call("POST", *path, body=body, key=key)
     if not watch:
+        record("redrive", started)
         hint = f"`homing dlq status {started['id']} --watch` shows how far it has got"
         print_json(started) if as_json else say(f"started {started['id']}; {hint}")
         return
-    _tell(_watched(api, started["id"]), as_json=as_json)
+    ended = _watched(api, started["id"])
+    record("redrive", ended)
+    _tell(ended, as_json=as_json)
 
 
 @click.command("status")

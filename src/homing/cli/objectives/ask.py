@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, given_only, parse_pairs
+from homing.cli.incidents import record
 from homing.cli.objectives.options import rate_option
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.core.objectives import Owner, Sli
@@ -174,6 +175,7 @@ def report_objectives(api: Api, names: tuple[str, ...], as_json: bool) -> None:
             _show_report(one)
     else:
         _show_reports(found)
+    record("slo", {"reports": found})
     if any(one["fires"] for one in found):
         raise click.exceptions.Exit(_EXIT_FINDINGS)
 

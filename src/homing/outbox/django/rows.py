@@ -10,7 +10,7 @@ from django.db.models import Min
 
 from homing.core.errors import Unavailable
 from homing.outbox.django.models import OutboxRow
-from homing.outbox.row import Counts, Pending, Settled, read_channels
+from homing.outbox.row import Counts, Pending, Refused, Settled, read_channels
 
 
 @contextmanager
@@ -33,6 +33,7 @@ class DjangoRows:
     def __init__(self, using: str = "default") -> None:
         self._using = using
         self._all = OutboxRow.objects.using(using)
+        self._refused = self._all.filter(accepted_at_us__isnull=True, problem__isnull=False)
         self._open = self._all.filter(accepted_at_us__isnull=True, problem__isnull=True)
 
     @_told()
@@ -65,13 +66,29 @@ class DjangoRows:
     @_told()
     def counts(self) -> Counts:
         accepted = self._all.filter(accepted_at_us__isnull=False)
-        refused = self._all.filter(accepted_at_us__isnull=True, problem__isnull=False)
         return Counts(
             pending=self._open.count(),
             accepted=accepted.count(),
-            refused=refused.count(),
+            refused=self._refused.count(),
             oldest_at_us=self._open.aggregate(oldest=Min("created_at_us"))["oldest"],
         )
+
+    @_told()
+    def refused(self, limit: int) -> list[Refused]:
+        return [
+            Refused(
+                id=row.id,
+                event_type=row.event_type,
+                payload=row.payload,
+                problem=row.problem,
+                created_at_us=row.created_at_us,
+            )
+            for row in self._refused.order_by("number")[:limit]
+        ]
+
+    @_told()
+    def retry(self, ids: Sequence[str]) -> int:
+        return int(self._refused.filter(id__in=ids).update(problem=None))
 
     @_told()
     def forget(self, before_us: int) -> int:

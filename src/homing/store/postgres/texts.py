@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from homing.core.errors import Stale
 from homing.core.searching import Indexing, Segment, Text
+from homing.store.looking import whose
 from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.resources import write_resource
 from homing.store.rows import segment_of, segment_row
@@ -19,18 +20,17 @@ class PostgresTexts:
     async def texts(
         self, after: str, last: str, *, limit: int, bytes_max: int, app_id: str | None = None
     ) -> list[Text]:
-        return await self._texts("texts", after, last, limit, bytes_max, app_id)
+        return await self._texts(f"texts_{whose(app_id)}", after, last, limit, bytes_max, app_id)
 
     async def newest_texts(
         self, after: str, below: str, *, limit: int, bytes_max: int, app_id: str | None = None
     ) -> list[Text]:
-        return await self._texts("newest_texts", after, below, limit, bytes_max, app_id)
+        return await self._texts(f"newest_{whose(app_id)}", after, below, limit, bytes_max, app_id)
 
     async def _texts(
         self, name: str, after: str, end: str, limit: int, bytes_max: int, app_id: str | None
     ) -> list[Text]:
         of = () if app_id is None else (app_id,)
-        name = name if app_id is None else f"{name}_of_app"
         rows = await self._database.browse(name, after, end, limit, bytes_max, *of)
         return [Text(*row) for row in rows]
 

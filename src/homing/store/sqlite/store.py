@@ -52,6 +52,7 @@ from homing.core.retention import Part, Purged, Standing
 from homing.core.searching import Head, Indexing, Looked, Segment, Sought, Text
 from homing.core.tasks import Task
 from homing.core.watching import Failure, Load, Slice
+from homing.store.looking import whose
 from homing.store.sqlite import (
     claiming,
     desk,
@@ -379,12 +380,13 @@ class SqliteStore:
     async def texts(
         self, after: str, last: str, *, limit: int, bytes_max: int, app_id: str | None = None
     ) -> list[Text]:
-        return await self._browse(texts.texts, "texts", after, last, limit, bytes_max, app_id)
+        name = f"texts_{whose(app_id)}"
+        return await self._browse(texts.texts, name, after, last, limit, bytes_max, app_id)
 
     async def newest_texts(
         self, after: str, below: str, *, limit: int, bytes_max: int, app_id: str | None = None
     ) -> list[Text]:
-        name = "newest_texts"
+        name = f"newest_{whose(app_id)}"
         return await self._browse(texts.texts, name, after, below, limit, bytes_max, app_id)
 
     async def put_segment(

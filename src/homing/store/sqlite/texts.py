@@ -25,14 +25,14 @@ def texts(
     bytes_max: int,
     app_id: str | None,
 ) -> list[Text]:
-    """By the statement `name`, or the one of an application.
+    """By the statement `name`, which says whose.
 
     Args:
         end: the last id, or the one below which they are, as the statement says.
     """
     given = {"after": after, "last": end, "below": end, "limit": limit, "bytes_max": bytes_max}
-    sql = _SQL[name if app_id is None else f"{name}_of_app"]
-    return [Text(*row) for row in db.execute(sql, given | {"app_id": app_id}).fetchall()]
+    rows = db.execute(_SQL[name], given | {"app_id": app_id}).fetchall()
+    return [Text(*row) for row in rows]
 
 
 def put_segment(

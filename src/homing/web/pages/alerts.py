@@ -85,6 +85,7 @@ def line_of(alert: Alert, at_us: int) -> dict[str, Any]:
         "alert": alert,
         "finding": finding,
         "url": f"/alerts/{alert.id}",
+        "what": finding.what[:1].upper() + finding.what[1:],
         "meaning": MEANINGS[finding.kind],
         "is_firing": alert.status is Status.FIRING,
         "is_silent": alert.is_silent(at_us),
@@ -129,7 +130,7 @@ async def show_alert(visit: Visit) -> Page:
     told = await verbs.notices_of(service, alert.id) if verbs.is_operator(caller) else []
     line = line_of(alert, service.clock.now_us())
     values = line | {"line": line, "told": told[:50], "silences": _SILENCES}
-    return Page("alert.html", alert.finding.what, _HERE, values)
+    return Page("alert.html", line["what"], _HERE, values)
 
 
 async def acknowledge(visit: Visit) -> Response:

@@ -15,8 +15,9 @@ from homing.service.event_types import EventTypeDraft
 from homing.service.listing import Ask, is_plain_name
 from homing.service.tokens import Role
 from homing.web.operations.access import ENTER
+from homing.web.pages.asking import turns
 from homing.web.pages.endpoints import example_in
-from homing.web.pages.places import PORTAL, page_at, place_of, turns
+from homing.web.pages.places import PORTAL, page_at, place_of
 from homing.web.pages.shell import Page, Visit, get, post
 
 _LINES: Final = 50

@@ -17,7 +17,7 @@ from homing.service.delivery_life import Check, Life
 from homing.service.search import Found, search_deliveries
 from homing.service.tokens import Role
 from homing.web.pages import hostile
-from homing.web.pages.finding import SPANS, asked, other_page, place_text, text_sentences
+from homing.web.pages.finding import SPANS, asked, hints_for, other_page, place_text, text_sentences
 from homing.web.pages.shell import Page, Visit, get, post
 
 _WHY_MAX: Final = 500
@@ -59,6 +59,7 @@ async def show_deliveries(visit: Visit) -> Page | Response:
         "newest": visit.with_query(below=None) if found.below else "",
         "other": other_page("/messages", found),
         "text": text_sentences(result.text),
+        "hints": await hints_for(visit, found),
     }
     return Page("deliveries.html", "Deliveries", "deliveries", values)
 

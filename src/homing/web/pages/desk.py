@@ -40,7 +40,7 @@ _STATES: Final[dict[str, tuple[IssueState, ...]]] = {
     "all": tuple(IssueState),
 }
 #: applications that fit a list to choose from; with more of them one is typed
-_APPS_MAX: Final = 50
+APPS_MAX: Final = 50
 _ISSUES: Final = 25
 _LETTERS: Final = 20
 _TASKS: Final = 5
@@ -69,7 +69,7 @@ async def show_issues(visit: Visit) -> Page:
     listing = await list_lines(
         service, caller, ask_of(visit, _ISSUES), states=_STATES[state], app=app, endpoint=endpoint
     )
-    apps = await list_applications(service, caller, Ask(limit=_APPS_MAX))
+    apps = await list_applications(service, caller, Ask(limit=APPS_MAX))
     tasks = await tasks_of_desk(service, caller)
     burden = await unhandled(service.store, caller.org_id)
     values: dict[str, Any] = {
@@ -145,7 +145,7 @@ async def show_issue(visit: Visit) -> Page | Response:
         "canary": visit.query.get("canary", str(min(_CANARY, line.view.burden.count // 4))),
         "preview": preview,
         "preview_money": {} if preview is None else amounts(preview.micro),
-        "asked": {name: visit.query[name] for name in _PLAN if visit.query.get(name)},
+        "asked": {name: visit.query[name] for name in PLAN if visit.query.get(name)},
         "amounts": amounts,
     }
     cause = values["cause"]
@@ -159,7 +159,7 @@ def answer_of(attempt: Attempt | None) -> str | None:
     return attempt.response_body[:_BODY_MAX].decode("utf-8", "replace")
 
 
-_PLAN: Final = ("canary", "failures", "rate", "concurrency")
+PLAN: Final = ("canary", "failures", "rate", "concurrency")
 
 
 def plan_in(fields: dict[str, str]) -> RedrivePlan:

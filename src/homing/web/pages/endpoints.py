@@ -5,7 +5,7 @@ The pages of one endpoint serve operators and, in the portal, its receiver.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -14,7 +14,8 @@ from homing.core.errors import Invalid, NotFound, Problem, Refused
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
 from homing.core.records import Attempt
-from homing.core.watching import Failure
+from homing.core.resources import Application, Endpoint
+from homing.core.watching import Failure, Load
 from homing.insight.endpoints import Condition
 from homing.service import attempts, endpoints, messages, replays
 from homing.service.applications import find_application, list_applications
@@ -27,17 +28,21 @@ from homing.service.endpoint_views import (
     RANGES,
     SAMPLED,
     EndpointLine,
-    EndpointView,
     Health,
+    endpoint_load,
     endpoint_view,
+    list_failing,
     list_lines,
 )
 from homing.service.event_types import list_event_types
 from homing.service.listing import Ask
 from homing.service.messages import Narrowing
+from homing.service.operational import find_traffic_endpoint
 from homing.service.tokens import Caller, Role
+from homing.web.pages.asking import turns
+from homing.web.pages.hostile import body, plain
 from homing.web.pages.outcomes import badge_of, explain
-from homing.web.pages.places import in_both, page_at, place_of, turns
+from homing.web.pages.places import in_both, page_at, place_of
 from homing.web.pages.shell import Page, Visit, get, post
 
 _LINES: Final = 50
@@ -50,6 +55,8 @@ PING: Final = "svix.ping"
 #: how far back a recovery may reach, in hours, and in words
 _RECOVERIES: Final = ((1, "1 hour"), (24, "1 day"), (168, "7 days"), (336, "14 days"))
 
+Renew = Callable[[Visit, str, str], Awaitable[dict[str, Any]]]
+
 
 # --- the list ---
 
@@ -61,16 +68,24 @@ async def show_endpoints(visit: Visit) -> Page:
     ask = Ask(limit=_LINES, iterator=visit.query.get("from") or None)
     find = visit.query.get("find", "")
     listing = await list_lines(visit.service, visit.caller, ask, app=app, text=find)
+    lines = {line.endpoint.id: line for line in listing.data}
+    if not (listing.done or ask.iterator or find):  # those of later pages need somebody now too
+        failing = await list_failing(visit.service, visit.caller, app=app)
+        lines |= {line.endpoint.id: line for line in failing}
     values: dict[str, Any] = {
-        "lines": in_order(listing.data),
+        "lines": in_order(list(lines.values())),
         "turns": turns(visit, listing),
+        "further": "",
         "find": find,
         "app": app or "",
         "most": LISTED_MOST,
         "apps": None,
         "application": None,
         "badge_of": badge_of,
+        "plain": plain,
     }
+    if not listing.data and listing.iterator and not listing.done:
+        values["further"] = visit.with_query(**{"from": listing.iterator})
     if place.is_portal:
         values["application"] = await find_application(visit.service, visit.caller, place.app)
     else:
@@ -89,37 +104,75 @@ def in_order(lines: Sequence[EndpointLine]) -> list[EndpointLine]:
 
 
 async def show_endpoint(visit: Visit) -> Page:
-    """How an endpoint is, why, and what waits for it."""
+    """How an endpoint is, why, and what waits for it; or only the part that the page renews."""
     service, caller = visit.service, visit.caller
+    renew = _PARTS.get(visit.query.get("part", ""))
+    if renew is not None:
+        return await _part(visit, visit.query["part"], renew)
     view = await endpoint_view(
         service, caller, *names(visit), range_key=visit.query.get("range", "")
     )
     app, id = view.application.id, view.endpoint.id
-    recent = await attempts.list_deliveries(
-        service, caller, app, Narrowing(), Ask(limit=_RECENT), endpoint=id
-    )
     headers, hidden = await _headers(service, caller, app, id)
     values: dict[str, Any] = {
         "view": view,
-        "endpoint": view.endpoint,
-        "application": view.application,
-        "url": place_of(visit).endpoint(app, id),
         "condition": badge_of(view.condition),
         "ranges": RANGES,
-        "charts": charts(view.health),
         "failures": failures(view.health),
-        "recent": recent.data,
         "recoveries": _RECOVERIES,
         "headers": headers,
         "hidden": hidden,
-        "bounds": {"most": MOST, "counted": COUNTED, "sampled": SAMPLED},
         "delays_s": service.sending.policy.delays_s,
         "replays_per_s": service.limits.replays_per_s,
         "test_types": await _test_types(service, caller),
-        "test": await _test(visit, view),
+        **_frame_of(visit, view.application, view.endpoint),
+        **_health_values(view.health, view.load),
+        **await _recent_values(visit, app, id),
+        **await _test_values(visit, app, id),
     }
-    title = view.endpoint.description or view.endpoint.url
-    return page_at(visit, "endpoint.html", title[:80], values)
+    title = plain(view.endpoint.description or view.endpoint.url, 80)
+    return page_at(visit, "endpoint.html", title, values)
+
+
+async def _part(visit: Visit, part: str, renew: Renew) -> Page:
+    """One part of the page, at the cost of that part."""
+    application, endpoint = await find_traffic_endpoint(visit.service, visit.caller, *names(visit))
+    values = await renew(visit, application.id, endpoint.id)
+    frame = _frame_of(visit, application, endpoint)
+    return page_at(visit, f"endpoint_{part}.html", "", frame | values)
+
+
+def _frame_of(visit: Visit, application: Application, endpoint: Endpoint) -> dict[str, Any]:
+    """What every part of the page needs."""
+    return {
+        "application": application,
+        "endpoint": endpoint,
+        "url": place_of(visit).endpoint(application.id, endpoint.id),
+        "bounds": {"most": MOST, "counted": COUNTED, "sampled": SAMPLED},
+        "plain": plain,
+    }
+
+
+def _health_values(health: Health, load: Load) -> dict[str, Any]:
+    return {"health": health, "load": load, "charts": charts(health)}
+
+
+async def _renew_health(visit: Visit, app: str, id: str) -> dict[str, Any]:
+    view = await endpoint_view(
+        visit.service, visit.caller, app, id, range_key=visit.query.get("range", "")
+    )
+    return _health_values(view.health, view.load)
+
+
+async def _renew_waiting(visit: Visit, app: str, id: str) -> dict[str, Any]:
+    return {"load": await endpoint_load(visit.service, visit.caller, app, id)}
+
+
+async def _recent_values(visit: Visit, app: str, id: str) -> dict[str, Any]:
+    recent = await attempts.list_deliveries(
+        visit.service, visit.caller, app, Narrowing(), Ask(limit=_RECENT), endpoint=id
+    )
+    return {"recent": recent.data}
 
 
 def names(visit: Visit) -> tuple[str, str]:
@@ -213,41 +266,43 @@ def example_in(schemas: dict[str, object] | None) -> object | None:
     return None
 
 
-async def _test(visit: Visit, view: EndpointView) -> dict[str, Any] | None:
-    """What came of the test that the query names; None: there is none."""
+async def _test_values(visit: Visit, app: str, id: str) -> dict[str, Any]:
+    """What came of the test that the query names; None: there is none, or not any more."""
     message_id = visit.query.get("test", "")
     if not message_id:
-        return None
-    app, id = view.application.id, view.endpoint.id
+        return {"test": None}
+    service, caller = visit.service, visit.caller
     try:
-        delivery = await attempts.find_delivery(
-            visit.service, visit.caller, app, f"{message_id}.{id}"
-        )
+        delivery = await attempts.find_delivery(service, caller, app, f"{message_id}.{id}")
     except NotFound:
-        return None
+        return {"test": None}
     tries = await attempts.list_attempts(
-        visit.service,
-        visit.caller,
-        app,
-        AttemptNarrowing(),
-        Ask(limit=1),
-        message=message_id,
-        endpoint=id,
+        service, caller, app, AttemptNarrowing(), Ask(limit=1), message=message_id, endpoint=id
     )
     newest = tries.data[0] if tries.data else None
-    is_over = newest is not None or delivery.state in (State.DEAD, State.CANCELLED, State.PARKED)
-    return {
+    test = {
         "delivery": delivery,
         "attempt": newest,
         "explained": explain(newest.reason, newest.status) if newest else ("", ""),
         "body": body_text(newest) if newest else "",
-        "is_over": is_over,
+        "is_over": newest is not None
+        or delivery.state in (State.DEAD, State.CANCELLED, State.PARKED),
     }
+    return {"test": test}
+
+
+#: parts of the page that it asks for again, by the id of their element
+_PARTS: Final[dict[str, Renew]] = {
+    "health": _renew_health,
+    "waiting": _renew_waiting,
+    "recent": _recent_values,
+    "test-result": _test_values,
+}
 
 
 def body_text(attempt: Attempt, most: int = _BODY_MAX) -> str:
-    """The beginning of a receiver's answer, as text."""
-    return (attempt.response_body or b"")[:most].decode("utf-8", "replace").replace("\0", "\ufffd")
+    """The beginning of a receiver's answer, as text that is safe to look at."""
+    return body(attempt.response_body or b"", most).text
 
 
 async def send_test(visit: Visit) -> Response:

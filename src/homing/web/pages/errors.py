@@ -85,7 +85,8 @@ def _sentences(body: bytes) -> list[str]:
     told = msgspec.json.decode(body)
     detail = told["detail"]
     if isinstance(detail, str):
-        return [detail]
+        end = "" if detail.endswith((".", "!", "?")) else "."
+        return [detail[:1].upper() + detail[1:] + end]
     return [
         f"{', '.join(step for step in one['loc'][1:])}: {one['msg']}"
         if one["loc"][1:]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from homing.core.identifiers import DeliveryId
-from homing.core.resources import Application
-from homing.service.querying import Parsed, parse_query
+from homing.core.resources import Application, EventType
+from homing.service.listing import is_plain_name
+from homing.service.querying import Parsed, Query, parse_query
 from homing.service.search import applications_of
 from homing.service.text_search import TextNote
 from homing.web.pages.shell import Visit
@@ -22,6 +23,8 @@ SPANS: Final = (
 )
 #: applications that are offered to choose from; with more, one is typed
 _OFFERED_MAX: Final = 200
+#: applications that are asked whether a word is an event id
+_ASKED_MAX: Final = 20
 #: parameters of a page's URL that stand for words of a query
 _WORDS: Final = ("app", "endpoint", "status", "type", "tag", "channel", "event", "after", "before")
 
@@ -47,6 +50,35 @@ async def asked(visit: Visit) -> Asked:
     names = await applications_of(visit.service, visit.caller)
     offered = names if len(names) <= _OFFERED_MAX else {}
     return Asked(parsed, text, chosen, _place(visit.query.get("below", "")), offered, names)
+
+
+class Hint(NamedTuple):
+    """Something else that one word may mean."""
+
+    words: str
+    name: str
+    href: str
+
+
+async def hints_for(visit: Visit, found: Asked) -> list[Hint]:
+    """A single word may be an event id or an event type rather than a word of a payload."""
+    query = found.parsed.query
+    if found.parsed.problems or found.chosen or found.below or query != Query(words=query.words):
+        return []
+    if len(query.words) != 1 or not is_plain_name(query.words[0]):
+        return []
+    [word] = query.words
+    hints = []
+    for app_id in list(found.names)[:_ASKED_MAX]:
+        message = await visit.service.store.message(app_id, word)
+        if message is not None:
+            name = found.names[app_id].name
+            href = f"/messages/{quote(app_id)}/{quote(message.id)}"
+            hints.append(Hint("The event id of a message of", name, href))
+    if await visit.service.store.get(EventType, visit.caller.org_id, word) is not None:
+        href = visit.request.url.path + "?" + urlencode({"find": f"type:{word}"})
+        hints.append(Hint("An event type: all of", word, href))
+    return hints
 
 
 def other_page(path: str, found: Asked) -> str:

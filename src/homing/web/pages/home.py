@@ -167,9 +167,10 @@ def _is_told(one: Alert, at_us: int, about: set[str]) -> bool:
 
 
 def _of_alert(one: Alert) -> Matter:
-    kind = "bad" if one.finding.severity is Severity.PAGE else "warn"
-    name = one.finding.name
-    return Matter(kind, "Alert", one.finding.what, name, f"/alerts#{one.id}", one.finding.since_us)
+    finding = one.finding
+    kind = "bad" if finding.severity is Severity.PAGE else "warn"
+    text = finding.what[:1].upper() + finding.what[1:]
+    return Matter(kind, "Alert", text, finding.name, f"/alerts#{one.id}", finding.since_us)
 
 
 def _of_issue(one: IssueLine) -> Matter:

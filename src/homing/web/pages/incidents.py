@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -18,10 +17,11 @@ from homing.review.incident import ActionKind, Aspect, CauseStatus, Incident, St
 from homing.review.markdown import markdown
 from homing.review.page import STYLE, body, page, sections
 from homing.service import incidents
-from homing.service.incident_review import review_of, suspects_of
+from homing.service.incident_review import example_of, review_of, suspects_of
 from homing.service.incidents import IncidentDraft
 from homing.service.listing import Ask
 from homing.web.pages.asking import needed, text_in, turns
+from homing.web.pages.desk_many import moment_in
 from homing.web.pages.shell import Page, Visit, get, post
 
 _HERE: Final = "incidents"
@@ -125,8 +125,9 @@ def _told(incident: Incident) -> tuple[dict[str, Any], str | None]:
     """What its results say and show; and why they do not, where a record cannot be read."""
     try:
         document, suspects = review_of(incident), suspects_of(incident)
+        example = example_of(incident)
     except Conflict as error:
-        return {"lead": "", "plots": [], "sections": []}, str(error)
+        return {"lead": "", "plots": [], "sections": [], "lines": []}, str(error)
     leads = [
         text_of(one.line) for one in document.blocks if isinstance(one, Paragraph) and one.is_lead
     ]
@@ -136,10 +137,14 @@ def _told(incident: Incident) -> tuple[dict[str, Any], str | None]:
     if suspects is not None:
         words = "What the drops have in common: how much more frequent each is among them."
         drawn.insert(1, (_svg(suspects), words))
+    if example is not None:
+        words = "One delivery that was dropped: who did what, and in red where turns crossed."
+        drawn.insert(min(len(drawn), 2), (_svg(example[0]), words))
     found = dict(sections(document))
     return {
         "lead": leads[0] if leads else "",
         "plots": drawn,
+        "lines": [] if example is None else example[1],
         "sections": [
             (words, _from_record(found[name], incident))
             for name, words in _SECTIONS
@@ -230,7 +235,7 @@ def _said(visit: Visit, fields: Any, by: str) -> dict[str, Any]:
         "text": text,
         "aspect": fields.get("aspect") or Aspect.NOTE.value,
         "reference": source or None,
-        "happened_at_us": _moment(fields, "at"),
+        "happened_at_us": moment_in(fields, "at"),
     }
 
 
@@ -245,7 +250,7 @@ def _detected(visit: Visit, fields: Any, by: str) -> dict[str, Any]:
 
 def _detection(visit: Visit, fields: Any, by: str) -> dict[str, Any]:
     return {
-        "at_us": _moment(fields, "noticed_at") or visit.service.clock.now_us(),
+        "at_us": moment_in(fields, "noticed_at") or visit.service.clock.now_us(),
         "by": text_in(fields, "noticed_by", most=100) or by,
         "alert": text_in(fields, "alert") or None,
         "how": text_in(fields, "how"),
@@ -265,7 +270,7 @@ def _mended(visit: Visit, fields: Any, by: str) -> dict[str, Any]:
 def _deployed(visit: Visit, fields: Any, by: str) -> dict[str, Any]:
     return {
         "deployment": {
-            "at_us": _moment(fields, "at") or visit.service.clock.now_us(),
+            "at_us": moment_in(fields, "at") or visit.service.clock.now_us(),
             "by": by,
             "commit": text_in(fields, "commit", most=100) or None,
             "what": "change" if fields.get("what") == "change" else "fix",
@@ -312,24 +317,6 @@ _KINDS: Final = {
     "done": _done,
     "closed": _closed,
 }
-
-
-def _moment(fields: Any, name: str) -> int | None:
-    """A time as browsers send it, UTC; None where it was not given.
-
-    Raises:
-        Invalid: it is none.
-    """
-    text = text_in(fields, name, most=40)
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        problem = f"expected a time such as 2026-12-01T09:30, found {text!r}"
-        raise Invalid([Problem(("body", name), problem)]) from None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return round(at.timestamp() * 1_000_000)
 
 
 def _by(visit: Visit, fields: Any) -> str:

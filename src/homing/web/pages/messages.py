@@ -12,7 +12,7 @@ from homing.service.delivery_life import find_message_life
 from homing.service.search import Found, search_messages
 from homing.web.pages import hostile
 from homing.web.pages.deliveries import sentences, url_of
-from homing.web.pages.finding import SPANS, asked, other_page, place_text, text_sentences
+from homing.web.pages.finding import SPANS, asked, hints_for, other_page, place_text, text_sentences
 from homing.web.pages.shell import Page, Visit, get
 
 
@@ -42,6 +42,7 @@ async def show_messages(visit: Visit) -> Page | Response:
         "newest": visit.with_query(below=None) if found.below else "",
         "other": other_page("/deliveries", found),
         "text": text_sentences(result.text),
+        "hints": await hints_for(visit, found),
     }
     return Page("messages.html", "Messages", "messages", values)
 

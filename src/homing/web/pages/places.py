@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from homing.service.listing import Listing
 from homing.web.pages.shell import Page, PageRoute, Visit
 
 PORTAL = "/portal"
@@ -77,17 +76,3 @@ def in_both(routes: Sequence[PageRoute]) -> tuple[PageRoute, ...]:
             for route in routes
         ),
     )
-
-
-def turns(visit: Visit, listing: Listing[Any], name: str = "from") -> dict[str, str]:
-    """`before` and `after` for the macro `pager`: URLs, empty where there is nothing more."""
-    asked = visit.query.get(name) or ""
-    backwards = asked.startswith("-")
-    after = backwards or not listing.done
-    before = bool(asked) and not (backwards and listing.done)
-    return {
-        "after": visit.with_query(**{name: listing.iterator}) if after and listing.iterator else "",
-        "before": visit.with_query(**{name: listing.prev_iterator})
-        if before and listing.prev_iterator
-        else "",
-    }

@@ -11,20 +11,23 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from homing.core.errors import Invalid, NotFound, Problem, Unauthenticated
-from homing.core.identifiers import parse_delivery_id
+from homing.core.identifiers import DeliveryId, parse_delivery_id
 from homing.core.lifecycle import State
 from homing.service import attempts, deliveries
 from homing.service.applications import find_application
 from homing.service.attempts import AttemptNarrowing
 from homing.service.endpoints import find_endpoint, list_endpoints
 from homing.service.listing import Ask, is_plain_name
-from homing.service.messages import Narrowing, find_message
+from homing.service.messages import find_message
 from homing.service.page_sessions import open_portal
+from homing.service.querying import Query
+from homing.service.search import search_deliveries
 from homing.service.tokens import Role
 from homing.web.pages.endpoints import body_text
 from homing.web.pages.guarding import Guard
+from homing.web.pages.hostile import body, plain
 from homing.web.pages.outcomes import explain
-from homing.web.pages.places import PORTAL, page_at, turns
+from homing.web.pages.places import PORTAL, page_at
 from homing.web.pages.shell import PORTAL_COOKIE, THEME_COOKIE, Page, Visit, get, post
 
 #: how long it stays open without a new link, seconds
@@ -63,7 +66,8 @@ class Entering:
         try:
             session = await open_portal(visit.service, token)
         except Unauthenticated as error:
-            self._guard.note_wrong(address, at_us=at_us)
+            if not _is_ours(visit, token):  # a link that is too old guesses nothing
+                self._guard.note_wrong(address, at_us=at_us)
             return _door(f"This link is not good any more: {error}.", 403)
         age_s = min(_OPEN_S, (session.expires_at_us - at_us) // 1_000_000)
         visit.set_cookie(PORTAL_COOKIE, token, age_s)
@@ -71,6 +75,15 @@ class Entering:
         if theme is not None:
             visit.set_cookie(THEME_COOKIE, theme, _OPEN_S)
         return visit.go(f"{PORTAL}/{session.caller.app_id}")
+
+
+def _is_ours(visit: Visit, token: str) -> bool:
+    """Whether it was once a good token: signed here, and over or ended since."""
+    try:
+        visit.service.tokens.session_of(token)
+    except Unauthenticated:
+        return False
+    return True
 
 
 async def show_door(visit: Visit) -> Page:
@@ -102,23 +115,27 @@ async def show_deliveries(visit: Visit) -> Page:
     if hours not in [str(one) for one, _ in _SPANS]:
         raise Invalid([Problem(("query", "hours"), "expected 0, 1, 24 or 168")])
     since_us = service.clock.now_us() - int(hours) * 3_600_000_000 if hours != "0" else None
-    listing = await attempts.list_deliveries(
-        service,
-        caller,
-        app,
-        Narrowing(event_types=(event_type,) if event_type else (), after_us=since_us),
-        Ask(limit=_LINES, iterator=query.get("from") or None),
-        states=(State(state),) if state else (),
+    asked = Query(
+        app=app,
         endpoint=endpoint or None,
+        states=(State(state),) if state else (),
+        event_types=(event_type,) if event_type else (),
+        after_us=since_us,
     )
+    below = _place(query.get("below") or "")
+    result = await search_deliveries(service, caller, asked, below=below, limit=_LINES)
     found = await list_endpoints(service, caller, app, Ask(limit=_ENDPOINTS_MAX))
-    messages = await service.store.messages_by_ids([one.message_id for one in listing.data])
-    names = {one.id: one.description or one.url for one in found.data}
+    heads = await service.store.heads([one.message_id for one in result.rows])
+    names = {one.id: plain(one.description or one.url, 80) for one in found.data}
+    further = str(result.below).rstrip(".") if result.below else ""
     values: dict[str, Any] = {
-        "deliveries": listing.data,
-        "types": {id: message.event_type for id, message in messages.items()},
+        "deliveries": result.rows,
+        "types": {id: head.event_type for id, head in heads.items()},
         "names": names,
-        "turns": turns(visit, listing),
+        "newest": visit.with_query(below=None) if below else "",
+        "further": visit.with_query(below=further) if further else "",
+        "looked_back_to_us": result.looked_back_to_us,
+        "plain": plain,
         "states": [one.value for one in State],
         "asked": {"state": state, "endpoint": endpoint, "type": event_type, "hours": hours},
         "spans": _SPANS,
@@ -126,6 +143,12 @@ async def show_deliveries(visit: Visit) -> Page:
         "application": await find_application(service, caller, app),
     }
     return page_at(visit, "portal_deliveries.html", "Deliveries", values, here="deliveries")
+
+
+def _place(text: str) -> DeliveryId | None:
+    """Where a list goes on, as its link says; anything else begins it."""
+    message_id, _, endpoint_id = text.partition(".")
+    return DeliveryId(message_id, endpoint_id) if message_id.startswith("msg_") else None
 
 
 async def show_delivery(visit: Visit) -> Page:
@@ -147,14 +170,13 @@ async def show_delivery(visit: Visit) -> Page:
     except NotFound:
         endpoint = None  # removed since
     tries = [(one, *explain(one.reason, one.status), body_text(one)) for one in listing.data]
-    payload = message.payload
     values: dict[str, Any] = {
         "delivery": delivery,
         "message": message,
         "endpoint": endpoint,
         "tries": tries,
-        "payload": None if payload is None else payload[:_PAYLOAD_MAX].decode("utf-8", "replace"),
-        "is_cut": payload is not None and len(payload) > _PAYLOAD_MAX,
+        "payload": None if message.payload is None else body(message.payload, _PAYLOAD_MAX),
+        "plain": plain,
         "application": await find_application(service, caller, app),
     }
     return page_at(visit, "portal_delivery.html", message.event_type, values, here="deliveries")

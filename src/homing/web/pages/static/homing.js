@@ -35,10 +35,13 @@
     }
     const copy = event.target.closest("[data-copy]");
     if (copy) {
-      navigator.clipboard.writeText(copy.dataset.copy).then(() => {
-        copy.classList.add("done");
-        setTimeout(() => copy.classList.remove("done"), 1500);
-      });
+      navigator.clipboard?.writeText(copy.dataset.copy).then(
+        () => {
+          copy.classList.add("done");
+          setTimeout(() => copy.classList.remove("done"), 1500);
+        },
+        () => getSelection().selectAllChildren(copy.previousElementSibling ?? copy), // a frame that may not
+      );
       return;
     }
     if (event.target.closest("[data-keys]")) return keys();
@@ -248,6 +251,7 @@
       return;
     }
     place.classList.remove("soft", "small");
+    place.classList.toggle("stacked", Boolean(spec.stack));
     const show = numberOf[spec.unit] || numberOf.count;
     const text = colour("soft");
     const line = colour("line");

@@ -1,6 +1,6 @@
 -- Words of payloads: what is indexed, what was, and what is no longer.
 
--- name: texts
+-- name: texts_of_all
 SELECT id, app_id, substr(payload, 1, $4) FROM messages
 WHERE id > $1 AND id <= $2 AND payload IS NOT NULL ORDER BY id LIMIT $3;
 
@@ -9,11 +9,11 @@ SELECT id, app_id, substr(payload, 1, $4) FROM messages
 WHERE (app_id, id) > ($5, $1) AND (app_id, id) <= ($5, $2) AND payload IS NOT NULL
 ORDER BY app_id, id LIMIT $3;
 
--- name: newest_texts
+-- name: newest_of_all
 SELECT id, app_id, substr(payload, 1, $4) FROM messages
 WHERE id > $1 AND id < $2 AND payload IS NOT NULL ORDER BY id DESC LIMIT $3;
 
--- name: newest_texts_of_app
+-- name: newest_of_app
 SELECT id, app_id, substr(payload, 1, $4) FROM messages
 WHERE (app_id, id) > ($5, $1) AND (app_id, id) < ($5, $2) AND payload IS NOT NULL
 ORDER BY app_id DESC, id DESC LIMIT $3;

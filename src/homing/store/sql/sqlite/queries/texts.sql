@@ -1,6 +1,6 @@
 -- Words of payloads: what is indexed, what was, and what is no longer.
 
--- name: texts
+-- name: texts_of_all
 SELECT id, app_id, substr(payload, 1, :bytes_max) FROM messages
 WHERE id > :after AND id <= :last AND payload IS NOT NULL ORDER BY id LIMIT :limit;
 
@@ -9,11 +9,11 @@ SELECT id, app_id, substr(payload, 1, :bytes_max) FROM messages
 WHERE app_id = :app_id AND id > :after AND id <= :last AND payload IS NOT NULL
 ORDER BY id LIMIT :limit;
 
--- name: newest_texts
+-- name: newest_of_all
 SELECT id, app_id, substr(payload, 1, :bytes_max) FROM messages
 WHERE id > :after AND id < :below AND payload IS NOT NULL ORDER BY id DESC LIMIT :limit;
 
--- name: newest_texts_of_app
+-- name: newest_of_app
 SELECT id, app_id, substr(payload, 1, :bytes_max) FROM messages
 WHERE app_id = :app_id AND id > :after AND id < :below AND payload IS NOT NULL
 ORDER BY id DESC LIMIT :limit;
