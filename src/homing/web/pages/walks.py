@@ -43,9 +43,7 @@ def unpacked(text: str, kind: type[_W], chosen: Chosen) -> _W:
     about = (walk.scenario, walk.version, walk.level, walk.lens)
     expected = (chosen.scenario.id, chosen.scenario.version, chosen.level.id, chosen.lens.id)
     if about != expected:
-        text = (
-            "this walk is of another story, level or principle, or of an older one; begin anew"
-        )
+        text = "this walk is of another story, level or principle, or of an older one; begin anew"
         raise Invalid([Problem(("walk",), text)])
     return walk
 
