@@ -220,20 +220,26 @@ def word_count(others: Sequence[Answer], one: Answer, rule: str) -> State:
 
 
 def bag_of_words(others: Sequence[Answer], one: Answer, rule: str) -> State:
-    """Naive Bayes over the words that occur, add-one smoothed."""
+    """Naive Bayes over the words that occur and those that do not (Bernoulli), add-one smoothed.
+
+    Without the words that do not occur a label that was given once would win every time: a word
+    that it never had counts (0+1)/(1+2) there and far less for a label that was given often.
+    """
     known = [(set(_words(each.text)), each.labels[rule]) for each in others if rule in each.labels]
     if not known:
         return State.MISSING
     classes = Counter(label for _, label in known)
-    words = set(_words(one.text))
+    every = set().union(*(bag for bag, _ in known))
+    words = set(_words(one.text)) & every
 
     def worth(label: State) -> float:
         n = classes[label]
+        having = Counter(word for bag, each in known if each is label for word in bag)
+        times = Counter(having.values())
+        times[0] = len(every) - len(having)
         total = math.log(n / len(known))
-        for word in words:
-            having = sum(word in bag for bag, each in known if each is label)
-            total += math.log((having + 1) / (n + 2))
-        return total
+        total += sum(many * math.log((n - had + 1) / (n + 2)) for had, many in times.items())
+        return total + sum(math.log((having[w] + 1) / (n - having[w] + 1)) for w in words)
 
     return max(sorted(classes), key=worth)
 

@@ -64,25 +64,22 @@ def count(
         Unreadable: a file cannot be read.
         ConfigError: the mapping does not fit.
     """
-    with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
-        connection = connect(folder, options.memory, options.threads)
-        try:
-            raw = read(
-                connection, patterns, folder=folder, mapping=options.mapping, progress=progress
-            )
-            events = build(raw, progress)
-            judged_tables(on_duckdb(connection), events, options, progress)
-            return Counted(
-                arm=_arm(connection, since_us),
-                accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
-                drops=_drops(connection, since_us),
-                first_us=max(events.first_us, since_us or 0),
-                last_us=events.last_us,
-                damaged_rows=raw.damage.count,
-                late=() if late_s is None else _late(connection, since_us, late_s),
-            )
-        finally:
-            connection.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
+        connect(folder, options.memory, options.threads) as connection,
+    ):
+        raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
+        events = build(raw, progress)
+        judged_tables(on_duckdb(connection), events, options, progress)
+        return Counted(
+            arm=_arm(connection, since_us),
+            accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
+            drops=_drops(connection, since_us),
+            first_us=max(events.first_us, since_us or 0),
+            last_us=events.last_us,
+            damaged_rows=raw.damage.count,
+            late=() if late_s is None else _late(connection, since_us, late_s),
+        )
 
 
 def _since(since_us: int | None, also: str = "TRUE") -> str:

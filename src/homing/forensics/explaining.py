@@ -18,13 +18,12 @@ def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
         Unreadable: a file cannot be read.
         ConfigError: no mapping can be guessed.
     """
-    with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
-        connection = connect(folder, options.memory, options.threads)
-        try:
-            raw = read(connection, patterns, folder=folder, mapping=options.mapping)
-            events = build(raw)
-        finally:
-            connection.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
+        connect(folder, options.memory, options.threads) as connection,
+    ):
+        raw = read(connection, patterns, folder=folder, mapping=options.mapping)
+        events = build(raw)
     texts: dict[str, list[str]] = {}
     for path, mapping in raw.mappings.items():
         texts.setdefault(to_toml(mapping, events.words), []).append(path)

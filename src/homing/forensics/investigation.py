@@ -94,17 +94,14 @@ def investigate(
         Unreadable: a file cannot be read; says which line.
         ConfigError: the mapping does not fit, or a package is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
-        connection = connect(folder, options.memory, options.threads)
-        try:
-            raw = read(
-                connection, patterns, folder=folder, mapping=options.mapping, progress=progress
-            )
-            events = build(raw, progress)
-            engine = _engine(options, connection, folder)
-            return _analyse(raw, events, engine, options, progress)
-        finally:
-            connection.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
+        connect(folder, options.memory, options.threads) as connection,
+    ):
+        raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
+        events = build(raw, progress)
+        engine = _engine(options, connection, folder)
+        return _analyse(raw, events, engine, options, progress)
 
 
 def _engine(options: Options, connection: Any, folder: str) -> Engine:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -67,19 +68,40 @@ class Raw:
         return any(mapping.has(name) for mapping in self.mappings.values())
 
 
-def connect(folder: str, memory: str, threads: int) -> Any:
-    """A DuckDB on a file in `folder`, which spills there rather than use more memory."""
+@contextmanager
+def connect(folder: str, memory: str, threads: int) -> Iterator[Any]:
+    """A DuckDB on a file in `folder`, which spills there rather than use more memory.
+
+    Raises:
+        ConfigError: `memory` is no size.
+        Unreadable: the work inside fits neither into the memory nor on the disk.
+    """
     try:
         duckdb = importlib.import_module("duckdb")
     except ImportError as error:
         raise missing_extra(error) from error
     connection = duckdb.connect(str(Path(folder) / "log.duckdb"))
-    connection.execute(f"SET memory_limit = {literal(memory)}")
-    connection.execute(f"SET temp_directory = {literal(str(Path(folder) / 'spill'))}")
-    connection.execute(f"SET threads = {threads}")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    return connection
+    try:
+        try:
+            connection.execute(f"SET memory_limit = {literal(memory)}")
+        except duckdb.Error as error:
+            text = f"--memory: expected a size such as 1400MB, found {memory!r}"
+            raise ConfigError([text]) from error
+        connection.execute(f"SET temp_directory = {literal(str(Path(folder) / 'spill'))}")
+        connection.execute(f"SET threads = {threads}")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
+    except duckdb.OutOfMemoryException as error:
+        text = f"{memory} of memory are too little for this log with {threads} threads; "
+        raise Unreadable(text + "give more by --memory, or use --threads 1") from error
+    except duckdb.IOException as error:
+        if "space" not in str(error).lower():
+            raise
+        text = f"the work on this log does not fit on the disk of {folder}; "
+        raise Unreadable(text + "name a folder with more room by --work-folder") from error
+    finally:
+        connection.close()
 
 
 def read(

@@ -18,7 +18,6 @@ from typing import Final
 import msgspec
 
 from homing.review.facts import Missing
-from homing.review.incident import Incident
 from homing.walkthrough.assess import WPM, scaled
 from homing.walkthrough.assess.rule import STAGES
 from homing.walkthrough.assess.words import count_of_words
@@ -159,11 +158,6 @@ def draft(record: Record, me: str, level: Level, lens: Principle, wpm: float = W
         left_out=tuple(left_out),
         gaps=tuple(gaps),
     )
-
-
-def draft_of(incident: Incident, me: str, level: Level, lens: Principle) -> Draft:
-    """The draft of an incident by its id."""
-    return draft(Record(incident, incident.id), me, level, lens)
 
 
 def unslotted(claim: Claim) -> list[int]:

@@ -100,6 +100,23 @@ def test_baselines_learn_from_the_other_incidents_only() -> None:
         assert judge([], one, "agency") is MISSING
 
 
+def test_a_bag_of_words_is_not_won_by_the_label_that_was_given_once() -> None:
+    texts = [
+        "i read logs until noon",
+        "she asked so i wrote queries",
+        "tests came next",
+        "i patched two machines",
+        "queues grew all night",
+        "i moved one lock",
+        "alerts were quiet then",
+        "owners agreed on it",
+    ]
+    others = [answer(id=text, text=text, labels={"agency": MET}) for text in texts]
+    others.append(answer(id="odd", text="keywords only", labels={"agency": State.NOT_CHECKABLE}))
+    one = answer(text="then i wrote something for it")
+    assert scoring.bag_of_words(others, one, "agency") is MET
+
+
 def test_the_page_says_who_wrote_and_labelled_and_marks_few_labels(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{scoring.BEGIN}\nold\n{scoring.END}\nafter\n")

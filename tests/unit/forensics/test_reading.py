@@ -124,3 +124,15 @@ def test_a_field_that_only_late_and_rare_rows_have_is_found(form: str, tmp_path:
     code, text, _ = run(str(path), "--explain-mapping")
     assert code == 0
     assert 'reason = "reason"' in text
+
+
+@pytest.mark.parametrize(
+    ("memory", "says"),
+    [("20MB", "20MB of memory are too little"), ("banana", "expected a size such as 1400MB")],
+)
+def test_too_little_memory_is_a_sentence(memory: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(full(Service(None, 1, deliveries=3_000).run())[1])
+    _, _, error = run(str(path), "--memory", memory)
+    assert isinstance(error, Unreadable | ConfigError)
+    assert says in str(error)

@@ -197,7 +197,7 @@ def _style(styles: Sequence[tuple[int, int, str]], start: int, end: int) -> str:
 
 
 def _finding(screen: Screen, number: int | None, one: Finding) -> None:
-    line = Text(f"[{number}] " if number else "    ", style="dim")
+    line = Text.assemble((f"[{number}] " if number else "    ", "dim"))
     line.append(f"{one.state.value}: ", style=STATE_TONES[one.state])
     line.append(one.title, style="bold")
     if one.detail:
