@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,6 +110,8 @@ async def test_the_clock_informs_and_ends_nothing(open_page: Looker) -> None:
     await page.locator("#text").fill(SECOND)
     await expect(page.locator("#count")).to_contain_text("22 words, about 0:09 to say")
     await page.get_by_role("button", name="Start the clock").click()
+    now_ms = await page.evaluate("() => Date.now()")
+    await page.clock.pause_at(datetime.fromtimestamp(now_ms / 1000 + 2, UTC))
     told = []
     for share, pace in (
         (0.5, "on track"),
