@@ -20,11 +20,14 @@ from homing.core.errors import Conflict, Stale
 from homing.core.journal import Journal
 from homing.core.lifecycle import (
     Cancelled,
+    DeadReason,
     Delivery,
     Fact,
     Failed,
     Leased,
     Redriven,
+    Resent,
+    Restored,
     Resumed,
     State,
     Succeeded,
@@ -231,6 +234,49 @@ async def test_dead_letters_their_end_and_their_revival_are_seen(life: Life) -> 
     assert not any(one.again for one in deaths)
     revived = next(one for one in found if one.op == "succeeded")
     assert (revived.late_done, revived.error, revived.failed_before) == (True, "reset", False)
+    assert revived.again
+
+
+async def test_a_delivery_that_had_ended_ends_again_only_by_somebodys_hand(life: Life) -> None:
+    failed = await life.attempt(await life.accept(), Reason.RESET)
+    life.clock.advance(100)
+    dead = await life.attempt(await life.lease(failed), Reason.RESET)
+    for _ in range(2):  # at once and later; its retries die again
+        redriven = Redriven(at_us=life.clock.now_us(), actor="ann")
+        failed = await life.attempt(await life.lease(await life.step(dead, redriven)), Reason.RESET)
+        life.clock.advance(100)
+        dead = await life.attempt(await life.lease(failed), Reason.RESET)
+    discarded = await life.step(dead, Cancelled(at_us=life.clock.now_us(), actor="ann"))
+    life.clock.advance(1)
+    reason = DeadReason.ATTEMPTS_EXHAUSTED
+    await life.step(discarded, Restored(at_us=life.clock.now_us(), actor="ann", reason=reason))
+    deaths = [one for one in await life.seen() if one.to_state == "dead"]
+    assert [one.again for one in deaths].count(False) == 1, "it died once"
+    assert sum(one.count for one in deaths) == 4
+    first = min(deaths, key=lambda one: one.minute_us)
+    assert not first.again
+
+
+async def test_a_resend_of_what_was_received_is_not_received_anew(life: Life) -> None:
+    done = await life.attempt(await life.accept())
+    for wait_s in (5.0, 110.0):
+        life.clock.advance(wait_s)
+        resent = await life.step(done, Resent(at_us=life.clock.now_us(), actor="ann"))
+        done = await life.attempt(await life.lease(resent))
+    found = [one for one in await life.seen() if one.op == "succeeded"]
+    assert sorted((one.again, one.late_done) for one in found) == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+
+
+async def test_a_resend_before_the_end_leaves_the_verdict_open(life: Life) -> None:
+    failed = await life.attempt(await life.accept(), Reason.RESET)
+    resent = await life.step(failed, Resent(at_us=life.clock.now_us(), actor="ann"))
+    await life.attempt(await life.lease(resent))
+    [one] = [one for one in await life.seen() if one.op == "succeeded"]
+    assert not one.again
 
 
 async def test_a_late_outcome_is_not_a_first_attempt_that_counts(life: Life) -> None:

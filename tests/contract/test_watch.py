@@ -27,7 +27,8 @@ from support.planting import Plant
 from homing.core.errors import Unavailable
 from homing.core.health import EndpointHealth, blank_health
 from homing.core.issues import IssueState
-from homing.core.lifecycle import State
+from homing.core.lifecycle import Delivery, State
+from homing.core.limits import Lane
 from homing.core.money import MoneyPaths
 from homing.core.operational import Event
 from homing.core.outcome import Reason
@@ -195,6 +196,52 @@ async def test_it_is_not_forgotten_when_it_is_old_nor_by_a_new_process(
     for _ in range(20):
         await other.look(60)
     assert box.kinds == [["unaccounted firing"], ["unaccounted resolved"]]
+
+
+# --- what is late ---
+
+
+async def hold(store: Store, clock: FakeClock, application: Application) -> Delivery:
+    """One that has been due for ten minutes, of an endpoint that a breaker holds back."""
+    item = make_acceptance(
+        application, ("ep_1",), state=State.WAITING, accepted_at_us=clock.at_us - 600 * SECOND_US
+    )
+    health = blank_health(application.id, "ep_1", clock.at_us)
+    failing = msgspec.structs.replace(health, version=1, failing_since_us=clock.at_us)
+    await store.accept([item])
+    await store.put(failing)
+    return item.deliveries[0]
+
+
+async def test_what_a_breaker_held_back_and_was_sent_is_not_late(
+    store: Store, clock: FakeClock, application: Application, process: Process, box: Postbox
+) -> None:
+    held = await hold(store, clock, application)
+    await process.look()
+    done = aged(held, state=State.DELIVERED, ready_at_us=None, finished_at_us=clock.at_us)
+    assert await store.settle([make_change(held, done)]) == [True]
+    await process.look(audit=False)  # the count of the backlog is older than that
+    assert box.kinds == []
+
+
+async def test_what_the_look_for_work_misses_is_named(
+    store: Store,
+    clock: FakeClock,
+    application: Application,
+    process: Process,
+    box: Postbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost = await hold(store, clock, application)
+
+    async def nothing(at_us: int, *, limit: int) -> list[Lane]:
+        return []
+
+    monkeypatch.setattr(store, "due_lanes", nothing)
+    await process.look()
+    [[told]] = box.taken
+    assert told.finding.kind is Kind.DELIVERIES_LATE
+    assert told.finding.examples == (str(lost.id),)
 
 
 # --- who watches ---

@@ -72,7 +72,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     is_first: bool  #: it is the first attempt of the delivery
     late_start: bool  #: the first attempt began too late after the delivery was due
     late_done: bool  #: a 2xx came too late
-    again: bool  #: it is dead as before: somebody's resend has failed
+    again: bool  #: the delivery had ended before, and somebody revived it: its verdict stands
     count: int
     status: int | None = None
     reason: str | None = None  #: why it is dead

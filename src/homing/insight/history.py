@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
 import msgspec
 
-from homing.core.objectives import Objective, Tally
+from homing.core.objectives import Objective, Owner, Tally
 from homing.insight.burn import Counts, budget, budget_left, parse_target
 from homing.insight.objectives import counts_of, period_of
 
@@ -59,6 +60,37 @@ def burn_down(objective: Objective, tallies: Sequence[Tally]) -> list[Point]:
         left = 1 - Fraction(spent) / allowed if allowed else Fraction(1)
         found.append(Point(at_us=at_us, counts=counts, left=left))
     return found
+
+
+def burns_since_us(objective: Objective, tallies: Sequence[Tally], limit: Fraction) -> int | None:
+    """Since when more than a share of `limit` of the events have been bad, up to now.
+
+    Of all stretches that end now it is the one with the most bad events above the limit, so a bad
+    event that came alone, long before, does not count as the beginning.
+
+    Args:
+        tallies: by time; other SLIs are passed over.
+        limit: share of bad events, in [0, 1).
+
+    Returns:
+        The beginning of a minute (or of what else the tallies are of); None: it is not so.
+    """
+    excess = most = Fraction(0)
+    since_us = None
+    for one in reversed(burn_down(objective, tallies)):
+        excess += one.counts.bad - limit * one.counts.total
+        if excess > most:
+            most, since_us = excess, one.at_us
+    return since_us
+
+
+def bad_by_owner(objective: Objective, tallies: Sequence[Tally], since_us: int) -> Counter[Owner]:
+    """Bad events that count against the objective, by whose they are."""
+    found: Counter[Owner] = Counter()
+    for one in tallies:
+        if one.sli is objective.sli and one.owner in objective.owners and one.at_us >= since_us:
+            found[one.owner] += one.count
+    return +found
 
 
 def periods_before(objective: Objective, at_us: int) -> list[tuple[int, int]]:

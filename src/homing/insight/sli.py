@@ -119,21 +119,20 @@ def _end_events(seen: Seen, about: About, was_broad: bool) -> list[Event]:
         events.append(Event(Sli.RETRY, _blame_for_start(seen, about) if seen.late_start else None))
     if seen.from_state == State.DEAD and seen.op in ("redriven", "cancelled"):
         events.append(Event(Sli.HYGIENE, None))
+    if seen.again:  # one verdict for each delivery: what a person does later changes nothing
+        return events
     if seen.op == "succeeded":
         if not seen.late_done:
             events.append(Event(Sli.DELIVERED, None))
-        elif not _was_revived(seen):
+        elif not _was_kept(seen):
             events.append(Event(Sli.DELIVERED, _blame_for_delay(seen, about, was_broad)))
-    elif seen.to_state == State.DEAD and seen.from_state != State.DEAD and not seen.again:
+    elif seen.to_state == State.DEAD and seen.from_state != State.DEAD:
         events.append(Event(Sli.DELIVERED, _blame_for_death(seen, was_broad)))
     return events
 
 
-def _was_revived(seen: Seen) -> bool:
-    """It failed, and then began its schedule anew: redriven, or its endpoint was enabled again.
-
-    It was counted when it died; a second bad event would make a redrive spend the budget.
-    """
+def _was_kept(seen: Seen) -> bool:
+    """It failed, was parked, and began its schedule anew when its endpoint was enabled again."""
     return seen.error is not None and not seen.failed_before and not seen.is_first
 
 

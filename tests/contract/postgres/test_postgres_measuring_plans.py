@@ -56,6 +56,7 @@ async def test_a_piece_of_the_log_costs_a_piece(postgres_url: str, analyzed: boo
     # two indexes have both columns of the key
     assert re.search(r"history_(pkey|endpoint) on history h .* rows=1 loops=1000", plan), plan
     assert "attempts_endpoint" not in plan, plan
+    assert "delivery_log_life on delivery_log r" in plan, plan
     assert "rows=1000 loops=1)" in plan, plan
     rows = await connection.fetch(
         f"EXPLAIN (ANALYZE, TIMING off) {QUERIES['seen_plain']}", *asked[:-1]

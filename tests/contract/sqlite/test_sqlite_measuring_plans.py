@@ -38,6 +38,7 @@ def test_a_piece_of_the_log_is_read_along_its_lines_and_looked_up_by_keys(
         "SEARCH messages USING INDEX sqlite_autoindex_messages_1 (id=?)",
         "SEARCH attempts USING INDEX sqlite_autoindex_attempts_1 (message_id=?)",
         f"SEARCH born USING INDEX delivery_log_born {by_key}",
+        f"SEARCH revived USING INDEX delivery_log_life {by_key}",
     ):
         assert [step for step in searches if step.startswith(walk)], (walk, how)
     # What was found, at most a piece, is grouped; no table is scanned, and nothing looked up twice.

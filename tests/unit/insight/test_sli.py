@@ -138,8 +138,14 @@ def test_a_retry_is_judged_when_it_is_taken(
     assert blames(taken, about) == {Sli.RETRY: blame}
 
 
-def test_a_redrive_does_not_spend_the_budget_a_second_time() -> None:
-    revived = seen(is_first=False, late_done=True, error="status 503", failed_before=False)
+def test_what_waited_for_its_endpoint_to_be_enabled_is_not_late() -> None:
+    kept = seen(is_first=False, late_done=True, error="status 503", failed_before=False)
+    assert Sli.DELIVERED not in blames(kept)
+
+
+@pytest.mark.parametrize("fields", [{}, {"late_done": True}, {"late_done": True, "error": "reset"}])
+def test_what_a_person_starts_after_the_end_is_not_judged_again(fields: dict[str, Any]) -> None:
+    revived = seen(is_first=False, again=True, failed_before=True, **fields)
     assert Sli.DELIVERED not in blames(revived)
 
 
@@ -158,7 +164,7 @@ def test_a_dead_letter_is_a_bad_delivery_with_an_owner(
     dead = seen(op="failed", to_state="dead", outcome=Reason.RESET, is_first=False, **fields)
     assert blames(dead)[Sli.DELIVERED] == blame
     again = seen(op="failed", to_state="dead", is_first=False, again=True, **fields)
-    assert Sli.DELIVERED not in blames(again), "a resend that failed is not another death"
+    assert Sli.DELIVERED not in blames(again), "a delivery dies once, whatever is tried afterwards"
 
 
 def test_dealing_with_a_dead_letter_is_good_hygiene_and_nothing_else() -> None:

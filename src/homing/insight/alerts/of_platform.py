@@ -12,8 +12,6 @@ from homing.insight.alerts.wording import clock_text, count_text, rate_text, spa
 from homing.insight.rates import exact
 
 _SECOND_US: Final = 1_000_000
-#: how old a count of the backlog may be: twice the time between two audits
-_STALE_US: Final = 120 * _SECOND_US
 
 
 def unaccounted(readings: Readings) -> Iterator[Finding]:
@@ -104,8 +102,9 @@ def _late_unseen(readings: Readings, until_us: int) -> Iterator[Finding]:
     backlog = readings.backlog
     if readings.lanes or backlog is None or backlog.oldest_due_at_us is None:
         return
-    # The backlog is as old as the latest audit; what was due then may have been sent since.
-    if backlog.oldest_due_at_us >= until_us - _STALE_US:
+    # A count of an earlier moment proves nothing: what a breaker or a limit held back for long may
+    # have been sent since.
+    if readings.backlog_at_us < readings.at_us or backlog.oldest_due_at_us >= until_us:
         return
     age_s = (readings.at_us - backlog.oldest_due_at_us) / _SECOND_US
     yield Finding(
@@ -114,10 +113,12 @@ def _late_unseen(readings: Readings, until_us: int) -> Iterator[Finding]:
         owner=Owner.PLATFORM,
         what=(
             f"{count_text(backlog.due, 'delivery is', 'deliveries are')} due, the oldest for "
-            f"{span_text(age_s)}, and the dispatcher does not see them"
+            f"{span_text(age_s)}, and the dispatcher does not see them: no endpoint, breaker or "
+            "limit holds them; homing doctor looks at the dispatcher and its database"
         ),
         since_us=backlog.oldest_due_at_us,
         count=backlog.due,
+        examples=readings.unseen[:3],
         command="homing doctor",
     )
 

@@ -143,6 +143,8 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     started_at_us: int  #: since when somebody should have audited
     missing: tuple[Missing, ...] = ()
     backlog: Backlog | None = None
+    backlog_at_us: int = 0  #: when it was counted: by the latest audit, or after `lanes` were read
+    unseen: tuple[str, ...] = ()  #: deliveries that are due by the backlog and in no lane
     accepted_per_s: float = 0.0  #: deliveries, over the last minutes
     lanes: tuple[Lane, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()

@@ -15,6 +15,7 @@ from homing.core.operational import is_hidden
 from homing.core.ports import Clock, Store
 from homing.core.queries import (
     AttemptFilter,
+    Backlog,
     DeliveryFilter,
     MessageFilter,
     Page,
@@ -36,6 +37,8 @@ from homing.service.books import Auditor
 #: deliveries looked at to see whose are late
 _LATE_MAX: Final = 1_000
 _PARKED_MAX: Final = 1_001
+#: unfinished deliveries looked at for examples of what is due and in no lane
+_UNSEEN_MAX: Final = 200
 _EXAMPLES: Final = 3
 #: applications whose past is kept
 _PROFILES_MAX: Final = 1_000
@@ -106,14 +109,18 @@ class Reader:
         recent = self._auditor.recent
         piles, money = await self._piles.read(at_us)
         failures = await self._failures()
+        lanes = await self._lanes(at_us)
+        backlog_at_us, backlog, unseen = await self._backlog(at_us, lanes)
         return Readings(
             at_us=at_us,
             audited_at_us=recent.at_us if recent else None,
             started_at_us=self._started_at_us,
             missing=missing,
-            backlog=self._auditor.backlog,
+            backlog=backlog,
+            backlog_at_us=backlog_at_us,
+            unseen=unseen,
             accepted_per_s=self._minutes.accepted_per_s(),
-            lanes=await self._lanes(at_us),
+            lanes=lanes,
             endpoints=await self._endpoints({*signalled, *_endpoints_of(known)}),
             dead=tuple(piles),
             money=tuple(money),
@@ -127,8 +134,7 @@ class Reader:
     # --- what is late ---
 
     async def _lanes(self, at_us: int) -> tuple[reading.Lane, ...]:
-        until_us = at_us - round(self._thresholds.late_s * 1_000_000)
-        lanes = await self._store.due_lanes(until_us, limit=_LATE_MAX)
+        lanes = await self._store.due_lanes(self._late_before(at_us), limit=_LATE_MAX)
         if not lanes:
             return ()
         ids = [one.endpoint_id for one in lanes]
@@ -157,6 +163,32 @@ class Reader:
         for place in late[:_EXAMPLES]:
             found[place] = await self._with_examples(found[place])
         return tuple(found)
+
+    async def _backlog(
+        self, at_us: int, lanes: Sequence[reading.Lane]
+    ) -> tuple[int, Backlog | None, tuple[str, ...]]:
+        """When it was counted, the backlog, and examples of what is due in it but in no lane.
+
+        As a rule the latest audit's count. Where that says that something has been due for too
+        long, and no lane has it, it is counted anew: it may have been sent since the audit.
+        """
+        latest = self._auditor.looks[-1] if self._auditor.looks else None
+        if latest is None:
+            return 0, None, ()
+        oldest_us, late_us = latest[1].oldest_due_at_us, self._late_before(at_us)
+        if lanes or oldest_us is None or oldest_us >= late_us:
+            return *latest, ()
+        backlog = await self._store.backlog(at_us)
+        if backlog.oldest_due_at_us is None or backlog.oldest_due_at_us >= late_us:
+            return at_us, backlog, ()
+        which = DeliveryFilter(states=(State.WAITING, State.LEASED))
+        first = await self._store.deliveries(which, Page(limit=_UNSEEN_MAX))
+        due = [one for one in first if (one.ready_at_us or at_us) < late_us]
+        return at_us, backlog, tuple(str(one.id) for one in due[:_EXAMPLES])
+
+    def _late_before(self, at_us: int) -> int:
+        """What was due before has been due for too long."""
+        return at_us - round(self._thresholds.late_s * 1_000_000)
 
     async def _with_examples(self, lane: reading.Lane) -> reading.Lane:
         """With its oldest deliveries by name."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import State
+from homing.core.lifecycle import UNFINISHED, State
 from homing.core.objectives import MINUTE_US, Limits, LogPiece, Measured, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
 from homing.core.queries import LogCursor
@@ -45,7 +45,6 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
         is_dead = State.DEAD in (entry.from_state, entry.to_state)
         is_first = entry.attempt_no is not None and self._is_first(entry, entry.attempt_no)
         late_start, late_done = self._lateness(entry, limits, is_first=is_first)
-        died_us = placed.finished_at_us if placed else None
         seen = Seen(
             minute_us=_minute(entry.at_us),
             app_id=entry.app_id,
@@ -57,9 +56,7 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             is_first=is_first,
             late_start=late_start,
             late_done=late_done,
-            again=entry.to_state is State.DEAD
-            and died_us is not None
-            and died_us < entry.at_us - MINUTE_US,
+            again=_is_end(entry) and self._had_ended(entry),
             count=1,
         )
         is_good = (entry.outcome is Reason.OK or is_claim) and seen.written
@@ -87,6 +84,17 @@ class MemoryMeasuring(MemoryResources, MemoryBooks):
             attempt.number < number
             for (of_message, _), attempt in self.attempted.items()
             if of_message == entry.message_id and attempt.endpoint_id == entry.endpoint_id
+        )
+
+    def _had_ended(self, entry: LogEntry) -> bool:
+        """Whether somebody had revived it: it left a state that is an end."""
+        return any(
+            other.from_state is not None
+            and other.from_state not in UNFINISHED
+            and other.rows_written
+            and other.version_after <= entry.version_before
+            and (other.message_id, other.endpoint_id) == (entry.message_id, entry.endpoint_id)
+            for other in self._log()
         )
 
     def _lateness(self, entry: LogEntry, limits: Limits, *, is_first: bool) -> tuple[bool, bool]:
@@ -179,6 +187,14 @@ def _matters(entry: LogEntry) -> bool:
             and entry.from_state is State.WAITING
             and entry.lease_epoch > 1
         )
+    )
+
+
+def _is_end(entry: LogEntry) -> bool:
+    """Whether a line may be a delivery's verdict."""
+    return entry.rows_written == 1 and (
+        entry.op == "succeeded"
+        or (entry.to_state is State.DEAD and entry.from_state not in (None, State.DEAD))
     )
 
 

@@ -102,11 +102,18 @@ def test_what_something_else_holds_back_is_not_late(lane: Any) -> None:
 
 def test_what_is_due_in_the_table_and_seen_by_no_look_is_late() -> None:
     unseen = make_backlog(due=4, oldest_due_at_us=START_US - 10 * MINUTE_US)
-    [one] = found(backlog=unseen)
+    [one] = found(backlog=unseen, backlog_at_us=START_US, unseen=("msg_1.ep_1",))
     assert one.kind is Kind.DELIVERIES_LATE
     assert "the dispatcher does not see them" in one.what
-    young = make_backlog(due=4, oldest_due_at_us=START_US - 3 * MINUTE_US)
-    assert found(backlog=young) == []
+    assert one.examples == ("msg_1.ep_1",)
+    young = make_backlog(due=4, oldest_due_at_us=START_US - 2 * MINUTE_US)
+    assert found(backlog=young, backlog_at_us=START_US) == []
+
+
+def test_what_was_due_at_an_earlier_count_may_have_been_sent_since() -> None:
+    """A breaker held it for long and has closed: it is gone, and the audit is a minute old."""
+    before = make_backlog(due=4, oldest_due_at_us=START_US - 60 * MINUTE_US)
+    assert found(backlog=before, backlog_at_us=START_US - 1) == []
 
 
 @pytest.mark.parametrize(

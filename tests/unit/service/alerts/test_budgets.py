@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from support.making import START_US
 
@@ -34,7 +35,8 @@ def stands(bad_share: str, *, since_s: int) -> Standing:
 
 
 def test_a_budget_that_lasts_is_nothing_to_tell() -> None:
-    assert burn_of(stands("0.004", since_s=30 * DAY_S)) is None
+    found = stands("0.004", since_s=30 * DAY_S)
+    assert not any(one.fires for one in found.burning)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +45,42 @@ def test_a_budget_that_lasts_is_nothing_to_tell() -> None:
 )
 def test_one_that_burns_is_told_with_its_tier(share: str, since_s: int, severity: Severity) -> None:
     found = stands(share, since_s=since_s)
-    burn = burn_of(found)
-    assert burn is not None
+    worst = next(one for one in found.burning if one.fires)
+    burn = burn_of(found, worst, ())
     assert (burn.severity, burn.owner) == (severity, alert.Owner.PLATFORM)
     assert burn.rate.low < float(share) < burn.rate.high
     assert f"the objective delivered ({'99.5%'}) burns its budget at" in burn.what
     assert burn_rate(found.counts, Decimal("0.995")) >= 0
+
+
+def series(*, owner: Owner, from_s: int, bad: int) -> list[Tally]:
+    """Six hours of minutes with 16 events each; bad ones among the last ones."""
+    found = []
+    for back in range(6 * 60, 0, -1):
+        at_us = START_US - back * 60_000_000
+        is_bad = back * 60 <= from_s or back == 300  # one alone, five hours ago
+        given = [(None, 16 - bad if is_bad else 16), (owner, bad)] if is_bad else [(None, 16)]
+        found += [
+            Tally(scope="org_1", at_us=at_us, sli=Sli.DELIVERED, owner=whose, count=count)
+            for whose, count in given
+        ]
+    return found
+
+
+def test_it_burns_since_events_went_bad_and_not_since_its_window_began() -> None:
+    found = stands("0.1", since_s=6 * HOUR_S)
+    worst = next(one for one in found.burning if one.fires)
+    burn = burn_of(found, worst, series(owner=Owner.PLATFORM, from_s=115 * 60, bad=8))
+    assert burn.since_us == START_US - 115 * 60_000_000
+
+
+def test_it_is_whose_most_of_its_bad_events_are() -> None:
+    everybody = msgspec.structs.replace(DELIVERED, owners=tuple(Owner))
+    found = msgspec.structs.replace(stands("0.1", since_s=6 * HOUR_S), objective=everybody)
+    worst = next(one for one in found.burning if one.fires)
+    theirs = series(owner=Owner.RECEIVER, from_s=60 * 60, bad=8)
+    burn = burn_of(found, worst, theirs)
+    assert burn.owner is alert.Owner.RECEIVER
+    assert burn.what.endswith("; bad events by owner: 480 receiver")
+    ours = series(owner=Owner.UNATTRIBUTED, from_s=60 * 60, bad=8)
+    assert burn_of(found, worst, [*theirs, *ours]).owner is alert.Owner.PLATFORM

@@ -38,6 +38,7 @@ GROUP BY 1, 2;
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
 -- comes back as few rows. Look-ups are LATERAL with a LIMIT: by primary key, row by row, whatever
 -- is known of how large the tables are; the || keeps it from walking all attempts of an endpoint.
+-- What ends had ended before where its life (delivery_log_life) shows that it left such a state.
 WITH lines AS (
     SELECT line.at_us, line.app_id, line.op, line.from_state, line.to_state, line.rows_written,
         line.outcome, line.status, line.reason, line.message_id, line.endpoint_id, line.holder,
@@ -46,13 +47,13 @@ WITH lines AS (
         coalesce(done.accepted_at_us, hot.accepted_at_us, line.due_at_us) AS accepted_at_us,
         coalesce(done.first_error, hot.first_error) AS error,
         coalesce(done.failures, hot.failures, 0) > 0 AS failed_before,
-        done.finished_at_us,
+        line.version_before,
         line.to_state = 'dead' OR coalesce(line.from_state = 'dead', false) AS is_dead,
         coalesce(line.attempt_no = 1 OR line.attempt_no > 1 AND earlier.found IS NULL, false)
             AS is_first
     FROM delivery_log AS line
     LEFT JOIN LATERAL (
-        SELECT accepted_at_us, first_error, failures, finished_at_us FROM history AS h
+        SELECT accepted_at_us, first_error, failures FROM history AS h
         WHERE line.to_state <> 'leased' AND h.message_id = line.message_id AND h.endpoint_id = line.endpoint_id LIMIT 1
     ) AS done ON true
     LEFT JOIN LATERAL (
@@ -94,7 +95,15 @@ WITH lines AS (
 ), told AS (
     SELECT at_us - at_us % 60000000 AS minute_us, app_id, op, from_state, to_state, rows_written,
         outcome, is_first, late_start, late_done,
-        to_state = 'dead' AND coalesce(finished_at_us < at_us - 60000000, false) AS again,
+        CASE WHEN rows_written = 1
+            AND (op = 'succeeded' OR to_state = 'dead' AND coalesce(from_state <> 'dead', false))
+            THEN EXISTS (
+                SELECT FROM delivery_log AS r
+                WHERE r.message_id = marked.message_id AND r.endpoint_id = marked.endpoint_id
+                    AND r.from_state IS NOT NULL AND r.op NOT IN ('leased', 'succeeded')
+                    AND r.from_state IN ('delivered', 'dead', 'cancelled')
+                    AND r.rows_written = 1 AND r.version_after <= marked.version_before)
+            ELSE false END AS again,
         CASE WHEN NOT is_plain THEN status END AS status,
         CASE WHEN NOT is_plain THEN reason END AS reason,
         CASE WHEN late_start OR late_done THEN (

@@ -23,7 +23,8 @@ GROUP BY 1, 2;
 -- Lines after :line up to :end that are about an attempt, a retry that was taken or a dead letter,
 -- alike ones counted, without those of seen_plain. What was taken counts from when it was due.
 -- Of what was good and in time only its minute and application are told apart, so that a busy hour
--- comes back as few rows. What an attempt belongs to is looked up by primary key; the message and
+-- comes back as few rows. What ends had ended before where its life (delivery_log_life) shows that it
+-- left such a state. What an attempt belongs to is looked up by primary key; the message and
 -- the line of birth only where something was late. The + keeps SQLite from walking all attempts of
 -- an endpoint.
 WITH lines AS MATERIALIZED (
@@ -34,7 +35,7 @@ WITH lines AS MATERIALIZED (
         coalesce(done.accepted_at_us, hot.accepted_at_us, line.due_at_us) AS accepted_at_us,
         coalesce(done.first_error, hot.first_error) AS error,
         coalesce(done.failures, hot.failures, 0) > 0 AS failed_before,
-        done.finished_at_us,
+        line.version_before,
         line.to_state = 'dead' OR line.from_state = 'dead' AS is_dead,
         line.attempt_no = 1 OR line.attempt_no > 1 AND NOT EXISTS (
             SELECT 1 FROM attempts
@@ -70,7 +71,16 @@ WITH lines AS MATERIALIZED (
 )
 SELECT at_us - at_us % 60000000, app_id, op, from_state, to_state, rows_written, outcome,
     coalesce(is_first, 0), coalesce(late_start, 0), coalesce(late_done, 0),
-    to_state = 'dead' AND coalesce(finished_at_us < at_us - 60000000, 0),
+    rows_written = 1
+        AND (op = 'succeeded' OR to_state = 'dead' AND coalesce(from_state <> 'dead', 0))
+        AND EXISTS (
+            SELECT 1 FROM delivery_log AS revived
+            WHERE revived.message_id = marked.message_id
+                AND revived.endpoint_id = marked.endpoint_id
+                AND revived.from_state IS NOT NULL
+                AND revived.op NOT IN ('leased', 'succeeded')
+                AND revived.from_state IN ('delivered', 'dead', 'cancelled')
+                AND revived.rows_written = 1 AND revived.version_after <= marked.version_before),
     count(*),
     CASE WHEN NOT is_plain THEN status END,
     CASE WHEN NOT is_plain THEN reason END,
