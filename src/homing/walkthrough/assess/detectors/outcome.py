@@ -30,7 +30,7 @@ def _hosts(answer: Answer, place: int) -> list[Clause]:
 
 def is_told(answer: Answer, place: Place) -> bool:
     """In a statement of the speaker's that is said to be so."""
-    if answer.is_quoted(place[0]):
+    if answer.is_quoted(place[0]) or answer.is_unsaid(place[0]):
         return False
     clause = answer.clause_at(place[0])
     if clause is None or clause.is_quoted or clause.is_possible:
@@ -82,6 +82,8 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
 
 def _is_claimed(answer: Answer, place: int) -> bool:
     """Neither wished nor quoted."""
+    if answer.is_unsaid(place):
+        return False
     clause = answer.clause_at(place)
     return clause is None or not (clause.is_possible or clause.is_quoted)
 
