@@ -26,12 +26,16 @@ _SCOPE_END: Final = re.compile(
 #: a sentence of at most so many words that says of the one before that it is not so
 _RETRACTION_MAX: Final = 8
 #: such a sentence begins with one of these
-_POINTS_BACK: Final = re.compile(r"(?:but\s+|well,?\s+|no,?\s+|and\s+)*(?:that|this|it|which|none)\b", re.I)
+_POINTS_BACK: Final = re.compile(
+    r"(?:but\s+|well,?\s+|no,?\s+|and\s+)*(?:that|this|it|which|none)\b", re.I
+)
 
 #: a piece of a list has at most so many words
 _BARE_MAX: Final = 5
 #: so many pieces in a row are a list, whatever else is told
 _RUN_LONG: Final = 6
+#: so many are a list where single pieces between them are told
+_RUN_BROKEN: Final = 8
 #: so many are one where much of the text is such lists, or where all are built alike
 _RUN_SHORT: Final = 4
 _LISTED_MUCH: Final = 0.4
@@ -49,8 +53,8 @@ def denied(text: str, sentences: Sequence[Place]) -> list[Place]:
     """Where something is said and taken back, before it, behind it or in the next sentence."""
     found = []
     for number, (start, end) in enumerate(sentences):
-        for _, after in places(text, lists()["denies"], start, end):
-            found.append((after, _scope(text, after, end)))
+        for before, after in places(text, lists()["denies"], start, end):
+            found.append((before, _scope(text, after, end)))
         for before, _ in places(text, lists()["retracts"], start, end):
             head = text[start:before]
             if len(head.split()) >= 2:
@@ -90,7 +94,10 @@ class _Piece(NamedTuple):
     @property
     def is_bare(self) -> bool:
         """Whether nothing ties it to what is told: no place, no reason, no "it"."""
-        if len(self.words) > _BARE_MAX or lists()["ties"] & set(self.words):
+        # "it dropped to zero" hangs on nothing in a list, "they adopted it" does
+        if len(self.words) > _BARE_MAX or lists()["ties"] & set(
+            self.words[self.words[0] == "it" :]
+        ):
             return False
         # "for the owners" is a place in a story, "from 0.3%" and "by 50%" are not
         return not any(
@@ -117,15 +124,15 @@ def listed(text: str, sentences: Sequence[Place]) -> list[Place]:
     total = sum(len(one.words) for one in pieces)
     inside = {at for first, last in short for at in range(first, last + 1)}
     share = sum(len(pieces[at].words) for at in inside) / total if total else 0.0
-    long = [
-        run for run in _runs(flags, pieces, gap_max=0) if run[1] - run[0] + 1 >= _RUN_LONG
-    ]
-    runs = short if share >= _LISTED_MUCH else long
+    unbroken = [run for run in _runs(flags, pieces, gap_max=0) if _count(pieces, run) >= _RUN_LONG]
+    broken = [run for run in short if _count(pieces, run) >= _RUN_BROKEN]
+    runs = short if share >= _LISTED_MUCH else [*unbroken, *broken]
     return [(pieces[first].start, pieces[last].end) for first, last in (*runs, *alike)]
 
 
 def _count(pieces: Sequence[_Piece], run: tuple[int, int]) -> int:
-    return sum(one.is_bare for one in pieces[run[0] : run[1] + 1])
+    """How many different ones; what is said twice counts once."""
+    return len({one.words for one in pieces[run[0] : run[1] + 1] if one.is_bare})
 
 
 def _runs(

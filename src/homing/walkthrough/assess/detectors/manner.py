@@ -52,8 +52,7 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
     told = {
         token.text
         for one in clauses
-        if not any(a < one.end and one.start < b for a, b in generic)
-        and not one.is_listed
+        if not any(a < one.end and one.start < b for a, b in generic) and not one.is_listed
         for token in tokens_of(answer.text, one.start, one.end)
     }
     things = lists()["things"] | rule.phrases("matters") | setting.terms

@@ -40,16 +40,30 @@ def is_told(answer: Answer, place: Place) -> bool:
 
 
 def is_others_merit(answer: Answer, place: int) -> bool:
-    """Whether the text gives the outcome to what somebody else did."""
+    """Whether the text gives the outcome to what somebody else did.
+
+    It does where the sentence says so ("after they patched it"), and where the last mend that is
+    told before the outcome is another's.
+    """
     solved, own = others_solution(answer), own_solution(answer)
     if own:  # that others deployed one's change takes nothing away
-        solved = [one for one in solved if one.verb not in lists()["releases"]]
+        solved = [one for one in solved if not _is_taking_up(one)]
     if not solved:
         return False
     here = {one.start for one in _hosts(answer, place)}
     if any(one.start in here and (one.join in _CREDITS or one.by is Actor.OTHER) for one in solved):
         return not any(one.start in here for one in own)
-    return not own and answer.only is None
+    if not own:
+        return answer.only is None
+    before = [one.start for one in own if one.start < place]
+    theirs = [one.start for one in solved if one.start < place]
+    return bool(theirs) and max(theirs) > max(before, default=-1)
+
+
+def _is_taking_up(clause: Clause) -> bool:
+    """What owners do with a change that is there: "shipped it", and not "shipped a change"."""
+    is_release = clause.verb in lists()["releases"] or clause.verb in _PUTS
+    return is_release and not set(clause.objects[:2]) & lists()["new"]
 
 
 def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
