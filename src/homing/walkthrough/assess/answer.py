@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from homing.walkthrough.assess.changes import changes_of
-from homing.walkthrough.assess.clauses import Actor, Clause, clauses_of
+from homing.walkthrough.assess.clauses import Actor, Clause, clauses_of, is_within
 from homing.walkthrough.assess.quantities import Quantity, quantities_of
 from homing.walkthrough.assess.rule import STAGES
 from homing.walkthrough.assess.sentences import quotes_of, sentences_of
+from homing.walkthrough.assess.unsaid import denied, listed, supposed
 from homing.walkthrough.assess.words import count_of_words, places
 
 #: a line that names a stage: "## Action", "Action:", "**A:**", "R - "
@@ -72,6 +73,9 @@ class Answer:
     is_divided: bool  #: its stages are marked, not guessed
     only: str | None  #: it is this stage alone
     quotes: tuple[tuple[int, int], ...]  #: where somebody else is quoted
+    untrue: tuple[tuple[int, int], ...] = ()  #: where something is said and denied
+    unreal: tuple[tuple[int, int], ...] = ()  #: where something is wished or supposed
+    rows: tuple[tuple[int, int], ...] = ()  #: where there are only keywords in a row
 
     def words(self, stage: str | None = None) -> int:
         spans = self.spans.get(stage, []) if stage else [(0, len(self.text))]
@@ -114,6 +118,10 @@ class Answer:
     def is_quoted(self, place: int) -> bool:
         """Whether somebody else's words stand there, in marks."""
         return any(start < place < end for start, end in self.quotes)
+
+    def is_unsaid(self, place: int) -> bool:
+        """Whether what stands there is denied, only supposed, or a keyword in a row."""
+        return is_within(place, (*self.untrue, *self.unreal, *self.rows))
 
     def numbers_in(self, start: int, end: int) -> list[Quantity]:
         """Those that begin between two places."""
@@ -170,6 +178,7 @@ def read(text: str, stage: str | None = None) -> Answer:
             place = name or next((s for a, b, s in sentences if a <= one.start < b), "action")
             clauses.append(replace(one, stage=place, sentence=one.sentence + shift))
         shift = clauses[-1].sentence + 1 if clauses else shift
+    parts = [(start, end) for start, end, _ in sentences]
     return Answer(
         text=text,
         spans=spans,
@@ -179,6 +188,9 @@ def read(text: str, stage: str | None = None) -> Answer:
         is_divided=is_divided,
         only=stage,
         quotes=tuple(quotes_of(text)),
+        untrue=tuple(denied(text, parts)),
+        unreal=tuple(supposed(text, parts)),
+        rows=tuple(listed(text, parts)),
     )
 
 

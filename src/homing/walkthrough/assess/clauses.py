@@ -13,6 +13,7 @@ from typing import Final
 
 from homing.walkthrough.assess.reading import Phrase, has_verb, is_base, read_phrase
 from homing.walkthrough.assess.sentences import quotes_of, sentences_of
+from homing.walkthrough.assess.unsaid import denied, listed, supposed
 from homing.walkthrough.assess.words import Token, lists, places, tokens_of
 
 _SIGNS: Final = frozenset((",", ":", "—", "\u2013", "(", ")", "-", "->", "→", "/"))
@@ -57,6 +58,7 @@ class Clause:
     is_negated: bool = False
     is_possible: bool = False  #: would, could, plans, wishes: not said to have happened
     is_quoted: bool = False  #: somebody else's words
+    is_listed: bool = False  #: one of a row of keywords, with or without an "I" and a verb
     is_passive: bool = False
     by: Actor | None = None  #: of a passive: by whom
     length: int = 0  #: words, a carried-over subject counted
@@ -66,7 +68,7 @@ class Clause:
     @property
     def is_said(self) -> bool:
         """Whether the speaker says, in their own words, that it happened."""
-        return not (self.is_negated or self.is_possible or self.is_quoted)
+        return not (self.is_negated or self.is_possible or self.is_quoted or self.is_listed)
 
     @property
     def is_whole(self) -> bool:
@@ -95,9 +97,12 @@ class _Piece:
 def clauses_of(text: str, start: int = 0, end: int | None = None) -> list[Clause]:
     """The statements between two places, in order; words without a verb stand alone."""
     quoted, intended = quotes_of(text), places(text, lists()["intends"])
+    sentences = sentences_of(text, start, end)
+    untrue, unreal = denied(text, sentences), supposed(text, sentences)
+    rows = listed(text, sentences)
     found: list[Clause] = []
     before: Clause | None = None
-    for number, (first, last) in enumerate(sentences_of(text, start, end)):
+    for number, (first, last) in enumerate(sentences):
         is_reported = False
         for at, piece in enumerate(_pieces(tokens_of(text, first, last))):
             main = _main(found, number, piece) or before
@@ -106,14 +111,19 @@ def clauses_of(text: str, start: int = 0, end: int | None = None) -> list[Clause
                 if found and found[-1].sentence == number:
                     found[-1] = _longer(found[-1], piece)
                 elif piece.tokens:
-                    found.append(_verbless(piece, number))
+                    fragment = _verbless(piece, number)
+                    found.append(replace(fragment, is_listed=is_within(fragment.start, rows)))
                 continue
             is_reported = _is_reported(found, clause, is_reported)
             in_marks = any(a <= clause.start and clause.end <= b + 1 for a, b in quoted)
             clause = replace(
                 clause,
                 is_quoted=in_marks or is_reported,
-                is_possible=clause.is_possible or _is_wished(clause, intended),
+                is_possible=clause.is_possible
+                or _is_wished(clause, intended)
+                or is_within(clause.start, unreal),
+                is_negated=clause.is_negated or is_within(clause.start, untrue),
+                is_listed=is_within(clause.start, rows),
             )
             if clause.join in _COMPLEMENTS and found and found[-1].sentence == number:
                 # "I confirmed that the file went through" is one statement of so many words
@@ -121,6 +131,11 @@ def clauses_of(text: str, start: int = 0, end: int | None = None) -> list[Clause
             found.append(clause)
             before = clause
     return found
+
+
+def is_within(place: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a place is in any of them."""
+    return any(start <= place < end for start, end in spans)
 
 
 def _main(found: Sequence[Clause], sentence: int, piece: _Piece) -> Clause | None:

@@ -116,7 +116,16 @@ def _is_mended_by_others(clause: Clause) -> bool:
             clause.verb in lists()["makes"] and set(clause.subject.split()) & lists()["mended"]
         )
         return is_mended and clause.by in (Actor.OTHER, None)
-    return is_mend and clause.actor is Actor.OTHER
+    return is_mend and (clause.actor is Actor.OTHER or _is_somebody(clause))
+
+
+def _is_somebody(clause: Clause) -> bool:
+    """Whether a subject that no list knows must be somebody: "the processor shipped a change"."""
+    words = clause.subject.split()
+    if clause.actor is not Actor.THING or clause.verb not in lists()["people_mend"] or not words:
+        return False
+    things = lists()["things"] | lists()["nouns"] | lists()["mends"] | lists()["mended"]
+    return words[-1] not in things | lists()["pronouns"] | {"which", "there", "it's"}
 
 
 def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:

@@ -52,7 +52,7 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
     told = {
         token.text
         for one in clauses
-        if not any(a < one.end and one.start < b for a, b in generic)
+        if not any(a < one.end and one.start < b for a, b in generic) and not one.is_listed
         for token in tokens_of(answer.text, one.start, one.end)
     }
     things = lists()["things"] | rule.phrases("matters") | setting.terms
@@ -159,11 +159,14 @@ def sentences(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         clauses = answer.in_sentence(start, end)
         words = sum(one.length for one in clauses)
         all_words += words
+        in_rows = sum(one.length for one in clauses if one.is_listed)
         is_statement = any(
             one.verb is not None and (one.form != "ing" or one.subject) for one in clauses
         )
         if is_statement and words >= rule.limit("words_min"):
-            kept += words
+            kept += words - in_rows
+            if in_rows:
+                lone.append((start, end))
         else:
             lone.append((start, end))
     if not all_words:

@@ -30,7 +30,7 @@ def _hosts(answer: Answer, place: int) -> list[Clause]:
 
 def is_told(answer: Answer, place: Place) -> bool:
     """In a statement of the speaker's that is said to be so."""
-    if answer.is_quoted(place[0]):
+    if answer.is_quoted(place[0]) or answer.is_unsaid(place[0]):
         return False
     clause = answer.clause_at(place[0])
     if clause is None or clause.is_quoted or clause.is_possible:
@@ -40,16 +40,30 @@ def is_told(answer: Answer, place: Place) -> bool:
 
 
 def is_others_merit(answer: Answer, place: int) -> bool:
-    """Whether the text gives the outcome to what somebody else did."""
+    """Whether the text gives the outcome to what somebody else did.
+
+    It does where the sentence says so ("after they patched it"), and where the last mend that is
+    told before the outcome is another's.
+    """
     solved, own = others_solution(answer), own_solution(answer)
     if own:  # that others deployed one's change takes nothing away
-        solved = [one for one in solved if one.verb not in lists()["releases"]]
+        solved = [one for one in solved if not _is_taking_up(one)]
     if not solved:
         return False
     here = {one.start for one in _hosts(answer, place)}
     if any(one.start in here and (one.join in _CREDITS or one.by is Actor.OTHER) for one in solved):
         return not any(one.start in here for one in own)
-    return not own and answer.only is None
+    if not own:
+        return answer.only is None
+    before = [one.start for one in own if one.start < place]
+    theirs = [one.start for one in solved if one.start < place]
+    return bool(theirs) and max(theirs) > max(before, default=-1)
+
+
+def _is_taking_up(clause: Clause) -> bool:
+    """What owners do with a change that is there: "shipped it", and not "shipped a change"."""
+    is_release = clause.verb in lists()["releases"] or clause.verb in _PUTS
+    return is_release and not set(clause.objects[:2]) & lists()["new"]
 
 
 def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -82,6 +96,8 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
 
 def _is_claimed(answer: Answer, place: int) -> bool:
     """Neither wished nor quoted."""
+    if answer.is_unsaid(place):
+        return False
     clause = answer.clause_at(place)
     return clause is None or not (clause.is_possible or clause.is_quoted)
 
