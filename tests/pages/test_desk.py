@@ -127,7 +127,9 @@ async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site
     site.receiver.script("/pier", respond(404))
     await site.endpoint("port", "/pier", description="The pier")
     await site.send("port", {}, "ship.arrived")
-    await site.until("/app/port/issue", lambda found: len(found["data"]) > 1)
+    await site.until(
+        "/app/port/issue", lambda found: sum(one["count"] for one in found["data"]) == 6
+    )
     mend(site, "port")
     page = await open_page("/dead-letters")
     await page.get_by_role("link", name="Redrive across issues").click()

@@ -48,6 +48,7 @@ from homing.service.context import Service
 from homing.service.headers import check_headers
 from homing.service.listing import _read_iterator, is_delivery_id, is_id, is_plain_name
 from homing.service.log_export import cursor_text, parse_cursor
+from homing.service.querying import WORDS_MAX, parse_query
 from homing.service.tokens import Tokens, sign_org_token
 from homing.settings import read_settings
 from homing.web.app import route_table
@@ -81,6 +82,15 @@ def feed_url(data: bytes) -> None:
     assert " " not in url.target + url.host
     assert parse_url(str(url)) == url._replace(authorization=None)
     Egress().permits_url(url, "app_1")
+
+
+def feed_search(data: bytes) -> None:
+    """What is typed into the search of a page."""
+    found = parse_query(data.decode("utf-8", "replace"), now_us=NOW_US)
+    assert all(found.problems)
+    assert len(found.query.words) <= WORDS_MAX
+    for at_us in (found.query.after_us, found.query.before_us):
+        assert at_us is None or 0 <= at_us < 1 << 62
 
 
 def feed_retry_after(data: bytes) -> None:
@@ -324,6 +334,15 @@ def _loop() -> tuple[asyncio.AbstractEventLoop, socket.socket]:
 
 
 TARGETS: dict[str, Target] = {
+    "search": Target(
+        feed_search,
+        (
+            *(b"type:", b"payment.*", b"status:", b"dead", b"app:", b"endpoint:", b"tag:", b'"'),
+            *(b"after:", b"before:", b"2h", b"999999w", b"2026-11-26", b"0000-00-00", b" ", b":"),
+            *(b"msg_3Mcq9ZOAXBj2D3rJbQM4so4bdbA", b".ep_", b"event:", b"channel:", b"\0", b"\xff"),
+            *(b"after:2026-11-26T00:00:00Z", b"before:9999-12-31", b'"a phrase', "٣h".encode()),
+        ),
+    ),
     "member": Target(
         feed_member,
         (

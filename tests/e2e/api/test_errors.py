@@ -64,6 +64,7 @@ async def test_every_operation_below_an_unknown_application_is_a_404(quiet: Serv
     bodies = {
         "v1.dead-letter.discard": {"why": "a test"},
         "v1.dead-letter.discard-many": {"why": "a test"},
+        "v1.delivery.cancel": {"why": "a test"},
         "v1.issue.merge": {"into": "iss_1"},
         "v1.application.update": None,
         "v1.message.create": {"eventType": "x", "payload": {}},

@@ -24,7 +24,7 @@ async def living(world: World) -> AsyncIterator[None]:
     world.sender.hold()
     run = asyncio.create_task(world.dispatcher.run())
     yield
-    dead = [run, *world.dispatcher._sending]
+    dead = [run, *world.dispatcher._sending.values()]
     for task in dead:
         task.cancel()
     with suppress(asyncio.CancelledError):
