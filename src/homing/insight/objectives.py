@@ -117,12 +117,14 @@ def good_means(sli: Sli, limits: Limits) -> str:
         Sli.INTEGRITY: "accepted deliveries that no column of the books has",
         Sli.FIRST_ATTEMPT: f"first attempts that began within {first} of being due",
         Sli.RETRY: f"retries that began within {retry} of being due",
-        Sli.DELIVERED: f"deliveries answered 2xx within {done} of acceptance",
+        Sli.DELIVERED: f"deliveries answered 2xx within {done} of acceptance (each judged "
+        "once; resends and redrives change nothing, examples and tests count)",
         Sli.FIRST_SUCCESS: "first attempts answered 2xx",
         Sli.HYGIENE: "dead letters dealt with within "
         f"{span_text(Fraction(limits.hygiene_us, 10**6))}",
-        Sli.FRESHNESS: "minutes in which nothing due lay for longer than "
-        f"{span_text(Fraction(limits.fresh_us, 10**6))}",
+        Sli.FRESHNESS: "minutes in which nothing lay due for longer than "
+        f"{span_text(Fraction(limits.fresh_us, 10**6))} that no limit, no disabled endpoint and "
+        "no receiver without an answer held back",
         Sli.ACCEPTANCE: f"publishers' requests answered within {accept}",
         Sli.DUPLICATES: "2xx answers that were the only one of their delivery",
         Sli.AUDIT: "minutes with a recent audit that balanced",

@@ -12,6 +12,7 @@ from homing.insight.alerts.alert import Alert, Kind, Severity
 from homing.insight.burn import span_text
 from homing.insight.ledger import COLUMNS
 from homing.insight.objectives import Standing, left_text, target_text
+from homing.review.incident import Incident
 from homing.service.context import Service
 from homing.service.day_books import Books, DayBooks
 from homing.service.desk_reading import IssueLine
@@ -34,6 +35,10 @@ _MEANINGS: Final = {
     "dead": "given up",
     "cancelled": "called off",
 }
+#: words for the severity of an incident, which are anybody's own, that call for somebody at once
+_SEVERE: Final = frozenset(
+    {"critical", "high", "major", "p0", "p1", "page", "sev-0", "sev-1", "sev0", "sev1", "urgent"}
+)
 #: order of the flow: what is well, what goes on, what does not
 _FLOW: Final = ("delivered", "leased", "waiting", "parked", "dead", "cancelled")
 assert set(_FLOW) == set(COLUMNS)
@@ -74,7 +79,9 @@ class HomePage:
     async def show(self, visit: Visit) -> Page:
         if visit.query.get("part") == "books":
             books = self._day.look(visit.caller.org_id)
-            return Page("home_part.html", "Home", "home", books_values(books))
+            needs = visit.query.get("needs", "")
+            values = books_values(books, int(needs[:4]) if needs.isdecimal() else 0)
+            return Page("home_part.html", "Home", "home", values)
         self._day.look(visit.caller.org_id)
         await self._day.until_counted(_FIRST_LOOK_S)
         found = await overview(visit.service, visit.caller, self._day)
@@ -84,11 +91,12 @@ class HomePage:
 def home_values(found: Overview) -> dict[str, Any]:
     """What the template shows."""
     measured = found.measured
+    told = matters(found)
     return {
-        **books_values(found.books),
+        **books_values(found.books, len(told)),
         "now_us": found.at_us,
         "is_new": found.is_new,
-        "matters": matters(found),
+        "matters": told,
         "more": found.more_issues or found.more_alerts,
         "traffic": found.traffic,
         "backlog": found.backlog,
@@ -101,9 +109,14 @@ def home_values(found: Overview) -> dict[str, Any]:
     }
 
 
-def books_values(books: Books) -> dict[str, Any]:
-    """The sentence and the flow."""
-    return {"books": books, "sentence": sentence(books), "flow": flow(books.total)}
+def books_values(books: Books, needs: int) -> dict[str, Any]:
+    """The sentence and the flow.
+
+    Args:
+        needs: how much needs a person: books that balance are not all there is.
+    """
+    values = {"books": books, "sentence": sentence(books), "flow": flow(books.total)}
+    return values | {"needs": needs}
 
 
 def sentence(books: Books) -> str:
@@ -150,6 +163,8 @@ def matters(found: Overview) -> list[Matter]:
     about = {one.view.issue.endpoint_id for one in issues}
     told += [_of_alert(one) for one in found.alerts if _is_told(one, found.at_us, about)]
     told += [_of_issue(one) for one in issues]
+    told += [_of_incident(one) for one in found.incidents]
+    told += _of_parked(found)
     burning = {one.finding.name for one in found.alerts if one.finding.kind is Kind.BURN_RATE}
     told += [
         _of_objective(one)
@@ -186,6 +201,23 @@ def _of_issue(one: IssueLine) -> Matter:
         f"/dead-letters/{issue.id}",
         burden.oldest_at_us or one.view.last_seen_at_us,
     )
+
+
+def _of_incident(one: Incident) -> Matter:
+    kind = "bad" if one.severity.strip().lower() in _SEVERE else "warn"
+    about = f"severity {one.severity}, owner {one.owner or 'nobody'}"
+    return Matter(kind, "Incident", one.title, about, f"/incidents/{one.id}", one.created_at_us)
+
+
+def _of_parked(found: Overview) -> list[Matter]:
+    """Deliveries of the last day that wait until somebody enables their endpoint."""
+    count = found.books.total.parked
+    if not count:
+        return []
+    verb, they = ("waits", "its") if count == 1 else ("wait", "their")
+    text = f"{plural(count, 'delivery', 'deliveries')} {verb} until {they} endpoint is enabled"
+    about = "parked, accepted in the last 24 hours"
+    return [Matter("warn", "Parked", text, about, "/deliveries?status=parked", None)]
 
 
 def endpoint_name(one: IssueLine) -> str:
@@ -271,5 +303,5 @@ def _charts(found: Overview) -> Sequence[tuple[str, str, dict[str, Any]]]:
     return (
         ("Deliveries that ended", "by the hour, 24 hours", ended),
         ("First attempts begun in time", "share, by the hour", prompt),
-        ("Oldest due", "how long it waits, each minute", lag),
+        ("Oldest due", "how long it waits, held back or not, each minute", lag),
     )

@@ -6,8 +6,10 @@ import msgspec
 
 from homing.core.queries import LedgerRow
 from homing.insight.ledger import imbalance
+from homing.review.incident import Incident
 from homing.service.day_books import Books
-from homing.web.pages.home import flow, sentence
+from homing.service.home import Overview, Traffic
+from homing.web.pages.home import flow, home_values, matters, sentence
 
 
 def row(**columns: int) -> LedgerRow:
@@ -56,3 +58,44 @@ def test_one_dead_letter_among_a_million_is_seen_in_the_bar() -> None:
 
 def test_the_bar_of_empty_books_is_empty() -> None:
     assert all(one.width == 0 and one.share is None for one in flow(row()))
+
+
+def overview(found: Books, *incidents: Incident) -> Overview:
+    empty = Traffic(hours_us=[], delivered=[], failed=[], prompt=[], punctual=None)
+    return Overview(
+        at_us=1,
+        is_new=False,
+        books=found,
+        traffic=empty,
+        backlog=None,
+        looks=[],
+        measured=None,
+        issues=[],
+        more_issues=False,
+        standings=[],
+        alerts=[],
+        more_alerts=False,
+        incidents=list(incidents),
+    )
+
+
+def test_what_is_parked_and_an_open_incident_need_a_person() -> None:
+    incident = Incident(
+        scope="org_1",
+        id="inc_1",
+        title="Refunds are lost",
+        severity="High",
+        created_at_us=1,
+        updated_at_us=1,
+    )
+    told = matters(overview(books(row(delivered=3, parked=2)), incident))
+    assert [(one.kind, one.word, one.href) for one in told] == [
+        ("bad", "Incident", "/incidents/inc_1"),
+        ("warn", "Parked", "/deliveries?status=parked"),
+    ]
+    assert told[1].text == "2 deliveries wait until their endpoint is enabled"
+
+
+def test_books_that_balance_know_that_something_needs_a_person() -> None:
+    assert home_values(overview(books(row(delivered=3))))["needs"] == 0
+    assert home_values(overview(books(row(delivered=3, parked=1))))["needs"] == 1
