@@ -69,13 +69,13 @@ def test_the_strong_answer_is_whole() -> None:
         (r" The post-mortem estimated[^.]*\.", "", {"business_translation"}),
         (r" The platform team adopted[^.]*\.", "", {"second_order"}),
         (r" No ticket existed[^.]*\.", "", {"unassigned"}),
-        (r"The service belonged[^.]*\.", "It was a busy week.", {"scope_boundary", "overreach"}),
+        (r"The service belonged[^.]*\.", "It was a busy week.", {"scope_boundary"}),
         (r" I showed it\nto Maria[^.]*\.", "", {"overreach"}),
         (r" I monitored the drop[^.]*\.", "", set()),  # the zero has its volume
         (r"\nLooking back, no team had an objective[^.]*\.", "\nLooking back, I learned"
          " to read the log and the retry code first.", {"organisational_cause"}),
         (r"wrote a minimal fix and submitted a pull request", "thought about it for a day",
-         {"hand_off", "overreach"}),
+         {"hand_off"}),
         (r"No ticket existed, and nobody had\nasked me to look",
          "My manager asked me to look into it", {"unassigned", "disqualifier"}),
     ],

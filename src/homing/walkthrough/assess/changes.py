@@ -35,12 +35,14 @@ _FROM: Final = re.compile(r"\bfrom\b", re.I)
 #: characters between the numbers of one change, and before the first of them
 _BETWEEN_MAX: Final = 60
 _FROM_MAX: Final = 40
+_BARE_MIN: Final = 10
 #: two ends of one estimate, and no change
 _RANGE: Final = re.compile(
     r"\b(?:range|ranges|ranging|between|interval)\b(?:\s+\w+){0,2}\s+$", re.I
 )
 _NOTHING_LOST: Final = re.compile(
-    r"\b(?:(?:down |back |straight )?to (?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
+    r"\b(?:(?:down |back |straight )?to (?:basically |almost |nearly |practically )?"
+    r"(?:zero|0(?:\s?%|\.0+\s?%?)?(?![\d.,])|none|nothing)"
     r"|(?:zero|0|no|not a single|not one|none)\b(?:\s+(?:more|further|new|single))?"
     r"(?:\s+[\w,.]+){0,4}?\s+"
     r"(?:dropped|drops?|lost|losses|missing|missed|failed|failures?|errors?|incidents?|recurrences?|"
@@ -87,8 +89,7 @@ def changes_of(text: str, start: int, end: int, known: Sequence[Quantity]) -> li
         if any(one.start < match.end() and match.start() < one.end for one in found):
             continue
         earlier = any(
-            one.end <= match.start() and one.value > 0 and one.unit in (Unit.RATIO, Unit.COUNT)
-            for one in known
+            one.end <= match.start() and one.value > 0 and _is_counted(one) for one in known
         )
         found.append(Change(start=match.start(), end=match.end(), has_beginning=earlier))
     for at, one in enumerate(here):
@@ -105,13 +106,20 @@ def changes_of(text: str, start: int, end: int, known: Sequence[Quantity]) -> li
     return sorted(found, key=lambda one: one.start)
 
 
+def _is_counted(one: Quantity) -> bool:
+    """Whether a number may be what a zero was before: a rate, a count, or one of ten or more."""
+    return one.unit in (Unit.RATIO, Unit.COUNT) or (
+        one.unit is Unit.BARE and one.value >= _BARE_MIN
+    )
+
+
 def _is_range(text: str, start: int, one: Quantity) -> bool:
     return bool(_RANGE.search(text[max(start, one.start - 20) : one.start]))
 
 
 def _is_change(text: str, start: int, first: Quantity, second: Quantity) -> bool:
     """Whether two numbers that follow one another are before and after, in either order."""
-    is_bare = first.unit is Unit.BARE and second.unit in (Unit.COUNT, Unit.TIME)
+    is_bare = first.unit is Unit.BARE and second.unit in (Unit.COUNT, Unit.TIME, Unit.RATIO)
     if not (first.unit is second.unit or 0 in (first.value, second.value) or is_bare):
         return False
     between = text[first.end : second.start]

@@ -56,6 +56,9 @@ _SPOKEN: Final = (
     rf"(?:(?:{_ONE_WORD})(?:[- ](?:{_ONE_WORD}))?(?:\s+point(?:\s+(?:{_ONE_WORD}|zero|oh))+)?"
     rf"|(?:zero|oh)\s+point(?:\s+(?:{_ONE_WORD}|zero|oh))+|an?(?=\s+(?:{_SCALE_WORD})))"
     rf"(?:\s+(?:{_SCALE_WORD}))*"
+    # "four hundred and twelve", "two hundred and ten thousand", "eighteen thousand three hundred"
+    rf"(?:(?<=hundred|housand)\s+(?:and\s+)?(?:{_ONE_WORD})(?:[- ](?:{_ONE_WORD}))?"
+    rf"(?:\s+(?:{_SCALE_WORD}))*){{0,3}}"
 )
 _DIGITS: Final = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _NUMBER: Final = re.compile(
@@ -159,7 +162,7 @@ def number_of(text: str) -> float:
                 total, current = total + current, 0.0
         elif word in _ONES:
             current += _ONES[word]
-        elif word not in ("zero", "oh"):
+        elif word not in ("zero", "oh", "and"):
             raise ValueError(text)
     total += current
     if fraction:
@@ -231,7 +234,9 @@ def _number(match: re.Match[str], text: str, end: int) -> Quantity | None:
             tail=tail[noun_match.end() :], more=noun_match.end(), digits=digits,
         )  # fmt: skip
     single = noun.rstrip("s") if len(noun) > 2 else noun
-    if single in _TIMES and noun_match and value:
+    # "four the year before" is no length of time
+    is_length = noun_match is not None and " the " not in f"{noun_match[0]} "
+    if single in _TIMES and noun_match and value and is_length:
         return _made(
             match, value * _TIMES[single], Unit.TIME, text, noun=single, more=noun_match.end(),
             digits=digits,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from homing.walkthrough.assess.answer import Answer, is_own
 from homing.walkthrough.assess.clauses import Actor, Clause
-from homing.walkthrough.assess.detectors.seen import Seen, Setting, head, heads, quoted, whole
+from homing.walkthrough.assess.detectors.seen import Seen, Setting, heads, quoted, whole
 from homing.walkthrough.assess.rule import Rule, State, rules
-from homing.walkthrough.assess.words import forms, lists
+from homing.walkthrough.assess.words import forms, lists, places
 
-#: what owners do with a change that is offered to them
-_OWNERS_PART: Final = (
-    "review", "approve", "agree", "merge", "deploy", "accept", "release", "ship", "apply", "roll"
-)  # fmt: skip
 #: shorter words are prepositions
 _NOUN_MIN: Final = 3
 
@@ -158,6 +155,7 @@ def hand_off(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
 
 def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     pairs: dict[tuple[str, str], Clause] = {}
+    loose: dict[tuple[str, str], Clause] = {}
     things = lists()["things"] | setting.terms
     for one in answer.clauses_in(rule.stages):
         if not (one.is_said and one.is_whole and is_act(one)) or is_request(one):
@@ -167,12 +165,33 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         thing = _thing(one, things)
         if thing is not None:
             pairs.setdefault((one.verb or "", thing), one)
+        elif (named := _named(one)) is not None:
+            loose.setdefault((one.verb or "", named), one)
     verbs, nouns = {verb for verb, _ in pairs}, {thing for _, thing in pairs}
+    least = int(rule.limit("pairs_min"))
+    is_enough = len(nouns) >= least and len(verbs) >= rule.limit("verbs_min")
+    if not is_enough and len(nouns) >= least - 1:
+        # things of this incident that no list knows stand in for one that is missing
+        others = {thing for _, thing in loose} - nouns
+        is_enough = (
+            len(others) >= rule.limit("loose_min")
+            and len(verbs | {verb for verb, _ in loose}) >= least
+        )
     places = tuple(whole(one) for one in pairs.values())
     detail = ", ".join(f"{verb} {thing}" for verb, thing in pairs)
-    if min(len(verbs), len(nouns)) >= rule.limit("pairs_min"):
+    if is_enough:
         return [Seen(State.MET, places, detail)]
     return [Seen(State.WEAK if pairs else State.MISSING, places, detail)]
+
+
+def _named(clause: Clause) -> str | None:
+    """Whatever an act is done to, if it is named at all and is nobody."""
+    empty = lists()["pronouns"] | lists()["people"] | lists()["ties"] | lists()["joins"]
+    for word in clause.objects[:3]:
+        if word in lists()["determiners"] | lists()["adverbs"] or not word.isalpha():
+            continue
+        return None if word in empty or len(word) <= _NOUN_MIN else word
+    return None
 
 
 def _thing(clause: Clause, things: frozenset[str]) -> str | None:
@@ -209,27 +228,59 @@ def passive(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
 
 
 def overreach(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
-    behind = answer.phrases(rule.phrases("behind"), rule.stages)
+    behind = [
+        place
+        for place in answer.phrases(rule.phrases("behind"), rule.stages)
+        if not answer.is_quoted(place[0]) and not answer.is_unsaid(place[0])
+    ]
     if behind:
         return [Seen(State.CONTRADICTED, tuple(behind), quoted(answer, behind))]
     outside = rules()["scope_boundary"].phrases("outside") | rule.phrases("theirs")
     theirs = answer.phrases(outside, ("situation", *rule.stages))
     own = own_solution(answer)
-    if not theirs or not own:
+    asked = [one for one in answer.clauses if _is_with_owners(answer, rule, one)]
+    mended = [one for one in others_solution(answer) if one.doer is Actor.OTHER]
+    if not theirs and not (asked and own):
         return [Seen(State.NOT_CHECKABLE, (), "no change of another team's service is told")]
-    asked = [
-        one
-        for one in answer.clauses
-        if one.is_said
-        and one.doer in (Actor.SPEAKER, Actor.WE)
-        and one.verb in rule.phrases("asks")
-        and one.stage != "reflection"
-        and (set(one.objects) & (lists()["people"] | {"them", "their", "him", "her", "owner's"}))
-    ]
-    asked += [one for one in answer.clauses if one.is_said and one.doer is Actor.OTHER
-              and one.verb in _OWNERS_PART]  # fmt: skip
-    if asked:
-        return [Seen(State.MET, tuple(head(one) for one in asked if one.verb_at))]
+    if asked or (mended and not own):
+        return [Seen(State.MET, heads(asked or mended))]
+    if not own:
+        return [Seen(State.NOT_CHECKABLE, (), "nothing of another team's is said to be changed")]
     if answer.phrases(rule.phrases("offers"), rule.stages):
         return [Seen(State.WEAK, heads(own))]
     return [Seen(State.MISSING, heads(own))]
+
+
+def _is_with_owners(answer: Answer, rule: Rule, clause: Clause) -> bool:
+    """Telling or asking somebody, or their taking part in the change."""
+    lesson = rules()["generic_reflection"].phrases("lesson")
+    is_lesson = clause.stage == "reflection" and (
+        answer.is_divided or bool(places(answer.text, lesson, *answer.sentence_at(clause.start)))
+    )
+    if not clause.is_said or is_lesson or not clause.verb_at:
+        return False
+    if clause.doer is Actor.OTHER or _is_body(clause):
+        return clause.verb in rule.phrases("owners_part")
+    if clause.doer not in (Actor.SPEAKER, Actor.WE) or clause.verb not in rule.phrases("asks"):
+        return False
+    whom = lists()["people"] | {"them", "their", "him", "her", "owner's"}
+    return bool(set(clause.objects) & whom) or _is_to_somebody(answer, clause)
+
+
+def _is_body(clause: Clause) -> bool:
+    """A subject of few words that is no thing: "network security merged it"."""
+    words = clause.subject.split()
+    if clause.actor is not Actor.THING or not 0 < len(words) <= 3:
+        return False
+    things = lists()["things"] | lists()["nouns"] | lists()["mends"] | lists()["determiners"]
+    return not things & {words[0], words[-1]} and words[0] not in lists()["pronouns"]
+
+
+def _is_to_somebody(answer: Answer, clause: Clause) -> bool:
+    """Whether a name follows: "I rang Trish", "I wrote to Ines of the payments group"."""
+    assert clause.verb_at is not None
+    return _NAME.search(answer.text, clause.verb_at[1], clause.end) is not None
+
+
+#: a word with one capital, and not "I": somebody, or something with a name
+_NAME: Final = re.compile(r"(?<![.!?]\s)(?<!\w)(?!I\b|I['\u2019])[A-Z][a-z]{2,}\b")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from homing.walkthrough.assess.answer import Answer
-from homing.walkthrough.assess.clauses import Actor, Clause
+from homing.walkthrough.assess.clauses import Actor, Clause, is_within
 from homing.walkthrough.assess.detectors.deeds import own_acts
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted
 from homing.walkthrough.assess.rule import Rule, State, rules
@@ -41,9 +41,13 @@ def is_denied(answer: Answer, rule: Rule, place: Place) -> bool:
 
 
 def scope_boundary(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
-    found = stated(answer, rule, "outside")
+    found = sorted({*stated(answer, rule, "outside"), *_owned_by_others(answer, rule)})
     own = answer.phrases(rule.phrases("inside"), rule.stages)
-    own = [place for place in own if not is_denied(answer, rule, place)]
+    own = [
+        place
+        for place in own
+        if not is_denied(answer, rule, place) and not is_within(place[0], answer.untrue)
+    ]
     if found:
         acts = [one for one in own_acts(answer.clauses) if one.stage == "action"]
         first = min((one.start for one in acts), default=len(answer.text))
@@ -56,6 +60,36 @@ def scope_boundary(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     return [Seen(State.WEAK if near else State.MISSING, tuple(near), quoted(answer, near))]
 
 
+def _owned_by_others(answer: Answer, rule: Rule) -> list[Place]:
+    """Where somebody else is said to own or to look after something.
+
+    "The security group look after certificates". Where the speaker says in which team they are,
+    "payments has the billing job" is enough.
+    """
+    is_placed = bool(stated(answer, rule, "placed"))
+    found = []
+    for one in answer.clauses_in((*rule.stages, "action")):
+        if not one.is_said or one.verb is None or not one.subject:
+            continue
+        words = one.subject.split()
+        after = " ".join(one.objects[:2])
+        is_owning = one.verb in rule.phrases("owning") or f"{one.verb} {after}".startswith(
+            ("look after", "take care of", "care for")
+        )
+        is_having = one.verb == "have" and is_placed and "the" in one.objects[:1]
+        is_other = one.actor in (Actor.OTHER, Actor.THING) and not set(words) & _NOT_OTHERS
+        if (is_owning or is_having) and is_other and one.objects and not one.is_passive:
+            found.append((one.start, one.end))
+    return found
+
+
+#: subjects that are nobody else: "our team owns", "a true owner owns", "nobody owned"
+_NOT_OTHERS: Final = frozenset(
+    ("my", "our", "we", "i", "nobody", "none", "no", "it", "that", "which", "this", "a", "an",
+     "there", "what", "everybody", "everyone", "you", "neither", "who")
+)  # fmt: skip
+
+
 def _is_early(answer: Answer, place: int) -> bool:
     """In the first half of what was said."""
     return place < len(answer.text) * 0.5
@@ -63,11 +97,15 @@ def _is_early(answer: Answer, place: int) -> bool:
 
 def unassigned(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     found = stated(answer, rule, "nobody")
-    if found:
+    claims = answer.phrases(rule.phrases("nobody"), rule.stages)
+    denied = [one for one in claims if is_within(one[0], answer.untrue)]
+    if found and not denied:
         return [Seen(State.MET, tuple(found), quoted(answer, found))]
     given = [*assignments(answer), *stated(answer, rules()["disqualifier"], "given")]
     if given:
         return [Seen(State.CONTRADICTED, tuple(given), quoted(answer, given))]
+    if denied:
+        return [Seen(State.MISSING, tuple(denied), f"{quoted(answer, denied)}: taken back")]
     near = stated(answer, rule, "own_will")
     return [Seen(State.WEAK if near else State.MISSING, tuple(near), quoted(answer, near))]
 

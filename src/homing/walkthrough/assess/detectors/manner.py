@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from homing.walkthrough.assess.answer import Answer, cues
-from homing.walkthrough.assess.clauses import Clause
+from typing import Final
+
+from homing.walkthrough.assess.answer import Answer, cues, is_own
+from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.mandate import stated
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, quoted, whole
 from homing.walkthrough.assess.quantities import Unit
 from homing.walkthrough.assess.rule import STAGES, Rule, State, rules
 from homing.walkthrough.assess.words import lists, places, tokens_of
+
+#: shorter words tie a lesson to nothing
+_TIE_MIN: Final = 4
+#: of a text, where a lesson is told before the story
+_FIRST: Final = 0.25
+_SENTENCES_MIN: Final = 4
 
 
 def hedging(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -49,6 +57,7 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
         return [Seen(State.MISSING, tuple(generic), quoted(answer, generic))]
     start, end = clauses[0].start, clauses[-1].end
     generic = places(answer.text, rule.phrases("generic"), start, end)
+    before = answer.text[:start]
     told = {
         token.text
         for one in clauses
@@ -57,6 +66,14 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
     }
     things = lists()["things"] | rule.phrases("matters") | setting.terms
     specific = {word.removesuffix("s") for word in told & things}
+    if not answer.only:
+        # what the story was about ties to it as well as a listed word
+        earlier = {_stem(token.text) for token in tokens_of(before) if token.is_word}
+        specific |= {
+            word.removesuffix("s")
+            for word in told
+            if len(word) >= _TIE_MIN and _stem(word) in earlier and not _is_small(rule, word)
+        }
     detail = ", ".join(sorted(specific))
     if len(specific) >= rule.limit("things_min"):
         return [Seen(State.MET, tuple(whole(one) for one in clauses), detail)]
@@ -72,9 +89,43 @@ def _reflecting(answer: Answer, rule: Rule) -> list[Clause]:
     marks = answer.phrases(rule.phrases("lesson"), rule.stages)
     marks = [one for one in marks if one[0] >= len(answer.text) * 0.4]
     if not marks:
-        return []
+        return _closing(answer, rule)
     start, _ = answer.sentence_at(marks[0][0])
     return [one for one in answer.clauses if one.start >= start and one.length >= 3]
+
+
+def _closing(answer: Answer, rule: Rule) -> list[Clause]:
+    """A lesson that is not called one: a general statement at the end.
+
+    "A job that reports only failure is silent when it does not start." In the present tense, of
+    anybody or anything, without an act of the speaker's, a number or the state of things now.
+    """
+    found: list[Clause] = []
+    for start, end, _ in reversed(answer.sentences[-3:]):
+        clauses = answer.in_sentence(start, end)
+        is_act = any(is_own(one) and one.verb in lists()["acts"] for one in clauses)
+        is_general = bool(places(answer.text, rule.phrases("general"), start, end))
+        is_now = bool(places(answer.text, rule.phrases("state"), start, end))
+        if is_act or is_now or not is_general or answer.numbers_in(start, end):
+            if found:
+                break
+            continue
+        found = [*(one for one in clauses if one.length >= 3), *found]
+    return found
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def _is_small(rule: Rule, word: str) -> bool:
+    """A word that stands in every story."""
+    small = lists()["ties"] | lists()["joins"] | lists()["adverbs"] | lists()["determiners"]
+    small |= lists()["modals"] | lists()["negations"] | lists()["pronouns"] | lists()["have"]
+    return word in small | rule.phrases("everywhere") or _stem(word) in rule.phrases("everywhere")
 
 
 def organisational_cause(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -138,7 +189,12 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
             if number == 0 and best == "result":
                 continue
             told.append((STAGES.index(best), (start, end)))
+    first = _lesson_first(answer)
+    if first:
+        return [Seen(State.WEAK, tuple(first), quoted(answer, first, 2))]
     if len({stage for stage, _ in told}) < 3:
+        if _is_told_through(answer):
+            return [Seen(State.MET)]
         return [Seen(State.NOT_CHECKABLE, (), "too few stages can be told apart")]
     back = []
     highest = 0
@@ -149,6 +205,37 @@ def order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     if len(back) > rule.limit("back_max"):
         return [Seen(State.WEAK, tuple(back), quoted(answer, back, 2))]
     return [Seen(State.MET)]
+
+
+def _lesson_first(answer: Answer) -> list[Place]:
+    """A lesson that is told in the first quarter, with most of the work behind it."""
+    if answer.is_divided:
+        return []
+    marks = answer.phrases(rules()["order"].phrases("lesson"), STAGES)
+    early = [one for one in marks if one[0] < len(answer.text) * _FIRST]
+    acts = [one.start for one in answer.clauses if is_own(one) and one.verb in lists()["acts"]]
+    behind = [one for one in acts if early and one > early[0][0]]
+    return early if early and len(behind) >= 2 and len(behind) > len(acts) / 2 else []
+
+
+def _is_told_through(answer: Answer) -> bool:
+    """Whether a beginning, acts and an end stand one behind the other in a flowing text."""
+    if len(answer.sentences) < _SENTENCES_MIN:
+        return False
+    acts = [
+        one.start
+        for one in answer.clauses
+        if one.is_said and one.doer in (Actor.SPEAKER, Actor.WE) and one.verb in lists()["acts"]
+    ]
+    if not acts:
+        return False
+    marks = [
+        start
+        for start, _ in answer.phrases(rules()["generic_reflection"].phrases("lesson"), STAGES)
+    ]
+    ends = [start for start, _, _ in answer.changes(STAGES)] + marks
+    is_begun = min(acts) > answer.sentences[0][0]
+    return is_begun and bool(ends) and max(ends) > min(acts)
 
 
 def sentences(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:

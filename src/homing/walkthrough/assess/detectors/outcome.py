@@ -19,6 +19,8 @@ _PUTS: Final = ("put", "add", "build", "include", "copy", "move", "make", "take"
 #: characters within which what is counted stands behind its number
 _NEAR: Final = 45
 _WORDS_NEAR: Final = 4
+#: of a text without a mend, where looking begins to be looking afterwards
+_LATE: Final = 0.6
 _CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
 
 
@@ -141,7 +143,14 @@ def _is_worth(answer: Answer, rule: Rule, one: Quantity) -> bool:
 
 def _is_outcome(answer: Answer, rule: Rule, place: Place) -> bool:
     start, end = answer.sentence_at(place[0])
-    return bool(places(answer.text, rule.phrases("outcome"), start, end))
+    if places(answer.text, rule.phrases("outcome"), start, end):
+        return True
+    # "That was two hundred thousand dollars." says of what in the sentence before
+    clause = answer.clause_at(place[0])
+    points_back = clause is not None and clause.subject in ("that", "this", "it", "which", "that's")
+    before = max((b for _, b, _ in answer.sentences if b <= start), default=0)
+    head = max((a for a, b, _ in answer.sentences if b == before), default=0)
+    return points_back and bool(places(answer.text, rule.phrases("outcome"), head, before))
 
 
 def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
@@ -156,9 +165,56 @@ def second_order(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
             continue
         found.append(place)
     named = [place for place in found if _has_adopter(answer, rule, place)]
+    named += _taken_up(answer, rule)
     if named:
         return [Seen(State.MET, tuple(named), quoted(answer, named))]
     return [Seen(State.WEAK if found else State.MISSING, tuple(found), quoted(answer, found))]
+
+
+def _taken_up(answer: Answer, rule: Rule) -> list[Place]:
+    """Where somebody who is named does something lasting with it, in whatever words.
+
+    "Payments now demand the test", "Bernice's group runs the scanner now", "facilities picked it
+    up": a subject that is neither the speaker nor a thing, a verb of taking up, and a word that
+    says that it lasts. Before the speaker has done anything nothing can be taken up.
+    """
+    acts = [one.start for one in answer.clauses if one.is_said and one.doer is Actor.SPEAKER]
+    since = min(acts, default=0) if answer.only is None else -1
+    found = []
+    for one in answer.clauses_in(rule.stages):
+        if not one.is_said or not one.subject or one.is_passive or one.start <= since:
+            continue
+        if not one.objects or not _is_body(answer, rule, one):
+            continue
+        said = answer.text[one.start : one.end]
+        is_lasting = one.verb in rule.phrases("habit") and bool(
+            places(said, rule.phrases("lasting"))
+        )
+        is_taken = f"{one.verb} {' '.join(one.objects[:3])} "
+        if is_lasting or any(is_taken.startswith(f"{each} ") for each in rule.phrases("taking")):
+            found.append(whole(one))
+    return found
+
+
+def _is_body(answer: Answer, rule: Rule, clause: Clause) -> bool:
+    """Whether a subject is somebody with a name or a place in the company."""
+    words = clause.subject.split()
+    if clause.actor is Actor.OTHER:
+        return not set(words) & {
+            "nobody",
+            "somebody",
+            "someone",
+            "who",
+            "you",
+            "customers",
+            "users",
+        }
+    if clause.actor is not Actor.THING or words[0] in ("it", "which", "that", "this", "there"):
+        return False
+    if set(words) & (rule.phrases("adopters") | {"colleague"}):
+        return True
+    things = lists()["things"] | lists()["nouns"] | lists()["mends"]
+    return len(words) <= 3 and words[0] not in lists()["determiners"] and words[-1] not in things
 
 
 def _has_adopter(answer: Answer, rule: Rule, place: Place) -> bool:
@@ -169,14 +225,14 @@ def _has_adopter(answer: Answer, rule: Rule, place: Place) -> bool:
 def verification(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     assumed = list(answer.phrases(rule.phrases("assumed"), rule.stages))
     solved = [*own_solution(answer), *others_solution(answer)]
-    since = min(
-        (one.start for one in solved), default=len(answer.text) if answer.only is None else 0
-    )
+    # where no mend is told, only what stands in the last third is after it
+    late = int(len(answer.text) * _LATE) if answer.only is None else 0
+    since = min((one.start for one in solved), default=late)
     looked, timed = [], []
     for one in answer.clauses_in(rule.stages):
         if not (one.is_said and one.verb in rule.phrases("verbs")):
             continue
-        if one.doer not in (Actor.SPEAKER, Actor.WE) and not one.is_passive:
+        if one.doer is Actor.THING and not one.is_passive:
             continue
         start, end = answer.sentence_at(one.start)
         is_after = one.start > since or bool(places(answer.text, rule.phrases("after"), start, end))
@@ -191,14 +247,19 @@ def verification(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         return [Seen(State.MET, heads(timed), quoted(answer, [whole(one) for one in timed]))]
     if counted:
         return [Seen(State.MET, tuple(counted), quoted(answer, counted))]
+    if assumed and not _outweighs(answer, looked, assumed):
+        return [Seen(State.CONTRADICTED, tuple(assumed), quoted(answer, assumed))]
     if looked:
         places_ = heads(looked)
         return [
             Seen(State.WEAK, places_, f"{quoted(answer, places_)}: for how long, over how many?")
         ]
-    if assumed:
-        return [Seen(State.CONTRADICTED, tuple(assumed), quoted(answer, assumed))]
     return [Seen(State.MISSING)]
+
+
+def _outweighs(answer: Answer, looked: list[Clause], assumed: list[Place]) -> bool:
+    """Whether somebody looked after the last assumption was said."""
+    return bool(looked) and max(one.start for one in looked) > max(start for start, _ in assumed)
 
 
 def _has_window(answer: Answer, rule: Rule, place: int, start: int, end: int) -> bool:
