@@ -321,6 +321,11 @@ class Showcase:
                 "'$.updated_at_us', ?) WHERE kind IN ('application', 'endpoint', 'event_type')",
                 (before_us, before_us),
             )
+            db.execute(
+                "UPDATE resources SET document = json_set(document, '$.disabled_at_us', ?) "
+                "WHERE kind = 'endpoint' AND json_extract(document, '$.disabled_at_us') > 0",
+                (before_us,),
+            )
             db.commit()
 
     def _is_counted(self) -> bool:

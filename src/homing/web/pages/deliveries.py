@@ -93,7 +93,7 @@ async def show_delivery(visit: Visit) -> Page:
         "attempt": attempt,
         "sent": None if attempt is None else delivery_life.sent(visit.service, life, attempt),
         "stages": [] if attempt is None else _bars(attempt),
-        "held": _held(visit.service, life),
+        "held": held(visit.service, life),
         "has_left": attempt is not None and may_have_left(attempt),
         "reason_words": reason_words,
         "Check": Check,
@@ -113,7 +113,7 @@ def _why(delivery: Delivery) -> str:
     return delivery.reason or ""
 
 
-def _held(service: Service, life: Life) -> str:
+def held(service: Service, life: Life) -> str:
     """Why what is due has not been attempted yet, as far as is known; empty: it is not late."""
     due_us, endpoint = life.delivery.ready_at_us, life.endpoint
     if life.delivery.state is not State.WAITING or due_us is None:

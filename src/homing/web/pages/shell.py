@@ -72,9 +72,9 @@ NAVIGATION: Final = (
     Entry("board", "Board", "/board", "b", "Promises"),
     Entry("alerts", "Alerts", "/alerts", "a", "Promises"),
     Entry("incidents", "Incidents", "/incidents", "i", "Learning"),
+    Entry("walkthrough", "Walkthrough", "/walkthrough", "w", "Learning"),
     Entry("applications", "Applications", "/applications", "p", "Set-up"),
     Entry("event-types", "Event types", "/event-types", "t", "Set-up"),
-    Entry("walkthrough", "Walkthrough", "/walkthrough", "w", "Learning"),
 )
 
 
