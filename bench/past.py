@@ -21,6 +21,8 @@ from homing.core.ports import Store
 from homing.core.records import Acceptance, Accepted, Attempt, Change, Message, Trigger
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.sealing import Seals, secret_place
+from homing.core.signature import SigningKey, beginnings, parse_secret, sign
 
 _LEASE_US = 60_000_000
 _BATCH = 400
@@ -79,11 +81,14 @@ class Past:
     until_us: int
     seed: int = 1
     clock: PastClock = field(default_factory=PastClock)
+    #: opens the secrets that requests were signed with; None: nothing was signed
+    seals: Seals | None = None
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
         self._journal = Journal(self.clock, "past")
         self._ties = count()
+        self._keys: dict[str, list[SigningKey]] = {}  # of each endpoint
         #: what happens next: (when, tie, what to do)
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._acceptances: list[Acceptance] = []
@@ -133,7 +138,7 @@ class Past:
             )
             born.append(delivery)
             if not parked:
-                self._plan(delivery, endpoint, behaviour)
+                self._plan(delivery, endpoint, behaviour, one.payload)
         self._acceptances.append(
             Acceptance(
                 message=message,
@@ -143,12 +148,16 @@ class Past:
             )
         )
 
-    def _plan(self, delivery: Delivery, endpoint: Endpoint, behaviour: Behaviour) -> None:
+    def _plan(
+        self, delivery: Delivery, endpoint: Endpoint, behaviour: Behaviour, payload: bytes
+    ) -> None:
         assert delivery.ready_at_us is not None
         start_us = delivery.ready_at_us + self._chance.randrange(2_000, 40_000)
-        self._at(start_us, lambda: self._lease(delivery, endpoint, behaviour))
+        self._at(start_us, lambda: self._lease(delivery, endpoint, behaviour, payload))
 
-    def _lease(self, delivery: Delivery, endpoint: Endpoint, behaviour: Behaviour) -> None:
+    def _lease(
+        self, delivery: Delivery, endpoint: Endpoint, behaviour: Behaviour, payload: bytes
+    ) -> None:
         at_us = self.clock.at_us
         answer = behaviour(self._chance, at_us, delivery.leases + 1)
         end_us = at_us + round(answer.took_ms * 1_000)
@@ -157,7 +166,10 @@ class Past:
         fact = Leased(at_us=at_us, holder="past", until_us=at_us + _LEASE_US)
         change = self._journal.decide(delivery, fact)
         self._put(change)
-        self._at(end_us, lambda: self._conclude(change.after, endpoint, behaviour, answer, at_us))
+        self._at(
+            end_us,
+            lambda: self._conclude(change.after, endpoint, behaviour, answer, at_us, payload),
+        )
 
     def _conclude(
         self,
@@ -166,6 +178,7 @@ class Past:
         behaviour: Behaviour,
         answer: Answer,
         began_us: int,
+        payload: bytes,
     ) -> None:
         at_us = self.clock.at_us
         is_ok = answer.status is not None and 200 <= answer.status < 300
@@ -186,6 +199,7 @@ class Past:
             request_bytes=640,
             response_headers=(("content-type", "application/json"), ("server", "nginx")),
             response_body=answer.body,
+            signed=self._signed(endpoint, delivery.message_id, began_us, payload),
         )
         error = f"status {answer.status}" if answer.status else str(answer.reason).replace("_", " ")
         fact: Succeeded | Failed = Succeeded(at_us=at_us)
@@ -196,7 +210,19 @@ class Past:
         change = self._journal.decide(delivery, fact, policy, attempt=attempt)
         self._put(change)
         if change.after.state is State.WAITING:
-            self._plan(change.after, endpoint, behaviour)
+            self._plan(change.after, endpoint, behaviour, payload)
+
+    def _signed(
+        self, endpoint: Endpoint, message_id: str, at_us: int, payload: bytes
+    ) -> str | None:
+        """What is kept of the signature that the request would have had."""
+        if self.seals is None:
+            return None
+        if endpoint.id not in self._keys:
+            place = secret_place(endpoint.id)
+            texts = [self.seals.open(one.key, place) for one in endpoint.secrets]
+            self._keys[endpoint.id] = [parse_secret(text) for text in texts]
+        return beginnings(sign(message_id, at_us // 1_000_000, payload, self._keys[endpoint.id]))
 
     def _put(self, change: Change) -> None:
         self._changes.append(change)

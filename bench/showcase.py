@@ -17,9 +17,11 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,11 @@ from playwright.async_api import Error as PlaywrightError
 
 from bench.page_urls import PICTURED, page_urls
 from bench.past import Answer, Behaviour, Past, Sent
-from bench.processes import Node, Setup, token
+from bench.processes import SECRET, Node, Setup, token
 from homing.core.outcome import Reason
 from homing.core.queries import Page
 from homing.core.resources import Application, Endpoint
+from homing.core.sealing import Seals
 from homing.service.tokens import DEFAULT_ORG_ID
 from homing.store import open_store
 
@@ -49,6 +52,8 @@ _SETTINGS = {
     "HOMING_NAME": "payments-webhooks",
     "HOMING_OWNER": "platform",
 }
+#: what the warehouse answers while it fails
+BROKEN = b'{"error": "relation \\"stock_moves\\" does not exist"}'
 WIDTHS = (1440, 820, 390)
 THEMES = ("light", "dark")
 _HEIGHT = 900
@@ -73,8 +78,7 @@ def broken_since(since_us: int) -> Behaviour:
     def behave(chance: random.Random, at_us: int, number: int) -> Answer:
         if at_us < since_us:
             return well(chance, at_us, number)
-        text = b'{"error": "relation \\"stock_moves\\" does not exist"}'
-        return Answer(500, chance.uniform(20, 60), text)
+        return Answer(500, chance.uniform(20, 60), BROKEN)
 
     return behave
 
@@ -93,8 +97,12 @@ def slow_between(since_us: int, until_us: int) -> Behaviour:
     return behave
 
 
-def configure(node: Node) -> None:
-    """Applications, event types and endpoints, by the API."""
+def configure(node: Node, warehouse: str) -> None:
+    """Applications, event types and endpoints, by the API.
+
+    Args:
+        warehouse: the URL of the one that fails.
+    """
     money = {"amount": "amount", "currency": "currency"}
     for name, text in (
         ("payment.captured", "Money has come in."),
@@ -121,7 +129,7 @@ def configure(node: Node) -> None:
         body = {
             "uid": uid,
             "description": text,
-            "url": f"https://{host}/webhooks/homing",
+            "url": warehouse if uid == "warehouse" else f"https://{host}/webhooks/homing",
             "filterTypes": kinds,
         }
         node.api("POST", f"/app/{app}/endpoint", body)
@@ -223,7 +231,7 @@ async def write_day(url: str, until_us: int, per_hour: int) -> None:
             "newsletter": healthy(80, 300),
             "search": healthy(5, 25),
         }
-        await Past(store, until_us, _SEED).write(
+        await Past(store, until_us, _SEED, seals=Seals(SECRET)).write(
             sent(apps, endpoints, behaviours, until_us, per_hour)
         )
     finally:
@@ -252,6 +260,34 @@ def add_stories(node: Node) -> None:
     node.api("PUT", f"/incident/{record['id']}", {"record": record})
 
 
+class Warehouse:
+    """The receiver that fails: 500 to all, until somebody posts to `/mend`; `/break` undoes it."""
+
+    def __init__(self) -> None:
+        self.is_mended = False
+        warehouse = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                if self.path in ("/mend", "/break"):
+                    warehouse.is_mended = self.path == "/mend"
+                told = self.path in ("/mend", "/break")
+                body = b'{"ok": true}' if warehouse.is_mended or told else BROKEN
+                self.send_response(200 if warehouse.is_mended or told else 500)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+
 class Showcase:
     """The running service."""
 
@@ -260,6 +296,7 @@ class Showcase:
         self.setup = Setup(f"sqlite:///{folder}/homing.db", settings=_SETTINGS)
         self.node = Node(self.setup, folder)
         self._per_hour = per_hour
+        self.warehouse = Warehouse()
 
     def start(self, fill: Callable[[str], object] = lambda url: None) -> None:
         """Make it, and serve it.
@@ -268,15 +305,32 @@ class Showcase:
             fill: puts more into its database while nobody serves it.
         """
         self._serve()
-        configure(self.node)
+        configure(self.node, f"{self.warehouse.url}/webhooks/homing")
         self.node.stop()  # what is written is a past: nobody may send any of it now
         asyncio.run(write_day(self.setup.url, round(time.time() * 1_000_000), self._per_hour))
+        self._date_back()
         fill(self.setup.url)
         self._serve()
         add_stories(self.node)
         self.wait_until(lambda: self.node.api("GET", "/alert")["data"])
         # Whoever counted before the restart has a lease of a minute.
         self.wait_until(self._is_counted)
+
+    def _date_back(self) -> None:
+        """What was configured just now was there before the first message."""
+        before_us = round(time.time() * 1_000_000) - 30 * 24 * _HOUR_US
+        with closing(sqlite3.connect(self.folder / "homing.db", timeout=30)) as db:
+            db.execute(
+                "UPDATE resources SET document = json_set(document, '$.created_at_us', ?, "
+                "'$.updated_at_us', ?) WHERE kind IN ('application', 'endpoint', 'event_type')",
+                (before_us, before_us),
+            )
+            db.execute(
+                "UPDATE resources SET document = json_set(document, '$.disabled_at_us', ?) "
+                "WHERE kind = 'endpoint' AND json_extract(document, '$.disabled_at_us') > 0",
+                (before_us,),
+            )
+            db.commit()
 
     def _is_counted(self) -> bool:
         """Whether objectives are counted up to the end of the log."""
@@ -351,7 +405,9 @@ def main() -> int:
     try:
         showcase.start()
         if given.pictures is None:
-            print(f"{showcase.node.url}\ntoken: {token(showcase.setup)}\nCtrl-C ends it")
+            print(f"{showcase.node.url}\ntoken: {token(showcase.setup)}")
+            print(f"the warehouse fails until: curl -X POST {showcase.warehouse.url}/mend")
+            print("Ctrl-C ends it", flush=True)
             while showcase.node.is_running:
                 time.sleep(1)
         else:

@@ -204,7 +204,9 @@ async def test_what_waits_can_be_resent_and_cancelled(open_page: Looker, serve: 
         await page.get_by_text("Resend", exact=True).click()
         await page.get_by_role("button", name="Resend it").click()
         await site.until(f"/app/shop/delivery/{which}", lambda found: found["attempts"] == 3)
-        await page.reload()
+        # the new attempt is there without a reload, in the timeline and in full
+        await expect(page.locator(".one-attempt h2")).to_have_text("Attempt 3", timeout=10_000)
+        await expect(page.locator(".timeline")).to_contain_text("Attempt 3: status 503")
         assert await page.locator("#stands time").first.get_attribute("datetime") == due
         await page.get_by_text("Cancel", exact=True).click()
         await page.get_by_label("Why").fill("the order was a test")

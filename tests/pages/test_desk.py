@@ -69,8 +69,12 @@ async def test_a_canary_that_fails_leaves_the_rest(open_page: Looker, site: Site
     page = await open_page(f"/dead-letters/{issue}")
     await page.get_by_label("Canary").fill("2")
     await page.get_by_role("button", name="See what would happen").click()
+    await expect(page.get_by_text("latest answer was still a failure: status 500")).to_be_visible()
     await page.get_by_role("button", name="Redrive 8 dead letters").click()
     await expect(page.get_by_text("the canary failed")).to_be_visible()
+    await expect(page.get_by_text("It goes on without this page")).to_have_count(0)
+    await expect(page.locator("#share")).to_contain_text("dealt with")
+    await expect(page.locator("#progress")).to_contain_text("latest answer: status 500")
     await expect(page.get_by_text("it is safe among the dead letters")).to_be_visible()
     assert await figure(page, "Sent") == "2"
 
@@ -80,7 +84,7 @@ async def test_a_redrive_is_paused_resumed_and_cancelled(open_page: Looker, site
     mend(site, "garage")
     page = await open_page(f"/dead-letters/{issue}")
     await page.get_by_label("Canary").fill("0")
-    await page.get_by_label("At most, a second").fill("2")
+    await page.get_by_label("Most in a second").fill("2")
     await page.get_by_role("button", name="See what would happen").click()
     await page.get_by_role("button", name="Redrive 12 dead letters").click()
     await page.get_by_role("button", name="Pause").click()

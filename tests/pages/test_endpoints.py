@@ -99,6 +99,10 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await page.get_by_role("button", name="Send it").click()
     await expect(page.locator("#test-result")).to_contain_text("It answered 200")
     await expect(page.locator("#test-result pre")).to_have_text(f"thanks {HOSTILE}")
+    # what the test changed is told everywhere, and at the same moment
+    await expect(page.locator("#health")).to_contain_text("of 1 attempt", timeout=1_000)
+    await expect(page.locator("#condition .state")).to_have_text("Fine", timeout=1_000)
+    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=1_000)
 
     await page.get_by_role("link", name="Edit").first.click()
     await page.get_by_label("Description").fill("Ledger")
@@ -114,6 +118,9 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await site.send("made", {"n": 1})
     await page.reload()
     await expect(page.locator("#waiting")).to_contain_text("Enabling it sends all of them")
+    await page.locator("#recent tbody a").first.click()
+    await expect(page.locator("summary", has_text="Enable the endpoint")).to_be_visible()
+    await page.go_back()
     await choose(page, "Enable")
     await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)
     await expect(page.locator("#waiting")).to_contain_text("Nothing is parked", timeout=20_000)
@@ -122,6 +129,14 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await page.get_by_label("Type the word delete").fill("delete")
     await page.get_by_role("button", name="Remove", exact=True).click()
     await expect(page.get_by_role("status")).to_contain_text("Removed")
+
+
+async def test_the_address_of_a_form_leads_back_to_its_page(open_page: Looker, site: Site) -> None:
+    app, failing = site.ids["app"], site.ids["failing"]
+    page = await open_page(f"/endpoints/{app}/{failing}/secret/rotate")
+    await expect(page).to_have_url(f"{site.url}/endpoints/{app}/{failing}/secret")
+    await page.goto(f"/endpoints/{app}/{failing}/park")
+    await expect(page).to_have_url(f"{site.url}/endpoints/{app}/{failing}")
 
 
 async def test_the_keyboard_alone_tests_and_parks(open_page: Looker, site: Site) -> None:

@@ -165,7 +165,7 @@ async def test_a_token_that_may_only_read_sees_no_buttons_and_is_refused(
     await expect(page.get_by_role("link", name="Add an endpoint")).to_have_count(0)
     await page.goto(f"/portal/{app}/endpoints/{failing}")
     await expect(page.get_by_role("button", name="Leave")).to_be_visible()
-    for label in ("Edit", "Park", "Show or rotate", "Send it", "Recover dead letters"):
+    for label in ("Edit", "Disable", "Show or rotate", "Send it", "Recover dead letters"):
         await expect(page.get_by_text(label, exact=True)).to_have_count(0)
     key = await page.locator("input[name=form_key]").first.input_value()
     one = f"{site.url}/portal/{app}/endpoints/{failing}"
@@ -269,7 +269,7 @@ async def follow(frame: FrameLocator) -> None:
     await frame.get_by_role("link", name="Accounting").click()
     await frame.get_by_role("button", name="Send it").click()
     await expect(frame.locator("#test-result")).to_contain_text("It answered 200")
-    await frame.locator("summary", has_text="Park").click()
+    await frame.locator("summary", has_text="Disable").click()
     await frame.locator("details[open] form button.danger").click()
     await expect(frame.get_by_role("status").first).to_contain_text("Disabled.")
 

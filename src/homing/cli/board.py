@@ -56,7 +56,7 @@ def show_status(api: Api, as_json: bool) -> None:
         print_json(found)
     else:
         print_table(
-            ("state", "service", "owner", "objective", "left#", "gone in#", "drops#", "dead#",
+            ("state", "service", "owner", "objective", "left#", "lasts for#", "drops#", "dead#",
              "oldest#", "at stake#"),
             [_row(one, found["at"]) for one in found["data"]],
         )  # fmt: skip
@@ -245,7 +245,7 @@ def show_member(api: Api, name: str, as_json: bool) -> None:
     if objectives:
         say()
         print_table(
-            ("objective", "target", "left#", "gone in#", "team"),
+            ("objective", "target", "left#", "lasts for#", "team"),
             [
                 (one["name"], one["targetText"], one["leftText"], one["goneText"], one["team"])
                 for one in objectives

@@ -61,6 +61,8 @@ _CONNECT: Final = frozenset({Reason.CONNECT_REFUSED, Reason.CONNECT_FAILED, Reas
 _TLS: Final = frozenset({Reason.TLS_FAILED, Reason.TLS_TIMEOUT})
 #: no request was begun
 _NOT_BEGUN: Final = frozenset({Reason.URL_INVALID, Reason.SIGN_FAILED, Reason.NO_OUTCOME})
+#: nothing of the request can have reached anybody
+_NOT_LEFT: Final = _LOOK_UP | _CONNECT | _TLS | {Reason.URL_INVALID, Reason.SIGN_FAILED}
 
 
 def timeline(
@@ -197,6 +199,11 @@ _DEAD: Final = {
 def dead_words(reason: str | None) -> str:
     """Why a delivery was given up, for people."""
     return _DEAD.get(reason or "", reason or "no reason was recorded")
+
+
+def may_have_left(attempt: Attempt) -> bool:
+    """Whether any of the request may have gone out: false where there was nobody to send it to."""
+    return attempt.reason not in _NOT_LEFT
 
 
 def waterfall(attempt: Attempt) -> list[Stage]:

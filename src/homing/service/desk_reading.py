@@ -30,8 +30,9 @@ from homing.service.tokens import Caller
 #: issues whose dead letters are added up
 ISSUES_MAX: Final = 5_000
 _PAGE: Final = 200
-#: dead letters of an issue whose event types are told beside it
-_TYPES_OF: Final = 3
+#: dead letters of an issue whose event types are told beside it: in a list, and on its own page
+_TYPES_OF: Final = 50
+_TYPES_OF_ONE: Final = 500
 #: tasks that are looked at to find those of an issue
 _TASKS_MAX: Final = 200
 _DESK: Final = frozenset({Action.REDRIVE, Action.DISCARD, Action.UNDO})
@@ -43,7 +44,12 @@ class IssueLine(msgspec.Struct, frozen=True, kw_only=True):
     view: IssueView
     app: Application
     endpoint: Endpoint | None  #: None: it has been deleted
-    event_types: tuple[str, ...] = ()  #: of its first dead letters, by name
+    event_types: tuple[str, ...] = ()  #: of the dead letters in the view's sample, by name
+
+    @property
+    def has_more_types(self) -> bool:
+        """Whether there may be others: not every dead letter was looked at."""
+        return self.view.burden.count > len(self.view.sample)
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,10 +139,10 @@ async def _lines(
     ids = sorted({view.issue.endpoint_id for view in seen})
     endpoints = {one.id: one for one in await store.by_ids(Endpoint, ids)} if ids else {}
     names = sorted({name.partition(".")[0] for view in seen for name in view.sample})
-    messages = await store.messages_by_ids(names) if names else {}
+    heads = await store.heads(names) if names else {}
 
     def types(view: IssueView) -> tuple[str, ...]:
-        found = (messages.get(name.partition(".")[0]) for name in view.sample)
+        found = (heads.get(name.partition(".")[0]) for name in view.sample)
         return tuple(sorted({one.event_type for one in found if one is not None}))
 
     return [
@@ -164,7 +170,8 @@ async def find_line(service: Service, caller: Caller, issue_id: str) -> IssueLin
         app = await find_application(service, caller, found[0].scope)
     except NotFound:
         raise missing from None
-    view = await find_issue(service, caller, app.id, issue_id)
+    issue = (await find_issue(service, caller, app.id, issue_id)).issue
+    [view] = await views(service, [issue], samples=_TYPES_OF_ONE)
     [line] = await _lines(service.store, [view], {app.id: app})
     return line
 
@@ -217,6 +224,13 @@ async def _example(store: Store, letter: Letter) -> Example:
     )
     made = await store.attempts(which, Page(limit=1, descending=True))
     return Example(letter=letter, attempt=made[0] if made else None)
+
+
+async def latest_attempt(store: Store, app_id: str, endpoint_id: str) -> Attempt | None:
+    """The newest attempt at an endpoint, of whatever delivery; None: none is kept."""
+    which = AttemptFilter(app_id=app_id, endpoint_id=endpoint_id)
+    made = await store.attempts(which, Page(limit=1, descending=True))
+    return made[0] if made else None
 
 
 async def tasks_of_desk(

@@ -61,6 +61,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     books: Books
     traffic: Traffic
     backlog: Backlog | None  #: of everybody's deliveries, in this database; None: not looked yet
+    backlog_at_us: int | None  #: when it was looked at
     looks: list[tuple[int, Backlog]]  #: of the last hours, the latest last
     measured: Measured | None  #: the audit of every minute
     issues: list[IssueLine]
@@ -88,6 +89,7 @@ async def overview(service: Service, caller: Caller, day: DayBooks) -> Overview:
         books=day.look(caller.org_id),
         traffic=await _traffic(service, caller, at_us),
         backlog=day.backlog[1] if day.backlog else None,
+        backlog_at_us=day.backlog[0] if day.backlog else None,
         looks=[*service.looks(), *([day.backlog] if day.backlog else [])],
         measured=await service.store.get(Measured, "", "measured"),
         issues=issues.data,

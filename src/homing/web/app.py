@@ -96,12 +96,13 @@ def create_api(
     repeats = Repeats(service.store)
     pages = page_table(service)
     navigation = navigation_of(pages)
+    looked_at = {page.path for page in pages if page.method == "GET"}
     missing = PathPages(service, [PageRoute("GET", "", _nothing_here, public=True)], navigation)
     router = Router(
         [
             Route("/static/{name:path}", StaticFiles()),
             *(
-                Route(path, PathPages(service, list(found), navigation))
+                Route(path, PathPages(service, list(found), navigation, looked_at))
                 for path, found in groupby(
                     sorted(pages, key=_specific_first), key=lambda page: page.path
                 )

@@ -21,7 +21,14 @@ from homing.core.lifecycle import DeadReason, Delivery, Fact, Failed, Leased, Re
 from homing.core.outcome import Opening, Reason
 from homing.core.records import Attempt, LogEntry
 from homing.core.retry import RetryPolicy, next_attempt_at_us
-from homing.insight.timeline import dead_words, reason_words, timeline, to_come, waterfall
+from homing.insight.timeline import (
+    dead_words,
+    may_have_left,
+    reason_words,
+    timeline,
+    to_come,
+    waterfall,
+)
 
 POLICY = RetryPolicy(delays_s=(10.0, 100.0), jitter=0.1)
 
@@ -163,3 +170,21 @@ def test_a_resend_comes_first_and_moves_nothing() -> None:
     assert (first.number, first.earliest_us, first.is_last) == (2, START_US, False)
     assert (second.number, second.earliest_us) == (3, due_us)
     assert next_attempt_at_us(POLICY, 1, due_us, 0.5, None) == due_us + 100 * SECOND_US
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [
+        (Reason.OK, True),
+        (Reason.RESET, True),
+        (Reason.NO_OUTCOME, True),
+        (Reason.DNS_FAILED, False),
+        (Reason.CONNECT_REFUSED, False),
+        (Reason.TLS_FAILED, False),
+        (Reason.SIGN_FAILED, False),
+    ],
+)
+def test_a_request_that_nobody_can_have_got_is_known(reason: Reason, left: bool) -> None:
+    row = make_delivery(state=State.LEASED)
+    attempt = make_attempt(row, at_us=START_US, reason=reason, status=None, number=1)
+    assert may_have_left(attempt) is left

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from support.making import SEALS, make_headers, make_secret
+from support.making import SEALS, FakeClock, make_headers, make_secret
 from support.scripted import status
 from support.tasks import CALLER, service_of
 from support.world import LIMITS, World, make_world, running
@@ -21,6 +21,7 @@ from homing.dispatch.envelope import Envelopes
 from homing.service import deliveries
 from homing.service.delivery_life import Check, Life, find_life, find_message_life, sent
 from homing.service.tokens import Caller
+from homing.web.pages.deliveries import held
 
 SECRETS = [generate_secret(bytes([n]) * 24) for n in (1, 2, 3)]
 PRIVATE = generate_private_key(bytes(range(32)))
@@ -53,6 +54,22 @@ async def test_the_signature_that_was_sent_verifies_with_the_secret_that_made_it
         assert (one.check, one.signature) == (Check.VERIFIES, headers["webhook-signature"])
         assert one.secret == "the present secret"
         world.dispatcher._stopping = False
+
+
+async def test_what_is_due_and_waits_says_what_for() -> None:
+    world = make_world(lambda request: status(503))
+    await world.begin()
+    async with running(world):
+        message = await world.send()
+        await world.settle()
+    life = await life_of(world, message)
+    assert life.delivery.ready_at_us is not None
+    service = service_of(world)
+    assert held(service, life) == ""  # it is due later
+    late = replace(service, clock=FakeClock(life.delivery.ready_at_us + 60_000_000))
+    assert "no dispatcher has come to it" in held(late, life)
+    silent = replace(late, breaker_is_open=lambda endpoint_id: True)
+    assert "gives no answer" in held(silent, life)
 
 
 async def test_a_rotation_is_told_apart_and_a_secret_that_left_is_not_known() -> None:

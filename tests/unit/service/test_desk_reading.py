@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from support.making import ORG_ID
 from support.scripted import status
 from support.tasks import CALLER, service_of
 from support.world import LIMITS, World, make_world, running
@@ -20,6 +21,7 @@ from homing.service.desk_reading import (
     tasks_of_desk,
     unhandled,
 )
+from homing.service.intake import Draft
 from homing.service.listing import Ask
 from homing.service.tokens import Caller
 
@@ -51,6 +53,22 @@ async def test_issues_of_all_applications_come_with_names_and_types() -> None:
     for states in (UNHANDLED, (IssueState.RESOLVED,)):
         found = await list_lines(service_of(world), CALLER, Ask(), states=states)
         assert len(found.data) == (states is UNHANDLED)
+
+
+async def test_every_event_type_of_an_issue_is_told_not_only_those_at_its_ends() -> None:
+    world = make_world(lambda request: status(503), limits=ONE_TRY)
+    async with running(world):
+        await world.begin()
+        for event_type in ("a.first", "b.middle", "b.middle", "c.between", "a.first"):
+            draft = Draft(event_type=event_type, payload=b"{}")
+            await world.intake.create_message(ORG_ID, world.application.id, draft)
+        await world.settle()
+    service = service_of(world)
+    [line] = (await list_lines(service, CALLER, Ask())).data
+    assert line.event_types == ("a.first", "b.middle", "c.between")
+    assert not line.has_more_types
+    own = await find_line(service, CALLER, line.view.issue.id)
+    assert own.event_types == line.event_types
 
 
 async def test_what_is_another_organisations_is_not_there() -> None:

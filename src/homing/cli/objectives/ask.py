@@ -182,7 +182,7 @@ def report_objectives(api: Api, names: tuple[str, ...], as_json: bool) -> None:
 
 def _show_reports(found: list[dict[str, Any]]) -> None:
     print_table(
-        ("objective", "target#", "over", "good#", "bad#", "left#", "gone in", "whose"),
+        ("objective", "target#", "over", "good#", "bad#", "left#", "lasts for", "whose"),
         [
             (
                 one["objective"]["name"],

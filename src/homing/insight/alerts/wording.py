@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from homing.insight.alerts.alert import Finding, Severity, Status, Told
@@ -51,7 +52,9 @@ def count_text(count: int, one: str, many: str = "") -> str:
 
 def money_text(money: Mapping[str, str]) -> str:
     """Amounts, each with its currency."""
-    return ", ".join(f"{amount} {currency}" for currency, amount in sorted(money.items()))
+    return ", ".join(
+        f"{Decimal(amount):,f} {currency}" for currency, amount in sorted(money.items())
+    )
 
 
 def whose(told: Told) -> str:

@@ -212,7 +212,7 @@ def gone_text(one: Promise) -> str:
     if one.is_few:
         return "never" if one.left == "1" else "too few events"
     if one.is_broken or one.exhausted_in_s == 0:
-        return "gone"
+        return "spent"
     return "never" if one.exhausted_in_s is None else span_text(round(one.exhausted_in_s))
 
 

@@ -134,14 +134,15 @@ def _owner_of(objective: Objective, whose: Counter[Owner]) -> alert.Owner:
 
 def _what(standing: Standing, worst: Burning, whose: Counter[Owner]) -> str:
     objective = standing.objective
-    left = percent(standing.left) if standing.left > 0 else "nothing"
-    gone = (
-        f"gone in {span_text(standing.exhaustion_s)}" if standing.exhaustion_s else "spent already"
-    )
+    left = "all of it is spent"
+    if standing.left > 0:
+        left = f"{percent(standing.left)} of it is left"
+        if standing.exhaustion_s:
+            left += f", and lasts another {span_text(standing.exhaustion_s)}"
     owners = ", ".join(f"{count:,} {owner}" for owner, count in whose.most_common())
     return (
         f"the objective {objective.id} ({target_text(objective)}) burns "
-        f"its budget at {exact(worst.long_burn, digits=1)} times the pace that it lasts for, over "
-        f"{span_text(worst.tier.long_s)}; {left} of it is left, {gone}"
+        f"its budget at {exact(worst.long_burn, digits=1)} times the pace at which it would just "
+        f"last its period (over the last {span_text(worst.tier.long_s)}); {left}"
         + (f"; bad events by owner: {owners}" if owners else "")
     )

@@ -11,8 +11,9 @@ from homing.core.errors import Invalid, NotFound, Problem, RequestError
 from homing.core.lifecycle import UNFINISHED, Delivery, State
 from homing.core.records import Attempt
 from homing.core.resources import Endpoint
-from homing.insight.timeline import dead_words, reason_words, waterfall
+from homing.insight.timeline import dead_words, may_have_left, reason_words, waterfall
 from homing.service import deliveries, delivery_life
+from homing.service.context import Service
 from homing.service.delivery_life import Check, Life
 from homing.service.search import Found, search_deliveries
 from homing.service.tokens import Role
@@ -24,6 +25,8 @@ _WHY_MAX: Final = 500
 #: width of a waterfall in its own units, and the least of a stage
 _WIDTH: Final = 1_000
 _WIDTH_LEAST: Final = 4
+#: what is due for longer waits for a reason that people want to know, microseconds
+_LATE_US: Final = 5_000_000
 
 
 def url_of(delivery_id: object) -> str:
@@ -90,6 +93,8 @@ async def show_delivery(visit: Visit) -> Page:
         "attempt": attempt,
         "sent": None if attempt is None else delivery_life.sent(visit.service, life, attempt),
         "stages": [] if attempt is None else _bars(attempt),
+        "held": held(visit.service, life),
+        "has_left": attempt is not None and may_have_left(attempt),
         "reason_words": reason_words,
         "Check": Check,
         "payload": _payload(life),
@@ -106,6 +111,20 @@ def _why(delivery: Delivery) -> str:
     if delivery.state is State.DEAD:
         return dead_words(delivery.reason)
     return delivery.reason or ""
+
+
+def held(service: Service, life: Life) -> str:
+    """Why what is due has not been attempted yet, as far as is known; empty: it is not late."""
+    due_us, endpoint = life.delivery.ready_at_us, life.endpoint
+    if life.delivery.state is not State.WAITING or due_us is None:
+        return ""
+    if service.clock.now_us() - due_us < _LATE_US:
+        return ""
+    if endpoint is not None and service.breaker_is_open(endpoint.id):
+        return "its endpoint gives no answer, so it is tried with one delivery at a time"
+    if endpoint is not None and (endpoint.rate_limit or endpoint.concurrency_limit):
+        return "its turn within the limits of its endpoint has not come"
+    return "no dispatcher has come to it: others are before it, or none runs"
 
 
 def _payload(life: Life) -> hostile.Shown | None:

@@ -19,14 +19,17 @@ from homing.service.desk_reading import (
     IssueLine,
     examples_of_issue,
     find_line,
+    latest_attempt,
     letters_of_issue,
     list_lines,
     tasks_of_desk,
     unhandled,
 )
+from homing.service.endpoint_views import MOST, endpoint_load
 from homing.service.listing import Ask
 from homing.web.pages.asking import ask_of, needed, number_in, text_in, turns, whole_in
 from homing.web.pages.causes import meaning
+from homing.web.pages.outcomes import outcome_words
 from homing.web.pages.redrives import line_of_task
 from homing.web.pages.shell import Page, Visit, get, post
 
@@ -149,7 +152,21 @@ async def show_issue(visit: Visit) -> Page | Response:
         "amounts": amounts,
     }
     cause = values["cause"]
-    return Page("issue.html", cause.what, _HERE, values)
+    return Page("issue.html", cause.what, _HERE, values | await _of_endpoint(visit, line))
+
+
+async def _of_endpoint(visit: Visit, line: IssueLine) -> dict[str, Any]:
+    """What goes on at an issue's endpoint besides: retries, and how it last answered."""
+    found: dict[str, Any] = {"retried": 0, "retried_most": MOST, "latest": None, "latest_words": ""}
+    if line.endpoint is None:
+        return found
+    load = await endpoint_load(visit.service, visit.caller, line.app.id, line.endpoint.id)
+    found["retried"] = load.waiting + load.leased
+    if "check" in visit.query:
+        latest = await latest_attempt(visit.service.store, line.app.id, line.endpoint.id)
+        if latest is not None:
+            found |= {"latest": latest, "latest_words": outcome_words(latest)}
+    return found
 
 
 def answer_of(attempt: Attempt | None) -> str | None:

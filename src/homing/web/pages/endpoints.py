@@ -15,7 +15,7 @@ from homing.core.lifecycle import State
 from homing.core.outcome import Reason
 from homing.core.records import Attempt
 from homing.core.resources import Application, Endpoint
-from homing.core.watching import Failure, Load
+from homing.core.watching import Failure
 from homing.insight.endpoints import Condition
 from homing.service import attempts, endpoints, messages, replays
 from homing.service.applications import find_application, list_applications
@@ -28,6 +28,7 @@ from homing.service.endpoint_views import (
     RANGES,
     SAMPLED,
     EndpointLine,
+    EndpointView,
     Health,
     endpoint_load,
     endpoint_view,
@@ -115,10 +116,7 @@ async def show_endpoint(visit: Visit) -> Page:
     app, id = view.application.id, view.endpoint.id
     headers, hidden = await _headers(service, caller, app, id)
     values: dict[str, Any] = {
-        "view": view,
-        "condition": badge_of(view.condition),
         "ranges": RANGES,
-        "failures": failures(view.health),
         "recoveries": _RECOVERIES,
         "headers": headers,
         "hidden": hidden,
@@ -126,7 +124,7 @@ async def show_endpoint(visit: Visit) -> Page:
         "replays_per_s": service.limits.replays_per_s,
         "test_types": await _test_types(service, caller),
         **_frame_of(visit, view.application, view.endpoint),
-        **_health_values(view.health, view.load),
+        **_health_values(view),
         **await _recent_values(visit, app, id),
         **await _test_values(visit, app, id),
     }
@@ -139,7 +137,7 @@ async def _part(visit: Visit, part: str, renew: Renew) -> Page:
     application, endpoint = await find_traffic_endpoint(visit.service, visit.caller, *names(visit))
     values = await renew(visit, application.id, endpoint.id)
     frame = _frame_of(visit, application, endpoint)
-    return page_at(visit, f"endpoint_{part}.html", "", frame | values)
+    return page_at(visit, f"endpoint_renew-{part}.html", "", frame | values)
 
 
 def _frame_of(visit: Visit, application: Application, endpoint: Endpoint) -> dict[str, Any]:
@@ -153,19 +151,28 @@ def _frame_of(visit: Visit, application: Application, endpoint: Endpoint) -> dic
     }
 
 
-def _health_values(health: Health, load: Load) -> dict[str, Any]:
-    return {"health": health, "load": load, "charts": charts(health)}
+def _health_values(view: EndpointView) -> dict[str, Any]:
+    """All that is counted at the same moment, so that no two parts of the page disagree."""
+    return {
+        "view": view,
+        "condition": badge_of(view.condition),
+        "health": view.health,
+        "failures": failures(view.health),
+        "load": view.load,
+        "charts": charts(view.health),
+    }
 
 
 async def _renew_health(visit: Visit, app: str, id: str) -> dict[str, Any]:
     view = await endpoint_view(
         visit.service, visit.caller, app, id, range_key=visit.query.get("range", "")
     )
-    return _health_values(view.health, view.load)
+    return _health_values(view)
 
 
 async def _renew_waiting(visit: Visit, app: str, id: str) -> dict[str, Any]:
-    return {"load": await endpoint_load(visit.service, visit.caller, app, id)}
+    load = await endpoint_load(visit.service, visit.caller, app, id)
+    return {"load": load, **await _recent_values(visit, app, id)}
 
 
 async def _recent_values(visit: Visit, app: str, id: str) -> dict[str, Any]:
@@ -291,12 +298,20 @@ async def _test_values(visit: Visit, app: str, id: str) -> dict[str, Any]:
     return {"test": test}
 
 
+async def _renew_test(visit: Visit, app: str, id: str) -> dict[str, Any]:
+    """What came of the test; with it, once it has ended, all that it changed."""
+    values = await _test_values(visit, app, id)
+    if values["test"] is None or not values["test"]["is_over"]:
+        return values
+    recent = await _recent_values(visit, app, id)
+    return {**values, **recent, **await _renew_health(visit, app, id)}
+
+
 #: parts of the page that it asks for again, by the id of their element
 _PARTS: Final[dict[str, Renew]] = {
     "health": _renew_health,
     "waiting": _renew_waiting,
-    "recent": _recent_values,
-    "test-result": _test_values,
+    "test-result": _renew_test,
 }
 
 
@@ -321,7 +336,7 @@ async def park(visit: Visit) -> Response:
     """Disable it: what is for it waits until it is enabled."""
     app, id = names(visit)
     await endpoints.patch_endpoint(visit.service, visit.caller, app, id, {"disabled": True})
-    said = "Disabled. Deliveries for it are parked: they wait until it is enabled."
+    said = "Disabled. What is for it is kept, and waits until it is enabled."
     return visit.go(place_of(visit).endpoint(app, id), said=said)
 
 
@@ -330,7 +345,7 @@ async def enable(visit: Visit) -> Response:
     app, id = names(visit)
     await endpoints.patch_endpoint(visit.service, visit.caller, app, id, {"disabled": False})
     return visit.go(
-        place_of(visit).endpoint(app, id), said="Enabled. What was parked is being sent."
+        place_of(visit).endpoint(app, id), said="Enabled. What was kept for it is being sent."
     )
 
 

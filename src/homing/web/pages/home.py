@@ -100,6 +100,7 @@ def home_values(found: Overview) -> dict[str, Any]:
         "more": found.more_issues or found.more_alerts,
         "traffic": found.traffic,
         "backlog": found.backlog,
+        "backlog_at_us": found.backlog_at_us,
         "audited_at_us": measured.audited_at_us or None if measured else None,
         "audit_missing": measured.unaccounted if measured else 0,
         "charts": _charts(found),

@@ -31,7 +31,7 @@ class Shown(NamedTuple):
     text: str
     size: int  #: of all of it, in bytes
     is_cut: bool  #: there is more than is shown
-    is_formatted: bool  #: JSON, laid out for reading; the bytes were others
+    is_formatted: bool  #: JSON, laid out for reading; its bytes are not those that were sent
     is_text: bool  #: valid UTF-8
 
 

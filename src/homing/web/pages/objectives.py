@@ -108,7 +108,7 @@ def _gone(found: Standing) -> str:
         return ""
     if found.exhaustion_s is None:
         return "never"
-    return span_text(round(found.exhaustion_s)) if found.exhaustion_s > 0 else "gone"
+    return span_text(round(found.exhaustion_s)) if found.exhaustion_s > 0 else "spent"
 
 
 def _hour(found: Standing) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from homing.core.outcome import Reason
+from homing.core.records import Attempt
 from homing.insight.endpoints import Condition
 
 #: kind of badge and words of each condition
 _BADGES: Final = {
     Condition.FAILING: ("bad", "Failing"),
-    Condition.BREAKER_OPEN: ("warn", "Breaker open"),
+    Condition.BREAKER_OPEN: ("warn", "Not answering"),
     Condition.PARKED: ("off", "Parked"),
     Condition.DISABLED: ("off", "Disabled"),
     Condition.FINE: ("good", "Fine"),
@@ -62,6 +63,14 @@ _CLASSES: Final = {
 def badge_of(condition: Condition) -> tuple[str, str]:
     """The kind of badge, and its words."""
     return _BADGES[condition]
+
+
+def outcome_words(attempt: Attempt) -> str:
+    """How an attempt ended, in the middle of a sentence: `status 500`, `nothing listens there`."""
+    if attempt.status is not None:
+        return f"status {attempt.status}"
+    what = explain(attempt.reason, None)[0]
+    return what[:1].lower() + what[1:]
 
 
 def explain(reason: Reason, status: int | None) -> tuple[str, str]:

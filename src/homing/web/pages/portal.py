@@ -175,6 +175,7 @@ async def show_delivery(visit: Visit) -> Page:
         "message": message,
         "endpoint": endpoint,
         "tries": tries,
+        "newest": listing.data[0].id if listing.data else "none",
         "payload": None if message.payload is None else body(message.payload, _PAYLOAD_MAX),
         "plain": plain,
         "application": await find_application(service, caller, app),

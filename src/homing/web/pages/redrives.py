@@ -8,11 +8,16 @@ from starlette.responses import Response
 
 from homing.core.errors import NotFound
 from homing.core.identifiers import parse_delivery_id
+from homing.core.issues import Issue
+from homing.core.outcome import Reason
+from homing.core.ports import Store
 from homing.core.tasks import Action, RedrivePlan, Task, TaskStatus
 from homing.service import desk
 from homing.service.deliveries import undo_discard
+from homing.service.desk_reading import latest_attempt
 from homing.service.task_rules import progress
 from homing.service.tasks import cancel_task, find_task, pause_task, resume_task
+from homing.web.pages.outcomes import outcome_words
 from homing.web.pages.shell import Page, Visit, get, post
 
 _ONE: Final = "/dead-letters/tasks/{task}"
@@ -76,8 +81,32 @@ def _figures(task: Task) -> list[tuple[str, int, str, str]]:
 async def show_task(visit: Visit) -> Page:
     """One task, with its progress."""
     task = await _find(visit)
-    line = line_of_task(task)
+    line = line_of_task(task) | await _failures_of(visit, task)
     return Page("redrive.html", f"{line['title']} of dead letters", "dead-letters", line)
+
+
+async def _failures_of(visit: Visit, task: Task) -> dict[str, Any]:
+    """Where those are that failed again, and how their endpoint last answered."""
+    found: dict[str, Any] = {"failed_at": "", "latest": None, "latest_words": ""}
+    endpoint_id = await _endpoint_of(visit.service.store, task)
+    if not task.counts.get("failed") or task.app_id is None or endpoint_id is None:
+        return found
+    found["failed_at"] = f"/deliveries?app={task.app_id}&endpoint={endpoint_id}"
+    latest = await latest_attempt(visit.service.store, task.app_id, endpoint_id)
+    if latest is not None and latest.reason is not Reason.OK:
+        found |= {"latest": latest, "latest_words": outcome_words(latest)}
+    return found
+
+
+async def _endpoint_of(store: Store, task: Task) -> str | None:
+    """The one endpoint that a task is about; None: there may be several."""
+    which = task.which
+    ids = {parse_delivery_id(name).endpoint_id for name in which.deliveries}
+    if which.issue_ids:
+        ids |= {one.endpoint_id for one in await store.by_ids(Issue, list(which.issue_ids))}
+    if which.endpoint_id is not None:
+        ids.add(which.endpoint_id)
+    return ids.pop() if len(ids) == 1 else None
 
 
 async def _find(visit: Visit) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hmac import compare_digest
@@ -246,13 +246,22 @@ def post(path: str, handle: Handle, *, role: Role | str = Role.OPERATOR, **more:
 
 
 class PathPages:
-    """The pages of one path, as an ASGI application."""
+    """The pages of one path, as an ASGI application.
+
+    Args:
+        pages: paths of all pages that can be looked at.
+    """
 
     def __init__(
-        self, service: Service, routes: Sequence[PageRoute], navigation: Sequence[Entry]
+        self,
+        service: Service,
+        routes: Sequence[PageRoute],
+        navigation: Sequence[Entry],
+        pages: Collection[str] = (),
     ) -> None:
         self._service = service
         self._navigation = navigation
+        self._pages = pages
         self._routes = {route.method: route for route in routes}
         if "GET" in self._routes:
             self._routes["HEAD"] = self._routes["GET"]
@@ -260,7 +269,11 @@ class PathPages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._routes.get(scope["method"])
         if route is None:
-            raise MethodNotAllowed(sorted(self._routes))
+            above = self._page_above(scope) if scope["method"] == "GET" else ""
+            if not above:
+                raise MethodNotAllowed(sorted(self._routes))
+            await RedirectResponse(above, status_code=303)(scope, receive, send)
+            return
         visit = Visit(self._service, Request(scope), navigation=self._navigation)
         if route.portal:
             visit.is_portal = True
@@ -268,6 +281,19 @@ class PathPages:
         scope["homing.visit"] = visit  # for the page that tells an error
         response = await self._answer(route, visit, receive)
         await visit.finish(response)(scope, receive, send)
+
+    def _page_above(self, scope: Scope) -> str:
+        """The page from which the form of this address is sent; empty: it is not known.
+
+        Somebody who reloads or keeps the address of a form asks for it without the form.
+        """
+        template = next(iter(self._routes.values())).path
+        path: str = scope["path"]
+        while (template := template.rpartition("/")[0]) and "/" in path:
+            path = path.rpartition("/")[0]
+            if template in self._pages:
+                return quote(path)
+        return ""
 
     async def _answer(self, route: PageRoute, visit: Visit, receive: Receive) -> Response:
         for name, value in visit.path.items():

@@ -127,7 +127,7 @@ def test_the_worst_objective_comes_first_and_its_time_runs_on() -> None:
     found = row(said(promises=promises), NOW_US + 60 * MINUTE_US)
     assert [one.name for one in found.promises] == ["spent", "fires", "half", "full", "untold"]
     assert [gone_text(one) for one in found.promises] == [
-        "gone", "never", "1 h", "never", "not told",
+        "spent", "never", "1 h", "never", "not told",
     ]  # fmt: skip
     assert [left_text(one) for one in found.promises] == ["-20%", "90%", "50%", "100%", "not told"]
 

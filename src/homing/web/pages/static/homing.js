@@ -279,7 +279,7 @@
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), spec.top ?? (high > 0 ? high * 1.08 : 1)] } },
       axes: [
         { ...axis, size: 30, grid: { show: false }, values: span > 2 * 86400 ? undefined : (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })) },
-        { ...axis, size: 58, values: (_, ticks) => ticks.map(show) },
+        { ...axis, size: (_, values) => Math.max(48, 16 + 7 * Math.max(0, ...(values ?? []).map((one) => String(one ?? "").length))), values: (_, ticks) => ticks.map(show) },
       ],
       series: [{ value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" })) }, ...series],
     };
