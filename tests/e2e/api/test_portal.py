@@ -154,7 +154,7 @@ async def test_parts_of_an_endpoints_page_are_asked_for_at_their_own_cost(quiet:
         person.cookies.set("homing_portal", token)
         one = f"{entered.headers['location']}/endpoints/{made['id']}"
         whole = (await person.get(one)).text
-        for part in ("health", "waiting", "recent"):
+        for part in ("health", "waiting"):
             answer = await person.get(one, params={"part": part})
             assert f'id="{part}"' in answer.text
             assert "<html" not in answer.text

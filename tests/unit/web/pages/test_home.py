@@ -68,6 +68,7 @@ def overview(found: Books, *incidents: Incident) -> Overview:
         books=found,
         traffic=empty,
         backlog=None,
+        backlog_at_us=None,
         looks=[],
         measured=None,
         issues=[],
