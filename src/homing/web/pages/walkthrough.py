@@ -115,13 +115,18 @@ class Piece(NamedTuple):
 
 def marked(text: str, marks: Sequence[Mark]) -> list[Piece]:
     """A text in pieces; of marks that overlap the first one counts."""
+    return _cut(text, [(one.start, one.end, one.tone, one.label, one.note) for one in marks])
+
+
+def _cut(text: str, marks: Sequence[tuple[int, int, str, str, str]]) -> list[Piece]:
+    """Marks are start, end, tone, label and note."""
     pieces, at = [], 0
-    for mark in sorted(marks, key=lambda one: (one.start, -one.end)):
-        if mark.start < at or mark.end <= mark.start:
+    for start, end, *said in sorted(marks, key=lambda one: (one[0], -one[1])):
+        if start < at or end <= start:
             continue
-        pieces += [Piece(text[at : mark.start])] if mark.start > at else []
-        pieces.append(Piece(text[mark.start : mark.end], mark.tone, mark.label, mark.note))
-        at = mark.end
+        pieces += [Piece(text[at:start])] if start > at else []
+        pieces.append(Piece(text[start:end], *said))
+        at = end
     return pieces + ([Piece(text[at:])] if at < len(text) else [])
 
 
@@ -137,23 +142,13 @@ TONES: Final = {
 def found_in(text: str, findings: Sequence[Finding]) -> list[Piece]:
     """A person's words, each finding on those that it is about."""
     marks = [
-        (span, one)
+        (span.start, span.end, TONES[one.state.value], one.title, one.state.value)
         for one in findings
         if one.state.value in TONES
         for span in one.spans
         if span.end - span.start < len(text)  # what is of the whole points at no words
     ]
-    marks.sort(key=lambda mark: (mark[0].start, -mark[0].end))
-    pieces, at = [], 0
-    for span, one in marks:
-        if span.start < at or span.end <= span.start:
-            continue
-        pieces += [Piece(text[at : span.start])] if span.start > at else []
-        pieces.append(
-            Piece(text[span.start : span.end], TONES[one.state.value], one.title, one.state.value)
-        )
-        at = span.end
-    return pieces + ([Piece(text[at:])] if at < len(text) else [])
+    return _cut(text, marks)
 
 
 # --- pages ---
