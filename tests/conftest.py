@@ -39,6 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--require={','.join(sorted(unknown))}: expected {NEEDS}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What draws at random for minutes may take them."""
+    for item in items:
+        if item.get_closest_marker("explore"):
+            item.add_marker(pytest.mark.timeout(0))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for each reason why something was not tested."""
     reasons = Counter(

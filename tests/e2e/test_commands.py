@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import Homing, environment, run, serving
+from support.processes import Homing, environment, read_until, run, serving
 from support.receiver import Receiver, respond
 
 
@@ -235,10 +235,7 @@ async def test_listen_verifies_and_can_be_told_to_refuse_first(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stderr is not None
-    async with asyncio.timeout(20):
-        while b"Ctrl-C stops" not in await process.stderr.readline():
-            pass
+    await read_until(process.stderr, "Ctrl-C stops", 20)
     await person.types("send", "shop", "payment.captured", '{"amount": 1}', "--wait", "10")
     out, _ = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0
@@ -385,10 +382,7 @@ async def test_ctrl_c_ends_the_demo_with_the_balanced_ledger(tmp_path: Path) -> 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert process.stderr is not None
-    async with asyncio.timeout(30):
-        while b"accepted" not in await process.stderr.readline():
-            pass
+    await read_until(process.stderr, "accepted", 30)
     process.send_signal(signal.SIGINT)
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.processes import Homing, environment, run, serving, shop
+from support.processes import Homing, environment, read_until, run, serving, shop
 
 from homing.outbox.row import Settled
 
@@ -78,7 +78,7 @@ async def _crash(
             stdout=asyncio.subprocess.PIPE,
         )
         try:
-            assert (await writer.stdout.readline()) == b"ready\n"
+            await read_until(writer.stdout, "ready", 30)
             lines = asyncio.create_task(writer.stdout.read())
             for number in range(kills):
                 relay = await _relay(folder, homing, program, url)
@@ -88,15 +88,15 @@ async def _crash(
                         await asyncio.sleep(0.005)
                 await asyncio.sleep(0.013 * (number % 7))
                 relay.kill()
-                await relay.communicate()
+                await asyncio.wait_for(relay.communicate(), 20)
             last = await _relay(folder, homing, RELAY, url, "--once") if lines.done() else None
-            told = (await lines).decode().split("\n")
+            told = (await asyncio.wait_for(lines, 60)).decode().split("\n")
         finally:
             if writer.returncode is None:
                 writer.kill()
             await writer.wait()
         last = last or await _relay(folder, homing, RELAY, url, "--once")
-        _, err = await last.communicate()
+        _, err = await asyncio.wait_for(last.communicate(), 60)
         assert last.returncode == 0, err.decode()
         committed = {line.split()[1] for line in told if line.startswith("committed")}
         rolled_back = {line.split()[1] for line in told if line.startswith("rolled-back")}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import environment, run, serving, shop
+from support.processes import environment, read_until, run, serving, shop
 from support.receiver import Receiver, respond
 
 pytest.importorskip("ibis", reason="needs the extra `forensics`")
@@ -41,16 +41,6 @@ async def watching(folder: Path, url: str, *arguments: str) -> AsyncIterator[Any
             await process.wait()
 
 
-async def read_until(process: Any, words: str) -> str:
-    """The first line with these words."""
-    async with asyncio.timeout(40):
-        while True:
-            line = (await process.stdout.readline()).decode()
-            assert line, (await process.stderr.read()).decode()
-            if words in line:
-                return str(line)
-
-
 async def publish(publisher: Any, count: int) -> None:
     for first in range(0, count, 10):
         await asyncio.gather(*(publisher.send(first + n) for n in range(10)))
@@ -66,14 +56,14 @@ async def test_a_server_is_followed_from_the_deployment_on_even_if_it_is_away_fo
             await publish(publisher, 20)
             listen = homing.url.removeprefix("http://")
             async with watching(tmp_path, homing.url, "--since", "now") as process:
-                line = await read_until(process, "it takes 87 deliveries without a drop")
+                line = await read_until(process.stdout, "it takes 87 deliveries without a drop", 40)
                 assert "of before" in line, "the pace before the deployment says how long"
                 await publish(publisher, 40)
-                line = await read_until(process, "40 of 87 deliveries")
+                line = await read_until(process.stdout, "40 of 87 deliveries", 40)
                 assert "to go" in line
                 homing.signal(signal.SIGTERM)
                 await homing.wait()
-                await read_until(process, "is away")
+                await read_until(process.stdout, "is away", 40)
                 async with (
                     serving(tmp_path, listen=listen) as again,
                     shop(again, tmp_path) as another,
@@ -96,7 +86,7 @@ async def test_a_drop_ends_the_watch_and_it_is_not_called_fixed(tmp_path: Path) 
         await publisher.add_endpoint(receiver.url("/hook"))
         await publish(publisher, 40)
         async with watching(tmp_path, "sqlite:///homing.db") as process:
-            await read_until(process, "40 of 87 deliveries")
+            await read_until(process.stdout, "40 of 87 deliveries", 40)
             _forget_one(tmp_path / "homing.db")
             await publish(publisher, 10)
             out, err = await asyncio.wait_for(process.communicate(), 40)

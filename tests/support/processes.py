@@ -114,6 +114,23 @@ async def serving(
             await homing._reading
 
 
+async def read_until(stream: asyncio.StreamReader | None, words: str, within_s: float) -> str:
+    """The first line with these words.
+
+    Raises:
+        AssertionError: the stream ended before it, with all that it said.
+        TimeoutError: it did not come in time.
+    """
+    assert stream is not None
+    said: list[str] = []
+    async with asyncio.timeout(within_s):
+        while line := (await stream.readline()).decode():
+            if words in line:
+                return line
+            said.append(line)
+    raise AssertionError(f"it ended without {words!r}: {''.join(said)}")
+
+
 async def run(folder: Path, *arguments: str, **settings: Any) -> tuple[int, str, str]:
     """One `homing` command: exit code, standard output, standard error."""
     database_url = settings.pop("database_url", "sqlite:///homing.db")
