@@ -10,9 +10,10 @@ from typing import Final
 
 from homing.core.errors import StoreError
 from homing.core.keeping import Round
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Backlog, Span
 from homing.core.retention import Purged
+from homing.core.store import Store
 from homing.insight.ledger import AuditReport, report
 
 _log = logging.getLogger("homing.audit")

@@ -20,9 +20,9 @@ from homing.core.lifecycle import (
     Restored,
     State,
 )
-from homing.core.ports import Aftermath
 from homing.core.records import Change, Message
 from homing.core.resources import Endpoint
+from homing.core.store import Aftermath
 from homing.service.context import Service
 from homing.service.intake import parking_reason
 

@@ -13,7 +13,7 @@ from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Una
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Store, Tracer, Work
+from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Tracer, Work
 from homing.core.queries import Page
 from homing.core.records import (
     Acceptance,
@@ -26,6 +26,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Endpoint, wants
+from homing.core.store import Store
 from homing.service.answers import Answers
 
 #: messages that share one commit: enough to make the commit's cost vanish, few enough that the

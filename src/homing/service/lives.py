@@ -18,9 +18,9 @@ import msgspec
 from homing.core.identifiers import STEP_US, DeliveryId
 from homing.core.keeping import Round
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.records import LogEntry
+from homing.core.store import Store
 from homing.insight import steps
 from homing.insight.evidence import Breach, Left
 

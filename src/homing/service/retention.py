@@ -21,7 +21,7 @@ from homing.core.issues import Issue
 from homing.core.keeping import Progress, Round, Walk
 from homing.core.lifecycle import State
 from homing.core.operational import Announcement, Expiring, about_expired, about_expiring
-from homing.core.ports import Clock, Meters, NoMeters, Store
+from homing.core.ports import Clock, Meters, NoMeters
 from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.resources import Application
 from homing.core.retention import (
@@ -33,6 +33,7 @@ from homing.core.retention import (
     dead_letter_goes_at_us,
     may_go,
 )
+from homing.core.store import Store
 from homing.service.task_news import listens
 
 _log = logging.getLogger("homing.retention")

@@ -18,7 +18,7 @@ from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery, Fact, Resent, State, Succeeded
 from homing.core.limits import Quota
 from homing.core.outcome import Outcome, fact_of
-from homing.core.ports import Store, Work
+from homing.core.ports import Work
 from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.records import (
     Acceptance,
@@ -31,6 +31,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper

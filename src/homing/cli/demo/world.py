@@ -19,7 +19,7 @@ from homing.cli.demo.publisher import APPLICATION, EVENT_TYPES
 from homing.cli.receiver import Arrival, Manners, Receiver
 from homing.cli.server import Server, address_of, bind, make_server
 from homing.core.errors import ConfigError
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.settings import read_settings
 from homing.store import migrate, open_store
 from homing.system import SystemChance
