@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import msgspec
 
@@ -24,6 +23,7 @@ from homing.core.records import (
     Outdated,
     Repeated,
     RequestKey,
+    digest16,
 )
 from homing.core.resources import Application, Endpoint, wants
 from homing.core.store import Store
@@ -506,15 +506,6 @@ def parking_reason(endpoint: Endpoint) -> str | None:
     if not endpoint.disabled:
         return None
     return endpoint.disabled_reason or "the endpoint is disabled"
-
-
-def digest16(*parts: str | bytes) -> bytes:
-    """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
-    pieces: list[bytes] = []
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        pieces += (len(raw).to_bytes(8, "big"), raw)
-    return blake2b(b"".join(pieces), digest_size=16).digest()
 
 
 def _answer(item: _Item, message: Message, result: Accepted | Conflicting) -> None:

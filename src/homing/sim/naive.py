@@ -28,6 +28,7 @@ from homing.core.records import (
     Claimed,
     Reply,
     RequestKey,
+    digest16,
 )
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
@@ -35,7 +36,7 @@ from homing.core.store import Store
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
-from homing.service.intake import Intake, digest16
+from homing.service.intake import Intake
 from homing.sim.wire import Wire
 from homing.store.memory.store import MemoryStore
 
