@@ -21,10 +21,9 @@ from homing.core.lifecycle import (
     State,
 )
 from homing.core.records import Change, Message
-from homing.core.resources import Endpoint
+from homing.core.resources import Endpoint, parking_reason
 from homing.core.store import Aftermath
 from homing.service.context import Service
-from homing.service.intake import parking_reason
 
 NOTHING_AFTER: Final = Aftermath()
 #: an attempt under way is waited for this long before a resend is taken to mean that very attempt

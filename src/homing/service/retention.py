@@ -18,7 +18,6 @@ import msgspec
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.identifiers import first_id
 from homing.core.issues import Issue
-from homing.core.keeping import Progress, Round, Walk
 from homing.core.lifecycle import State
 from homing.core.operational import Announcement, Expiring, about_expired, about_expiring
 from homing.core.ports import Clock, Meters, NoMeters
@@ -34,6 +33,7 @@ from homing.core.retention import (
     may_go,
 )
 from homing.core.store import Store
+from homing.service.keeping import Progress, Round, Walk
 from homing.service.task_news import listens
 
 _log = logging.getLogger("homing.retention")

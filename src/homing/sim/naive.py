@@ -36,7 +36,8 @@ from homing.core.store import Store
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
-from homing.service.intake import Intake
+from homing.service.fanout import Fanout
+from homing.service.intake import Intake, _Item
 from homing.sim.wire import Wire
 from homing.store.memory.store import MemoryStore
 
@@ -366,8 +367,11 @@ class Marking(Dispatcher):
 class Skipping(Intake):
     """A disabled endpoint gets no delivery."""
 
-    async def _endpoints(self, app_id: str) -> list[Endpoint]:
-        return [one for one in await super()._endpoints(app_id) if not one.disabled]
+    async def _fanout(self, item: _Item) -> Fanout | None:
+        found = await super()._fanout(item)
+        if found is None:
+            return None
+        return Fanout(found.application, [one for one in found.endpoints if not one.disabled])
 
 
 class OnEdge(Sweeper):
