@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -150,6 +151,18 @@ def test_a_worker_that_waits_in_real_time_is_stopped() -> None:
     text = r"took 0.6 s and next to no processor time.*It was at .*planted.py:\d+"
     with pytest.raises(Invalid, match=text), watchdog(0.1):
         run_world(case, 0)
+
+
+def test_somebody_elses_timer_goes_on_after_the_watchdog() -> None:
+    ours = signal.setitimer(signal.ITIMER_REAL, 50, 5)
+    try:
+        with watchdog():
+            time.sleep(0.05)
+        left_s, every_s = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *ours)
+    assert 40 < left_s < 49.96
+    assert every_s == 5
 
 
 def test_a_good_worker_may_be_explored_for_longer_than_the_watchdog_waits() -> None:
