@@ -55,8 +55,9 @@ def test_a_planted_bug_is_found_and_made_small(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOUND)
 @pytest.mark.parametrize("workers", [2, 3])
-def test_a_sound_worker_raises_no_alarm(name: str, workers: int) -> None:
-    report = look(name, 600, workers=workers, deliveries=workers)
+@pytest.mark.parametrize("runs", [120, pytest.param(2_000, marks=pytest.mark.explore)])
+def test_a_sound_worker_raises_no_alarm(name: str, workers: int, runs: int) -> None:
+    report = look(name, runs, workers=workers, deliveries=workers)
     assert report.found is None, report.found
     met = report.random.met_runs
     assert all(met.get(name) for name in ("overlap", "again", "crash", "slow answer", "away"))
@@ -91,8 +92,8 @@ def test_a_poller_that_waits_for_hours_is_waited_for() -> None:
 
 
 def test_the_statements_follow_from_the_numbers() -> None:
-    report = look("Sound", 400)
-    assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / 400))
+    report = look("Sound", 100)
+    assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / 100))
     shallow, deep = (report.met_by_priorities(depth) for depth in exploring.DEPTHS)
     assert 0 < deep < shallow < 1
 
