@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from support.processes import without_our_options
 
 from homing.core.errors import Invalid
 from homing.sim import pages
@@ -74,6 +75,7 @@ def test_the_written_test_says_whether_it_is_mended(
     path.write_text(text)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", path],
+        env=without_our_options(),
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -37,6 +37,11 @@ def environment(database_url: str, **settings: object) -> dict[str, str]:
     }
 
 
+def without_our_options() -> dict[str, str]:
+    """The environment of a pytest within a test: what this run was told is not for it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
 @dataclass
 class Homing:
     """A running `homing serve`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from support.processes import without_our_options
 
 from homing.cli.reproduce import reproduce
 from homing.core.errors import Invalid
@@ -52,6 +53,7 @@ def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
     assert mermaid.read_text().startswith("sequenceDiagram")
     written = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", test],
+        env=without_our_options(),
         cwd=tmp_path,
         capture_output=True,
         text=True,
