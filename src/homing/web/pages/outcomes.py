@@ -47,7 +47,7 @@ _STATUSES: Final = {
     410: ("It says that it is gone", "It wants no more of these: it is disabled."),
     413: ("It finds the body too large", "Let it take larger bodies, or send less."),
     429: ("It asks for fewer at a time", "Give the endpoint a rate limit."),
-    500: ("It fails while it works", "Its own log says why."),
+    500: ("It fails to handle the request", "Its own log says why."),
     502: ("Its proxy does not reach it", "What stands before it is up, and it is not."),
     503: ("It is not available", "It may be overloaded, or deploying."),
     504: ("It is too slow for its proxy", "Accept first, work later."),
