@@ -28,7 +28,7 @@ from homing.system import SystemClock
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 SETTINGS = {"total_s": 1, "first_byte_s": 1, "lease_s": 11, "retry_delays_s": ""}
-LETTERS = 3_000
+LETTERS = 1_000
 
 
 @pytest.fixture(params=KINDS)
@@ -119,7 +119,7 @@ async def test_a_recover_whose_process_is_killed_is_finished_by_another_and_redr
 ) -> None:
     async with Receiver() as receiver:
         receiver.script("/hook", respond(500))
-        given = {"database_url": database_url, **SETTINGS, "replays_per_s": 300}
+        given = {"database_url": database_url, **SETTINGS, "replays_per_s": 150}
         async with serving(tmp_path, **given) as doomed, shop(doomed, tmp_path) as publisher:
             await publisher.add_endpoint(receiver.url("/hook"))
             await bury(publisher, tmp_path, database_url)

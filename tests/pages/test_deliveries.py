@@ -98,7 +98,7 @@ async def test_a_delivery_is_found_by_its_status_and_endpoint(
     open_page: Looker, evil: dict[str, str]
 ) -> None:
     page = await open_page("/deliveries")
-    await page.get_by_label("Status").select_option("dead")
+    await page.get_by_label("State").select_option("dead")
     await page.get_by_label("Application").select_option(evil["app"])
     await page.get_by_role("button", name="Find").click()
     rows = page.locator("tbody tr")

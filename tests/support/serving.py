@@ -19,6 +19,7 @@ from homing.settings import Settings
 from homing.system import SystemClock
 
 SECRET = "a secret of the tests, long enough"
+_END_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ async def serving(
         )
     finally:
         server.should_exit = True
-        await task
+        await asyncio.wait_for(task, _END_S)
         if dispatching:
             await runtime.drain(5.0)
         else:

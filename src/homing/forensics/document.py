@@ -82,7 +82,7 @@ def document(findings: Findings) -> dict[str, Any]:
             "to": time_text(findings.events.last_us),
             "files": [path for _, path in findings.raw.starts],
             "mappings": {path: m.name for path, m in findings.raw.mappings.items()},
-            "words": findings.events.words,
+            "words": dict(sorted(findings.events.words.items())),
         },
         "next": next_command(findings),
     }
