@@ -83,6 +83,12 @@ def _required(config: pytest.Config) -> set[str]:
     return {need for need in config.getoption("--require").split(",") if need}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_options_only() -> None:
+    """A pytest that a test starts is not given the options of the one that runs the test."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+
+
 Missing = Callable[[str, str], NoReturn]
 
 

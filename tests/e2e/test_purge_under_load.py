@@ -14,11 +14,11 @@ from support.processes import Homing, Shop, audit, run, serving, shop
 from support.receiver import Receiver, respond
 
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Store
 from homing.core.queries import Page
 from homing.core.records import Acceptance
 from homing.core.resources import Application
 from homing.core.retention import DAY_US
+from homing.core.store import Store
 from homing.service import books
 from homing.store import open_store
 from homing.system import SystemClock

@@ -19,8 +19,8 @@ from support.receiver import Receiver, respond
 from support.tasks import service_of, start
 from support.world import World
 
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, Page
+from homing.core.store import Store
 from homing.core.tasks import Action, Task, TaskStatus
 from homing.service.task_runner import TaskRunner
 from homing.store import open_store

@@ -124,7 +124,9 @@ async def seed(site: Site) -> None:
     failing = await site.endpoint("shop", "/fails", description="Warehouse")
     messages = [await site.send("shop", {"order": number, "paid": True}) for number in range(12)]
     site.ids.update(app=shop, healthy=healthy, failing=failing, message=messages[0])
-    await site.until("/app/shop/issue", lambda found: found["data"])
+    await site.until(
+        "/app/shop/issue", lambda found: sum(one["count"] for one in found["data"]) == 12
+    )
 
 
 async def sign_in(context: BrowserContext, url: str, text: str) -> None:

@@ -12,7 +12,7 @@ import httpx
 
 from homing.cli.runtime import Runtime
 from homing.cli.server import bind, make_server
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.knobs import SecretText
 from homing.service.tokens import sign_org_token
 from homing.settings import Settings
