@@ -55,6 +55,8 @@ class Terminal:
     def __init__(self, folder: Path, *words: str, **more: str) -> None:
         self.process, self.seat = pty.fork()
         if not self.process:
+            # Whoever runs the tests in the background of a script ignores it, and so would this.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(sys.executable, [*COMMAND, *words], environment(folder, **more))
         self.seen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -175,7 +175,7 @@ class Looker:
         if role is not None:
             await sign_in(context, site.url, token(role, org or site.org))
         page = await context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         await page.goto(path)
