@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 
 from homing.review.incident import Incident
-from homing.walkthrough.assess import STAGES
+from homing.walkthrough.assess import STAGES, assess
 from homing.walkthrough.claims import draft
 from homing.walkthrough.lint_judged import lint_record
 from homing.walkthrough.packs import shipped
@@ -47,18 +48,18 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     seen = steps["reproduce"][0]["result"]
     assert seen["reproduced"] == seen["times"]
     assert steps["fix"][1]["result"]["reproduced"] == 0
-    # the record that the walk left is enough to tell every stage of it
+    # the record that the walk left is enough to tell every stage of it, with nothing missing
     record = msgspec.json.decode(
         (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
     )
     packs = shipped()
-    made = draft(
-        Record(record), record.owner, packs.levels["senior"], packs.principles["ownership"]
-    )
-    assert {one.stage for one in made.claims} == set(STAGES)
-    assert {one.claim for one in made.gaps} == {
-        "outside", "owners", "deployed", "because", "adopted"
-    }  # fmt: skip
+    for level, lens in product(packs.levels.values(), packs.principles.values()):
+        made = draft(Record(record), record.owner, level, lens)
+        assert {one.stage for one in made.claims} == set(STAGES)
+        assert made.gaps == ()
+        told = assess(made.text(), level=level, lens=lens, record=Record(record))
+        assert told.verdict is not None
+        assert told.verdict.step == "strong yes", (level.id, lens.id, told.findings)
     # a step can be had again by itself, in the folder that is there
     again = lab(tmp_path, "--step", "price", "--size", "12000")
     assert again.returncode == 0

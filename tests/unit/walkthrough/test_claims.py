@@ -96,7 +96,7 @@ def test_a_price_is_an_estimate() -> None:
 
 
 def test_a_zero_has_its_number_and_is_not_said_when_it_is_none() -> None:
-    assert "none of 199,476 deliveries" in drafted().text("result")
+    assert "none of 199,477 deliveries" in drafted().text("result")
     one_left = with_values(LAB, "verify", "all.after.k", 1)
     made = drafted(one_left)
     assert gaps(made)["zero"] is ClaimState.CONTRADICTED
@@ -186,7 +186,7 @@ def test_the_stamp_of_a_draft_tells_an_older_record() -> None:
         ("for ep_mv6t2cxm", "for [id]"),
         ("with whsec_c2VjcmV0c2VjcmV0", "with [secret]"),
         ("for Acme, twice", "for [left out], twice"),
-        ("none of 199,476 deliveries, 0.3%, $8,012", "none of 199,476 deliveries, 0.3%, $8,012"),
+        ("none of 199,477 deliveries, 0.3%, $8,012", "none of 199,477 deliveries, 0.3%, $8,012"),
     ],
 )
 def test_what_must_not_leave_is_taken_out(text: str, expected: str) -> None:
