@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -57,9 +58,22 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
         made = draft(Record(record), record.owner, level, lens)
         assert {one.stage for one in made.claims} == set(STAGES)
         assert made.gaps == ()
-        told = assess(made.text(), level=level, lens=lens, record=Record(record))
+        told = assess(made.text(), None, level, lens, Record(record))
         assert told.verdict is not None
         assert told.verdict.step == "strong yes", (level.id, lens.id, told.findings)
+    # every lost delivery can be followed to its lines of the log
+    command = [sys.executable, "-m", "homing.cli", "walkthrough", "rows", "--size", "100", "--json"]
+    done = subprocess.run(
+        command, cwd=tmp_path / found["folder"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert rows["lost"] == len(rows["deliveries"]) == found["dropped"]
+    log = gzip.decompress((tmp_path / found["folder"] / "deliveries.jsonl.gz").read_bytes())
+    lines = log.decode().splitlines()
+    for one in rows["deliveries"]:
+        whole = [at for at, line in enumerate(lines, 1) if f'"{one["id"]}"' in line]
+        assert [row["line"] for row in one["rows"]] == whole
     # a step can be had again by itself, in the folder that is there
     again = lab(tmp_path, "--step", "price", "--size", "12000")
     assert again.returncode == 0
