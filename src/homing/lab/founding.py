@@ -146,7 +146,7 @@ class _Counted:
 def _later(line: Line) -> Line:
     """A line of the week with the fix: its own days and its own build."""
     shift_us = round(LATER_S * 1_000_000)
-    moved = {name: line[name] + shift_us for name in _INSTANTS if name in line}
+    moved: Line = {name: line[name] + shift_us for name in _INSTANTS if name in line}
     return {**line, **moved, "build": LATER_BUILD}
 
 

@@ -112,7 +112,7 @@ def test_payments_say_what_they_are_worth(faulty: Any) -> None:
 def test_a_step_whose_command_is_not_there_is_left_out() -> None:
     there = {"incident": 1, "investigate": 1, "lab": 1, "verify": 1}
     names = [step.name for step in steps_for(there)]
-    assert names == ["notice", "investigate", "verify"]
+    assert names == ["notice", "investigate", "deploy", "verify"]
     everything = {one.needs: 1 for step in STEPS for one in step.commands if one.needs}
     assert len(steps_for(everything)) == len(STEPS) == 9
 

@@ -110,11 +110,22 @@ def test_because_needs_the_deployment_between_the_windows() -> None:
     deployed = changed(
         Deployed(deployment=Deployment(at_us=1_794_816_000_000_000, by="payments team"))
     )  # 16 November, 08:00, just after the week of the log
+    assert states(drafted(deployed))["because"] is ClaimState.SUPPORTED
+    compared = msgspec.structs.replace(
+        LAB.results["verify"],
+        values={
+            name: one
+            for name, one in LAB.results["verify"].values.items()
+            if not name.startswith("window_")
+        },
+    )
+    results = {**LAB.results, "verify": compared}
+    deployed = msgspec.structs.replace(deployed, results=results)
     later = msgspec.structs.replace(
         LAB.results["investigate"],
         values={"log": {"from": "2026-11-16T12:00:00Z", "to": "2026-11-23T12:00:00Z"}},
     )
-    both = msgspec.structs.replace(deployed, results={**LAB.results, "investigate_after": later})
+    both = msgspec.structs.replace(deployed, results={**results, "investigate_after": later})
     assert states(drafted(both))["because"] is ClaimState.SUPPORTED
     assert gaps(drafted(deployed))["because"] is ClaimState.UNSUPPORTED
     other = changed(

@@ -6,7 +6,7 @@ import gzip
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import click
 from rich.text import Text
@@ -130,10 +130,6 @@ def lines_of(
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, str]]:
-    file: IO[str]
-    if path.suffix == ".gz":
-        file = gzip.open(path, "rt", encoding="utf-8")
-    else:
-        file = path.open(encoding="utf-8")
-    with file:
+    read = gzip.open if path.suffix == ".gz" else open
+    with read(path, "rt", encoding="utf-8") as file:
         yield from enumerate(file, 1)
