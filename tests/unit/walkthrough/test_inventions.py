@@ -30,7 +30,8 @@ INVENTED = (
     "I shipped the change to production the same evening.",
     "The search team adopted my alert in their template.",
     "Every team in the company adopted the alert after that.",
-    "I wrote the alert in a day. The alert became the standard for all services.",
+    "I wrote an alert for the dead letters and I showed it to the search team."
+    " Since then my alert is part of their template.",
     "Of 5,000,000 deliveries, none was lost after the release.",
     "After the fix 40 webhooks were still lost in a month.",
     "We recovered $8,000 a week.",
