@@ -44,5 +44,15 @@ def test_only_the_log_that_was_investigated_is_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its hash differs"):
         logs_of(record, "record.json")
     path.unlink()
-    with pytest.raises(ConfigError, match="it is not here"):
+    with pytest.raises(ConfigError, match="it is neither here nor beside"):
         logs_of(record, "record.json")
+
+
+def test_a_log_beside_the_records_file_is_found_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(LOG)
+    kept = tmp_path / "record.json"
+    digest = msgspec.structs.replace(digest_of(tmp_path / "log.jsonl"), name="log.jsonl")
+    result = msgspec.structs.replace(LAB.results["investigate"], inputs=(digest,))
+    record = msgspec.structs.replace(LAB, results={"investigate": result})
+    kept.write_bytes(msgspec.json.encode(record))
+    assert logs_of(record, str(kept)) == [tmp_path / "log.jsonl"]

@@ -84,7 +84,7 @@ def rows_command(
 
 
 def logs_of(incident: Incident, name: str) -> list[Path]:
-    """The logs that were investigated, unchanged since.
+    """The logs that were investigated, unchanged since: here, or beside the record's file.
 
     Raises:
         ConfigError: none was, or one is not there, or is another one by now.
@@ -94,14 +94,21 @@ def logs_of(incident: Incident, name: str) -> list[Path]:
         raise ConfigError([f"{name}: expected an investigated log; homing investigate LOG"])
     problems = []
     for one in result.inputs:
-        path = Path(one.name)
+        path = _place_of(one.name, name)
         if not path.is_file():
-            problems.append(f"{path}: the record names it, and it is not here; go to its folder")
+            problems.append(
+                f"{path}: the record names it, and it is neither here nor beside the record"
+            )
         elif digest_of(path).sha256 != one.sha256:
             problems.append(f"{path}: it is not the log that was investigated: its hash differs")
     if problems:
         raise ConfigError(problems)
-    return [Path(one.name) for one in result.inputs]
+    return [_place_of(one.name, name) for one in result.inputs]
+
+
+def _place_of(log: str, record: str) -> Path:
+    beside = Path(record).parent / log
+    return beside if Path(record).is_file() and not Path(log).is_file() else Path(log)
 
 
 def lines_of(
