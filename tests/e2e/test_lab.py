@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import msgspec
 import pytest
 
 from homing.review.incident import Incident
-from homing.walkthrough.assess import STAGES
+from homing.walkthrough.assess import STAGES, assess
 from homing.walkthrough.claims import draft
 from homing.walkthrough.lint_judged import lint_record
 from homing.walkthrough.packs import shipped
@@ -47,18 +49,31 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     seen = steps["reproduce"][0]["result"]
     assert seen["reproduced"] == seen["times"]
     assert steps["fix"][1]["result"]["reproduced"] == 0
-    # the record that the walk left is enough to tell every stage of it
+    # the record that the walk left is enough to tell every stage of it, with nothing missing
     record = msgspec.json.decode(
         (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
     )
     packs = shipped()
-    made = draft(
-        Record(record), record.owner, packs.levels["senior"], packs.principles["ownership"]
+    for level, lens in product(packs.levels.values(), packs.principles.values()):
+        made = draft(Record(record), record.owner, level, lens)
+        assert {one.stage for one in made.claims} == set(STAGES)
+        assert made.gaps == ()
+        told = assess(made.text(), None, level, lens, Record(record))
+        assert told.verdict is not None
+        assert told.verdict.step == "strong yes", (level.id, lens.id, told.findings)
+    # every lost delivery can be followed to its lines of the log
+    command = [sys.executable, "-m", "homing.cli", "walkthrough", "rows", "--size", "100", "--json"]
+    done = subprocess.run(
+        command, cwd=tmp_path / found["folder"], check=False, capture_output=True, text=True
     )
-    assert {one.stage for one in made.claims} == set(STAGES)
-    assert {one.claim for one in made.gaps} == {
-        "outside", "owners", "deployed", "because", "adopted"
-    }  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert rows["lost"] == len(rows["deliveries"]) == found["dropped"]
+    log = gzip.decompress((tmp_path / found["folder"] / "deliveries.jsonl.gz").read_bytes())
+    lines = log.decode().splitlines()
+    for one in rows["deliveries"]:
+        whole = [at for at, line in enumerate(lines, 1) if f'"{one["id"]}"' in line]
+        assert [row["line"] for row in one["rows"]] == whole
     # a step can be had again by itself, in the folder that is there
     again = lab(tmp_path, "--step", "price", "--size", "12000")
     assert again.returncode == 0

@@ -1,4 +1,4 @@
-"""The record of the lab's incident, as `homing lab --play` left it (seed 4), and changes of it."""
+"""The record of the lab's incident (seed 4) before anything was agreed or deployed, and changes."""
 
 from __future__ import annotations
 

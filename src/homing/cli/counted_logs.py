@@ -15,7 +15,7 @@ import click
 from homing.cli.investigate import _mapping, _module, _progress
 from homing.cli.investigate_sources import as_files
 from homing.core.errors import ConfigError
-from homing.insight.verification import Arm, Count
+from homing.insight.verification import Arm, Count, Window
 
 if TYPE_CHECKING:
     from homing.forensics.counting import Counted
@@ -120,7 +120,13 @@ def is_investigation(name: str) -> bool:
 
 def arm_of(document: dict[str, Any]) -> Arm:
     """The counts of an investigation; it knows the strata that it suspected, and no mix."""
+    log = document.get("log") or {}
+    window = None
+    if log.get("from") and log.get("to"):
+        first_us, last_us = (time_us(log[end], "the log's time") for end in ("from", "to"))
+        window = Window(first_us=first_us, last_us=last_us)
     return Arm(
+        window=window,
         all=Count(n=document.get("judged", document["accepted"]), k=document["dropped"]),
         strata={
             one["name"]: Count(n=one["having"], k=one["dropped"])

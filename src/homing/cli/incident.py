@@ -278,11 +278,18 @@ def link(reference: str, text: str, by: str, name: str | None, as_json: bool) ->
 @click.option("--diff", type=_FILE, metavar="FILE", help="The change itself.")
 @click.option("--link", "address", metavar="URL", help="Where it is to be seen.")
 @click.option("--text", default="", help="What it does, in a sentence.")
+@_at
 @_by
 @incident_option
 @as_json
 def fixed(
-    diff: Path | None, address: str | None, text: str, by: str, name: str | None, as_json: bool
+    diff: Path | None,
+    address: str | None,
+    text: str,
+    at: int | None,
+    by: str,
+    name: str | None,
+    as_json: bool,
 ) -> None:
     """Say that there is a fix, and who wrote it.
 
@@ -297,7 +304,7 @@ def fixed(
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"--diff {diff}: cannot be read: {error}"]) from error
     fix = Fix(author=by, link=address or (str(diff) if diff else None), diff=lines, text=text)
-    _change(name, Mended(fix=fix), by, as_json=as_json)
+    _change(name, Mended(fix=fix, happened_at_us=at), by, as_json=as_json)
 
 
 @incident.command()

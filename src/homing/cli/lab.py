@@ -43,7 +43,7 @@ _NOTE: Final = "lab.json"  #: what the folder was made with
 @click.option("--step", "only", metavar="STEP", help="This step only, of a lab that is there.")
 @click.option("--seed", type=click.IntRange(0), default=SEED, show_default=True, metavar="N")
 @click.option("--size", type=click.IntRange(1_000), metavar="N", help="Payments, about.")
-@click.option("--again", type=_FILE, metavar="WORKER", help="Have the week with this worker.py.")
+@click.option("--again", type=_FILE, metavar="WORKER", help="The week after, with this worker.py.")
 @click.option("--list", "is_list", is_flag=True, help="Other incidents, and what is wrong there.")
 @click.option("--log", type=_FILE, metavar="FILE", help="Of NAME or --again: where the log goes.")
 @click.option("--truth", type=_FILE, metavar="FILE", help="Of NAME: what really happened.")
@@ -142,25 +142,26 @@ def _other(
 
 
 def _again(worker: Path, log: Path | None, *, as_json: bool) -> None:
-    """The founding week with somebody's worker."""
+    """The first whole week with somebody's worker deployed."""
     if log is None:
         raise click.UsageError("--again: expected --log FILE for the new log")
     made = worker.parent / _NOTE
     if not made.exists():
         raise ConfigError([f"{worker}: expected it in a folder that `homing lab` has built"])
     given = json.loads(made.read_text())
-    with _progress(given["size"], "the week again") as on_progress:
+    with _progress(given["size"], "the week with the fix") as on_progress:
         truth = have_week(
             load_worker(worker),
             log=log,
             seed=given["seed"],
             size=given["size"],
+            is_later=True,
             on_progress=on_progress,
         )
     if as_json:
         print_json({"log": str(log), "accepted": truth.accepted})
         return
-    say(f"{truth.accepted:,} deliveries in {log}, with {worker} deployed on Tuesday at 10:12")
+    say(f"{truth.accepted:,} deliveries in {log}: the first whole week with {worker}")
 
 
 # --- the walk ---

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from homing.forensics.building import build
 from homing.forensics.cases import CROSSINGS
 from homing.forensics.engine import on_duckdb
@@ -17,7 +19,7 @@ from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.judging import Verdict
 from homing.forensics.reading import Progress, connect, read
 from homing.forensics.vocabulary import Stand
-from homing.insight.verification import Arm, Count
+from homing.insight.verification import Arm, Count, Window
 
 #: features of deliveries that are counted, by their names among the suspects of an investigation
 STRATA: Final = {text: f"COALESCE({name}, FALSE)" for name, text in CROSSINGS.items()} | {
@@ -70,11 +72,13 @@ def count(
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
         events = build(raw, progress)
         judged_tables(on_duckdb(connection), events, options, progress)
+        first_us = max(events.first_us, since_us or 0)
+        window = Window(first_us=first_us, last_us=events.last_us)
         return Counted(
-            arm=_arm(connection, since_us),
+            arm=msgspec.structs.replace(_arm(connection, since_us), window=window),
             accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
             drops=_drops(connection, since_us),
-            first_us=max(events.first_us, since_us or 0),
+            first_us=first_us,
             last_us=events.last_us,
             late=() if late_s is None else _late(connection, since_us, late_s),
         )

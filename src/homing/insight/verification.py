@@ -47,6 +47,13 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     k: int
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """The time that a log covers: its first row and its last."""
+
+    first_us: int
+    last_us: int
+
+
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """What was counted before the change, or after it."""
 
@@ -54,6 +61,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     strata: Mapping[str, Count] = {}  #: by a feature of deliveries
     #: of the traffic: kind ("endpoint") → value → deliveries
     mix: Mapping[str, Mapping[str, int]] = {}
+    window: Window | None = None  #: None: a plain count, or an investigation that does not say it
 
 
 class Zero(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +107,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]  #: why not more may be said
     mix_distances: Mapping[str, float]
     model: Model | None = None
+    window_before: Window | None = None
+    window_after: Window | None = None
 
     @property
     def is_fixed(self) -> bool:
@@ -173,6 +183,8 @@ def verify(
         reasons=tuple(reasons) if verdict is Verdict.UNPROVEN else (),
         mix_distances=distances,
         model=model,
+        window_before=before.window,
+        window_after=after.window,
     )
 
 

@@ -30,6 +30,11 @@ SEED: Final = 4
 #: Tuesday, 10:12: when the worker that loses webhooks was deployed
 DEPLOYED_S: Final = DAY_S + 10.2 * 3_600
 FIELDS: Final = "service/usual"
+#: the first whole week with the fix begins so long after the first: on Monday, 23 November
+LATER_S: Final = 2 * WEEK_S
+LATER_BUILD: Final = "1.8.2"
+#: fields of a line that are instants
+_INSTANTS: Final = ("at_us", "lease_until_us", "due_us")
 
 TRAFFIC: Final = Traffic(
     count=SIZE,
@@ -120,19 +125,29 @@ class _Till(Intake):
 class _Counted:
     """A log that tells how far it has got."""
 
-    def __init__(self, path: Path, on_progress: Callable[[float], None] | None) -> None:
+    def __init__(
+        self, path: Path, on_progress: Callable[[float], None] | None, *, is_later: bool
+    ) -> None:
+        self._is_later = is_later
         self._log = open_log(path, FIELDS, "jsonl.gz" if path.suffix == ".gz" else "jsonl")
         self._on_progress = on_progress
         self._lines = 0
 
     def write(self, line: Line) -> None:
-        self._log.write(line)
+        self._log.write(_later(line) if self._is_later else line)
         self._lines += 1
         if self._on_progress is not None and not self._lines % 5_000:
             self._on_progress(self._lines / 3.05)
 
     def close(self) -> None:
         self._log.close()
+
+
+def _later(line: Line) -> Line:
+    """A line of the week with the fix: its own days and its own build."""
+    shift_us = round(LATER_S * 1_000_000)
+    moved: Line = {name: line[name] + shift_us for name in _INSTANTS if name in line}
+    return {**line, **moved, "build": LATER_BUILD}
 
 
 def have_week(
@@ -142,6 +157,7 @@ def have_week(
     payments: Path | None = None,
     seed: int = SEED,
     size: int = SIZE,
+    is_later: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> Truth:
     """Run the week with this worker and write its log.
@@ -152,12 +168,16 @@ def have_week(
         payments: what was paid, to write beside it; None: not written.
         seed: of everything; the same one gives the same payments to any worker.
         size: payments, about, >= 1,000.
+        is_later: the first whole week after the fix was deployed instead: other payments, as
+            many and at the same hours, receivers as slow as before, this worker from the start.
         on_progress: is told now and then about how many payments have been worked off.
     """
-    traffic = msgspec.structs.replace(TRAFFIC, count=size)
-    plan = Plan(seed=seed, traffic=traffic, workers=8, deployed_s=DEPLOYED_S)
+    traffic = msgspec.structs.replace(TRAFFIC, count=size, before=10 * size if is_later else 0)
+    deployed_s = None if is_later else DEPLOYED_S
+    plan = Plan(seed=seed, traffic=traffic, workers=8, deployed_s=deployed_s)
     incident = founding(worker, payments)
-    truth = run_incident(incident, plan, _Counted(log, on_progress))
+    file = _Counted(log, on_progress, is_later=is_later)
+    truth = run_incident(incident, plan, file)
     truth.fields = FIELDS
     return truth
 

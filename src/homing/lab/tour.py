@@ -62,6 +62,10 @@ loses something reports what it did, never what it did not do.""",
                 needs="incident",
             ),
             Command(
+                line='homing incident note "checkout team" --about team --source "the staff list"',
+                needs="incident",
+            ),
+            Command(
                 line='homing incident note "no ticket found" --about mandate'
                 ' --at 2026-11-16T09:20Z --source "the tracker of the payments team"',
                 needs="incident",
@@ -71,7 +75,8 @@ loses something reports what it did, never what it did not do.""",
 Accepted, delivered, given up. The numbers do not add up: hundreds were accepted and are neither
 delivered nor among the dead letters. The dead letter queue is as good as empty, so an alert on it
 would have been silent too. From here on, what the commands find is also written down: the incident
-is record.json, and it is the open one of this folder.""",
+is record.json, and it is the open one of this folder. It also says whose the service is, and whose
+it is not: you are with the checkout team.""",
     ),
     Step(
         name="investigate",
@@ -130,31 +135,16 @@ rather write your own, edit worker.py now and leave the patch out.)""",
                 line="homing reproduce worker.py:RetryWorker --runs 1000 --json > explored.json",
                 needs="reproduce",
             ),
+            Command(
+                line="homing incident fixed --diff fix.patch --at 2026-11-16T15:40Z"
+                ' --text "a worker writes only the row that it took"',
+                needs="incident",
+            ),
         ),
         after="""\
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
 explored without a suspicion, in two thousand other orders, with crashes: nothing either. That is
 a proof about the code, not yet about the service.""",
-    ),
-    Step(
-        name="verify",
-        title="Verify: is it zero, and what is that zero worth?",
-        before="""\
-The same week again, with your worker.py deployed on Tuesday instead: the same payments, the same
-slow receivers. Then before and after are compared.""",
-        commands=(
-            Command(line="homing lab --again worker.py --log after.jsonl.gz", needs="lab"),
-            Command(
-                line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json"
-                " --model explored.json",
-                needs="verify",
-            ),
-        ),
-        after="""\
-None of two hundred thousand, and more to the point: none of the hundreds whose answer came after
-the lease had run out, of which three in four were lost before. A zero is worth its number of
-deliveries: the rate that it excludes is said beside it. Had no lease run out after the change, it
-would have refused to call this fixed.""",
     ),
     Step(
         name="alert",
@@ -178,6 +168,50 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
 At 99.9% this drop pages nobody. What is lost in silence needs a promise of its own: unaccounted
 deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and unaccounted
 deliveries among them, each with a unit test that makes it fire.""",
+    ),
+    Step(
+        name="deploy",
+        title="Deploy: with the owners, not past them",
+        before="""\
+It is their service. They see the failing schedule, the change that is ready to merge and the alert;
+they say when it goes out, and they put it there. What was agreed, and who deployed what and when,
+nobody can measure afterwards, so it is written down.""",
+        commands=(
+            Command(
+                line='homing incident note "showed the payments team the failing schedule, the fix'
+                ' and the alert, and agreed with them that they deploy it"'
+                ' --about agreement --at 2026-11-17T09:00Z --source "the review of the change"',
+                needs="incident",
+            ),
+            Command(
+                line='homing incident deployed --by "payments team" --at 2026-11-17T14:30Z'
+                " --commit 1.8.2",
+                needs="incident",
+            ),
+        ),
+        after="""\
+The log of before ends on the Sunday; the change went out on the Tuesday. What is measured from now
+on is measured with it.""",
+    ),
+    Step(
+        name="verify",
+        title="Verify: is it zero, and what is that zero worth?",
+        before="""\
+The first whole week with your worker.py: as many payments at the same hours, receivers as slow as
+before. Then before and after are compared.""",
+        commands=(
+            Command(line="homing lab --again worker.py --log after.jsonl.gz", needs="lab"),
+            Command(
+                line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json"
+                " --model explored.json",
+                needs="verify",
+            ),
+        ),
+        after="""\
+None of two hundred thousand, and more to the point: none of the hundreds whose answer came after
+the lease had run out, of which three in four were lost before. A zero is worth its number of
+deliveries: the rate that it excludes is said beside it. Had no lease run out after the change, it
+would have refused to call this fixed.""",
     ),
     Step(
         name="price",
@@ -209,11 +243,6 @@ the commands found is in the record; what only people know, you add.""",
                 needs="incident",
             ),
             Command(
-                line='homing incident fixed --diff fix.patch --text "a worker writes only the row'
-                ' that it took"',
-                needs="incident",
-            ),
-            Command(
                 line='homing incident note "the lease is 10 s, an answer may take 30 s"'
                 " --about factor --source worker.py",
                 needs="incident",
@@ -234,6 +263,12 @@ the commands found is in the record; what only people know, you add.""",
                 needs="incident",
             ),
             Command(
+                line='homing incident adopted "the alert on dead letters, into its template for'
+                ' webhooks" --by "payments team" --at 2026-11-30T10:00Z'
+                ' --source "the change to the template of the payments team"',
+                needs="incident",
+            ),
+            Command(
                 line="homing review record.json --markdown review.md --html review.html",
                 needs="review",
             ),
@@ -242,9 +277,9 @@ the commands found is in the record; what only people know, you add.""",
         after="""\
 Open review.html. Every number on it is a link to its source, where the command stands that finds
 it again; `homing review record.json --recompute` runs all of them. Type a number into review.md by
-hand and let `homing review --check review.md` look at it. When the fix is deployed, say so:
-`homing incident deployed --commit ID`. And when somebody asks you to tell it in three minutes:
-`homing walkthrough draft --incident record.json`, then `learn`, `rehearse` and `mock`.""",
+hand and let `homing review --check review.md` look at it. And when somebody asks you to tell it in
+three minutes: `homing walkthrough draft` writes it from this record, with what each sentence rests
+on (`--evidence`); then `homing walkthrough rehearse` and `homing walkthrough mock`.""",
     ),
 )
 

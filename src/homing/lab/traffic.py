@@ -51,6 +51,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int  #: payments in the whole time, about
     length_s: float = WEEK_S
+    before: int = 0  #: payments that came before these: ids go on from there
     shape: str = "shop"
     types: tuple[str, ...] = ("payment.captured", "payment.refunded", "payment.failed")
     type_weights: tuple[float, ...] = (92.0, 5.0, 3.0)
@@ -88,7 +89,7 @@ def arrivals(
     highest, mean = max(steps), sum(steps) / len(steps)
     gap_s = traffic.length_s / traffic.count * mean / highest
     types, currencies = sums_of(traffic.type_weights), sums_of(traffic.currency_weights)
-    at_s, number = 0.0, 0
+    at_s, number = 0.0, traffic.before
     while True:
         at_s += draws.wait(gap_s)
         if at_s >= traffic.length_s:

@@ -233,6 +233,7 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True, tag="mended"):
     """There is a fix."""
 
     fix: Fix
+    happened_at_us: int | None = None
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True, tag="deployed"):
@@ -375,7 +376,8 @@ def _parts(
         case Mended(fix=fix):
             _check("author", fix.author)
             text = f"wrote the fix: {fix.text}" if fix.text else "wrote the fix"
-            return {"fix": fix}, entry(text, by=fix.author, reference=fix.link)
+            happened = change.happened_at_us or at_us
+            return {"fix": fix}, entry(text, happened, fix.author, reference=fix.link)
         case Deployed(deployment=one):
             _check("by", one.by)
             status = Status.MITIGATED if one.what == "fix" else incident.status

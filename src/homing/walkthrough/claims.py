@@ -284,26 +284,32 @@ def _gap(spec: Spec, claim: Claim) -> Gap:
 
 
 def _fitted(claims: Sequence[Claim], level: Level, wpm: float) -> tuple[list[Claim], list[Claim]]:
-    """Those that fit the time of their stages: what weighs least under the lens goes first."""
+    """Those that fit the time of their stages: what the story can best do without goes first."""
     seconds = scaled(level)
     told, left_out = list(claims), []
     for stage in STAGES:
-        here = [one for one in told if one.stage == stage]
         budget = seconds[stage] * wpm / 60
-        # what the level requires goes last; of equal worth the later one goes first, since the
-        # first sentences carry the stage
-        for one in sorted(here, key=lambda claim: (_worth(claim, level), -claims.index(claim))):
-            if sum(count_of_words(each.text) for each in told if each.stage == stage) <= budget:
+        while True:
+            here = [one for one in told if one.stage == stage]
+            if len(here) <= 1 or sum(count_of_words(one.text) for one in here) <= budget:
                 break
-            if len([each for each in told if each.stage == stage]) == 1:
-                break
-            told.remove(one)
-            left_out.append(one)
-    return told, left_out
+            # of equal worth the later one goes, since the first sentences carry the stage
+            least = min(reversed(here), key=lambda one: _worth(one, here, level))
+            told.remove(least)
+            left_out.append(least)
+    return told, sorted(left_out, key=claims.index)
 
 
-def _worth(claim: Claim, level: Level) -> int:
-    return claim.weight + _REQUIRED_WORTH * bool(set(claim.rules) & set(level.requires))
+def _worth(claim: Claim, here: Sequence[Claim], level: Level) -> tuple[int, int]:
+    """What it alone serves in its stage, and then all that it serves, by the lens and the level."""
+    elsewhere = {rule for one in here if one is not claim for rule in one.rules}
+    alone = [rule for rule in claim.rules if rule not in elsewhere]
+
+    def worth(rules: Sequence[str]) -> int:
+        is_required = bool(set(rules) & set(level.requires))
+        return (claim.weight + _REQUIRED_WORTH * is_required) if rules else 0
+
+    return worth(alone), worth(claim.rules)
 
 
 def _name(missing: Missing) -> str:

@@ -23,6 +23,11 @@ _NAMED: Final = (Aspect.OWNER, Aspect.TEAM, Aspect.MANDATE, Aspect.AGREEMENT)
 #: what is in the name of an actor that is a group and not a person
 _GROUPS: Final = ("team", "squad", "group", "ops", "sre", "department", "platform", "owners")
 _ROWS_MAX: Final = 24
+#: where the log before ends and the log after begins
+_WINDOWS: Final = (
+    ("verify:window_before.last_us", "verify:window_after.first_us"),
+    ("investigate:log.to", "investigate_after:log.from"),
+)
 
 
 class LogRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,19 +172,13 @@ class Record:
     def is_between(self, address: str) -> bool:
         """Whether an instant lies between the log before and the log after, with no other change.
 
-        Both logs must have been investigated: their first and last rows are their windows.
+        The windows are those of the comparison, or else of the two investigations.
         """
-        if not (
-            self.has(address)
-            and self.has("investigate:log.to")
-            and self.has("investigate_after:log.from")
-        ):
+        ends = next((ends for ends in _WINDOWS if all(self.has(end) for end in ends)), None)
+        if ends is None or not self.has(address):
             return False
         at = moment(self.get(address))
-        before, after = (
-            moment(self.get("investigate:log.to")),
-            moment(self.get("investigate_after:log.from")),
-        )
+        before, after = (moment(self.get(end)) for end in ends)
         others = [
             one
             for one in self.incident.deployments

@@ -67,6 +67,18 @@ def test_with_the_fix_the_same_payments_lose_nothing(faulty: Any, tmp_path: Path
     assert any(line.get("duration_ms", 0) > 1_000 * LEASE_S for line in after)
 
 
+def test_the_week_with_the_fix_has_its_own_days_payments_and_build(
+    faulty: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "after.jsonl"
+    truth = have_week(FixedWorker, log=log, size=SIZE, is_later=True)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert truth.dropped == 0
+    assert lines[0]["ts"].startswith("2026-11-23T")
+    assert {line["build"] for line in lines} == {"1.8.2"}
+    assert not {line["delivery_id"] for line in lines} & {line["delivery_id"] for line in faulty[2]}
+
+
 def test_the_patch_applies_and_is_that_fix(tmp_path: Path) -> None:
     if shutil.which("patch") is None:
         pytest.skip("patch is not installed")
@@ -100,9 +112,9 @@ def test_payments_say_what_they_are_worth(faulty: Any) -> None:
 def test_a_step_whose_command_is_not_there_is_left_out() -> None:
     there = {"incident": 1, "investigate": 1, "lab": 1, "verify": 1}
     names = [step.name for step in steps_for(there)]
-    assert names == ["notice", "investigate", "verify"]
+    assert names == ["notice", "investigate", "deploy", "verify"]
     everything = {one.needs: 1 for step in STEPS for one in step.commands if one.needs}
-    assert len(steps_for(everything)) == len(STEPS) == 8
+    assert len(steps_for(everything)) == len(STEPS) == 9
 
 
 def test_a_command_line_is_filled_with_what_is_known() -> None:

@@ -29,7 +29,7 @@ wrote a fix and a test, and opened a pull request. I watched the drop rate for a
 
 ## Result
 
-The drop rate went from 0.3% to zero, none of 199,476 deliveries. It had cost $8,012 a week.
+The drop rate went from 0.3% to zero, none of 199,477 deliveries. It had cost $8,012 a week.
 """
 
 

@@ -56,7 +56,7 @@ def test_another_number_is_contradicted_by_the_record(text: str, words: str, say
         ("It cost us $8,000 a week.", "$8,000"),
         ("It cost eight thousand dollars a week.", "eight thousand"),
         ("It cost us $35,000 a month.", "$35,000"),
-        ("None of 199,476 deliveries was lost after it.", "199,476"),
+        ("None of 199,477 deliveries was lost after it.", "199,477"),
         ("Of 200,000 deliveries, some were lost.", "200,000"),
     ],
 )

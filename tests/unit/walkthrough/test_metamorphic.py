@@ -23,7 +23,7 @@ a race condition in the retry logic. I reproduced it on my laptop with a failing
 to Maria, the lead of the payments team. I wrote a minimal fix and submitted a pull request. I added
 an alert on the dead letter queue. I monitored the drop rate for a week after the rollout.
 
-The drop rate went from 0.3% to zero over 199,476 deliveries. The post-mortem estimated that it had
+The drop rate went from 0.3% to zero over 199,477 deliveries. The post-mortem estimated that it had
 cost $8,000 a week. The platform team adopted my alert in their webhook template.
 
 Looking back, no team had an objective for webhooks, so no alert could fire. Since then I ask the

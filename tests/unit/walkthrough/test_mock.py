@@ -51,7 +51,7 @@ def test_there_are_two_to_four_probes_each_once(level: str, lens: str) -> None:
 
 def test_probes_ask_for_what_was_missing() -> None:
     text = strong().replace(
-        "I compared the week before with the week after: from 0.3% to zero in 199,476 deliveries.",
+        "I compared the week before with the week after: from 0.3% to zero in 199,477 deliveries.",
         "It was assumed to be fine.",
     )
     assert "I compared" not in text

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "rehearse": Where("homing.cli.walkthrough.rehearsing", "your own story, a stage at a time"),
     "mock": Where("homing.cli.walkthrough.mocking", "the question, one clock, probes, a verdict"),
     "draft": Where("homing.cli.walkthrough.drafting", "the story as a record allows it to be told"),
+    "rows": Where("homing.cli.walkthrough.rows", "every lost delivery, line by line of the log"),
     "check": Where("homing.cli.walkthrough.checking", "what is in an answer, and what is not"),
     "quiz": Where("homing.cli.walkthrough.learning", "the questions alone"),
     "history": Where("homing.cli.walkthrough.keeping", "what you have tried, and what changed"),

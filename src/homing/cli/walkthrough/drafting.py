@@ -182,3 +182,7 @@ def _evidence(screen: Screen, one: Claim) -> None:
     rows: tuple[LogRow, ...] = next((each.rows for each in one.references if each.rows), ())
     for row in rows:
         screen.say(f"{row.file}:{row.line}  {row.text}", indent="      ", style="dim")
+    if rows:
+        screen.say(
+            "one example; all of them: homing walkthrough rows", indent="      ", style="dim"
+        )

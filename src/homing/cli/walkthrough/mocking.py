@@ -9,7 +9,8 @@ import click
 from homing.cli.output import note
 from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_verdict, states_text
-from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
+from homing.cli.walkthrough.telling import Stopped, told_words
+from homing.cli.walkthrough.typing_in import Ended, Said
 from homing.walkthrough import mock
 from homing.walkthrough.assess import TEXT_MAX
 from homing.walkthrough.clock import minutes, pace
@@ -70,7 +71,7 @@ def _walk(walk: Walk, state: Mock, judge: Judge) -> None:
             said, state = _words(walk, state, judge, float(mock.REPLY_S))
             state = mock.reply(state, said.text, at_us=said.at_us, is_said=said.is_said)
             walk.history.save("mock", state)
-    except _Stopped as stop:
+    except Stopped as stop:
         walk.history.save("mock", stop.state)
         note("kept; the same command goes on there")
         if stop.is_interrupted:
@@ -81,48 +82,25 @@ def _walk(walk: Walk, state: Mock, judge: Judge) -> None:
     _keep(walk, state, card)
 
 
-class _Stopped(Exception):
-    """Somebody stops; what is kept of it."""
-
-    def __init__(self, state: Mock, *, is_interrupted: bool) -> None:
-        self.state, self.is_interrupted = state, is_interrupted
-        super().__init__()
-
-
 def _words(walk: Walk, state: Mock, judge: Judge, seconds: float) -> tuple[Said, Mock]:
     if state.draft:
         walk.screen.say("You had begun:")
         walk.screen.quote(state.draft)
 
-    def prompt(text: str) -> str:
-        return f"[{estimate(text, seconds, judge.words_per_minute)}] "
+    def obey(state: Mock, name: str) -> tuple[Mock, Said | None, bool]:
+        if name in (":say", ":s"):
+            return (*_aloud(walk, state, seconds), False)
+        if name in (":q", ":quit"):
+            raise Ended
+        walk.screen.say(f"{name}: not in a mock. {_HELP}")
+        return state, None, False
 
-    while True:
-        try:
-            try:
-                text = walk.keyboard.words(draft=state.draft, prompt=prompt)
-            except Command as command:
-                state = mock.keep(state, command.text, at_us=walk.now_us())
-                if command.name in (":say", ":s"):
-                    state, spoken = _aloud(walk, state, seconds)
-                    if spoken is not None:
-                        return spoken, state
-                elif command.name in (":q", ":quit"):
-                    raise Ended from None
-                else:
-                    walk.screen.say(f"{command.name}: not in a mock. {_HELP}")
-                continue
-        except (Ended, KeyboardInterrupt) as stop:
-            text = getattr(stop, "text", "") or state.draft
-            kept = mock.keep(state, text, at_us=walk.now_us())
-            is_interrupted = isinstance(stop, KeyboardInterrupt)
-            raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if len(text) > TEXT_MAX:
-            walk.screen.say(f"expected at most {TEXT_MAX:,} characters, found {len(text):,}")
-        elif text.strip():
-            return Said(text, walk.now_us()), state
-        else:
-            walk.screen.say("expected some words before the dot; :q stops and keeps")
+    empty = "expected some words before the dot; :q stops and keeps"
+    said, state = told_words(
+        walk, state, judge, seconds, keep=mock.keep, obey=obey, empty=empty, characters_max=TEXT_MAX
+    )
+    assert said is not None
+    return said, state
 
 
 def _aloud(walk: Walk, state: Mock, seconds: float) -> tuple[Mock, Said | None]:

@@ -9,7 +9,8 @@ import click
 from homing.cli.output import note
 from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_stage, show_verdict
-from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
+from homing.cli.walkthrough.telling import Stopped, told_words
+from homing.cli.walkthrough.typing_in import Ended, Said
 from homing.walkthrough import rehearse
 from homing.walkthrough.assess import Assessment
 from homing.walkthrough.cards import example
@@ -74,21 +75,13 @@ def _walk(walk: Walk, state: Rehearsal, judge: Judge) -> None:
         while (stage := rehearse.current(state, judge.scenario)) is not None:
             state = _stage(walk, state, judge, stage)
             walk.history.save("rehearse", state)
-    except _Stopped as stop:
+    except Stopped as stop:
         walk.history.save("rehearse", stop.state)
         note("kept; the same command goes on there")
         if stop.is_interrupted:
             raise KeyboardInterrupt from None
         return
     _end(walk, state, judge)
-
-
-class _Stopped(Exception):
-    """Somebody stops; what is kept of it."""
-
-    def __init__(self, state: Rehearsal, *, is_interrupted: bool) -> None:
-        self.state, self.is_interrupted = state, is_interrupted
-        super().__init__()
 
 
 def _stage(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> Rehearsal:
@@ -121,36 +114,23 @@ def _words(
     """Words for a stage; None: to another stage, and the state says which."""
     seconds = judge.seconds()[stage.id]
 
-    def prompt(text: str) -> str:
-        return f"[{estimate(text, seconds, judge.words_per_minute)}] "
+    def obey(state: Rehearsal, name: str) -> tuple[Rehearsal, Said | None, bool]:
+        if name in (":say", ":s"):
+            return (*_aloud(walk, state, seconds), False)
+        after = _command(walk, state, judge, stage, name)
+        return after, None, after.stage != state.stage
 
-    while True:
-        try:
-            try:
-                text = walk.keyboard.words(draft=state.draft, prompt=prompt)
-            except Command as command:
-                state = rehearse.keep(state, command.text, at_us=walk.now_us())
-                if command.name in (":say", ":s"):
-                    state, spoken = _aloud(walk, state, seconds)
-                    if spoken is not None:
-                        return spoken, state
-                    continue
-                before = state.stage
-                state = _command(walk, state, judge, stage, command.name)
-                if state.stage != before:
-                    return None, state
-                continue
-        except (Ended, KeyboardInterrupt) as stop:
-            text = getattr(stop, "text", "") or state.draft
-            kept = rehearse.keep(state, text, at_us=walk.now_us())
-            is_interrupted = isinstance(stop, KeyboardInterrupt)
-            raise _Stopped(kept, is_interrupted=is_interrupted) from None
-        if len(text) > WORDS_MAX:
-            walk.screen.say(f"expected at most {WORDS_MAX:,} characters, found {len(text):,}")
-        elif text.strip():
-            return Said(text, walk.now_us()), state
-        else:
-            walk.screen.say("expected some words before the dot; :n goes to the next stage")
+    empty = "expected some words before the dot; :n goes to the next stage"
+    return told_words(
+        walk,
+        state,
+        judge,
+        seconds,
+        keep=rehearse.keep,
+        obey=obey,
+        empty=empty,
+        characters_max=WORDS_MAX,
+    )
 
 
 def _command(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage, name: str) -> Rehearsal:
@@ -249,10 +229,10 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
             said = walk.keyboard.line("r again, e the example, Enter goes on, q stops: ")
         except Ended:
             state = _to(walk, state, judge, state.stage + 1)
-            raise _Stopped(state, is_interrupted=False) from None
+            raise Stopped(state, is_interrupted=False) from None
         except KeyboardInterrupt:
             state = _to(walk, state, judge, state.stage + 1)
-            raise _Stopped(state, is_interrupted=True) from None
+            raise Stopped(state, is_interrupted=True) from None
         match said.strip().lower().lstrip(":"):
             case "" | "n":
                 return _to(walk, state, judge, state.stage + 1), True
@@ -262,7 +242,7 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
                 _example(walk, judge, stage)
             case "q":
                 state = _to(walk, state, judge, state.stage + 1)
-                raise _Stopped(state, is_interrupted=False)
+                raise Stopped(state, is_interrupted=False)
             case other:
                 walk.screen.say(f"expected r, e, Enter or q; found {other!r}")
 

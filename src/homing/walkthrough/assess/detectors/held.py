@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,6 +19,7 @@ from homing.walkthrough.assess.words import places
 from homing.walkthrough.record import Record
 
 _EXACT_MIN: Final = 1_000
+_GENERIC: Final = frozenset(("the", "team", "group", "squad", "department"))
 #: weeks of what a rate may be per
 _WEEKS: Final = {"day": 1 / 7, "week": 1.0, "month": 30.44 / 7, "quarter": 91.31 / 7,
                  "year": 365.25 / 7, "hour": 1 / 168}  # fmt: skip
@@ -248,12 +250,24 @@ def _is_of(clause: Clause, deed: _Deed) -> bool:
 
 
 def _adoptions(answer: Answer, record: Record) -> Iterator[Seen]:
+    """What is said to be taken up, by whom the record names: another team is not in it."""
     rule = rules()["second_order"]
     for place in answer.phrases(rule.phrases("adopted"), rule.stages):
         if not is_told(answer, place):
             continue
-        if record.incident.adoptions:
+        start, end = answer.sentence_at(place[0])
+        said = frozenset(re.findall(r"\w+", answer.text[start:end].lower()))
+        takers = [one.by for one in record.incident.adoptions]
+        if not takers:
+            yield Seen(State.WEAK, (place,), "the record has nobody who took it up")
+        elif said & {"they", "their"} or any(_names_of(one) <= said for one in takers):
             yield Seen(State.MET, (place,), "the record has who took it up", "record:adoptions.0")
         else:
-            yield Seen(State.WEAK, (place,), "the record has nobody who took it up")
-        return
+            detail = f"the record has only {', '.join(takers)}, who took it up"
+            yield Seen(State.WEAK, (place,), detail, "record:adoptions.0")
+
+
+def _names_of(actor: str) -> frozenset[str]:
+    """The words of a name by which one says who it is: "payments" of "payments team"."""
+    words = frozenset(re.findall(r"\w+", actor.lower()))
+    return words - _GENERIC or words
