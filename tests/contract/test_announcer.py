@@ -20,9 +20,10 @@ from homing.core.errors import Unavailable
 from homing.core.lifecycle import State
 from homing.core.operational import UID, Announcement, Event, Follower, scope_of
 from homing.core.outcome import Outcome
-from homing.core.ports import Request, Store
+from homing.core.ports import Request
 from homing.core.queries import Page
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.service import deliveries, endpoints, operational
 from homing.service.announcer import Announcer
 from homing.service.context import Service

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
+from itertools import accumulate
+from math import lcm
 from typing import Final
 
 from homing.core.outcome import Reason
@@ -67,25 +70,21 @@ def percentiles(slices: Sequence[Slice], shares: Sequence[float]) -> list[int] |
     Returns:
         One for each share; None when nothing was sampled.
     """
-    weighed: list[tuple[int, Fraction]] = []
-    for one in slices:
-        if one.tried:
-            weight = Fraction(max(sum(one.counts.values()), len(one.tried)), len(one.tried))
-            weighed += [(tried.total_us, weight) for tried in one.tried]
-    if not weighed:
+    sampled = [one for one in slices if one.tried]
+    if not sampled:
         return None
+    whole = lcm(*(len(one.tried) for one in sampled))  # so that every weight is a whole number
+    weighed: list[tuple[int, int]] = []
+    for one in sampled:
+        weight = max(sum(one.counts.values()), len(one.tried)) * (whole // len(one.tried))
+        weighed += [(tried.total_us, weight) for tried in one.tried]
     weighed.sort()
-    total = sum((weight for _, weight in weighed), Fraction(0))
+    reached = list(accumulate(weight for _, weight in weighed))
     found = []
     for share in shares:
-        need, reached = Fraction(share) * total, Fraction(0)
-        for total_us, weight in weighed:
-            reached += weight
-            if reached >= need:
-                found.append(total_us)
-                break
-        else:
-            found.append(weighed[-1][0])
+        up, down = share.as_integer_ratio()
+        need = -(-up * reached[-1] // down)
+        found.append(weighed[min(bisect_left(reached, need), len(weighed) - 1)][0])
     return found
 
 

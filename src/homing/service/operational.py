@@ -18,8 +18,9 @@ from homing.core.operational import (
     is_hidden,
     scope_of,
 )
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.resources import Application, Endpoint, Resource
+from homing.core.store import Store
 from homing.service.applications import PREFIX, find_application
 from homing.service.context import Service
 from homing.service.log_export import end_of_log

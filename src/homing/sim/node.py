@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
-from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
+from homing.core.store import Store
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.sweeper import Sweeper

@@ -14,13 +14,12 @@ from typing import Any, Final
 
 from homing.cli.admin import sign_token
 from homing.cli.client import Api, ApiError
-from homing.cli.configuration import keep_secret
+from homing.cli.configuration import keep_secret, read_settings
 from homing.cli.demo.publisher import APPLICATION, EVENT_TYPES
 from homing.cli.receiver import Arrival, Manners, Receiver
 from homing.cli.server import Server, address_of, bind, make_server
 from homing.core.errors import ConfigError
-from homing.core.ports import Store
-from homing.settings import read_settings
+from homing.core.store import Store
 from homing.store import migrate, open_store
 from homing.system import SystemChance
 

@@ -34,7 +34,7 @@ _WINDOWS_MAX: Final = 1_440
 
 
 class PostgresRecords:
-    """`core.ports.Records` on PostgreSQL."""
+    """`core.store.Records` on PostgreSQL."""
 
     _database: Database
 

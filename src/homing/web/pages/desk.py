@@ -28,8 +28,7 @@ from homing.service.desk_reading import (
 from homing.service.endpoint_views import MOST, endpoint_load
 from homing.service.listing import Ask
 from homing.web.pages.asking import ask_of, needed, number_in, text_in, turns, whole_in
-from homing.web.pages.causes import meaning
-from homing.web.pages.outcomes import outcome_words
+from homing.web.pages.outcomes import meaning, outcome_words
 from homing.web.pages.redrives import line_of_task
 from homing.web.pages.shell import Page, Visit, get, post
 
