@@ -402,7 +402,9 @@ async def _pictures_of(
         if answer is None or not answer.ok:
             print(f"{name}: {path} is not there", file=sys.stderr)
             continue
-        await page.wait_for_timeout(1_500 if name == "home" else 400)
+        if name == "home":  # the books of a busy machine may take a while
+            await page.get_by_text("is accounted for").wait_for(timeout=60_000)
+        await page.wait_for_timeout(400)
         await page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=width < 1000)
     await context.close()
 
