@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -355,8 +355,14 @@ class Showcase:
         raise RuntimeError(f"the showcase did not become what it should:\n{self.node.log_end()}")
 
 
-async def take_pictures(showcase: Showcase, folder: Path, widths: Sequence[int]) -> None:
-    """A picture of each page, at each width and in both themes."""
+async def take_pictures(
+    showcase: Showcase, folder: Path, widths: Sequence[int], only: Collection[str] = ()
+) -> None:
+    """A picture of each page, at each width and in both themes.
+
+    Args:
+        only: page, width and theme of those that are wanted; empty: all.
+    """
     path = os.environ.get("HOMING_TEST_CHROMIUM") or shutil.which("chromium")
     if path is None:
         sys.exit("expected Chromium for the pictures; scripts/install-browser installs it")
@@ -365,12 +371,17 @@ async def take_pictures(showcase: Showcase, folder: Path, widths: Sequence[int])
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for theme in THEMES:
             for width in widths:
-                await _pictures_of(browser, showcase, folder, theme, width)
+                await _pictures_of(browser, showcase, folder, theme, width, only)
         await browser.close()
 
 
 async def _pictures_of(
-    browser: Browser, showcase: Showcase, folder: Path, theme: str, width: int
+    browser: Browser,
+    showcase: Showcase,
+    folder: Path,
+    theme: str,
+    width: int,
+    only: Collection[str],
 ) -> None:
     context = await browser.new_context(
         viewport={"width": width, "height": _HEIGHT},
@@ -381,6 +392,8 @@ async def _pictures_of(
     await context.request.post(f"{url}/sign-in", form={"token": text}, max_redirects=0)
     page = await context.new_page()
     for name, path in page_urls(showcase.node).items():
+        if only and f"{name}-{width}-{theme}" not in only:
+            continue
         try:
             answer = await page.goto(url + path)
         except PlaywrightError as error:
@@ -389,7 +402,9 @@ async def _pictures_of(
         if answer is None or not answer.ok:
             print(f"{name}: {path} is not there", file=sys.stderr)
             continue
-        await page.wait_for_timeout(1_500 if name == "home" else 400)
+        if name == "home":  # the books of a busy machine may take a while
+            await page.get_by_text("is accounted for").wait_for(timeout=60_000)
+        await page.wait_for_timeout(400)
         await page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=width < 1000)
     await context.close()
 
@@ -411,7 +426,8 @@ def main() -> int:
             while showcase.node.is_running:
                 time.sleep(1)
         else:
-            asyncio.run(take_pictures(showcase, given.pictures, WIDTHS))
+            only = PICTURED if given.few else ()
+            asyncio.run(take_pictures(showcase, given.pictures, WIDTHS, only))
             if given.few:
                 _keep_few(given.pictures)
     except KeyboardInterrupt:
