@@ -9,13 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import duckdb
+from rich.console import Console
 
 #: two lines for most deliveries, four for those that are tried again: 2.36 lines each
 _LINES_EACH = 2.36
@@ -67,14 +70,41 @@ _CHILD = """
 import sys, time, json
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.document import document
+from homing.cli.investigate import _progress
 marks = []
 start = time.perf_counter()
-def progress(step, share):
-    marks.append((round(time.perf_counter() - start, 1), step))
-found = document(investigate([sys.argv[1]], Options(memory=sys.argv[2], threads=int(sys.argv[3]), folder=sys.argv[4]), progress))
+with _progress() as show:
+    def progress(step, share):
+        marks.append((round(time.perf_counter() - start, 1), step))
+        show(step, share)
+    found = document(investigate([sys.argv[1]], Options(memory=sys.argv[2], threads=int(sys.argv[3]), folder=sys.argv[4]), progress))
 print(json.dumps({"seconds": time.perf_counter() - start, "summary": found["summary"], "rows": found["rows"],
                   "mechanism": found["hypothesis"]["mechanism"], "steps": marks}))
 """
+
+
+#: bytes of disk a row, at the most: of the log by its form, of sorting it while it is made, and of
+#: the work on it
+_LOG_BYTES: Final = {"parquet": 60, "jsonl": 480}
+_SORT_BYTES: Final = 300
+_WORK_BYTES: Final = 190
+
+
+def disk_needed(rows: int, form: str) -> int:
+    """Bytes of disk that a run takes at the most; all of it is given back at its end."""
+    return rows * (_LOG_BYTES[form] + max(_SORT_BYTES, _WORK_BYTES))
+
+
+def check_disk(folder: Path, rows: int, form: str) -> None:
+    """Say what disk the run needs; end it where there is less."""
+    needed, free = disk_needed(rows, form), shutil.disk_usage(folder).free
+    text = f"{rows:,} rows need up to {needed / 2**30:,.1f} GiB of disk in {folder}"
+    print(f"{text}; {free / 2**30:,.1f} GiB are free", file=sys.stderr)
+    if needed > free:
+        print(
+            "too little: name another folder by --folder, or ask for fewer --rows", file=sys.stderr
+        )
+        raise SystemExit(2)
 
 
 def make(path: Path, rows: int, form: str) -> None:
@@ -131,9 +161,11 @@ def main() -> None:
         if given.make:
             make(Path(given.make), given.rows, given.form)
             return
+        check_disk(Path(folder), given.rows, given.form)
         # in a process of its own: a child's peak of memory begins at its parent's
         options = ["--make", str(path), "--rows", str(given.rows), "--form", given.form]
-        subprocess.run([sys.executable, "-m", "bench.forensics", *options], check=True)
+        with Console(stderr=True).status(f"making {given.rows:,} rows"):
+            subprocess.run([sys.executable, "-m", "bench.forensics", *options], check=True)
         size = path.stat().st_size / 2**20
         print(f"{given.rows:,} rows, {size:,.0f} MiB of {given.form}", file=sys.stderr)
         text, seconds, busy, peak = peak_of(
@@ -147,6 +179,7 @@ def main() -> None:
         }
         if given.form == "parquet":
             options = ["--memory", given.memory, "--threads", str(given.threads)]
+            options += ["--folder", folder]  # so that it needs room nowhere else
             _, by_hand, by_hand_busy, by_hand_peak = peak_of(
                 ["-m", "bench.forensics", "--plain", str(path), *options]
             )

@@ -45,7 +45,8 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
     progress("understanding the words", 0.0)
     _link(connection)
     words, assumed = _learn(raw)
-    _kinds(raw, words)
+    why = _why(connection)
+    _kinds(raw, words, why)
     progress("ordering", 0.3)
     keyless, timeless = connection.execute(
         "SELECT count(*) FILTER (WHERE at_any IS NOT NULL AND k IS NULL), "
@@ -53,8 +54,8 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
         "(SELECT COALESCE(at_us, changed_us, accepted_us) AS at_any, COALESCE(delivery, message) AS k, "
         "layout FROM raw) WHERE layout IS NOT NULL"
     ).fetchall()[0]
-    _lines(connection, len(raw.extras))
-    _events(connection)
+    _lines(connection, len(raw.extras), why)
+    _events(raw)
     progress("ordering", 0.9)
     _names(connection, raw)
     rows, first, last, fine = connection.execute(
@@ -76,7 +77,7 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
         assumed,
         frozenset(Op(o) for (o,) in ops),
         list(raw.extras),
-        keyless,
+        keyless - raw.twice,
         timeless,
         (fine or 0.0) > 0.1,
     )
@@ -103,11 +104,21 @@ def _link(connection: Any) -> None:
     connection.execute("DROP TABLE link")
 
 
-def _few_reasons(connection: Any) -> bool:
-    found = connection.execute(
-        f"SELECT count(*) FROM (SELECT DISTINCT reason FROM raw LIMIT {_REASONS_MAX + 1})"
-    ).fetchall()[0][0]
-    return bool(found <= _REASONS_MAX)
+#: the numbers and names in a sentence; a status of HTTP stays
+_PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}\b"
+
+
+def _why(connection: Any) -> str:
+    """The reason as far as it belongs to a line's meaning: whole, or without what is particular in
+    it, or, where even so there are many, not at all."""
+    general = f"regexp_replace(reason, {literal(_PARTICULARS)}, '#', 'g')"
+    for why in ("reason", general):
+        found = connection.execute(
+            f"SELECT count(*) FROM (SELECT DISTINCT {why} FROM raw LIMIT {_REASONS_MAX + 1})"
+        ).fetchall()[0][0]
+        if found <= _REASONS_MAX:
+            return why
+    return "CAST(NULL AS VARCHAR)"
 
 
 def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
@@ -183,14 +194,13 @@ def _kind_of(prefix: str, why: str, status: str, pends: str) -> str:
     return f"hash({words}, {why}, {status}, {pends})"
 
 
-def _kinds(raw: Raw, learned: dict[str, Word]) -> None:
+def _kinds(raw: Raw, learned: dict[str, Word], why: str) -> None:
     """The table `kinds`: what lines with the same words mean."""
     connection = raw.connection
-    reason = "reason" if _few_reasons(connection) else "CAST(NULL AS VARCHAR)"
     connection.execute(
         f"CREATE TABLE kinds AS SELECT row_number() OVER () AS kind, {_kind_of('', 'why', 'class', 'pends')} AS code, *, 0::TINYINT AS op, "
         f"0::TINYINT AS stand, 0::TINYINT AS before, 0::TINYINT AS result FROM (SELECT layout, op_raw, "
-        f"from_raw, to_raw, outcome_raw, {reason} AS why, {_STATUS} AS class, "
+        f"from_raw, to_raw, outcome_raw, {why} AS why, {_STATUS} AS class, "
         f"{_PENDS} AS pends, "
         f"count(*) AS lines FROM raw GROUP BY ALL)"
     )
@@ -224,12 +234,12 @@ def _coded(text: str) -> str:
     return f"CASE WHEN {text} IS NULL THEN NULL ELSE {_hash(text)} END"
 
 
-def _lines(connection: Any, extras_count: int) -> None:
+def _lines(connection: Any, extras_count: int, why: str) -> None:
     """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
-    why = connection.execute("SELECT count(why) FROM kinds").fetchall()[0][0]
+    is_reasoned = connection.execute("SELECT count(why) FROM kinds").fetchall()[0][0]
     kind = _kind_of(
         "r.",
-        "r.reason" if why else "CAST(NULL AS VARCHAR)",
+        why.replace("reason", "r.reason") if is_reasoned else "CAST(NULL AS VARCHAR)",
         _STATUS.replace("status", "r.status"),
         _PENDS.replace("pending", "r.pending"),
     )
@@ -295,8 +305,25 @@ def _lines(connection: Any, extras_count: int) -> None:
     )
 
 
-def _events(connection: Any) -> None:
+#: which of two lines of one delivery is first if their times are equal and their places say nothing
+_NATURAL: Final = (
+    (Op.ACCEPTED,),
+    (Op.QUEUED, Op.RESUMED),
+    (Op.CLAIMED,),
+    (Op.SENT,),
+    (Op.ATTEMPTED,),
+    (Op.FAILED, Op.SUCCEEDED),
+    (Op.LAPSED, Op.WRITTEN, Op.RELEASED),
+    (Op.RETRY, Op.POSTPONED),
+    (Op.EXHAUSTED,),
+)
+#: of the lines, those that are earlier than the one before: more, and their places say nothing
+_DESCENTS_MAX: Final = 0.05
+
+
+def _events(raw: Raw) -> None:
     """The table `events`: `lines` numbered by time, and where times are equal by their place."""
+    connection = raw.connection
     if _is_in_order(connection):
         connection.execute(
             "CREATE VIEW events AS SELECT line + 1 AS pos, * RENAME (op AS act) FROM lines"
@@ -304,6 +331,8 @@ def _events(connection: Any) -> None:
         return
     newest_first = _newest_first(connection)
     place = f"{'-' if newest_first else ''}line, part"
+    if _is_mixed(raw, newest_first=newest_first):
+        place = f"{_natural_place()}, {place}"
     connection.execute(
         f"""
         CREATE TABLE events AS
@@ -312,6 +341,37 @@ def _events(connection: Any) -> None:
         """
     )
     connection.execute("DROP TABLE lines")
+
+
+def _natural_place() -> str:
+    """The order of a life, one attempt after the other."""
+    ranks = " ".join(
+        f"WHEN op IN ({', '.join(str(int(op)) for op in ops)}) THEN {rank}"
+        for rank, ops in enumerate(_NATURAL)
+    )
+    first = f"op IN ({int(Op.ACCEPTED)}, {int(Op.QUEUED)})"
+    attempt = f"COALESCE(attempt, CASE WHEN {first} THEN 0 ELSE 9999 END)"
+    return f"{attempt}, CASE {ranks} ELSE {len(_NATURAL)} END"
+
+
+def _is_mixed(raw: Raw, *, newest_first: bool) -> bool:
+    """Whether the place of a line says nothing of its time: rows in no order, or files side by side,
+    as of several workers."""
+    wrong = ">" if newest_first else "<"
+    descents, rows = raw.connection.execute(
+        f"SELECT count(*) FILTER (WHERE at_us {wrong} before), count(*) FROM (SELECT at_us, "
+        "lag(at_us) OVER () AS before FROM raw)"
+    ).fetchall()[0]
+    if descents > _DESCENTS_MAX * rows:
+        return True
+    begins = [row for row, _ in raw.starts[1:]]
+    if not begins:
+        return False
+    beside = raw.connection.execute(
+        f"SELECT count(*) FROM (SELECT rowid AS line, at_us, lag(at_us) OVER () AS before FROM raw) "
+        f"WHERE line IN ({', '.join(map(str, begins))}) AND at_us {wrong} before"
+    ).fetchall()[0][0]
+    return bool(beside)
 
 
 def _is_in_order(connection: Any) -> bool:

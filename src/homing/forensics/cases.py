@@ -162,8 +162,9 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         # a worker reported on it although somebody else had taken it since
         "foreign_write": reports & ~o.take & (o.taken >= 1) & (o.worker != o.hold_worker),
         "old_epoch": reports & ~o.take & (o.taken >= 1) & (o.epoch != o.hold_epoch),
-        # the result of an attempt after a later attempt had begun
-        "late_attempt": reports & (o.attempt < o.attempt_before),
+        # the result of an attempt after a later attempt had begun; or a row that was saved whole,
+        # with the number of an earlier attempt
+        "late_attempt": (reports | o.take) & (o.attempt > 0) & (o.attempt < o.attempt_before),
         "after_lease": (o.result != 0) & (o.at_us > o.hold_lease),
         # it was written over a version that its writer had not read
         "lost_update": o.writes
@@ -215,10 +216,12 @@ def gaps(o: Any) -> Any:
 
 
 def stops(o: Any) -> Any:
-    """By the number of an attempt that failed: how many there were, and how many had a next line."""
+    """By the number of an attempt that failed: how many there were, and after how many it went on."""
     failed = o.filter((o.result == -1) & o.attempt.notnull())
+    ends = failed.next_op.isin([Op.FAILED, Op.DEAD, Op.EXHAUSTED, Op.DEAD_FAILED])
+    went_on = failed.next_at.notnull() & ~ends.fill_null(False)
     return failed.group_by("attempt").aggregate(
-        lines=failed.count(), followed=(failed.next_at.notnull()).cast("int64").sum()
+        lines=failed.count(), followed=went_on.cast("int64").sum()
     )
 
 

@@ -41,6 +41,10 @@ class Since(NamedTuple):
     rate_after: float
 
 
+#: where a larger share of the drops came before a stretch, they did not begin with it
+_BEFORE_MAX: Final = 0.2
+
+
 def windows(judged: Any, first_us: int, last_us: int, count: int = WINDOWS) -> list[Window]:
     """Counts by time of acceptance, in windows of equal length; empty ones are left out."""
     width = max(1, (last_us - first_us) // count + 1)
@@ -72,7 +76,9 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     p = _p_value(n, int(k.sum()), gain)
     before_k = float(k[:start].sum())
     inner_rate = float(k[start:end].sum() / max(n[start:end].sum(), 1.0))
-    if p <= P_MAX and before_k >= 3 and before_k / max(n[:start].sum(), 1.0) > inner_rate / 20:
+    is_worse_only = before_k / max(n[:start].sum(), 1.0) > inner_rate / 20
+    is_worse_only = is_worse_only or before_k > _BEFORE_MAX * k.sum()
+    if p <= P_MAX and before_k >= 3 and is_worse_only:
         # a worse stretch, not the beginning: that is where the first drop is, if it came late
         start, end = int(np.flatnonzero(k)[0]), len(series)
         p = float((1 - k.sum() / n.sum()) ** n[:start].sum())

@@ -27,6 +27,7 @@ except ImportError as _error:
 MEMORY: Final = "1400MB"
 _DROPS_DATED_MAX: Final = 200_000
 _HISTORY: Final = frozenset({"worker", "epoch", "version_before", "version_after", "lease_until"})
+_STATES: Final = frozenset({"from_state", "to_state"})
 _WHO: Final = ("endpoint", "app", "event_type")
 
 
@@ -242,8 +243,10 @@ def _facts(
         f
         for m in raw.mappings.values()
         for f in m.columns
-        # a table of deliveries shows its last state: who had it before is not in it
-        if m.layout != "deliveries" or f not in _HISTORY
+        # a table of deliveries shows its last state: who had it before is not in it; and of an
+        # attempt the state says how it ended, not where its delivery stands
+        if not (m.layout == "deliveries" and f in _HISTORY)
+        and not (m.layout == "attempts" and f in _STATES)
     )
     ops = [op for op in Op if op in events.ops]
     flags = ", ".join(f"avg(CASE WHEN mask & {1 << op} <> 0 THEN 1.0 ELSE 0.0 END)" for op in ops)
@@ -271,6 +274,7 @@ def _facts(
         age_kept_us=_age_kept_us(fine, dropped),
         dead_from=int(dead_from or 0),
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
+        is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
     )
 
 
@@ -360,6 +364,10 @@ def _blind_spots(findings: Findings) -> list[str]:
         )
     assumed = findings.events.assumed
     spots.extend(assumed)
+    if findings.raw.twice:
+        spots.append(
+            f"{findings.raw.twice} rows are in the log twice, word for word, and were counted once"
+        )
     if findings.events.keyless:
         spots.append(f"{findings.events.keyless} rows name no delivery and were left out")
     if findings.events.timeless:

@@ -137,6 +137,7 @@ def _totals(c: Any, moved: Any) -> Line:
             moved_at=c.last_at.max(where=moved),
             moved_accepted=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at).max(where=moved),
             dead_attempt=c.attempt.max(where=by_case.has(c.mask, Op.DEAD)),
+            own_attempt=c.attempt.max(where=~by_case.has(c.mask, Op.RESUMED)),
             dead_bad=c.bad.max(where=by_case.has(c.mask, Op.DEAD)),
             exhausted=c.exhausted.cast("int64").sum(),
             exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
@@ -145,6 +146,9 @@ def _totals(c: Any, moved: Any) -> Line:
     )
 
 
+#: of what is delivered, so many times more must show a 2xx than be called so only; those that a
+#: fault calls so are among the latter
+_SHOWN_MIN: Final = 6
 #: lines that a row of a table of deliveries gives
 _TABLE_LINES: Final = 2
 
@@ -170,7 +174,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         value = totals[name]
         return int(value or 0)
 
-    context.has_status = number("shown") > 19 * number("said_only")
+    context.has_status = number("shown") > _SHOWN_MIN * number("said_only")
     context.judges_said = number("contradicts") * 2 < max(
         1, number("retried") + number("contradicts")
     )
@@ -192,9 +196,12 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         if one.attempt >= 3 and one.lines >= 3 and one.followed <= 0.2 * one.lines
     )
     if not number("allowed") and number("dead"):
-        context.attempts_max = number("dead_attempt") or number("dead_bad") or context.attempts_max
+        most = number("dead_attempt") or number("dead_bad") or context.attempts_max
+        # where others went on by themselves to a higher number, those were given up early
+        context.attempts_max = max(most or 1, number("own_attempt"))
     context.used_up_has_dead = number("dead") > 0 and (
-        (number("dead_attempt") or number("dead_bad")) >= (context.attempts_max or 1)
+        (number("dead_attempt") or number("dead_bad"))
+        >= min((*context.limits, context.attempts_max or 1))
     )
     for one in rows(by_case.gaps(hard)):
         context.gaps[int(one.act), int(one.no)] = (int(one.gap), int(one.lateness), int(one.lines))
@@ -238,16 +245,19 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         last_actor="has_actor",
         last_line="at_us",
     )
-    unsure = cases.filter(cases.good == 0).select("d", "stand_pos", "last_pos")
+    unsure = cases.filter(cases.good == 0).select("d", "stand_pos", "last_pos", "bad_pos")
     at_stand = unsure.inner_join(last, unsure.stand_pos == last.stand_pos_).drop(
-        "stand_pos_", "stand_pos", "last_pos"
+        "stand_pos_", "stand_pos", "last_pos", "bad_pos"
     )
     final = events.select(pos_="pos", end_op="act", end_status="status")
     at_end = unsure.inner_join(final, unsure.last_pos == final.pos_).drop(
-        "pos_", "stand_pos", "last_pos"
+        "pos_", "stand_pos", "last_pos", "bad_pos"
     )
+    answer = events.select(bad_pos_="pos", bad_status="status")
+    at_bad = unsure.inner_join(answer, unsure.bad_pos == answer.bad_pos_).select("d", "bad_status")
     c = c.left_join(keep("at_stand", at_stand), "d").drop("d_right")
     c = c.left_join(keep("at_end", at_end), "d").drop("d_right")
+    c = c.left_join(keep("at_bad", at_bad), "d").drop("d_right")
     c = c.mutate(
         accepted_at=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at),
         last_op=c.last_op.fill_null(c.end_op.fill_null(0)),
@@ -377,12 +387,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         not context.judges_early
     ):  # many ends show no answer here: then only a lease that ran out tells
         early = early & has(c.mask, Op.LAPSED)
-    permanent = (
-        c.last_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
-    )
-    permanent = permanent | (
-        c.end_status.isin(list(context.permanent)) if context.permanent else ibis.literal(False)
-    )
+    permanent = ibis.literal(False)
+    for status in (c.last_status, c.end_status, c.bad_status):
+        permanent = permanent | status.isin(list(context.permanent)).fill_null(False)
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
     if context.limits:
         is_used_up = is_used_up | (c.made >= min(context.limits))

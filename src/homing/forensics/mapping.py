@@ -55,6 +55,7 @@ _ORDER: Final = (
     "outcome",
     "attempt_id",
     "reason",
+    "note",
     "actor",
     "build",
     "config",
@@ -116,11 +117,13 @@ def guess(rows: Sequence[Row]) -> Mapping:
     if not key:
         raise ConfigError([_NO_KEY.format(", ".join(list(seen)[:20]))])
     key = [chosen["delivery"].path] if "delivery" in chosen else key
-    repeated = len(rows) > 1.02 * len({tuple(str(r.get(k)) for k in key) for r in rows})
+    repeated = _is_repeated(rows, key)
     _choose_status(seen, take, taken)
     _choose_attempt(seen, take, taken)
     for name in _ORDER:
         candidates = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
+        if name == "worker":  # one process id for all of them tells no worker from another
+            candidates = {p: s for p, s in candidates.items() if s.distinct > 1} or candidates
         take(name, _best(name, candidates, rows, key, repeated))
     _choose_times(rows, seen, take, taken, key, repeated)
     if "at" not in chosen:
@@ -140,6 +143,12 @@ _NO_TIME: Final = (
     "expected a column with the time of each row (at, ts, timestamp, created_at); found the columns "
     "{}; name it in a file and pass it with --mapping"
 )
+
+
+def _is_repeated(rows: Sequence[Row], key: Sequence[str]) -> bool:
+    """Whether deliveries have several rows; a row that was exported twice is one."""
+    different = {(tuple(str(r.get(k)) for k in key), str(r)) for r in rows}
+    return len(different) > 1.02 * len({name for name, _ in different})
 
 
 def _is_own(seen: dict[str, Seen]) -> bool:
@@ -181,6 +190,8 @@ def _choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: se
     names = {p: s for p, s in seen.items() if _is_name(s)}
     delivery = _top("delivery", names, taken, 62.0)
     message = _top("message", {p: s for p, s in names.items() if p != delivery}, taken, 50.0)
+    if message is None:
+        message = next((p for p, s in names.items() if p != delivery and _is_reference(s)), None)
     rest = {
         p: s
         for p, s in seen.items()
@@ -213,6 +224,15 @@ def _is_name(seen: Seen) -> bool:
     return seen.distinct > 1 or seen.rows < 5
 
 
+def _is_reference(seen: Seen) -> bool:
+    """Whether a bare `event` or `message` names the event rather than what happened to it."""
+    return (
+        normal(seen.path).rpartition("_")[2] in ("event", "message", "msg", "payload")
+        and seen.distinct >= 0.2 * seen.filled
+        and not any(character.isspace() for value in seen.values for character in value)
+    )
+
+
 def _some_id(rows: Sequence[Row], names: dict[str, Seen]) -> str | None:
     """A column of identifiers whose name says so little as `id`, or nothing at all."""
     candidates = []
@@ -220,6 +240,10 @@ def _some_id(rows: Sequence[Row], names: dict[str, Seen]) -> str | None:
         last = normal(path).rpartition("_")[2]
         if one.time and not last.endswith("id"):
             continue
+        if any(
+            name_score(whose, path) >= 60 for whose in ("endpoint", "app", "event_type", "worker")
+        ):
+            continue  # it names something else than a delivery
         repeats = one.filled / one.distinct
         looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
         if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
@@ -254,6 +278,8 @@ def _choose_attempt(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
 def _best(
     name: str, candidates: dict[str, Seen], rows: Sequence[Row], key: list[str], repeated: bool
 ) -> str | None:
+    if name == "note":
+        return _most_telling(candidates)
     if name not in ("op", "to_state", "from_state", "outcome", "event_type"):
         return _top(name, candidates, set(), 46.0)
     scored = []
@@ -277,6 +303,16 @@ def _best(
         scored.append((score, path))
     best = max(scored, default=(0.0, ""))
     return best[1] if best[0] >= (60 if name == "op" else 46) else None
+
+
+def _most_telling(candidates: dict[str, Seen]) -> str | None:
+    """Of the texts beside the reason, the one of whose words most mean something."""
+    scored = [
+        (recognised(one, is_state=False), score, path)
+        for path, one in candidates.items()
+        if not one.is_number and one.time is None and (score := name_score("note", path)) >= 46.0
+    ]
+    return max(scored, default=(0.0, 0.0, None))[2]
 
 
 def _choose_times(

@@ -38,6 +38,8 @@ class LogFacts:
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
     is_queued_by_acceptor: bool = False
+    #: a row a delivery, with its last state and no history
+    is_table: bool = False
 
     def shows(self, op: Op) -> bool:
         """Whether deliveries that come through nearly always have such a line."""
@@ -186,6 +188,8 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.SILENT:
         return None
     one = life(trace)
+    if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
+        return None  # it ended with the lease, whoever wrote that down
     if one.races:
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
@@ -237,6 +241,9 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is not Why.SILENT or not one.failures:
         return None
+    is_tried = one.takes or one.sent or any(s.attempt or s.status for s in trace.steps)
+    if not is_tried and names_endpoint(one.reasons):
+        return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
@@ -251,7 +258,9 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         for s in trace.steps[one.failures[-1] :]
     )
     if stand is Stand.LEASED:
-        return Match("D2", 0.9, "still marked as in progress after a failed attempt")
+        # a table has no history: who wrote what over whose state cannot be seen in it
+        twins = twins_of("D2", log, ("D6",)) if log.is_table else ()
+        return Match("D2", 0.9, "still marked as in progress after a failed attempt", twins)
     due = max((s.due_us for s in trace.steps[one.failures[-1] :] if s.due_us), default=0)
     if (
         log.age_kept_us

@@ -61,7 +61,7 @@ class Raw:
     #: the number of the first row of each file in `raw`
     starts: list[tuple[int, str]]
     extras: list[str]  #: what x0, x1, … are
-    nothing: int = 0  #: rows about no delivery, such as the start of a worker
+    twice: int = 0  #: rows that are there again, word for word, and count once
 
     def has(self, name: str) -> bool:
         """Whether any file of the log has the field."""
@@ -186,6 +186,8 @@ def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping
             raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
         plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
         _insert(raw, plain, mapping, seen, number)
+    if _has_copies(rows):
+        raw.twice += _leave_out_copies(raw.connection, number)
     raw.rows += raw.connection.execute(f"SELECT count(*) FROM part{number}").fetchall()[0][0]
     if source.form == "jsonl" and plain is source:
         _name_damage(raw, source, number)
@@ -196,6 +198,37 @@ def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping
             f"{source.path}: {damaged} of its rows are damaged and {good} are not; "
             f"the first: {raw.damage.named[0] if raw.damage.named else '?'}"
         )
+
+
+def _has_copies(rows: Sequence[Row]) -> bool:
+    """Whether some rows of the sample are there again, as when a log was shipped at least once."""
+    texts = [str(row) for row in rows]
+    return len(set(texts)) < len(texts)
+
+
+def _leave_out_copies(connection: Any, number: int) -> int:
+    """Take the delivery from every row that was there before, word for word; how many there were.
+
+    The rows stay, so that the numbers of lines stay true.
+    """
+    described = connection.execute(f"SELECT * FROM part{number} LIMIT 0").description
+    columns = [name for name, *_ in described]
+    keys = [name for name in ("delivery", "message") if name in columns]
+    if not keys or "at_us" not in columns:
+        return 0
+    there = " OR ".join(f"{key} IS NOT NULL" for key in keys)
+    connection.execute(
+        f"CREATE TEMP TABLE copies AS SELECT line FROM (SELECT rowid AS line, row_number() OVER "
+        f"(PARTITION BY hash({', '.join(columns)}) ORDER BY rowid) AS no FROM part{number} "
+        f"WHERE at_us IS NOT NULL AND ({there})) WHERE no > 1"
+    )
+    count = connection.execute("SELECT count(*) FROM copies").fetchall()[0][0]
+    nothing = ", ".join(f"{key} = NULL" for key in keys)
+    connection.execute(
+        f"UPDATE part{number} SET {nothing} WHERE rowid IN (SELECT line FROM copies)"
+    )
+    connection.execute("DROP TABLE copies")
+    return int(count)
 
 
 def _known(seen: dict[str, Seen]) -> Mapping | None:
@@ -284,9 +317,8 @@ def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], n
         if column is not None and column.path in access:
             names.append(target)
             one = seen.get(column.path)
-            values.append(
-                value_of(name, access[column.path], column, one, is_native=_native(source, one))
-            )
+            value = value_of(name, access[column.path], column, one, is_native=_native(source, one))
+            values.append(_with_note(value, mapping, access) if name == "reason" else value)
     for path in mapping.extras:
         if path in access:
             if path not in raw.extras and len(raw.extras) < EXTRAS_MAX:
@@ -306,6 +338,15 @@ def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], n
     )
     if source.form == "csv":
         _count_rejects(raw, source)
+
+
+def _with_note(reason: str, mapping: Mapping, access: dict[str, str]) -> str:
+    """The reason, and behind it what another column says in free words."""
+    column = mapping.columns.get("note")
+    if column is None or column.path not in access:
+        return reason
+    note = text_value(f"CAST({access[column.path]} AS VARCHAR)")
+    return f"NULLIF(concat_ws('; ', {reason}, {note}), '')"
 
 
 def _feature(source: str, seen: Seen) -> str:

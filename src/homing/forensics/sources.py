@@ -220,12 +220,17 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
     if source.path.endswith((".gz", ".zst", ".zstd")):
         yield from _spread_rows(file, rows_max)
         return
-    yield from islice(file, rows_max)
+    seen_bytes = 0
+    for line in islice(file, rows_max):
+        seen_bytes += len(line.encode("utf-8", "replace"))
+        yield line
     size = Path(source.path).stat().st_size
-    if size < 4 * _HEAD_BYTES:
-        return
+    # what the first rows were is not read again: a row that is there twice looks like two lines
+    # of one delivery
     with open(source.path, "rb") as raw:
         for part in range(1, 64):
+            if size * part // 64 < max(seen_bytes, raw.tell()):
+                continue
             raw.seek(size * part // 64)
             raw.readline()
             for _ in range(_RUN):

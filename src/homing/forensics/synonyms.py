@@ -139,7 +139,12 @@ _NAMES: Final = {
     "reason": (
         "reason error last_error detail note error_message failure_reason cause err "
         "error_code details comment description exception dead_reason info "
-        "fehler grund motivo causa"
+        "fehler grund motivo causa message msg text"
+    ),
+    "note": (
+        "message msg note notes detail details description comment text info error_message "
+        "last_error exception error reason cause log_message mensaje nachricht hinweis "
+        "remark remarks explanation summary returnvalue return_value output"
     ),
     "actor": "actor by user cause_actor initiator performed_by cancelled_by triggered_by",
     "build": (

@@ -66,7 +66,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.STARTED, Stand.NONE),
     ),
     (
-        r"(dead|dlq|dlx)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|(fail|error)\w*_(to_)?(dead|dlq|dlx)",
+        r"(dead|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|(fail|error)\w*_(to_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
@@ -74,14 +74,14 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
-        r"dead|dlq|dlx|bury|buried|quarantin|poison|g[ia]ve[n_]*up|abandon|undeliverable|"
+        r"dead|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]ve[n_]*up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|holder|ack)_?\w*"
+        r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|holder|ack)_?\w{0,24}"
         r"(expir|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
-        r"expired?_(lease|lock|claim)|^laps|reap(ed)?$",
+        r"expired?_(lease|lock|claim)|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (

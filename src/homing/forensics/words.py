@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Map
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from homing.forensics.vocabulary import (
     RESULT_OF_OP,
@@ -70,6 +70,9 @@ def by_behaviour(seen: Behaviour) -> Word:
     return UNKNOWN
 
 
+_IN_PROGRESS: Final = re.compile(
+    r"in_?progress|in_?flight|being_|already_(process(?!ed)|running|locked|claimed|taken|started)"
+)
 _ATTEMPT_OPS = frozenset(
     {
         Op.SENT,
@@ -123,7 +126,8 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         op = outcome.op
     if op is Op.UNKNOWN and kind.pending is not None:
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
-    op = _by_reason(op, kind.reason)
+    if status <= 0:  # what a receiver took is no duplicate, whatever the text says
+        op = _by_reason(op, kind.reason)
     result = _result(op, kind, status, outcome)
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
@@ -138,6 +142,10 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
     stand = to_word.stand if to_word.op is not Op.UNKNOWN else STAND_OF_OP.get(op, Stand.NONE)
     if op is Op.FAILED and stand in (Stand.NONE,):
         stand = Stand.FAILED
+    if op is Op.DEAD and stand is Stand.FAILED:
+        stand = Stand.DEAD  # failed for good, says the operation
+    if op is Op.SKIPPED and stand is Stand.DELIVERED and _is_in_progress(kind.reason):
+        stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
@@ -184,11 +192,17 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     if not reason:
         return op
     why = meaning(reason).op
-    if op in (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN) and why is Op.LAPSED:
+    may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
+    if op in may_lapse and why is Op.LAPSED:
         return Op.LAPSED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED
     return op
+
+
+def _is_in_progress(reason: str | None) -> bool:
+    """Whether a reason says that somebody else is at work on the delivery."""
+    return bool(reason) and _IN_PROGRESS.search(normal(str(reason))) is not None
 
 
 def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
