@@ -17,12 +17,12 @@ from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, newborn
 from homing.core.lifecycle import Delivery, Failed, Leased, State, Succeeded
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.records import Acceptance, Accepted, Attempt, Change, Message, Trigger
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals, secret_place
 from homing.core.signature import SigningKey, beginnings, parse_secret, sign
+from homing.core.store import Store
 
 _LEASE_US = 60_000_000
 _BATCH = 400

@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.making import make_acceptance, make_application, make_attempt, make_change, make_id
 
 from homing.core.lifecycle import Succeeded, step
-from homing.core.ports import Store
 from homing.core.records import Acceptance, Change
 from homing.core.resources import Application
 from homing.core.retention import DAY_US, Retention
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.service.books import audit
 from homing.service.retention import Keeper
 from homing.store import open_store

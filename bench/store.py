@@ -36,10 +36,10 @@ from support.making import (
 )
 
 from homing.core.lifecycle import Delivery, Leased, State, Succeeded, step
-from homing.core.ports import Store
 from homing.core.records import Acceptance, Change
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.store import open_store
 
 _BATCHES = (1, 10, 100, 1_000)

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from homing.insight.rates import wilson
 from homing.walkthrough import packs
 from homing.walkthrough.assess import SCALE, State, assess
 from homing.walkthrough.assess.rule import rules
@@ -125,23 +126,11 @@ class Interval(NamedTuple):
     def value(self) -> float | None:
         return self.hits / self.of if self.of else None
 
-    def bounds(self) -> tuple[float, float]:
-        """
-        Source:
-            E. B. Wilson, "Probable inference", JASA 22 (1927).
-        """
-        if not self.of:
-            return 0.0, 1.0
-        z, n, p = 1.959964, self.of, self.hits / self.of
-        middle = p + z * z / (2 * n)
-        spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return (middle - spread) / (1 + z * z / n), (middle + spread) / (1 + z * z / n)
-
     def text(self) -> str:
         if self.value is None:
             return _NOTHING
-        low, high = self.bounds()
-        return f"{self.value:.2f} ({low:.2f} to {high:.2f})"
+        rate = wilson(self.hits, self.of)
+        return f"{rate.value:.2f} ({rate.low:.2f} to {rate.high:.2f})"
 
 
 class Scores(NamedTuple):

@@ -40,10 +40,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What draws at random for minutes may take them."""
+    """What draws at random for minutes may take them; what is slow comes early.
+
+    A slow test that a worker begins last keeps the others waiting. xdist gives each worker one
+    piece of the list, so each piece has its share of the slow ones, spread over its first half.
+    """
     for item in items:
         if item.get_closest_marker("explore"):
             item.add_marker(pytest.mark.timeout(0))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [
+        item
+        for worker in range(workers)
+        for item in _early(slow[worker::workers], quick[worker::workers])
+    ]
+
+
+def _early(slow: list[pytest.Item], quick: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """The slow ones, each with some of the quick ones after it, and then the rest."""
+    some = len(quick) // (2 * len(slow)) if slow else 0
+    for place, item in enumerate(slow):
+        yield item
+        yield from quick[place * some : (place + 1) * some]
+    yield from quick[len(slow) * some :]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -60,6 +81,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _required(config: pytest.Config) -> set[str]:
     return {need for need in config.getoption("--require").split(",") if need}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_options_only() -> None:
+    """A pytest that a test starts is not given the options of the one that runs the test."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 Missing = Callable[[str, str], NoReturn]
@@ -106,7 +133,7 @@ def postgres_template(postgres_admin: str) -> Iterator[str]:
     """The name of a database with today's schema, made once and copied for each test."""
     asyncio.run(_make_template(postgres_admin))
     yield _TEMPLATE
-    asyncio.run(_execute(postgres_admin, f"DROP DATABASE {_TEMPLATE}"))
+    asyncio.run(execute(postgres_admin, f"DROP DATABASE {_TEMPLATE}"))
 
 
 @pytest.fixture
@@ -126,22 +153,23 @@ async def postgres_url(postgres_admin: str, postgres_template: str) -> AsyncIter
 @asynccontextmanager
 async def _database(admin_url: str, template: str) -> AsyncIterator[str]:
     name = f"homing_test_{os.getpid()}_{next(_count)}"
-    await _execute(admin_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    await execute(admin_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        yield _url_of(admin_url, name)
+        yield url_of(admin_url, name)
     finally:
-        await _execute(admin_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await execute(admin_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 async def _make_template(admin_url: str) -> None:
     from homing.store.postgres import open_postgres
 
-    await _execute(admin_url, f"CREATE DATABASE {_TEMPLATE}")
-    store = await open_postgres(_url_of(admin_url, _TEMPLATE), migrate=True)
+    await execute(admin_url, f"CREATE DATABASE {_TEMPLATE}")
+    store = await open_postgres(url_of(admin_url, _TEMPLATE), migrate=True)
     await store.close()
 
 
-async def _execute(url: str, statement: str) -> None:
+async def execute(url: str, statement: str) -> None:
+    """Have one or several statements done."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)
@@ -149,5 +177,6 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-def _url_of(url: str, database: str) -> str:
+def url_of(url: str, database: str) -> str:
+    """The URL of another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))

@@ -56,16 +56,18 @@ def main() -> int:
     if lacking:
         print(f"error: {lacking}", file=sys.stderr)
         return 2
+    if options.plot:  # before the run: what it found must not be lost for want of a folder
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
     if trial.is_networked:
         network.enter("bench.chaos", sys.argv[1:])
     folder = Path(tempfile.mkdtemp(prefix="homing-chaos-"))
     progress = _Progress(quiet=options.json)
     judgement = run(trial, folder, lambda evidence: judge(evidence, trial), progress.say)
     progress.end()
-    if options.plot:
-        _draw(judgement, trial, options.plot)
     document = _document(judgement, trial)
     print(json.dumps(document, indent=2)) if options.json else _tell(document)
+    if options.plot:
+        _draw(judgement, trial, options.plot)
     code = _EXITS[judgement.verdict.valid]
     if options.keep or code:
         print(f"logs and reports: {folder}", file=sys.stderr)

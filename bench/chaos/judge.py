@@ -14,8 +14,8 @@ from bench.chaos.curve import Point, outstanding
 from bench.chaos.run import Evidence, Trial
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, Page
+from homing.core.store import Store
 from homing.insight.evidence import Breach
 from homing.insight.witnessed import more_2xx_than_attempts
 from homing.store import open_store

@@ -1,20 +1,16 @@
 """Every setting of Homing, in one place: its default, meaning, bounds and the reason for them.
 
 The command line, the reference page, the start-up check and the tests read this one object.
-`read_settings` turns an environment and a TOML file into it; only `cli` calls that.
+Only `cli.configuration` makes one of an environment and a TOML file.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final, Literal
 
-from homing.core.errors import ConfigError
 from homing.core.retry import DEFAULT_DELAYS_S
 from homing.knobs import (
     SECRET_RECIPE,
@@ -24,9 +20,7 @@ from homing.knobs import (
     Network,
     Origin,
     SecretText,
-    is_secret,
     knob,
-    read_value,
 )
 
 PREFIX: Final = "HOMING_"
@@ -40,8 +34,6 @@ OTHER_NAMES: Final = {
     "HOMING_OUTBOX_URL": "The database with the outbox of `homing outbox`, as SQLAlchemy names it.",
     "HOMING_INCIDENT": "The incident that commands add their results to: a file, or an id.",
 }
-#: names of our own tests and benchmarks, which run where settings are read
-_FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 
 #: the lease must outlive the longest request by this much: time to be scheduled, to record the
 #: outcome in a slow commit, and for clocks of two machines that disagree
@@ -446,70 +438,7 @@ def knobs() -> dict[str, tuple[dataclasses.Field[Any], Knob]]:
     }
 
 
-def read_settings(
-    environment: Mapping[str, str], file: Mapping[str, object] | None = None, *, file_name: str = ""
-) -> Settings:
-    """The settings that an environment and a parsed TOML file give; the environment wins.
-
-    Args:
-        environment: all of it; only names with HOMING_ are looked at.
-        file: keys as the fields of Settings.
-        file_name: for messages.
-
-    Raises:
-        ConfigError: everything that is wrong, one sentence each.
-    """
-    problems: list[str] = []
-    texts: dict[str, tuple[str, str]] = {}
-    for key, value in (file or {}).items():
-        texts[PREFIX + key.upper()] = (f"{file_name}: {key}", _as_text(value))
-        if PREFIX + key.upper() not in knobs():
-            problems.append(_unknown(f"{file_name}: {key}", key.upper()))
-    for name, text in environment.items():
-        if not name.startswith(PREFIX) or name in OTHER_NAMES or name.startswith(_FOREIGN_PREFIXES):
-            continue
-        texts[name] = (name, text)
-        if name not in knobs():
-            problems.append(_unknown(name, name.removeprefix(PREFIX)))
-    values = _parse_all(texts, problems)
-    settings = Settings(**values)
-    problems += _contradictions(settings)
-    if problems:
-        raise ConfigError(problems)
-    return settings
-
-
-def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dict[str, Any]:
-    hints = typing.get_type_hints(Settings)
-    values = {}
-    for name, (field, limits) in knobs().items():
-        if name not in texts:
-            continue
-        label, text = texts[name]
-        try:
-            values[field.name] = read_value(hints[field.name], text.strip(), limits)
-        except ValueError as error:
-            shown = "" if is_secret(hints[field.name]) else f"={text!r}"
-            problems.append(f"{label}{shown}: {error}")
-    return values
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    if isinstance(value, dict):
-        return ";".join(f"{key}={_as_text(one)}" for key, one in value.items())
-    return str(value)
-
-
-def _unknown(label: str, name: str) -> str:
-    known = [known.removeprefix(PREFIX) for known in knobs()]
-    near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {PREFIX}{near[0]}?" if near else "; `homing settings` lists them"
-    return f"{label}: no such setting{hint}"
-
-
-def _contradictions(settings: Settings) -> list[str]:
+def contradictions(settings: Settings) -> list[str]:
     """What is wrong between settings, or in the form of one; one sentence each."""
     problems = []
     if not settings.database_url.startswith(_DATABASES):

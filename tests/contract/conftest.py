@@ -9,8 +9,8 @@ import pytest
 from support.making import make_application, make_endpoint
 from support.planting import Plant, make_plant
 
-from homing.core.ports import Store
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.store import open_store
 
 SHARED = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]

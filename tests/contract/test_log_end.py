@@ -7,9 +7,9 @@ import asyncio
 from support.making import make_acceptance
 
 from homing.cli.demo.books import Books
-from homing.core.ports import Store
 from homing.core.queries import LogCursor
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.service.log_export import end_of_log
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from support.making import SECOND_US, START_US, make_acceptance, make_application, make_id, make_key
 
 from homing.core.lifecycle import State
-from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, LogCursor, MessageFilter, Page
 from homing.core.records import Accepted, Conflicting, Outdated, Repeated, Reply
 from homing.core.resources import Application
+from homing.core.store import Store
 
 ALL = Page(limit=100)
 

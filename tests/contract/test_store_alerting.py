@@ -17,9 +17,9 @@ from support.making import (
 
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import State
-from homing.core.ports import Aftermath, Store
 from homing.core.queries import DeadLetters
 from homing.core.resources import Application
+from homing.core.store import Aftermath, Store
 
 
 async def die(store: Store, application: Application, endpoint_id: str, *at_us: int) -> None:

@@ -18,10 +18,10 @@ from support.making import (
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Reason
-from homing.core.ports import Aftermath, Store
 from homing.core.queries import LogCursor
 from homing.core.records import Reply
 from homing.core.resources import Application, Endpoint, EventType
+from homing.core.store import Aftermath, Store
 
 NEWS = make_event_type("news")
 

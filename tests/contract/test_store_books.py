@@ -18,10 +18,10 @@ from support.planting import Plant
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Store
 from homing.core.queries import LedgerRow, LogCursor, Misfit, Span
 from homing.core.records import Acceptance
 from homing.core.resources import Application
+from homing.core.store import Store
 
 MINUTE_US = 60 * SECOND_US
 EVER = Span()

@@ -18,11 +18,11 @@ from support.making import (
 )
 
 from homing.core.lifecycle import Delivery, Leased, State, step
-from homing.core.ports import Store
 from homing.core.queries import LogCursor
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 
 
 def lease(delivery: Delivery, *, at_us: int = START_US) -> Change:

@@ -36,12 +36,12 @@ from homing.core.lifecycle import (
     step,
 )
 from homing.core.money import MoneyPaths
-from homing.core.ports import Aftermath, Store
 from homing.core.queries import LetterFilter, Page, Span
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.retention import Part
 from homing.core.retry import RetryPolicy
+from homing.core.store import Aftermath, Store
 
 ONCE = RetryPolicy(delays_s=())
 ALL = Page(limit=100)

@@ -17,10 +17,10 @@ from support.making import (
 
 from homing.core.lifecycle import Delivery, Leased, State, Succeeded, step
 from homing.core.limits import BURST_US, Lane, Limits, Quota
-from homing.core.ports import Store
 from homing.core.records import Change, Claimed
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 
 LATER_US = START_US + 60 * SECOND_US
 

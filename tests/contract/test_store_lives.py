@@ -36,11 +36,11 @@ from homing.core.lifecycle import (
     Succeeded,
     step,
 )
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, Span
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 
 POLICY = RetryPolicy(delays_s=(5.0, 60.0))
 

@@ -34,10 +34,10 @@ from homing.core.lifecycle import (
 )
 from homing.core.objectives import Limits, Measured, Owner, Seen, Sli, Tally
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.queries import LogCursor
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 
 MINUTE_US = 60 * SECOND_US
 LIMITS = Limits()

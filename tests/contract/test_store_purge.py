@@ -20,11 +20,11 @@ from support.making import (
 
 from homing.core.identifiers import first_id
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, LogCursor, Page, Span
 from homing.core.records import Acceptance, LogEntry
 from homing.core.resources import Application
 from homing.core.retention import NOTHING, Part, Purged, Standing
+from homing.core.store import Store
 
 EVER = Span()
 LATER = first_id("msg_", START_US + 86_400 * SECOND_US)

@@ -19,10 +19,10 @@ from support.making import (
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.outcome import Opening, Reason
-from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, DeliveryFilter, MessageFilter, Page, Span
 from homing.core.records import Acceptance, Attempt, Change
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 
 ALL = Page(limit=100)
 

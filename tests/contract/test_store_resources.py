@@ -16,10 +16,10 @@ from support.making import (
 )
 
 from homing.core.errors import Conflict, Stale
-from homing.core.ports import Store
 from homing.core.queries import Page
 from homing.core.records import Accepted, Outdated, Reply
 from homing.core.resources import Application, Endpoint, EventType, Secret
+from homing.core.store import Store
 from homing.review.incident import Digest, Found, Incident, Result, add, opened
 
 ALL = Page(limit=100)

@@ -20,11 +20,11 @@ from support.making import (
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Store
 from homing.core.queries import Span
 from homing.core.records import Change
 from homing.core.resources import Application
 from homing.core.searching import Head, Looked, Sought
+from homing.core.store import Store
 
 ENDPOINTS = (make_endpoint("app_1").id, make_endpoint("app_1").id)
 #: how each of a message's two deliveries ends, in turn

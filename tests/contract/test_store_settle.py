@@ -31,11 +31,11 @@ from homing.core.lifecycle import (
     step,
 )
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page
 from homing.core.records import Change, LogEntry
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 
 ONCE = RetryPolicy(delays_s=())
 ALL = Page(limit=100)

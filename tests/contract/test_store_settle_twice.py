@@ -17,10 +17,10 @@ from support.making import (
 )
 
 from homing.core.lifecycle import Delivery, State
-from homing.core.ports import Store
 from homing.core.queries import LogCursor
 from homing.core.records import Change
 from homing.core.resources import Application
+from homing.core.store import Store
 
 
 @pytest.fixture

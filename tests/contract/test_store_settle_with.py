@@ -19,11 +19,11 @@ from support.making import (
 
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import Delivery, Redriven, State, step
-from homing.core.ports import Aftermath, Store
 from homing.core.queries import LogCursor
 from homing.core.records import Change, Message, Reply
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Aftermath, Store
 from homing.core.tasks import Task, TaskStatus
 from homing.service.task_rules import Chunk, advanced, failed
 

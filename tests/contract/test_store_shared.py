@@ -19,11 +19,11 @@ from support.making import (
 
 from homing.core.errors import Stale
 from homing.core.lifecycle import Delivery, Leased, State, Succeeded, step
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.records import Accepted, Change, Repeated
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 
 
 def lease(delivery: Delivery) -> Change:

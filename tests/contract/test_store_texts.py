@@ -7,11 +7,11 @@ from support.making import SECOND_US, START_US, aged, make_acceptance, make_appl
 
 from homing.core.errors import Conflict, Stale
 from homing.core.lifecycle import State
-from homing.core.ports import Aftermath, Store
 from homing.core.records import Message
 from homing.core.resources import Application
 from homing.core.retention import Part
 from homing.core.searching import Indexing
+from homing.core.store import Aftermath, Store
 from homing.service.text_words import Builder
 
 

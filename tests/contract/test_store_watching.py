@@ -6,8 +6,8 @@ from support.making import SECOND_US, START_US, aged, make_acceptance, make_atte
 
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.resources import Application
+from homing.core.store import Store
 from homing.core.watching import Failure, Load, Tried
 
 

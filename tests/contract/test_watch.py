@@ -32,10 +32,10 @@ from homing.core.limits import Lane
 from homing.core.money import MoneyPaths
 from homing.core.operational import Event
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.queries import Page
 from homing.core.records import Acceptance
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.insight.alerts.advance import WATCH, Watch
 from homing.insight.alerts.alert import FAILED, PENDING, SCOPE, SENT, Alert, Kind, Notice, Told
 from homing.insight.alerts.minutes import Minutes

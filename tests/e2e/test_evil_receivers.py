@@ -26,7 +26,7 @@ SETTINGS: dict[str, object] = {
     "lease_s": 12,
     "retry_delays_s": "0.2,0.2",
     "poll_s": 0.05,
-    "breaker_cool_down_max_s": 1,  # each of them is to be met again and again
+    "breaker_failures": 0,  # each of them is to be met again and again, and by all it can be
 }
 MESSAGES = 30
 GOOD = 4

@@ -74,20 +74,23 @@ async def test_a_file_system_without_room_is_a_503(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "homing-test", str(small)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(mount, capture_output=True, timeout=120).returncode
+    ):
         pytest.skip("file systems: this user may not mount one")
     try:
         async with one_endpoint(small) as (_, publisher, receiver):
             await publisher.send_until(lambda: len(publisher.refused) >= 5, padding=50_000)
             check_refusals(publisher)
             grow = ["mount", "-o", "remount,size=100m", str(small)]
-            subprocess.run(grow, check=True)
+            subprocess.run(grow, check=True, timeout=120)
             before = len(publisher.accepted)
             await publisher.send_until(lambda: len(publisher.accepted) >= before + 10)
             await wait_until_received(receiver, publisher, 40)
             await all_delivered(small, len(publisher.accepted))
     finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
+        subprocess.run(["umount", "-l", str(small)], check=True, timeout=120)
 
 
 @pytest.mark.postgres

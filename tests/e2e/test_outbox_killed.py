@@ -94,7 +94,7 @@ async def _crash(
         finally:
             if writer.returncode is None:
                 writer.kill()
-            await writer.wait()
+            await asyncio.wait_for(writer.wait(), 20)
         last = last or await _relay(folder, homing, RELAY, url, "--once")
         _, err = await asyncio.wait_for(last.communicate(), 60)
         assert last.returncode == 0, err.decode()

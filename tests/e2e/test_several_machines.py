@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Missing
+from support.processes import kill
 
 from bench.chaos import network
 from bench.chaos.plan import Kind
@@ -51,7 +52,11 @@ async def test_nothing_is_lost_whatever_breaks(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), _RUN_S)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), _RUN_S)
+    finally:
+        if process.returncode is None:
+            await kill(process)
     assert out, err.decode()
     shown = json.loads(out)
     assert shown["valid"] is True, (shown, err.decode())

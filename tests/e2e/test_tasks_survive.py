@@ -19,8 +19,8 @@ from support.receiver import Receiver, respond
 from support.tasks import service_of, start
 from support.world import World
 
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, Page
+from homing.core.store import Store
 from homing.core.tasks import Action, Task, TaskStatus
 from homing.service.task_runner import TaskRunner
 from homing.store import open_store
@@ -28,7 +28,7 @@ from homing.system import SystemClock
 
 KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 SETTINGS = {"total_s": 1, "first_byte_s": 1, "lease_s": 11, "retry_delays_s": ""}
-LETTERS = 3_000
+LETTERS = 1_000
 
 
 @pytest.fixture(params=KINDS)
@@ -119,7 +119,7 @@ async def test_a_recover_whose_process_is_killed_is_finished_by_another_and_redr
 ) -> None:
     async with Receiver() as receiver:
         receiver.script("/hook", respond(500))
-        given = {"database_url": database_url, **SETTINGS, "replays_per_s": 300}
+        given = {"database_url": database_url, **SETTINGS, "replays_per_s": 150}
         async with serving(tmp_path, **given) as doomed, shop(doomed, tmp_path) as publisher:
             await publisher.add_endpoint(receiver.url("/hook"))
             await bury(publisher, tmp_path, database_url)

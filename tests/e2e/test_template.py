@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import run
+from support.processes import kill, run
 
 from homing.template.scaffold import FRAMEWORKS
 
@@ -32,8 +32,13 @@ async def test_the_project_s_own_tests_pass(tmp_path: Path, framework: str) -> N
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    told, _ = await asyncio.wait_for(process.communicate(), 300)
+    try:
+        told, _ = await asyncio.wait_for(process.communicate(), 300)
+    finally:
+        if process.returncode is None:
+            await kill(process, is_leader=True)
     assert process.returncode == 0, told.decode()
     assert "19 passed" in told.decode() or "Ran 13 tests" in told.decode(), told.decode()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import environment, read_until, run, serving, shop
+from support.processes import environment, kill, read_until, run, serving, shop
 from support.receiver import Receiver, respond
 
 pytest.importorskip("ibis", reason="needs the extra `forensics`")
@@ -36,9 +36,7 @@ async def watching(folder: Path, url: str, *arguments: str) -> AsyncIterator[Any
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await kill(process)
 
 
 async def publish(publisher: Any, count: int) -> None:

@@ -55,6 +55,8 @@ class Terminal:
     def __init__(self, folder: Path, *words: str, **more: str) -> None:
         self.process, self.seat = pty.fork()
         if not self.process:
+            # Whoever runs the tests in the background of a script ignores it, and so would this.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(sys.executable, [*COMMAND, *words], environment(folder, **more))
         self.seen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -69,22 +71,41 @@ class Terminal:
         while text not in self.seen:
             left = end - time.monotonic()
             assert left > 0, f"no {text!r} in {self.seen!r}"
-            if not select.select([self.seat], [], [], left)[0]:
-                continue
-            try:
-                self.seen += self._decoder.decode(os.read(self.seat, 65_536))
-            except OSError:
+            if self._read(left) is None:
                 break
         assert text in self.seen, self.seen
         found, _, self.seen = self.seen.partition(text)
         return found + text
 
+    def _read(self, within_s: float) -> bool | None:
+        """Read what comes; whether anything did. None: nobody writes there any more."""
+        if not select.select([self.seat], [], [], within_s)[0]:
+            return False
+        try:
+            found = os.read(self.seat, 65_536)
+        except OSError:
+            return None
+        self.seen += self._decoder.decode(found)
+        return bool(found) or None
+
     def type(self, text: str) -> None:
         os.write(self.seat, text.encode())
 
     def end(self) -> int:
-        """The exit code."""
-        _, status = os.waitpid(self.process, 0)
+        """The exit code.
+
+        Raises:
+            AssertionError: it does not end within a minute; then it is killed.
+        """
+        end = time.monotonic() + 60
+        while not (waited := os.waitpid(self.process, os.WNOHANG))[0]:
+            if time.monotonic() > end:
+                os.kill(self.process, signal.SIGKILL)
+                os.waitpid(self.process, 0)
+                raise AssertionError(f"it does not end: {self.seen!r}")
+            if self._read(0.02) is None:
+                time.sleep(0.02)
+        status = waited[1]
         os.close(self.seat)
         return os.waitstatus_to_exitcode(status)
 

@@ -29,6 +29,7 @@ def tracked_files() -> list[Path]:
         capture_output=True,
         check=True,
         text=True,
+        timeout=120,
     ).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
-from support.pages import QUICK, THEMES, WIDTHS, Looker, Site, seed, site_of
+from support.pages import BROWSER_S, QUICK, THEMES, WIDTHS, Looker, Site, seed, site_of
 from support.processes import serving
 
 HERE = Path(__file__).parent
@@ -39,7 +40,8 @@ async def chromium(missing: Callable[[str, str], None]) -> AsyncIterator[Browser
         flags = ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
         browser = await playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
-        await browser.close()
+        async with asyncio.timeout(BROWSER_S):
+            await browser.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -84,7 +84,7 @@ async def test_a_redrive_is_paused_resumed_and_cancelled(open_page: Looker, site
     mend(site, "garage")
     page = await open_page(f"/dead-letters/{issue}")
     await page.get_by_label("Canary").fill("0")
-    await page.get_by_label("Most in a second").fill("2")
+    await page.get_by_label("At most a second").fill("2")
     await page.get_by_role("button", name="See what would happen").click()
     await page.get_by_role("button", name="Redrive 12 dead letters").click()
     await page.get_by_role("button", name="Pause").click()

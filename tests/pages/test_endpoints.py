@@ -114,7 +114,7 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await expect(page.get_by_text("3 attempts, the next after 5 s, 1 min")).to_be_visible()
 
     await choose(page, "Park")
-    await expect(page.get_by_text("It is disabled by org_")).to_be_visible()
+    await expect(page.get_by_text("It is disabled by hand")).to_be_visible()
     await site.send("made", {"n": 1})
     await page.reload()
     await expect(page.locator("#waiting")).to_contain_text("Enabling it sends all of them")
@@ -156,7 +156,7 @@ async def test_the_keyboard_alone_tests_and_parks(open_page: Looker, site: Site)
     await expect(page.locator("details.confirm[open]")).to_have_count(0)
     for key in ("Enter", "Tab", "Enter"):
         await page.keyboard.press(key)
-    await expect(page.get_by_text("It is disabled by org_")).to_be_visible()
+    await expect(page.get_by_text("It is disabled by hand")).to_be_visible()
 
 
 async def test_dead_letters_are_recovered(open_page: Looker, site: Site) -> None:
@@ -245,16 +245,16 @@ async def test_an_application_and_an_event_type_are_made(open_page: Looker, site
     open_page.expected.append("422 (Unprocessable")
     page = await open_page("/applications")
     await page.get_by_label("Name", exact=True).fill("Bakery")
-    await page.get_by_role("button", name="Make it").click()
+    await page.get_by_role("button", name="Add the event type").click()
     await expect(page.get_by_role("status")).to_contain_text("Bakery is made")
     await page.goto("/event-types")
     await page.get_by_label("Name").fill("bread.baked")
     await page.get_by_label("JSON Schema").fill('{"type": 7}')
-    await page.get_by_role("button", name="Make it").click()
+    await page.get_by_role("button", name="Add the event type").click()
     await expect(page.get_by_role("alert")).to_contain_text("expected a JSON Schema")
     schema = '{"properties":{"loaf":{"type":"string"}},"examples":[{"loaf":"<b>rye</b>"}]}'
     await page.get_by_label("JSON Schema").fill(schema)
-    await page.get_by_role("button", name="Make it").click()
+    await page.get_by_role("button", name="Add the event type").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("bread.baked")
     await expect(page.get_by_label("Example of a payload")).to_contain_text("<b>rye</b>")
     await expect(page.get_by_role("rowheader", name="loaf")).to_be_visible()

@@ -52,7 +52,7 @@ async def test_a_newcomer_finds_why_redrives_and_reads_the_objective(
         await expect(page.get_by_text(re.compile("^Promised: 99.5% of deliveries"))).to_be_visible()
         await expect(page.locator(".figure", has_text="Budget left")).to_be_visible()
         clicks += 1
-        await page.get_by_text("How", exact=True).first.click()
+        await page.get_by_text("The sum", exact=True).first.click()
         await expect(page.get_by_text(re.compile("^budget = "))).to_be_visible()
         # and nothing needs a person any more
         await press("link", "^Home$")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 from playwright.async_api import expect
-from support.pages import Looker, Site, assert_accessible, assert_fits
+from support.pages import Looker, Site, assert_accessible, assert_fits, seed
+
+from .conftest import Serve
 
 
 async def test_home_is_accessible_and_fits(
@@ -29,11 +31,16 @@ async def test_the_books_say_where_every_delivery_stands(open_page: Looker, site
     assert counts["Dead"] >= 12
 
 
-async def test_what_needs_a_person_is_on_top_and_leads_to_it(open_page: Looker) -> None:
-    page = await open_page("/")
-    matters = page.get_by_role("region", name="Needs a person")
-    link = matters.get_by_role("link", name="dead letters at Warehouse: answered 500")
-    assert (await link.get_attribute("href") or "").startswith("/dead-letters/iss_")
+async def test_what_needs_a_person_is_on_top_and_leads_to_it(
+    open_page: Looker, serve: Serve
+) -> None:
+    async with serve() as site:
+        await seed(site)
+        page = await open_page("/", site=site)
+        matters = page.get_by_role("region", name="Needs a person")
+        link = matters.get_by_role("link", name="dead letters at Warehouse: answered 500")
+        assert (await link.get_attribute("href") or "").startswith("/dead-letters/iss_")
+        await open_page.close()
 
 
 async def test_books_that_balance_do_not_look_as_if_all_were_well(open_page: Looker) -> None:

@@ -37,7 +37,7 @@ async def test_the_sum_behind_each_figure_is_one_click_away(
     page = await open_page("/objectives")
     row = page.locator("tr", has=page.get_by_role("link", name=promise, exact=True))
     await expect(row.locator(".state")).to_have_text("broken")
-    await row.get_by_text("How").click()
+    await row.get_by_text("The sum").click()
     await expect(row.get_by_text(f"{told['bad']:,} bad =")).to_be_visible()
     await row.get_by_role("link", name=promise).click()
     await expect(page.get_by_text("Promised: 99% of deliveries answered 2xx")).to_be_visible()

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from support.processes import without_our_options
 
 from homing.core.errors import Invalid
 from homing.sim import pages
@@ -74,14 +75,18 @@ def test_the_written_test_says_whether_it_is_mended(
     path.write_text(text)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", path],
+        env=without_our_options(),
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     expected = "2 passed" if is_fixed else "1 failed, 1 passed"
     assert expected in run.stdout, run.stdout
-    subprocess.run([sys.executable, "-m", "ruff", "check", "-q", path], check=True, cwd=tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "-q", path], check=True, cwd=tmp_path, timeout=120
+    )
 
 
 def test_a_token_is_one_word_and_comes_back_whole(story: Story) -> None:

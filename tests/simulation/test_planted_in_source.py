@@ -72,6 +72,7 @@ def test_a_bug_planted_in_the_source_is_named_within_a_minute(name: str, tmp_pat
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     took_s = time.monotonic() - began
     assert run.returncode == 1, run.stderr

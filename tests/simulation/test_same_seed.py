@@ -37,6 +37,7 @@ def test_fresh_processes_with_other_hash_seeds_give_the_same_traces() -> None:
             capture_output=True,
             check=True,
             text=True,
+            timeout=120,
         ).stdout
         for hash_seed in ("0", "1", "4711")
     }

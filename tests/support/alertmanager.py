@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from support.processes import kill
+
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 _START_S = 20.0
 
@@ -49,9 +51,7 @@ async def alertmanager(program: str, folder: Path, hook: str) -> AsyncIterator[s
     try:
         yield place
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        await kill(process)
 
 
 async def _start(program: str, folder: Path) -> tuple[asyncio.subprocess.Process, str]:
@@ -72,7 +72,7 @@ async def _start(program: str, folder: Path) -> tuple[asyncio.subprocess.Process
             )
         if await _is_ready(place, process):
             return process, place
-        await process.wait()
+        await kill(process)
     raise AssertionError(log.read_text()[-2_000:])
 
 

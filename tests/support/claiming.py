@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from homing.core.lifecycle import Delivery
 from homing.core.limits import Quota
-from homing.core.ports import Store
 from homing.core.records import Change, Claimed
+from homing.core.store import Store
 
 
 async def claim_due(

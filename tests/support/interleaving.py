@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.store.postgres import database, open_postgres
 from homing.store.queries import load_queries
 from homing.store.sqlite import open_sqlite

@@ -41,11 +41,11 @@ from homing.core.lifecycle import (
     step,
 )
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, MessageFilter, Page, Span
 from homing.core.records import Accepted, Change, Reply
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.insight.invariants import ledger_balances
 from homing.store.memory.store import MemoryStore
 from support.claiming import claim_due

@@ -45,6 +45,8 @@ _AT_REST = """() =>
   && [...document.querySelectorAll(".chart[data-chart] .plot")].every(
     (one) => one.firstChild || !one.clientWidth)
 """
+#: longest wait for a browser that may hang, seconds
+BROWSER_S = 60.0
 #: what a page is looked at in unless a test says otherwise
 _HEIGHT = 900
 
@@ -128,7 +130,9 @@ async def seed(site: Site) -> None:
     failing = await site.endpoint("shop", "/fails", description="Warehouse")
     messages = [await site.send("shop", {"order": number, "paid": True}) for number in range(12)]
     site.ids.update(app=shop, healthy=healthy, failing=failing, message=messages[0])
-    await site.until("/app/shop/issue", lambda found: found["data"])
+    await site.until(
+        "/app/shop/issue", lambda found: sum(one["count"] for one in found["data"]) == 12
+    )
 
 
 async def sign_in(context: BrowserContext, url: str, text: str) -> None:
@@ -177,7 +181,7 @@ class Looker:
         if role is not None:
             await sign_in(context, site.url, token(role, org or site.org))
         page = await context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         await page.goto(path)
@@ -190,8 +194,9 @@ class Looker:
             self.complaints.append(f"{message.type}: {message.text} {message.location}")
 
     async def close(self) -> None:
-        for context in self.contexts:
-            await context.close()
+        async with asyncio.timeout(BROWSER_S):
+            for context in self.contexts:
+                await context.close()
 
     def unexpected(self) -> list[str]:
         return [c for c in self.complaints if not any(one in c for one in self.expected)]
@@ -199,9 +204,10 @@ class Looker:
 
 async def findings(page: Page) -> list[str]:
     """What axe-core finds serious or critical, a line each."""
-    if not await page.evaluate("() => 'axe' in window"):
-        await page.evaluate(AXE.read_text())  # not a script element: the policy would refuse it
-    found = await page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+    async with asyncio.timeout(BROWSER_S):  # `evaluate` has none of its own
+        if not await page.evaluate("() => 'axe' in window"):
+            await page.evaluate(AXE.read_text())  # not a script element: the policy would refuse it
+        found = await page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
     return [
         f"{one['id']}: {one['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:200]}"
         for one in found["violations"]

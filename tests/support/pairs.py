@@ -8,11 +8,11 @@ from typing import Any
 from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery, Failed, Leased, State, Succeeded
 from homing.core.outcome import Reason
-from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, DeliveryFilter, LogCursor, Page, Span
 from homing.core.records import Acceptance, Accepted, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.insight.evidence import Books
 from homing.insight.invariants import ledger_balances
 from homing.insight.promises import breaches

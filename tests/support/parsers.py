@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from starlette.datastructures import QueryParams
 
+from homing.cli.configuration import read_settings
 from homing.core.errors import ConfigError, HomingError, Invalid, RequestError, Unauthenticated
 from homing.core.identifiers import first_id, made_at_us, parse_delivery_id
 from homing.core.queries import LogCursor
@@ -50,7 +51,6 @@ from homing.service.listing import _read_iterator, is_delivery_id, is_id, is_pla
 from homing.service.log_export import cursor_text, parse_cursor
 from homing.service.querying import WORDS_MAX, parse_query
 from homing.service.tokens import Tokens, sign_org_token
-from homing.settings import read_settings
 from homing.web.app import route_table
 from homing.web.problems import describe
 from homing.web.reading import authenticate, decode_body, decode_query

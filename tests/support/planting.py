@@ -9,7 +9,7 @@ import asyncpg
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.store.memory.store import MemoryStore
 from homing.store.rows import delivery_row
 

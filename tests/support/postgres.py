@@ -148,7 +148,9 @@ def create(folder: Path) -> Server:
     command += ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
     if int(_version(programs)) >= 15:
         command += ["--locale-provider=icu", "--icu-locale=en-US"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **who)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd="/", check=False, **who, timeout=120
+    )
     if done.returncode:
         raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
     return Server(folder, _free_port())
@@ -157,7 +159,9 @@ def create(folder: Path) -> Server:
 def _version(programs: Path) -> str:
     """The major version, e.g. "15"."""
     command = [programs / "postgres", "--version"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=120
+    ).stdout
     return printed.split()[2].split(".")[0]
 
 

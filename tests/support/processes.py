@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import httpx
 
 SECRET = "a secret of the end-to-end tests"
 _START_S = 30.0
+#: longest wait for what was killed, or for what has ended to be read to its end
+_END_S = 30.0
 
 
 def environment(database_url: str, **settings: object) -> dict[str, str]:
@@ -35,6 +37,11 @@ def environment(database_url: str, **settings: object) -> dict[str, str]:
     }
 
 
+def without_our_options() -> dict[str, str]:
+    """The environment of a pytest within a test: what this run was told is not for it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
 @dataclass
 class Homing:
     """A running `homing serve`."""
@@ -50,9 +57,13 @@ class Homing:
     async def wait(self) -> int:
         """The exit code, once it has ended."""
         code = await asyncio.wait_for(self.process.wait(), 40)
-        if self._reading is not None:
-            await self._reading
+        await self.read_to_end()
         return code
+
+    async def read_to_end(self) -> None:
+        """Until its log has ended. Raises: TimeoutError: a worker of it lives on and writes it."""
+        if self._reading is not None:
+            await asyncio.wait_for(self._reading, _END_S)
 
     async def read_on(self) -> None:
         assert self.process.stderr is not None
@@ -108,10 +119,28 @@ async def serving(
             try:
                 await asyncio.wait_for(process.wait(), 30)
             except TimeoutError:
-                process.kill()
-                await process.wait()
-        if homing._reading is not None:
-            await homing._reading
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await asyncio.wait_for(process.wait(), _END_S)
+        await homing.read_to_end()
+
+
+async def kill(process: asyncio.subprocess.Process, *, is_leader: bool = False) -> None:
+    """End a process that may still run, and read what is left in its pipes.
+
+    Args:
+        is_leader: it was started in a session of its own: all that it started there ends too.
+
+    Raises:
+        TimeoutError: somebody else holds its pipes; asyncio of Python 3.11 waits for those as well,
+            and for a pipe that nobody reads.
+    """
+    with suppress(ProcessLookupError):
+        if is_leader:
+            os.killpg(process.pid, signal.SIGKILL)
+        elif process.returncode is None:
+            process.kill()
+    await asyncio.wait_for(process.communicate(), _END_S)
 
 
 async def read_until(stream: asyncio.StreamReader | None, words: str, within_s: float) -> str:
@@ -149,8 +178,7 @@ async def run(folder: Path, *arguments: str, **settings: Any) -> tuple[int, str,
         out, err = await asyncio.wait_for(process.communicate(), 60)
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            await kill(process)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import yaml
 
+from support.processes import kill
+
 _START_S = 60.0
 _PROGRAMS = {
     "prometheus": ("prometheus",),
@@ -58,13 +60,7 @@ async def _running(url: str, log: Path, *command: str) -> AsyncIterator[httpx.As
                     await asyncio.sleep(0.1)
             yield client
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 20)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await kill(process)
 
 
 @asynccontextmanager

@@ -12,13 +12,14 @@ import httpx
 
 from homing.cli.runtime import Runtime
 from homing.cli.server import bind, make_server
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.knobs import SecretText
 from homing.service.tokens import sign_org_token
 from homing.settings import Settings
 from homing.system import SystemClock
 
 SECRET = "a secret of the tests, long enough"
+_END_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ async def serving(
         )
     finally:
         server.should_exit = True
-        await task
+        await asyncio.wait_for(task, _END_S)
         if dispatching:
             await runtime.drain(5.0)
         else:

@@ -13,11 +13,12 @@ from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery
 from homing.core.outcome import Outcome
-from homing.core.ports import Request, Store, Work
+from homing.core.ports import Request, Work
 from homing.core.queries import AttemptFilter, Page
 from homing.core.records import Attempt, Message
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.planner import Shares

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from homing.channels import make_channels
-from homing.core.ports import Chance, Clock, Store
+from homing.core.ports import Chance, Clock
+from homing.core.store import Store
 from homing.insight.alerts.advance import Manners
 from homing.insight.alerts.minutes import Minutes
 from homing.insight.alerts.thresholds import Thresholds

@@ -12,8 +12,8 @@ from rich.text import Text
 from homing.cli.database import moment, with_store
 from homing.cli.lives import Progress, breach_document, show_lives
 from homing.cli.output import as_json, print_json, print_table, say, state_text, time_text
-from homing.core.ports import Store
 from homing.core.queries import LedgerRow, Span
+from homing.core.store import Store
 from homing.insight.ledger import COLUMNS, AuditReport, imbalance, total
 from homing.service.books import audit as audit_books
 from homing.service.lives import Lives, read_lives

@@ -1,4 +1,4 @@
-"""Finds the settings: environment, TOML file, and the secret beside a SQLite file."""
+"""Finds and reads the settings: environment, TOML file, and the secret beside a SQLite file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import dataclasses
 import os
 import stat
 import tomllib
+import typing
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from homing.core.errors import ConfigError
-from homing.knobs import SecretText
-from homing.settings import Settings, read_settings
+from homing.knobs import SecretText, is_secret, read_value
+from homing.settings import OTHER_NAMES, PREFIX, Settings, contradictions, knobs
 from homing.system import SystemChance
 
 _FILE: Final = "homing.toml"
+#: names of our own tests and benchmarks, which run where settings are read
+_FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 #: 32 bytes are as many as HMAC-SHA256 can use
 _SECRET_BYTES: Final = 32
 
@@ -55,6 +60,69 @@ def _read_file() -> tuple[dict[str, object], str]:
         return {}, ""
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError([f"{path}: {error}"]) from None
+
+
+def read_settings(
+    environment: Mapping[str, str], file: Mapping[str, object] | None = None, *, file_name: str = ""
+) -> Settings:
+    """The settings that an environment and a parsed TOML file give; the environment wins.
+
+    Args:
+        environment: all of it; only names with HOMING_ are looked at.
+        file: keys as the fields of Settings.
+        file_name: for messages.
+
+    Raises:
+        ConfigError: everything that is wrong, one sentence each.
+    """
+    problems: list[str] = []
+    texts: dict[str, tuple[str, str]] = {}
+    for key, value in (file or {}).items():
+        texts[PREFIX + key.upper()] = (f"{file_name}: {key}", _as_text(value))
+        if PREFIX + key.upper() not in knobs():
+            problems.append(_unknown(f"{file_name}: {key}", key.upper()))
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or name in OTHER_NAMES or name.startswith(_FOREIGN_PREFIXES):
+            continue
+        texts[name] = (name, text)
+        if name not in knobs():
+            problems.append(_unknown(name, name.removeprefix(PREFIX)))
+    values = _parse_all(texts, problems)
+    settings = Settings(**values)
+    problems += contradictions(settings)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _parse_all(texts: Mapping[str, tuple[str, str]], problems: list[str]) -> dict[str, Any]:
+    hints = typing.get_type_hints(Settings)
+    values = {}
+    for name, (field, limits) in knobs().items():
+        if name not in texts:
+            continue
+        label, text = texts[name]
+        try:
+            values[field.name] = read_value(hints[field.name], text.strip(), limits)
+        except ValueError as error:
+            shown = "" if is_secret(hints[field.name]) else f"={text!r}"
+            problems.append(f"{label}{shown}: {error}")
+    return values
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ";".join(f"{key}={_as_text(one)}" for key, one in value.items())
+    return str(value)
+
+
+def _unknown(label: str, name: str) -> str:
+    known = [known.removeprefix(PREFIX) for known in knobs()]
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {PREFIX}{near[0]}?" if near else "; `homing settings` lists them"
+    return f"{label}: no such setting{hint}"
 
 
 def sqlite_path(database_url: str) -> Path | None:

@@ -12,7 +12,7 @@ import click
 
 from homing.cli.configuration import load_settings, sqlite_path
 from homing.core.errors import ConfigError
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.settings import Settings, without_password
 from homing.store import open_store
 from homing.system import SystemClock

@@ -11,8 +11,8 @@ import click
 
 from homing.cli.database import with_store
 from homing.cli.output import note
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, LoggedEntry
+from homing.core.store import Store
 from homing.service.log_export import (
     ParquetLog,
     cursor_text,

@@ -13,12 +13,13 @@ from homing.cli.alerting import Alerting, make_alerting
 from homing.cli.telemetry import Telemetry
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Backlog
 from homing.core.retention import Retention
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
 from homing.core.signature import HeaderStyle
+from homing.core.store import Store
 from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.connection import Bounds, Deadlines
 from homing.dispatch.dialling import is_here

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from homing.cli.database import with_store
 from homing.cli.output import as_json, clock_text, note, print_json_line, say, state_text
-from homing.core.ports import Store
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry
+from homing.core.store import Store
 from homing.service.log_export import end_of_log
 
 #: lines fetched at once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import blake2b
 
 import msgspec
 
@@ -125,6 +126,15 @@ class RequestKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     digest: bytes  #: 16 bytes; of the key and everything it is scoped by
     fingerprint: bytes  #: 16 bytes; of the body that came with it
     expires_at_us: int
+
+
+def digest16(*parts: str | bytes) -> bytes:
+    """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
+    pieces: list[bytes] = []
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        pieces += (len(raw).to_bytes(8, "big"), raw)
+    return blake2b(b"".join(pieces), digest_size=16).digest()
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, gc=False):

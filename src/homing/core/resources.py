@@ -89,6 +89,13 @@ class EventType(Resource, frozen=True, kw_only=True):
     money: MoneyPaths | None = None  #: where its payloads say what is at stake; None: nowhere
 
 
+def parking_reason(endpoint: Endpoint) -> str | None:
+    """Why deliveries of this endpoint are parked now; None when they are not."""
+    if not endpoint.disabled:
+        return None
+    return endpoint.disabled_reason or "the endpoint is disabled"
+
+
 def wants(endpoint: Endpoint, event_type: str, channels: tuple[str, ...]) -> bool:
     """Whether `endpoint` gets a message of this type and these channels.
 

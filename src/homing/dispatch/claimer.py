@@ -12,8 +12,9 @@ from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery, Fact, Leased, Postponed, State
 from homing.core.outcome import Reason
-from homing.core.ports import Chance, Meters, Store, Work
+from homing.core.ports import Chance, Meters, Work
 from homing.core.records import Attempt, Change, Trigger
+from homing.core.store import Store
 from homing.dispatch.lanes import LaneFinder
 from homing.dispatch.planner import Candidate, Plan, Planner
 from homing.dispatch.suspects import Suspects, pause_us

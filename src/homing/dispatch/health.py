@@ -13,8 +13,9 @@ import msgspec
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.health import EndpointHealth, Observed, Verdict, blank_health, judge
 from homing.core.operational import Event
-from homing.core.ports import Clock, Meters, NoMeters, Resources
+from homing.core.ports import Clock, Meters, NoMeters
 from homing.core.resources import Endpoint, Resource
+from homing.core.store import Resources
 
 _log = logging.getLogger("homing.endpoints")
 

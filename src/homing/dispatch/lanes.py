@@ -14,8 +14,9 @@ import msgspec
 
 from homing.core.lifecycle import State
 from homing.core.limits import Lane
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.dispatch.planner import Candidate
 
 #: the oldest due deliveries whose endpoints are looked at

@@ -28,21 +28,12 @@ from homing.core.lifecycle import (
     Released,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
-from homing.core.ports import (
-    Chance,
-    Meters,
-    NoMeters,
-    PassedOn,
-    Request,
-    Sender,
-    Store,
-    Tracer,
-    Work,
-)
+from homing.core.ports import Chance, Meters, NoMeters, PassedOn, Request, Sender, Tracer, Work
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
 from homing.core.signature import beginnings
+from homing.core.store import Store
 from homing.dispatch.breaker import BreakerRules
 from homing.dispatch.claimer import Claimer, trigger_of
 from homing.dispatch.health import HealthKeeper

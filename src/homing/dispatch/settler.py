@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from homing.core.errors import Unavailable
-from homing.core.ports import Deliveries, Meters, NoMeters
+from homing.core.ports import Meters, NoMeters
 from homing.core.records import Change
+from homing.core.store import Deliveries
 
 _log = logging.getLogger("homing.dispatch")
 

@@ -13,9 +13,10 @@ from typing import Final
 from homing.core.errors import StoreError
 from homing.core.journal import Journal
 from homing.core.lifecycle import Cancelled, Fact, Resumed, State
-from homing.core.ports import Hands, Store
+from homing.core.ports import Hands
 from homing.core.queries import DeliveryFilter, Page
 from homing.core.resources import Endpoint
+from homing.core.store import Store
 
 _log = logging.getLogger("homing.dispatch")
 

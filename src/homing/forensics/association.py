@@ -10,8 +10,9 @@ import ibis
 from homing.forensics import cases as by_case
 from homing.forensics.answers import row, rows
 from homing.forensics.judging import Verdict
-from homing.forensics.statistics import corrected, fisher_greater, wilson_interval
+from homing.forensics.statistics import corrected, fisher_greater
 from homing.forensics.vocabulary import Op
+from homing.insight.rates import wilson
 
 #: a suspect is one whose corrected p-value is at most this
 Q_MAX: Final = 0.01
@@ -216,7 +217,7 @@ def _scored(counts: list[_Count], total: int, dropped: int) -> list[Suspect]:
     suspects = []
     for c, p, q in zip(tested, p_values, corrected(p_values), strict=True):
         risk = c.dropped / c.having
-        low, high = wilson_interval(c.dropped, c.having)
+        shown = wilson(c.dropped, c.having)
         suspects.append(
             Suspect(
                 c.name,
@@ -225,8 +226,8 @@ def _scored(counts: list[_Count], total: int, dropped: int) -> list[Suspect]:
                 c.dropped,
                 c.dropped / dropped,
                 risk,
-                low,
-                high,
+                shown.low,
+                shown.high,
                 risk / rate,
                 p,
                 q,

@@ -119,7 +119,8 @@ def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
         texts = [
             t
             for (t,) in raw.connection.execute(
-                f"SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL LIMIT {_KINDS_MAX}"
+                f"SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL "
+                f"ORDER BY 1 LIMIT {_KINDS_MAX}"
             ).fetchall()
         ]
         unknown = [
@@ -339,7 +340,7 @@ def _names(connection: Any, raw: Raw) -> None:
         text = worker if field == "worker" else field
         connection.execute(
             f"INSERT INTO names SELECT {literal(field)}, {_hash('t')}, t FROM "
-            f"(SELECT {text} AS t, count(*) AS n FROM raw GROUP BY 1 ORDER BY n DESC LIMIT 20000) "
+            f"(SELECT {text} AS t, count(*) AS n FROM raw GROUP BY 1 ORDER BY n DESC, t LIMIT 20000) "
             "WHERE t IS NOT NULL"
         )
 
@@ -347,7 +348,7 @@ def _names(connection: Any, raw: Raw) -> None:
 def _shown_words(connection: Any) -> dict[str, str]:
     """For `--explain-mapping`: each word of the log and what its lines mostly are."""
     rows = connection.execute(
-        "SELECT COALESCE(op_raw, to_raw, outcome_raw) AS word, arg_max(op, lines) FROM kinds "
-        "GROUP BY 1 HAVING word IS NOT NULL ORDER BY sum(lines) DESC LIMIT 100"
+        "SELECT COALESCE(op_raw, to_raw, outcome_raw) AS word, arg_max(op, (lines, op)) FROM kinds "
+        "GROUP BY 1 HAVING word IS NOT NULL ORDER BY sum(lines) DESC, word LIMIT 100"
     ).fetchall()
     return {word: Op(op).name.lower() for word, op in rows}

@@ -40,7 +40,6 @@ class Counted:
     drops: tuple[str, ...]  #: names of the dropped, in the order of the log
     first_us: int
     last_us: int
-    damaged_rows: int
     #: names of the deliveries that came late, and how late in seconds, in the order of the log
     late: tuple[tuple[str, float], ...] = ()
 
@@ -77,7 +76,6 @@ def count(
             drops=_drops(connection, since_us),
             first_us=max(events.first_us, since_us or 0),
             last_us=events.last_us,
-            damaged_rows=raw.damage.count,
             late=() if late_s is None else _late(connection, since_us, late_s),
         )
 

@@ -11,8 +11,8 @@ from homing.forensics.hypothesis import Candidate, schedule_of
 from homing.forensics.investigation import Findings
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
-from homing.forensics.statistics import CONFIDENCE, exact_interval, excluded_rate
 from homing.forensics.traces import Trace
+from homing.insight.rates import exact, excluded_rate
 
 FORMAT = 1
 
@@ -34,17 +34,17 @@ def time_text(at_us: int | None) -> str | None:
 def document(findings: Findings) -> dict[str, Any]:
     """Everything, with plain values only; times are ISO 8601 UTC."""
     k, n = findings.dropped, findings.settled
-    low, high = exact_interval(k, n)
+    rate = exact(k, n)
     return {
         "format": FORMAT,
         "accepted": findings.accepted,
         "judged": n,
         "dropped": k,
         "rate": {
-            "value": k / n if n else 0.0,
-            "low": low,
-            "high": high,
-            "confidence": CONFIDENCE,
+            "value": rate.value,
+            "low": rate.low,
+            "high": rate.high,
+            "confidence": rate.confidence,
             "clumped_low": findings.clumping.low,
             "clumped_high": findings.clumping.high,
         },
@@ -82,7 +82,7 @@ def document(findings: Findings) -> dict[str, Any]:
             "to": time_text(findings.events.last_us),
             "files": [path for _, path in findings.raw.starts],
             "mappings": {path: m.name for path, m in findings.raw.mappings.items()},
-            "words": findings.events.words,
+            "words": dict(sorted(findings.events.words.items())),
         },
         "next": next_command(findings),
     }
@@ -175,7 +175,8 @@ def summary(findings: Findings) -> str:
             f"{findings.accepted:,} accepted, none dropped: "
             f"zero in {n:,} excludes a rate above {excluded_rate(n):.2g} at 95%"
         )
-    low, high = exact_interval(k, n)
+    rate = exact(k, n)
     return (
-        f"{findings.accepted:,} accepted, {k:,} dropped: {k / n:.3%} (95%: {low:.3%} to {high:.3%})"
+        f"{findings.accepted:,} accepted, {k:,} dropped:"
+        f" {rate.value:.3%} (95%: {rate.low:.3%} to {rate.high:.3%})"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -80,9 +80,6 @@ class Findings:
     def settled(self) -> int:
         """Those that could be judged: what is too young to judge, or due later, could not."""
         return self.accepted - self.books.get(Verdict.OPEN, 0) - self.books.get(Verdict.LATER, 0)
-
-
-Investigated = Callable[[Findings], Any]
 
 
 def investigate(

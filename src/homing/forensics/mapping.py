@@ -79,7 +79,6 @@ class Mapping:
     columns: dict[str, Column]
     words: dict[str, str] = field(default_factory=dict)  #: the log's word → ours
     extras: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     name: str = "guessed"
 
     @property

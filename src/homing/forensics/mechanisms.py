@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import Op, Stand
 
 #: crossings in which one worker's write meets another worker's turn
 _RACES: Final = frozenset(
@@ -31,8 +31,6 @@ class LogFacts:
     #: of failed attempts that were followed by another: the share whose next line plans it
     plans_retries: float = 0.0
     attempts_max: int | None = None
-    #: workers → their last line, µs
-    last_seen_us: dict[str, int] = field(default_factory=dict)
     end_us: int = 0
     #: the longest time from acceptance to a due time that was kept, while others were not; 0: none
     age_kept_us: int = 0
@@ -312,8 +310,3 @@ def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))
-
-
-def names_endpoint(text: str) -> bool:
-    """Whether a reason speaks of an endpoint."""
-    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED

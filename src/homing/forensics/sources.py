@@ -48,7 +48,6 @@ class Source(NamedTuple):
     path: str
     form: str  #: "jsonl", "json", "csv", "parquet" or "logfmt"
     delimiter: str = ","
-    has_header: bool = True
 
 
 def find_files(patterns: Sequence[str]) -> list[str]:

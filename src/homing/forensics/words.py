@@ -200,8 +200,3 @@ def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
         return outcome.result
     said = RESULT_OF_OP.get(op, 0)
     return SAID if said > 0 else said
-
-
-def stand_only(kind: Kind) -> bool:
-    """Whether a line only says where a delivery stands."""
-    return kind.op is None and kind.outcome is None and kind.status == "none"

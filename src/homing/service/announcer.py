@@ -28,11 +28,12 @@ from homing.core.operational import (
     payload_of,
     scope_of,
 )
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import LogCursor, Page
-from homing.core.records import Attempt, LogEntry, Message, Reply, RequestKey, Trigger
+from homing.core.records import Attempt, LogEntry, Message, Reply, RequestKey, Trigger, digest16
 from homing.core.resources import Application, Endpoint, wants
-from homing.service.intake import Draft, Intake, digest16
+from homing.core.store import Store
+from homing.service.intake import Draft, Intake
 from homing.service.operational import FOLLOWER
 
 _log = logging.getLogger("homing.operational")

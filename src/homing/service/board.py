@@ -19,9 +19,10 @@ from homing.core.errors import (
 )
 from homing.core.money import amounts
 from homing.core.objectives import Sli
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Page
 from homing.core.signature import ED25519_ENTROPY_BYTES, generate_private_key
+from homing.core.store import Store
 from homing.core.urls import parse_url
 from homing.insight.board.prometheus import check_queries
 from homing.insight.board.standing import (

@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.outcome import Outcome, Reason
-from homing.core.ports import Clock, Request, Sender, Store
+from homing.core.ports import Clock, Request, Sender
 from homing.core.queries import Page
 from homing.core.sealing import CannotOpen, Seals
+from homing.core.store import Store
 from homing.insight.board.prometheus import ASKED, Sample, read_answer, standing_of
 from homing.insight.board.standing import (
     How,

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 from homing.core.errors import StoreError
-from homing.core.keeping import Round
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Backlog, Span
 from homing.core.retention import Purged
+from homing.core.store import Store
 from homing.insight.ledger import AuditReport, report
+from homing.service.keeping import Round
 
 _log = logging.getLogger("homing.audit")
 

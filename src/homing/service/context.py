@@ -10,13 +10,14 @@ from homing.core.errors import Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal
 from homing.core.objectives import Limits as MeasureLimits
-from homing.core.ports import Chance, Clock, Store
+from homing.core.ports import Chance, Clock
 from homing.core.queries import Backlog
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import NONCE_BYTES, CannotOpen, Sealed, Seals
 from homing.core.signature import HeaderStyle
+from homing.core.store import Store
 from homing.core.urls import Url
 from homing.service.alerts.channel import Channel
 from homing.service.intake import Intake

@@ -17,9 +17,10 @@ import msgspec
 
 from homing.core.errors import StoreError
 from homing.core.operational import owner_of
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Backlog, LedgerRow, Span
 from homing.core.resources import Application
+from homing.core.store import Store
 from homing.insight.ledger import imbalance, total
 
 _log = logging.getLogger("homing.pages")

@@ -20,11 +20,10 @@ from homing.core.lifecycle import (
     Restored,
     State,
 )
-from homing.core.ports import Aftermath
 from homing.core.records import Change, Message
-from homing.core.resources import Endpoint
+from homing.core.resources import Endpoint, parking_reason
+from homing.core.store import Aftermath
 from homing.service.context import Service
-from homing.service.intake import parking_reason
 
 NOTHING_AFTER: Final = Aftermath()
 #: an attempt under way is waited for this long before a resend is taken to mean that very attempt

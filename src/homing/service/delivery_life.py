@@ -37,7 +37,6 @@ class Check(StrEnum):
     VERIFIES = "verifies"  #: a secret that is here makes the same one
     FOREIGN = "foreign"  #: none that is here does
     NO_PAYLOAD = "no_payload"  #: what was signed is gone
-    NOT_SIGNED = "not_signed"  #: no request was signed
     CLOSED = "closed"  #: the secrets cannot be opened
 
 

@@ -14,10 +14,10 @@ from homing.core.errors import NotFound
 from homing.core.identifiers import DeliveryId
 from homing.core.issues import PREFIX, Burden, Filed, Issue, IssueState
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Store
 from homing.core.queries import AttemptFilter, LetterFilter, Page
 from homing.core.records import Attempt, Message
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.core.tasks import Action, Task
 from homing.service.alerts.worth import weighed
 from homing.service.applications import find_application

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from homing.core.lifecycle import UNFINISHED, Delivery, State
-from homing.core.ports import Aftermath
 from homing.core.queries import DeliveryFilter, Page
 from homing.core.records import Message
+from homing.core.store import Aftermath
 from homing.core.tasks import Action, Selection, Task
 from homing.service.applications import find_application
 from homing.service.context import Once, Service

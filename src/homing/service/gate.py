@@ -7,8 +7,9 @@ import logging
 from typing import Final
 
 from homing.core.errors import StoreError
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.resources import Application
+from homing.core.store import Store
 from homing.service.intake import Intake
 
 _log = logging.getLogger("homing.intake")

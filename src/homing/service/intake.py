@@ -1,11 +1,10 @@
-"""Accepts messages: fan-out, identifiers and keys are settled here, many messages to a commit."""
+"""Accepts messages: their deliveries, identifiers and keys are made here, many to a commit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import msgspec
 
@@ -13,8 +12,7 @@ from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Una
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Store, Tracer, Work
-from homing.core.queries import Page
+from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Tracer, Work
 from homing.core.records import (
     Acceptance,
     Accepted,
@@ -24,9 +22,12 @@ from homing.core.records import (
     Outdated,
     Repeated,
     RequestKey,
+    digest16,
 )
-from homing.core.resources import Application, Endpoint, wants
+from homing.core.resources import parking_reason
+from homing.core.store import Store
 from homing.service.answers import Answers
+from homing.service.fanout import Fanout, Fanouts
 
 #: messages that share one commit: enough to make the commit's cost vanish, few enough that the
 #: first of them does not wait for the last
@@ -40,11 +41,6 @@ _ITEM_BYTES = 2_048
 _WAITING_SHARE = 4
 #: how often a fan-out is computed again when the application keeps changing under it
 _TRIES_MAX = 8
-#: applications whose fan-out is remembered
-_FANOUTS_MAX = 10_000
-#: event types whose endpoints are remembered, per application
-_MATCHES_MAX = 1_000
-_ENDPOINTS_PAGE = 1_000
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,27 +54,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     deliver_at_us: int | None = None  #: not to be sent before; None: at once
     traceparent: str | None = None  #: as `core.trace.read_traceparent` gives it
-
-
-class _Fanout:
-    """An application and its endpoints as they were at the application's present version."""
-
-    def __init__(self, application: Application, endpoints: Sequence[Endpoint]) -> None:
-        self.application = application
-        self.endpoints = endpoints
-        self._matches: dict[tuple[str, tuple[str, ...]], tuple[Endpoint, ...]] = {}
-
-    def match(self, draft: Draft, only_endpoint: str | None) -> tuple[Endpoint, ...]:
-        if only_endpoint is not None:
-            return tuple(e for e in self.endpoints if e.id == only_endpoint)
-        key = (draft.event_type, draft.channels)
-        found = self._matches.get(key)
-        if found is None:
-            found = tuple(e for e in self.endpoints if wants(e, draft.event_type, draft.channels))
-            if len(self._matches) >= _MATCHES_MAX:
-                self._matches.clear()
-            self._matches[key] = found
-        return found
 
 
 class _Item:
@@ -136,7 +111,7 @@ class Intake:
         self._oldest_us = 0  #: when the first of those that wait came, monotonic
         self._lease_us = round(lease_s * 1_000_000)
         self._event_id_us = round(event_id_s * 1_000_000)
-        self._fanouts: dict[tuple[str, str], _Fanout] = {}
+        self._fanouts = Fanouts(store)
         self._waiting: deque[tuple[str, list[_Item]]] = deque()
         self._waiting_bytes = 0
         self._waiting_of: dict[str, int] = {}  #: bytes by application
@@ -286,7 +261,7 @@ class Intake:
     def _whose(self, items: list[_Item]) -> str:
         """The application's id; its name as given, as long as that is not known."""
         first = items[0]
-        known = self._fanouts.get((first.org_id, first.application))
+        known = self._fanouts.known(first.org_id, first.application)
         return known.application.id if known else f"{first.org_id}/{first.application}"
 
     def _let_go(self, whose: str, size: int) -> None:
@@ -305,7 +280,7 @@ class Intake:
 
     async def _commit_once(self, batch: list[_Item]) -> list[_Item]:
         """Try to store these; those whose fan-out was out of date come back."""
-        ready: list[tuple[_Item, _Fanout]] = []
+        ready: list[tuple[_Item, Fanout]] = []
         for item in batch:
             fanout = await self._fanout(item)
             if fanout is not None:
@@ -325,7 +300,7 @@ class Intake:
         repeats: list[tuple[_Item, str]] = []
         for (item, _), acceptance, result in zip(ready, acceptances, results, strict=True):
             if isinstance(result, Outdated):
-                self._fanouts.pop((item.org_id, item.application), None)
+                self._fanouts.forget(item.org_id, item.application)
                 again.append(item)
             elif isinstance(result, Repeated):
                 repeats.append((item, result.message_id))
@@ -377,50 +352,29 @@ class Intake:
             elif not item.result.done():
                 item.result.set_result((found[message_id], False))
 
-    async def _fanout(self, item: _Item) -> _Fanout | None:
-        key = (item.org_id, item.application)
-        fanout = self._fanouts.get(key) or await self._read_fanout(item, key)
-        if fanout is not None and fanout.application.id in self.closed_for:
+    async def _fanout(self, item: _Item) -> Fanout | None:
+        names = (item.org_id, item.application)
+        fanout = self._fanouts.known(*names) or await self._fanouts.read(*names)
+        if fanout is None:
+            _fail(item, NotFound(f"there is no application {item.application!r}"))
+        elif fanout.application.id in self.closed_for:
             _fail(item, Unavailable(self.closed_for[fanout.application.id], retry_after_s=5))
             return None
         return fanout
-
-    async def _read_fanout(self, item: _Item, key: tuple[str, str]) -> _Fanout | None:
-        # The application first: if an endpoint changes between the two reads, the version that
-        # `accept` compares is already an old one, and the message is tried again.
-        application = await self._store.get(Application, item.org_id, item.application)
-        if application is None:
-            _fail(item, NotFound(f"there is no application {item.application!r}"))
-            return None
-        if len(self._fanouts) >= _FANOUTS_MAX:
-            self._fanouts.clear()
-        fanout = _Fanout(application, await self._endpoints(application.id))
-        self._fanouts[key] = fanout
-        return fanout
-
-    async def _endpoints(self, app_id: str) -> list[Endpoint]:
-        endpoints: list[Endpoint] = []
-        page = Page(limit=_ENDPOINTS_PAGE)
-        while True:
-            more = await self._store.list(Endpoint, app_id, page)
-            endpoints += more
-            if len(more) < _ENDPOINTS_PAGE:
-                return endpoints
-            page = Page(limit=_ENDPOINTS_PAGE, after=more[-1].id)
 
     def _release(self, works: Sequence[Sequence[Work]]) -> None:
         if self._hands is not None:
             for work in works:
                 self._hands.release(work)
 
-    def _compose(self, item: _Item, fanout: _Fanout, work: list[Work]) -> Acceptance:
+    def _compose(self, item: _Item, fanout: Fanout, work: list[Work]) -> Acceptance:
         """The rows of one message; the deliveries that there is room for are born leased.
 
         Args:
             work: what room was reserved for is added to it, one by one.
         """
         draft = item.draft
-        endpoints = fanout.match(draft, item.only_endpoint)
+        endpoints = fanout.match(draft.event_type, draft.channels, item.only_endpoint)
         app_id = fanout.application.id
         at_us = self._journal.clock.now_us()
         message = Message(
@@ -498,22 +452,6 @@ class Intake:
             expires_at_us=at_us + self._event_id_us,
         )
         return (*item.keys, event_key)
-
-
-def parking_reason(endpoint: Endpoint) -> str | None:
-    """Why deliveries of this endpoint are parked now; None when they are not."""
-    if not endpoint.disabled:
-        return None
-    return endpoint.disabled_reason or "the endpoint is disabled"
-
-
-def digest16(*parts: str | bytes) -> bytes:
-    """16 bytes that tell these parts from any others (BLAKE2b; each part with its length)."""
-    pieces: list[bytes] = []
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        pieces += (len(raw).to_bytes(8, "big"), raw)
-    return blake2b(b"".join(pieces), digest_size=16).digest()
 
 
 def _answer(item: _Item, message: Message, result: Accepted | Conflicting) -> None:

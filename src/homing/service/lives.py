@@ -16,13 +16,13 @@ from typing import Final
 import msgspec
 
 from homing.core.identifiers import STEP_US, DeliveryId
-from homing.core.keeping import Round
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.records import LogEntry
+from homing.core.store import Store
 from homing.insight import steps
 from homing.insight.evidence import Breach, Left
+from homing.service.keeping import Round
 
 #: deliveries that are looked at in one reading of the log: 100 MB with all that belongs to them
 HELD_MAX: Final = 50_000

@@ -10,9 +10,9 @@ from typing import IO, Any, Final
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.records import LogEntry
+from homing.core.store import Store
 
 #: lines read at once: a few megabytes
 PAGE: Final = 5_000

@@ -28,9 +28,10 @@ from homing.core.objectives import (
 )
 from homing.core.operational import is_hidden
 from homing.core.outcome import UNANSWERED
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Page, Span
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.core.urls import parse_url
 from homing.insight.ledger import AuditReport
 from homing.insight.sli import About, judge, newest_examples

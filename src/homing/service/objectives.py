@@ -19,9 +19,9 @@ from homing.core.objectives import (
     Sli,
     Tally,
 )
-from homing.core.ports import Store
 from homing.core.queries import DeliveryFilter, Page
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.insight.objectives import (
     DEFAULT_NAMES,
     Standing,

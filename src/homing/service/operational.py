@@ -18,8 +18,9 @@ from homing.core.operational import (
     is_hidden,
     scope_of,
 )
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.resources import Application, Endpoint, Resource
+from homing.core.store import Store
 from homing.service.applications import PREFIX, find_application
 from homing.service.context import Service
 from homing.service.log_export import end_of_log
@@ -149,27 +150,15 @@ async def news_of_change(
     return told
 
 
-async def announce(
-    service: Service, org_id: str, event_type: str, data: Mapping[str, Any], *, event_id: str
-) -> None:
-    """Tell an organisation something, at least once; durable when this returns.
-
-    Where it must not be lost between its cause and this call, store what `news` gives in the
-    transaction of the cause instead.
-
-    Args:
-        event_id: see `homing.core.operational.announcement`.
-    """
-    for one in await news(service, org_id, event_type, data, event_id=event_id):
-        await _put_first(service.store, one)
-
-
 async def news(
     service: Service, org_id: str, event_type: str, data: Mapping[str, Any], *, event_id: str
 ) -> tuple[Announcement, ...]:
     """What to store along with its cause (`Store.put(…, also=…)`), so that it is told.
 
     Nothing where nobody listens.
+
+    Args:
+        event_id: see `homing.core.operational.announcement`.
     """
     if is_hidden(org_id) or await hidden_application(service.store, org_id) is None:
         return ()

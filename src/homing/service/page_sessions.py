@@ -16,10 +16,9 @@ import jwt
 import msgspec
 
 from homing.core.errors import Conflict, Stale, Unauthenticated, Unavailable
-from homing.core.records import Reply, RequestKey
+from homing.core.records import Reply, RequestKey, digest16
 from homing.core.sessions import TokenExpiry
 from homing.service.context import Service
-from homing.service.intake import digest16
 from homing.service.sessions import must_be_live
 from homing.service.tokens import Caller, Role
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Stale, Unavailable
-from homing.core.ports import Chance, Clock, Resources
+from homing.core.ports import Chance, Clock
 from homing.core.queries import Page
 from homing.core.resources import Endpoint, Secret
 from homing.core.sealing import (
@@ -19,6 +19,7 @@ from homing.core.sealing import (
     header_place,
     secret_place,
 )
+from homing.core.store import Resources
 from homing.insight.board.standing import Member, token_place
 
 _PAGE: Final = 500

@@ -18,10 +18,9 @@ import msgspec
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.identifiers import first_id
 from homing.core.issues import Issue
-from homing.core.keeping import Progress, Round, Walk
 from homing.core.lifecycle import State
 from homing.core.operational import Announcement, Expiring, about_expired, about_expiring
-from homing.core.ports import Clock, Meters, NoMeters, Store
+from homing.core.ports import Clock, Meters, NoMeters
 from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.resources import Application
 from homing.core.retention import (
@@ -33,6 +32,8 @@ from homing.core.retention import (
     dead_letter_goes_at_us,
     may_go,
 )
+from homing.core.store import Store
+from homing.service.keeping import Progress, Round, Walk
 from homing.service.task_news import listens
 
 _log = logging.getLogger("homing.retention")

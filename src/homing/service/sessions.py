@@ -8,11 +8,10 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Conflict, Refused, Stale, Unauthenticated, Unavailable
-from homing.core.records import Reply, RequestKey
+from homing.core.records import Reply, RequestKey, digest16
 from homing.core.sessions import Session, TokenExpiry, ends, is_over
 from homing.service.applications import find_application
 from homing.service.context import Service
-from homing.service.intake import digest16
 from homing.service.tokens import APP_TOKEN_S, Caller
 
 _TRIES_MAX: Final = 8

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from homing.core.operational import Announcement, Event, announcement, is_hidden
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.core.tasks import Action, Task
 from homing.service.operational import hidden_application
 

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import Final
 
 from homing.core.errors import NotFound, Stale, StoreError
-from homing.core.ports import Aftermath
 from homing.core.queries import Page
+from homing.core.store import Aftermath
 from homing.core.tasks import Task
 from homing.service.context import Service
 from homing.service.desk_chunks import ALL_CHUNKERS

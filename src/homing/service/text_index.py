@@ -15,8 +15,9 @@ import msgspec
 
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.identifiers import first_id
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.searching import Indexing, Segment, Text
+from homing.core.store import Store
 from homing.service.text_words import PIECE_MESSAGES, TEXT_BYTES_MAX, Builder
 
 _log = logging.getLogger("homing.search")

@@ -18,7 +18,7 @@ from homing.core.journal import Journal
 from homing.core.lifecycle import Delivery, Fact, Resent, State, Succeeded
 from homing.core.limits import Quota
 from homing.core.outcome import Outcome, fact_of
-from homing.core.ports import Store, Work
+from homing.core.ports import Work
 from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.records import (
     Acceptance,
@@ -28,13 +28,16 @@ from homing.core.records import (
     Claimed,
     Reply,
     RequestKey,
+    digest16,
 )
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
-from homing.service.intake import Intake, digest16
+from homing.service.fanout import Fanout
+from homing.service.intake import Intake, _Item
 from homing.sim.wire import Wire
 from homing.store.memory.store import MemoryStore
 
@@ -364,8 +367,11 @@ class Marking(Dispatcher):
 class Skipping(Intake):
     """A disabled endpoint gets no delivery."""
 
-    async def _endpoints(self, app_id: str) -> list[Endpoint]:
-        return [one for one in await super()._endpoints(app_id) if not one.disabled]
+    async def _fanout(self, item: _Item) -> Fanout | None:
+        found = await super()._fanout(item)
+        if found is None:
+            return None
+        return Fanout(found.application, [one for one in found.endpoints if not one.disabled])
 
 
 class OnEdge(Sweeper):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
-from homing.core.ports import Store
 from homing.core.retry import RetryPolicy
 from homing.core.sealing import Seals
+from homing.core.store import Store
 from homing.dispatch.health import HealthKeeper
 from homing.dispatch.loop import Dispatcher, DispatchLimits
 from homing.dispatch.sweeper import Sweeper
@@ -104,7 +104,6 @@ class Node:
         self.clock = clock
         self.is_dead = False
         self.is_stuck = False  #: dead, or standing still
-        self.is_leaving = False
         self.gave_up = False  #: it ended with outcomes unwritten, and said so
         self._waiting: list[asyncio.Future[None]] = []
         parts = world.parts
@@ -213,7 +212,6 @@ class Node:
 
     async def leave(self, within_s: float) -> bool:
         """Drain, as on SIGTERM; whether everything was finished and written."""
-        self.is_leaving = True
         finished = await self.dispatcher.drain(within_s)
         self.gave_up = not finished
         for task in self._tasks:

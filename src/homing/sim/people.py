@@ -30,7 +30,6 @@ _GAP_WEIGHTS: Final = cumulative(40, 25, 20, 11, 4)
 #: how long anybody waits for an answer before they ask somebody else
 _PATIENCE_S: Final = 4.0
 _PUBLISH_TRIES: Final = 8
-_PUBLISHERS: Final = 4
 
 ACTS: Final = (
     "nothing", "resend", "redrive", "recover", "discard", "disable", "enable", "delete",

@@ -76,7 +76,6 @@ class World:
         self.breaches: list[Breach] = []
         self.overlaps = self.attempts = self.crashes = 0
         self.away_until_s = 0.0
-        self.is_calm = False  #: faults have stopped
         self.nodes: list[Node] = []
         self.has_tasks = False  #: somebody has asked for work in the background
         self.all_nodes: list[Node] = []
@@ -289,7 +288,6 @@ class World:
     async def _calm_down(self) -> None:
         """No more faults: everything that is down comes up again."""
         self.draws.stop_faults()
-        self.is_calm = True
         self.away_until_s = 0.0
         for node in self.nodes:
             node.wake_up()

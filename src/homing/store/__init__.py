@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homing.core.errors import ConfigError
-from homing.core.ports import Store
+from homing.core.store import Store
 
 _EXPECTED = "memory:, sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://…"
 

@@ -1,1 +1,1 @@
-"""The JSON API, and later the dashboard and the portal."""
+"""The JSON API, the pages for people and the portal for receivers."""

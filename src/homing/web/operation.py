@@ -8,9 +8,9 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from homing.core.ports import Aftermath
 from homing.core.records import Reply, RequestKey
 from homing.core.resources import Resource
+from homing.core.store import Aftermath
 from homing.service.context import Once, Service
 from homing.service.tokens import Caller
 from homing.web.wire import NoQuery, Query

@@ -13,9 +13,8 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from homing.core.errors import NotFound, TooLarge, Unauthenticated
-from homing.core.records import RequestKey
+from homing.core.records import RequestKey, digest16
 from homing.service.context import Service
-from homing.service.intake import digest16
 from homing.service.listing import is_plain_name
 from homing.service.tokens import Caller
 from homing.web.problems import invalid_from

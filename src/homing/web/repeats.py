@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from homing.core.errors import Conflict
-from homing.core.ports import Store
 from homing.core.records import Reply, RequestKey
+from homing.core.store import Store
 from homing.web.operation import Answer, Streamed
 
 

@@ -32,7 +32,6 @@ from support.pairs import (
 
 from homing.core.errors import Stale
 from homing.core.lifecycle import Cancelled, Delivery, Parked, Redriven, State
-from homing.core.ports import Store
 from homing.core.records import (
     Acceptance,
     Accepted,
@@ -43,6 +42,7 @@ from homing.core.records import (
 )
 from homing.core.resources import Endpoint
 from homing.core.retry import RetryPolicy
+from homing.core.store import Store
 from homing.dispatch.sweeper import Sweeper
 from homing.service import deliveries
 from homing.service.context import Service

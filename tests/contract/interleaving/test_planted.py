@@ -13,8 +13,8 @@ from support.making import make_acceptance, make_application, make_endpoint
 from support.pairs import NOT_OK, OK, accept, claim_by, complaints, make_world, settle_by
 
 from homing.core.lifecycle import State
-from homing.core.ports import Store
 from homing.core.records import Accepted
+from homing.core.store import Store
 from homing.store.postgres import database
 from homing.store.sqlite import bulk
 

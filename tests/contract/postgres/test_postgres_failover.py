@@ -15,9 +15,9 @@ from support.making import START_US, make_acceptance, make_application, make_key
 
 from bench.chaos.servers import Pair, Postgres
 from homing.core.errors import Unavailable
-from homing.core.ports import Store
 from homing.core.records import Acceptance, Accepted, Repeated, Reply
 from homing.core.resources import Application
+from homing.core.store import Store
 from homing.store.postgres import PostgresStore, open_postgres
 from homing.store.postgres.database import TRAFFIC_SETTINGS, Connection
 

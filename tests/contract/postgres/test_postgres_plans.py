@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
+from conftest import execute, url_of
 from support.making import START_US
 
 from homing.store.postgres.database import QUERIES, READING_SETTINGS, TRAFFIC_SETTINGS
@@ -34,30 +37,66 @@ INSERT INTO keys SELECT decode(md5(id), 'hex'), '\\x00', id, NULL, NULL, accepte
 FROM messages;
 """
 
+_DESK = """
+INSERT INTO dead_letters
+SELECT message_id, endpoint_id, app_id, 'iss_' || right(endpoint_id, 2), accepted_at_us, 'EUR', 1,
+    CASE WHEN right(message_id, 2) = '01' THEN accepted_at_us END
+FROM history;
+INSERT INTO resources
+SELECT 'issue', 'app_1', 'iss_' || n, 'uid' || n, 1, json_build_object(
+    'state', CASE WHEN n % 100 = 0 THEN 'open' ELSE 'resolved' END,
+    'merged_into', CASE WHEN n % 50 = 1 THEN 'iss_100' END)::text
+FROM generate_series(1, 5000) AS n;
+"""
+
 
 @pytest.fixture
 async def connection(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """To a database with a backlog, planning as the hot path does."""
+    """To a database of the test's own, planning as the hot path does."""
     connection = await asyncpg.connect(postgres_url, server_settings=TRAFFIC_SETTINGS)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+def full_url(postgres_admin: str, postgres_template: str) -> Iterator[str]:
+    """A database with a backlog and its statistics, for all tests that only plan and read."""
+    name = f"homing_test_plans_{os.getpid()}"
+    url = url_of(postgres_admin, name)
+
+    async def fill() -> None:
+        await execute(postgres_admin, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+        await execute(url, _FILL + _DESK)
+        await execute(url, "VACUUM ANALYZE")
+
+    asyncio.run(fill())
+    yield url
+    asyncio.run(execute(postgres_admin, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def full(full_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """To that one."""
+    connection = await asyncpg.connect(full_url, server_settings=TRAFFIC_SETTINGS)
     yield connection
     await connection.close()
 
 
 async def plan_of(connection: asyncpg.Connection, name: str, types: str, values: str) -> str:
     """The plan that the prepared statement gets, as text."""
-    await connection.execute(f"DEALLOCATE ALL; PREPARE asked ({types}) AS {QUERIES[name]}")
-    rows = await connection.fetch(f"EXPLAIN EXECUTE asked ({values})")
+    await connection.execute(f"PREPARE {name} ({types}) AS {QUERIES[name]}")
+    rows = await connection.fetch(f"EXPLAIN EXECUTE {name} ({values})")
+    await connection.execute(f"DEALLOCATE {name}")
     return "\n".join(row[0] for row in rows)
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
 async def test_a_claim_walks_the_index_and_stops_at_its_limit(
-    connection: asyncpg.Connection, analyzed: bool
+    connection: asyncpg.Connection, full: asyncpg.Connection, analyzed: bool
 ) -> None:
-    await connection.execute(_FILL)
-    if analyzed:
-        await connection.execute("ANALYZE")
-
+    connection = full if analyzed else connection
+    if not analyzed:
+        await connection.execute(_FILL)
     later = START_US * 2
     one, many = "'{app_1}', '{ep_000000000000000000000000001}'", "text[], text[]"
     for name, index, types, values in (
@@ -87,11 +126,8 @@ async def test_a_claim_walks_the_index_and_stops_at_its_limit(
         assert name == "due_lanes" or "Sort" not in above, plan
 
 
-async def test_stepping_from_lane_to_lane_costs_a_step_each(
-    connection: asyncpg.Connection,
-) -> None:
-    await connection.execute(_FILL + "ANALYZE;")
-    rows = await connection.fetch(
+async def test_stepping_from_lane_to_lane_costs_a_step_each(full: asyncpg.Connection) -> None:
+    rows = await full.fetch(
         f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) {QUERIES['walk_lanes']}",
         "waiting",
         "",
@@ -106,10 +142,9 @@ async def test_stepping_from_lane_to_lane_costs_a_step_each(
 
 
 async def test_dead_letters_are_looked_at_in_an_index_of_nothing_else(
-    connection: asyncpg.Connection,
+    full: asyncpg.Connection,
 ) -> None:
-    await connection.execute(_FILL + "ANALYZE;")
-    rows = await connection.fetch(
+    rows = await full.fetch(
         f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT json) {QUERIES['dead_letters']}",
         START_US * 2,
         0,
@@ -129,13 +164,11 @@ _SETTLE_TYPES = "deliveries[], deliveries[], deliveries[], deliveries[], deliver
 _ACCEPT_TYPES = "messages[], deliveries[], delivery_log[], keys[], bigint[], text[], text[]"
 
 
-@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("where", ["empty", "full"])
 async def test_a_batch_meets_the_tables_by_their_keys_only(
-    connection: asyncpg.Connection, full: bool
+    connection: asyncpg.Connection, full: asyncpg.Connection, where: str
 ) -> None:
-    if full:
-        await connection.execute(_FILL + "ANALYZE;")
-
+    connection = full if where == "full" else connection
     settle = await plan_of(
         connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
     )
@@ -183,10 +216,9 @@ async def test_a_batch_meets_the_tables_by_their_keys_only(
     ],
 )
 async def test_a_page_of_deliveries_costs_a_page(
-    postgres_url: str, name: str, values: tuple[Any, ...], index: str
+    full_url: str, name: str, values: tuple[Any, ...], index: str
 ) -> None:
-    connection = await asyncpg.connect(postgres_url, server_settings=READING_SETTINGS)
-    await connection.execute(_FILL + "ANALYZE;")
+    connection = await asyncpg.connect(full_url, server_settings=READING_SETTINGS)
     rows = await connection.fetch(f"EXPLAIN (ANALYZE, TIMING off) {QUERIES[name]}", *values)
     await connection.close()
 
@@ -228,12 +260,11 @@ _PURGES = [
 
 @pytest.mark.parametrize("when", ["never", "empty", "full"])
 async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
-    connection: asyncpg.Connection, when: str
+    connection: asyncpg.Connection, full: asyncpg.Connection, when: str
 ) -> None:
     """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
-    if when == "full":
-        await connection.execute(_FILL)
-    if when != "never":
+    connection = full if when == "full" else connection
+    if when == "empty":
         await connection.execute("VACUUM ANALYZE")
     settle = await plan_of(
         connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
@@ -252,12 +283,11 @@ async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
 
 @pytest.mark.parametrize("when", ["never", "empty", "full"])
 async def test_each_decision_looks_its_row_up_by_its_key(
-    connection: asyncpg.Connection, when: str
+    connection: asyncpg.Connection, full: asyncpg.Connection, when: str
 ) -> None:
     """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
-    if when == "full":
-        await connection.execute(_FILL)
-    if when != "never":
+    connection = full if when == "full" else connection
+    if when == "empty":
         await connection.execute("VACUUM ANALYZE")
     settle = await plan_of(
         connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
@@ -281,48 +311,30 @@ async def test_each_decision_looks_its_row_up_by_its_key(
         assert plan.count(f" on {table}") == 3, plan  # what is written, the look, and its place
 
 
-@pytest.mark.parametrize(("name", "types", "values", "indexes"), _PURGES)
 @pytest.mark.parametrize("analyzed", ["never", "empty", "full"])
 async def test_a_purge_walks_indexes_and_stops_at_its_limit(
-    connection: asyncpg.Connection,
-    name: str,
-    types: str,
-    values: str,
-    indexes: set[str],
-    analyzed: str,
+    connection: asyncpg.Connection, full: asyncpg.Connection, analyzed: str
 ) -> None:
+    connection = full if analyzed == "full" else connection
     if analyzed == "empty":
         await connection.execute("VACUUM ANALYZE")
-    await connection.execute(_FILL)
-    if analyzed == "full":
-        await connection.execute("ANALYZE")
-    plan = await plan_of(connection, name, types, values)
-    for index in indexes:
-        assert index in plan, plan
-    # An index that is read without a condition is read whole, as for a hash table.
-    walks = len(re.findall(r"Index (?:Only )?Scan using", plan))
-    assert plan.count("Index Cond") >= walks - (name == "applications_kept"), plan
-    assert "Join Filter" not in plan, plan
-    assert "Seq Scan" not in plan, plan
+    if analyzed != "full":
+        await connection.execute(_FILL)
+    for name, types, values, indexes in _PURGES:
+        plan = await plan_of(connection, name, types, values)
+        for index in indexes:
+            assert index in plan, plan
+        # An index that is read without a condition is read whole, as for a hash table.
+        walks = len(re.findall(r"Index (?:Only )?Scan using", plan))
+        assert plan.count("Index Cond") >= walks - (name == "applications_kept"), plan
+        assert "Join Filter" not in plan, plan
+        assert "Seq Scan" not in plan, plan
 
 
 async def test_the_notable_lines_are_found_by_their_index(connection: asyncpg.Connection) -> None:
     how = await plan_of(connection, "notable_log", "text, bigint, int", "'1', 0, 100")
     assert "Index Scan using delivery_log_notable" in how
     assert "Sort" not in how
-
-
-_DESK = """
-INSERT INTO dead_letters
-SELECT message_id, endpoint_id, app_id, 'iss_' || right(endpoint_id, 2), accepted_at_us, 'EUR', 1,
-    CASE WHEN right(message_id, 2) = '01' THEN accepted_at_us END
-FROM history;
-INSERT INTO resources
-SELECT 'issue', 'app_1', 'iss_' || n, 'uid' || n, 1, json_build_object(
-    'state', CASE WHEN n % 100 = 0 THEN 'open' ELSE 'resolved' END,
-    'merged_into', CASE WHEN n % 50 = 1 THEN 'iss_100' END)::text
-FROM generate_series(1, 5000) AS n;
-"""
 
 
 @pytest.mark.parametrize(
@@ -354,10 +366,9 @@ FROM generate_series(1, 5000) AS n;
     ],
 )
 async def test_the_desk_is_read_along_its_indexes(
-    connection: asyncpg.Connection, name: str, types: str, values: str, index: str
+    full: asyncpg.Connection, name: str, types: str, values: str, index: str
 ) -> None:
-    await connection.execute(_FILL + _DESK + "ANALYZE;")
-    how = await plan_of(connection, name, types, values)
+    how = await plan_of(full, name, types, values)
     assert index in how, how
     assert "Seq Scan" not in how, how
     assert not name.startswith("list_") or "Sort" not in how, how

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.postgres
 def dump_of(url: str) -> str:
     """The schema of a database as pg_dump writes it, without what differs from run to run."""
     command = [find_programs() / "pg_dump", "--schema-only", "--exclude-table=migrations", url]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
     return re.sub(r"(?m)^(--.*|\\.*|SET .*|SELECT pg_catalog.set_config.*)?\n", "", text)
 
 

@@ -22,10 +22,10 @@ from support.making import (
 
 from homing.core.lifecycle import Delivery, State
 from homing.core.limits import Limits, Quota
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, Page, Span
 from homing.core.records import Accepted, Change, Outdated, Repeated
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.store.postgres import open_postgres
 
 pytestmark = pytest.mark.postgres

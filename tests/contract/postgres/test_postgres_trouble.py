@@ -22,10 +22,10 @@ from support.postgres import Server
 
 from homing.core.errors import SchemaMismatch, StoreError, Unavailable
 from homing.core.lifecycle import State
-from homing.core.ports import Store
 from homing.core.queries import LogCursor, Span
 from homing.core.records import Acceptance, Accepted, Change, Repeated
 from homing.core.resources import Application
+from homing.core.store import Store
 from homing.store.postgres import open_postgres
 from homing.store.postgres.database import in_our_words
 

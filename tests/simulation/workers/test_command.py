@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from support.processes import without_our_options
 
 from homing.cli.reproduce import reproduce
 from homing.core.errors import Invalid
@@ -52,13 +53,17 @@ def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
     assert mermaid.read_text().startswith("sequenceDiagram")
     written = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", test],
+        env=without_our_options(),
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert "1 failed, 1 passed" in written.stdout, written.stdout
-    subprocess.run([sys.executable, "-m", "ruff", "check", "-q", test], check=True, cwd=tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "-q", test], check=True, cwd=tmp_path, timeout=120
+    )
 
 
 def test_a_token_has_it_again_with_either_worker() -> None:
@@ -138,6 +143,7 @@ def test_the_command_ends_without_a_traceback() -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith("homing: worker: there is no module 'no_such'")

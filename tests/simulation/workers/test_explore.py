@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def test_a_planted_bug_is_found_and_made_small(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOUND)
 @pytest.mark.parametrize("workers", [2, 3])
-def test_a_sound_worker_raises_no_alarm(name: str, workers: int) -> None:
-    report = look(name, 600, workers=workers, deliveries=workers)
+@pytest.mark.parametrize("runs", [120, pytest.param(2_000, marks=pytest.mark.explore)])
+def test_a_sound_worker_raises_no_alarm(name: str, workers: int, runs: int) -> None:
+    report = look(name, runs, workers=workers, deliveries=workers)
     assert report.found is None, report.found
     met = report.random.met_runs
     assert all(met.get(name) for name in ("overlap", "again", "crash", "slow answer", "away"))
@@ -90,8 +92,8 @@ def test_a_poller_that_waits_for_hours_is_waited_for() -> None:
 
 
 def test_the_statements_follow_from_the_numbers() -> None:
-    report = look("Sound", 400)
-    assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / 400))
+    report = look("Sound", 100)
+    assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / 100))
     shallow, deep = (report.met_by_priorities(depth) for depth in exploring.DEPTHS)
     assert 0 < deep < shallow < 1
 
@@ -150,6 +152,18 @@ def test_a_worker_that_waits_in_real_time_is_stopped() -> None:
     text = r"took 0.6 s and next to no processor time.*It was at .*planted.py:\d+"
     with pytest.raises(Invalid, match=text), watchdog(0.1):
         run_world(case, 0)
+
+
+def test_somebody_elses_timer_goes_on_after_the_watchdog() -> None:
+    ours = signal.setitimer(signal.ITIMER_REAL, 50, 5)
+    try:
+        with watchdog():
+            time.sleep(0.05)
+        left_s, every_s = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *ours)
+    assert 40 < left_s < 49.96
+    assert every_s == 5
 
 
 def test_a_good_worker_may_be_explored_for_longer_than_the_watchdog_waits() -> None:

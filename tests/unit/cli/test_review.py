@@ -80,7 +80,7 @@ def recorded(logs: Path) -> Path:
         reproduce = ("reproduce", "incident.json", "--times", "3", "--worker")
         run(*reproduce, "worker.py:RetryWorker", code=1)
         shutil.copy("worker.py", "fixed.py")  # a module is read once in a process
-        subprocess.run(["patch", "-s", "fixed.py", "fix.patch"], check=True)
+        subprocess.run(["patch", "-s", "fixed.py", "fix.patch"], check=True, timeout=120)
         run(*reproduce, "fixed.py:RetryWorker")
         pair = ("before.jsonl.gz", "after.jsonl.gz")
         run("verify", *pair, "--incident", "incident.json")

@@ -41,7 +41,6 @@ STRETCHES = [
 ROWS = (*SPECIAL_V4, *SPECIAL_V6, *METADATA)
 #: rows whose addresses are judged by what they hide
 JUDGED_WITHIN = {"::ffff:0:0/96", "64:ff9b::/96"}
-EMBEDDED_BITS = 32
 
 
 def parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

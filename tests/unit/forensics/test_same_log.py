@@ -26,6 +26,7 @@ def test_two_processes_say_the_same_of_one_log(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
         assert done.returncode == 1, done.stderr
         told.append(done.stdout)

@@ -1,4 +1,4 @@
-"""Intervals and tests against figures that others have published or computed."""
+"""Tests of many features against figures that others have published or computed."""
 
 from __future__ import annotations
 
@@ -6,33 +6,9 @@ import pytest
 
 from homing.forensics.statistics import (
     corrected,
-    exact_interval,
-    excluded_rate,
     fisher_greater,
     p_text,
-    wilson_interval,
 )
-
-
-@pytest.mark.parametrize(
-    ("k", "n", "low", "high"),
-    [
-        (3, 1_000, 0.00062, 0.00874),
-        (30, 10_000, 0.00202, 0.00428),
-        (300, 100_000, 0.00267, 0.00336),
-    ],
-)
-def test_exact_intervals(k: int, n: int, low: float, high: float) -> None:
-    assert exact_interval(k, n) == pytest.approx((low, high), abs=6e-6)
-
-
-def test_wilson_interval() -> None:
-    assert wilson_interval(3, 1_000) == pytest.approx((0.00102, 0.00878), abs=6e-6)
-
-
-@pytest.mark.parametrize(("n", "rate"), [(998, 0.003), (2_995, 0.001), (299_572, 1e-5)])
-def test_zero_excludes_a_rate(n: int, rate: float) -> None:
-    assert excluded_rate(n) == pytest.approx(rate, rel=1e-3)
 
 
 def test_fisher_one_sided() -> None:

@@ -74,7 +74,7 @@ def test_the_patch_applies_and_is_that_fix(tmp_path: Path) -> None:
     for name in ("worker.py", "fix.patch"):
         (tmp_path / name).write_text(ours.joinpath(name).read_text())
     command = ["patch", "-p1", "-i", "fix.patch"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     ours = (tmp_path / "worker.py").read_text()
     assert "put_if(key, done, holder=self.name" in ours
     assert load_worker(tmp_path / "worker.py").save is not RetryWorker.save

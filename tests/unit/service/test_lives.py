@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from homing.core.identifiers import made_at_us
-from homing.core.keeping import Round
 from homing.core.lifecycle import State
 from homing.core.queries import LogCursor, LoggedEntry, Span
 from homing.core.records import LogEntry
 from homing.core.retention import Purged
+from homing.service.keeping import Round
 from homing.service.lives import Lives, read_lives
 from homing.sim.world import World
 from homing.store.memory.store import MemoryStore

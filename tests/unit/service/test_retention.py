@@ -19,7 +19,6 @@ from support.making import (
 )
 
 from homing.core.issues import Issue, IssueState
-from homing.core.keeping import Round
 from homing.core.lifecycle import State
 from homing.core.operational import UID, Announcement, scope_of
 from homing.core.ports import NoMeters
@@ -28,6 +27,7 @@ from homing.core.records import Acceptance
 from homing.core.resources import Application
 from homing.core.retention import DAY_US, Part, Purged, Retention, Standing
 from homing.service.books import audit
+from homing.service.keeping import Round
 from homing.service.retention import Keeper, TurnLost
 from homing.store.memory.store import MemoryStore
 

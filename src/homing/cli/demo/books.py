@@ -7,9 +7,9 @@ from collections import deque
 from typing import Final
 
 from homing.core.lifecycle import State
-from homing.core.ports import Store
 from homing.core.queries import Backlog, LogCursor
 from homing.core.records import LogEntry
+from homing.core.store import Store
 from homing.insight.ledger import AuditReport
 from homing.service.books import audit
 from homing.service.log_export import end_of_log

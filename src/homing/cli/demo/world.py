@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from homing.cli.admin import sign_token
 from homing.cli.client import Api, ApiError
-from homing.cli.configuration import keep_secret
+from homing.cli.configuration import keep_secret, read_settings
 from homing.cli.demo.publisher import APPLICATION, EVENT_TYPES
 from homing.cli.receiver import Arrival, Manners, Receiver
 from homing.cli.server import Server, address_of, bind, make_server
 from homing.core.errors import ConfigError
-from homing.core.ports import Store
-from homing.settings import read_settings
+from homing.core.store import Store
 from homing.store import migrate, open_store
 from homing.system import SystemChance
 
@@ -35,6 +33,8 @@ _SETTINGS: Final = {
     "HOMING_WORKERS": "1",
 }
 _READY_S: Final = 20.0
+#: longer than the service may drain
+_STOP_S: Final = 30.0
 
 
 class DemoReceiver:
@@ -116,9 +116,7 @@ class World:
 
     async def stop_serving(self) -> None:
         """Drain the service and wait for its end."""
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-        await self._process.wait()
+        await _end(self._process)
 
 
 @asynccontextmanager
@@ -187,10 +185,16 @@ async def _serve(folder: Path, log: Path, listener: socket.socket) -> asyncio.su
         )
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-        await process.wait()
+async def _end(process: asyncio.subprocess.Process, within_s: float = _STOP_S) -> None:
+    """Let it drain; what has not stopped in time is killed."""
+    ended = asyncio.ensure_future(process.wait())
+    for stop in (process.terminate, process.kill):
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                stop()
+        if (await asyncio.wait([ended], timeout=within_s))[0]:
+            return
+    ended.cancel()
 
 
 async def _wait_until_ready(api: Api, process: asyncio.subprocess.Process, log: Path) -> None:

@@ -26,8 +26,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
-
 from homing.core.objectives import Limits, Objective, Owner, Sli
 from homing.insight.burn import Tier, exact, parse_target, tiers_for
 from homing.insight.objectives import good_means, mistakes_of
@@ -243,7 +241,7 @@ def objectives_of(
     found: list[Objective] = []
     problems: list[Problem] = []
     for document in bundle.of("SLO"):
-        reader = _SloReader(bundle, document)
+        reader = _SloReader(document)
         objective = reader.read(scope, at_us)
         problems += reader.problems
         if objective is not None and not reader.problems:
@@ -253,8 +251,7 @@ def objectives_of(
 
 
 class _SloReader:
-    def __init__(self, bundle: Bundle, document: Document) -> None:
-        self._bundle = bundle
+    def __init__(self, document: Document) -> None:
         self._document = document
         self._place = Place(document.file, "")
         self._spec: dict[str, Node] = document.spec.value
@@ -397,10 +394,3 @@ def _labels(node: Node | None) -> dict[str, tuple[str, ...]]:
         else tuple(value.value for value in one.value)
         for name, one in node.value.items()
     }
-
-
-def same_promise(one: Objective, other: Objective) -> bool:
-    """Whether two say the same, whoever wrote them and when."""
-    blank = {"scope": "", "version": 1, "created_at_us": 0, "updated_at_us": 0, "is_default": False}
-    replace = msgspec.structs.replace
-    return replace(one, **blank) == replace(other, **blank)

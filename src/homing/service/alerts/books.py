@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from homing.core.identifiers import made_at_us
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import LedgerRow, Misfit
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.insight.alerts.change import Change, Window, find_rise
 from homing.insight.alerts.readings import Missing
 from homing.insight.alerts.stretches import Stretch, joined

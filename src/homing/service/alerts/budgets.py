@@ -139,10 +139,10 @@ def _what(standing: Standing, worst: Burning, whose: Counter[Owner]) -> str:
         left = f"{percent(standing.left)} of it is left"
         if standing.exhaustion_s:
             left += f", and lasts another {span_text(standing.exhaustion_s)}"
-    owners = ", ".join(f"{count:,} {owner}" for owner, count in whose.most_common())
+    owners = ", ".join(f"{owner} {count:,}" for owner, count in whose.most_common())
     return (
         f"the objective {objective.id} ({target_text(objective)}) burns "
-        f"its budget at {exact(worst.long_burn, digits=1)} times the pace at which it would just "
-        f"last its period (over the last {span_text(worst.tier.long_s)}); {left}"
-        + (f"; bad events by owner: {owners}" if owners else "")
+        f"its budget {exact(worst.long_burn, digits=1)} times too fast "
+        f"(last {span_text(worst.tier.long_s)}); {left}"
+        + (f"; bad events: {owners}" if owners else "")
     )

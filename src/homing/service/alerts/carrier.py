@@ -17,8 +17,9 @@ from typing import Final
 import msgspec
 
 from homing.core.errors import Conflict, Stale, StoreError
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import Page
+from homing.core.store import Store
 from homing.insight.alerts.alert import FAILED, PENDING, SENT, Notice
 from homing.service.alerts.channel import Channel, NotTaken
 

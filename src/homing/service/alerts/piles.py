@@ -10,9 +10,10 @@ import msgspec
 
 from homing.core.lifecycle import State
 from homing.core.operational import is_hidden
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import DeadLetters, DeliveryFilter, Page
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.insight.alerts import readings as reading
 from homing.insight.alerts.thresholds import Thresholds
 

@@ -12,7 +12,7 @@ from homing.core.health import EndpointHealth
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
 from homing.core.operational import is_hidden
-from homing.core.ports import Clock, Store
+from homing.core.ports import Clock
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
@@ -22,6 +22,7 @@ from homing.core.queries import (
     Span,
 )
 from homing.core.resources import Application, Endpoint
+from homing.core.store import Store
 from homing.insight.alerts import readings as reading
 from homing.insight.alerts.alert import PENDING, Alert, Kind, Notice, Status
 from homing.insight.alerts.change import Change

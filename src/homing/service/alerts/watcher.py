@@ -19,8 +19,9 @@ import msgspec
 from homing.core.errors import Conflict, Stale, StoreError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.operational import Announcement, Event, announcement
-from homing.core.ports import Aftermath, Chance, Clock, Store
+from homing.core.ports import Chance, Clock
 from homing.core.queries import Page
+from homing.core.store import Aftermath, Store
 from homing.insight.alerts.advance import WATCH, Manners, Step, Watch, advance
 from homing.insight.alerts.alert import (
     FAILED,

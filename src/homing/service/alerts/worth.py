@@ -11,10 +11,10 @@ import msgspec
 from homing.core.issues import Burden, Issue, IssueState
 from homing.core.money import amounts, money_in
 from homing.core.operational import is_hidden
-from homing.core.ports import Store
 from homing.core.queries import Page
 from homing.core.records import Message
 from homing.core.resources import Application, EventType
+from homing.core.store import Store
 from homing.insight.alerts.readings import Money, Stakes
 from homing.service.alerts.piles import Worth
 

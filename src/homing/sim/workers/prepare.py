@@ -154,8 +154,9 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
         (signal.SIGALRM, signal.ITIMER_REAL, seconds * _IDLE_TIMES, ring_idle),
     )
     before = [signal.signal(number, ring) for number, _, _, ring in timers]
-    for _, timer, every_s, _ in timers:
-        signal.setitimer(timer, every_s, every_s)
+    # Somebody else's timers, such as that of a test with a time limit, go on afterwards.
+    began_s = [time.process_time(), time.monotonic()]
+    others = [signal.setitimer(timer, every_s, every_s) for _, timer, every_s, _ in timers]
     try:
         yield
     except _Stuck as stuck:
@@ -163,9 +164,14 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
 
         raise unusable(f"{stuck} It was at {where(stuck).partition(': ')[0]}") from None
     finally:
-        for (number, timer, _, _), handler in zip(timers, before, strict=True):
+        ended_s = [time.process_time(), time.monotonic()]
+        for place, (number, timer, _, _) in enumerate(timers):
             signal.setitimer(timer, 0)
-            signal.signal(number, handler)
+            signal.signal(number, before[place])
+            left_s, every_s = others[place]
+            if left_s:
+                took_s = ended_s[place] - began_s[place]
+                signal.setitimer(timer, max(left_s - took_s, 0.001), every_s)
 
 
 class _Pulse:

@@ -26,7 +26,7 @@ _BORN = ("accepted", "added")
 
 
 class MemoryBooks(MemoryRecords, MemoryDesk):
-    """The books of `core.ports.Records`, and `core.ports.Forgetting`, in memory."""
+    """The books of `core.store.Records`, and `core.store.Forgetting`, in memory."""
 
     def _born(self, low: str, high: str) -> dict[tuple[str, str], str]:
         """Deliveries with a line that says they exist, with their application."""

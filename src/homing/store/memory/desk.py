@@ -18,7 +18,7 @@ from homing.store.paging import LAST, between
 
 
 class MemoryDesk(Tables):
-    """`core.ports.Desk` and `store.filing.Files` in memory."""
+    """`core.store.Desk` and `store.filing.Files` in memory."""
 
     async def filed(self, ids: Sequence[DeliveryId]) -> dict[DeliveryId, Filed]:
         return {which: self.desk[which] for which in ids if which in self.desk}

@@ -19,7 +19,7 @@ from homing.store.rows import tally_rows
 
 
 class MemoryMeasuring(MemoryResources, MemoryBooks):
-    """`core.ports.Measuring` in memory."""
+    """`core.store.Measuring` in memory."""
 
     async def seen(self, cursor: LogCursor, *, limit: int, limits: Limits) -> LogPiece:
         read = await self.log(cursor, limit=limit)

@@ -33,7 +33,7 @@ _replace = msgspec.structs.replace
 
 
 class MemoryRecords(Tables):
-    """`core.ports.Records` in memory, without the books."""
+    """`core.store.Records` in memory, without the books."""
 
     async def message(self, app_id: str, name: str) -> Message | None:
         found = self.accepted.get(name)

@@ -25,7 +25,7 @@ _replace = msgspec.structs.replace
 
 
 class MemoryResources(Tables):
-    """`core.ports.Resources` in memory."""
+    """`core.store.Resources` in memory."""
 
     def _of(self, kind: type[R], scope: str | None) -> list[R]:
         name = kind.kind

@@ -23,7 +23,7 @@ from homing.store.memory.tables import Tables
 
 
 class MemorySearching(Tables):
-    """`core.ports.Searching` in memory."""
+    """`core.searching.Searching` in memory."""
 
     async def look_for_messages(self, which: Sought, *, looks: int, limit: int) -> Looked[Head]:
         walked = self._walk(walk_for_messages(which), which, looks)

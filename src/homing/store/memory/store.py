@@ -16,7 +16,6 @@ from homing.core.errors import Conflict
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import UNFINISHED, Delivery, State
 from homing.core.limits import Lane, Permits, Quota, limited
-from homing.core.ports import Aftermath
 from homing.core.queries import Backlog
 from homing.core.records import (
     Acceptance,
@@ -30,6 +29,7 @@ from homing.core.records import (
     Reply,
 )
 from homing.core.resources import Application, Resource
+from homing.core.store import Aftermath
 from homing.store.filing import file_changes, touches_desk
 from homing.store.memory.measuring import MemoryMeasuring
 from homing.store.memory.searching import MemorySearching

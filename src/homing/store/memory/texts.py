@@ -10,7 +10,7 @@ from homing.store.memory.resources import MemoryResources
 
 
 class MemoryTexts(MemoryResources):
-    """The part of `core.ports.Searching` that is about payloads, in memory."""
+    """The part of `core.searching.Searching` that is about payloads, in memory."""
 
     async def texts(
         self, after: str, last: str, *, limit: int, bytes_max: int, app_id: str | None = None

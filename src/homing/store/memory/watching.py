@@ -16,7 +16,7 @@ from homing.store.watching import ATTEMPTS_END, in_order
 
 
 class MemoryWatching(Tables):
-    """`core.ports.Watching` in memory."""
+    """`core.watching.Watching` in memory."""
 
     async def loads(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.store.postgres.claiming import PostgresClaiming
 from homing.store.postgres.database import Database, connect
 from homing.store.postgres.deliveries import PostgresDeliveries

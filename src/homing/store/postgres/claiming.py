@@ -22,7 +22,7 @@ _MADE_MAX: Final = 100_000
 
 
 class PostgresClaiming:
-    """The claim of `core.ports.Deliveries` on PostgreSQL."""
+    """The claim of `core.store.Deliveries` on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,7 +10,6 @@ import asyncpg
 from homing.core.errors import StoreError
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Aftermath
 from homing.core.queries import Backlog
 from homing.core.records import (
     Acceptance,
@@ -21,6 +20,7 @@ from homing.core.records import (
     Outdated,
     Repeated,
 )
+from homing.core.store import Aftermath
 from homing.store.filing import file_changes, touches_desk
 from homing.store.postgres.database import Connection, Database, Within
 from homing.store.postgres.desk import PostgresFiles
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class PostgresDeliveries:
-    """`core.ports.Deliveries` on PostgreSQL, without the claim."""
+    """`core.store.Deliveries` on PostgreSQL, without the claim."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

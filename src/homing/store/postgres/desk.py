@@ -76,7 +76,7 @@ class PostgresFiles:
 
 
 class PostgresDesk:
-    """`core.ports.Desk` on PostgreSQL."""
+    """`core.store.Desk` on PostgreSQL."""
 
     _database: Database
 

@@ -12,7 +12,7 @@ from homing.store.rows import plain_seen_of, point_of, seen_of, tally_of, tally_
 
 
 class PostgresMeasuring:
-    """`core.ports.Measuring` on PostgreSQL."""
+    """`core.store.Measuring` on PostgreSQL."""
 
     _database: Database
 

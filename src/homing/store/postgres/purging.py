@@ -15,7 +15,7 @@ from homing.store.rows import standing_of
 
 
 class PostgresForgetting:
-    """`core.ports.Forgetting` on PostgreSQL."""
+    """`core.store.Forgetting` on PostgreSQL."""
 
     _database: Database
 

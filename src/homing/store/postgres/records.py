@@ -27,14 +27,12 @@ from homing.store.postgres.database import Connection, Database
 from homing.store.postgres.texts import forget_words, hold_words
 from homing.store.rows import attempt_of, delivery_of, entry_of, message_of
 
-#: columns of a log line before its place
-_ENTRY_COLUMNS: Final = 24
 #: windows of the ledger that are counted in one statement: a day of minutes
 _WINDOWS_MAX: Final = 1_440
 
 
 class PostgresRecords:
-    """`core.ports.Records` on PostgreSQL."""
+    """`core.store.Records` on PostgreSQL."""
 
     _database: Database
 

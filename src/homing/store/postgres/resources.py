@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 
 from homing.core.errors import Conflict, Stale
-from homing.core.ports import Aftermath
 from homing.core.queries import Page
 from homing.core.records import Message, Reply, RequestKey
 from homing.core.resources import Application, Resource
+from homing.core.store import Aftermath
 from homing.core.tasks import Task
 from homing.store.paging import LAST, cut
 from homing.store.postgres.database import Connection, Database
@@ -24,7 +24,7 @@ _KEY_COLUMNS = 3
 
 
 class PostgresResources:
-    """`core.ports.Resources` on PostgreSQL."""
+    """`core.store.Resources` on PostgreSQL."""
 
     _database: Database
 

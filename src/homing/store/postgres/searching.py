@@ -22,7 +22,7 @@ from homing.store.rows import delivery_of, entry_of, head_of
 
 
 class PostgresSearching:
-    """`core.ports.Searching` on PostgreSQL."""
+    """`core.searching.Searching` on PostgreSQL."""
 
     _database: Database
 

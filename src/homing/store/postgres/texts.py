@@ -13,7 +13,7 @@ from homing.store.rows import segment_of, segment_row
 
 
 class PostgresTexts:
-    """The part of `core.ports.Searching` that is about payloads, on PostgreSQL."""
+    """The part of `core.searching.Searching` that is about payloads, on PostgreSQL."""
 
     _database: Database
 

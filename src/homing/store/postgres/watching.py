@@ -15,7 +15,7 @@ from homing.store.watching import in_order
 
 
 class PostgresWatching:
-    """`core.ports.Watching` on PostgreSQL."""
+    """`core.watching.Watching` on PostgreSQL."""
 
     _database: Database
 

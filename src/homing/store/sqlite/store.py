@@ -21,7 +21,6 @@ from homing.core.limits import Lane, Quota
 from homing.core.objectives import Limits as MeasureLimits
 from homing.core.objectives import LogPiece, Measured, Sli, Tally
 from homing.core.outcome import Reason
-from homing.core.ports import Aftermath
 from homing.core.queries import (
     AttemptFilter,
     Backlog,
@@ -50,6 +49,7 @@ from homing.core.records import (
 from homing.core.resources import Resource
 from homing.core.retention import Part, Purged, Standing
 from homing.core.searching import Head, Indexing, Looked, Segment, Sought, Text
+from homing.core.store import Aftermath
 from homing.core.tasks import Task
 from homing.core.watching import Failure, Load, Slice
 from homing.store.looking import whose

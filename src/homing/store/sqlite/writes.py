@@ -13,7 +13,6 @@ import msgspec
 
 from homing.core.errors import Conflict, Stale
 from homing.core.identifiers import DeliveryId
-from homing.core.ports import Aftermath
 from homing.core.records import (
     Acceptance,
     Accepted,
@@ -26,6 +25,7 @@ from homing.core.records import (
     RequestKey,
 )
 from homing.core.resources import Application, Resource
+from homing.core.store import Aftermath
 from homing.store.filing import at_once, file_changes, touches_desk
 from homing.store.queries import load_queries
 from homing.store.rows import (

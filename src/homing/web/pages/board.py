@@ -30,6 +30,7 @@ from homing.insight.board.view import (
 from homing.service.board import board
 from homing.service.tokens import Caller
 from homing.web.pages.shell import Page, Visit, get, show
+from homing.web.pages.words import signed
 from homing.web.reading import authenticate
 
 _HERE: Final = "board"
@@ -144,7 +145,7 @@ def _promise(one: Promise, *, is_here: bool) -> dict[str, Any]:
         "name": one.name,
         "url": f"/objectives/{one.name}" if is_here else "",
         "target": target_text(one),
-        "left_text": left_text(one),
+        "left_text": signed(left_text(one)),
         "left": left,
         "kind": "bad" if one.is_broken else "warn" if one.fires else "good",
         "gone": gone_text(one),

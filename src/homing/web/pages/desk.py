@@ -28,8 +28,7 @@ from homing.service.desk_reading import (
 from homing.service.endpoint_views import MOST, endpoint_load
 from homing.service.listing import Ask
 from homing.web.pages.asking import ask_of, needed, number_in, text_in, turns, whole_in
-from homing.web.pages.causes import meaning
-from homing.web.pages.outcomes import outcome_words
+from homing.web.pages.outcomes import meaning, outcome_words
 from homing.web.pages.redrives import line_of_task
 from homing.web.pages.shell import Page, Visit, get, post
 
@@ -111,6 +110,13 @@ def place_of(line: IssueLine) -> str:
     return line.endpoint.description or line.endpoint.uid or line.endpoint.url
 
 
+def titled(what: str, place: str) -> str:
+    """What an issue is, with the name of whose it is."""
+    if what.startswith("The receiver "):
+        return what.replace("The receiver", place, 1)
+    return f"{place}: {what[:1].lower()}{what[1:]}"
+
+
 # --- one issue ---
 
 
@@ -151,8 +157,8 @@ async def show_issue(visit: Visit) -> Page | Response:
         "asked": {name: visit.query[name] for name in PLAN if visit.query.get(name)},
         "amounts": amounts,
     }
-    cause = values["cause"]
-    return Page("issue.html", cause.what, _HERE, values | await _of_endpoint(visit, line))
+    title = titled(values["cause"].what, values["place"])
+    return Page("issue.html", title, _HERE, values | await _of_endpoint(visit, line))
 
 
 async def _of_endpoint(visit: Visit, line: IssueLine) -> dict[str, Any]:

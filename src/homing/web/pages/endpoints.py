@@ -42,7 +42,7 @@ from homing.service.operational import find_traffic_endpoint
 from homing.service.tokens import Caller, Role
 from homing.web.pages.asking import turns
 from homing.web.pages.hostile import body, plain
-from homing.web.pages.outcomes import badge_of, explain
+from homing.web.pages.outcomes import explain
 from homing.web.pages.places import in_both, page_at, place_of
 from homing.web.pages.shell import Page, Visit, get, post
 
@@ -50,6 +50,15 @@ _LINES: Final = 50
 #: applications that fit a list to choose from; with more of them one is typed
 _APPS_MAX: Final = 50
 _RECENT: Final = 10
+#: kind of badge and words of each condition
+_BADGES: Final = {
+    Condition.FAILING: ("bad", "Failing"),
+    Condition.BREAKER_OPEN: ("warn", "Not answering"),
+    Condition.PARKED: ("off", "Parked"),
+    Condition.DISABLED: ("off", "Disabled"),
+    Condition.FINE: ("good", "Fine"),
+    Condition.QUIET: ("wait", "Quiet"),
+}
 _TYPES_MAX: Final = 100
 _BODY_MAX: Final = 2_000
 PING: Final = "svix.ping"
@@ -82,7 +91,7 @@ async def show_endpoints(visit: Visit) -> Page:
         "most": LISTED_MOST,
         "apps": None,
         "application": None,
-        "badge_of": badge_of,
+        "badges": _BADGES,
         "plain": plain,
     }
     if not listing.data and listing.iterator and not listing.done:
@@ -155,7 +164,7 @@ def _health_values(view: EndpointView) -> dict[str, Any]:
     """All that is counted at the same moment, so that no two parts of the page disagree."""
     return {
         "view": view,
-        "condition": badge_of(view.condition),
+        "condition": _BADGES[view.condition],
         "health": view.health,
         "failures": failures(view.health),
         "load": view.load,

@@ -75,6 +75,9 @@ async def hints_for(visit: Visit, found: Asked) -> list[Hint]:
             name = found.names[app_id].name
             href = f"/messages/{quote(app_id)}/{quote(message.id)}"
             hints.append(Hint("The event id of a message of", name, href))
+    if not hints and len(found.names) > _ASKED_MAX:
+        href = visit.request.url.path + "?" + urlencode({"find": f"event:{word}"})
+        hints.append(Hint("As an event id:", word, href))
     if await visit.service.store.get(EventType, visit.caller.org_id, word) is not None:
         href = visit.request.url.path + "?" + urlencode({"find": f"type:{word}"})
         hints.append(Hint("An event type: all of", word, href))

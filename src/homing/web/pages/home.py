@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from homing.core.issues import IssueState
+from homing.core.money import amounts
 from homing.core.queries import LedgerRow
 from homing.insight.alerts.alert import Alert, Kind, Severity
 from homing.insight.burn import span_text
@@ -18,7 +19,7 @@ from homing.service.day_books import Books, DayBooks
 from homing.service.desk_reading import IssueLine
 from homing.service.home import Overview, overview
 from homing.web.pages.shell import Page, Visit, get
-from homing.web.pages.words import plural
+from homing.web.pages.words import amount, plural, signed
 
 #: how long the first look at a process's books may wait for them, seconds
 _FIRST_LOOK_S: Final = 0.06
@@ -42,6 +43,8 @@ _SEVERE: Final = frozenset(
 #: order of the flow: what is well, what goes on, what does not
 _FLOW: Final = ("delivered", "leased", "waiting", "parked", "dead", "cancelled")
 assert set(_FLOW) == set(COLUMNS)
+#: how objectives stand, in the order in which they are shown
+_ORDER: Final = {"broken": 0, "burning": 1, "kept": 2, "unproven": 3}
 #: width of the flow's bar in its own units, and the least that a column with something in it gets
 _BAR: Final = 1_000
 _BAR_LEAST: Final = 6
@@ -106,7 +109,7 @@ def home_values(found: Overview) -> dict[str, Any]:
         "charts": _charts(found),
         "issues": found.issues,
         "alerts": found.alerts,
-        "promises": [_promise(one) for one in found.standings],
+        "promises": sorted(map(_promise, found.standings), key=lambda one: _ORDER[one["state"]]),
     }
 
 
@@ -162,8 +165,8 @@ def matters(found: Overview) -> list[Matter]:
         told.append(Matter("bad", "Unaccounted", text, "homing audit names them", "", None))
     issues = [one for one in found.issues if one.view.issue.state is IssueState.OPEN]
     about = {one.view.issue.endpoint_id for one in issues}
-    told += [_of_alert(one) for one in found.alerts if _is_told(one, found.at_us, about)]
     told += [_of_issue(one) for one in issues]
+    told += [_of_alert(one) for one in found.alerts if _is_told(one, found, about)]
     told += [_of_incident(one) for one in found.incidents]
     told += _of_parked(found)
     burning = {one.finding.name for one in found.alerts if one.finding.kind is Kind.BURN_RATE}
@@ -175,11 +178,13 @@ def matters(found: Overview) -> list[Matter]:
     return sorted(told, key=lambda one: one.kind != "bad")
 
 
-def _is_told(one: Alert, at_us: int, about: set[str]) -> bool:
+def _is_told(one: Alert, found: Overview, about: set[str]) -> bool:
     """Whether an alert is shown: nobody is at it, and no issue says the same."""
     finding = one.finding
     same = finding.kind in _OF_ISSUES and (finding.endpoint_id or finding.subject) in about
-    return not same and one.acknowledged_by is None and not one.is_silent(at_us)
+    if finding.kind is Kind.MONEY_AT_RISK:  # each issue says what it has at stake
+        same = bool(about) and not found.more_issues
+    return not same and one.acknowledged_by is None and not one.is_silent(found.at_us)
 
 
 def _of_alert(one: Alert) -> Matter:
@@ -194,11 +199,12 @@ def _of_issue(one: IssueLine) -> Matter:
     letters = plural(burden.count, "dead letter")
     cause = f"answered {issue.status}" if issue.status else issue.reason.replace("_", " ")
     text = f"{letters} at {endpoint_name(one)}: {cause}"
+    money = ", ".join(f"{amount(sum_)} {code}" for code, sum_ in amounts(burden.micro).items())
     return Matter(
-        "warn",
+        "bad",
         "Dead letters",
         text,
-        one.app.name,
+        f"{one.app.name} · {money} at stake" if money else one.app.name,
         f"/dead-letters/{issue.id}",
         burden.oldest_at_us or one.view.last_seen_at_us,
     )
@@ -261,7 +267,7 @@ def _promise(one: Standing) -> dict[str, Any]:
         "description": one.objective.description,
         "target": target_text(one.objective),
         "is_count": one.unaccounted is not None,
-        "left": "too few events" if few and not one.is_met else left_text(one),
+        "left": "too few events" if few and not one.is_met else signed(left_text(one)),
         "fill": round(float(left) * 100, 1) if state != "unproven" else 0,
         "state": state,
         "events": one.counts.total,
@@ -304,5 +310,5 @@ def _charts(found: Overview) -> Sequence[tuple[str, str, dict[str, Any]]]:
     return (
         ("Deliveries that ended", "by the hour, 24 hours", ended),
         ("First attempts begun in time", "share, by the hour", prompt),
-        ("Oldest due", "how long it waits, held back or not, each minute", lag),
+        ("Oldest due", "how long it has waited, each minute", lag),
     )

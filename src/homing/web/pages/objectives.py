@@ -35,6 +35,7 @@ from homing.service.context import Service
 from homing.service.objective_history import History, history_of
 from homing.service.objectives import find_objective, list_objectives, report
 from homing.web.pages.shell import Page, Visit, get
+from homing.web.pages.words import signed
 
 _HERE: Final = "objectives"
 _US: Final = 1_000_000
@@ -59,6 +60,7 @@ def row_of(service: Service, found: Standing) -> dict[str, Any]:
     objective = found.objective
     fastest = max(found.burning, key=lambda one: one.long_burn / one.factor, default=None)
     word = _word(found)
+    means = good_means(objective.sli, service.measure)
     return {
         "standing": found,
         "objective": objective,
@@ -69,7 +71,8 @@ def row_of(service: Service, found: Standing) -> dict[str, Any]:
         "rank": (list(_KINDS).index(word), found.left, objective.id),
         "title": objective.description.removesuffix(".") or objective.id,
         "target": target_text(objective),
-        "means": good_means(objective.sli, service.measure),
+        "means": means,
+        "means_short": means.partition(" (")[0],
         "period": period_of(objective).text,
         "left_text": _left(found, word),
         "left": 0.0
@@ -100,7 +103,7 @@ def _left(found: Standing, word: str) -> str:
     """What is left of the budget; a few bad events of few are no reason to name a figure."""
     if word == "unproven":
         return "no events yet"
-    return "too few events" if word == "kept" and not found.is_met else left_text(found)
+    return "too few events" if word == "kept" and not found.is_met else signed(left_text(found))
 
 
 def _gone(found: Standing) -> str:
@@ -191,11 +194,11 @@ def _charts(history: History, objective: Objective) -> dict[str, dict[str, Any]]
                     "tone": "bad",
                 },
                 {
-                    "label": "Borne by the promise",
+                    "label": "Allowed",
                     "values": [
                         round(float(allowed * one.counts.total), 3) for one in history.points
                     ],
-                    "tone": "wait",
+                    "tone": "line-strong",
                 },
             ],
         },

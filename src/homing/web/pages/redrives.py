@@ -10,7 +10,7 @@ from homing.core.errors import NotFound
 from homing.core.identifiers import parse_delivery_id
 from homing.core.issues import Issue
 from homing.core.outcome import Reason
-from homing.core.ports import Store
+from homing.core.store import Store
 from homing.core.tasks import Action, RedrivePlan, Task, TaskStatus
 from homing.service import desk
 from homing.service.deliveries import undo_discard

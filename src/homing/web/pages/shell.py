@@ -68,13 +68,13 @@ NAVIGATION: Final = (
     Entry("deliveries", "Deliveries", "/deliveries", "d", "Traffic"),
     Entry("endpoints", "Endpoints", "/endpoints", "e", "Traffic"),
     Entry("dead-letters", "Dead letters", "/dead-letters", "l", "Traffic"),
-    Entry("objectives", "Objectives", "/objectives", "o", "Promises"),
-    Entry("board", "Board", "/board", "b", "Promises"),
-    Entry("alerts", "Alerts", "/alerts", "a", "Promises"),
-    Entry("incidents", "Incidents", "/incidents", "i", "Learning"),
-    Entry("walkthrough", "Walkthrough", "/walkthrough", "w", "Learning"),
+    Entry("alerts", "Alerts", "/alerts", "a", "Watch"),
+    Entry("objectives", "Objectives", "/objectives", "o", "Watch"),
+    Entry("board", "Board", "/board", "b", "Watch"),
+    Entry("incidents", "Incidents", "/incidents", "i", "Watch"),
     Entry("applications", "Applications", "/applications", "p", "Set-up"),
     Entry("event-types", "Event types", "/event-types", "t", "Set-up"),
+    Entry("walkthrough", "Incident walkthrough", "/walkthrough", "w", "Practice"),
 )
 
 

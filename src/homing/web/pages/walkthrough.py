@@ -169,7 +169,7 @@ async def show_stories(visit: Visit) -> Page:
         "lens": visit.query.get("lens") or "",
         "incidents": newest.data,
     }
-    return Page("walkthrough.html", "Walkthrough", HERE, values)
+    return Page("walkthrough.html", "Incident walkthrough", HERE, values)
 
 
 async def show_story(visit: Visit) -> Page:

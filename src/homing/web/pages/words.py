@@ -73,11 +73,16 @@ def duration(length_us: float | None) -> str:
 
 
 def ago(at_us: int, now_us: int) -> str:
-    """How long ago a time was, or how far ahead: `3 min ago`, `in 2 h`, `now`."""
+    """How long ago a time was, or how far ahead: `3 min ago`, `in 2 h`, `now`.
+
+    From a minute on without its seconds: a page of times does not tick.
+    """
     gone_us = now_us - at_us
-    if abs(gone_us) < 1_000_000:
+    length_us = abs(gone_us)
+    if length_us < 1_000_000:
         return "now"
-    text = duration(abs(gone_us) // 1_000_000 * 1_000_000)
+    step_us = 1_000_000 if length_us < 60_000_000 else 60_000_000
+    text = duration(length_us // step_us * step_us)
     return f"{text} ago" if gone_us > 0 else f"in {text}"
 
 
@@ -109,6 +114,11 @@ def amount(text: str) -> str:
     whole, dot, rest = text.partition(".")
     sign = "-" if whole.startswith("-") else ""
     return f"{sign}{int(whole.removeprefix('-') or 0):,}{dot}{rest}"
+
+
+def signed(text: str) -> str:
+    """A number in words, its hyphen for a minus as a minus."""
+    return text.replace("-", "\u2212", 1) if text.startswith("-") else text
 
 
 def _utc(at_us: int) -> datetime:

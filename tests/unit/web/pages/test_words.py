@@ -49,8 +49,8 @@ def test_a_share_is_never_rounded_to_all_or_nothing(part: float | None, text: st
 
 
 def test_how_long_ago_it_was() -> None:
-    assert words.ago(0, 90 * S) == "1 min 30 s ago"
-    assert words.ago(90 * S, 0) == "in 1 min 30 s"
+    assert words.ago(0, 90 * S) == "1 min ago"
+    assert words.ago(90 * S, 0) == "in 1 min"
     assert words.ago(5, 10) == "now"
 
 

@@ -40,7 +40,6 @@ class SqliteBackend:
         sql.must_have(worker, "SQLite")
         self.isolation_level: Any = getattr(worker, "isolation_level", "")
         self._states_sql: str = worker.states
-        self._row_sql: str | None = getattr(worker, "row", None)
         self._tables = sql.tables_of(worker.states)
         self._names: list[str] = []
         self._connections: dict[Process, sqlite3.Connection] = {}

@@ -201,12 +201,12 @@
   // ── times ──
 
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  const words = (seconds) => {
+  const words = (seconds, isAgo) => {
     for (let at = 0; at < units.length; at += 1) {
       const [size, name] = units[at];
       if (seconds < size) continue;
       const whole = Math.floor(seconds / size);
-      const lesser = at + 1 < units.length ? Math.floor((seconds % size) / units[at + 1][0]) : 0;
+      const lesser = at + 1 < units.length && !(isAgo && size === 60) ? Math.floor((seconds % size) / units[at + 1][0]) : 0;
       return `${whole} ${name}${lesser && whole < 10 ? ` ${lesser} ${units[at + 1][1]}` : ""}`;
     }
     return "";
@@ -215,7 +215,7 @@
     if (document.hidden) return;
     for (const one of all("time[data-ago]")) {
       const gone = Math.trunc((Date.now() - Date.parse(one.dateTime)) / 1000);
-      const text = Math.abs(gone) < 1 ? "now" : gone > 0 ? `${words(gone)} ago` : `in ${words(-gone)}`;
+      const text = Math.abs(gone) < 1 ? "now" : gone > 0 ? `${words(gone, true)} ago` : `in ${words(-gone, true)}`;
       if (one.textContent !== text) one.textContent = text;
     }
   };
@@ -313,7 +313,7 @@
   const enhance = (inside) => {
     for (const hidden of all("[data-copy][hidden], [data-close][hidden]", inside)) hidden.hidden = false;
     const figures = all(".chart[data-chart]", inside);
-    if (figures.length) withPlotter().then(() => figures.forEach(draw));
+    if (figures.length) withPlotter().then(() => figures.forEach(draw), away);
   };
   const redraw = () => {
     for (const figure of [...plots.keys()]) {
@@ -338,6 +338,6 @@
         enhance(part.matches?.(".chart[data-chart]") ? part.parentElement : part);
         if (plots.size > 20) redraw();
       });
-    });
+    }, away);
   });
 })();

@@ -1,4 +1,4 @@
-"""Why deliveries are given up, in words."""
+"""How attempts end, and why deliveries are given up, in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from homing.core.lifecycle import DeadReason
 from homing.core.outcome import Outcome, Reason
-from homing.web.pages.causes import meaning
+from homing.web.pages.outcomes import explain, meaning
 
 
 @pytest.mark.parametrize("reason", list(DeadReason))
@@ -22,7 +22,15 @@ def test_every_way_to_die_is_said_in_sentences(reason: DeadReason, status: int |
 def test_a_status_is_named_and_tells_what_to_look_at() -> None:
     found = meaning("attempts_exhausted", 503, "")
     assert found.what == "The receiver is not available (503)"
-    assert "redrive" in found.to_do
+    assert "send again" in found.to_do
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_way_for_an_attempt_to_end_is_said(reason: Reason) -> None:
+    what, to_do = explain(reason, 503 if reason is Reason.STATUS else None)
+    assert what[0].isupper()
+    assert not what.endswith(".")
+    assert reason is Reason.OK or to_do.endswith((".", "?"))
 
 
 @pytest.mark.parametrize("reason", [Reason.CONNECT_REFUSED, Reason.TOTAL_TIMEOUT, Reason.RESET])
