@@ -44,6 +44,7 @@ async def test_a_wrong_token_is_said_to_be_wrong_and_many_of_them_have_to_wait(
         await page.get_by_label("Token").fill(token())
         await page.get_by_role("button", name="Sign in").click()
         await page.wait_for_url(site.url + "/")
+        await page.wait_for_function("() => window.htmx && window.uPlot")  # before it goes away
 
 
 async def test_everything_can_be_done_without_a_script(open_page: Looker) -> None:

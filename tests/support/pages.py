@@ -39,6 +39,12 @@ QUICK: dict[str, object] = {
     "slo_every_s": 1,
     "workers": 1,
 }
+#: the libraries that a page needs have come, which they do after its first paint
+_AT_REST = """() =>
+  (window.htmx || !document.querySelector("[data-live]"))
+  && [...document.querySelectorAll(".chart[data-chart] .plot")].every(
+    (one) => one.firstChild || !one.clientWidth)
+"""
 #: longest wait for a browser that may hang, seconds
 BROWSER_S = 60.0
 #: what a page is looked at in unless a test says otherwise
@@ -179,6 +185,8 @@ class Looker:
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         await page.goto(path)
+        if scripts:
+            await page.wait_for_function(_AT_REST)
         return page
 
     def _note(self, message: Any) -> None:

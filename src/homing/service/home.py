@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -79,10 +80,12 @@ async def overview(service: Service, caller: Caller, day: DayBooks) -> Overview:
     counted, and those behind (see `day_books`).
     """
     at_us = service.clock.now_us()
-    some = await service.store.list(Application, caller.org_id, Page(limit=1))
-    issues = await list_lines(service, caller, Ask(limit=SHOWN_MAX), states=_OPEN)
-    alerts = await list_alerts(service, caller, Ask(limit=SHOWN_MAX), status=Status.FIRING)
-    incidents = await list_incidents(service, caller, Ask(limit=_INCIDENTS_MAX, descending=True))
+    some, issues, alerts, incidents = await asyncio.gather(
+        service.store.list(Application, caller.org_id, Page(limit=1)),
+        list_lines(service, caller, Ask(limit=SHOWN_MAX), states=_OPEN),
+        list_alerts(service, caller, Ask(limit=SHOWN_MAX), status=Status.FIRING),
+        list_incidents(service, caller, Ask(limit=_INCIDENTS_MAX, descending=True)),
+    )
     return Overview(
         at_us=at_us,
         is_new=not some,

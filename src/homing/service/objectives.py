@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -259,15 +260,18 @@ class _Tallies:
         place = (scope, since_us, self._at_us)
         if place in self._known:
             return
-        rows: list[Tally] = []
-        for piece in pieces(
-            since_us,
-            self._end_us,
-            minutes_since_us=self._at_us - _MINUTES_US,
-            hours_since_us=self._at_us - HOURS_US,
-        ):
-            rows += await store.tallied(scope, *piece)
-        self._known[place] = rows
+        rows = await asyncio.gather(
+            *(
+                store.tallied(scope, *piece)
+                for piece in pieces(
+                    since_us,
+                    self._end_us,
+                    minutes_since_us=self._at_us - _MINUTES_US,
+                    hours_since_us=self._at_us - HOURS_US,
+                )
+            )
+        )
+        self._known[place] = [one for piece in rows for one in piece]
 
     def between(self, scope: str, since_us: int, until_us: int) -> list[Tally]:
         """What was read; `until_us` is now."""

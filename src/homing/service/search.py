@@ -29,8 +29,9 @@ T = TypeVar("T")
 _LOOKS: Final = 500
 #: looks of one search: 20,000 messages
 _LOOKS_MAX: Final = 40
-#: how long a search may go on looking, microseconds: its page is to be there within 200 ms
-_LOOKING_US: Final = 120_000
+#: how long a search may go on looking, microseconds: its page is to be painted within 200 ms, of
+#: which the browser needs the greater part
+_LOOKING_US: Final = 50_000
 #: applications of an organisation that are searched at once; with more, one has to be named
 APPLICATIONS_MAX: Final = 1_000
 #: applications that are asked for an event id at once

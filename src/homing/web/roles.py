@@ -19,6 +19,7 @@ OPERATORS: Final = frozenset(
         "v1.message.create",
         "v1.message.create-batch",
         "v1.message-attempt.resend",
+        "v1.endpoint.patch",  # to park and enable; its handler wants an admin for all else
         "v1.endpoint.recover",
         "v1.endpoint.replay-missing",
         "v1.endpoint.bulk-replay",

@@ -70,6 +70,23 @@ async def test_an_operator_moves_traffic_and_changes_nothing_that_is_configured(
     assert {"v1.endpoint.create", "v1.authentication.app-portal-access"} < refused
 
 
+async def test_an_operator_parks_and_enables_an_endpoint_and_changes_nothing_else_of_it(
+    quiet: Served, app: str, client: httpx.AsyncClient
+) -> None:
+    made = {"uid": "kept", "url": "https://kept.example.com/"}
+    assert (await client.post("/api/v1/app/shop/endpoint", json=made)).status_code == 201
+    token = sign_org_token(SECRET, at_us=SystemClock().now_us(), role=Role.OPERATOR)
+    async with quiet.client(token) as operator:
+        for disabled in (True, False):
+            change = {"disabled": disabled}
+            answer = await operator.patch("/api/v1/app/shop/endpoint/kept", json=change)
+            assert (answer.status_code, answer.json()["disabled"]) == (200, disabled)
+        url = {"disabled": True, "url": "https://elsewhere.example.com/"}
+        answer = await operator.patch("/api/v1/app/shop/endpoint/kept", json=url)
+        assert answer.status_code == 403
+        assert "needs the role admin" in answer.json()["detail"]
+
+
 async def test_a_repeat_by_a_token_that_may_only_read_is_refused_too(
     quiet: Served, client: httpx.AsyncClient
 ) -> None:

@@ -10,6 +10,7 @@ from homing.core.resources import Endpoint
 from homing.core.urls import URL_CHARACTERS_MAX
 from homing.service import endpoints
 from homing.service.endpoints import EndpointDraft
+from homing.service.tokens import Role
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery, given_fields
 from homing.web.wire import (
@@ -225,9 +226,11 @@ async def put_endpoint(call: Call[NoQuery, EndpointUpdate]) -> Answer:
     answers={200: EndpointOut},
 )
 async def patch_endpoint(call: Call[NoQuery, EndpointPatch]) -> Answer:
-    endpoint = await endpoints.patch_endpoint(
-        call.service, call.caller, *names_of(call), _patched(call.body)
-    )
+    """An operator may park and enable, as on pages; what else is changed is an admin's."""
+    fields = _patched(call.body)
+    if fields.keys() - {"disabled"}:
+        call.caller.must_be(Role.ADMIN)
+    endpoint = await endpoints.patch_endpoint(call.service, call.caller, *names_of(call), fields)
     return answer(200, endpoint_out(endpoint))
 
 

@@ -20,7 +20,7 @@ from homing.service.context import Service
 from homing.service.listing import is_plain_name
 from homing.service.page_sessions import PageSession, form_key, open_portal, open_session
 from homing.service.tokens import Caller, Role
-from homing.web.pages.rendering import render
+from homing.web.pages.rendering import make_ready_behind, render
 from homing.web.problems import MethodNotAllowed
 from homing.web.reading import read_body
 
@@ -281,6 +281,8 @@ class PathPages:
         scope["homing.visit"] = visit  # for the page that tells an error
         response = await self._answer(route, visit, receive)
         await visit.finish(response)(scope, receive, send)
+        if visit.session is not None:
+            make_ready_behind()
 
     def _page_above(self, scope: Scope) -> str:
         """The page from which the form of this address is sent; empty: it is not known.

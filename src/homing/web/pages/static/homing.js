@@ -8,6 +8,29 @@
     target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]");
   root.classList.add("scripted");
 
+  // ── what can wait until the page can be read: the libraries ──
+
+  const files = document.currentScript.dataset;
+  const settled = Promise.all([
+    new Promise((done) => {
+      new PerformanceObserver(done).observe({ type: "paint", buffered: true });
+      setTimeout(done, 1000); // what nobody looks at is not painted
+    }),
+    new Promise((done) => addEventListener("load", done)), // before it htmx would not begin
+  ]);
+  const fetched = (tag, given) =>
+    new Promise((done, failed) => {
+      document.head.append(Object.assign(document.createElement(tag), given, { onload: done, onerror: failed }));
+    });
+  let plotter;
+  const withPlotter = () =>
+    (plotter ??= settled.then(() =>
+      Promise.all([
+        fetched("link", { rel: "stylesheet", href: files.plotStyle }),
+        fetched("script", { src: files.plot }),
+      ]),
+    ));
+
   // ── light and dark ──
 
   document.addEventListener("click", (event) => {
@@ -118,7 +141,7 @@
     );
   };
   const tick = () => {
-    if (document.hidden) return;
+    if (document.hidden || !window.htmx) return;
     const now = Date.now();
     if (awaySince) return look();
     for (const part of all("[data-live]")) {
@@ -289,7 +312,8 @@
   };
   const enhance = (inside) => {
     for (const hidden of all("[data-copy][hidden], [data-close][hidden]", inside)) hidden.hidden = false;
-    for (const figure of all(".chart[data-chart]", inside)) draw(figure);
+    const figures = all(".chart[data-chart]", inside);
+    if (figures.length) withPlotter().then(() => figures.forEach(draw), away);
   };
   const redraw = () => {
     for (const figure of [...plots.keys()]) {
@@ -307,9 +331,13 @@
   });
   document.addEventListener("DOMContentLoaded", () => {
     enhance(document);
-    htmx.onLoad((part) => {
-      enhance(part.matches?.(".chart[data-chart]") ? part.parentElement : part);
-      if (plots.size > 20) redraw();
-    });
+    if (!document.querySelector("[data-live]")) return;
+    settled.then(() => fetched("script", { src: files.live })).then(() => {
+      htmx.onLoad((part) => {
+        if (part === document.body) return; // enhanced already
+        enhance(part.matches?.(".chart[data-chart]") ? part.parentElement : part);
+        if (plots.size > 20) redraw();
+      });
+    }, away);
   });
 })();
