@@ -79,16 +79,20 @@ async def test_a_message_is_found_by_what_a_person_knows_of_it(
 async def test_a_word_that_is_an_event_id_leads_to_its_message(
     open_page: Looker, serve: Serve
 ) -> None:
+    body = {"eventType": "order.placed", "eventId": "order-17", "payload": {}}
     async with serve() as site:
         app = await site.shop("shop")
-        body = {"eventType": "order.placed", "eventId": "order-17", "payload": {}}
         message = (await site.call("POST", "/app/shop/msg", json=body))["id"]
         page = await open_page("/messages?find=order-17", site=site)
         await page.get_by_text("The event id of a message of").get_by_role("link").click()
         await expect(page).to_have_url(f"/messages/{app}/{message}")
-        for number in range(20):  # too many to ask each of them without being told to
+        for number in range(20):
             await site.shop(f"another-{number}")
-        await page.goto("/messages?find=order-17")
+        await asyncio.sleep(1.1)  # ids tell seconds apart: the next is the last of 22
+        await site.shop("last")
+        body["eventId"] = "order-18"
+        message = (await site.call("POST", "/app/last/msg", json=body))["id"]
+        await page.goto("/messages?find=order-18")  # too many to ask each without being told to
         await page.get_by_text("As an event id:").get_by_role("link").click()
         await expect(page.locator("tbody tr", has_text=message)).to_have_count(1)
         await open_page.close()

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand
+from homing.forensics.vocabulary import Op, Stand, meaning
 
 #: crossings in which one worker's write meets another worker's turn
 _RACES: Final = frozenset(
@@ -319,3 +319,8 @@ def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))
+
+
+def names_endpoint(text: str) -> bool:
+    """Whether a reason speaks of an endpoint."""
+    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED
