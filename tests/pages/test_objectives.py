@@ -53,6 +53,7 @@ async def test_the_sum_behind_each_figure_is_one_click_away(
     await expect(chart.locator("td.number").first).to_be_visible()
     await expect(page.get_by_text("Bad events, the latest")).to_be_visible()
     # what is opened stays open when the part around it is renewed
+    await page.wait_for_function("() => window.htmx")
     await page.evaluate("() => htmx.trigger('#figures', 'live')")
     await expect(page.locator("#sum-tier-1")).to_have_attribute("open", "")
 
