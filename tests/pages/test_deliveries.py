@@ -30,7 +30,7 @@ ODD = "\u202eabc\u2066 \x1b[31mred \u200b"
 LOUD = EVIL.encode() + ODD.encode() + b" \xff\xfe " + b"A" * 1_000_000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def evil(site: Site) -> dict[str, str]:
     """A shop whose publisher and receiver both send hostile text; one delivery dead, one good."""
     headers = [("x-evil", EVIL), ("content-type", "text/html")]

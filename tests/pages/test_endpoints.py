@@ -36,7 +36,7 @@ async def test_what_needs_somebody_is_on_top_and_says_why(open_page: Looker, sit
     await page.wait_for_url("**/endpoints/app_*/ep_*")
     await expect(page.locator("main .state").first).to_have_text("Failing")
     why = page.get_by_role("table", name="Failed attempts by what came of them")
-    await expect(why).to_contain_text("It fails to handle the request")
+    await expect(why).to_contain_text("It fails to handle it")
     await expect(why).to_contain_text("100%")
     waits = page.get_by_role("table", name="What waits for this endpoint")
     await expect(waits).to_contain_text("Recovering sends those of the last 14 days: 12.")

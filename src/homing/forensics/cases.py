@@ -127,6 +127,7 @@ def ordered(events: Any, takes: Op) -> Any:
         ended_before=(e.ends & e.writes).cast("int64").max().over(before),
         next_at=e.at_us.lead().over(one),
         next_op=e.act.lead().over(one),
+        next_attempt=e.attempt.lead().over(one),
     )
     hold = ibis.window(group_by=["d", "taken"], order_by="pos")
     return e.mutate(
@@ -218,7 +219,10 @@ def gaps(o: Any) -> Any:
 def stops(o: Any) -> Any:
     """By the number of an attempt that failed: how many there were, and after how many it went on."""
     failed = o.filter((o.result == -1) & o.attempt.notnull())
-    ends = failed.next_op.isin([Op.FAILED, Op.DEAD, Op.EXHAUSTED, Op.DEAD_FAILED])
+    # a second failure of the same attempt says more of its end; one of another attempt is later news
+    ends = failed.next_op.isin([Op.DEAD, Op.EXHAUSTED, Op.DEAD_FAILED]) | (
+        (failed.next_op == Op.FAILED) & (failed.next_attempt == failed.attempt)
+    )
     went_on = failed.next_at.notnull() & ~ends.fill_null(False)
     return failed.group_by("attempt").aggregate(
         lines=failed.count(), followed=went_on.cast("int64").sum()

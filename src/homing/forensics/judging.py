@@ -190,15 +190,21 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     # when the workers themselves stand still at the end of a log, what waits for them is not lost
     context.end_us = number("moved_at") or context.end_us
     context.passed_us = number("moved_accepted") or context.end_us
+    failed = rows(by_case.stops(hard))
     context.limits = tuple(
         int(one.attempt)
-        for one in rows(by_case.stops(hard))
-        if one.attempt >= 3 and one.lines >= 3 and one.followed <= 0.2 * one.lines
+        for one in failed
+        if one.attempt >= 3
+        and one.lines >= 3
+        and one.followed <= 0.2 * one.lines
+        # nor does anything fail more often: else what ends here was ended by a fault
+        and sum(o.lines for o in failed if o.attempt > one.attempt) <= 0.2 * one.lines
     )
     if not number("allowed") and number("dead"):
         most = number("dead_attempt") or number("dead_bad") or context.attempts_max
-        # where others went on by themselves to a higher number, those were given up early
-        context.attempts_max = max(most or 1, number("own_attempt"))
+        # where others failed as often and went on by themselves, those were given up early
+        stops = most in context.limits
+        context.attempts_max = most if stops else max(most or 1, number("own_attempt"))
     context.used_up_has_dead = number("dead") > 0 and (
         (number("dead_attempt") or number("dead_bad"))
         >= min((*context.limits, context.attempts_max or 1))

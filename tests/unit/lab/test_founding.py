@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from homing.core.errors import Invalid
+from homing.forensics.investigation import Options, investigate
 from homing.lab.explorable import FixedWorker
 from homing.lab.founding import DEPLOYED_S, have_week, load_worker
 from homing.lab.service.worker import LEASE_S, RetryWorker
@@ -51,6 +52,12 @@ def test_it_drops_some_and_only_those_that_two_workers_held(faulty: Any) -> None
     since = {line["delivery_id"]: line["ts"] for line in lines}
     assert truth.since_us == MONDAY_US + DEPLOYED_S * 1_000_000
     assert min(since[key] for key in truth.drops) > "2026-11-10T10:12"
+
+
+def test_an_investigation_finds_each_of_them_and_nothing_else(faulty: Any) -> None:
+    folder, truth, _ = faulty
+    found = investigate([str(folder / "log.jsonl")], Options(folder=str(folder)))
+    assert found.dropped == truth.dropped
 
 
 def test_with_the_fix_the_same_payments_lose_nothing(faulty: Any, tmp_path: Path) -> None:
