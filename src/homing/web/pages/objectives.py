@@ -42,7 +42,7 @@ _US: Final = 1_000_000
 #: a drop that the page of an objective begins with
 _DROP: Final = "0.3"
 #: how a promise stands, the worst first, and the kind of its badge
-_KINDS: Final = {"broken": "bad", "burning": "warn", "unproven": "wait", "kept": "good"}
+_KINDS: Final = {"broken": "bad", "burning": "warn", "kept": "good", "unproven": "wait"}
 _RATES_MAX: Final = 100_000
 
 
