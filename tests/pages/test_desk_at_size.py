@@ -29,10 +29,9 @@ async def dead_till(site: Site, folder: Path, count: int) -> str:
 
 async def paint_ms(look: Locator) -> float:
     """From asking for the page to its first paint with something on it."""
-    found = await look.page.evaluate(
-        "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"
-    )
-    return float(found)
+    painted = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    found = await look.page.wait_for_function(painted)
+    return float(await found.json_value())
 
 
 async def test_ten_thousand_dead_letters_are_one_issue_and_one_plan(
