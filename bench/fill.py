@@ -98,9 +98,10 @@ async def finished(url: str, count: int) -> int:
             for table, names in columns.items():
                 await execute(_copy(url, table, names, seed, first, last))
         if not url.startswith("sqlite"):
-            # A table that came to this size in months has been vacuumed on the way.
+            # A table that came to this size in months has been vacuumed and written on the way.
             for table in _TABLES:
                 await execute(f"VACUUM (ANALYZE) {table}")
+            await execute("CHECKPOINT")
             place, order = "transaction::text::bigint, line", "t.transaction DESC, t.line DESC"
         else:
             place, order = "0, line", "line DESC"

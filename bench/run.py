@@ -198,7 +198,8 @@ class Run:
                 must=1.2,
                 aim=1.05,
                 at_least=False,
-                detail=f"CPU {cost[0]:.0f} → {cost[1]:.0f} µs; "
+                detail=f"CPU {cost[0]:.0f} → {cost[1]:.0f} µs, of which the database "
+                f"{empty.database_cpu_us:.0f} → {full.database_cpu_us:.0f}; "
                 f"{empty.per_second:,.0f} → {full.per_second:,.0f}/s",
             )
 
