@@ -110,6 +110,13 @@ async def test_a_batch_and_the_general_way_keep_the_trace_too() -> None:
     assert {request.headers["traceparent"] for request in receiver.requests} == set(given.values())
 
 
+def _are_told(requests: Any) -> bool:
+    """Whether the collector has heard of an attempt, and of the line."""
+    attempts = metrics(requests).get("homing_attempt_seconds")
+    counts = [point.count for point in attempts.histogram.data_points] if attempts else []
+    return any(counts) and any(one.body.string_value == "look here" for one in log_lines(requests))
+
+
 async def test_metrics_and_log_lines_are_told(caplog: pytest.LogCaptureFixture) -> None:
     async with Receiver() as collector, Receiver() as receiver:
         receiver.script("/hook", respond(200))
@@ -123,7 +130,9 @@ async def test_metrics_and_log_lines_are_told(caplog: pytest.LogCaptureFixture) 
             await receiver.wait_for(1)
             with caplog.at_level(logging.WARNING, "homing"):
                 logging.getLogger("homing").warning("look here", extra={"endpoint": "ep_1"})
-            await asyncio.sleep(0.5)
+            async with asyncio.timeout(20):
+                while not _are_told(collector.requests):
+                    await asyncio.sleep(0.05)
             often.cancel()
         told = metrics(collector.requests)
         lines = log_lines(collector.requests)
