@@ -51,9 +51,8 @@ def make_server(
         uvicorn.Config(
             app,
             loop="none",
-            http=cast(
-                Any, partial(protocol, open_connections=OpenConnections(limits))
-            ),  # uvicorn only calls it
+            # uvicorn only calls it
+            http=cast(Any, partial(protocol, open_connections=OpenConnections(limits))),
             ws="none",
             lifespan="off",
             access_log=False,

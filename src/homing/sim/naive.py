@@ -38,7 +38,7 @@ from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
 from homing.service.fanout import Fanout
 from homing.service.intake import Intake, _Item
-from homing.sim.wire import Wire
+from homing.sim.fault_injection import FaultyStore
 from homing.store.memory.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Unversioned(MemoryStore):
 
 
 class TwoTransactions(MemoryStore):
-    """What belongs in one transaction, in two. `TwoStep…` wires call these."""
+    """What belongs in one transaction, in two. The `TwoStep…` stores call these."""
 
     async def accept_message(self, item: Acceptance) -> AcceptResult:
         """The message and its keys, without its deliveries."""
@@ -208,10 +208,10 @@ class NumberedLog(SnapshotLog):
     stops_short = False
 
 
-# --- wires --------------------------------------------------------------------------------------
+# --- faulty stores ------------------------------------------------------------------------------
 
 
-class TwoStepAccept(Wire):
+class TwoStepAccept(FaultyStore):
     """The message in one commit, its deliveries in the next."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
@@ -224,7 +224,7 @@ class TwoStepAccept(Wire):
         return results
 
 
-class TwoStepSettle(Wire):
+class TwoStepSettle(FaultyStore):
     """The state in one commit, the attempt and the log line in the next, if it comes to that."""
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -234,7 +234,7 @@ class TwoStepSettle(Wire):
         return written
 
 
-class TwoStepDead(Wire):
+class TwoStepDead(FaultyStore):
     """A dead letter is deleted here and inserted there, if it comes to that."""
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -252,7 +252,7 @@ class TwoStepDead(Wire):
         return [written[id(change)] for change in changes]
 
 
-class TransactionWire(Wire):
+class TransactionStore(FaultyStore):
     """Each write is a transaction of `SnapshotLog`, from the moment that it is asked for."""
 
     def __init__(self, world: World, node: Node) -> None:

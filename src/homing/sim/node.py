@@ -1,4 +1,4 @@
-"""One simulated process: the production parts, over a wire that can fail."""
+"""One simulated process: the production parts, over a database and a network that can fail."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from homing.service.context import Service
 from homing.service.intake import Intake
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
+from homing.sim.fault_injection import FaultySender, FaultyStore
 from homing.sim.receivers import label_of
 from homing.sim.trace import Event
-from homing.sim.wire import Post, Wire
 from homing.store.memory.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Parts:
     """What a simulated process is made of: production's own, unless a safeguard is taken out."""
 
     store: type[MemoryStore] = MemoryStore
-    wire: type[Wire] = Wire
+    faulty_store: type[FaultyStore] = FaultyStore
     dispatcher: type[Dispatcher] = Dispatcher
     intake: type[Intake] = Intake
     sweeper: type[Sweeper] = Sweeper
@@ -107,12 +107,12 @@ class Node:
         self.gave_up = False  #: it ended with outcomes unwritten, and said so
         self._waiting: list[asyncio.Future[None]] = []
         parts = world.parts
-        store = cast(Store, parts.wire(world, self))
+        store = cast(Store, parts.faulty_store(world, self))
         self.journal = Journal(clock, self.holder)
         self.health = HealthKeeper(store, clock, disable_after_s=_DISABLE_AFTER_S)
         self.dispatcher = parts.dispatcher(
             store,
-            Post(world, self),
+            FaultySender(world, self),
             world.chance,
             self.journal,
             label_of,

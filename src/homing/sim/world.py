@@ -19,6 +19,7 @@ from homing.insight.promises import breaches
 from homing.service.books import audit
 from homing.sim import people
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, cumulative
+from homing.sim.fault_injection import READ_WEIGHTS, WRITE_WEIGHTS
 from homing.sim.goals import Goal
 from homing.sim.loop import VirtualLoop
 from homing.sim.node import LIMITS, START_US, Node, Parts, SimClock
@@ -26,7 +27,6 @@ from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
 from homing.sim.result import Result, SentHere, Shape
 from homing.sim.trace import Event, Trace
 from homing.sim.watch import BREACHES_MAX, LINE_BY_LINE, Watch, at_once
-from homing.sim.wire import READ_WEIGHTS, WRITE_WEIGHTS
 
 ORG_ID: Final = "org_1"
 NAMES: Final = "ABCDE"

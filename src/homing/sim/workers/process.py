@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from homing.sim.wire import TURN
+from homing.sim.fault_injection import TURN
 from homing.sim.workers.case import Mishap
 from homing.sim.workers.trace import EPOCH_S
 

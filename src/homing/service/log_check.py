@@ -36,8 +36,8 @@ _LOOKS_MAX: Final = 10
 LOOK_EVERY_S: Final = 0.2
 
 
-class Lives(msgspec.Struct, kw_only=True):
-    """What was read, and what is wrong with it."""
+class LogCheck(msgspec.Struct, kw_only=True):
+    """What was read of the log, and what is wrong with it."""
 
     deliveries: int = 0
     lines: int = 0  #: of the log, of these deliveries
@@ -50,7 +50,7 @@ class Lives(msgspec.Struct, kw_only=True):
         return len(self.breaches) + self.more
 
 
-async def read_lives(
+async def check_log(
     store: Store,
     span: Span = Span(),  # noqa: B008 (frozen)
     *,
@@ -58,7 +58,7 @@ async def read_lives(
     named_max: int = NAMED_MAX,
     look_every_s: float = LOOK_EVERY_S,
     on_progress: Callable[[int, int], None] = lambda deliveries, lines: None,
-) -> Lives:
+) -> LogCheck:
     """The life of every delivery accepted within `span` (half-open), line by line.
 
     Args:
@@ -96,7 +96,7 @@ class _Reader:
         named_max: int,
         on_progress: Callable[[int, int], None],
     ) -> None:
-        self.found = Lives()
+        self.found = LogCheck()
         self.look_every_s = LOOK_EVERY_S
         self._store = store
         # The listing leaves out the beginning of its span, the books do not.

@@ -59,7 +59,7 @@ _ONCE: Final = (None,)
 TURN: Final = _Turn()
 
 
-class Wire:
+class FaultyStore:
     """The port `Store` of one process; `world.store` answers, sooner or later or never."""
 
     def __init__(self, world: World, node: Node) -> None:
@@ -150,7 +150,7 @@ def _words(name: str) -> str:
 
 
 def _verb(name: str, *, is_write: bool) -> Callable[..., Coroutine[Any, Any, Any]]:
-    def call(self: Wire, *args: Any, **given: Any) -> Coroutine[Any, Any, Any]:
+    def call(self: FaultyStore, *args: Any, **given: Any) -> Coroutine[Any, Any, Any]:
         return self._call(name, is_write, args, given)
 
     call.__name__ = name
@@ -168,12 +168,12 @@ READS: Final = (
     "due_lanes", "walk_lanes", "behind", "running_tasks", "notable_log",
 )  # fmt: skip
 for _name in WRITES:
-    setattr(Wire, _name, _verb(_name, is_write=True))
+    setattr(FaultyStore, _name, _verb(_name, is_write=True))
 for _name in READS:
-    setattr(Wire, _name, _verb(_name, is_write=False))
+    setattr(FaultyStore, _name, _verb(_name, is_write=False))
 
 
-class Post:
+class FaultySender:
     """The port `Sender` of one process: simulated receivers answer."""
 
     def __init__(self, world: World, node: Node) -> None:
@@ -231,4 +231,4 @@ def _outcome(answer: Answer, total_s: float) -> Outcome:
     )
 
 
-__all__ = ["Post", "Wire"]
+__all__ = ["FaultySender", "FaultyStore"]
