@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from homing.core.errors import Unavailable
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
 from homing.sim.draws import cumulative
 from homing.sim.goals import Goal
+from homing.sim.ports import Process, Surroundings
 from homing.sim.receivers import Answer, Labelled
-
-if TYPE_CHECKING:
-    from homing.sim.node import Node
-    from homing.sim.world import World
 
 #: what can go wrong with a call to the database; the first is that nothing does
 WRITE_FAULTS: Final = (
@@ -62,7 +59,7 @@ TURN: Final = _Turn()
 class FaultyStore:
     """The port `Store` of one process; `world.store` answers, sooner or later or never."""
 
-    def __init__(self, world: World, node: Node) -> None:
+    def __init__(self, world: Surroundings, node: Process) -> None:
         self._world = world
         self._node = node
         self._loop = world.loop
@@ -176,7 +173,7 @@ for _name in READS:
 class FaultySender:
     """The port `Sender` of one process: simulated receivers answer."""
 
-    def __init__(self, world: World, node: Node) -> None:
+    def __init__(self, world: Surroundings, node: Process) -> None:
         self._world = world
         self._node = node
         self._total_s = world.limits.request_total_s

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -39,11 +39,8 @@ from homing.dispatch.sweeper import Sweeper
 from homing.service.fanout import Fanout
 from homing.service.intake import Intake, _Item
 from homing.sim.fault_injection import FaultyStore
+from homing.sim.ports import Process, Surroundings
 from homing.store.memory.store import MemoryStore
-
-if TYPE_CHECKING:
-    from homing.sim.node import Node
-    from homing.sim.world import World
 
 _replace = msgspec.structs.replace
 
@@ -167,10 +164,10 @@ class SnapshotLog(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self._tickets = count(1)
-        self._open: dict[int, Node] = {}
+        self._open: dict[int, Process] = {}
         self._stamps: list[int] = []
 
-    def begin(self, node: Node) -> int:
+    def begin(self, node: Process) -> int:
         """A transaction's number."""
         ticket = next(self._tickets)
         self._open[ticket] = node
@@ -255,7 +252,7 @@ class TwoStepDead(FaultyStore):
 class TransactionStore(FaultyStore):
     """Each write is a transaction of `SnapshotLog`, from the moment that it is asked for."""
 
-    def __init__(self, world: World, node: Node) -> None:
+    def __init__(self, world: Surroundings, node: Process) -> None:
         super().__init__(world, node)
         #: transactions that are open, by who has them
         self._tickets: dict[asyncio.Task[Any] | None, int] = {}
