@@ -103,7 +103,7 @@ async def test_a_message_is_sent_seen_resent_and_forgotten(person: Person) -> No
 
         await person.types("message", "resend", "shop", sent["id"], endpoint["id"])
         await receiver.wait_for(2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             attempts: list[dict[str, Any]] = []
             while len(attempts) < 2:
                 attempts = await person.asks("attempt", "list", "shop", "--message", sent["id"])
@@ -134,7 +134,7 @@ async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) ->
         assert "finished qtask_" in done
         assert "1 sent, 1 delivered" in done
         await receiver.wait_for(3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await person.asks("audit"))["total"]["delivered"] != 1:
                 pass
 
@@ -160,7 +160,7 @@ async def test_what_went_wrong_is_sent_again_by_tasks_that_can_be_watched(person
         words = ("shop", main["id"], "--since", "1h")
         done = await person.asks("recover", *words, "--watch")
         assert (done["status"], done["data"]["messagesSent"]) == ("finished", 1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await person.asks("audit"))["total"]["delivered"] != 1:
                 pass
         words = ("shop", late["id"], "--since", "1h")
@@ -235,9 +235,9 @@ async def test_listen_verifies_and_can_be_told_to_refuse_first(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    await read_until(process.stderr, "Ctrl-C stops", 20)
+    await read_until(process.stderr, "Ctrl-C stops", 60)
     await person.types("send", "shop", "payment.captured", '{"amount": 1}', "--wait", "10")
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     arrivals = [json.loads(line) for line in out.splitlines()]
     assert [(a["verified"], a["status"]) for a in arrivals] == [(True, 503), (True, 200)]
@@ -277,7 +277,7 @@ async def test_a_pipe_that_is_closed_early_is_no_error(person: Person, tmp_path:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert (out.split()[0], err) == (b"setting", b"")
 
 

@@ -93,7 +93,7 @@ async def test_two_processes_race_for_tasks_and_each_delivery_is_added_once(
 
 async def task_of(homing: Homing, task_id: str, token: str) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
         answer = await http.get(f"{homing.url}/api/v1/background-task/{task_id}")
         answer.raise_for_status()
         return dict(answer.json())

@@ -17,7 +17,7 @@ from homing.system import SystemClock
 
 APP = "/api/v1/app/shop"
 HOUR_S = 3_600
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class ShiftedClock(SystemClock):

