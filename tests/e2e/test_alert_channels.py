@@ -155,9 +155,15 @@ async def test_a_dead_letter_comes_by_mail_by_webhook_and_in_the_api(tmp_path: P
             assert hook["type"] == "alert.firing"
             assert hook["data"]["alertId"] == alert_id
             assert hook["data"]["owner"] == "receiver"
-            code, out, _ = await run(tmp_path, "alerts", "show", alert_id, "--json", **given)
-            assert code == 0
-            [notice] = json.loads(out)["notices"]
+            async with asyncio.timeout(60):  # that it was sent is written down once it was
+                while True:
+                    code, out, _ = await run(
+                        tmp_path, "alerts", "show", alert_id, "--json", **given
+                    )
+                    assert code == 0
+                    [notice] = json.loads(out)["notices"]
+                    if notice["status"] != "pending":
+                        break
             assert (notice["channel"], notice["status"]) == ("mailto-1", "sent")
             code, out, _ = await run(tmp_path, "alerts", "list", **given)
             assert code == 1
