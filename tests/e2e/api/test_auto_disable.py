@@ -13,32 +13,12 @@ from support.receiver import Receiver, respond
 from support.serving import Served, serving
 
 from homing.store import open_store
-from homing.system import SystemClock
+
+from .conftest import ShiftedClock
 
 APP = "/api/v1/app/shop"
 HOUR_S = 3_600
 WAIT_S = 60.0
-
-
-class ShiftedClock(SystemClock):
-    """The machine's clock, and some hours."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shift_us = 0
-
-    def now_us(self) -> int:
-        return super().now_us() + self.shift_us
-
-    def shift(self, seconds: float) -> None:
-        self.shift_us += round(seconds * 1_000_000)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> ShiftedClock:
-    clock = ShiftedClock()
-    monkeypatch.setattr("homing.cli.runtime.SystemClock", lambda: clock)
-    return clock
 
 
 @pytest.fixture

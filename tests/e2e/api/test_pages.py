@@ -16,6 +16,8 @@ from homing.system import SystemClock
 from homing.web.frame import Frame
 from homing.web.pages.shell import PathPages, Visit, get, post
 
+from .conftest import ShiftedClock
+
 HTML = {"accept": "text/html"}
 
 
@@ -59,11 +61,12 @@ async def test_signing_in_voids_the_session_that_was_there(quiet: Served) -> Non
         assert (old.status_code, old.headers["location"]) == (303, "/sign-in")
 
 
-async def test_a_session_is_over_when_its_token_is(quiet: Served) -> None:
+async def test_a_session_is_over_when_its_token_is(clock: ShiftedClock, quiet: Served) -> None:
     async with browser(quiet) as person:
-        assert (await sign_in(person, org_token(valid_s=2))).status_code == 303
+        assert (await sign_in(person, org_token(valid_s=600))).status_code == 303
         text = person.cookies["homing_session"]
-        await asyncio.sleep(2.1)
+        assert (await person.get("/")).status_code == 200
+        clock.shift(601)
         person.cookies.set("homing_session", text)
         assert (await person.get("/")).status_code == 303
 
