@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -86,7 +87,11 @@ async def test_a_configuration_broken_later_stops_no_worker_that_serves(tmp_path
 
 def _has_open(pid: int, name: str) -> bool:
     """Whether a process has a file of this name open."""
-    return any(Path(os.readlink(fd)).name == name for fd in Path(f"/proc/{pid}/fd").iterdir())
+    found = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(Path(os.readlink(fd)).name)
+    return name in found
 
 
 def _is_alive(pid: int) -> bool:
