@@ -81,6 +81,13 @@ async def test_a_request_that_does_not_end_is_given_up(begun: bytes) -> None:
         assert 0.9 < time.monotonic() - began < 30
 
 
+def test_a_client_lets_go_of_an_idle_connection_before_the_server_does() -> None:
+    """Or a request would cross the close, and nobody would know whether it was heard."""
+    kept_by_the_client_s = httpx.Limits().keepalive_expiry
+    assert kept_by_the_client_s is not None
+    assert make_server(echo).config.timeout_keep_alive > 2 * kept_by_the_client_s
+
+
 async def test_a_connection_that_asks_nothing_is_given_up() -> None:
     async with answering() as port:
         with contextlib.suppress(ConnectionError):
