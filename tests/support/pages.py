@@ -73,6 +73,7 @@ class Site:
     http: httpx.AsyncClient  #: base: /api/v1
     org: str = DEFAULT_ORG_ID
     ids: dict[str, str] = field(default_factory=dict)  #: of what `seed` made, by a word
+    contexts: list[BrowserContext] = field(default_factory=list)  #: who look at it
 
     @property
     def url(self) -> str:
@@ -181,6 +182,7 @@ class Looker:
             reduced_motion="reduce",
         )
         self.contexts.append(context)
+        site.contexts.append(context)
         if role is not None:
             await sign_in(context, site.url, token(role, org or site.org))
         page = await context.new_page()
