@@ -322,7 +322,7 @@ async def test_a_delivery_that_is_open_while_the_service_restarts_catches_up(
 ROWS = 10_000
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def crowded(serve: Serve) -> AsyncIterator[Site]:
     """A Homing with ten thousand deliveries, one of them dead, and one with a word of its own."""
     async with serve() as site:
