@@ -136,7 +136,7 @@ async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site
     )
     mend(site, "port")
     page = await open_page("/dead-letters")
-    await page.get_by_role("link", name="Redrive across issues").click()
+    await page.get_by_role("link", name="Redrive many at once").click()
     await page.get_by_label("Application").select_option(label="Port")
     await page.get_by_label("Last status").fill("500")
     await page.get_by_role("button", name="See what would happen").click()

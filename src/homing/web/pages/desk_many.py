@@ -1,4 +1,4 @@
-"""`/dead-letters/many`: redrive or discard what is alike over all issues of an application."""
+"""`/dead-letters/many`: redrive or discard what is alike, from all issues of an application."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from homing.core.resources import Endpoint
 from homing.core.tasks import Selection
 from homing.service import desk
 from homing.service.applications import find_application, list_applications
+from homing.service.desk_reading import latest_attempt
 from homing.service.listing import Ask
 from homing.web.pages.asking import needed, text_in, whole_in
 from homing.web.pages.desk import APPS_MAX, PLAN, plan_in
+from homing.web.pages.outcomes import outcome_words
 from homing.web.pages.shell import Page, Visit, get, post
 
 _PATH: Final = "/dead-letters/many"
@@ -39,6 +41,7 @@ async def show_many(visit: Visit) -> Page:
         "asked": asked,
         "canary": fields.get("canary", "10"),
         "preview": None,
+        "latest": None,
         "plan": plan_in(fields),
         "undo_us": round(service.limits.undo_s * 1_000_000),
     }
@@ -55,7 +58,10 @@ async def show_many(visit: Visit) -> Page:
             "counts": [(names.get(one, one), count) for one, count in counts[:_ENDPOINTS]],
             "more": max(len(counts) - _ENDPOINTS, 0),
         }
-    return Page("dead_letters_many.html", "Redrive across issues", "dead-letters", values)
+        if len(counts) == 1:
+            latest = await latest_attempt(service.store, app, counts[0][0])
+            values |= {"latest": latest, "latest_words": outcome_words(latest) if latest else ""}
+    return Page("dead_letters_many.html", "Redrive many at once", "dead-letters", values)
 
 
 def selection_in(fields: Mapping[str, str]) -> Selection:
