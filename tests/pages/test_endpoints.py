@@ -39,7 +39,9 @@ async def test_what_needs_somebody_is_on_top_and_says_why(open_page: Looker, sit
     await expect(why).to_contain_text("It fails to handle it")
     await expect(why).to_contain_text("100%")
     waits = page.get_by_role("table", name="What waits for this endpoint")
-    await expect(waits).to_contain_text("A redrive sends a few first, and the rest if these do well.")
+    await expect(waits).to_contain_text(
+        "A redrive sends a few first, and the rest if these do well."
+    )
     await page.get_by_role("link", name="Last hour").click()
     await expect(page.locator("figure.chart canvas").first).to_be_visible()
 
