@@ -28,6 +28,8 @@ from homing.web.pages.shell import Page, Visit, get, post
 #: applications that are offered to choose from; with more of them one is typed
 _APPS_MAX: Final = 50
 _VERSION_MAX: Final = 2**31
+#: what somebody is asked for, the most urgent last
+_CALLS: Final = {"": "nobody", "ticket": "a ticket", "page": "a page"}
 
 Texts = dict[str, Any]
 
@@ -115,7 +117,7 @@ async def _preview(visit: Visit, made: Objective, present: Objective | None) -> 
     calls = [str(one.tier.severity) for one in found.burning if one.fires]
     return values | {
         "others": sum(one.count for one in found.bad if not one.counts),
-        "calls": "page" if "page" in calls else calls[0] if calls else "",
+        "calls": _CALLS[max(calls, key=list(_CALLS).index, default="")],
         "before": row_of(visit.service, before[0]) if before else None,
     }
 
