@@ -46,7 +46,7 @@ async def test_a_wrong_token_is_said_to_be_wrong_and_many_of_them_have_to_wait(
         for _ in range(5):
             await page.get_by_label("Token").fill("not a token")
             await page.get_by_role("button", name="Sign in").click()
-            await expect(page.get_by_role("alert")).to_contain_text("Invalid token")
+            await expect(page.get_by_role("alert")).to_contain_text("does not know this token")
 
         async def sign_in() -> None:
             await page.get_by_label("Token").fill(token())
