@@ -160,7 +160,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _published(schema: Any) -> Any:
-    """The schema with patterns as JSON Schema means them (see `wire.END`)."""
+    """The schema with patterns as JSON Schema means them (see `schemas.END`)."""
     if isinstance(schema, dict):
         return {
             key: value.replace(END, "$") if key == "pattern" and isinstance(value, str)

@@ -324,7 +324,7 @@ async def test_each_decision_looks_its_row_up_by_its_key(
 async def test_a_purge_walks_indexes_and_stops_at_its_limit(
     connection: asyncpg.Connection, full: asyncpg.Connection, analyzed: str
 ) -> None:
-    """Also when the hot table's indexes are large and it has just been emptied, as after a burst."""
+    """Also when the hot table has just been emptied, as after a burst."""
     connection = full if analyzed == "full" else connection
     if analyzed == "empty":
         await connection.execute("VACUUM ANALYZE")

@@ -386,13 +386,14 @@ _ONE: Final = "/endpoints/{app}/{id}"
 PAGES = (
     get("/endpoints", show_endpoints),
     get("/portal/{app}", show_endpoints, portal=True),
+    # operators have the desk instead, which sends a few first
+    post("/portal/{app}/endpoints/{id}/recover", recover, portal=True),
     *in_both(
         (
             get(_ONE, show_endpoint),
             post(f"{_ONE}/test", send_test),
             post(f"{_ONE}/park", park),
             post(f"{_ONE}/enable", enable),
-            post(f"{_ONE}/recover", recover),
             post(f"{_ONE}/delete", delete, role=Role.ADMIN),
         )
     ),
