@@ -130,7 +130,7 @@ class Node:
             store,
             world.chance,
             self.journal,
-            hands=self.dispatcher,
+            dispatcher=self.dispatcher,
             lease_s=world.limits.lease_s,
         )
         self.sweeper = parts.sweeper(store, self.journal, self.dispatcher, sweep_s=_SWEEP_S)
