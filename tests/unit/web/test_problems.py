@@ -15,7 +15,7 @@ from homing.core.errors import HomingError, Problem
 from homing.web import operations
 from homing.web.operations.endpoints import EndpointIn
 from homing.web.problems import STATUSES, describe, invalid_from
-from homing.web.wire import PATTERN_WORDS, Moment
+from homing.web.schemas import PATTERN_WORDS, Moment
 
 MADE = {
     errors.Invalid: errors.Invalid([Problem(("body", "url"), "wrong")]),

@@ -43,7 +43,7 @@ LOOK_EVERY_S: Final = 0.2
 _DISORDER_US: Final = 600_000_000
 
 
-class Lives(msgspec.Struct, kw_only=True):
+class LogCheck(msgspec.Struct, kw_only=True):
     """What was read, and what is wrong with it."""
 
     deliveries: int = 0
@@ -57,7 +57,7 @@ class Lives(msgspec.Struct, kw_only=True):
         return len(self.breaches) + self.more
 
 
-async def read_lives(
+async def check_log(
     store: Store,
     span: Span = Span(),  # noqa: B008 (frozen)
     *,
@@ -65,7 +65,7 @@ async def read_lives(
     named_max: int = NAMED_MAX,
     look_every_s: float = LOOK_EVERY_S,
     on_progress: Callable[[int, int], None] = lambda deliveries, lines: None,
-) -> Lives:
+) -> LogCheck:
     """The life of every delivery accepted within `span` (half-open), line by line.
 
     Args:
@@ -76,7 +76,7 @@ async def read_lives(
     Raises:
         HomingError: there is no room for temporary files; says where.
     """
-    found = Lives()
+    found = LogCheck()
     with Piles[Stretch | Present](Stretch | Present, held_max=held_max) as piles:
         reader = _Reader(store, span, piles, held_max, on_progress)
         if not await reader.begin():
@@ -187,7 +187,7 @@ class _Reader:
         # A delivery is done with when both its lines and its row were read.
         self._on_progress((self._births + self._rows) // 2, self._lines)
 
-    async def compare(self, found: Lives) -> list[_Suspect]:
+    async def compare(self, found: LogCheck) -> list[_Suspect]:
         """Count what there is; whatever is not well, or not yet."""
         some_are_purged = await _are_some_purged(self._store)
         suspects: list[_Suspect] = []
@@ -246,7 +246,7 @@ class _Held(msgspec.Struct):
 class _Closely:
     """Reads line by line, waits for what is under way, and says what is wrong."""
 
-    def __init__(self, store: Store, found: Lives, named_max: int, look_every_s: float) -> None:
+    def __init__(self, store: Store, found: LogCheck, named_max: int, look_every_s: float) -> None:
         self._store = store
         self._found = found
         self._named_max = named_max
