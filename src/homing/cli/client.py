@@ -40,7 +40,7 @@ class Api:
 
     def __init__(self, server_url: str, token: str) -> None:
         if not server_url.startswith(("http://", "https://")):
-            wanted = "expected a URL that begins with http:// or https://"
+            wanted = "expected a URL that begins with https:// or http://"
             raise ConfigError(
                 [f"HOMING_SERVER_URL or --server-url: {wanted}, found {server_url!r}"]
             )
