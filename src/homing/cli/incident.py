@@ -11,7 +11,6 @@ import msgspec
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, limit_option
-from homing.cli.counted_logs import as_time_us
 from homing.cli.incidents import (
     POINTER,
     InFile,
@@ -23,6 +22,7 @@ from homing.cli.incidents import (
     service_here,
     the_place,
 )
+from homing.cli.moments import moment
 from homing.cli.output import as_json, note, print_json, print_table, say, time_text
 from homing.core.errors import ConfigError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
@@ -54,7 +54,7 @@ from homing.system import SystemChance, SystemClock
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _STYLES: Final = {Status.OPEN: "bold red", Status.MITIGATED: "yellow", Status.CLOSED: "green"}
 _by = click.option("--by", default=actor_here, metavar="NAME", help="Who; default: your user name.")
-_at = click.option("--at", callback=as_time_us, metavar="TIME", help="When; default: now.")
+_at = click.option("--at", type=moment, metavar="TIME", help="When; default: now.")
 
 
 @click.group()
@@ -83,7 +83,7 @@ def incident() -> None:
 @click.option("--owner", default="", metavar="NAME", help="Of the review; default: --by.")
 @click.option("--service", default="", metavar="NAME", help="Whose deliveries it is about.")
 @click.option("--objective", default="99.9%", show_default=True, help="Its target, for alerts.")
-@click.option("--noticed-at", callback=as_time_us, metavar="TIME")
+@click.option("--noticed-at", type=moment, metavar="TIME")
 @click.option("--noticed-by", metavar="NAME")
 @click.option("--alert", metavar="NAME", help="The alert that noticed it; none if left out.")
 @click.option("--how", default="", metavar="TEXT", help="How it was noticed.")

@@ -78,7 +78,7 @@ def reconcile(
       homing reconcile shop ep_2Zx… --since 1d --seen shop.db --query 'SELECT id FROM seen' --again
     """
     now = datetime.fromtimestamp(SystemClock().now_us() / 1_000_000, UTC)
-    span = (_time("--since", since), now if until is None else _time("--until", until))
+    span = (datetime.fromisoformat(since), datetime.fromisoformat(until) if until else now)
     ids, read_at = read_seen(seen, query, column, now)
     with Client(api.server_url, api.token) as client:
         found = compare(
@@ -96,15 +96,6 @@ def reconcile(
             _send_again(client, found.missing, application, endpoint, span)
     if found.findings:
         raise click.exceptions.Exit(_EXIT_FINDINGS)
-
-
-def _time(option: str, text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        wanted = "expected a time such as 2026-11-23T10:00Z, or 90m, 2h, 3d ago"
-        raise click.BadParameter(f"{wanted}, found {text!r}", param_hint=option) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def read_seen(

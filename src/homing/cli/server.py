@@ -18,6 +18,10 @@ from homing.web.patience import Patience, PatientProtocol, Watch
 
 #: connections that wait to be accepted; the kernel's own limit is 4,096 by default
 _BACKLOG: Final = 2_048
+#: how long a connection is kept for the next request, seconds. Clients let go of theirs sooner
+#: (httpx, and so Svix's SDK: after 5): whose request crosses our close does not know whether it was
+#: heard.
+_KEEP_S: Final = 15
 #: how long requests under way may take to end once we stop: a publisher's call takes far less
 _REQUESTS_END_S: Final = 5
 
@@ -57,6 +61,7 @@ def make_server(
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_keep_alive=_KEEP_S,
             timeout_graceful_shutdown=_REQUESTS_END_S,
         )
     )

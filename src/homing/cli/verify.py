@@ -17,9 +17,9 @@ from homing.cli.counted_logs import (
     guilty_of,
     is_investigation,
     load_investigation,
-    time_us,
 )
 from homing.cli.incidents import files_of, open_here, place_of, record
+from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.cli.watching import Asked, watch_log
 from homing.core.errors import ConfigError
@@ -204,7 +204,7 @@ def _since_us(text: str | None) -> int | None:
     if text == "now":
         return SystemClock().now_us()
     if text != "deployed":
-        return time_us(text, "--since")
+        return moment(text)
     name = open_here()
     if name is None:
         raise ConfigError(

@@ -1,15 +1,16 @@
 """Reads the whole delivery log again, and asks of each line whether it may follow the one before.
 
 The books say where every delivery is; this says that it came there by steps that are allowed, each
-decided on what the one before had left. Rows and lines are read beside the running service, some
-deliveries at a time, so the memory that it takes does not grow with the database. What moves on
-meanwhile is looked at again before anything is said of it.
+decided on what the one before had left. Log and rows are read once, beside the running service, and
+what belongs to one delivery meets on a pile, so that neither the memory that it takes nor the time
+for each delivery grows with the database. Whatever did not turn out well there, because it is not
+or because it moved on meanwhile, is read again line by line before anything is said of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from sys import intern
 from typing import Final
 
@@ -17,14 +18,17 @@ import msgspec
 
 from homing.core.identifiers import STEP_US, DeliveryId
 from homing.core.lifecycle import Delivery
-from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
+from homing.core.queries import DeliveryFilter, LogCursor, LoggedEntry, Page, Span
 from homing.core.records import LogEntry
 from homing.core.store import Store
 from homing.insight import steps
 from homing.insight.evidence import Breach, Left
+from homing.insight.stretches import Present, Stretch, present
 from homing.service.keeping import Round
+from homing.service.log_export import place_at
+from homing.service.piles import Piles
 
-#: deliveries that are looked at in one reading of the log: 100 MB with all that belongs to them
+#: deliveries that are looked at together, and what is held in memory otherwise: some 100 MB
 HELD_MAX: Final = 50_000
 #: breaches that are named
 NAMED_MAX: Final = 1_000
@@ -34,6 +38,9 @@ _LINES_PAGE: Final = 5_000
 #: many seconds apart, before a row is said to have none
 _LOOKS_MAX: Final = 10
 LOOK_EVERY_S: Final = 0.2
+#: how far the order of the log may differ from that of the clocks of those who wrote it. What
+#: differs more is found all the same, by reading the log from its beginning
+_DISORDER_US: Final = 600_000_000
 
 
 class Lives(msgspec.Struct, kw_only=True):
@@ -62,19 +69,170 @@ async def read_lives(
     """The life of every delivery accepted within `span` (half-open), line by line.
 
     Args:
-        held_max: deliveries looked at in one reading of the log, >= 1.
+        held_max: deliveries that are looked at together, >= 1.
         look_every_s: seconds between two looks at what has no line yet.
-        on_progress: told deliveries and lines read so far.
+        on_progress: told how many deliveries and lines are done with so far.
+
+    Raises:
+        HomingError: there is no room for temporary files; says where.
     """
-    reader = _Reader(store, span, held_max, named_max, on_progress)
-    reader.look_every_s = look_every_s
-    while await reader.read_some():
-        pass
-    return reader.found
+    found = Lives()
+    with Piles[Stretch | Present](Stretch | Present, held_max=held_max) as piles:
+        reader = _Reader(store, span, piles, held_max, on_progress)
+        if not await reader.begin():
+            return found
+        await reader.read_log()
+        await reader.read_rows()
+        suspects = await reader.compare(found)
+    closely = _Closely(store, found, named_max, look_every_s)
+    for some in _batches(sorted(suspects), held_max):
+        await closely.look(some)
+    return found
+
+
+def _batches(suspects: list[_Suspect], held_max: int) -> Iterable[list[_Suspect]]:
+    for start in range(0, len(suspects), held_max):
+        yield suspects[start : start + held_max]
+
+
+class _Suspect(msgspec.Struct, frozen=True, order=True):
+    """A delivery that is to be looked at closely."""
+
+    start: LogCursor  #: no line before it is about this delivery
+    message_id: str
+    endpoint_id: str
+
+
+class _Reader:
+    """Reads everything once, and finds out what is well."""
+
+    def __init__(
+        self,
+        store: Store,
+        span: Span,
+        piles: Piles[Stretch | Present],
+        held_max: int,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        self._store = store
+        self._low, self._high = span.half_open_bounds("msg_")
+        self._since_us = span.since_us
+        # The listing leaves out the beginning of its span, the books do not.
+        since_us = None if span.since_us is None else span.since_us - STEP_US
+        self._which = DeliveryFilter(span=Span(since_us=since_us, until_us=span.until_us))
+        self._piles = piles
+        self._held_max = held_max
+        self._on_progress = on_progress
+        self._newest = ""  #: the last message there was at the beginning
+        self._begin = self._end = LogCursor()  #: of what was read of the log
+        self._open: dict[tuple[str, str], Stretch] = {}
+        self._births = self._rows = self._lines = 0
+
+    async def begin(self) -> bool:
+        """Look where to begin; False: there is nothing to read."""
+        newest = await self._store.deliveries(self._which, Page(limit=1, descending=True))
+        if not newest:
+            return False
+        self._newest = newest[0].message_id
+        if self._since_us is not None:
+            self._begin = await place_at(self._store, self._since_us - _DISORDER_US)
+        return True
+
+    async def read_log(self) -> None:
+        """All of it from there on, into stretches."""
+        place = self._begin
+        async for page in _pages(self._store, place):
+            for one in page:
+                line = one.entry
+                if self._low <= line.message_id < self._high:
+                    self._read(line, place)
+                place = one.cursor
+            self._say()
+        self._put_away()
+        self._end = place
+
+    def _read(self, line: LogEntry, place: LogCursor) -> None:
+        which = (line.message_id, line.endpoint_id)
+        stretch = self._open.get(which)
+        if stretch is None:
+            if len(self._open) >= self._held_max:
+                self._put_away()
+            stretch = self._open[which] = Stretch(*which, place.transaction, place.line)
+        stretch.read(line)
+        self._lines += 1
+        self._births += line.from_state is None
+
+    def _put_away(self) -> None:
+        for stretch in self._open.values():
+            self._piles.put(stretch.message_id, stretch)
+        self._open.clear()
+
+    async def read_rows(self) -> None:
+        """All that were there at the beginning."""
+        after: str | None = None
+        while True:
+            page = await self._store.deliveries(self._which, Page(limit=_ROWS_PAGE, after=after))
+            rows = [row for row in page if row.message_id <= self._newest]
+            if rows:
+                made = await self._store.attempts_made(rows[0].message_id, rows[-1].message_id)
+                for row in rows:
+                    self._piles.put(row.message_id, present(row, made.get(row.id, 0)))
+                self._rows += len(rows)
+                self._say()
+            if len(page) < _ROWS_PAGE or len(rows) < len(page):
+                return
+            after = str(page[-1].id)
+
+    def _say(self) -> None:
+        # A delivery is done with when both its lines and its row were read.
+        self._on_progress((self._births + self._rows) // 2, self._lines)
+
+    async def compare(self, found: Lives) -> list[_Suspect]:
+        """Count what there is; whatever is not well, or not yet."""
+        some_are_purged = await _are_some_purged(self._store)
+        suspects: list[_Suspect] = []
+        for pile in self._piles:
+            lives: dict[tuple[str, str], Stretch] = {}
+            for one in pile:
+                which = (one.message_id, one.endpoint_id)
+                life = lives.get(which)
+                if isinstance(one, Present):
+                    found.deliveries += 1
+                    found.lines += life.lines if life else 0
+                    if not (life and one.is_end_of(life, some_are_purged=some_are_purged)):
+                        suspects.append(_Suspect(self._start_of(life), *which))
+                elif life is None:
+                    lives[which] = one
+                else:
+                    life.join(one)
+        return suspects
+
+    def _start_of(self, life: Stretch | None) -> LogCursor:
+        """Where to begin reading about a delivery."""
+        if self._begin != LogCursor() and (life is None or life.first is not None):
+            return LogCursor()  # its beginning may be earlier than it was looked for
+        if life is None:
+            return self._end
+        return LogCursor(transaction=life.transaction, line=life.line)
+
+
+async def _pages(store: Store, place: LogCursor) -> AsyncIterator[list[LoggedEntry]]:
+    """The log after a place, to its present end; never an empty page."""
+    while page := await store.log(place, limit=_LINES_PAGE):
+        yield page
+        if len(page) < _LINES_PAGE:
+            return
+        place = page[-1].cursor
+
+
+async def _are_some_purged(store: Store) -> bool:
+    """Whether attempts are, of some delivery."""
+    kept = await store.get(Round, "", "round")
+    return kept is not None and kept.purged.attempts > 0
 
 
 class _Held(msgspec.Struct):
-    """One delivery that is being looked at."""
+    """One delivery that is being looked at closely."""
 
     row: Delivery
     last: Left | None = None  #: of what is written of it
@@ -85,88 +243,46 @@ class _Held(msgspec.Struct):
         return self.last is None or not steps.is_what(self.row, self.last)
 
 
-class _Reader:
-    """Some deliveries after the others, in the order in which they were accepted."""
+class _Closely:
+    """Reads line by line, waits for what is under way, and says what is wrong."""
 
-    def __init__(
-        self,
-        store: Store,
-        span: Span,
-        held_max: int,
-        named_max: int,
-        on_progress: Callable[[int, int], None],
-    ) -> None:
-        self.found = Lives()
-        self.look_every_s = LOOK_EVERY_S
+    def __init__(self, store: Store, found: Lives, named_max: int, look_every_s: float) -> None:
         self._store = store
-        # The listing leaves out the beginning of its span, the books do not.
-        since_us = None if span.since_us is None else span.since_us - STEP_US
-        self._which = DeliveryFilter(span=Span(since_us=since_us, until_us=span.until_us))
-        self._held_max, self._named_max = held_max, named_max
-        self._on_progress = on_progress
-        self._after: str | None = None  #: the last delivery that was looked at
-        #: no line before it is about a delivery after that; None: none such was met yet
-        self._start: LogCursor | None = LogCursor()
-        self._end = LogCursor()  #: of what was read of the log
+        self._found = found
+        self._named_max = named_max
+        self._look_every_s = look_every_s
         self._held: dict[tuple[str, str], _Held] = {}
+        self._end = LogCursor()  #: of what was read of the log
 
-    async def read_some(self) -> bool:
-        """The next deliveries; False: there were none."""
+    async def look(self, suspects: list[_Suspect]) -> None:
+        """At these, which are not none, in the order of where they begin."""
         self._held = {}
-        self._held = await self._next_rows()
-        if not self._held:
-            return False
-        self._end, self._start = self._start or self._end, None
+        for one in suspects:
+            row = await self._store.delivery(DeliveryId(one.message_id, one.endpoint_id))
+            if row is not None:  # else the books name it, if it should be there
+                self._held[one.message_id, one.endpoint_id] = _Held(row)
+        self._end = suspects[0].start
         await self._read_log()
-        suspects = [held for held in self._held.values() if held.is_odd]
+        odd = [held for held in self._held.values() if held.is_odd]
         for _ in range(_LOOKS_MAX):
-            suspects = [held for held in suspects if await self._is_still_odd(held)]
-            if not suspects:
+            odd = [held for held in odd if await self._is_still_odd(held)]
+            if not odd:
                 break
-            await asyncio.sleep(self.look_every_s)
+            await asyncio.sleep(self._look_every_s)
             await self._read_log()
-        for held in suspects:
+        for held in odd:
             self._name_row(held)
         await self._compare_attempts()
-        self.found.deliveries += len(self._held)
-        self._on_progress(self.found.deliveries, self.found.lines)
-        return True
-
-    async def _next_rows(self) -> dict[tuple[str, str], _Held]:
-        rows: dict[tuple[str, str], _Held] = {}
-        while len(rows) < self._held_max:
-            limit = min(_ROWS_PAGE, self._held_max - len(rows))
-            page = await self._store.deliveries(self._which, Page(limit=limit, after=self._after))
-            rows.update((row.id, _Held(row)) for row in page)
-            if page:
-                self._after = str(page[-1].id)
-            if len(page) < limit:
-                break
-        return rows
 
     async def _read_log(self) -> None:
-        """All lines from `_end` on; `_start` is set to where the next deliveries may begin."""
-        newest = max(self._held)
-        while True:
-            page = await self._store.log(self._end, limit=_LINES_PAGE)
+        async for page in _pages(self._store, self._end):
             for one in page:
-                line = one.entry
-                which = (line.message_id, line.endpoint_id)
-                held = self._held.get(which)
-                if held is not None:
-                    self._look_at(held, line)
-                elif self._start is None and which > newest:
-                    self._start = self._end
-            if page:
-                self._end = page[-1].cursor
-            self._on_progress(self.found.deliveries, self.found.lines)
-            if len(page) < _LINES_PAGE:
-                return
+                held = self._held.get((one.entry.message_id, one.entry.endpoint_id))
+                if held is not None and one.entry.rows_written:
+                    self._look_at(held, one.entry)
+            self._end = page[-1].cursor
 
     def _look_at(self, held: _Held, line: LogEntry) -> None:
-        self.found.lines += 1
-        if not line.rows_written:
-            return
         for breach in steps.wrongs(held.last, line):
             self._name(breach)
         op, holder = intern(line.op), intern(line.holder)
@@ -190,11 +306,9 @@ class _Reader:
 
     async def _compare_attempts(self) -> None:
         """An attempt for each line that one led to, unless attempts have been purged."""
-        names = [message_id for message_id, _ in self._held]
-        made = await self._store.attempts_made(min(names), max(names))
-        kept = await self._store.get(Round, "", "round")
-        some_are_purged = kept is not None and kept.purged.attempts > 0
+        some_are_purged = await _are_some_purged(self._store)
         for which, held in self._held.items():
+            made = await self._store.attempts_made(which[0], which[0])
             there, count = made.get(DeliveryId(*which), 0), held.decided
             if there < count and (there or not some_are_purged):
                 self._name(
@@ -208,7 +322,7 @@ class _Reader:
                 )
 
     def _name(self, breach: Breach) -> None:
-        if len(self.found.breaches) < self._named_max:
-            self.found.breaches.append(breach)
+        if len(self._found.breaches) < self._named_max:
+            self._found.breaches.append(breach)
         else:
-            self.found.more += 1
+            self._found.more += 1

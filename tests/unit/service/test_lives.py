@@ -115,7 +115,7 @@ def test_good_lives_are_good_however_many_are_held_at_once(
     assert found.lines == len(store.lines)
 
 
-@pytest.mark.parametrize("held_max", [3, 100_000])
+@pytest.mark.parametrize("held_max", [1, 3, 100_000])
 @pytest.mark.parametrize("invariant", PLANTED)
 def test_what_was_planted_is_named(store: MemoryStore, invariant: str, held_max: int) -> None:
     PLANTED[invariant](store)
@@ -145,6 +145,53 @@ def test_attempts_that_were_purged_are_not_missed(store: MemoryStore) -> None:
     kept = Round(scope="", id="round", created_at_us=0, updated_at_us=0, purged=Purged(attempts=9))
     store.resources[Round.kind, "", "round"] = kept
     assert named(lives(store)) == set()
+
+
+def test_the_log_is_read_once_however_few_are_held(store: MemoryStore) -> None:
+    class Counting(MemoryStore):
+        """Counts the lines that it shows."""
+
+        shown = 0
+
+        async def log(
+            self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+        ) -> list[LoggedEntry]:
+            found = await super().log(cursor, limit=limit, app_id=app_id)
+            self.shown += len(found)
+            return found
+
+    counting = Counting()
+    vars(counting).update(vars(store))
+    assert lives(counting, held_max=1).breaches == []
+    assert counting.shown == len(store.lines)
+
+
+def test_of_a_span_the_log_is_not_read_from_its_beginning(store: MemoryStore) -> None:
+    """Unless a life is not found whole in what was read: then nothing wrong is said of it."""
+    asked: list[LogCursor] = []
+
+    class Asked(MemoryStore):
+        async def log(
+            self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+        ) -> list[LoggedEntry]:
+            if limit > 1:
+                asked.append(cursor)
+            return await super().log(cursor, limit=limit, app_id=app_id)
+
+    late = Asked()
+    vars(late).update(vars(store))
+    # As if the older half had happened an hour earlier.
+    names = sorted({which.message_id for which in store.history})
+    middle_us = made_at_us(names[len(names) // 2])
+    old = [one.at_us < middle_us for one in store.lines if one]
+    late.lines = [
+        replace(one, at_us=one.at_us - 3_600_000_000) if one and is_old else one
+        for one, is_old in zip(store.lines, old, strict=True)
+    ]
+    whole = lives(late, Span(since_us=middle_us))
+    assert whole.deliveries > 0
+    assert whole.breaches == []
+    assert asked[0] > LogCursor()
 
 
 def test_a_row_whose_line_is_shown_later_is_waited_for(store: MemoryStore) -> None:

@@ -12,7 +12,7 @@ from homing.service.messages import ensure_application
 from homing.service.tokens import APP_TOKEN_S
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
-from homing.web.wire import END, NoQuery, Wire, distinct
+from homing.web.wire import END, NoQuery, Wire, distinct, matching
 
 _TAG = "Authentication"
 #: the page of the portal that takes the token
@@ -31,7 +31,15 @@ Capability = Literal[
 _ALL = frozenset({"ManageEndpoint", "ManageEndpointSecret", "CreateAttempts"})
 
 
-SessionId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9@_-]+" + END, min_length=1, max_length=64)]
+SessionId = Annotated[
+    str,
+    matching(
+        r"^[a-zA-Z0-9@_-]+" + END,
+        "letters (a to z), digits and any of @ _ -",
+        min_length=1,
+        max_length=64,
+    ),
+]
 
 
 class AppPortalAccessIn(Wire, kw_only=True):

@@ -26,6 +26,7 @@ from homing.web.wire import (
     Uid,
     Wire,
     distinct,
+    matching,
     page_of,
     rfc3339,
 )
@@ -36,11 +37,12 @@ ONE = "/app/{app_id}/endpoint/{endpoint_id}"
 
 Url = Annotated[
     str,
-    Meta(
-        pattern="^[hH][tT][tT][pP][sS]?://",
+    matching(
+        "^[hH][tT][tT][pP][sS]?://",
+        "a URL that begins with https:// or http://",
         max_length=URL_CHARACTERS_MAX,
-        extra_json_schema={"format": "uri"},
     ),
+    Meta(extra_json_schema={"format": "uri"}),
 ]
 EventTypeNames = Annotated[list[EventTypeName], Meta(max_length=1_000)]
 Channels = Annotated[list[Channel], Meta(max_length=10)]

@@ -26,6 +26,7 @@ from homing.web.wire import (
     Timestamp,
     Wire,
     distinct,
+    matching,
     page_of,
     rfc3339,
 )
@@ -37,9 +38,15 @@ Schemas = dict[Annotated[str, Meta(max_length=64)], dict[str, Any]]
 
 
 Path = Annotated[
-    str, Meta(pattern=r"^[^.\u0000]+(\.[^.\u0000]+)*" + END, min_length=1, max_length=256)
+    str,
+    matching(
+        r"^[^.\u0000]+(\.[^.\u0000]+)*" + END,
+        "names of members joined by dots, such as data.amount",
+        min_length=1,
+        max_length=256,
+    ),
 ]
-CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}" + END)]
+CurrencyCode = Annotated[str, matching(r"^[A-Z]{3}" + END, "three capital letters, such as EUR")]
 
 
 class MoneyPathsModel(Wire, kw_only=True):

@@ -99,7 +99,7 @@ def _object(given: msgspec.Raw | UnsetType) -> bytes | None:
         return None
     payload = bytes(given)
     if not payload.startswith(b"{"):
-        _refuse("payload", "Expected `object`")
+        _refuse("payload", "expected a JSON object")
     return payload
 
 
@@ -259,7 +259,7 @@ async def list_messages(call: Call[MessagesQuery, None]) -> Answer:
 )
 async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     wrong = [
-        Problem(("body", "messages", number), "Expected `object`")
+        Problem(("body", "messages", number), "expected a JSON object")
         for number, item in enumerate(call.body.messages)
         if not bytes(item).startswith(b"{")
     ]

@@ -16,7 +16,7 @@ from homing.insight.period import parse_period
 from homing.service import objectives
 from homing.service.objectives import ObjectiveDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
-from homing.web.wire import NoQuery, Query, Text, Timestamp, Uid, Wire, rfc3339
+from homing.web.wire import END, NoQuery, Query, Text, Timestamp, Uid, Wire, matching, rfc3339
 
 _TAG: Final = "Objective"
 _ALL: Final = "/objective"
@@ -36,7 +36,10 @@ SliName = Literal[
 ]
 OwnerName = Literal["platform", "receiver", "configuration", "unattributed"]
 #: a decimal as text, so that nobody makes a binary fraction of it
-Share = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,16})?%?(?!\n)$", max_length=24)]
+Share = Annotated[
+    str,
+    matching(r"^[0-9]{1,3}(\.[0-9]{1,16})?%?" + END, "a percentage such as 99.9", max_length=24),
+]
 
 
 class ObjectiveIn(Wire, kw_only=True):
