@@ -64,7 +64,8 @@ def show_lives(lives: Lives | None) -> None:
     """A line when all is well, else each invariant with the first deliveries that break it."""
     if lives is None:
         return
-    read = f"{lives.deliveries} deliveries, {lives.lines} lines of the delivery log"
+    count = "1 delivery" if lives.deliveries == 1 else f"{lives.deliveries} deliveries"
+    read = f"{count}, {lives.lines} lines of the delivery log"
     if not lives.count:
         say(
             Text.assemble(
