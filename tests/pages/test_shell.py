@@ -208,3 +208,14 @@ async def test_a_page_that_is_open_while_the_service_restarts_says_so_and_comes_
     async with serving(tmp_path, **given):
         await expect(notice).to_be_hidden()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Nothing was accepted")
+
+
+async def test_lists_fit_a_tablet(open_page: Looker, site: Site) -> None:
+    page = await open_page("/", width=820)
+    for path in ("messages", "deliveries", "endpoints", "dead-letters", "objectives", "board"):
+        await page.goto(f"/{path}")
+        cut = await page.locator(".table").evaluate_all(
+            "all => all.filter(one => one.scrollWidth > one.clientWidth)"
+            ".map(one => [one.ariaLabel, one.scrollWidth, one.clientWidth])"
+        )
+        assert not cut, path

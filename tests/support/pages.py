@@ -209,20 +209,33 @@ class Looker:
 
 async def at_rest(page: Page) -> None:
     """Until a page that was come to has run its scripts: before that, it hears no key."""
-    await page.wait_for_load_state()
+    await whole(page)
     await page.wait_for_function(_AT_REST)
+
+
+async def whole(page: Page) -> None:
+    """Until all of the page is there.
+
+    Playwright takes a new page for loaded when it has heard of its beginning and not yet that the
+    end of the page before is void.
+    """
+    async with asyncio.timeout(BROWSER_S):
+        while await page.evaluate("() => document.readyState") != "complete":
+            await asyncio.sleep(0.02)
 
 
 async def follow(page: Page, link: Locator) -> None:
     """Press what leads to another page, until that is there whole."""
     async with page.expect_navigation():
         await link.click()
+    await whole(page)
 
 
 async def press(page: Page, key: str) -> None:
     """Press a key that leads to another page, until that is there whole and hears the next key."""
     async with page.expect_navigation():
         await page.keyboard.press(key)
+    await whole(page)
 
 
 async def findings(page: Page) -> list[str]:

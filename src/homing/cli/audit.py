@@ -31,7 +31,13 @@ _EXIT_UNACCOUNTED = 1
     help="Accepted since: 2026-11-23T10:00Z, or 90m, 6h, 2d ago.",
 )
 @click.option("--until", type=moment, metavar="TIME", help="Accepted before.")
-@click.option("--window-s", type=click.IntRange(1, 31_536_000), default=3_600, show_default=True)
+@click.option(
+    "--window-s",
+    type=click.IntRange(1, 31_536_000),
+    default=3_600,
+    show_default=True,
+    help="Length of a window of --windows, seconds.",
+)
 @click.option("--windows", is_flag=True, help="A line per endpoint and window.")
 @click.option(
     "--books", "books_only", is_flag=True, help="Only count; do not read the delivery log again."

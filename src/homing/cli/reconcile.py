@@ -16,7 +16,7 @@ from rich.text import Text
 
 from homing.cli.client import Api, api_options
 from homing.cli.output import as_json as json_option
-from homing.cli.output import note, print_json, print_table, say, state_text
+from homing.cli.output import note, print_json, print_table, say, state_text, why
 from homing.cli.replays import spanning
 from homing.client import Client
 from homing.reconciliation import Comparison, Gap, Missing, compare
@@ -119,7 +119,7 @@ def read_seen(
         text = f"{path}: expected a text; of a SQLite file, --query says what to select"
         raise click.BadParameter(text, param_hint="--seen") from error
     except (OSError, sqlite3.Error, csv.Error) as error:
-        raise click.BadParameter(f"{path}: {error}", param_hint="--seen") from error
+        raise click.BadParameter(f"{path}: {why(error)}", param_hint="--seen") from error
     return ids, written_at
 
 

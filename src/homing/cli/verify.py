@@ -61,7 +61,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @click.option("--watch", is_flag=True, help="Read AFTER again until it proves something.")
-@click.option("--every", type=click.FloatRange(0.1), default=30.0, show_default=True, metavar="S")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="With --watch: how often AFTER is read, seconds.",
+)
 @as_json
 def verify(
     logs: tuple[str, ...],

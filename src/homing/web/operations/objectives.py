@@ -38,7 +38,7 @@ OwnerName = Literal["platform", "receiver", "configuration", "unattributed"]
 #: a decimal as text, so that nobody makes a binary fraction of it
 Share = Annotated[
     str,
-    matching(r"^[0-9]{1,3}(\.[0-9]{1,16})?%?" + END, "a percentage such as 99.9", max_length=24),
+    matching(r"^[0-9]{1,3}(\.[0-9]{1,16})?%?" + END, "a percentage such as 99.9%", max_length=24),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from starlette.responses import Response
 
 from homing.core.errors import Conflict, Invalid, NotFound
@@ -84,7 +85,7 @@ async def _write(visit: Visit, texts: Texts, present: Objective | None) -> Page 
         await objectives.put_objective(service, caller, texts["name"], draft, instead_of=seen)
     except (Invalid, Conflict) as error:
         return await _form(visit, texts, wrongs(error), present)
-    said = "Written down: it is promised from now on, and counted from what has been."
+    said = "Written down: it is promised from now on."
     return visit.go(f"/objectives/{texts['name']}", said=said)
 
 
@@ -113,9 +114,14 @@ async def _preview(visit: Visit, made: Objective, present: Objective | None) -> 
     """What it would have said of the time that lies behind."""
     both = [made] if present is None else [made, present]
     found, *before = await objectives.report(visit.service, visit.caller, both)
+    of_all = made.app_id is not None and not found.counts.total
+    if of_all:  # an application is counted once something is promised of it
+        made = msgspec.structs.replace(made, app_id=None)
+        [found] = await objectives.report(visit.service, visit.caller, [made])
     values = row_of(visit.service, found) | await noticed(visit, found)
     calls = [str(one.tier.severity) for one in found.burning if one.fires]
     return values | {
+        "of_all": of_all,
         "others": sum(one.count for one in found.bad if not one.counts),
         "calls": _CALLS[max(calls, key=list(_CALLS).index, default="")],
         "before": row_of(visit.service, before[0]) if before else None,
