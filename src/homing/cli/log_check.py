@@ -64,7 +64,8 @@ def show_log_check(check: LogCheck | None) -> None:
     """A line when all is well, else each invariant with the first deliveries that break it."""
     if check is None:
         return
-    read = f"{check.deliveries} deliveries, {check.lines} lines of the delivery log"
+    count = "1 delivery" if check.deliveries == 1 else f"{check.deliveries} deliveries"
+    read = f"{count}, {check.lines} lines of the delivery log"
     if not check.count:
         say(
             Text.assemble(

@@ -168,6 +168,8 @@ class Clumping(NamedTuple):
 
 def clumping(series: Sequence[Window]) -> Clumping:
     """The index of dispersion over windows, and the interval of the rate that respects clumps."""
+    if not series:  # nothing could be judged
+        return Clumping(1.0, 0.0, 1.0, 0.0)
     n = np.array([w.accepted for w in series], dtype=float)
     k = np.array([w.dropped for w in series], dtype=float)
     rate = k.sum() / max(n.sum(), 1.0)

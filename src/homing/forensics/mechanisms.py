@@ -187,13 +187,18 @@ _ABOUT_ENDPOINT: Final = (
 )
 
 
+def names_endpoint(text: str) -> bool:
+    """Whether a reason speaks of an endpoint."""
+    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED
+
+
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
-    if any(word in one.reasons.lower() for word in _ABOUT_ENDPOINT):
+    if names_endpoint(one.reasons):
         return Match("D9", 0.8, "passed over because of its endpoint")
     if one.takes or one.sent or one.failures:
         twins = () if one.reasons else ("D9",)
@@ -369,8 +374,3 @@ def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))
-
-
-def names_endpoint(text: str) -> bool:
-    """Whether a reason speaks of an endpoint."""
-    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED
