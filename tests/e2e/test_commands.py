@@ -274,14 +274,15 @@ async def test_a_token_of_one_application_may_do_no_more_than_that(person: Perso
 
 async def test_a_pipe_that_is_closed_early_is_no_error(person: Person, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_shell(
-        f"{sys.executable} -m homing.cli settings | head -1",
+        f"{sys.executable} -m homing.cli settings | head -1; "
+        f"{{ {sys.executable} -m homing.cli settings; echo $? >&2; }} | true",
         cwd=tmp_path,
         env=environment("sqlite:///homing.db"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert (out.split()[0], err) == (b"setting", b"")
+    assert (out.split()[0], err) == (b"setting", b"0\n")
 
 
 @pytest.mark.parametrize(
@@ -296,6 +297,14 @@ async def test_a_pipe_that_is_closed_early_is_no_error(person: Person, tmp_path:
         (("audit", "--since", "yesterday"), "expected a time such as"),
         (("serve", "--workers", "0"), "expected 1 to 64"),
         (("wander",), "No such command 'wander'"),
+        (
+            ("application", "list", "--server-url", "shop"),
+            "a URL that begins with https:// or http://",
+        ),
+        (("recover", "shop", "ep_1", "--since", "yesterday"), "expected a time such as"),
+        (("send", "shop", "x", "@nothing.json"), "nothing.json: cannot be read: No such file"),
+        (("lab", "--folder", "/dev/null/lab"), "/dev/null/lab: Not a directory"),
+        (("lab", "--step", "dance"), "--step: expected one of"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -324,7 +333,7 @@ async def test_a_secret_is_followed_by_another_and_the_doctor_says_what_is_left_
         await made.types("application", "create", "The Shop", "--uid", "shop")
         endpoint = await made.asks("endpoint", "create", "shop", "http://127.0.0.1:1/hook")
     _, fine = await secrets_finding(secret=former)
-    assert (fine["is_fine"], fine["saw"]) == (True, "1 endpoints, sealed with the present secret")
+    assert (fine["is_fine"], fine["saw"]) == (True, "sealed with the present secret: 1 endpoints")
     code, lost = await secrets_finding(secret=present)
     assert (code, lost["is_fine"]) == (1, False)
     assert endpoint["id"] in lost["saw"]

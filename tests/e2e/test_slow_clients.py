@@ -16,9 +16,9 @@ import pytest
 from support.processes import serving, shop
 
 from homing.cli.server import bind, make_server
-from homing.web.patience import Patience
+from homing.web.connection_limits import ConnectionLimits
 
-QUICK = Patience(request_s=1.0, answer_s=1.0, connections_max=40)
+QUICK = ConnectionLimits(request_s=1.0, answer_s=1.0, connections_max=40)
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -35,10 +35,10 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def answering(patience: Patience = QUICK) -> AsyncIterator[int]:
+async def answering(limits: ConnectionLimits = QUICK) -> AsyncIterator[int]:
     """`make_server` over `echo`; the port."""
     listener = bind("127.0.0.1:0")
-    server = make_server(echo, patience=patience)
+    server = make_server(echo, limits=limits)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     port = listener.getsockname()[1]
     try:
@@ -109,7 +109,7 @@ async def test_a_byte_now_and_then_does_not_hold_the_connection() -> None:
 
 
 async def test_a_slow_but_steady_upload_is_taken() -> None:
-    async with answering(Patience(request_s=2.0, bytes_per_s=10_000)) as port:
+    async with answering(ConnectionLimits(request_s=2.0, bytes_per_s=10_000)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
         for _ in range(20):
@@ -170,7 +170,7 @@ async def test_what_is_not_http_or_too_much_is_told_in_json(
 
 @pytest.mark.parametrize("piece", [b"x: y\r\n", b"y" * 6])
 async def test_trailers_without_end_are_neither_kept_nor_read_for_long(piece: bytes) -> None:
-    async with answering(Patience(request_s=60)) as port:
+    async with answering(ConnectionLimits(request_s=60)) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
         writer.write(head + (b"" if piece.endswith(b"\n") else b"x: "))
@@ -195,7 +195,7 @@ async def test_a_body_larger_than_any_head_is_no_head() -> None:
 
 
 async def test_when_there_are_too_many_the_one_that_waited_longest_goes() -> None:
-    async with answering(Patience(connections_max=40)) as port:
+    async with answering(ConnectionLimits(connections_max=40)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(120)]
         for _, writer in held:
             writer.write(b"GET / HT")

@@ -137,7 +137,7 @@ async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site
     )
     mend(site, "port")
     page = await open_page("/dead-letters")
-    await page.get_by_role("link", name="Redrive across issues").click()
+    await page.get_by_role("link", name="Redrive many at once").click()
     await page.get_by_label("Application").select_option(label="Port")
     await page.get_by_label("Last status").fill("500")
     await page.get_by_role("button", name="See what would happen").click()
@@ -155,6 +155,28 @@ async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site
     await page.get_by_role("button", name="Redrive 4 dead letters").click()
     await expect(page.locator("#progress .state")).to_have_text("finished")
     await expect(figure(page, "Delivered")).to_have_text("4")
+
+
+async def test_a_redrive_is_noted_in_the_incident_that_is_about_it(
+    open_page: Looker, site: Site
+) -> None:
+    issue = await dead_shop(site, "lighthouse", 2)
+    opened = {"title": "The till of lighthouse is silent", "actor": "ada"}
+    incident = (await site.call("POST", "/incident", json=opened))["id"]
+    mend(site, "lighthouse")
+    page = await open_page(f"/dead-letters/{issue}")
+    await page.get_by_role("button", name="See what would happen").click()
+    chosen = page.get_by_label("Note it in the incident")
+    await expect(chosen).to_have_value(incident)
+    await assert_accessible(page)
+    await page.get_by_role("button", name="Redrive 2 dead letters").click()
+    await expect(page.get_by_text("noted in the incident “The till of")).to_be_visible()
+    task = page.url.rpartition("/")[2]
+    [*_, last] = (await site.call("GET", f"/incident/{incident}"))["record"]["timeline"]
+    assert last["text"].startswith("began to send 2 dead letters again (Till of light")
+    assert last["reference"] == f"homing dlq status {task}"
+    # one that was closed meanwhile holds nothing up
+    await expect(page.locator("#progress .state")).to_have_text("finished")
 
 
 async def test_people_say_what_they_make_of_an_issue(open_page: Looker, site: Site) -> None:

@@ -40,7 +40,9 @@ async def test_what_needs_somebody_is_on_top_and_says_why(open_page: Looker, sit
     await expect(why).to_contain_text("It fails to handle it")
     await expect(why).to_contain_text("100%")
     waits = page.get_by_role("table", name="What waits for this endpoint")
-    await expect(waits).to_contain_text("Recovering sends those of the last 14 days: 12.")
+    await expect(waits).to_contain_text(
+        "A redrive sends a few first, and the rest if these do well."
+    )
     await page.get_by_role("link", name="Last hour").click()
     await expect(page.locator("figure.chart canvas").first).to_be_visible()
 
@@ -160,16 +162,21 @@ async def test_the_keyboard_alone_tests_and_parks(open_page: Looker, site: Site)
     await expect(page.get_by_text("It is disabled by hand")).to_be_visible()
 
 
-async def test_dead_letters_are_recovered(open_page: Looker, site: Site) -> None:
+async def test_dead_letters_are_redriven_a_few_first(open_page: Looker, site: Site) -> None:
     await site.shop("mended")
     site.receiver.script("/mended", *[respond(500)] * 3, respond(200))
-    endpoint = await site.endpoint("mended", "/mended")
+    endpoint = await site.endpoint("mended", "/mended", description="Mended")
     await site.send("mended", {"n": 1})
     stats = f"/app/mended/endpoint/{endpoint}/stats"
     await site.until(stats, lambda found: found["fail"] == 3)
     await site.until("/app/mended/issue", lambda found: found["data"])
     page = await open_page(f"/endpoints/mended/{endpoint}")
-    await choose(page, "Recover dead letters")
+    await page.get_by_role("link", name="Redrive its dead letters").click()
+    await page.get_by_role("button", name="See what would happen").click()
+    await expect(page.get_by_text("latest answer was still a failure: status 500")).to_be_visible()
+    await page.get_by_role("button", name="Redrive 1 dead letter").click()
+    await expect(page.locator("#progress .state")).to_have_text("finished", timeout=20_000)
+    await page.goto(f"/endpoints/mended/{endpoint}")
     await expect(page.locator("#recent")).to_contain_text("delivered")
     await expect(page.locator("#waiting")).to_contain_text("Nothing was given up")
 
@@ -218,7 +225,7 @@ async def test_who_may_less_sees_less_and_is_refused(open_page: Looker, site: Si
     one = f"/endpoints/{app}/{failing}"
     open_page.expected.append("403 (Forbidden)")
     viewer = await open_page(one, role="viewer")
-    for label in ("Edit", "Park", "Send it", "Recover dead letters", "Remove this endpoint"):
+    for label in ("Edit", "Park", "Send it", "Redrive its dead letters", "Remove this endpoint"):
         await expect(viewer.get_by_text(label, exact=True)).to_have_count(0)
     operator = await open_page(one, role="operator")
     await expect(operator.locator("summary", has_text="Park")).to_be_visible()

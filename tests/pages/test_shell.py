@@ -46,7 +46,7 @@ async def test_a_wrong_token_is_said_to_be_wrong_and_many_of_them_have_to_wait(
         for _ in range(5):
             await page.get_by_label("Token").fill("not a token")
             await page.get_by_role("button", name="Sign in").click()
-            await expect(page.get_by_role("alert")).to_contain_text("Invalid token")
+            await expect(page.get_by_role("alert")).to_contain_text("does not know this token")
 
         async def sign_in() -> None:
             await page.get_by_label("Token").fill(token())
@@ -208,3 +208,14 @@ async def test_a_page_that_is_open_while_the_service_restarts_says_so_and_comes_
     async with serving(tmp_path, **given):
         await expect(notice).to_be_hidden()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Nothing was accepted")
+
+
+async def test_lists_fit_a_tablet(open_page: Looker, site: Site) -> None:
+    page = await open_page("/", width=820)
+    for path in ("messages", "deliveries", "endpoints", "dead-letters", "objectives", "board"):
+        await page.goto(f"/{path}")
+        cut = await page.locator(".table").evaluate_all(
+            "all => all.filter(one => one.scrollWidth > one.clientWidth)"
+            ".map(one => [one.ariaLabel, one.scrollWidth, one.clientWidth])"
+        )
+        assert not cut, path

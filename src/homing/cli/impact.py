@@ -15,7 +15,7 @@ from rich.text import Text
 from homing.cli.counted_logs import count_logs
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
 from homing.cli.incidents import files_of, record
-from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
 from homing.lab.draws import Draws
@@ -32,7 +32,14 @@ _BAR: Final = 34
 @click.option("--payloads", type=_FILE, metavar="FILE", help="JSON lines: what each was worth.")
 @click.option("--late", is_flag=True, help="Price what came late as well, by steps of its delay.")
 @click.option("--example", is_flag=True, help="Print assumptions to edit, and stop.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of the draws; the same seed gives the same figures.",
+)
 @click.option("--svg", type=_FILE, metavar="FILE", help="Write the sensitivity as a plot.")
 @click.option("--ids", type=_FILE, metavar="FILE", help="Write the ids that are affected.")
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
@@ -139,7 +146,7 @@ def _lines(path: Path) -> Iterator[bytes]:
         with opener(path, "rb") as file:
             yield from file
     except OSError as error:
-        raise ConfigError([f"--payloads {path}: cannot be read: {error}"]) from error
+        raise ConfigError([f"--payloads {path}: cannot be read: {why(error)}"]) from error
 
 
 def _from_payloads(

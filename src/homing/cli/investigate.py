@@ -66,7 +66,14 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
     metavar="SIZE",
     help="Beyond it, work goes to disk.",
 )
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, metavar="N")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="How many work at once.",
+)
 @click.option(
     "--work-folder",
     type=click.Path(file_okay=False, exists=True),
@@ -74,7 +81,11 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
     help="Where it spills; default: the system's.",
 )
 @click.option(
-    "--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True
+    "--engine",
+    type=click.Choice(["duckdb", "spark"]),
+    default="duckdb",
+    show_default=True,
+    help="What computes; spark is for more than one machine holds.",
 )
 @as_json
 def investigate(

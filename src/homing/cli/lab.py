@@ -38,17 +38,35 @@ _NOTE: Final = "lab.json"  #: what the folder was made with
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="homing-lab")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="homing-lab",
+    help="Where the lab is built.",
+)
 @click.option("--play", is_flag=True, help="Run every step without waiting for Enter.")
 @click.option("--step", "only", metavar="STEP", help="This step only, of a lab that is there.")
-@click.option("--seed", type=click.IntRange(0), default=SEED, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=SEED,
+    show_default=True,
+    metavar="N",
+    help="Of the week that is built; the same seed gives the same week.",
+)
 @click.option("--size", type=click.IntRange(1_000), metavar="N", help="Payments, about.")
 @click.option("--again", type=_FILE, metavar="WORKER", help="The week after, with this worker.py.")
 @click.option("--list", "is_list", is_flag=True, help="Other incidents, and what is wrong there.")
 @click.option("--log", type=_FILE, metavar="FILE", help="Of NAME or --again: where the log goes.")
 @click.option("--truth", type=_FILE, metavar="FILE", help="Of NAME: what really happened.")
 @click.option("--mended", is_flag=True, help="Of NAME: the same time without the fault.")
-@click.option("--fields", type=click.Choice(FIELD_SETS), default="service/usual", metavar="SET")
+@click.option(
+    "--fields",
+    type=click.Choice(FIELD_SETS),
+    default="service/usual",
+    metavar="SET",
+    help="How the log calls things, and how much it tells; see --list.",
+)
 @as_json
 def lab(
     name: str | None,
@@ -125,7 +143,7 @@ def _other(
     )
     if form is None:
         text = f"expected a name that ends in .jsonl, .csv (or these with .gz) or .parquet: {log}"
-        raise Invalid([Problem(("log",), text)])
+        raise Invalid([Problem(("--log",), text)])
     told = write_incident(name, log=log, truth=truth, form=form, **given)
     if as_json:
         told_of = {"seed": given["seed"], "fields": given["fields"], "mended": given["is_mended"]}
@@ -215,7 +233,7 @@ def _walk(
         steps = tuple(step for step in steps if step.name == only)
         if not steps:
             known = ", ".join(step.name for step in STEPS)
-            raise Invalid([Problem(("step",), f"expected one of {known}; found {only!r}")])
+            raise Invalid([Problem(("--step",), f"expected one of {known}; found {only!r}")])
     build(folder, seed, size)
     if only is None:
         reset(folder)

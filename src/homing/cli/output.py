@@ -50,6 +50,13 @@ def say_error(text: str) -> None:
     _console(sys.stderr).print(Text.assemble(("homing: ", "bold red"), text), soft_wrap=True)
 
 
+def why(error: Exception) -> str:
+    """What the system says about a file, without its number and its second mention of the name."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not a text in UTF-8"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def note(text: str) -> None:
     """Something for a person beside the data: on standard error, so that pipes stay clean."""
     _console(sys.stderr).print(Text(text, style="dim"), soft_wrap=True)

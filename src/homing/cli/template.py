@@ -15,7 +15,13 @@ _EXIT_FINDINGS = 1
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--framework", type=click.Choice(FRAMEWORKS), default="fastapi", show_default=True)
+@click.option(
+    "--framework",
+    type=click.Choice(FRAMEWORKS),
+    default="fastapi",
+    show_default=True,
+    help="What the service is written with.",
+)
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
