@@ -85,7 +85,7 @@ async def test_evil_receivers_harm_no_good_one_and_the_books_balance(tmp_path: P
 
 async def all_finished(folder: Path) -> dict[str, Any]:
     """The books, once everything is delivered or dead."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(240):
         while True:
             report = await audit(folder)
             total = report["total"]
