@@ -294,7 +294,10 @@ async def test_a_pipe_that_is_closed_early_is_no_error(person: Person, tmp_path:
         (("audit", "--since", "yesterday"), "expected a time such as"),
         (("serve", "--workers", "0"), "expected 1 to 64"),
         (("wander",), "No such command 'wander'"),
-        (("application", "list", "--server-url", "shop"), "a URL that begins with https:// or http://"),
+        (
+            ("application", "list", "--server-url", "shop"),
+            "a URL that begins with https:// or http://",
+        ),
         (("recover", "shop", "ep_1", "--since", "yesterday"), "expected a time such as"),
         (("send", "shop", "x", "@nothing.json"), "nothing.json: cannot be read: No such file"),
         (("lab", "--folder", "/dev/null/lab"), "/dev/null/lab: Not a directory"),

@@ -164,7 +164,11 @@ def _from_payloads(
             row = json.loads(line)
             key, kind = row[payload.id], row.get(payload.event_type)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            text = f"{path}, line {number}: expected JSON with `{payload.id}`; {error!r}"
+            lacks = f"found none with {error}" if isinstance(error, KeyError) else f"{error}"
+            text = (
+                f"{path}, line {number}: expected JSON with `{payload.id}`, as [payload] of the "
+                f"assumptions says; {lacks}"
+            )
             raise ConfigError([text]) from error
         is_affected = key in delays
         found += is_affected
