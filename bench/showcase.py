@@ -31,6 +31,7 @@ from playwright.async_api import Error as PlaywrightError
 from bench.page_urls import PICTURED, page_urls
 from bench.past import Answer, Behaviour, Past, Sent
 from bench.processes import SECRET, Node, Setup, token
+from bench.shrink import shrink
 from homing.core.outcome import Reason
 from homing.core.queries import Page
 from homing.core.resources import Application, Endpoint
@@ -405,7 +406,9 @@ async def _pictures_of(
         if name == "home":  # the books of a busy machine may take a while
             await page.get_by_text("is accounted for").wait_for(timeout=60_000)
         await page.wait_for_timeout(400)
-        await page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=width < 1000)
+        picture = folder / f"{name}-{width}-{theme}.png"
+        await page.screenshot(path=picture, full_page=width < 1000)
+        shrink(picture)
     await context.close()
 
 

@@ -383,8 +383,11 @@ async def test_a_purge_and_a_hand_that_brings_a_delivery_back_never_both_win(
         if round_no % 2:
             jobs.reverse()
         first, second = jobs
-        # now and then the second is late enough to lose, whatever the machine favours
-        await asyncio.gather(first, _late(second, 0.004 * (round_no % 3)))
+        if round_no % 3 == 2:  # now and then it is no race: each wins some, whatever is favoured
+            await first
+            await second
+        else:
+            await asyncio.gather(first, _late(second, 0.004 * (round_no % 3)))
         is_back = await one.delivery(after.id) is not None
         won[is_back] += 1
         assert (await one.message(application.id, item.message.id) is not None) == is_back

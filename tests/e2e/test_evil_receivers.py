@@ -58,12 +58,13 @@ async def test_evil_receivers_harm_no_good_one_and_the_books_balance(tmp_path: P
             began = time.monotonic()
             accepted += [await publisher.send(number) for number in range(MESSAGES // 3)]
             for good in goods:
-                await good.wait_for(len(accepted), within_s=20)
-            assert time.monotonic() - began < 20
+                await good.wait_for(len(accepted), within_s=60)
+            assert time.monotonic() - began < 60
             report = await all_finished(tmp_path)
             grown.append(resident_bytes(homing))
-        await asyncio.sleep(2)  # idle connections are let go
-        assert open_files(homing) <= files_before + 10
+        async with asyncio.timeout(60):  # idle connections are let go
+            while open_files(homing) > files_before + 10:
+                await asyncio.sleep(0.1)
     for good in goods:
         ids = [request.headers["webhook-id"] for request in good.requests]
         assert sorted(ids) == sorted(accepted), "each once"

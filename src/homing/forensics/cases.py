@@ -176,8 +176,11 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         "taken_after_end": o.take & (o.ended_before == 1),
         "instant_end": (o.taken >= 2) & ~o.take & (o.hold_results == 0) & is_instant,
     }
+    is_planned = (o.stand == Stand.WAITING) & (o.due_us > o.at_us) & o.writes
     return o.group_by("d").aggregate(
-        **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()}
+        # the last attempt after which another one was planned
+        planned_no=o.attempt.max(where=is_planned.fill_null(False)),
+        **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
     )
 
 
@@ -226,6 +229,20 @@ def stops(o: Any) -> Any:
     went_on = failed.next_at.notnull() & ~ends.fill_null(False)
     return failed.group_by("attempt").aggregate(
         lines=failed.count(), followed=went_on.cast("int64").sum()
+    )
+
+
+def failures(o: Any) -> Any:
+    """Of the lines that say failed: how many there are, and how many had a next one, or a dead letter;
+    and how many plans of a retry follow a worker's turn with no such line between."""
+    is_failed = (o.act == Op.FAILED) & (o.stand != Stand.WAITING)
+    waits = [Op.RETRY, Op.QUEUED, Op.POSTPONED, Op.ACCEPTED]
+    turn = o.act.isin([Op.CLAIMED, Op.SENT]) & o.next_op.isin(waits).fill_null(False)
+    return o.aggregate(
+        lines=is_failed.cast("int64").sum(),
+        followed=(is_failed & o.next_at.notnull()).cast("int64").sum(),
+        buried=(is_failed & (o.next_op == Op.DEAD).fill_null(False)).cast("int64").sum(),
+        by_retry=turn.cast("int64").sum(),
     )
 
 

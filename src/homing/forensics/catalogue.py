@@ -33,9 +33,14 @@ MECHANISMS: Final = {
                     ("to_state", "due"),
                     "whether it waits for a retry or is still marked as in progress",
                 ),
+                "D4": (("claimed", "sent"), "whether a worker had taken it for its retry"),
                 "D6": (
                     ("worker", "epoch", "version_before"),
                     "whether another worker's late write cleared the retry",
+                ),
+                "D7": (
+                    ("claimed", "sent", "lapsed", "lease_until"),
+                    "whether a lease ran out on its retry",
                 ),
                 "D8": (("claimed",), "whether a second turn met a marker of the first"),
                 "D12": (("due",), "whether the poller passed its due time"),
@@ -62,8 +67,8 @@ MECHANISMS: Final = {
                     "whether it waits for a retry or is still marked as in progress",
                 ),
                 "D4": (
-                    ("status", "outcome"),
-                    "whether the worker got an answer before it fell silent",
+                    ("claimed", "sent"),
+                    "whether a worker took it again before it fell silent",
                 ),
                 "D5": (("to_state",), "whether it is called delivered all the same"),
                 "D6": (("worker", "epoch", "version_before"), "whether a second worker had it too"),
@@ -253,6 +258,7 @@ MECHANISMS: Final = {
             ("purged|due",),
             {
                 "D3": (("purged",), "whether it was ever there"),
+                "D9": (("reason",), "whether it was removed because of its endpoint"),
                 "D1": (("due",), "whether its due time is beyond reason"),
             },
             (

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import ibis
 import numpy as np
 
-from homing.forensics.answers import rows
 from homing.forensics.judging import Verdict
+from homing.forensics.rows import rows
 
 WINDOWS: Final = 400
 _SHUFFLES: Final = 400
@@ -41,8 +41,10 @@ class Since(NamedTuple):
     rate_after: float
 
 
-#: where a larger share of the drops came before a stretch, they did not begin with it
-_BEFORE_MAX: Final = 0.2
+#: where a larger share of the drops, and more than one, came before a stretch, they did not begin
+#: with it: what sets a fault off, such as failing receivers, comes in stretches of its own
+_BEFORE_MAX: Final = 0.02
+_EARLY: Final = 5
 
 
 def windows(judged: Any, first_us: int, last_us: int, count: int = WINDOWS) -> list[Window]:
@@ -75,10 +77,7 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     start, end, gain = _best(n, k)
     p = _p_value(n, int(k.sum()), gain)
     before_k = float(k[:start].sum())
-    inner_rate = float(k[start:end].sum() / max(n[start:end].sum(), 1.0))
-    is_worse_only = before_k / max(n[:start].sum(), 1.0) > inner_rate / 20
-    is_worse_only = is_worse_only or before_k > _BEFORE_MAX * k.sum()
-    if p <= P_MAX and before_k >= 3 and is_worse_only:
+    if p <= P_MAX and before_k >= 2 and before_k > _BEFORE_MAX * k.sum():
         # a worse stretch, not the beginning: that is where the first drop is, if it came late
         start, end = int(np.flatnonzero(k)[0]), len(series)
         p = float((1 - k.sum() / n.sum()) ** n[:start].sum())
@@ -94,6 +93,8 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     first = inner[0] if inner else drops_us[0]
     per_us = float(n[inside].sum()) / max(1, (until or series[-1].start_us + 1) - left)
     back = math.log(20) / max(rate, 1e-12) / max(per_us, 1e-12)
+    if len(inner) >= _EARLY:  # at the pace of the first ones, which may be slower than that of all
+        back = max(back, math.log(20) * (inner[_EARLY - 1] - inner[0]) / (_EARLY - 1))
     low = max(series[0].start_us, int(first - back))
     last_before = max((at for at in drops_us if at < left), default=None) if before > 0 else None
     if last_before is not None:
@@ -167,6 +168,8 @@ class Clumping(NamedTuple):
 
 def clumping(series: Sequence[Window]) -> Clumping:
     """The index of dispersion over windows, and the interval of the rate that respects clumps."""
+    if not series:  # nothing could be judged
+        return Clumping(1.0, 0.0, 1.0, 0.0)
     n = np.array([w.accepted for w in series], dtype=float)
     k = np.array([w.dropped for w in series], dtype=float)
     rate = k.sum() / max(n.sum(), 1.0)

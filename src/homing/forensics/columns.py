@@ -64,6 +64,8 @@ FORMATS: Final = (
     "%Y-%m-%d %I:%M:%S %p",
 )
 _STATUSES_MAX: Final = 80
+#: of a text so many characters tell what it is
+_TEXT_MAX: Final = 1_000
 _ISO: Final = re.compile(
     r"^\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?)?\s*$",
     re.I,
@@ -93,6 +95,11 @@ class Seen(NamedTuple):
     @property
     def is_words(self) -> bool:
         return 0 < self.distinct <= WORDS_MAX and self.distinct <= max(3, self.filled * 0.5)
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether these are times of a calendar rather than seconds since something."""
+        return self.time is not None and not (self.is_number and self.most < 1e8)
 
     @property
     def http_share(self) -> float:
@@ -125,7 +132,7 @@ def text_of(value: Any) -> str:
 
 def _seen(path: str, values: list[Any]) -> Seen:
     filled = [v for v in values if v is not None and v != ""]
-    texts = [text_of(v) for v in filled]
+    texts = [text_of(v)[:_TEXT_MAX] for v in filled]
     numbers = [float(t) for t in texts if _NUMBER.match(t)] if filled else []
     is_number = bool(filled) and len(numbers) >= 0.95 * len(filled)
     return Seen(
@@ -191,6 +198,29 @@ def _fits(text: str, form: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+_PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def instant(value: Any, form: str | None) -> float | None:
+    """A value of a time as seconds since 1970, to compare it with others; None if it cannot be read."""
+    if value is None or value == "" or form is None:
+        return None
+    try:
+        if isinstance(value, datetime):
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        if form in _PER_SECOND:
+            return float(value) / _PER_SECOND[form]
+        text = str(value).strip()
+        when = (
+            datetime.fromisoformat(text.replace(",", "."))
+            if form == "iso"
+            else datetime.strptime(text, form)
+        )
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def names_of(path: str) -> list[str]:

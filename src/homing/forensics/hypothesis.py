@@ -16,7 +16,9 @@ from homing.forensics.mechanisms import (
     LogFacts,
     Match,
     has_field,
+    is_take,
     recognise,
+    telling,
     twins_of,
 )
 from homing.forensics.statistics import p_text
@@ -59,6 +61,7 @@ _FIELD_WORDS: Final = {
     "endpoint": "endpoint",
     "reason": "reason",
     "outcome": "outcome of an attempt",
+    "attempts": "line for an attempt",
 }
 
 
@@ -118,6 +121,7 @@ def form(
     matches = [(trace, recognise(trace, log)) for trace in dropped]
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
+    matches = _by_holders(matches, fine)
     shares = _shares(matches)
     top = shares[0]
     if not top.mechanism:
@@ -157,6 +161,8 @@ def _by_company(
     busiest_share: float,
 ) -> list[tuple[Trace, Match]]:
     """Deliveries that were never tried all look alike: what they have in common decides."""
+    if not log.tells_attempts:
+        return matches
     untried = [
         m for _, m in matches if m.mechanism in ("D3", "D4", "D9", "D12") and m.strength <= 0.8
     ]
@@ -222,6 +228,39 @@ def _by_kind(
     return [(t, m._replace(twins=())) if is_kind else (t, m) for t, m in matches]
 
 
+#: of the drops, that two workers held; and of those that came through after trouble, at most
+_HELD_BY_TWO: Final = 0.8
+_FINE_HELD_MAX: Final = 0.3
+
+
+def _by_holders(
+    matches: list[tuple[Trace, Match]], fine: Sequence[Trace]
+) -> list[tuple[Trace, Match]]:
+    """A retry that nobody makes hits any delivery: where nearly all that it hit, and few others, had
+    been held by two workers, one of them has written over the other, whatever shows of it."""
+    alike = [t for t, m in matches if m.mechanism in ("D1", "D2")]
+    held = sum(map(_changed_hands, alike))
+    others = sum(map(_changed_hands, fine))
+    if (
+        held < max(_COUNT_MIN, _HELD_BY_TWO * len(alike))
+        or not fine
+        or others > _FINE_HELD_MAX * len(fine)
+    ):
+        return matches
+    because = Match(
+        "D6", 0.7, "silent since a second worker took it from a first, as few others were"
+    )
+    return [(t, because if m.mechanism in ("D1", "D2") else m) for t, m in matches]
+
+
+def _changed_hands(trace: Trace) -> bool:
+    """Whether a worker took it from another, who may still have been at it."""
+    if "two_holders" in trace.crossings:
+        return True
+    lapse = next((i for i, s in enumerate(trace.steps) if s.act is Op.LAPSED), None)
+    return lapse is not None and any(map(is_take, trace.steps[lapse:]))
+
+
 def _by_endpoint(
     matches: list[tuple[Trace, Match]], suspects: Sequence[Suspect]
 ) -> list[tuple[Trace, Match]]:
@@ -230,13 +269,15 @@ def _by_endpoint(
     if sum(s.coverage for s in of_it) < _OF_ENDPOINTS:
         return matches
     because = Match("D9", 0.7, "passed over, and nearly all are of a few endpoints")
-    return [(t, because if "D9" in m.twins and t.why is Why.SKIPPED else m) for t, m in matches]
+    over = (Why.SKIPPED, Why.PURGED)
+    return [(t, because if "D9" in m.twins and t.why in over else m) for t, m in matches]
 
 
 def _candidates(top: Share, log: LogFacts) -> list[Candidate]:
-    rivals = MECHANISMS[top.mechanism].rivals
     lacking = {
-        code: " or ".join(dict.fromkeys(_FIELD_WORDS.get(f, f) for f in rivals[code][0]))
+        code: " or ".join(
+            dict.fromkeys(_FIELD_WORDS.get(f, f) for f in telling(top.mechanism, code))
+        )
         for code in top.twins
     }
     return [
@@ -247,8 +288,10 @@ def _candidates(top: Share, log: LogFacts) -> list[Candidate]:
 
 def _undecided(candidates: Sequence[Candidate]) -> str:
     first, *others = (f"{c.mechanism} ({MECHANISMS[c.mechanism].name})" for c in candidates)
-    lacks = [c.lacking for c in candidates if c.lacking]
-    which = "; from ".join(f"{other}: {lack}" for other, lack in zip(others, lacks, strict=True))
+    by_lack: dict[str, list[str]] = {}
+    for other, candidate in zip(others, candidates[1:], strict=True):
+        by_lack.setdefault(candidate.lacking, []).append(other)
+    which = "; from ".join(f"{', '.join(alike)}: {lack}" for lack, alike in by_lack.items())
     return f"cannot tell {first} from {which}"
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from homing.forensics.answers import rows
 from homing.forensics.building import Events, build
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.reading import Progress, Raw, connect, read
+from homing.forensics.rows import rows
 from homing.forensics.sources import missing_extra
 from homing.forensics.vocabulary import Op, Stand
 
@@ -269,12 +269,14 @@ def _facts(
         ops=events.ops,
         usual=usual,
         plans_retries=sum(planned) / len(planned) if planned else 0.0,
+        tells_failures=context.tells_failures,
         attempts_max=context.attempts_max,
         end_us=context.end_us,
         age_kept_us=_age_kept_us(fine, dropped),
         dead_from=int(dead_from or 0),
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
+        is_of_requests=all(m.layout == "attempts" for m in raw.mappings.values()),
     )
 
 
@@ -289,18 +291,22 @@ def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:
     return bool(told) and all(one == other for one, other in told)
 
 
+#: so many of the drops may have been kept although they were as old: a sweep comes now and then
+_KEPT_BY_CHANCE: Final = 0.02
+
+
 def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) -> int:
     """How long after its acceptance a delivery was due and was still taken up, once drops began."""
     begins_us = min((t.steps[-1].at_us for t in dropped), default=0)
-    return max(
-        (
-            step.due_us - trace.accepted_us
-            for trace in (*fine, *dropped)
-            for step in trace.steps[:-1]
-            if step.due_us and step.due_us > step.at_us >= begins_us and step.result < 0
-        ),
-        default=0,
+    ages = sorted(
+        step.due_us - trace.accepted_us
+        for trace in (*fine, *dropped)
+        for step in trace.steps[:-1]
+        if step.due_us and step.due_us > step.at_us >= begins_us
+        if step.result < 0 or step.act is Op.RETRY
     )
+    by_chance = int(_KEPT_BY_CHANCE * len(dropped))
+    return ages[-1 - by_chance] if len(ages) > by_chance else 0
 
 
 def _settings(dropped: Sequence[traces.Trace], context: judging.Context) -> dict[str, Any]:
@@ -349,6 +355,13 @@ def _blind_spots(findings: Findings) -> list[str]:
     if "status" not in log.fields and "outcome" not in log.fields:
         spots.append(
             "the log has no response status: a delivery called delivered is taken for delivered"
+        )
+    letters = {Op.DEAD, Op.EXHAUSTED, Op.DEAD_FAILED}
+    ended = books.get(Verdict.DEAD, 0)
+    if ended and log.ops.isdisjoint(letters):
+        spots.append(
+            f"{ended} deliveries came to the end of their attempts, and the log tells of no dead letters: "
+            "whether each has one (D10) cannot be seen"
         )
     if log.ops.isdisjoint({Op.CLAIMED, Op.SENT}) and "worker" not in log.fields:
         spots.append("the log has neither workers nor their turns: crossing turns cannot be seen")

@@ -11,7 +11,7 @@ import ibis
 from ibis import _
 
 from homing.forensics import cases as by_case
-from homing.forensics.answers import Line, row, rows
+from homing.forensics.rows import Line, row, rows
 from homing.forensics.vocabulary import Op, Stand
 
 _MINUTE_US: Final = 60_000_000
@@ -67,12 +67,18 @@ class Context:
     takes: Op
     fine_clock: bool = True  #: its times are finer than whole seconds
     attempts_max: int | None = None
+    is_max_told: bool = False  #: a column says how many attempts there may be
     has_status: bool = False  #: what is delivered shows a 2xx, nearly always
     judges_said: bool = False  #: "delivered" after a failure with no new turn is a contradiction
     judges_early: bool = False
     judges_retried: bool = False  #: the status beside "delivered" is that of the last attempt
     permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
     exhausted_has_dead: bool = False
+    tells_failures: bool = True  #: a failed attempt has a line that says so, apart from its retry
+    fails_finally: bool = False  #: "failed" is said of the last attempt only, and ends a delivery
+    fails_to_letter: bool = False  #: the same, and a dead letter follows
+    #: of the attempts allowed, one may have no row: they are counted, and nearly all have them all
+    may_lack_one: bool = False
     passed_us: int = 0  #: deliveries accepted until then were taken by workers
     limits: tuple[int, ...] = ()  #: attempts after which this system gives up, as it shows
     used_up_has_dead: bool = False  #: what is given up then has a dead letter
@@ -149,6 +155,8 @@ def _totals(c: Any, moved: Any) -> Line:
 #: of what is delivered, so many times more must show a 2xx than be called so only; those that a
 #: fault calls so are among the latter
 _SHOWN_MIN: Final = 6
+#: so many times "failed" must end a delivery, and never be followed, to be the end on record
+_FINAL_MIN: Final = 5
 #: lines that a row of a table of deliveries gives
 _TABLE_LINES: Final = 2
 
@@ -186,10 +194,23 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
     context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
+    context.is_max_told = number("allowed") > 0
     context.attempts_max = number("allowed") or number("attempt") or number("bad") or None
     # when the workers themselves stand still at the end of a log, what waits for them is not lost
     context.end_us = number("moved_at") or context.end_us
     context.passed_us = number("moved_accepted") or context.end_us
+    said = row(by_case.failures(hard))
+    context.tells_failures = (said.by_retry or 0) <= (said.lines or 0)
+    context.fails_finally = (
+        not context.tells_failures and not said.followed and (said.lines or 0) >= _FINAL_MIN
+    )
+    context.fails_to_letter = (
+        not context.tells_failures
+        and (said.buried or 0) >= _FINAL_MIN
+        and said.buried >= 0.95 * said.followed
+    )
+    # what a turn that ended a delivery came to shows only where failures have lines
+    context.judges_early = context.judges_early and context.tells_failures
     failed = rows(by_case.stops(hard))
     context.limits = tuple(
         int(one.attempt)
@@ -200,6 +221,8 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         # nor does anything fail more often: else what ends here was ended by a fault
         and sum(o.lines for o in failed if o.attempt > one.attempt) <= 0.2 * one.lines
     )
+    if not number("attempt") and not number("dead"):
+        context.may_lack_one = _may_lack_one(c)
     if not number("allowed") and number("dead"):
         most = number("dead_attempt") or number("dead_bad") or context.attempts_max
         # where others failed as often and went on by themselves, those were given up early
@@ -233,6 +256,21 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         )
     )
     return context
+
+
+#: with so many at their last attempt, a twentieth of them one short of it lacks a row each
+_AT_LAST_MIN: Final = 20
+
+
+def _may_lack_one(c: Any) -> bool:
+    """Whether those that ended one attempt short of the others are too few to be but rows lost."""
+    left = c.filter((c.good + c.said == 0) & (c.bad > 0))
+    ends = sorted(
+        (int(one.bad), int(one.n)) for one in rows(left.group_by("bad").aggregate(n=left.count()))
+    )
+    if len(ends) < 2 or ends[-2][0] != ends[-1][0] - 1:
+        return False
+    return ends[-1][1] >= _AT_LAST_MIN and _AT_LAST_MIN * ends[-2][1] <= ends[-1][1]
 
 
 def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> Any:
@@ -397,10 +435,14 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     for status in (c.last_status, c.end_status, c.bad_status):
         permanent = permanent | status.isin(list(context.permanent)).fill_null(False)
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
+    if context.may_lack_one and most > 2:
+        is_used_up = c.made >= most - 1
     if context.limits:
         is_used_up = is_used_up | (c.made >= min(context.limits))
-    # where a retry is on record, attempts were left
+    # where a retry is on record, attempts were left, even if a late result has cleared it since
     is_used_up = is_used_up & ~((stands == Stand.WAITING) & c.last_due.notnull())
+    if not context.limits and not context.is_max_told:
+        is_used_up = is_used_up & ~(c.planned_no >= c.made).fill_null(False)
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
@@ -419,6 +461,21 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             (stands == Stand.DEAD) | has(c.mask, Op.DEAD) & ~has(c.mask, Op.RESUMED),
             Verdict.DEAD,
             Why.NONE,
+        ),
+        (
+            ibis.literal(context.fails_finally)
+            & (c.end_op == Op.FAILED).fill_null(False)
+            & (c.takes > 0),
+            Verdict.DEAD,
+            Why.NONE,
+        ),
+        (
+            ibis.literal(context.fails_to_letter)
+            & (c.end_op == Op.FAILED).fill_null(False)
+            & (c.takes > 0)
+            & is_silent,
+            drop,
+            Why.NO_DEAD_LETTER,
         ),
         ((stands == Stand.CANCELLED), Verdict.CANCELLED, Why.NONE),
         ((stands == Stand.GONE) & c.last_actor.fill_null(False), Verdict.CANCELLED, Why.NONE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from homing.forensics.columns import (
     Row,
     Seen,
     fits,
+    instant,
     look,
     name_score,
     recognised,
@@ -129,6 +131,13 @@ def guess(rows: Sequence[Row]) -> Mapping:
     if "at" not in chosen:
         raise ConfigError([_NO_TIME.format(", ".join(list(seen)[:20]))])
     layout = _layout(chosen, repeated, seen)
+    if layout == "deliveries" and "to_state" in chosen and "op" in chosen:
+        # a row for all of a life names no step of it: what it calls an event is the type of one
+        what = chosen.pop("op")
+        chosen.setdefault("event_type", what)
+    at = chosen["at"].path
+    if layout == "attempts" and "finished_at" in chosen and name_score("started_at", at) >= 60:
+        chosen.setdefault("started_at", chosen["at"])
     if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
         chosen["to_state"] = chosen.pop("outcome")
     extras = tuple(p for p, s in seen.items() if p not in taken and _is_feature(s))[:EXTRAS_MAX]
@@ -207,6 +216,17 @@ def _choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: se
             delivery = None
     if delivery is None and message is None:
         delivery = _some_id(rows, names)
+        if delivery is None and endpoint in names:
+            one = names[endpoint]  # as many as there are deliveries: `webhook_id` is either
+            delivery = endpoint if one.distinct >= _ID_SHARE_MIN * one.filled else None
+        if delivery == endpoint:
+            endpoint = None
+    if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
+        endpoint = None  # a host that differs within a delivery is whose turn it was
+    if endpoint is None:
+        endpoint = next((p for p, s in rest.items() if p != delivery and _is_address(s)), None)
+        if endpoint is not None and _moves(rows, delivery or message, endpoint):
+            endpoint = None
     if delivery is None and message is not None and endpoint is None and "id" in names:
         one = names["id"]  # one row a delivery under a bare `id`; else it numbers the rows
         if one.distinct < 0.98 * one.filled:
@@ -214,6 +234,23 @@ def _choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: se
     take("delivery", delivery)
     take("message", message)
     take("endpoint", endpoint)
+
+
+#: fewer different values than this share of the rows cannot be deliveries
+_ID_SHARE_MIN: Final = 0.05
+_ADDRESS: Final = re.compile(
+    r"https?://\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:\d+)?(/\S*)?", re.I
+)
+
+
+def _moves(rows: Sequence[Row], key: str | None, path: str) -> bool:
+    """Whether the values of a column differ within one delivery, as an endpoint never does."""
+    return key is not None and varies_within(rows, [key], path) > 0.1
+
+
+def _is_address(seen: Seen) -> bool:
+    """Whether all values are addresses of the web, or names of hosts of it."""
+    return seen.distinct > 1 and all(map(_ADDRESS.fullmatch, seen.values))
 
 
 def _is_name(seen: Seen) -> bool:
@@ -268,11 +305,16 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
 
 
 def _choose_attempt(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
-    path = _top("attempt", seen, taken, 40.0)
+    # one number above 1 in all rows is how many there may be, whatever it is called
+    limits = {p: s for p, s in seen.items() if s.distinct == 1 and s.filled > 1 and s.least > 1}
+    counts = {p: s for p, s in seen.items() if p not in limits}
+    path = _top("attempt", counts, taken, 40.0)
     if path is not None:
         take("attempt", path)
     else:
-        take("retries", _top("retries", seen, taken, 50.0))
+        take("retries", _top("retries", counts, taken, 50.0))
+    if _top("max_attempts", seen, taken, 46.0) is None:
+        take("max_attempts", _top("attempt", limits, taken, 60.0))
 
 
 def _best(
@@ -328,24 +370,53 @@ def _choose_times(
     for name in ("ready_at", "due", "lease_until", "committed_at"):
         take(name, _top(name, {p: s for p, s in times.items() if p not in taken}, set(), 60.0))
     free = {p: s for p, s in times.items() if p not in taken}
+    is_due_open = not any(
+        p in taken and (name_score("due", p) >= 60 or name_score("ready_at", p) >= 60) for p in seen
+    )
     if not repeated:
         for name in ("finished_at", "started_at", "changed_at", "accepted_at"):
             take(name, _top(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0))
     else:
+        is_dated = any(s.is_calendar for s in free.values())
         scored = [
             (
-                name_score("at", p) + 40 * varies_within(rows, key, p) + 20 * s.filled / s.rows,
+                name_score("at", p) + 40 * varies_within(rows, key, p) + 40 * s.filled / s.rows,
                 -i,
                 p,
             )
             for i, (p, s) in enumerate(free.items())
-            if s.time not in ("s",) or name_score("at", p) > 0 or s.most > 1e8
+            if s.is_calendar or (name_score("at", p) > 0 and not is_dated)
         ]
         best = max(scored, default=(0.0, 0, ""))
-        take("at", best[2] if best[0] > 20 else None)
+        has_time = best[0] > 20
+        take("at", best[2] if has_time else None)
         for name in ("accepted_at", "finished_at", "started_at", "changed_at"):
             take(name, _top(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0))
+        if has_time:
+            left = {p: s for p, s in free.items() if p not in taken}
+            take("due", _later(rows, left, free[best[2]]) if is_due_open else None)
+            return
     _fill_at(free, seen, take, taken)
+
+
+#: a time that fewer rows have, and that is nearly always later than its row's, is one to wait for
+_DUE_FILLED_MAX: Final = 0.7
+_DUE_LATER: Final = 0.95
+_DUE_FEWEST: Final = 5
+
+
+def _later(rows: Sequence[Row], left: dict[str, Seen], at: Seen) -> str | None:
+    """The time, of those without a meaning, that looks forward: when a delivery is due again."""
+    for path, one in left.items():
+        if not one.is_calendar or one.filled > _DUE_FILLED_MAX * one.rows:
+            continue
+        pairs = [
+            (instant(row.get(path), one.time), instant(row.get(at.path), at.time)) for row in rows
+        ]
+        told = [then > now for then, now in pairs if then is not None and now is not None]
+        if len(told) >= _DUE_FEWEST and sum(told) >= _DUE_LATER * len(told):
+            return path
+    return None
 
 
 def _fill_at(free: dict[str, Seen], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:

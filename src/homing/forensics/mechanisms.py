@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -38,8 +38,18 @@ class LogFacts:
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
     is_queued_by_acceptor: bool = False
+    #: a failed attempt has a line that says so, apart from what follows of it
+    tells_failures: bool = True
     #: a row a delivery, with its last state and no history
     is_table: bool = False
+    #: a row a request that came back: what a worker did before, or without one, is not in it
+    is_of_requests: bool = False
+
+    @property
+    def tells_attempts(self) -> bool:
+        """Whether anything in the log speaks of attempts or of workers."""
+        told = self.fields & {"status", "attempt", "retries", "worker", "outcome", "reason"}
+        return bool(told or self.ops - {Op.ACCEPTED, Op.QUEUED, Op.SUCCEEDED})
 
     def shows(self, op: Op) -> bool:
         """Whether deliveries that come through nearly always have such a line."""
@@ -80,6 +90,13 @@ def is_take(step: Step) -> bool:
     return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
 
 
+def _is_told_by_retry(steps: Sequence[Step], i: int) -> bool:
+    """Whether an attempt's failure has no line of its own but that a retry was planned."""
+    if steps[i].act is not Op.RETRY or i == 0:
+        return False
+    return steps[i - 1].act is Op.SENT or is_take(steps[i - 1])
+
+
 class _Life(NamedTuple):
     """What the rules ask about a trace."""
 
@@ -103,7 +120,7 @@ def life(trace: Trace) -> _Life:
     return _Life(
         takes=[i for i, s in enumerate(steps) if is_take(s)],
         sent=[i for i, s in enumerate(steps) if s.act is Op.SENT],
-        failures=[i for i, s in enumerate(steps) if s.result < 0],
+        failures=[i for i, s in enumerate(steps) if s.result < 0 or _is_told_by_retry(steps, i)],
         lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
@@ -148,7 +165,9 @@ def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is Why.PURGED:
-        return Match("D11", 0.9, "deleted before it was finished")
+        one = life(trace)
+        is_tried = one.takes or one.sent or one.failures or one.reasons
+        return Match("D11", 0.9, "deleted before it was finished", () if is_tried else ("D9",))
     if trace.why is Why.NEVER_DUE:
         return Match("D11", 0.8, "due later than anything is kept")
     return None
@@ -168,13 +187,18 @@ _ABOUT_ENDPOINT: Final = (
 )
 
 
+def names_endpoint(text: str) -> bool:
+    """Whether a reason speaks of an endpoint."""
+    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED
+
+
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
-    if any(word in one.reasons.lower() for word in _ABOUT_ENDPOINT):
+    if names_endpoint(one.reasons):
         return Match("D9", 0.8, "passed over because of its endpoint")
     if one.takes or one.sent or one.failures:
         twins = () if one.reasons else ("D9",)
@@ -197,11 +221,25 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     return None
 
 
+def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
+    """What a turn without an answer may be as well, in a log with no line for a failure as such."""
+    if log.tells_failures:
+        return ()
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    is_last = log.attempts_max is not None and made >= log.attempts_max
+    lapses = () if Op.LAPSED in log.ops else ("D6", "D7")
+    marked = ("D8",) if len(life(trace).takes) > 1 and Op.SENT not in log.ops else ()
+    return ("D2", *lapses, *marked, *(("D10",) if is_last else ()))
+
+
 def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     """Silent, and no worker had tried it."""
     one = life(trace)
     if trace.why is not Why.SILENT or one.failures or one.sent:
         return None
+    if not log.tells_attempts:
+        others = tuple(code for code in MECHANISMS if code not in ("D3", "D5"))
+        return Match("D3", 0.3, "accepted, and not delivered", others)
     if one.lapses:
         return Match("D7", 0.8, "nothing since its lease ran out")
     if one.last_act is Op.RETRY and one.takes:
@@ -210,7 +248,10 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         if len(one.takes) > 1:
             return Match("D8", 0.5, "a later turn was taken and made no request")
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
-        return Match("D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it")
+        twins = _unsaid(trace, log)
+        return Match(
+            "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
+        )
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
     if trace.of_message and "endpoint" in log.fields:
@@ -241,13 +282,16 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is not Why.SILENT or not one.failures:
         return None
-    is_tried = one.takes or one.sent or any(s.attempt or s.status for s in trace.steps)
+    is_tried = bool(one.takes or one.sent)
+    if not (log.shows(Op.CLAIMED) or log.shows(Op.SENT)):
+        is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
-        return Match("D4", 0.6, "taken again by a worker that never said what came of it")
+        what = "taken again by a worker that never said what came of it"
+        return Match("D4", 0.6, what, _unsaid(trace, log))
     if one.lapses and one.lapses[-1] > one.failures[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
     stand = next(
@@ -274,7 +318,11 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
             "D10", 0.75, "as many attempts as others have at their end, and no dead letter"
         )
     if planned:
-        return Match("D1", 0.9, "a retry was planned, and nothing came of it")
+        # where requests alone have rows, a worker that took it and made none has left no trace
+        twins = twins_of("D1", log, ("D4", "D6", "D7", "D8")) if log.is_of_requests else ()
+        if log.is_of_requests and 0 < log.age_kept_us < due - trace.accepted_us:
+            twins = (*twins, "D11")
+        return Match("D1", 0.9, "a retry was planned, and nothing came of it", twins)
     if stand is Stand.WAITING:
         is_silent = trace.steps[one.failures[-1]].status is None
         twins = twins_of("D1", log, ("D8",) if is_silent else ())
@@ -288,6 +336,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
 
 def has_field(log: LogFacts, name: str) -> bool:
     """Whether the log has a field, or lines of a kind."""
+    if name in ("claimed", "sent") and log.is_of_requests:
+        return False
     if name in _OPS:
         return _OPS[name] in log.ops
     if name == "due" and "ready_at" in log.fields:
@@ -297,8 +347,13 @@ def has_field(log: LogFacts, name: str) -> bool:
 
 def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...]:
     """Of some rivals of a mechanism, those that nothing in the log tells apart from it."""
+    return tuple(r for r in among if not any(has_field(log, f) for f in telling(code, r)))
+
+
+def telling(code: str, rival: str) -> tuple[str, ...]:
+    """The fields any of which tells a mechanism from a rival; most are told by what is attempted."""
     rivals = MECHANISMS[code].rivals
-    return tuple(r for r in among if not any(has_field(log, f) for f in rivals[r][0]))
+    return rivals[rival][0] if rival in rivals else ("attempts",)
 
 
 #: every rule is asked about every dropped delivery; the strongest answer counts
@@ -319,8 +374,3 @@ def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))
-
-
-def names_endpoint(text: str) -> bool:
-    """Whether a reason speaks of an endpoint."""
-    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -19,6 +20,7 @@ from homing.forensics.sources import (
     SEPARATOR,
     Source,
     Unreadable,
+    cut_off,
     document_rows,
     find_files,
     logfmt,
@@ -270,32 +272,46 @@ def _as_lines(source: Source, target: Path, damage: Damage) -> Source:
         if source.form == "json":
             for row in document_rows(source.path):
                 file.write(encode(row) + b"\n")
-        elif source.form == "csv":
-            import csv
-
-            with open_text(source.path) as text:
-                reader = csv.reader(
-                    (line.replace("\0", "") for line in text), delimiter=source.delimiter
-                )
-                header = next(reader)
-                for cells in reader:
-                    if len(cells) != len(header):
-                        damage.add(
-                            source.path, reader.line_num, f"{len(cells)} of {len(header)} columns"
-                        )
-                    else:
-                        file.write(encode(dict(zip(header, cells, strict=True))) + b"\n")
-        else:
-            with open_text(source.path) as text:
-                for line, content in enumerate(text, 1):
-                    found = _line(source.form, content)
-                    if found is not None:
-                        file.write(encode(found) + b"\n")
-                    elif content.strip():
-                        damage.add(
-                            source.path, line, f"not {source.form}: {content.strip()[:60]!r}"
-                        )
+            return Source(str(target), "jsonl")
+        with open_text(source.path) as text:
+            read_rows = _csv_lines if source.form == "csv" else _plain_lines
+            last = 0
+            for last, found, problem in read_rows(source, text):
+                if found is not None:
+                    file.write(encode(found) + b"\n")
+                else:
+                    damage.add(source.path, last, problem)
+            if why := cut_off(text):
+                damage.add(source.path, last + 1, f"what follows cannot be unpacked ({why})")
     return Source(str(target), "jsonl")
+
+
+#: a line's number, and its row or what is wrong with it
+_Read = Iterator[tuple[int, Row | None, str]]
+
+
+def _csv_lines(source: Source, text: IO[str]) -> _Read:
+    reader = csv.reader((line.replace("\0", "") for line in text), delimiter=source.delimiter)
+    header = next(reader)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, None, str(error)
+            continue
+        if len(cells) == len(header):
+            yield reader.line_num, dict(zip(header, cells, strict=True)), ""
+        elif cells:
+            yield reader.line_num, None, f"{len(cells)} of {len(header)} columns"
+
+
+def _plain_lines(source: Source, text: IO[str]) -> _Read:
+    for line, content in enumerate(text, 1):
+        found = _line(source.form, content)
+        if found is not None or content.strip():
+            yield line, found, f"not {source.form}: {content.strip()[:60]!r}"
 
 
 def _line(form: str, content: str) -> Row | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import gzip
 import importlib
 import io
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +21,9 @@ from homing.core.errors import ConfigError, HomingError
 
 #: rows looked at before the columns are guessed
 SAMPLE_ROWS: Final = 8_000
+#: one row may be as long as this, whatever the form
+FIELD_BYTES_MAX: Final = 1 << 26
+csv.field_size_limit(FIELD_BYTES_MAX)
 #: beyond this a file that is one JSON document is refused: it must be read whole
 DOCUMENT_BYTES_MAX: Final = 1 << 30
 _HEAD_BYTES: Final = 1 << 16
@@ -74,10 +79,46 @@ def _bad(text: str) -> Unreadable:
     return Unreadable(text)
 
 
+class _Cut(io.RawIOBase):
+    """Unpacked bytes up to where the packed file is cut off or damaged, as of a log still written."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+        self.why = ""  #: it ends; empty for a whole file
+        self._is_begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes; none at the end, whole or not."""
+        try:
+            got = self._file.read1(len(buffer))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            if not self._is_begun:
+                raise
+            self.why = str(error)
+            got = b""
+        self._is_begun = True
+        buffer[: len(got)] = got
+        return len(got)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def cut_off(file: IO[str]) -> str:
+    """Why a packed file that was read to its end has no more; empty for a whole one."""
+    raw = getattr(getattr(file, "buffer", None), "raw", None)
+    return raw.why if isinstance(raw, _Cut) else ""
+
+
 def open_text(path: str) -> IO[str]:
     """The file as text, unpacked by its ending (.gz, .zst); bytes that are not UTF-8 are marked."""
     if path.endswith(".gz"):
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", errors="replace")
+        unpacked = io.BufferedReader(_Cut(gzip.GzipFile(path)), 1 << 16)
+        return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace")
     if path.endswith((".zst", ".zstd")):
         arrow = importlib.import_module("pyarrow")
         packed = arrow.CompressedInputStream(arrow.OSFile(path), "zstd")
@@ -98,6 +139,10 @@ def look_at(path: str) -> Source:
             head = file.read(_HEAD_BYTES)
     except (OSError, EOFError, ValueError) as error:
         raise _bad(f"{path}: {error}") from error
+    if _magic(path)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise _bad(
+            f"{path}, line 1: expected UTF-8; found UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`"
+        )
     text = head.lstrip()
     if not text:
         raise _bad(f"{path}, line 1: expected rows of a delivery log; the file is empty")
@@ -203,6 +248,8 @@ def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
             lines = _spread(source, file, rows_max)
             parse = logfmt if source.form == "logfmt" else _object
             rows = [flat(row) for line in lines if (row := parse(line)) is not None]
+    if not rows and source.form == "csv":
+        raise _bad(f"{source.path}, line 2: expected rows below the header; there is none")
     if not rows:
         raise _bad(f"{source.path}, line 1: no line of it can be read as {source.form}")
     return rows

@@ -40,7 +40,8 @@ _NAMES: Final = {
         "when t at_ms ts_ms ts_us wall_time log_time attempted_at executed_at recorded_at "
         "wall created created_at clock epoch_ms time_ms changed_at emitted_at eventtime "
         "unix_time tstamp "
-        "fecha zeitpunkt zeit hora datum fecha_hora epoch stamp sent delivered_at"
+        "fecha zeitpunkt zeit hora datum fecha_hora epoch stamp sent delivered_at "
+        "time_local local_time time_iso8601 msec event_ts event_timestamp log_timestamp asctime"
     ),
     "accepted_at": (
         "accepted_at created_at received_at enqueued_at inserted_at created accepted "
@@ -81,7 +82,7 @@ _NAMES: Final = {
         "worker worker_id holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine "
-        "knoten nodo trabajador arbeiter who tid"
+        "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id"
     ),
     "boot": "boot_id boot incarnation process_start_id worker_boot holder_boot_id",
     "version_before": (
@@ -130,7 +131,8 @@ _NAMES: Final = {
     "total_ms": (
         "duration latency total elapsed took response_time duration_ms latency_ms total_ms "
         "elapsed_ms took_ms response_ms response_time_ms total_us duration_us duration_s "
-        "response_duration_ms rtt_ms response_total_ms latency_us request_ms"
+        "response_duration_ms rtt_ms response_total_ms latency_us request_ms "
+        "request_time upstream_response_time time_taken runtime"
     ),
     "first_byte_ms": "first_byte_us first_byte_ms ttfb_ms ttfb response_first_byte_ms",
     "outcome": (
@@ -146,7 +148,7 @@ _NAMES: Final = {
         "last_error exception error reason cause log_message mensaje nachricht hinweis "
         "remark remarks explanation summary returnvalue return_value output"
     ),
-    "actor": "actor by user cause_actor initiator performed_by cancelled_by triggered_by",
+    "actor": "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by",
     "build": (
         "build deploy release git_sha app_version commit_sha deploy_id software_version image"
     ),

@@ -70,6 +70,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
+        r"(moved|sent|published|written|put|added|routed|forwarded|pushed)_(\w+_)?(to|in|into|on)_"
+        r"(the_|a_)?(dead|dlq|dlx|dlt)",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (
         r"exhaust|max_?(attempt|retr|tries)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
@@ -87,6 +92,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"(re_?claim|re_?acquir|re_?lease_(by|to)|take_?over|took_?over|steal|stolen)",
         _W(Op.CLAIMED, Stand.LEASED),
+    ),
+    (
+        r"(delet|remov|discard|dropp|purg|clear|withdr)\w*_(manual|by_(the_)?"
+        r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
+        _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
         r"skip|dedup|dupl|already|ignor|no_?op\b|suppress|filtered|swallow",
@@ -199,6 +209,8 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
 )
+#: what the events of Celery call the hand-over to its queue
+_WHOLE: Final = {"task_sent": _W(Op.ACCEPTED, Stand.WAITING)}
 _COMPILED: Final = tuple((re.compile(pattern), word) for pattern, word in (*_FOREIGN, *_WORDS))
 UNKNOWN: Final = Word(Op.UNKNOWN, Stand.NONE)
 
@@ -218,6 +230,8 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
     if not text:
         return UNKNOWN
     word = normal(text)
+    if word in _WHOLE:
+        return _WHOLE[word]
     # a prefix such as "webhook.delivery." says nothing about what happened
     word = re.sub(
         r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher)_(?=[a-z])",

@@ -195,6 +195,12 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
     if op in may_lapse and why is Op.LAPSED:
         return Op.LAPSED
+    if op in (Op.PURGED, Op.DISCARDED) and why is Op.CANCELLED:
+        return Op.CANCELLED  # by a person, or withdrawn
+    if op is Op.POSTPONED and _tells_of_failure(reason):
+        return Op.RETRY  # put off because it failed
+    if op is Op.FAILED and why is Op.SKIPPED and _is_in_progress(reason):
+        return Op.SKIPPED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED
     return op

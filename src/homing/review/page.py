@@ -213,7 +213,8 @@ class _Writer:
                 tone = "value short" if len(part.text) <= _SHORT else "value"
                 return (
                     f'<a class="{tone}" href="#source-{escape(part.source)}" '
-                    f'title="{escape(part.path)}">{escape(part.text)}<sup>{letter}</sup></a>'
+                    f'title="{escape(part.path)}">{escape(part.text)}'
+                    f'<sup aria-hidden="true">{letter}</sup></a>'
                 )
             case Code():
                 return f"<code>{escape(part.text)}</code>"

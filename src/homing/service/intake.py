@@ -26,7 +26,7 @@ from homing.core.records import (
 )
 from homing.core.resources import parking_reason
 from homing.core.store import Store
-from homing.service.answers import Answers
+from homing.service.acceptance import AcceptanceCounts
 from homing.service.fanout import Fanout, Fanouts
 
 #: messages that share one commit: enough to make the commit's cost vanish, few enough that the
@@ -83,7 +83,7 @@ class Intake:
 
     Args:
         hands: this process's dispatcher; None when it has none, then nothing is born leased.
-        answers: counts how publishers are answered.
+        acceptance: counts how publishers are answered.
         lease_s: how long a delivery that is born leased stays ours, in seconds.
         event_id_s: how long an event id is remembered, in seconds.
     """
@@ -97,7 +97,7 @@ class Intake:
         hands: Hands | None = None,
         meters: Meters | None = None,
         tracer: Tracer | None = None,
-        answers: Answers | None = None,
+        acceptance: AcceptanceCounts | None = None,
         lease_s: float = 60.0,
         event_id_s: float = 86_400.0,
     ) -> None:
@@ -107,7 +107,7 @@ class Intake:
         self._hands = hands
         self._meters = meters or NoMeters()
         self._tracer = tracer or PassedOn()
-        self._answers = answers
+        self._acceptance = acceptance
         self._oldest_us = 0  #: when the first of those that wait came, monotonic
         self._lease_us = round(lease_s * 1_000_000)
         self._event_id_us = round(event_id_s * 1_000_000)
@@ -250,13 +250,13 @@ class Intake:
                     _fail(item, error)
                 self._refused(len(batch))
             else:
-                if self._answers is not None:
+                if self._acceptance is not None:
                     # By the one that waited longest: at most a commit too strict for the others.
-                    self._answers.answered(len(batch), self._journal.clock.mono_us() - oldest_us)
+                    self._acceptance.answered(len(batch), self._journal.clock.mono_us() - oldest_us)
 
     def _refused(self, count: int) -> None:
-        if self._answers is not None:
-            self._answers.refused(count)
+        if self._acceptance is not None:
+            self._acceptance.refused(count)
 
     def _whose(self, items: list[_Item]) -> str:
         """The application's id; its name as given, as long as that is not known."""

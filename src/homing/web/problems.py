@@ -13,7 +13,7 @@ import msgspec
 
 from homing.core import errors
 from homing.core.errors import HomingError, Invalid, Problem, Refused, Unavailable
-from homing.web.wire import PATTERN_WORDS, Wire
+from homing.web.schemas import PATTERN_WORDS, Schema
 
 #: the class of an error, or its nearest base, to the status of the response
 STATUSES: Final[dict[type[HomingError], int]] = {
@@ -36,14 +36,14 @@ _PATTERN: Final = re.compile(r"Expected `str` matching regex (?P<regex>(['\"]).*
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
 
 
-class HttpErrorOut(Wire, kw_only=True):
+class HttpErrorOut(Schema, kw_only=True):
     """Why a request was not done."""
 
     code: str
     detail: str
 
 
-class ValidationErrorItem(Wire, kw_only=True):
+class ValidationErrorItem(Schema, kw_only=True):
     """One thing that is wrong with a request."""
 
     loc: list[str]
@@ -51,7 +51,7 @@ class ValidationErrorItem(Wire, kw_only=True):
     type: str
 
 
-class HTTPValidationError(Wire, kw_only=True):
+class HTTPValidationError(Schema, kw_only=True):
     """Everything that is wrong with a request."""
 
     detail: list[ValidationErrorItem]

@@ -15,7 +15,7 @@ from homing.core.errors import HomingError, Problem
 from homing.web import operations
 from homing.web.operations.endpoints import EndpointIn
 from homing.web.problems import STATUSES, describe, invalid_from
-from homing.web.wire import PATTERN_WORDS, Moment
+from homing.web.schemas import PATTERN_WORDS, Moment
 
 MADE = {
     errors.Invalid: errors.Invalid([Problem(("body", "url"), "wrong")]),
@@ -80,7 +80,7 @@ def test_a_text_that_does_not_match_is_told_what_was_expected_in_words(
 
 def test_every_pattern_of_a_request_has_words() -> None:
     folder = Path(operations.__file__).parent
-    sources = [file.read_text() for file in (folder.parent / "wire.py", *folder.glob("*.py"))]
+    sources = [file.read_text() for file in (folder.parent / "schemas.py", *folder.glob("*.py"))]
     bare = {one for source in sources for one in re.findall(r'pattern=(r?"[^"]*")', source)}
     assert {ast.literal_eval(one) for one in bare} <= set(PATTERN_WORDS)
 

@@ -78,7 +78,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST_US: Final = 4_102_444_800_000_000
 
 
-class Wire(msgspec.Struct, rename="camel"):
+class Schema(msgspec.Struct, rename="camel"):
     """A JSON object of the API.
 
     Unknown members of a request are ignored, as newer SDKs may have some.
@@ -103,7 +103,7 @@ class PageQuery(Query, frozen=True, kw_only=True):
         return Ask(limit=self.limit, iterator=self.iterator, descending=descending)
 
 
-class ListOut(Wire, Generic[T], kw_only=True):
+class ListOut(Schema, Generic[T], kw_only=True):
     """A page of a listing."""
 
     data: list[T]
@@ -112,7 +112,7 @@ class ListOut(Wire, Generic[T], kw_only=True):
     done: bool
 
 
-class Nothing(Wire, kw_only=True):
+class Nothing(Schema, kw_only=True):
     """An empty object."""
 
 
