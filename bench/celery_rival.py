@@ -102,7 +102,8 @@ def measure(count: int, workers: int = 2) -> dict[str, float]:
     Raises:
         Absent: Redis or Celery is not installed.
     """
-    from bench.processes import Receiver, free_port, usage, with_descendants
+    from bench.processes import Receiver, usage, with_descendants
+    from tests.support.ports import free_port
 
     versions()
     folder = Path(tempfile.mkdtemp(prefix="homing-rival-"))

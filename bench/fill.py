@@ -11,11 +11,12 @@ import asyncpg
 import msgspec
 
 from homing.core.errors import Conflict, Stale
-from homing.core.identifiers import ENTROPY_BYTES, new_id
+from homing.core.identifiers import ENTROPY_BYTES, first_id, new_id
 from homing.core.journal import Journal, newborn
 from homing.core.objectives import Measured
 from homing.core.queries import LogCursor
 from homing.core.records import Acceptance, Accepted, Message
+from homing.core.retention import DAY_US
 from homing.service.measuring import PLACE
 from homing.store import open_store
 from homing.system import SystemClock
@@ -26,6 +27,8 @@ Execute = Callable[[str], Awaitable[Sequence[Any]]]
 #: rows of each table that one statement multiplies finished deliveries by
 _COPIES = 250_000
 _TRIES_MAX = 20
+#: of a planted id, those that count
+_DIGITS = 9
 #: tables that a finished delivery has rows in
 _TABLES = ("messages", "history", "attempts", "delivery_log")
 
@@ -86,17 +89,19 @@ async def _application_version(url: str) -> int:
 async def finished(url: str, count: int) -> int:
     """Multiply the finished deliveries that are there until there are `count` more.
 
-    Their ids sort before all others, as those of an earlier year would; they are counted for
-    objectives already. The service is to be running. Returns: how many.
+    Their ids are of the day before: they sort before all others, and nothing of them is beyond its
+    retention. They are counted for objectives already. The service is to be running. Returns: how
+    many.
     """
     execute, close = await _door(url)
     try:
         columns = {table: await _columns(execute, url, table) for table in _TABLES}
         (seed,) = (await execute("SELECT MAX(message_id) FROM history"))[0]
+        base = first_id("", SystemClock().now_us() - DAY_US)[:-_DIGITS]
         for first in range(0, count, _COPIES):
             last = min(first + _COPIES, count) - 1
             for table, names in columns.items():
-                await execute(_copy(url, table, names, seed, first, last))
+                await execute(_copy(url, table, names, seed, base, first, last))
         if not url.startswith("sqlite"):
             # A table that came to this size in months has been vacuumed and written on the way.
             for table in _TABLES:
@@ -135,10 +140,17 @@ async def _counted(url: str, cursor: LogCursor) -> None:
         await store.close()
 
 
-def _copy(url: str, table: str, names: list[str], seed: str, first: int, last: int) -> str:
-    """A statement that copies the seed's rows of one table once for each number of a series."""
+def _copy(
+    url: str, table: str, names: list[str], seed: str, base: str, first: int, last: int
+) -> str:
+    """A statement that copies the seed's rows of one table once for each number of a series.
+
+    Args:
+        base: what their ids begin with, after the kind.
+    """
     is_sqlite = url.startswith("sqlite")
-    text = "printf('%027d', n)" if is_sqlite else "lpad(n::text, 27, '0')"
+    number = f"printf('%0{_DIGITS}d', n)" if is_sqlite else f"lpad(n::text, {_DIGITS}, '0')"
+    text = f"'{base}' || {number}"
     made = {
         "messages": {"id": f"'msg_' || {text}"},
         "attempts": {"id": f"'atmpt_' || {text}", "message_id": f"'msg_' || {text}"},

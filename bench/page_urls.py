@@ -42,6 +42,7 @@ def page_urls(node: Node) -> dict[str, str]:
         "event-types": "/event-types",
         "dead-letters": "/dead-letters",
         "objectives": "/objectives",
+        "objective-new": "/objectives/new",
         "board": "/board",
         "alerts": "/alerts",
         "incidents": "/incidents",

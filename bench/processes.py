@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bench import load, receiver
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "a bench's secret, which guards nothing"
@@ -360,10 +360,3 @@ class Peak:
     def _watch(self) -> None:
         while not self._over.wait(0.1):
             self.resident_bytes = max(self.resident_bytes, usage(self._node.pids()).resident_bytes)
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,11 +14,24 @@ from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import hypothesis
 import pytest
 from support import postgres
 
 #: what a machine may lack; `--require` names those that it must have
 NEEDS = ("postgres", "browser", "node", "sdk", "faketime", "netns", "prometheus", "spark")
+
+# The same draws each time, and no limit of time to one: what gates a change must depend neither on
+# luck nor on what else the machine does. New draws: `pytest --hypothesis-profile=search`.
+hypothesis.settings.register_profile(
+    "gate",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile("gate")
 
 _TEMPLATE = f"homing_template_{os.getpid()}"
 _count = itertools.count(1)

@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.processes import free_port, with_descendants
+from bench.processes import with_descendants
 from tests.support import postgres
+from tests.support.ports import free_port
 from tests.support.postgres import find_programs
 
 #: longest wait for a server: after a million deliveries a standby is a copy of gigabytes, and what

@@ -93,7 +93,7 @@ class Story:
 
     async def settle(self) -> None:
         """Until nothing is due or leased at the clock's present time."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await self.world.dispatcher.flush()
                 backlog = await self.world.store.backlog(self.world.clock.now_us())

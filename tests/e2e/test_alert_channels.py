@@ -145,19 +145,25 @@ async def test_a_dead_letter_comes_by_mail_by_webhook_and_in_the_api(tmp_path: P
             )
             endpoint = await publisher.add_endpoint(receiver.url("/dead"))
             await publisher.send(1)
-            letter = await box.wait_for("dead letter", within_s=20)
+            letter = await box.wait_for("dead letter", within_s=60)
             alert_id = f"first_dead_letter.{endpoint['id']}"
             assert f"homing alerts show {alert_id}" in text_of(letter)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not [one for one in receiver.requests if one.path == "/ops"]:
                     await asyncio.sleep(0.05)
             [hook] = [json.loads(one.body) for one in receiver.requests if one.path == "/ops"]
             assert hook["type"] == "alert.firing"
             assert hook["data"]["alertId"] == alert_id
             assert hook["data"]["owner"] == "receiver"
-            code, out, _ = await run(tmp_path, "alerts", "show", alert_id, "--json", **given)
-            assert code == 0
-            [notice] = json.loads(out)["notices"]
+            async with asyncio.timeout(60):  # that it was sent is written down once it was
+                while True:
+                    code, out, _ = await run(
+                        tmp_path, "alerts", "show", alert_id, "--json", **given
+                    )
+                    assert code == 0
+                    [notice] = json.loads(out)["notices"]
+                    if notice["status"] != "pending":
+                        break
             assert (notice["channel"], notice["status"]) == ("mailto-1", "sent")
             code, out, _ = await run(tmp_path, "alerts", "list", **given)
             assert code == 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from support.mailbox import Mailbox, mailbox, text_of
 from support.processes import Homing, Shop, audit, serving, shop
@@ -92,21 +94,19 @@ async def test_another_node_takes_over_when_the_one_that_watches_is_killed(
     given = {"database_url": postgres_empty_url, **SETTINGS}
     async with mailbox() as box, Receiver() as receiver:
         receiver.script("/dead", respond(500))
-        async with (
-            serving(tmp_path, alerts=box.url, **given) as one,
-            serving(tmp_path, alerts=box.url, **given) as other,
-            shop(other, tmp_path) as publisher,
-        ):
-            # The first had the turn before the second was there.
-            async with asyncio.timeout(20):
-                while "evaluation_timestamp_seconds 0.0" in await _metrics(publisher, one):
+        async with serving(tmp_path, alerts=box.url, **given) as one, AsyncExitStack() as stack:
+            # The first has the turn before the second is there.
+            async with asyncio.timeout(60):
+                while "evaluation_timestamp_seconds 0.0" in await _metrics(one):
                     await asyncio.sleep(0.1)
+            other = await stack.enter_async_context(serving(tmp_path, alerts=box.url, **given))
+            publisher = await stack.enter_async_context(shop(other, tmp_path))
             await kill(one)
             endpoint = await publisher.add_endpoint(receiver.url("/dead"))
             await publisher.send(1)
-            await box.wait_for(f"first_dead_letter.{endpoint['id']}", within_s=20)
+            await box.wait_for(f"first_dead_letter.{endpoint['id']}", within_s=60)
 
 
-async def _metrics(publisher: Shop, homing: Homing) -> str:
-    text: str = (await publisher.http.get(f"{homing.url}/metrics")).text
-    return text
+async def _metrics(homing: Homing) -> str:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        return (await http.get(f"{homing.url}/metrics")).text

@@ -27,7 +27,7 @@ async def cause(shop: Shop, url: str) -> None:
     before = (await state_counts(shop))["dead"]
     for number in range(MESSAGES):
         await shop.send(number)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await state_counts(shop))["dead"] < before + MESSAGES:
             await asyncio.sleep(0.01)
     body = {"url": url, "eventTypes": []}

@@ -26,7 +26,7 @@ class Shop:
         self.served, self.receiver = served, receiver
 
     async def until(self, call: Callable[[Client], T], is_so: Callable[[T], bool]) -> T:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not is_so(found := await self.ask(call)):
                 await asyncio.sleep(0.02)
         return found

@@ -29,10 +29,13 @@ from homing.store import open_store
 from homing.system import SystemClock
 
 #: beside a hog the p99 may be this many times what it is without, and this much more, seconds: a
-#: place that has to be waited for costs as long as a hog's request, which is many times that
-TIMES, MORE_S = 2.0, 0.25
-#: a hog's request ends after this long, seconds
-HANG_S = 6.0
+#: place that has to be waited for costs as long as a hog's request, which is many times that. What
+#: else a busy machine does costs less.
+TIMES, MORE_S = 2.0, 3.0
+#: a hog's request ends after this long, seconds, or with the receiver
+HANG_S = 60.0
+#: what did not arrive so long after the last was sent did not arrive
+ARRIVAL_MAX_S = 6.0
 MESSAGES = 100
 SETTINGS = {
     "sends_max": 40,
@@ -123,7 +126,7 @@ async def publishing(
     async with httpx.AsyncClient(
         base_url=f"{homing.url}/api/v1",
         headers={"authorization": f"Bearer {json.loads(out)['token']}"},
-        timeout=30,
+        timeout=60,
         trust_env=False,
         limits=httpx.Limits(max_connections=50),
     ) as http:
@@ -136,7 +139,7 @@ def p99(waits_s: list[float]) -> float:
 
 async def receipts(tenant: Tenant, arrivals: Arrivals, ids: list[str]) -> list[float]:
     """From the request of the publisher to the arrival, of each; infinity when it did not come."""
-    deadline_s = time.monotonic() + HANG_S / 2
+    deadline_s = time.monotonic() + ARRIVAL_MAX_S
     while any(name not in arrivals.of_message for name in ids) and time.monotonic() < deadline_s:
         await asyncio.sleep(0.05)
     return [
@@ -182,6 +185,7 @@ async def beside_a_hanging_endpoint(
         beside = await receipts(victim, arrivals, await victim.send_evenly(MESSAGES))
         stop.set()
         await going
+        await receiver.close()  # the hog's requests end, and nobody has to wait for them
     return p99(quiet), p99(beside)
 
 
@@ -198,6 +202,13 @@ async def test_without_shares_the_same_comparison_notices(tmp_path: Path) -> Non
         tmp_path, f"sqlite:///{tmp_path}/homing.db", **off
     )
     assert beside > TIMES * quiet + MORE_S, f"{quiet=:.3f} {beside=:.3f}"
+
+
+async def both_came(arrivals: Arrivals, ids: list[str]) -> None:
+    """Until each was tried, and tried again."""
+    async with asyncio.timeout(60):
+        while any(len(arrivals.of_message[name]) < 2 for name in ids):
+            await asyncio.sleep(0.05)
 
 
 async def fill(database_url: str, org_id: str, uid: str, count: int) -> None:
@@ -237,18 +248,16 @@ async def test_a_large_backlog_of_one_tenant_leaves_others_unmoved(
             await receipts(victim, arrivals, await victim.send_evenly(20))
             ids = await victim.send_evenly(MESSAGES)
             quiet = await receipts(victim, arrivals, ids)
-            await asyncio.sleep(1.0)
-            retries = [second - first for first, second in map(arrivals.of_message.get, ids)]  # type: ignore[misc]
+            await both_came(arrivals, ids)
+            retries = [arrivals.of_message[name][1] - arrivals.of_message[name][0] for name in ids]
             await fill(database_url, DEFAULT_ORG_ID, "hog", 100_000)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while len(arrivals.at_s["/hog"]) < 20:
                     await asyncio.sleep(0.05)
             ids = await victim.send_evenly(MESSAGES)
             beside = await receipts(victim, arrivals, ids)
-            async with asyncio.timeout(30):
-                while any(len(arrivals.of_message[name]) < 2 for name in ids):
-                    await asyncio.sleep(0.05)
-            retried = [second - first for first, second in map(arrivals.of_message.get, ids)]  # type: ignore[misc]
+            await both_came(arrivals, ids)
+            retried = [arrivals.of_message[name][1] - arrivals.of_message[name][0] for name in ids]
             assert len(arrivals.at_s["/hog"]) < 10_000, "the backlog was there all the time"
     assert p99(beside) <= TIMES * p99(quiet) + MORE_S, f"{p99(quiet)=:.3f} {p99(beside)=:.3f}"
     assert p99(retried) <= TIMES * p99(retries) + MORE_S, f"{p99(retries)=:.3f} {p99(retried)=:.3f}"
@@ -279,15 +288,16 @@ async def test_a_rate_holds_over_two_processes(tmp_path: Path, database_url: str
         receiver.script("/slow", arrivals.answering(200))
         tenants = [Tenant(http, "slow") for http in clients]
         await tenants[0].make(receiver.url("/slow"), throttleRate=RATE)
+        began_s = time.monotonic()
         await asyncio.gather(*(tenants[n % 2].send(n) for n in range(300)))
-        await receiver.wait_for(300, within_s=30)
+        await receiver.wait_for(300, within_s=60)
         times_s = sorted(arrivals.at_s["/slow"])
-        for start_s in times_s:
-            in_a_second = sum(start_s <= one_s < start_s + 1.0 for one_s in times_s)
-            # What is counted at the receiver also tells of how evenly requests travel: a fifth.
-            assert in_a_second <= (RATE + BURST) * 1.2
+        # No request was there before it was allowed. (How many come in one second also tells of how
+        # evenly they travel, which is the machine's matter.)
+        for number, at_s in enumerate(times_s, 1):
+            assert number <= BURST + RATE * (at_s - began_s) + 1, (number, at_s - began_s)
         took_s = times_s[-1] - times_s[0]
-        assert (300 - BURST) / RATE * 0.9 <= took_s <= 300 / RATE * 1.7 + 1, took_s
+        assert took_s <= 5 * 300 / RATE, took_s
         assert not (await audit(tmp_path, database_url=database_url))["unaccounted"]
 
 
@@ -303,5 +313,5 @@ async def test_a_limit_on_concurrency_holds_over_two_processes(
         tenants = [Tenant(http, "narrow") for http in clients]
         await tenants[0].make(receiver.url("/narrow"), concurrencyLimit=3)
         await asyncio.gather(*(tenants[n % 2].send(n) for n in range(90)))
-        await receiver.wait_for(90, within_s=40)
+        await receiver.wait_for(90, within_s=60)
         assert arrivals.most_at_once["/narrow"] == 3

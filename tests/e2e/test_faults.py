@@ -49,7 +49,7 @@ async def test_a_full_disk_is_a_503_and_what_was_accepted_arrives(tmp_path: Path
         resource.prlimit(homing.process.pid, resource.RLIMIT_FSIZE, for_ever)
         before = len(publisher.accepted)
         await publisher.send_until(lambda: len(publisher.accepted) >= before + 20)
-        await wait_until_received(receiver, publisher, 40)
+        await wait_until_received(receiver, publisher, 60)
         await all_delivered(tmp_path, len(publisher.accepted))
         assert received(receiver) == set(publisher.accepted)  # what was refused was not sent
 
@@ -87,7 +87,7 @@ async def test_a_file_system_without_room_is_a_503(tmp_path: Path) -> None:
             subprocess.run(grow, check=True, timeout=120)
             before = len(publisher.accepted)
             await publisher.send_until(lambda: len(publisher.accepted) >= before + 10)
-            await wait_until_received(receiver, publisher, 40)
+            await wait_until_received(receiver, publisher, 60)
             await all_delivered(small, len(publisher.accepted))
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True, timeout=120)
@@ -103,7 +103,7 @@ async def test_a_database_that_may_only_be_read_is_a_503(tmp_path: Path, postgre
         await set_read_only(postgres_url, "off")
         before = len(publisher.accepted)
         await publisher.send_until(lambda: len(publisher.accepted) >= before + 20)
-        await wait_until_received(receiver, publisher, 40)
+        await wait_until_received(receiver, publisher, 60)
         await all_delivered(tmp_path, len(publisher.accepted), database_url=postgres_url)
 
 
@@ -149,7 +149,13 @@ async def test_a_clock_that_is_set_back_an_hour_and_forth_again_loses_nothing(
     if library is None:
         missing("faketime", "the library is not installed (Debian: libfaketime)")
     told = tmp_path / "time"
-    told.write_text("+0")
+
+    def tell(shift: str) -> None:
+        """In one step: the library reads it at any moment."""
+        (tmp_path / "new").write_text(shift)
+        (tmp_path / "new").replace(told)
+
+    tell("+0")
     for name, value in {
         "LD_PRELOAD": library,
         "FAKETIME_TIMESTAMP_FILE": str(told),
@@ -161,18 +167,18 @@ async def test_a_clock_that_is_set_back_an_hour_and_forth_again_loses_nothing(
         monkeypatch.setenv(name, value)
     async with one_endpoint(tmp_path, retry_delays_s="1,1,1,1") as (_, publisher, receiver):
         await publisher.send(10)
-        await wait_until_received(receiver, publisher, 10)
+        await wait_until_received(receiver, publisher, 60)
         receiver.script("/hook", *[respond(503)] * 10, respond(200))
         await publisher.send(10)  # each is refused, and due again in a second …
         await receiver.wait_for(20)
-        told.write_text("-3600")  # … which is an hour away now
+        tell("-3600")  # … which is an hour away now
         fresh = Publisher(publisher.shop)
         await fresh.send(20)
-        await wait_until_received(receiver, fresh, 10)
+        await wait_until_received(receiver, fresh, 60)
         report = await audit(tmp_path)
         assert report["balanced"]
-        told.write_text("+0")
-        await wait_until_received(receiver, publisher, 20)
+        tell("+0")
+        await wait_until_received(receiver, publisher, 60)
         publisher.accepted += fresh.accepted
         await all_delivered(tmp_path, len(publisher.accepted))
         assert received(receiver) == set(publisher.accepted)
@@ -194,6 +200,8 @@ async def test_sigkill_at_any_moment_loses_nothing_that_was_accepted(
                     await publisher.add_endpoint(receiver.url("/hook"))
                 burst = [asyncio.create_task(publisher.send(number)) for number in range(20)]
                 await asyncio.sleep(0.004 * (step + 8 * seed))
+                if step == 7:  # once at least it is killed with answers given
+                    await asyncio.wait(burst, return_when=asyncio.FIRST_COMPLETED)
                 homing.signal(signal.SIGKILL)
                 await homing.wait()
                 for answer in await asyncio.gather(*burst, return_exceptions=True):
@@ -205,4 +213,4 @@ async def test_sigkill_at_any_moment_loses_nothing_that_was_accepted(
         async with serving(tmp_path, **fast), asyncio.timeout(60):
             while not accepted <= received(receiver):
                 await asyncio.sleep(0.2)
-    assert accepted or seed == 0
+    assert accepted

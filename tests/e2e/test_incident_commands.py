@@ -30,7 +30,7 @@ async def test_an_incident_of_the_service_is_added_to_by_commands_and_carried(
         page = await ask("review")
         assert '[0](#source-verify "all.after.k") of [2,000](#source-verify "all.after.n")' in page
 
-        await ask("incident", "export", "--to", "record.json")
+        await ask("incident", "export", "-o", "record.json")
         await ask("incident", "note", "in the file", "--file", "record.json")
         await ask("incident", "import", "record.json")
         assert "in the file" in await ask("incident", "show", name)

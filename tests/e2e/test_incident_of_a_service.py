@@ -21,7 +21,7 @@ async def test_a_redrive_and_the_objectives_are_in_the_review(tmp_path: Path) ->
         (await publisher.http.post("/app/shop/endpoint", json=body)).raise_for_status()
         for number in range(3):
             await publisher.send(number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 answer = await publisher.http.get("/app/shop/endpoint/main/sent")
                 if [one["state"] for one in answer.json()["data"]] == ["dead"] * 3:

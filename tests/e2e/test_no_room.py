@@ -69,7 +69,7 @@ def small_server(missing: Callable[[str, str], NoReturn]) -> Iterator[postgres.S
 async def unready(homing: Homing) -> str:
     """Why it says that it accepts nothing."""
     async with httpx.AsyncClient() as http:
-        answer = await http.get(f"{homing.url}/ready", timeout=20)
+        answer = await http.get(f"{homing.url}/ready", timeout=60)
     assert (answer.status_code, answer.json()["status"]) == (503, "unready"), answer.text
     return str(answer.json()["accepting"]["detail"])
 

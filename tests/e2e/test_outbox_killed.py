@@ -74,29 +74,30 @@ async def _crash(
         writer = await _start(
             folder,
             homing,
-            *(str(SUPPORT / "shop_writer.py"), url, str(kills * 1.2)),
+            *(str(SUPPORT / "shop_writer.py"), url),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         try:
-            await read_until(writer.stdout, "ready", 30)
+            await read_until(writer.stdout, "ready", 60)
             lines = asyncio.create_task(writer.stdout.read())
             for number in range(kills):
-                relay = await _relay(folder, homing, program, url)
                 before = len(await _accepted(publisher))
-                async with asyncio.timeout(20):  # it works: kill it in the midst of that
-                    while len(await _accepted(publisher)) == before and not lines.done():
+                relay = await _relay(folder, homing, program, url)
+                async with asyncio.timeout(60):  # it works: kill it in the midst of that
+                    while len(await _accepted(publisher)) == before:
                         await asyncio.sleep(0.005)
                 await asyncio.sleep(0.013 * (number % 7))
                 relay.kill()
-                await asyncio.wait_for(relay.communicate(), 20)
-            last = await _relay(folder, homing, RELAY, url, "--once") if lines.done() else None
-            told = (await asyncio.wait_for(lines, 60)).decode().split("\n")
+                await asyncio.wait_for(relay.communicate(), 60)
+            writer.stdin.close()
+            told = (await asyncio.wait_for(lines, 60)).decode().splitlines()
         finally:
             if writer.returncode is None:
                 writer.kill()
-            await asyncio.wait_for(writer.wait(), 20)
-        last = last or await _relay(folder, homing, RELAY, url, "--once")
-        _, err = await asyncio.wait_for(last.communicate(), 60)
+            await asyncio.wait_for(writer.wait(), 60)
+        last = await _relay(folder, homing, RELAY, url, "--once")
+        _, err = await asyncio.wait_for(last.communicate(), 240)
         assert last.returncode == 0, err.decode()
         committed = {line.split()[1] for line in told if line.startswith("committed")}
         rolled_back = {line.split()[1] for line in told if line.startswith("rolled-back")}

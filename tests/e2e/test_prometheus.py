@@ -90,7 +90,7 @@ async def test_a_dropped_delivery_becomes_an_alert_that_arrives(
 
 def drop_one(database: Path) -> None:
     """What must never happen: a delivery that was accepted is in neither table."""
-    with sqlite3.connect(database, timeout=10) as db:
+    with sqlite3.connect(database, timeout=60) as db:
         done = db.execute(
             "DELETE FROM history WHERE message_id = (SELECT max(message_id) FROM history)"
         )

@@ -21,7 +21,7 @@ async def _reconcile(folder: Path, url: str, *arguments: str) -> tuple[int, str,
 
 async def _until(publisher: Any, states: list[str]) -> list[str]:
     """The ids of what was sent, once it stands so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             answer = await publisher.http.get("/app/shop/endpoint/main/sent")
             found = answer.json()["data"]
@@ -104,7 +104,7 @@ async def test_what_was_answered_with_2xx_and_is_not_known_is_lost_and_sent_agai
         )
         assert code == 1, err
         assert [(one["id"], one["gap"]) for one in json.loads(out)["missing"]] == [(lost, "lost")]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(receiver.requests) < 2:
                 await asyncio.sleep(0.05)
         assert {request.headers["webhook-id"] for request in receiver.requests} == {lost}

@@ -62,9 +62,9 @@ async def test_a_dispatcher_without_an_api_takes_over_what_is_left(
             cwd=tmp_path,
             env=environment(postgres_empty_url, **fast),
         )
-        await receiver.wait_for(2, within_s=30)
+        await receiver.wait_for(2, within_s=60)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         hang.set()
     assert receiver.requests[1].headers["webhook-id"] == message_id
     report = await audit(tmp_path, database_url=postgres_empty_url)

@@ -130,7 +130,7 @@ async def test_metrics_and_log_lines_are_told(caplog: pytest.LogCaptureFixture) 
             await receiver.wait_for(1)
             with caplog.at_level(logging.WARNING, "homing"):
                 logging.getLogger("homing").warning("look here", extra={"endpoint": "ep_1"})
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not _are_told(collector.requests):
                     await asyncio.sleep(0.05)
             often.cancel()

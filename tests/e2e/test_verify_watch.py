@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import free_port
 from support.processes import environment, kill, read_until, run, serving, shop
 from support.receiver import Receiver, respond
 
@@ -49,29 +51,33 @@ async def test_a_server_is_followed_from_the_deployment_on_even_if_it_is_away_fo
 ) -> None:
     async with Receiver() as receiver:
         receiver.script("/hook", respond(200, b"thanks"))
-        async with serving(tmp_path) as homing, shop(homing, tmp_path) as publisher:
+        listen = f"127.0.0.1:{free_port()}"
+        async with (
+            serving(tmp_path, listen=listen) as homing,
+            shop(homing, tmp_path) as publisher,
+        ):
             await publisher.add_endpoint(receiver.url("/hook"))
             await publish(publisher, 20)
-            listen = homing.url.removeprefix("http://")
             async with watching(tmp_path, homing.url, "--since", "now") as process:
-                line = await read_until(process.stdout, "it takes 87 deliveries without a drop", 40)
+                line = await read_until(process.stdout, "it takes 87 deliveries without a drop", 60)
                 assert "of before" in line, "the pace before the deployment says how long"
                 await publish(publisher, 40)
-                line = await read_until(process.stdout, "40 of 87 deliveries", 40)
+                line = await read_until(process.stdout, "40 of 87 deliveries", 60)
                 assert "to go" in line
                 homing.signal(signal.SIGTERM)
                 await homing.wait()
-                await read_until(process.stdout, "is away", 40)
+                await read_until(process.stdout, "is away", 60)
                 async with (
                     serving(tmp_path, listen=listen) as again,
                     shop(again, tmp_path) as another,
                 ):
                     await publish(another, 50)
-                    out, err = await asyncio.wait_for(process.communicate(), 40)
+                    out, err = await asyncio.wait_for(process.communicate(), 60)
                     assert process.returncode == 0, err.decode()
                     assert out.decode().splitlines()[-1]
                     assert "fixed: " in out.decode()
-                    assert "0/90" in out.decode()
+                    # It ends at the 87th, or with as many more as it sees at that look.
+                    assert re.search(r"\b0/(8[7-9]|90)\b", out.decode())
 
 
 async def test_a_drop_ends_the_watch_and_it_is_not_called_fixed(tmp_path: Path) -> None:
@@ -84,17 +90,17 @@ async def test_a_drop_ends_the_watch_and_it_is_not_called_fixed(tmp_path: Path) 
         await publisher.add_endpoint(receiver.url("/hook"))
         await publish(publisher, 40)
         async with watching(tmp_path, "sqlite:///homing.db") as process:
-            await read_until(process.stdout, "40 of 87 deliveries", 40)
+            await read_until(process.stdout, "40 of 87 deliveries", 60)
             _forget_one(tmp_path / "homing.db")
             await publish(publisher, 10)
-            out, err = await asyncio.wait_for(process.communicate(), 40)
+            out, err = await asyncio.wait_for(process.communicate(), 60)
             assert process.returncode == 1, (out.decode(), err.decode())
             assert "not fixed: 1 of " in out.decode()
 
 
 def _forget_one(path: Path) -> None:
     """A faulty service's line: accepted an hour ago, and nothing after it."""
-    database = sqlite3.connect(path, timeout=20)
+    database = sqlite3.connect(path, timeout=60)
     database.row_factory = sqlite3.Row
     row = dict(database.execute("SELECT * FROM delivery_log WHERE op = 'accepted'").fetchone())
     del row["line"]

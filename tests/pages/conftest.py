@@ -67,6 +67,8 @@ def serve(tmp_path: Path) -> Serve:
             site_of(homing, tmp_path) as site,
         ):
             yield site
+            for context in site.contexts:  # before it is away, which they would complain of
+                await context.close()
 
     return serve
 

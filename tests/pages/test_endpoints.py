@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import Page, expect
 from support.many import fill
 from support.pages import QUICK, Looker, Site, assert_accessible, assert_fits, site_of
+from support.ports import free_port
 from support.processes import serving
 from support.receiver import respond
 
@@ -39,7 +40,9 @@ async def test_what_needs_somebody_is_on_top_and_says_why(open_page: Looker, sit
     await expect(why).to_contain_text("It fails to handle it")
     await expect(why).to_contain_text("100%")
     waits = page.get_by_role("table", name="What waits for this endpoint")
-    await expect(waits).to_contain_text("Recovering sends those of the last 14 days: 12.")
+    await expect(waits).to_contain_text(
+        "A redrive sends a few first, and the rest if these do well."
+    )
     await page.get_by_role("link", name="Last hour").click()
     await expect(page.locator("figure.chart canvas").first).to_be_visible()
 
@@ -99,10 +102,10 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await page.get_by_role("button", name="Send it").click()
     await expect(page.locator("#test-result")).to_contain_text("It answered 200")
     await expect(page.locator("#test-result pre")).to_have_text(f"thanks {HOSTILE}")
-    # what the test changed is told everywhere, and at the same moment
-    await expect(page.locator("#health")).to_contain_text("of 1 attempt", timeout=1_000)
-    await expect(page.locator("#condition .state")).to_have_text("Fine", timeout=1_000)
-    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=1_000)
+    # what the test changed is told everywhere, and with the same answer: sooner than by themselves
+    await expect(page.locator("#health")).to_contain_text("of 1 attempt", timeout=4_500)
+    await expect(page.locator("#condition .state")).to_have_text("Fine", timeout=4_500)
+    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=4_500)
 
     await page.get_by_role("link", name="Edit").first.click()
     await page.get_by_label("Description").fill("Ledger")
@@ -122,8 +125,8 @@ async def test_an_endpoint_is_made_tried_edited_parked_and_removed(
     await expect(page.locator("summary", has_text="Enable the endpoint")).to_be_visible()
     await page.go_back()
     await choose(page, "Enable")
-    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)
-    await expect(page.locator("#waiting")).to_contain_text("Nothing is parked", timeout=20_000)
+    await expect(page.locator("#recent")).to_contain_text("delivered")
+    await expect(page.locator("#waiting")).to_contain_text("Nothing is parked")
 
     await page.locator("summary", has_text="Remove this endpoint").click()
     await page.get_by_label("Type the word delete").fill("delete")
@@ -149,7 +152,7 @@ async def test_the_keyboard_alone_tests_and_parks(open_page: Looker, site: Site)
     await page.get_by_label("Example of").focus()
     for key in ("Tab", "Enter"):
         await page.keyboard.press(key)
-    await expect(page.locator("#test-result")).to_contain_text("It answered 200", timeout=20_000)
+    await expect(page.locator("#test-result")).to_contain_text("It answered 200")
     await page.locator("summary", has_text="Park").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Escape")
@@ -159,18 +162,23 @@ async def test_the_keyboard_alone_tests_and_parks(open_page: Looker, site: Site)
     await expect(page.get_by_text("It is disabled by hand")).to_be_visible()
 
 
-async def test_dead_letters_are_recovered(open_page: Looker, site: Site) -> None:
+async def test_dead_letters_are_redriven_a_few_first(open_page: Looker, site: Site) -> None:
     await site.shop("mended")
     site.receiver.script("/mended", *[respond(500)] * 3, respond(200))
-    endpoint = await site.endpoint("mended", "/mended")
+    endpoint = await site.endpoint("mended", "/mended", description="Mended")
     await site.send("mended", {"n": 1})
     stats = f"/app/mended/endpoint/{endpoint}/stats"
     await site.until(stats, lambda found: found["fail"] == 3)
     await site.until("/app/mended/issue", lambda found: found["data"])
     page = await open_page(f"/endpoints/mended/{endpoint}")
-    await choose(page, "Recover dead letters")
-    await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)
-    await expect(page.locator("#waiting")).to_contain_text("Nothing was given up", timeout=20_000)
+    await page.get_by_role("link", name="Redrive its dead letters").click()
+    await page.get_by_role("button", name="See what would happen").click()
+    await expect(page.get_by_text("latest answer was still a failure: status 500")).to_be_visible()
+    await page.get_by_role("button", name="Redrive 1 dead letter").click()
+    await expect(page.locator("#progress .state")).to_have_text("finished", timeout=20_000)
+    await page.goto(f"/endpoints/mended/{endpoint}")
+    await expect(page.locator("#recent")).to_contain_text("delivered")
+    await expect(page.locator("#waiting")).to_contain_text("Nothing was given up")
 
 
 async def test_a_secret_is_shown_when_asked_for_and_rotated_with_an_overlap(
@@ -217,7 +225,7 @@ async def test_who_may_less_sees_less_and_is_refused(open_page: Looker, site: Si
     one = f"/endpoints/{app}/{failing}"
     open_page.expected.append("403 (Forbidden)")
     viewer = await open_page(one, role="viewer")
-    for label in ("Edit", "Park", "Send it", "Recover dead letters", "Remove this endpoint"):
+    for label in ("Edit", "Park", "Send it", "Redrive its dead letters", "Remove this endpoint"):
         await expect(viewer.get_by_text(label, exact=True)).to_have_count(0)
     operator = await open_page(one, role="operator")
     await expect(operator.locator("summary", has_text="Park")).to_be_visible()
@@ -282,7 +290,8 @@ async def test_ten_thousand_deliveries_and_a_thousand_endpoints_are_bounded(
 ) -> None:
     """And a page that is open while the service restarts goes on by itself."""
     open_page.expected += ["ERR_CONNECTION", "htmx:sendError", "htmx:afterRequest"]
-    async with serving(tmp_path, **QUICK) as homing, site_of(homing, tmp_path) as site:
+    given = QUICK | {"listen": f"127.0.0.1:{free_port()}"}
+    async with serving(tmp_path, **given) as homing, site_of(homing, tmp_path) as site:
         app = await site.shop("many")
         endpoint = await site.endpoint("many", "/many")
         url = f"sqlite:///{tmp_path}/homing.db"
@@ -293,7 +302,7 @@ async def test_ten_thousand_deliveries_and_a_thousand_endpoints_are_bounded(
         await site.until("/app/many/issue", lambda found: found["data"])
         page = await open_page("/endpoints", site=site)
         rows = page.get_by_role("row")
-        async with asyncio.timeout(30):  # what failed is written down every few seconds
+        async with asyncio.timeout(60):  # what failed is written down every few seconds
             while "failing" not in await rows.nth(1).inner_text():
                 await asyncio.sleep(0.5)
                 await page.reload()
@@ -313,8 +322,7 @@ async def test_ten_thousand_deliveries_and_a_thousand_endpoints_are_bounded(
 
         homing.process.send_signal(signal.SIGTERM)
         await homing.process.wait()
-        await expect(page.locator("#away")).to_be_visible(timeout=20_000)
-        address = homing.url.removeprefix("http://")
-        async with serving(tmp_path, **(QUICK | {"listen": address})):
-            await expect(page.locator("#away")).to_be_hidden(timeout=20_000)
-            await expect(page.locator("#recent")).to_contain_text("delivered", timeout=20_000)
+        await expect(page.locator("#away")).to_be_visible()
+        async with serving(tmp_path, **given):
+            await expect(page.locator("#away")).to_be_hidden()
+            await expect(page.locator("#recent")).to_contain_text("delivered")

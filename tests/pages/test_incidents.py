@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page, expect
-from support.pages import Looker, Site, assert_accessible, assert_fits
+from support.pages import Looker, Site, assert_accessible, assert_fits, follow
 
 FOUNDING = json.loads((Path(__file__).parent / "records/founding.json").read_text())
 
@@ -24,7 +24,7 @@ async def write(page: Page, kind: str, **fields: str) -> None:
     await part.locator("summary").first.click()
     for label, text in fields.items():
         await part.get_by_label(label.replace("_", " ")).first.fill(text)
-    await part.locator("button").first.click()
+    await follow(page, part.locator("button").first)
     await expect(page.get_by_text("Written down.")).to_be_visible()
 
 
@@ -83,7 +83,7 @@ async def test_a_record_shows_what_was_found_and_its_review_says_where_from(
     page = await open_page("/incidents")
     await page.get_by_role("link", name="payment webhooks are missing").click()
     await expect(page.get_by_text("silently dropped 58 of them")).to_be_visible()
-    assert await page.locator(".drawing svg").count() == 6
+    await expect(page.locator(".drawing svg")).to_have_count(6)
     await page.locator("#lines summary").click()
     await expect(page.locator("#lines .crossed")).to_have_count(3)
     part = page.locator("details", has_text="Whether the fix holds")

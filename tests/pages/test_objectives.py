@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest_asyncio
@@ -33,9 +34,14 @@ async def promise(site: Site) -> str:
 async def test_the_sum_behind_each_figure_is_one_click_away(
     open_page: Looker, site: Site, promise: str
 ) -> None:
-    told = await site.call("GET", f"/objective/{promise}/report")
     page = await open_page("/objectives")
     row = page.locator("tr", has=page.get_by_role("link", name=promise, exact=True))
+    async with asyncio.timeout(60):  # what other tests let fail may just be counted
+        while True:
+            told = await site.call("GET", f"/objective/{promise}/report")
+            await page.goto("/objectives")
+            if await row.get_by_text(f"{told['bad']:,} bad =").count():
+                break
     await expect(row.locator(".state")).to_have_text("broken")
     await row.get_by_text("The sum").click()
     await expect(row.get_by_text(f"{told['bad']:,} bad =")).to_be_visible()
@@ -95,3 +101,86 @@ async def test_a_new_homing_says_that_nothing_has_happened(open_page: Looker, si
     page = await open_page("/objectives/delivered", org="org_brandnew")
     await expect(page.get_by_text("Nothing to draw yet")).to_be_visible()
     await expect(page.get_by_text("None yet")).to_be_visible()
+
+
+async def test_an_objective_is_tried_written_changed_and_removed(
+    open_page: Looker, site: Site, promise: str
+) -> None:
+    open_page.expected.append("422 (Unprocessable")
+    page = await open_page("/objectives")
+    await page.get_by_role("link", name="New objective").click()
+    await page.get_by_label("Name").fill("Not A Name")
+    await page.get_by_label("How much of it").fill("100%")
+    await page.get_by_role("button", name="See what it would have said").click()
+    await expect(page.locator("#w-target")).to_contain_text("above 0 and below 100%")
+    await page.get_by_label("How much of it").fill("99%")
+    await page.get_by_role("button", name="See what it would have said").click()
+    await expect(page.locator("#w-name")).to_contain_text("lower-case letters")
+    await page.get_by_label("Name").fill(promise)
+    await page.get_by_role("button", name="See what it would have said").click()
+    await expect(page.locator("#w-name")).to_contain_text("of this name already")
+    await page.get_by_label("Name").fill("orders-received")
+    await page.get_by_label("What is promised, in a sentence").fill("Orders arrive.")
+    await page.get_by_label("Of", exact=True).select_option(label="Shop")
+    await page.get_by_role("button", name="See what it would have said").click()
+    preview = page.locator("#preview")
+    await expect(preview).to_contain_text("Promised: 99% of deliveries answered 2xx")
+    # nothing was promised of this application: it is not counted yet, and all of them are told of
+    await expect(preview).to_contain_text("this is what it would have said of all applications")
+    good = await preview.locator(".figure", has_text="Good").locator(".number").inner_text()
+    bad = await preview.locator(".figure", has_text="Bad").locator(".number").inner_text()
+    assert (int(good) >= 12, int(bad) >= 12) == (True, True)
+    answer = await site.http.get("/objective/orders-received")
+    assert answer.status_code == 404, "nothing is promised by looking"
+    await assert_accessible(page)
+    await page.get_by_role("button", name="Promise this").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Orders arrive")
+    told = await site.call("GET", "/objective/orders-received")
+    assert (told["target"], told["appId"]) == ("0.99", site.ids["app"])
+    # a change that somebody else made while this one was looked at is not written over
+    await page.get_by_role("link", name="Change").click()
+    await page.get_by_label("How much of it").fill("40%")
+    await page.get_by_role("button", name="See what it would have said").click()
+    await expect(preview).to_contain_text("As it is now,")
+    other = {"sli": "delivered", "target": "0.98"}
+    await site.call("PUT", "/objective/orders-received", json=other)
+    await page.get_by_role("button", name="Promise this instead").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Somebody has written")
+    await page.get_by_role("button", name="See what it would have said").click()
+    await page.get_by_role("button", name="Promise this instead").click()
+    assert (await site.call("GET", "/objective/orders-received"))["target"] == "0.4"
+    await page.locator("summary", has_text="Remove").click()
+    await page.get_by_role("button", name="Remove it").click()
+    await expect(page.get_by_text("orders-received is promised no more.")).to_be_visible()
+    await expect(page.locator("table")).not_to_contain_text("orders-received")
+
+
+async def test_a_default_is_written_over_and_reset(open_page: Looker, site: Site) -> None:
+    page = await open_page("/objectives/retries/edit")
+    await page.get_by_label("How much of it").fill("99.5%")
+    await page.get_by_label("Team").fill("delivery")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Promise this instead").click()
+    await expect(page.get_by_text("Promised: 99.5% of retries")).to_be_visible()
+    await page.locator("summary", has_text="Reset").click()
+    await page.get_by_role("button", name="Reset it").click()
+    await expect(page.get_by_text("It is again as it is without configuration.")).to_be_visible()
+    await expect(page.get_by_text("Promised: 99.9% of retries")).to_be_visible()
+    # that nothing is missing has no share to change
+    await page.goto("/objectives/unaccounted/edit")
+    await expect(page.get_by_label("How much of it")).to_have_count(0)
+    await page.get_by_label("Team").fill("platform")
+    await page.get_by_role("button", name="See what it would have said").click()
+    await expect(page.locator("#preview")).to_contain_text("0 unaccounted for")
+
+
+async def test_only_an_admin_writes_objectives(open_page: Looker, site: Site, promise: str) -> None:
+    open_page.expected.append("403 (Forbidden)")
+    page = await open_page(f"/objectives/{promise}", role="operator")
+    await expect(page.get_by_role("link", name="Change")).to_have_count(0)
+    key = await page.locator("input[name=form_key]").first.input_value()
+    for path in ("/objectives", f"/objectives/{promise}/edit", f"/objectives/{promise}/remove"):
+        answer = await page.context.request.post(site.url + path, form={"form_key": key})
+        assert answer.status == 403, path
+    await page.goto("/objectives/new")
+    await expect(page.get_by_text("this needs the role admin")).to_be_visible()

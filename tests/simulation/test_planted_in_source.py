@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,14 +57,16 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_bug_planted_in_the_source_is_named_within_a_minute(name: str, tmp_path: Path) -> None:
+def test_a_bug_planted_in_the_source_is_named_within_a_minute_of_work(
+    name: str, tmp_path: Path
+) -> None:
     file, good, bad, options, invariants = PLANTED[name]
     shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     path = tmp_path / "src" / file
     text = path.read_text()
     assert text.count(good) == 1, "the source has changed: plant the bug where the rule is now"
     path.write_text(text.replace(good, bad))
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(
         [sys.executable, "-m", "homing.cli", "simulate", "--jobs", "1", *options, "--json"],
         env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
@@ -74,7 +76,8 @@ def test_a_bug_planted_in_the_source_is_named_within_a_minute(name: str, tmp_pat
         check=False,
         timeout=300,
     )
-    took_s = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert run.returncode == 1, run.stderr
     found = json.loads(run.stdout)
     assert {one["invariant"] for one in found["broken"]} & invariants, found["broken"][:3]

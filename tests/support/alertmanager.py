@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 
+from support.ports import free_port
 from support.processes import kill
 
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
-_START_S = 20.0
+_START_S = 120.0
 
 _CONFIG = """
 route:
@@ -36,13 +36,6 @@ def find_program() -> str | None:
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def alertmanager(program: str, folder: Path, hook: str) -> AsyncIterator[str]:
     """Running, and telling `hook`; gives host:port."""
@@ -58,7 +51,7 @@ async def _start(program: str, folder: Path) -> tuple[asyncio.subprocess.Process
     """On a port that nobody else took meanwhile."""
     log = folder / "alertmanager.log"
     for _ in range(5):
-        place = f"127.0.0.1:{_free_port()}"
+        place = f"127.0.0.1:{free_port()}"
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
                 program,

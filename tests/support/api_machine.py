@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 #: longest wait for the dispatcher to do what it is expected to, seconds
-REST_S = 20.0
+REST_S = 60.0
 
 APPS = st.sampled_from(["shop", "bank"])
 ENDPOINTS = st.sampled_from(["one", "other"])

@@ -171,7 +171,7 @@ class EvilReceiver:
         if found:
             self.ids[found[1].decode()] += 1
 
-    async def wait_until_left(self, within_s: float = 10.0) -> None:
+    async def wait_until_left(self, within_s: float = 60.0) -> None:
         """Until no connection is open. Raises: TimeoutError."""
         async with asyncio.timeout(within_s):
             while self.open_connections:

@@ -28,8 +28,8 @@ async def fill(url: str, app: str, endpoint_id: str, *, deliveries: int, endpoin
     try:
         application = await store.get(Application, DEFAULT_ORG_ID, app)
         assert application is not None
-        now_us = SystemClock().now_us()
         for first in range(0, deliveries, _BATCH):
+            now_us = SystemClock().now_us()  # of each batch: however long those before it took
             numbers = range(first, min(first + _BATCH, deliveries))
             batch = [
                 make_acceptance(

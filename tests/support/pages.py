@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from homing.service.tokens import DEFAULT_ORG_ID, Role, sign_org_token
 from homing.system import SystemClock
@@ -47,6 +47,9 @@ _AT_REST = """() =>
 """
 #: longest wait for a browser that may hang, seconds
 BROWSER_S = 60.0
+#: longest wait for what a page is to show: nothing of Homing's is that slow, but a busy machine is
+_WAIT_MS = 60_000.0
+expect.set_options(timeout=_WAIT_MS)
 #: what a page is looked at in unless a test says otherwise
 _HEIGHT = 900
 
@@ -70,6 +73,7 @@ class Site:
     http: httpx.AsyncClient  #: base: /api/v1
     org: str = DEFAULT_ORG_ID
     ids: dict[str, str] = field(default_factory=dict)  #: of what `seed` made, by a word
+    contexts: list[BrowserContext] = field(default_factory=list)  #: who look at it
 
     @property
     def url(self) -> str:
@@ -99,7 +103,7 @@ class Site:
 
     async def until(self, path: str, holds: Any, **params: Any) -> Any:
         """The answer of the API once `holds(answer)`."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.call("GET", path, params=params)
                 if holds(found):
@@ -115,7 +119,7 @@ async def site_of(homing: Homing, folder: Path, org: str = DEFAULT_ORG_ID) -> As
         httpx.AsyncClient(
             base_url=f"{homing.url}/api/v1",
             headers={"authorization": f"Bearer {token(org=org)}"},
-            timeout=20,
+            timeout=60,
             trust_env=False,
         ) as http,
     ):
@@ -178,15 +182,16 @@ class Looker:
             reduced_motion="reduce",
         )
         self.contexts.append(context)
+        site.contexts.append(context)
         if role is not None:
             await sign_in(context, site.url, token(role, org or site.org))
         page = await context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(_WAIT_MS)
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         await page.goto(path)
         if scripts:
-            await page.wait_for_function(_AT_REST)
+            await at_rest(page)
         return page
 
     def _note(self, message: Any) -> None:
@@ -200,6 +205,37 @@ class Looker:
 
     def unexpected(self) -> list[str]:
         return [c for c in self.complaints if not any(one in c for one in self.expected)]
+
+
+async def at_rest(page: Page) -> None:
+    """Until a page that was come to has run its scripts: before that, it hears no key."""
+    await whole(page)
+    await page.wait_for_function(_AT_REST)
+
+
+async def whole(page: Page) -> None:
+    """Until all of the page is there.
+
+    Playwright takes a new page for loaded when it has heard of its beginning and not yet that the
+    end of the page before is void.
+    """
+    async with asyncio.timeout(BROWSER_S):
+        while await page.evaluate("() => document.readyState") != "complete":
+            await asyncio.sleep(0.02)
+
+
+async def follow(page: Page, link: Locator) -> None:
+    """Press what leads to another page, until that is there whole."""
+    async with page.expect_navigation():
+        await link.click()
+    await whole(page)
+
+
+async def press(page: Page, key: str) -> None:
+    """Press a key that leads to another page, until that is there whole and hears the next key."""
+    async with page.expect_navigation():
+        await page.keyboard.press(key)
+    await whole(page)
 
 
 async def findings(page: Page) -> list[str]:

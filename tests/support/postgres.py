@@ -11,12 +11,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from .ports import free_port  # as `support` and as `tests.support`
 
 #: longest wait for a server to start or stop, seconds; ten times what a slow machine needs
 WAIT_MAX_S = 60.0
@@ -153,7 +154,7 @@ def create(folder: Path) -> Server:
     )
     if done.returncode:
         raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
-    return Server(folder, _free_port())
+    return Server(folder, free_port())
 
 
 def _version(programs: Path) -> str:
@@ -163,12 +164,6 @@ def _version(programs: Path) -> str:
         command, capture_output=True, text=True, check=True, timeout=120
     ).stdout
     return printed.split()[2].split(".")[0]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -17,9 +17,11 @@ from typing import Any
 import httpx
 
 SECRET = "a secret of the end-to-end tests"
-_START_S = 30.0
+_START_S = 120.0
+#: longest run of a command: most of it is Python that starts
+_RUN_S = 240.0
 #: longest wait for what was killed, or for what has ended to be read to its end
-_END_S = 30.0
+_END_S = 60.0
 
 
 def environment(database_url: str, **settings: object) -> dict[str, str]:
@@ -56,7 +58,7 @@ class Homing:
 
     async def wait(self) -> int:
         """The exit code, once it has ended."""
-        code = await asyncio.wait_for(self.process.wait(), 40)
+        code = await asyncio.wait_for(self.process.wait(), 60)
         await self.read_to_end()
         return code
 
@@ -117,7 +119,7 @@ async def serving(
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), 30)
+                await asyncio.wait_for(process.wait(), 60)
             except TimeoutError:
                 with suppress(ProcessLookupError):
                     process.kill()
@@ -175,7 +177,7 @@ async def run(folder: Path, *arguments: str, **settings: Any) -> tuple[int, str,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), _RUN_S)
     finally:
         if process.returncode is None:
             await kill(process)
@@ -210,7 +212,7 @@ async def shop(homing: Homing, folder: Path) -> AsyncIterator[Shop]:
     async with httpx.AsyncClient(
         base_url=f"{homing.url}/api/v1",
         headers={"authorization": f"Bearer {json.loads(out)['token']}"},
-        timeout=20,
+        timeout=60,
         trust_env=False,
     ) as http:
         body = {"name": "shop", "uid": "shop"}

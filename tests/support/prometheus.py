@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
+from support.ports import free_port
 from support.processes import kill
 
 _START_S = 60.0
@@ -34,21 +34,13 @@ def _program(name: str) -> str:
     return next(found for one in _PROGRAMS[name] if (found := shutil.which(one)))
 
 
-def free_port() -> int:
-    """One that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def _running(url: str, log: Path, *command: str) -> AsyncIterator[httpx.AsyncClient]:
     """A process, once it says that it is ready."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
     try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
             async with asyncio.timeout(_START_S):
                 while True:
                     assert process.returncode is None, log.read_text()

@@ -232,11 +232,11 @@ class Receiver:
         assert behaviours
         self._scripts[path] = list(behaviours)
 
-    async def wait_for(self, count: int, *, within_s: float = 10.0) -> None:
+    async def wait_for(self, count: int, *, within_s: float = 60.0) -> None:
         """Until `count` requests in all have arrived. Raises: TimeoutError."""
         await self._wait_until(lambda: len(self.requests) >= count, within_s)
 
-    async def wait_until_closed(self, *, within_s: float = 10.0) -> None:
+    async def wait_until_closed(self, *, within_s: float = 60.0) -> None:
         """Until no connection is open. Raises: TimeoutError."""
         await self._wait_until(lambda: self.open_connections == 0, within_s)
 

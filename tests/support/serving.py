@@ -34,7 +34,7 @@ class Served:
     def client(self, token: str | None = None, **more: object) -> httpx.AsyncClient:
         """An HTTP client with the organisation's token, or with another one."""
         headers = {"authorization": f"Bearer {token or self.token}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, **more)  # type: ignore[arg-type]
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, **more)  # type: ignore[arg-type]
 
 
 def org_token(org_id: str) -> str:

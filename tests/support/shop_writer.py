@@ -1,12 +1,14 @@
 """A shop that writes orders and their messages in one transaction, and rolls some back.
 
-`python shop_writer.py DATABASE_URL SECONDS` writes for so long, and 200 rows at least. It prints
-each event id as a line: `committed ID` after the commit, `rolled-back ID` after the rollback.
+`python shop_writer.py DATABASE_URL` writes until its standard input ends, and 200 rows at least.
+It prints each event id as a line: `committed ID` after the commit, `rolled-back ID` after the
+rollback.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 
 import sqlalchemy as sa
@@ -22,14 +24,15 @@ orders = sa.Table("orders", metadata, sa.Column("event_id", sa.String(64), prima
 outbox.table(metadata)
 
 
-def main(database_url: str, seconds: str) -> None:
-    more = {"timeout": 30} if database_url.startswith("sqlite") else {}
+def main(database_url: str) -> None:
+    more = {"timeout": 60} if database_url.startswith("sqlite") else {}
     engine = sa.create_engine(database_url, connect_args=more)
     metadata.create_all(engine)
     print("ready", flush=True)
-    end = time.monotonic() + float(seconds)
+    is_enough = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_enough.set()), daemon=True).start()
     number = 0
-    while time.monotonic() < end or number < ROWS_MIN:
+    while not is_enough.is_set() or number < ROWS_MIN:
         number += 1
         session = Session(engine)
         event_id = outbox.add(session, "order.paid", {"number": number})
@@ -41,7 +44,7 @@ def main(database_url: str, seconds: str) -> None:
             session.commit()
             print(f"committed {event_id}", flush=True)
         session.close()
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":

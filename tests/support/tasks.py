@@ -52,7 +52,7 @@ async def finish(world: World, task: Task, *, rate_per_s: float = 100_000.0) -> 
     runner = TaskRunner(service_of(world), rate_per_s=rate_per_s, keep_s=86_400)
     work = asyncio.create_task(runner.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (found := await find_task(service_of(world), CALLER, task.id)).is_running:
                 await asyncio.sleep(0.001)
         return found

@@ -77,7 +77,7 @@ class World:
             limits=limits,
             health=self.health,
         )
-        self.intake = Intake(store, self.chance, self.journal, hands=self.dispatcher)
+        self.intake = Intake(store, self.chance, self.journal, dispatcher=self.dispatcher)
         self.announcer = Announcer(store, self.clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.application: Application = make_application()
@@ -143,7 +143,7 @@ class World:
 
     async def settle(self) -> None:
         """Until nothing is due, in flight or unwritten (at the clock's present time)."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await self.dispatcher.flush()
                 due = await self.store.next_ready_at_us()
@@ -153,7 +153,7 @@ class World:
 
     async def arrive(self, count: int) -> None:
         """Until nothing is due, leased or unwritten; then so many requests have been made."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await self.dispatcher.flush()
                 backlog = await self.store.backlog(self.clock.now_us())

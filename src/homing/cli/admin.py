@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homing.cli.configuration import load_settings
+from homing.cli.configuration import load_settings, origins
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.core.errors import ConfigError
 from homing.knobs import SecretText
@@ -40,17 +40,10 @@ def settings(as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
-    changed = {
-        name
-        for name, (field, _) in knobs().items()
-        if getattr(present, field.name) != field.default
-    }
+    places = origins(present)
     print_table(
         ("setting", "value", "from"),
-        [
-            (name, _as_line(value), "you" if name in changed else "default")
-            for name, value in values.items()
-        ],
+        [(name, _as_line(value), places[name]) for name, value in values.items()],
     )
 
 

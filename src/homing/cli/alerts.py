@@ -8,6 +8,7 @@ import click
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, limit_option
+from homing.cli.groups import Group
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.core.errors import ConfigError
 
@@ -34,12 +35,18 @@ class Length(click.ParamType[int]):
         return seconds
 
 
-@click.group()
+@click.group(cls=Group)
 def alerts() -> None:
     """Alerts: what is the matter, whose it is, and who has been told.
 
     They are on as soon as HOMING_ALERTS names a channel; without one they are in the log, in
     /metrics, in operational webhooks, and here.
+
+    \b
+    Examples:
+      homing alerts list
+      homing alerts show first_dead_letter.ep_2Zx…
+      homing alerts test
     """
 
 

@@ -7,14 +7,20 @@ from typing import Any
 import click
 
 from homing.cli.client import Api, api_options, given_only, limit_option, parse_pairs
+from homing.cli.groups import Group
 from homing.cli.output import as_json, print_json, print_table, say
 
 
-@click.group()
+@click.group(cls=Group)
 def application() -> None:
     """Applications: whoever owns a set of endpoints; your customers, as a rule.
 
     Wherever an application is asked for, its id (app_…) or its uid will do.
+
+    \b
+    Examples:
+      homing application create Shop --uid shop
+      homing application list
     """
 
 

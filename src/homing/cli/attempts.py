@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from homing.cli.client import Api, api_options, limit_option
+from homing.cli.groups import Group
 from homing.cli.messages import status_text
 from homing.cli.output import as_json, note, print_json, print_table, say
 
@@ -14,9 +15,15 @@ from homing.cli.output import as_json, note, print_json, print_table, say
 _ID_END: Final = 8
 
 
-@click.group()
+@click.group(cls=Group)
 def attempt() -> None:
-    """Attempts: every HTTP request made, and what came back."""
+    """Attempts: every HTTP request made, and what came back.
+
+    \b
+    Examples:
+      homing attempt list shop --message msg_2Zx…
+      homing attempt get shop msg_2Zx… atmpt_2Zx…
+    """
 
 
 @attempt.command("list")

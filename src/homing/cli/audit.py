@@ -9,23 +9,35 @@ import click
 import msgspec
 from rich.text import Text
 
-from homing.cli.database import moment, with_store
-from homing.cli.lives import Progress, breach_document, show_lives
+from homing.cli.database import with_store
+from homing.cli.log_check import Progress, breach_document, show_log_check
+from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say, state_text, time_text
 from homing.core.queries import LedgerRow, Span
 from homing.core.store import Store
 from homing.insight.ledger import COLUMNS, AuditReport, imbalance, total
 from homing.service.books import audit as audit_books
-from homing.service.lives import Lives, read_lives
+from homing.service.log_check import LogCheck, check_log
 from homing.system import SystemClock
 
 _EXIT_UNACCOUNTED = 1
 
 
 @click.command()
-@click.option("--since", type=moment, metavar="TIME", help="Accepted since: ISO 8601, or 6h, 2d.")
+@click.option(
+    "--since",
+    type=moment,
+    metavar="TIME",
+    help="Accepted since: 2026-11-23T10:00Z, or 90m, 6h, 2d ago.",
+)
 @click.option("--until", type=moment, metavar="TIME", help="Accepted before.")
-@click.option("--window-s", type=click.IntRange(1, 31_536_000), default=3_600, show_default=True)
+@click.option(
+    "--window-s",
+    type=click.IntRange(1, 31_536_000),
+    default=3_600,
+    show_default=True,
+    help="Length of a window of --windows, seconds.",
+)
 @click.option("--windows", is_flag=True, help="A line per endpoint and window.")
 @click.option(
     "--books", "books_only", is_flag=True, help="Only count; do not read the delivery log again."
@@ -46,8 +58,8 @@ def audit(
     must hold per endpoint and window, and each line of the delivery log must be a step that may
     follow the one before it. Exit code 1, with the invariants that are broken and the deliveries
     by name, if something does not hold.
-    It reads the database, beside the running service, and changes nothing. Of the log all is read,
-    some minutes for a million deliveries; --books leaves that out.
+    It reads the database, beside the running service, and changes nothing. The log is read from
+    --since on, about half a minute for a million deliveries; --books leaves that out.
 
     \b
     Examples:
@@ -57,7 +69,7 @@ def audit(
     """
     progress = Progress()
 
-    async def look(store: Store) -> tuple[AuditReport, Lives | None]:
+    async def look(store: Store) -> tuple[AuditReport, LogCheck | None]:
         report = await audit_books(
             store, SystemClock(), since_us=since, until_us=until, window_s=window_s
         )
@@ -65,15 +77,15 @@ def audit(
             return report, None
         with progress.of(report.total.accepted) as say:
             span = Span(since_us=since, until_us=until)
-            return report, await read_lives(store, span, on_progress=say)
+            return report, await check_log(store, span, on_progress=say)
 
-    report, lives = with_store(look)
+    report, check = with_store(look)
     if as_json:
-        print_json({**report_document(report), **breach_document(lives)})
+        print_json({**report_document(report), **breach_document(check)})
     else:
         _show(report, windows=windows)
-        show_lives(lives)
-    if not report.is_balanced or (lives is not None and lives.count):
+        show_log_check(check)
+    if not report.is_balanced or (check is not None and check.count):
         raise click.exceptions.Exit(_EXIT_UNACCOUNTED)
 
 

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from homing.cli.alerts import Length
 from homing.cli.client import Api, ApiError, api_options, connect, given_only, read_text
-from homing.cli.output import as_json, note, print_json, print_table, say, say_error
+from homing.cli.groups import Group
+from homing.cli.output import as_json, note, print_json, print_table, say, say_error, why
 from homing.insight.board.prometheus import HOMING_QUERIES, parse_queries
 from homing.insight.board.standing import Queries
 from homing.insight.burn import span_text
@@ -31,12 +32,17 @@ _LIGHTS: Final = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def board() -> None:
     """The board: several services on one page, and which of them needs somebody.
 
     The page is at /board of the server; it asks for a name (any) and a password (a token, best one
     of `homing token --read-only`).
+
+    \b
+    Examples:
+      homing board status
+      homing board add payments --url https://homing.payments.example --token @payments.token
     """
 
 
@@ -119,7 +125,14 @@ def _age(since: str | None, at: str) -> str:
     help="TOML: what Prometheus is asked; default: the series of `homing slo rules`.",
 )
 @click.option("--owner", default="", help="The team, where the service does not say itself.")
-@click.option("--stale-after", type=Length(), default="5m", show_default=True, metavar="TIME")
+@click.option(
+    "--stale-after",
+    type=Length(),
+    default="5m",
+    show_default=True,
+    metavar="TIME",
+    help="Without news for so long it needs somebody: 90s, 5m, 1h.",
+)
 @click.option("--server-url", envvar="HOMING_SERVER_URL", metavar="URL", help="The board's.")
 @click.option("--board-token", envvar="HOMING_TOKEN", metavar="TOKEN", help="Whom to ask it as.")
 @as_json
@@ -182,7 +195,7 @@ def _queries(path: Path | None) -> tuple[Queries, str]:
     try:
         return parse_queries(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise click.BadParameter(f"{path}: {error}", param_hint="--queries") from error
+        raise click.BadParameter(f"{path}: {why(error)}", param_hint="--queries") from error
 
 
 def _camel(queries: Queries) -> dict[str, str]:

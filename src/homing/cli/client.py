@@ -16,6 +16,7 @@ import httpx
 from homing import __version__
 from homing.cli.admin import sign_token
 from homing.cli.configuration import load_settings
+from homing.cli.output import why
 from homing.core.errors import ConfigError, HomingError
 
 #: longer than any call takes on a busy machine, short enough for a person to wait
@@ -38,6 +39,11 @@ class Api:
     """The public API of one Homing, as one caller."""
 
     def __init__(self, server_url: str, token: str) -> None:
+        if not server_url.startswith(("http://", "https://")):
+            wanted = "expected a URL that begins with https:// or http://"
+            raise ConfigError(
+                [f"HOMING_SERVER_URL or --server-url: {wanted}, found {server_url!r}"]
+            )
         self.server_url = server_url.rstrip("/")
         self.token = token
         self._http = httpx.Client(
@@ -215,5 +221,7 @@ def read_text(argument: str) -> str:
             with open(os.path.expanduser(argument[1:]), encoding="utf-8") as file:
                 return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{argument}: {error}") from error
+        raise click.BadParameter(
+            f"{argument.removeprefix('@')}: cannot be read: {why(error)}"
+        ) from error
     return argument

@@ -39,6 +39,16 @@ def load_settings(*, make_secret: bool = True, **overrides: object) -> Settings:
     return settings if settings.secret else _with_kept_secret(settings, make_secret)
 
 
+def origins(present: Settings) -> dict[str, str]:
+    """Where each setting of this process comes from: `environment`, a file's name, `default`."""
+    file, file_name = _read_file()
+    found = dict.fromkeys(knobs(), "default")
+    if present.secret:
+        found["HOMING_SECRET"] = f"{sqlite_path(present.database_url)}.secret"
+    found |= {PREFIX + key.upper(): file_name for key in file}
+    return {name: "environment" if name in os.environ else place for name, place in found.items()}
+
+
 def _environment(overrides: dict[str, object]) -> dict[str, str]:
     given = {
         f"HOMING_{name.upper()}": str(value)

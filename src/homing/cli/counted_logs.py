@@ -6,14 +6,14 @@ import json
 import re
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from homing.cli.investigate import _mapping, _module, _progress
+from homing.cli.forensics import forensics, forensics_progress, mapping_of
 from homing.cli.investigate_sources import as_files
+from homing.cli.moments import moment
 from homing.core.errors import ConfigError
 from homing.insight.verification import Arm, Count, Window
 
@@ -45,25 +45,6 @@ def as_count(_context: click.Context, _option: click.Parameter, text: str | None
     raise click.BadParameter(f"expected dropped/deliveries, as 30/10000; found {text!r}")
 
 
-def as_time_us(_context: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    """The callback of an option that is an instant."""
-    return None if text is None else time_us(text, option.opts[0])
-
-
-def time_us(text: str, option: str) -> int:
-    """An instant, ISO 8601; UTC where it names no zone.
-
-    Raises:
-        click.BadParameter: it is none.
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        wanted = f"expected a time as 2026-11-10T10:12Z; found {text!r}"
-        raise click.BadParameter(wanted, param_hint=option) from None
-    return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000_000)
-
-
 def count_logs(
     logs: Sequence[str],
     *,
@@ -80,12 +61,15 @@ def count_logs(
     Raises:
         ConfigError: they cannot be read, or packages are missing.
     """
-    counting = _module("counting")
-    with tempfile.TemporaryDirectory(prefix="homing-") as folder, _progress() as progress:
+    counting = forensics("counting")
+    with (
+        tempfile.TemporaryDirectory(prefix="homing-") as folder,
+        forensics_progress() as on_progress,
+    ):
         files = as_files(logs, folder)
-        options = _module("investigation").Options(mapping=_mapping(mapping))
+        options = forensics("investigation").Options(mapping=mapping_of(mapping))
         counted: Counted = counting.count(
-            files, options, progress, since_us=since_us, late_s=late_s
+            files, options, on_progress, since_us=since_us, late_s=late_s
         )
         return counted
 
@@ -123,7 +107,7 @@ def arm_of(document: dict[str, Any]) -> Arm:
     log = document.get("log") or {}
     window = None
     if log.get("from") and log.get("to"):
-        first_us, last_us = (time_us(log[end], "the log's time") for end in ("from", "to"))
+        first_us, last_us = (moment(log[end]) for end in ("from", "to"))
         window = Window(first_us=first_us, last_us=last_us)
     return Arm(
         window=window,

@@ -168,12 +168,12 @@ def _check_secrets(sealing: Sealing) -> Finding:
             f"{len(sealing.previous)} endpoints are sealed with a previous secret",
             "`homing secrets reseal`, then HOMING_SECRET_PREVIOUS can go",
         )
-    return _fine("secrets", f"{sealing.present} endpoints, sealed with the present secret")
+    return _fine("secrets", f"sealed with the present secret: {sealing.present} endpoints")
 
 
 def _mend_for(error: HomingError, path: Path | None) -> str:
     if isinstance(error, SchemaMismatch):
-        return "`homing migrate`, or the version of Homing that wrote it"
+        return "`homing serve` or `homing migrate` brings it up to this version"
     if path is not None:
         return f"is {path} the right file, and may this user write it and its folder?"
     return "start it, or correct HOMING_DATABASE_URL"

@@ -8,17 +8,23 @@ import click
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, given_only, limit_option, parse_pairs
+from homing.cli.groups import Group
 from homing.cli.output import as_json, print_json, print_table, say
 
 _EVENT_TYPE_HELP = "Wanted; may be repeated. None: all."
 _CHANNEL_HELP = "Wanted; may be repeated. None: all."
 
 
-@click.group()
+@click.group(cls=Group)
 def endpoint() -> None:
     """Endpoints: URLs that want some of an application's messages.
 
     APPLICATION and ENDPOINT are ids (app_…, ep_…) or uids.
+
+    \b
+    Examples:
+      homing endpoint create shop https://shop.example/hooks
+      homing endpoint list shop
     """
 
 
@@ -116,9 +122,9 @@ def create_endpoint(
 @endpoint.command("update")
 @click.argument("application")
 @click.argument("endpoint")
-@click.option("--url")
-@click.option("--uid")
-@click.option("--description")
+@click.option("--url", help="The new URL.")
+@click.option("--uid", help="The new uid; empty to remove it.")
+@click.option("--description", help="One line for people.")
 @click.option("--event-type", "event_types", multiple=True, help="Replaces what was wanted.")
 @click.option("--all-event-types", is_flag=True, help="Wants all of them again.")
 @click.option("--channel", "channels", multiple=True, help="Replaces what was wanted.")

@@ -9,12 +9,19 @@ from typing import Any
 import click
 
 from homing.cli.client import Api, api_options, given_only, limit_option, read_text
+from homing.cli.groups import Group
 from homing.cli.output import as_json, print_json, print_table, say
 
 
-@click.group()
+@click.group(cls=Group)
 def event_type() -> None:
-    """Event types: the kinds of messages, with a JSON Schema where you have one."""
+    """Event types: the kinds of messages, with a JSON Schema where you have one.
+
+    \b
+    Examples:
+      homing event-type create payment.captured --amount data.amount --currency data.currency
+      homing event-type list
+    """
 
 
 def _show(found: list[dict[str, Any]]) -> None:
@@ -127,7 +134,7 @@ def create_event_type(
 
 @event_type.command("update")
 @click.argument("name")
-@click.option("--description")
+@click.option("--description", help="What it means, for those who receive it.")
 @click.option("--schema", metavar="JSON|@FILE|-", help="JSON Schema of its payload, draft 7.")
 @click.option("--archived/--not-archived", default=None, help="Archived ones cannot be chosen.")
 @money_options

@@ -23,7 +23,7 @@ def exhaust(bounds: Bounds, *, without: str | None, as_json: bool) -> None:
     """
     if without is not None and without not in SAFEGUARDS:
         text = f"expected one of {', '.join(SAFEGUARDS)}; found {without!r}"
-        raise Invalid([Problem(("without",), text)])
+        raise Invalid([Problem(("--without",), text)])
     report = explore(bounds, without=[] if without is None else [without])
     if as_json:
         print_json(msgspec.to_builtins(report))

@@ -29,7 +29,12 @@ _Write = Callable[[list[LoggedEntry]], Any]
 
 @click.command()
 @click.option(
-    "--format", "form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="JSON lines, or Parquet (needs homing[parquet]).",
 )
 @click.option("--output", "-o", metavar="FILE", help="Default: standard output (jsonl only).")
 @click.option("--application", metavar="ID", help="Only of this application (app_…).")

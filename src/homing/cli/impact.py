@@ -15,7 +15,7 @@ from rich.text import Text
 from homing.cli.counted_logs import count_logs
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
 from homing.cli.incidents import files_of, record
-from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
 from homing.lab.draws import Draws
@@ -32,7 +32,14 @@ _BAR: Final = 34
 @click.option("--payloads", type=_FILE, metavar="FILE", help="JSON lines: what each was worth.")
 @click.option("--late", is_flag=True, help="Price what came late as well, by steps of its delay.")
 @click.option("--example", is_flag=True, help="Print assumptions to edit, and stop.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of the draws; the same seed gives the same figures.",
+)
 @click.option("--svg", type=_FILE, metavar="FILE", help="Write the sensitivity as a plot.")
 @click.option("--ids", type=_FILE, metavar="FILE", help="Write the ids that are affected.")
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
@@ -139,7 +146,7 @@ def _lines(path: Path) -> Iterator[bytes]:
         with opener(path, "rb") as file:
             yield from file
     except OSError as error:
-        raise ConfigError([f"--payloads {path}: cannot be read: {error}"]) from error
+        raise ConfigError([f"--payloads {path}: cannot be read: {why(error)}"]) from error
 
 
 def _from_payloads(
@@ -152,12 +159,17 @@ def _from_payloads(
     totals: dict[str, int] = {}
     affected: dict[str, list[Affected]] = {}
     unreadable = found = 0
+    key = None
     for number, line in enumerate(_lines(path), 1):
         try:
             row = json.loads(line)
             key, kind = row[payload.id], row.get(payload.event_type)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            text = f"{path}, line {number}: expected JSON with `{payload.id}`; {error!r}"
+            lacks = f"found none with {error}" if isinstance(error, KeyError) else f"{error}"
+            text = (
+                f"{path}, line {number}: expected JSON with `{payload.id}`, as [payload] of the "
+                f"assumptions says; {lacks}"
+            )
             raise ConfigError([text]) from error
         is_affected = key in delays
         found += is_affected
@@ -173,6 +185,12 @@ def _from_payloads(
         if is_affected:
             one = Affected(id=key, value=money.micro / MICRO, delay_s=delays[key])
             affected.setdefault(code, []).append(one)
+    if delays and not found:
+        text = (
+            f"{path}: expected the affected deliveries, with ids such as {next(iter(delays))!r}; "
+            f"found ids such as {key!r}, under `{payload.id}`, as [payload] of the assumptions says"
+        )
+        raise ConfigError([text])
     if unreadable:
         note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
     if found < len(delays):

@@ -11,7 +11,7 @@ import msgspec
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, limit_option
-from homing.cli.counted_logs import as_time_us
+from homing.cli.groups import Group
 from homing.cli.incidents import (
     POINTER,
     InFile,
@@ -23,7 +23,8 @@ from homing.cli.incidents import (
     service_here,
     the_place,
 )
-from homing.cli.output import as_json, note, print_json, print_table, say, time_text
+from homing.cli.moments import moment
+from homing.cli.output import as_json, note, print_json, print_table, say, time_text, why
 from homing.core.errors import ConfigError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.review.blocks import is_numeric, quoted
@@ -54,10 +55,10 @@ from homing.system import SystemChance, SystemClock
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _STYLES: Final = {Status.OPEN: "bold red", Status.MITIGATED: "yellow", Status.CLOSED: "green"}
 _by = click.option("--by", default=actor_here, metavar="NAME", help="Who; default: your user name.")
-_at = click.option("--at", callback=as_time_us, metavar="TIME", help="When; default: now.")
+_at = click.option("--at", type=moment, metavar="TIME", help="When; default: now.")
 
 
-@click.group()
+@click.group(cls=Group)
 def incident() -> None:
     """Incidents: what was noticed, found, mended and proven, by whom and when.
 
@@ -79,12 +80,14 @@ def incident() -> None:
 @incident.command("open")
 @click.argument("title")
 @click.option("--file", "path", type=_FILE, help="Keep it in this file; default: in the service.")
-@click.option("--severity", default="unrated", metavar="WORD")
+@click.option("--severity", default="unrated", metavar="WORD", help="As you rate it.")
 @click.option("--owner", default="", metavar="NAME", help="Of the review; default: --by.")
 @click.option("--service", default="", metavar="NAME", help="Whose deliveries it is about.")
 @click.option("--objective", default="99.9%", show_default=True, help="Its target, for alerts.")
-@click.option("--noticed-at", callback=as_time_us, metavar="TIME")
-@click.option("--noticed-by", metavar="NAME")
+@click.option(
+    "--noticed-at", type=moment, metavar="TIME", help="When it was noticed; default: now."
+)
+@click.option("--noticed-by", metavar="NAME", help="Who noticed it; default: --by.")
 @click.option("--alert", metavar="NAME", help="The alert that noticed it; none if left out.")
 @click.option("--how", default="", metavar="TEXT", help="How it was noticed.")
 @_by
@@ -302,13 +305,13 @@ def fixed(
     try:
         lines = diff.read_text(encoding="utf-8") if diff else None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"--diff {diff}: cannot be read: {error}"]) from error
+        raise ConfigError([f"--diff {diff}: cannot be read: {why(error)}"]) from error
     fix = Fix(author=by, link=address or (str(diff) if diff else None), diff=lines, text=text)
     _change(name, Mended(fix=fix, happened_at_us=at), by, as_json=as_json)
 
 
 @incident.command()
-@click.option("--commit", metavar="ID")
+@click.option("--commit", metavar="ID", help="What was deployed: a commit or a version.")
 @click.option(
     "--what", type=click.Choice(["fix", "change"]), default="fix", show_default=True,
     help="The fix, or the change that it may have begun with.",
@@ -334,7 +337,7 @@ def deployed(
 
 @incident.command()
 @click.argument("what")
-@click.option("--source", metavar="WHERE")
+@click.option("--source", metavar="WHERE", help="Where that is written.")
 @_at
 @_by
 @incident_option
@@ -354,12 +357,15 @@ def adopted(
 
 @incident.command()
 @click.argument("text")
-@click.option("--owner", required=True, metavar="NAME")
+@click.option("--owner", required=True, metavar="NAME", help="Who does it.")
 @click.option("--due", required=True, metavar="DAY", help="A day: 2026-12-01.")
 @click.option(
-    "--kind", type=click.Choice([one.value for one in ActionKind]), default="prevent",
+    "--kind",
+    type=click.Choice([one.value for one in ActionKind]),
+    default="prevent",
     show_default=True,
-)  # fmt: skip
+    help="What it does about the next one.",
+)
 @_by
 @incident_option
 @as_json
@@ -416,13 +422,13 @@ def close(text: str, by: str, name: str | None, as_json: bool) -> None:
 
 @incident.command("export")
 @click.argument("name", metavar="[FILE|ID]", required=False)
-@click.option("--to", type=_FILE, metavar="FILE", help="Default: standard output.")
+@click.option("-o", "--output", "to", type=_FILE, metavar="FILE", help="Default: standard output.")
 def export_incident(name: str | None, to: Path | None) -> None:
     """Write an incident as a file to carry.
 
     \b
     Examples:
-      homing incident export inc_2ab… --to record.json
+      homing incident export inc_2ab… -o record.json
     """
     one = the_place(name).load()
     if to is None:

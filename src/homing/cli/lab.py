@@ -8,20 +8,18 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.incidents import POINTER, VARIABLE
 from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.cli.progress import progress_bar
 from homing.core.errors import ConfigError, Invalid, Problem
 from homing.lab.dialects import FIELD_SETS
 from homing.lab.founding import SEED, SIZE, have_week, load_worker
@@ -38,17 +36,35 @@ _NOTE: Final = "lab.json"  #: what the folder was made with
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="homing-lab")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="homing-lab",
+    help="Where the lab is built.",
+)
 @click.option("--play", is_flag=True, help="Run every step without waiting for Enter.")
 @click.option("--step", "only", metavar="STEP", help="This step only, of a lab that is there.")
-@click.option("--seed", type=click.IntRange(0), default=SEED, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=SEED,
+    show_default=True,
+    metavar="N",
+    help="Of the week that is built; the same seed gives the same week.",
+)
 @click.option("--size", type=click.IntRange(1_000), metavar="N", help="Payments, about.")
 @click.option("--again", type=_FILE, metavar="WORKER", help="The week after, with this worker.py.")
 @click.option("--list", "is_list", is_flag=True, help="Other incidents, and what is wrong there.")
 @click.option("--log", type=_FILE, metavar="FILE", help="Of NAME or --again: where the log goes.")
 @click.option("--truth", type=_FILE, metavar="FILE", help="Of NAME: what really happened.")
 @click.option("--mended", is_flag=True, help="Of NAME: the same time without the fault.")
-@click.option("--fields", type=click.Choice(FIELD_SETS), default="service/usual", metavar="SET")
+@click.option(
+    "--fields",
+    type=click.Choice(FIELD_SETS),
+    default="service/usual",
+    metavar="SET",
+    help="How the log calls things, and how much it tells; see --list.",
+)
 @as_json
 def lab(
     name: str | None,
@@ -125,7 +141,7 @@ def _other(
     )
     if form is None:
         text = f"expected a name that ends in .jsonl, .csv (or these with .gz) or .parquet: {log}"
-        raise Invalid([Problem(("log",), text)])
+        raise Invalid([Problem(("--log",), text)])
     told = write_incident(name, log=log, truth=truth, form=form, **given)
     if as_json:
         told_of = {"seed": given["seed"], "fields": given["fields"], "mended": given["is_mended"]}
@@ -149,14 +165,15 @@ def _again(worker: Path, log: Path | None, *, as_json: bool) -> None:
     if not made.exists():
         raise ConfigError([f"{worker}: expected it in a folder that `homing lab` has built"])
     given = json.loads(made.read_text())
-    with _progress(given["size"], "the week with the fix") as on_progress:
+    what = "the week with the fix"
+    with progress_bar(what, given["size"]) as show:
         truth = have_week(
             load_worker(worker),
             log=log,
             seed=given["seed"],
             size=given["size"],
             is_later=True,
-            on_progress=on_progress,
+            on_progress=lambda payments: show(payments, what),
         )
     if as_json:
         print_json({"log": str(log), "accepted": truth.accepted})
@@ -181,14 +198,15 @@ def build(folder: Path, seed: int, size: int) -> None:
         raise ConfigError([f"{folder}: expected an empty folder, or one of the lab; --folder DIR"])
     folder.mkdir(parents=True, exist_ok=True)
     made.unlink(missing_ok=True)
-    with _progress(size, "a week of payments") as on_progress:
+    what = "a week of payments"
+    with progress_bar(what, size) as show:
         have_week(
             RetryWorker,
             log=folder / "deliveries.jsonl.gz",
             payments=folder / "payments.jsonl.gz",
             seed=seed,
             size=size,
-            on_progress=on_progress,
+            on_progress=lambda payments: show(payments, what),
         )
     reset(folder)
     made.write_text(json.dumps(want))
@@ -215,7 +233,7 @@ def _walk(
         steps = tuple(step for step in steps if step.name == only)
         if not steps:
             known = ", ".join(step.name for step in STEPS)
-            raise Invalid([Problem(("step",), f"expected one of {known}; found {only!r}")])
+            raise Invalid([Problem(("--step",), f"expected one of {known}; found {only!r}")])
     build(folder, seed, size)
     if only is None:
         reset(folder)
@@ -372,21 +390,3 @@ def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
     return {**kept, "PYTHONUNBUFFERED": "1"}
-
-
-@contextmanager
-def _progress(size: int, what: str) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error, only where a person looks."""
-    if not sys.stderr.isatty():
-        yield lambda payments: None
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(what, total=size)
-        yield lambda payments: bar.update(task, completed=payments)

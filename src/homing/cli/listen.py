@@ -18,8 +18,14 @@ _EXIT_UNVERIFIED = 1
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), default=9_000, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=9_000,
+    show_default=True,
+    help="The port to listen on; 0: any that is free.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--secret", help="Verify with this whsec_….")
 @click.option(
     "--application",

@@ -153,16 +153,41 @@ def main() -> None:
         code = EXIT_BAD_INPUT
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except SystemExit as stop:
+        # click's own answer to a reader that has left is an exit with 1, which here means findings.
+        left = isinstance(stop.__context__, BrokenPipeError)
+        code = _reader_left() if left else stop.code
     except BrokenPipeError:
-        # The reader of our output has left, as in `homing tail | head`. Python would complain
-        # when it flushes at exit: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_FINE
+        code = _reader_left()
+    except OSError as error:
+        code = _file_trouble(error)
     except Exception:
-        traceback.print_exc()
-        say_error("this is a bug in Homing; please report it with the lines above")
-        code = EXIT_BUG
+        code = _bug()
     sys.exit(code or EXIT_FINE)
+
+
+def _reader_left() -> int:
+    """The reader of our output has left, as in `homing tail | head`; that is fine.
+
+    Python would complain when it flushes at exit:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_FINE
+
+
+def _file_trouble(error: OSError) -> int:
+    """A file that was named cannot be used; anything else of the system's is a bug of ours."""
+    if error.filename is None:
+        return _bug()
+    say_error(f"{error.filename}: {error.strerror}; name another place, or give access to this one")
+    return EXIT_BAD_INPUT
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    say_error("this is a bug in Homing; please report it with the lines above")
+    return EXIT_BUG
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, given_only, limit_option, read_text
+from homing.cli.groups import Group
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.cli.tasks import follow, watching
 
@@ -106,9 +107,15 @@ def _show_destinations(found: list[dict[str, Any]]) -> None:
     )
 
 
-@click.group()
+@click.group(cls=Group)
 def message() -> None:
-    """Messages: what publishers sent, and what became of them."""
+    """Messages: what publishers sent, and what became of them.
+
+    \b
+    Examples:
+      homing message list shop
+      homing message get shop msg_2Zx…
+    """
 
 
 @message.command("list")

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from homing.cli.client import connect
+from homing.cli.groups import Group
 from homing.cli.output import as_json as json_option
 from homing.cli.output import print_json, print_table, say, say_error, time_text
 from homing.client import Client
@@ -54,9 +55,15 @@ def open_rows(database_url: str) -> SqlRows:
     return rows
 
 
-@click.group()
+@click.group(cls=Group)
 def outbox() -> None:
-    """Messages that an application wrote in its own transactions: hand them over, look at them."""
+    """Messages that an application wrote in its own transactions: hand them over, look at them.
+
+    \b
+    Examples:
+      homing outbox relay --database sqlite:///shop.db --application shop
+      homing outbox status --database sqlite:///shop.db
+    """
 
 
 @outbox.command()
@@ -68,7 +75,13 @@ def outbox() -> None:
     metavar="NAME",
     help="Whose messages they are: an application's id or uid.",
 )
-@click.option("--every", type=click.FloatRange(0.01, 60), default=1.0, show_default=True)
+@click.option(
+    "--every",
+    type=click.FloatRange(0.01, 60),
+    default=1.0,
+    show_default=True,
+    help="How often the table is looked at, seconds.",
+)
 @click.option("--once", is_flag=True, help="Until it is empty.")
 @click.option("--create", is_flag=True, help="Make the application where there is none.")
 @click.option("--server-url", envvar="HOMING_SERVER_URL", metavar="URL", help="Where to ask.")
@@ -151,7 +164,9 @@ def status(database: str, as_json: bool) -> None:
 
 @outbox.command("refused")
 @database_option
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most."
+)
 @json_option
 def list_refused(database: str, limit: int, as_json: bool) -> None:
     """List what Homing refused for good, the oldest first, each with the reason.
@@ -236,7 +251,13 @@ def prepare(database: str) -> None:
 
 @outbox.command()
 @database_option
-@click.option("--older-than-d", type=click.IntRange(1, 3_650), default=7, show_default=True)
+@click.option(
+    "--older-than-d",
+    type=click.IntRange(1, 3_650),
+    default=7,
+    show_default=True,
+    help="Accepted so many days ago or earlier.",
+)
 def forget(database: str, older_than_d: int) -> None:
     """Delete rows that were accepted long ago; what waits or was refused stays.
 

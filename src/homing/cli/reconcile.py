@@ -16,7 +16,7 @@ from rich.text import Text
 
 from homing.cli.client import Api, api_options
 from homing.cli.output import as_json as json_option
-from homing.cli.output import note, print_json, print_table, say, state_text
+from homing.cli.output import note, print_json, print_table, say, state_text, why
 from homing.cli.replays import spanning
 from homing.client import Client
 from homing.reconciliation import Comparison, Gap, Missing, compare
@@ -78,7 +78,7 @@ def reconcile(
       homing reconcile shop ep_2Zx… --since 1d --seen shop.db --query 'SELECT id FROM seen' --again
     """
     now = datetime.fromtimestamp(SystemClock().now_us() / 1_000_000, UTC)
-    span = (_time("--since", since), now if until is None else _time("--until", until))
+    span = (datetime.fromisoformat(since), datetime.fromisoformat(until) if until else now)
     ids, read_at = read_seen(seen, query, column, now)
     with Client(api.server_url, api.token) as client:
         found = compare(
@@ -96,15 +96,6 @@ def reconcile(
             _send_again(client, found.missing, application, endpoint, span)
     if found.findings:
         raise click.exceptions.Exit(_EXIT_FINDINGS)
-
-
-def _time(option: str, text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        wanted = "expected a time such as 2026-11-23T10:00Z, or 90m, 2h, 3d ago"
-        raise click.BadParameter(f"{wanted}, found {text!r}", param_hint=option) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def read_seen(
@@ -128,7 +119,7 @@ def read_seen(
         text = f"{path}: expected a text; of a SQLite file, --query says what to select"
         raise click.BadParameter(text, param_hint="--seen") from error
     except (OSError, sqlite3.Error, csv.Error) as error:
-        raise click.BadParameter(f"{path}: {error}", param_hint="--seen") from error
+        raise click.BadParameter(f"{path}: {why(error)}", param_hint="--seen") from error
     return ids, written_at
 
 

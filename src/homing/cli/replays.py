@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from homing.cli.client import Api, given_only
+from homing.cli.moments import iso_moment
 from homing.cli.tasks import follow, watching
-from homing.system import SystemClock
-
-_AGO: Final = re.compile(r"(\d{1,6})([smhd])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-def time_of(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """A time as the API takes it; `value` may say how long ago, such as 90m or 2d."""
-    ago = _AGO.fullmatch(value or "")
-    if ago is None:
-        return value
-    at_s = SystemClock().now_us() / 1_000_000 - int(ago[1]) * _SECONDS[ago[2]]
-    return datetime.fromtimestamp(at_s, UTC).isoformat()
 
 
 def spanning(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a command about what was accepted in a span of time."""
     since = click.option(
         "--since",
-        callback=time_of,
+        type=iso_moment,
         required=True,
         metavar="TIME",
-        help="Accepted after: 2026-11-23T10:00Z, or 90m, 2h, 3d ago.",
+        help="Accepted since: 2026-11-23T10:00Z, or 90m, 6h, 2d ago.",
     )
-    until = click.option("--until", callback=time_of, metavar="TIME", help="Accepted before; now.")
+    until = click.option(
+        "--until", type=iso_moment, metavar="TIME", help="Accepted before; default: now."
+    )
     return since(until(command))
 
 

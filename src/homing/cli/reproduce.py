@@ -42,7 +42,14 @@ def _file(name: str, help_: str) -> Callable[[_Command], _Command]:
 
 @click.command()
 @click.argument("what", required=False)
-@click.option("--runs", type=click.IntRange(1), default=5_000, show_default=True, metavar="N")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=5_000,
+    show_default=True,
+    metavar="N",
+    help="How many runs at random.",
+)
 @click.option("--workers", type=click.IntRange(1, 4), metavar="N", help="Workers; 2 if absent.")
 @click.option("--deliveries", type=click.IntRange(1, 5), metavar="N", help="2 if absent.")
 @click.option("--store", type=click.Choice(STORES), help="What the worker's first argument is.")

@@ -87,14 +87,14 @@ def _suspects(incident: Incident, path: Path) -> tuple[Candidate, ...]:
             f"{incident.hypothesis.sentence or 'nothing was dropped'}; explore a worker without "
             "one: homing reproduce package.module:Worker"
         )
-        raise Invalid([Problem(("incident",), text)])
+        raise Invalid([Problem(("INCIDENT",), text)])
     for suspect in suspects:
         if suspect.mechanism not in PINNABLE:
             text = (
                 f"{path} is about {suspect.mechanism}; expected one of {', '.join(PINNABLE)}. "
                 "Explore the worker without it: homing reproduce package.module:Worker"
             )
-            raise Invalid([Problem(("incident",), text)])
+            raise Invalid([Problem(("INCIDENT",), text)])
     return suspects
 
 
@@ -123,7 +123,7 @@ def _workers(mechanism: str, asked: Asked) -> tuple[str, str]:
         lab = importlib.import_module(_LAB)
     except ModuleNotFoundError:
         text = "expected --worker package.module:Worker: the lab's workers are not installed here"
-        raise Invalid([Problem(("worker",), text)]) from None
+        raise Invalid([Problem(("WORKER",), text)]) from None
     faulty, fixed = lab.LAB_WORKERS[mechanism]
     return f"{_LAB}:{faulty}", asked.fixed or f"{_LAB}:{fixed}"
 

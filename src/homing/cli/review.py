@@ -24,7 +24,7 @@ from homing.cli.incidents import (
     service_here,
     the_place,
 )
-from homing.cli.output import as_json, note, print_json, print_table, say, say_error
+from homing.cli.output import as_json, note, print_json, print_table, say, say_error, why
 from homing.core.errors import ConfigError
 from homing.review.blocks import Document, values_of
 from homing.review.check import check as checked
@@ -42,7 +42,7 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _EXIT_FINDINGS: Final = 1
 #: what a command writes is not needed to see its numbers again
 _OUTPUTS: Final = frozenset(
-    ("--save", "--html", "--svg", "--ids", "--pytest", "--mermaid", "--to", "--log")
+    ("--save", "--html", "--svg", "--ids", "--pytest", "--mermaid", "--to", "--output", "--log")
 )
 _AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact"))
 
@@ -176,7 +176,7 @@ def _check(path: Path, name: str | None, *, as_json: bool) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+        raise ConfigError([f"{path}: cannot be read: {why(error)}"]) from error
     expected = None
     if name is not None:
         place = the_place(name)

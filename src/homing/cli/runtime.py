@@ -32,10 +32,10 @@ from homing.dispatch.sender import HttpSender
 from homing.dispatch.sweeper import Sweeper
 from homing.insight.ledger import AuditReport
 from homing.metrics import Metrics, watch_process
+from homing.service.acceptance import AcceptanceCounts
 from homing.service.alerts.budgets import Budgets
 from homing.service.alerts.signals import with_signals
 from homing.service.announcer import Announcer
-from homing.service.answers import Answers
 from homing.service.board import standing_key
 from homing.service.board_asker import ANSWER_BYTES_MAX, BoardAsker
 from homing.service.books import Auditor
@@ -87,19 +87,19 @@ class Runtime:
             meters=self.meters,
             tracer=self.telemetry,
         )
-        answers = Answers(measure_limits(settings))
+        acceptance = AcceptanceCounts(measure_limits(settings))
         self.intake = Intake(
             store,
             chance,
             self.journal,
-            hands=self.dispatcher,
+            dispatcher=self.dispatcher,
             meters=self.meters,
             tracer=self.telemetry,
             lease_s=settings.lease_s,
             event_id_s=settings.event_id_h * 3600,
-            answers=answers,
+            acceptance=acceptance,
         )
-        self.measurer = make_measurer(settings, store, self.journal, answers, self.meters)
+        self.measurer = make_measurer(settings, store, self.journal, acceptance, self.meters)
         self.auditor = Auditor(
             store, clock, every_s=settings.audit_every_s, on_report=self._audited
         )
@@ -286,7 +286,11 @@ def make_telemetry(settings: Settings, journal: Journal, meters: Metrics) -> Tel
 
 
 def make_measurer(
-    settings: Settings, store: Store, journal: Journal, answers: Answers, meters: Metrics
+    settings: Settings,
+    store: Store,
+    journal: Journal,
+    acceptance: AcceptanceCounts,
+    meters: Metrics,
 ) -> Measurer:
     """What counts for objectives."""
     return Measurer(
@@ -294,7 +298,7 @@ def make_measurer(
         journal.clock,
         journal.holder,
         limits=measure_limits(settings),
-        answers=answers,
+        acceptance=acceptance,
         every_s=settings.slo_every_s,
         audit_every_s=settings.audit_every_s,
         on_tallies=meters.tallied,

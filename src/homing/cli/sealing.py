@@ -8,6 +8,7 @@ import click
 
 from homing.cli.configuration import load_settings
 from homing.cli.database import existing_store
+from homing.cli.groups import Group
 from homing.cli.output import as_json, print_json, say
 from homing.cli.runtime import make_seals
 from homing.core.errors import ConfigError
@@ -18,9 +19,14 @@ from homing.system import SystemChance, SystemClock
 _EXIT_FINDINGS = 1
 
 
-@click.group()
+@click.group(cls=Group)
 def secrets() -> None:
-    """The endpoints' signing secrets and headers, as they are kept: sealed with HOMING_SECRET."""
+    """The endpoints' signing secrets and headers, as they are kept: sealed with HOMING_SECRET.
+
+    \b
+    Examples:
+      homing secrets reseal
+    """
 
 
 @secrets.command("reseal")

@@ -14,10 +14,14 @@ from typing import Any, Final, cast
 import uvicorn
 
 from homing.core.errors import ConfigError
-from homing.web.patience import Patience, PatientProtocol, Watch
+from homing.web.connection_limits import ConnectionLimits, LimitedProtocol, OpenConnections
 
 #: connections that wait to be accepted; the kernel's own limit is 4,096 by default
 _BACKLOG: Final = 2_048
+#: how long a connection is kept for the next request, seconds. Clients let go of theirs sooner
+#: (httpx, and so Svix's SDK: after 5): whose request crosses our close does not know whether it was
+#: heard.
+_KEEP_S: Final = 15
 #: how long requests under way may take to end once we stop: a publisher's call takes far less
 _REQUESTS_END_S: Final = 5
 
@@ -32,31 +36,33 @@ class Server(uvicorn.Server):
 
 def make_server(
     app: Any,
-    protocol: Callable[..., PatientProtocol] = PatientProtocol,
+    protocol: Callable[..., LimitedProtocol] = LimitedProtocol,
     *,
-    patience: Patience | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> Server:
     """A server for `app`, to be run with `serve(sockets=[…])` and stopped with `should_exit`.
 
     Args:
         protocol: makes what reads and writes one connection.
-        patience: with strangers; default: no more connections than a quarter of the files that
+        limits: of connections; default: no more of them than a quarter of the files that
             this process may open, so that the others are left for the sender and the database.
     """
-    if patience is None:
+    if limits is None:
         files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        connections_max = min(Patience().connections_max, max(64, files_max // 4))
-        patience = Patience(connections_max=connections_max)
+        connections_max = min(ConnectionLimits().connections_max, max(64, files_max // 4))
+        limits = ConnectionLimits(connections_max=connections_max)
     return Server(
         uvicorn.Config(
             app,
             loop="none",
-            http=cast(Any, partial(protocol, watch=Watch(patience))),  # uvicorn only calls it
+            # uvicorn only calls it
+            http=cast(Any, partial(protocol, open_connections=OpenConnections(limits))),
             ws="none",
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_keep_alive=_KEEP_S,
             timeout_graceful_shutdown=_REQUESTS_END_S,
         )
     )

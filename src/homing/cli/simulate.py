@@ -49,13 +49,32 @@ def _file(name: str, help_: str) -> Callable[[_Command], _Command]:
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(1), default=1_000, show_default=True, metavar="N")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="How many worlds.",
+)
 @click.option("--from", "first", type=click.IntRange(0), default=1, metavar="N", help="First seed.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="This one only.")
 @click.option("--trace", is_flag=True, help="With --seed or --replay: every event of it.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; all cores if absent.")
-@click.option("--strategy", type=click.Choice(STRATEGIES), default="random", show_default=True)
-@click.option("--store", type=click.Choice(STORES), default="both", show_default=True)
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default="random",
+    show_default=True,
+    help="How the order of events is drawn.",
+)
+@click.option(
+    "--store",
+    type=click.Choice(STORES),
+    default="both",
+    show_default=True,
+    help="The store that the worlds run on.",
+)
 @click.option("--without", metavar="SAFEGUARD", help="Take one out; find what is then lost.")
 @click.option("--exhaustive", is_flag=True, help="Every order of a tiny world instead.")
 @click.option("--list-safeguards", is_flag=True, help="What can be taken out.")
@@ -123,7 +142,7 @@ def simulate(
 def _known(name: str) -> str:
     if name not in BY_NAME:
         text = f"expected one of {', '.join(BY_NAME)}; found {name!r}"
-        raise Invalid([Problem(("without",), text)])
+        raise Invalid([Problem(("--without",), text)])
     return name
 
 

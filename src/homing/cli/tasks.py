@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from homing.cli.client import Api, api_options, limit_option
+from homing.cli.groups import Group
 from homing.cli.output import as_json, note, print_json, print_table, say
 
 _EXIT_FINDINGS: Final = 1
@@ -36,11 +37,16 @@ _COUNTS: Final = {
 watch_option = click.option("--watch", is_flag=True, help="Wait for its end, with a progress bar.")
 
 
-@click.group()
+@click.group(cls=Group)
 def tasks() -> None:
     """Background tasks: recover, replay, redrive, expunge. They survive whoever does them.
 
     TASK is an id, qtask_…
+
+    \b
+    Examples:
+      homing tasks list --status running
+      homing tasks show qtask_2Zx… --watch
     """
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from homing.cli.installed import source_folder
 from homing.cli.output import note, say
 from homing.template.scaffold import FRAMEWORKS, NEW, Change, generate, update
 
@@ -15,7 +17,13 @@ _EXIT_FINDINGS = 1
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--framework", type=click.Choice(FRAMEWORKS), default="fastapi", show_default=True)
+@click.option(
+    "--framework",
+    type=click.Choice(FRAMEWORKS),
+    default="fastapi",
+    show_default=True,
+    help="What the service is written with.",
+)
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
@@ -48,7 +56,9 @@ def template(name: str | None, framework: str, into: Path | None, updating: bool
     folder = into or Path(name)
     files = generate(folder, name, framework)
     note(f"wrote {len(files)} files to {folder}")
-    say(f"cd {folder} && make setup && make test && make try")
+    source = source_folder()
+    place = "" if source is None else f" HOMING={shlex.quote(str(source))}"
+    say(f"cd {shlex.quote(str(folder))} && make setup{place} && make test && make try")
 
 
 def _update(folder: Path) -> None:

@@ -17,9 +17,9 @@ from homing.cli.counted_logs import (
     guilty_of,
     is_investigation,
     load_investigation,
-    time_us,
 )
 from homing.cli.incidents import files_of, open_here, place_of, record
+from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.cli.watching import Asked, watch_log
 from homing.core.errors import ConfigError
@@ -61,7 +61,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @click.option("--watch", is_flag=True, help="Read AFTER again until it proves something.")
-@click.option("--every", type=click.FloatRange(0.1), default=30.0, show_default=True, metavar="S")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="With --watch: how often AFTER is read, seconds.",
+)
 @as_json
 def verify(
     logs: tuple[str, ...],
@@ -204,7 +211,7 @@ def _since_us(text: str | None) -> int | None:
     if text == "now":
         return SystemClock().now_us()
     if text != "deployed":
-        return time_us(text, "--since")
+        return moment(text)
     name = open_here()
     if name is None:
         raise ConfigError(

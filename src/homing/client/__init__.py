@@ -22,7 +22,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from homing.client.answers import (
+from homing.client.errors import ClientError, NoAnswer, Rejected
+from homing.client.models import (
     BatchResult,
     DeadLetter,
     Delivery,
@@ -38,7 +39,6 @@ from homing.client.answers import (
     Sent,
     Task,
 )
-from homing.client.errors import ClientError, NoAnswer, Rejected
 
 __all__ = [
     "BATCH_MAX",

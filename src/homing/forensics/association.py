@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics import cases as by_case
-from homing.forensics.answers import row, rows
 from homing.forensics.judging import Verdict
+from homing.forensics.rows import row, rows
 from homing.forensics.statistics import corrected, fisher_greater
 from homing.forensics.vocabulary import Op
 from homing.insight.rates import wilson

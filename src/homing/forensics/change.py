@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import ibis
 import numpy as np
 
-from homing.forensics.answers import rows
 from homing.forensics.judging import Verdict
+from homing.forensics.rows import rows
 
 WINDOWS: Final = 400
 _SHUFFLES: Final = 400

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from homing.forensics.answers import rows
 from homing.forensics.building import Events, build
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.reading import Progress, Raw, connect, read
+from homing.forensics.rows import rows
 from homing.forensics.sources import missing_extra
 from homing.forensics.vocabulary import Op, Stand
 

@@ -11,7 +11,7 @@ import ibis
 from ibis import _
 
 from homing.forensics import cases as by_case
-from homing.forensics.answers import Line, row, rows
+from homing.forensics.rows import Line, row, rows
 from homing.forensics.vocabulary import Op, Stand
 
 _MINUTE_US: Final = 60_000_000

@@ -10,8 +10,8 @@ import ibis
 
 from homing.core.errors import ConfigError
 from homing.forensics import cases as by_case
-from homing.forensics.answers import rows
 from homing.forensics.judging import Verdict
+from homing.forensics.rows import rows
 from homing.forensics.vocabulary import Op, Stand
 
 _STEPS_MAX: Final = 12

@@ -25,7 +25,7 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.invariant}: {place}{self.text}"
 
 
-class Left(msgspec.Struct, frozen=True, gc=False):
+class Left(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a written line left behind: all of it that the next one has to follow."""
 
     version_after: int
@@ -33,6 +33,18 @@ class Left(msgspec.Struct, frozen=True, gc=False):
     lease_epoch: int
     op: str
     holder: str
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of a written line what `steps.follows` asks for, by the same names."""
+
+    op: str
+    from_state: State | None
+    to_state: State
+    version_before: int
+    version_after: int
+    lease_epoch: int
+    actor: str | None
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

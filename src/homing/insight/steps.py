@@ -11,7 +11,7 @@ from typing import Final
 
 from homing.core.lifecycle import TRANSITIONS, UNFINISHED, Delivery, State
 from homing.core.records import LogEntry
-from homing.insight.evidence import Breach, Left, id_of, said
+from homing.insight.evidence import Breach, Left, Step, id_of, said
 
 #: (state before, op of the log line) → states that may follow: the transition table by name
 _STEPS: Final = {
@@ -34,7 +34,7 @@ _SHAPES: Final = {
 # --- a line of the log, after the one before it --------------------------------------------------
 
 
-def follows(before: LogEntry | Left | None, line: LogEntry) -> bool:
+def follows(before: LogEntry | Left | None, line: LogEntry | Step) -> bool:
     """Whether a written `line` may follow the written line `before` of the same delivery."""
     if before is None:
         return (
@@ -135,12 +135,13 @@ def _line_said(entry: LogEntry) -> str:
 
 def is_what(row: Delivery, line: LogEntry | Left) -> bool:
     """Whether neither `unlike` nor `misshapen` has anything to say of a row in its right table."""
-    return (
-        row.version == line.version_after
-        and row.state is line.to_state
-        and (row.ready_at_us is None, row.holder is None, row.finished_at_us is None)
-        == _SHAPES[row.state]
-    )
+    return row.version == line.version_after and row.state is line.to_state and is_shaped(row)
+
+
+def is_shaped(row: Delivery) -> bool:
+    """Whether `misshapen` has nothing to say of a row in its right table."""
+    lacks = (row.ready_at_us is None, row.holder is None, row.finished_at_us is None)
+    return lacks == _SHAPES[row.state]
 
 
 def misshapen(row: Delivery, *, hot: bool) -> Breach | None:

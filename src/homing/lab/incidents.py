@@ -263,7 +263,7 @@ def incident_of(name: str) -> Incident:
         if name in (incident.name, incident.mechanism or "clean"):
             return incident
     text = f"expected one of {', '.join(BY_NAME)}, D1 to D12 or clean; found {name!r}"
-    raise Invalid([Problem(("name",), text)])
+    raise Invalid([Problem(("NAME",), text)])
 
 
 def mended(incident: Incident) -> Incident:
@@ -276,7 +276,7 @@ def mended(incident: Incident) -> Incident:
         found = "has no fault" if incident.mechanism is None else "has its fault around its queue"
         able = [one.name for one in INCIDENTS if one.mechanism and one.intake is Intake]
         text = f"{incident.name} {found}; expected one that a change of its workers mends: "
-        raise Invalid([Problem(("name",), text + ", ".join(able))])
+        raise Invalid([Problem(("NAME",), text + ", ".join(able))])
     return msgspec.structs.replace(incident, worker=incident.sound, setup=None)
 
 

@@ -15,20 +15,17 @@ from homing.core.resources import Application
 from homing.insight.alerts.alert import Alert, Status
 from homing.insight.objectives import Standing
 from homing.review.incident import Incident
-from homing.review.incident import Status as IncidentStatus
 from homing.service.alerts.verbs import list_alerts
 from homing.service.context import Service
 from homing.service.day_books import Books, DayBooks
 from homing.service.desk_reading import IssueLine, list_lines
-from homing.service.incidents import list_incidents
+from homing.service.incidents import open_incidents
 from homing.service.listing import Ask
 from homing.service.objectives import list_objectives, report
 from homing.service.tokens import Caller
 
 #: how much of each list is shown; the rest is behind a link
 SHOWN_MAX: Final = 5
-#: the newest incidents, of which the open ones are shown
-_INCIDENTS_MAX: Final = 25
 _HOUR_US: Final = 3_600_000_000
 _HOURS: Final = 24
 _OPEN: Final = tuple(state for state in IssueState if state is not IssueState.RESOLVED)
@@ -84,7 +81,7 @@ async def overview(service: Service, caller: Caller, day: DayBooks) -> Overview:
         service.store.list(Application, caller.org_id, Page(limit=1)),
         list_lines(service, caller, Ask(limit=SHOWN_MAX), states=_OPEN),
         list_alerts(service, caller, Ask(limit=SHOWN_MAX), status=Status.FIRING),
-        list_incidents(service, caller, Ask(limit=_INCIDENTS_MAX, descending=True)),
+        open_incidents(service, caller),
     )
     return Overview(
         at_us=at_us,
@@ -100,7 +97,7 @@ async def overview(service: Service, caller: Caller, day: DayBooks) -> Overview:
         standings=await report(service, caller, await list_objectives(service, caller)),
         alerts=alerts.data,
         more_alerts=not alerts.done,
-        incidents=[one for one in incidents.data if one.status is IncidentStatus.OPEN][:SHOWN_MAX],
+        incidents=incidents[:SHOWN_MAX],
     )
 
 

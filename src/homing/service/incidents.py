@@ -7,13 +7,15 @@ from typing import Any, Final
 import msgspec
 
 from homing.core.errors import Conflict, Invalid, NotFound, Problem
-from homing.review.incident import Change, Incident, add, opened
+from homing.review.incident import Change, Incident, Status, add, opened
 from homing.service.context import Once, Service
 from homing.service.editing import edit
 from homing.service.listing import Ask, Listing, is_id, paginate
 from homing.service.tokens import Caller
 
 PREFIX: Final = "inc_"
+#: the newest incidents, among which open ones are looked for
+_NEWEST_MAX: Final = 25
 _KEPT_BY_EDIT: Final = ("version", "updated_at_us")
 #: NUL, which PostgreSQL cannot keep
 _NUL: Final = b"\\u0000"
@@ -37,6 +39,13 @@ async def list_incidents(service: Service, caller: Caller, ask: Ask) -> Listing[
         ask,
         is_name=is_id(PREFIX),
     )
+
+
+async def open_incidents(service: Service, caller: Caller) -> list[Incident]:
+    """Those of the newest that nobody has mended or closed, the newest first."""
+    ask = Ask(limit=_NEWEST_MAX, descending=True)
+    found = await list_incidents(service, caller, ask)
+    return [one for one in found.data if one.status is Status.OPEN]
 
 
 async def find_incident(service: Service, caller: Caller, name: str) -> Incident:

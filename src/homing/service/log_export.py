@@ -83,6 +83,22 @@ async def end_of_log(store: Store) -> LogCursor:
     return LogCursor(transaction=transaction, line=line)
 
 
+async def place_at(store: Store, at_us: int) -> LogCursor:
+    """A place before which lines are older than that, found as `end_of_log` finds its.
+
+    Lines stand in the order in which they were committed, which differs a little from that of their
+    times: near the place some older ones may follow, and some newer ones may have gone before.
+    """
+
+    async def is_after(cursor: LogCursor) -> bool:
+        found = await store.log(cursor, limit=1)
+        return not found or found[0].entry.at_us >= at_us
+
+    transaction = await _least(lambda n: is_after(LogCursor(transaction=n, line=0)))
+    line = await _least(lambda n: is_after(LogCursor(transaction=transaction, line=n)))
+    return LogCursor(transaction=transaction, line=line)
+
+
 async def _least(holds: Callable[[int], Awaitable[bool]]) -> int:
     """The smallest number for which `holds`, which holds for all larger ones too."""
     low, high = 0, _MOST

@@ -35,7 +35,7 @@ from homing.core.store import Store
 from homing.core.urls import parse_url
 from homing.insight.ledger import AuditReport
 from homing.insight.sli import About, judge, newest_examples
-from homing.service.answers import Answers, service_tally
+from homing.service.acceptance import AcceptanceCounts, service_tally
 
 _log = logging.getLogger("homing.objectives")
 
@@ -68,7 +68,7 @@ class Measurer:
 
     Args:
         holder: names this process among all that ever ran.
-        answers: what `Intake` counts; this process's.
+        acceptance: what `Intake` counts; this process's.
         on_tallies: is told what was written down, for metrics.
     """
 
@@ -79,7 +79,7 @@ class Measurer:
         holder: str,
         *,
         limits: Limits,
-        answers: Answers | None = None,
+        acceptance: AcceptanceCounts | None = None,
         every_s: float = 15.0,
         audit_every_s: float = 60.0,
         on_tallies: Callable[[Sequence[Tally]], None] = lambda tallies: None,
@@ -88,7 +88,7 @@ class Measurer:
         self._clock = clock
         self._holder = holder
         self._limits = limits
-        self._answers = answers or Answers(limits)
+        self._acceptance = acceptance or AcceptanceCounts(limits)
         self._every_s = every_s
         self._audit_late_us = round(3 * audit_every_s * 1_000_000)
         self._on_tallies = on_tallies
@@ -115,7 +115,7 @@ class Measurer:
         after = msgspec.structs.replace(
             known, version=known.version + 1, updated_at_us=now_us, **self._findings(known)
         )
-        answers = self._answers.take(now_us - now_us % MINUTE_US)
+        answers = self._acceptance.take(now_us - now_us % MINUTE_US)
         tallies = list(answers)
         is_ours = known.holder == self._holder or known.until_us <= now_us
         more = False
@@ -131,10 +131,10 @@ class Measurer:
                 return False
             await self._store.tally(after, tallies, forget=_old(now_us) if is_ours else {})
         except (Stale, Conflict):  # another process wrote down something
-            self._answers.put_back(answers)
+            self._acceptance.put_back(answers)
             return True
         except StoreError:
-            self._answers.put_back(answers)
+            self._acceptance.put_back(answers)
             raise
         self._on_tallies(tallies)
         return more

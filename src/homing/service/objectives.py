@@ -85,14 +85,13 @@ async def find_objective(service: Service, caller: Caller, name: str) -> Objecti
     return found
 
 
-async def put_objective(
+async def draft_objective(
     service: Service, caller: Caller, name: str, draft: ObjectiveDraft
 ) -> Objective:
-    """Write an objective, in place of the one of that name if there is one.
+    """An objective as it would be written, to be asked what it would say; nothing is written.
 
     Raises:
         Invalid: a field is not as it must be.
-        Conflict: there are too many.
     """
     at_us = service.clock.now_us()
     fields = {field: getattr(draft, field) for field in ObjectiveDraft.__struct_fields__}
@@ -102,20 +101,40 @@ async def put_objective(
             text = f"there is no application {draft.app_id!r}"
             raise Invalid([Problem(("body", "appId"), text)])
         fields["app_id"] = application.id
+    made = Objective(
+        scope=caller.org_id, id=name, created_at_us=at_us, updated_at_us=at_us, **fields
+    )
+    wrong = mistakes_of(made)
+    if wrong:
+        where = "path" if wrong[0].field == "name" else "body"
+        raise Invalid([Problem((where, one.field), one.text) for one in wrong])
+    return made
+
+
+async def put_objective(
+    service: Service,
+    caller: Caller,
+    name: str,
+    draft: ObjectiveDraft,
+    *,
+    instead_of: int | None = None,
+) -> Objective:
+    """Write an objective, in place of the one of that name if there is one.
+
+    Args:
+        instead_of: the version that whoever writes has seen, 0 where there was none; None: whatever
+            there is.
+
+    Raises:
+        Invalid: a field is not as it must be.
+        Conflict: there are too many, or somebody has written it since it was seen.
+    """
+    made = await draft_objective(service, caller, name, draft)
     for _ in range(_TRIES_MAX):
         known = await service.store.get(Objective, caller.org_id, name)
-        after = Objective(
-            scope=caller.org_id,
-            id=name,
-            version=known.version + 1 if known else 1,
-            created_at_us=known.created_at_us if known else at_us,
-            updated_at_us=at_us,
-            **fields,
-        )
-        wrong = mistakes_of(after)
-        if wrong:
-            where = "path" if wrong[0].field == "name" else "body"
-            raise Invalid([Problem((where, one.field), one.text) for one in wrong])
+        if instead_of not in (None, known.version if known else 0):
+            raise Conflict(f"somebody has written {name!r} meanwhile; look at it and begin again")
+        after = made if known is None else _instead(known, made)
         if known is None and len(await list_objectives(service, caller)) >= OBJECTIVES_MAX:
             raise Conflict(f"an organisation has at most {OBJECTIVES_MAX} objectives")
         try:
@@ -124,6 +143,12 @@ async def put_objective(
             continue
         return after
     raise Unavailable("the objective keeps changing; send the request again")
+
+
+def _instead(known: Objective, made: Objective) -> Objective:
+    return msgspec.structs.replace(
+        made, version=known.version + 1, created_at_us=known.created_at_us
+    )
 
 
 async def remove_objective(service: Service, caller: Caller, name: str) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -38,12 +38,9 @@ from homing.dispatch.settler import Settler
 from homing.dispatch.sweeper import Sweeper
 from homing.service.fanout import Fanout
 from homing.service.intake import Intake, _Item
-from homing.sim.wire import Wire
+from homing.sim.fault_injection import FaultyStore
+from homing.sim.ports import Process, Surroundings
 from homing.store.memory.store import MemoryStore
-
-if TYPE_CHECKING:
-    from homing.sim.node import Node
-    from homing.sim.world import World
 
 _replace = msgspec.structs.replace
 
@@ -114,7 +111,7 @@ class Unversioned(MemoryStore):
 
 
 class TwoTransactions(MemoryStore):
-    """What belongs in one transaction, in two. `TwoStep…` wires call these."""
+    """What belongs in one transaction, in two. The `TwoStep…` stores call these."""
 
     async def accept_message(self, item: Acceptance) -> AcceptResult:
         """The message and its keys, without its deliveries."""
@@ -167,10 +164,10 @@ class SnapshotLog(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self._tickets = count(1)
-        self._open: dict[int, Node] = {}
+        self._open: dict[int, Process] = {}
         self._stamps: list[int] = []
 
-    def begin(self, node: Node) -> int:
+    def begin(self, node: Process) -> int:
         """A transaction's number."""
         ticket = next(self._tickets)
         self._open[ticket] = node
@@ -208,10 +205,10 @@ class NumberedLog(SnapshotLog):
     stops_short = False
 
 
-# --- wires --------------------------------------------------------------------------------------
+# --- faulty stores ------------------------------------------------------------------------------
 
 
-class TwoStepAccept(Wire):
+class TwoStepAccept(FaultyStore):
     """The message in one commit, its deliveries in the next."""
 
     async def accept(self, batch: Sequence[Acceptance]) -> list[AcceptResult]:
@@ -224,7 +221,7 @@ class TwoStepAccept(Wire):
         return results
 
 
-class TwoStepSettle(Wire):
+class TwoStepSettle(FaultyStore):
     """The state in one commit, the attempt and the log line in the next, if it comes to that."""
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -234,7 +231,7 @@ class TwoStepSettle(Wire):
         return written
 
 
-class TwoStepDead(Wire):
+class TwoStepDead(FaultyStore):
     """A dead letter is deleted here and inserted there, if it comes to that."""
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
@@ -252,10 +249,10 @@ class TwoStepDead(Wire):
         return [written[id(change)] for change in changes]
 
 
-class TransactionWire(Wire):
+class TransactionStore(FaultyStore):
     """Each write is a transaction of `SnapshotLog`, from the moment that it is asked for."""
 
-    def __init__(self, world: World, node: Node) -> None:
+    def __init__(self, world: Surroundings, node: Process) -> None:
         super().__init__(world, node)
         #: transactions that are open, by who has them
         self._tickets: dict[asyncio.Task[Any] | None, int] = {}

@@ -1,12 +1,12 @@
-"""One simulated process: the production parts, over a wire that can fail."""
+"""One simulated process: the production parts, over a database and a network that can fail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from homing.core.identifiers import DeliveryId
 from homing.core.journal import Journal
@@ -20,14 +20,12 @@ from homing.service.context import Service
 from homing.service.intake import Intake
 from homing.service.task_runner import TaskRunner
 from homing.service.tokens import Tokens
+from homing.sim.fault_injection import FaultySender, FaultyStore
+from homing.sim.loop import VirtualLoop
+from homing.sim.ports import Surroundings
 from homing.sim.receivers import label_of
 from homing.sim.trace import Event
-from homing.sim.wire import Post, Wire
 from homing.store.memory.store import MemoryStore
-
-if TYPE_CHECKING:
-    from homing.sim.loop import VirtualLoop
-    from homing.sim.world import World
 
 #: 2026-01-01T00:00:00Z
 START_US: Final = 1_767_225_600_000_000
@@ -53,7 +51,7 @@ class Parts:
     """What a simulated process is made of: production's own, unless a safeguard is taken out."""
 
     store: type[MemoryStore] = MemoryStore
-    wire: type[Wire] = Wire
+    faulty_store: type[FaultyStore] = FaultyStore
     dispatcher: type[Dispatcher] = Dispatcher
     intake: type[Intake] = Intake
     sweeper: type[Sweeper] = Sweeper
@@ -92,11 +90,20 @@ class Node:
     """A process from its start to its crash or its end.
 
     Args:
+        crashed: told when it dies.
         name: of the machine; its clock outlives the process.
         life: how many processes this machine had, this one included.
     """
 
-    def __init__(self, world: World, name: str, life: int, clock: SimClock) -> None:
+    def __init__(
+        self,
+        world: Surroundings,
+        parts: Parts,
+        name: str,
+        life: int,
+        clock: SimClock,
+        crashed: Callable[[Node], None],
+    ) -> None:
         self.world = world
         self.name = name
         self.life = life
@@ -105,14 +112,14 @@ class Node:
         self.is_dead = False
         self.is_stuck = False  #: dead, or standing still
         self.gave_up = False  #: it ended with outcomes unwritten, and said so
+        self._crashed = crashed
         self._waiting: list[asyncio.Future[None]] = []
-        parts = world.parts
-        store = cast(Store, parts.wire(world, self))
+        store = cast(Store, parts.faulty_store(world, self))
         self.journal = Journal(clock, self.holder)
         self.health = HealthKeeper(store, clock, disable_after_s=_DISABLE_AFTER_S)
         self.dispatcher = parts.dispatcher(
             store,
-            Post(world, self),
+            FaultySender(world, self),
             world.chance,
             self.journal,
             label_of,
@@ -123,7 +130,7 @@ class Node:
             store,
             world.chance,
             self.journal,
-            hands=self.dispatcher,
+            dispatcher=self.dispatcher,
             lease_s=world.limits.lease_s,
         )
         self.sweeper = parts.sweeper(store, self.journal, self.dispatcher, sweep_s=_SWEEP_S)
@@ -202,7 +209,7 @@ class Node:
         if not self.is_dead:
             self.is_dead = self.is_stuck = True
             self.note(f"crashes {why}", "crash", which)
-            self.world.crashed(self)
+            self._crashed(self)
 
     async def crash(self, why: str, which: DeliveryId | None = None) -> NoReturn:
         """`kill`, for the task that is at it: never returns."""
@@ -222,6 +229,3 @@ class Node:
     def _look_at(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self.world.went_wrong(f"a part of {self.holder} failed: {task.exception()!r}")
-
-
-__all__ = ["LIMITS", "START_US", "Node", "Parts", "SimClock"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from homing.core.errors import HomingError, Unavailable
 from homing.core.identifiers import ENTROPY_BYTES, DeliveryId
 from homing.core.identifiers import new_id as make_id
-from homing.core.resources import Endpoint, Secret
+from homing.core.records import Message
+from homing.core.resources import Application, Endpoint, Secret
 from homing.core.sealing import Sealed
 from homing.service import deliveries, endpoints, replays
 from homing.service.context import Service
@@ -17,10 +18,9 @@ from homing.service.intake import Draft
 from homing.service.tokens import Caller
 from homing.sim.draws import cumulative
 from homing.sim.goals import Goal
-from homing.sim.node import START_US, Node
-
-if TYPE_CHECKING:
-    from homing.sim.world import World
+from homing.sim.node import START_US, Node, Parts
+from homing.sim.ports import Surroundings
+from homing.sim.result import Shape
 
 T = TypeVar("T")
 
@@ -44,12 +44,45 @@ _JUMPS_S: Final = (2.0, -2.0, 15.0, -15.0, 60.0, -60.0)
 _DRAINS_S: Final = (6.0, 2.0)
 
 
-def new_id(world: World, prefix: str) -> str:
+class Stage(Surroundings, Protocol):
+    """The world, to whoever acts in it."""
+
+    parts: Parts
+    shape: Shape
+    nodes: list[Node]  #: that run
+    application: Application
+    messages: list[Message]  #: whose publisher was told that they are accepted
+    promised: dict[DeliveryId, None]  #: what those messages owe
+    moods: dict[str, tuple[float, ...]]  #: of receivers, by endpoint
+    known_endpoints: dict[str, None]  #: created, and nobody has asked to delete them
+
+    def note(self, lane: str, what: str, kind: str, which: DeliveryId | None = None) -> None:
+        """Something for the trace."""
+        ...
+
+    def name_of(self, which: DeliveryId) -> str:
+        """A short name that stays the same while a world is made smaller: `m3.e1`."""
+        ...
+
+    def name_endpoint(self, endpoint: Endpoint) -> None:
+        """By the order in which people thought of them."""
+        ...
+
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        """An endpoint is known to exist; its receiver gets its mood."""
+        ...
+
+    async def replace_node(self, node: Node, within_s: float) -> None:
+        """Drain a process and start another in its place."""
+        ...
+
+
+def new_id(world: Stage, prefix: str) -> str:
     """An identifier of something that was there from the beginning."""
     return make_id(prefix, START_US, world.chance.entropy(ENTROPY_BYTES))
 
 
-def new_endpoint(world: World) -> Endpoint:
+def new_endpoint(world: Stage) -> Endpoint:
     """An endpoint that wants everything."""
     endpoint = Endpoint(
         scope=world.application.id,
@@ -64,19 +97,19 @@ def new_endpoint(world: World) -> Endpoint:
     return endpoint
 
 
-def how_many(world: World, place: str, least: int, usual: int, most: int) -> int:
+def how_many(world: Stage, place: str, least: int, usual: int, most: int) -> int:
     """A number from `usual` to `most`; as calm as `least`."""
     options = range(least, max(usual, most) + 1)
     weights = cumulative(*(float(number >= usual) for number in options))
     return world.draws.user(place, 0, options, weights)
 
 
-async def _gap(world: World, place: str, number: int) -> None:
+async def _gap(world: Stage, place: str, number: int) -> None:
     seconds = world.draws.user(f"{place}.gap", number, GAPS_S, _GAP_WEIGHTS)
     await world.loop.sleep(seconds)
 
 
-async def _some_node(world: World, place: str, number: int) -> Node:
+async def _some_node(world: Stage, place: str, number: int) -> Node:
     """One of the processes that run; there is one soon, if there is none."""
     index = world.draws.user(f"{place}.node", number, range(5))
     while not world.nodes:
@@ -87,20 +120,20 @@ async def _some_node(world: World, place: str, number: int) -> Node:
 # --- publishers ---------------------------------------------------------------------------------
 
 
-async def publish(world: World) -> None:
+async def publish(world: Stage) -> None:
     """All messages, by a few publishers side by side."""
     usual = 2 if world.shape.messages < 10 else 8
     messages = how_many(world, "messages", 1, usual, world.shape.messages)
     await asyncio.gather(*(_publish_some(world, range(first, messages + 1, 2)) for first in (1, 2)))
 
 
-async def _publish_some(world: World, numbers: range) -> None:
+async def _publish_some(world: Stage, numbers: range) -> None:
     for number in numbers:
         await _gap(world, "publish", number)
         await _publish(world, number)
 
 
-async def _publish(world: World, number: int) -> None:
+async def _publish(world: Stage, number: int) -> None:
     """Until it is told that it is accepted, or for a while: then nobody knows."""
     draft = Draft(event_type="payment.captured", payload=b"{}", event_id=str(number))
     expected = list(world.known_endpoints)
@@ -128,7 +161,7 @@ async def _publish(world: World, number: int) -> None:
 # --- people -------------------------------------------------------------------------------------
 
 
-async def act(world: World) -> None:
+async def act(world: Stage) -> None:
     """What operators and owners of endpoints do, one thing after the other."""
     for number in range(1, how_many(world, "acts", 0, 1, world.shape.acts) + 1):
         await _gap(world, "act", number)
@@ -138,7 +171,7 @@ async def act(world: World) -> None:
             await _do(world, node, verb, number)
 
 
-async def _do(world: World, node: Node, verb: str, number: int) -> None:
+async def _do(world: Stage, node: Node, verb: str, number: int) -> None:
     service = node.service
     endpoint_ids = list(world.known_endpoints)
     messages = world.messages
@@ -179,7 +212,7 @@ def _wish(
             return lambda: service.store.expunge_message(which.message_id)
 
 
-async def _do_to_endpoint(world: World, node: Node, verb: str, endpoint_id: str) -> None:
+async def _do_to_endpoint(world: Stage, node: Node, verb: str, endpoint_id: str) -> None:
     service, app_id = node.service, world.application.id
     if verb == "recover":
         until_us = START_US + 10**12
@@ -221,16 +254,16 @@ async def _do_to_endpoint(world: World, node: Node, verb: str, endpoint_id: str)
             await _try(world, "resumes what is parked", node.sweeper.sweep)
 
 
-def is_under_way(world: World, endpoint_id: str) -> bool:
+def is_under_way(world: Stage, endpoint_id: str) -> bool:
     """Whether an attempt at this endpoint is being made."""
     return any(here and which.endpoint_id == endpoint_id for which, here in world.sending.items())
 
 
-def _caller(world: World) -> Caller:
+def _caller(world: Stage) -> Caller:
     return Caller(world.application.scope)
 
 
-async def _try(world: World, what: str, call: Callable[[], Awaitable[object]]) -> bool:
+async def _try(world: Stage, what: str, call: Callable[[], Awaitable[object]]) -> bool:
     """Ask once; whether it was done for certain."""
     world.note("person", what, "wish")
     try:
@@ -241,7 +274,7 @@ async def _try(world: World, what: str, call: Callable[[], Awaitable[object]]) -
     return True
 
 
-async def enable_some(world: World) -> None:
+async def enable_some(world: Stage) -> None:
     """At the end, endpoints that were disabled are enabled again, or not."""
     for number, endpoint in enumerate(await world.store.by_ids(Endpoint, list(world.moods)), 1):
         if endpoint.disabled and world.draws.user("enable", number, (False, True)):
@@ -252,7 +285,7 @@ async def enable_some(world: World) -> None:
 # --- misfortune ---------------------------------------------------------------------------------
 
 
-async def mishaps(world: World) -> None:
+async def mishaps(world: Stage) -> None:
     """What happens to processes and to the database as a whole."""
     for number in range(1, how_many(world, "mishaps", 0, 0, world.shape.mishaps) + 1):
         await _gap(world, "mishap", number)
@@ -266,7 +299,7 @@ async def mishaps(world: World) -> None:
             await _befall(world, await _some_node(world, "mishap", number), kind, number)
 
 
-async def _befall(world: World, node: Node, kind: str, number: int) -> None:
+async def _befall(world: Stage, node: Node, kind: str, number: int) -> None:
     if kind == "pause":
         seconds = world.draws.user("pause", number, _PAUSES_S)
         if seconds > world.limits.lease_s:

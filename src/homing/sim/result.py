@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -11,9 +11,6 @@ from homing.insight.evidence import Breach, Sent
 from homing.sim.draws import Choices, Turns
 from homing.sim.goals import Goal
 from homing.sim.trace import Event
-
-if TYPE_CHECKING:
-    from homing.sim.node import Node
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +50,20 @@ class Result(msgspec.Struct, kw_only=True):
     names: dict[str, str] = {}  #: short names of messages and endpoints, where events are kept
 
 
+class Requester(Protocol):
+    """The process that made a request."""
+
+    holder: str
+    is_dead: bool
+    gave_up: bool  #: it ended with outcomes unwritten, and said so
+
+
 class SentHere:
     """One request, as it is remembered while the world runs."""
 
     __slots__ = ("epoch", "is_seen", "node", "status", "which")
 
-    def __init__(self, which: DeliveryId, node: Node, epoch: int, status: int | None) -> None:
+    def __init__(self, which: DeliveryId, node: Requester, epoch: int, status: int | None) -> None:
         self.which = which
         self.node = node
         self.epoch = epoch

@@ -40,7 +40,7 @@ class Safeguard:
 _CAPLESS: Final = msgspec.structs.replace(
     LIMITS, policy=msgspec.structs.replace(LIMITS.policy, retry_after_max_s=1e9)
 )
-_LOGGING: Final = Parts(store=naive.SnapshotLog, wire=naive.TransactionWire)
+_LOGGING: Final = Parts(store=naive.SnapshotLog, faulty_store=naive.TransactionStore)
 _CLEANING: Final = Parts(keep_s=8.0)
 
 SAFEGUARDS: Final = (
@@ -66,7 +66,7 @@ SAFEGUARDS: Final = (
         does="message, deliveries and keys are one commit",
         instead="the message and its key first, the deliveries in a second commit",
         breaks="nothing_is_lost",
-        without=Parts(store=naive.TwoTransactions, wire=naive.TwoStepAccept),
+        without=Parts(store=naive.TwoTransactions, faulty_store=naive.TwoStepAccept),
     ),
     Safeguard(
         name="written-ahead-lease",
@@ -82,7 +82,7 @@ SAFEGUARDS: Final = (
         does="state, attempt and log line are one commit",
         instead="the state first, attempt and log line in a second commit",
         breaks="delivered_means_2xx",
-        without=Parts(store=naive.TwoTransactions, wire=naive.TwoStepSettle),
+        without=Parts(store=naive.TwoTransactions, faulty_store=naive.TwoStepSettle),
     ),
     Safeguard(
         name="shielded-settle",
@@ -168,7 +168,7 @@ SAFEGUARDS: Final = (
         does="dead is a state, written with the last failure",
         instead="deleted here, inserted there",
         breaks="nothing_is_lost",
-        without=Parts(store=naive.TwoTransactions, wire=naive.TwoStepDead),
+        without=Parts(store=naive.TwoTransactions, faulty_store=naive.TwoStepDead),
     ),
     Safeguard(
         name="retention-spares-unfinished",

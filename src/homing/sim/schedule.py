@@ -103,7 +103,7 @@ def parse_token(text: str) -> Schedule:
         if safeguard and safeguard not in BY_NAME:
             raise ValueError
     except (ValueError, zlib.error, msgspec.MsgspecError) as error:
-        raise Invalid([Problem(("token",), f"expected a token such as {_PREFIX}eN…")]) from error
+        raise Invalid([Problem(("--replay",), f"expected a token such as {_PREFIX}eN…")]) from error
     return Schedule(
         seed=seed,
         safeguard=safeguard,

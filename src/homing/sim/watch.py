@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import DeadReason, Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry, Outdated
 from homing.insight import steps
-from homing.insight.evidence import Breach
 from homing.insight.invariants import (
     every_step_is_legal,
     leases_are_numbered,
@@ -18,12 +17,9 @@ from homing.insight.invariants import (
     the_end_is_final,
 )
 from homing.sim.goals import Goal
+from homing.sim.ports import Process, Surroundings
 from homing.sim.trace import Event
 from homing.store.sqlite.store import SqliteStore
-
-if TYPE_CHECKING:
-    from homing.sim.node import Node
-    from homing.sim.world import World
 
 T = TypeVar("T")
 
@@ -63,7 +59,7 @@ class Watch:
         world: its breaches and goals are added to.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Surroundings) -> None:
         self._world = world
         #: the last written line, by message and endpoint
         self.last: dict[tuple[str, str], LogEntry] = {}
@@ -81,7 +77,7 @@ class Watch:
         hot, history = self._world.store.hot.get, self._world.store.history.get
         return [hot(name) or history(name) for name in names]
 
-    def committed(self, node: Node, name: str, result: object = None) -> None:
+    def committed(self, node: Process, name: str, result: object = None) -> None:
         """`node` has just done `name`, or somebody has before."""
         new = self.new_lines()
         if not new:
@@ -119,7 +115,7 @@ class Watch:
             self._world.met(Goal.FANOUT_OUTDATED)
 
     def _look_at(
-        self, node: Node, which: tuple[str, str], before: LogEntry | None, line: LogEntry
+        self, node: Process, which: tuple[str, str], before: LogEntry | None, line: LogEntry
     ) -> None:
         """Count what is interesting about a line."""
         world, op = self._world, line.op
@@ -169,7 +165,7 @@ class Watch:
 class SqliteWatch(Watch):
     """Over a store on SQLite whose calls never wait."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self._cursor = LogCursor()
 
@@ -190,7 +186,7 @@ class SqliteWatch(Watch):
 
 
 def _event(
-    at_s: float, node: Node, which: DeliveryId, before: LogEntry | None, line: LogEntry
+    at_s: float, node: Process, which: DeliveryId, before: LogEntry | None, line: LogEntry
 ) -> Event:
     written = bool(line.rows_written)
     now = line if written or before is None else before
@@ -212,6 +208,3 @@ def _event(
         version_before=line.version_before,
         is_refused=not written,
     )
-
-
-__all__ = ["BREACHES_MAX", "Breach", "SqliteWatch", "Watch", "at_once"]

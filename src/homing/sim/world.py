@@ -12,21 +12,22 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import Message
-from homing.core.resources import Application, Endpoint, Secret
+from homing.core.resources import Application, Endpoint
 from homing.insight.evidence import Books, Breach, said
 from homing.insight.invariants import ledger_balances
 from homing.insight.promises import breaches
 from homing.service.books import audit
 from homing.sim import people
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance, cumulative
+from homing.sim.fault_injection import READ_WEIGHTS, WRITE_WEIGHTS
 from homing.sim.goals import Goal
 from homing.sim.loop import VirtualLoop
 from homing.sim.node import LIMITS, START_US, Node, Parts, SimClock
+from homing.sim.ports import Process
 from homing.sim.receivers import ANSWERS, MOOD_WEIGHTS, MOODS, WEIGHTS, Answer
 from homing.sim.result import Result, SentHere, Shape
 from homing.sim.trace import Event, Trace
 from homing.sim.watch import BREACHES_MAX, LINE_BY_LINE, Watch, at_once
-from homing.sim.wire import READ_WEIGHTS, WRITE_WEIGHTS
 
 ORG_ID: Final = "org_1"
 NAMES: Final = "ABCDE"
@@ -82,7 +83,7 @@ class World:
         self.clocks: dict[str, SimClock] = {}
         self.moods: dict[str, tuple[float, ...]] = {}
         self.sent: list[SentHere] = []
-        self.sending: defaultdict[DeliveryId, dict[tuple[str, int], Node]] = defaultdict(dict)
+        self.sending: dict[DeliveryId, dict[tuple[str, int], Process]] = defaultdict(dict)
         self.promised: dict[DeliveryId, None] = {}
         self.messages: list[Message] = []
         #: endpoints that people know to exist: created, and nobody has asked to delete them
@@ -130,7 +131,7 @@ class World:
             place = self._places[which] = f"{self.name_of(which)}.answer"
         return self.draws.fault(place, epoch, ANSWERS, weights)
 
-    def receive(self, node: Node, which: DeliveryId, epoch: int, answer: Answer) -> SentHere:
+    def receive(self, node: Process, which: DeliveryId, epoch: int, answer: Answer) -> SentHere:
         """A request arrives at its receiver."""
         self.attempts += 1
         sent = SentHere(which, node, epoch, answer.status)
@@ -171,14 +172,14 @@ class World:
         if clock is None:
             clock = self.clocks[name] = SimClock(self.loop)
         life = self.counts[name] = self.counts.get(name, 0) + 1
-        node = Node(self, name, life, clock)
+        node = Node(self, self.parts, name, life, clock, self._crashed)
         self.nodes.append(node)
         self.all_nodes.append(node)
         node.note("starts", "start")
         node.start()
         return node
 
-    def crashed(self, node: Node) -> None:
+    def _crashed(self, node: Node) -> None:
         """A process died: another starts on its machine a little later."""
         self.crashes += 1
         if node in self.nodes:
@@ -410,6 +411,3 @@ class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
             self._world.went_wrong(f"{record.getMessage()}: {record.exc_info[1]!r}")
-
-
-__all__ = ["ORG_ID", "Secret", "World"]

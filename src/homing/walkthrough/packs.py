@@ -357,7 +357,8 @@ def parse(text: str, kind: type[_P], where: str) -> _P:
         document = tomllib.loads(text)
         return msgspec.convert(document, kind)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError([f"{where}: {error}"]) from error
+        text = "expected TOML as `homing walkthrough lint --schema` describes it"
+        raise ConfigError([f"{where}: {text}; {error}"]) from error
 
 
 def shipped() -> Library:

@@ -12,10 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homing.core.errors import NotFound
 from homing.service.context import Service
-from homing.web import hot
-from homing.web.door import Door, door
+from homing.web import create_message as hot_request
+from homing.web.create_message import CreateMessage, application_of
+from homing.web.fast_path import FastPathProtocol, protocol_factory
 from homing.web.frame import Frame
-from homing.web.hot import CreateMessage, application_of
+from homing.web.idempotency import IdempotentRequests
 from homing.web.not_served import not_served
 from homing.web.operation import Operation
 from homing.web.operations import (
@@ -51,6 +52,7 @@ from homing.web.pages import (
     endpoint_editing,
     endpoint_sent,
     incident_story,
+    objective_editing,
     portal,
     redrives,
     walks,
@@ -67,7 +69,6 @@ from homing.web.pages.home import HomePage
 from homing.web.pages.shell import NAVIGATION, Entry, Page, PageRoute, PathPages, Visit
 from homing.web.pages.sign_in import SigningIn
 from homing.web.pages.static_files import StaticFiles
-from homing.web.repeats import Repeats
 from homing.web.running import PathOperations
 
 
@@ -75,7 +76,7 @@ class Api(NamedTuple):
     """What a server is made of."""
 
     app: ASGIApp  #: answers everything
-    protocol: Callable[..., Door]  #: makes uvicorn's protocol of each connection
+    protocol: Callable[..., FastPathProtocol]  #: makes uvicorn's protocol of each connection
 
 
 def create_api(
@@ -93,7 +94,7 @@ def create_api(
     """
     served = route_table(service, vitals, metrics)
     operations = [*served, *not_served(served)]
-    repeats = Repeats(service.store)
+    idempotent = IdempotentRequests(service.store)
     pages = page_table(service)
     navigation = navigation_of(pages)
     looked_at = {page.path for page in pages if page.method == "GET"}
@@ -108,7 +109,7 @@ def create_api(
                 )
             ),
             *(
-                Route(path, PathOperations(service, repeats, list(found)))
+                Route(path, PathOperations(service, idempotent, list(found)))
                 for path, found in groupby(
                     sorted(operations, key=_specific_first), key=lambda operation: operation.path
                 )
@@ -124,7 +125,7 @@ def create_api(
         chance=service.chance,
         error_page=ErrorPages(service, navigation),
     )
-    return Api(frame, door(frame, create_message))
+    return Api(frame, protocol_factory(frame, create_message))
 
 
 def page_table(service: Service) -> Sequence[PageRoute]:
@@ -144,6 +145,7 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *desk_many.PAGES,
         *redrives.PAGES,
         *objective_pages.PAGES,
+        *objective_editing.PAGES,
         *board_page.PAGES,
         *alert_pages.PAGES,
         *incident_pages.PAGES,
@@ -173,7 +175,7 @@ def route_table(
         *replays.OPERATIONS,
         *sent.OPERATIONS,
         *event_types.OPERATIONS,
-        *hot.OPERATIONS,
+        *hot_request.OPERATIONS,
         *messages.OPERATIONS,
         *expunging.OPERATIONS,
         *attempts.OPERATIONS,

@@ -13,7 +13,7 @@ from homing import __version__
 from homing.service.listing import NAME_PATTERN
 from homing.web.operation import Operation
 from homing.web.problems import HttpErrorOut, HTTPValidationError
-from homing.web.wire import END, Wire
+from homing.web.schemas import END, Schema
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -76,8 +76,8 @@ def _kinds(operations: Iterable[Operation]) -> Iterable[Any]:
         yield from (kind for kind in operation.answers.values() if kind is not None)
 
 
-def _bodies(kinds: Sequence[Any]) -> Iterable[type[Wire]]:
-    return (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Wire))
+def _bodies(kinds: Sequence[Any]) -> Iterable[type[Schema]]:
+    return (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Schema))
 
 
 def _operation(
@@ -160,7 +160,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _published(schema: Any) -> Any:
-    """The schema with patterns as JSON Schema means them (see `wire.END`)."""
+    """The schema with patterns as JSON Schema means them (see `schemas.END`)."""
     if isinstance(schema, dict):
         return {
             key: value.replace(END, "$") if key == "pattern" and isinstance(value, str)

@@ -13,7 +13,7 @@ from homing.core.resources import Resource
 from homing.core.store import Aftermath
 from homing.service.context import Once, Service
 from homing.service.tokens import Caller
-from homing.web.wire import NoQuery, Query
+from homing.web.schemas import NoQuery, Query
 
 Q = TypeVar("Q", bound=Query)
 B = TypeVar("B")
@@ -61,7 +61,7 @@ class Call(Generic[Q, B]):
     traceparent: str | None = None  #: that header
     key: RequestKey | None = None  #: of the idempotency header
     key_is_kept: bool = False  #: the reply is stored already, with what it replies to
-    cover: Callable[[bytes], bytes] = bytes  #: put on the body of a reply that is stored
+    seal_reply: Callable[[bytes], bytes] = bytes  #: makes of a reply's body what is stored
 
     def once(self, reply: Callable[[R], Answer]) -> Once[R] | None:
         """For a verb that creates a resource: stores key and reply in the same transaction."""
@@ -85,7 +85,7 @@ class Call(Generic[Q, B]):
         return Aftermath(key=self.key, reply=self._reply(answered), at_us=at_us)
 
     def _reply(self, answered: Answer) -> Reply:
-        return Reply(status=answered.status, body=self.cover(answered.body))
+        return Reply(status=answered.status, body=self.seal_reply(answered.body))
 
 
 Handle = Callable[[Any], Awaitable[Answer | Streamed]]

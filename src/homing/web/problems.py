@@ -5,6 +5,7 @@ Both shapes are those that Svix's SDKs parse: `{"code", "detail"}`, and for 422 
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Final
 
@@ -12,7 +13,7 @@ import msgspec
 
 from homing.core import errors
 from homing.core.errors import HomingError, Invalid, Problem, Refused, Unavailable
-from homing.web.wire import Wire
+from homing.web.schemas import PATTERN_WORDS, Schema
 
 #: the class of an error, or its nearest base, to the status of the response
 STATUSES: Final[dict[type[HomingError], int]] = {
@@ -31,17 +32,18 @@ STATUSES: Final[dict[type[HomingError], int]] = {
 
 _PLACE: Final = re.compile(r" - at `\$(?P<path>.*?)`$")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*?)`")
+_PATTERN: Final = re.compile(r"Expected `str` matching regex (?P<regex>(['\"]).*\2)")
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
 
 
-class HttpErrorOut(Wire, kw_only=True):
+class HttpErrorOut(Schema, kw_only=True):
     """Why a request was not done."""
 
     code: str
     detail: str
 
 
-class ValidationErrorItem(Wire, kw_only=True):
+class ValidationErrorItem(Schema, kw_only=True):
     """One thing that is wrong with a request."""
 
     loc: list[str]
@@ -49,7 +51,7 @@ class ValidationErrorItem(Wire, kw_only=True):
     type: str
 
 
-class HTTPValidationError(Wire, kw_only=True):
+class HTTPValidationError(Schema, kw_only=True):
     """Everything that is wrong with a request."""
 
     detail: list[ValidationErrorItem]
@@ -112,11 +114,20 @@ def invalid_from(error: Exception, root: str) -> Invalid:
         missing = _MISSING.match(message)
         if missing:
             steps.append(missing["name"])
-        return Invalid([Problem((root, *steps), message)])
+        return Invalid([Problem((root, *steps), _in_words(message))])
     if isinstance(error, RecursionError):
         return Invalid([Problem((root,), "nested too deeply")])
     text = f"expected JSON in UTF-8: {error}"
     return Invalid([Problem((root,), text, "value_error.jsondecode")])
+
+
+def _in_words(message: str) -> str:
+    """What msgspec says, without regular expressions and numbers of standards."""
+    if message == "Invalid RFC3339 encoded datetime":
+        return "expected a time with its zone, such as 2026-11-23T10:00:00Z"
+    found = _PATTERN.fullmatch(message)
+    words = found and PATTERN_WORDS.get(ast.literal_eval(found["regex"]))
+    return f"expected {words}" if words else message
 
 
 def _validation(error: Invalid) -> HTTPValidationError:

@@ -18,7 +18,7 @@ from homing.service.context import Service
 from homing.service.listing import is_plain_name
 from homing.service.tokens import Caller
 from homing.web.problems import invalid_from
-from homing.web.wire import Query
+from homing.web.schemas import Query
 
 Q = TypeVar("Q", bound=Query)
 B = TypeVar("B")

@@ -13,6 +13,7 @@ from homing.core.sealing import Sealed
 from homing.service.context import Service
 from homing.service.sessions import must_be_live
 from homing.service.tokens import Caller
+from homing.web.idempotency import PLAIN, IdempotentRequests, ReplyCodec
 from homing.web.operation import Answer, Call, Operation, Streamed
 from homing.web.problems import MethodNotAllowed
 from homing.web.reading import (
@@ -25,7 +26,6 @@ from homing.web.reading import (
     read_body,
     request_key,
 )
-from homing.web.repeats import NO_COVER, Cover, Repeats
 from homing.web.roles import role_of
 
 _NOBODY = Caller("")
@@ -34,9 +34,11 @@ _NOBODY = Caller("")
 class PathOperations:
     """The operations of one path, as an ASGI application."""
 
-    def __init__(self, service: Service, repeats: Repeats, operations: Sequence[Operation]) -> None:
+    def __init__(
+        self, service: Service, idempotent: IdempotentRequests, operations: Sequence[Operation]
+    ) -> None:
         self._service = service
-        self._repeats = repeats
+        self._idempotent = idempotent
         self._operations = {operation.method: operation for operation in operations}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,21 +84,21 @@ class PathOperations:
         call.key = request_key(self._service, caller, *place, text, body)
         if not operation.keeps_reply:
             return await operation.handle(call)
-        cover = _sealing(self._service, call.key) if operation.tells_secret else NO_COVER
-        call.cover = cover.put_on
-        return await self._repeats.once(
+        codec = _sealing(self._service, call.key) if operation.tells_secret else PLAIN
+        call.seal_reply = codec.encode
+        return await self._idempotent.once(
             call.key,
             self._service.clock.now_us(),
             lambda: operation.handle(call),
             lambda: call.key_is_kept,
-            cover,
+            codec,
         )
 
 
-def _sealing(service: Service, key: RequestKey) -> Cover:
+def _sealing(service: Service, key: RequestKey) -> ReplyCodec:
     """Keeps a reply sealed, for the repeats of this one request."""
     place = f"reply/{key.digest.hex()}"
-    return Cover(
+    return ReplyCodec(
         lambda body: service.seal(body.decode(), place).encode(),
         lambda body: service.open(Sealed(body.decode()), place).encode(),
     )

@@ -23,7 +23,7 @@ from homing.store.postgres.database import TRAFFIC_SETTINGS, Connection
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-_PATIENCE_S = 40
+_PATIENCE_S = 90
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
@@ -163,17 +163,20 @@ async def test_a_node_that_is_frozen_in_a_transaction_does_not_keep_rows_from_th
     frozen = await open_postgres(pair.url, migrate=True)
     assert isinstance(frozen, PostgresStore)
     other = await open_postgres(pair.url, migrate=False)
+    holds, thaw = asyncio.Event(), asyncio.Event()
 
     async def freeze(connection: Connection) -> None:
         await connection.execute("INSERT INTO pulse VALUES (1, 1) ON CONFLICT DO NOTHING")
         await connection.execute("SELECT FROM pulse WHERE one = 1 FOR UPDATE")
-        await asyncio.sleep(1.5)
+        holds.set()
+        await thaw.wait()
         await connection.execute("UPDATE pulse SET beats = 0")
 
     try:
         freezing = asyncio.create_task(frozen._database.transact(freeze))
-        await asyncio.sleep(0.2)
-        await asyncio.wait_for(other.ping(), 1.2)
+        await asyncio.wait_for(holds.wait(), _PATIENCE_S)
+        await asyncio.wait_for(other.ping(), _PATIENCE_S)
+        thaw.set()
         with pytest.raises(Unavailable):
             await freezing
     finally:

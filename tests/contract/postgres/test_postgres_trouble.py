@@ -32,7 +32,7 @@ from homing.store.postgres.database import in_our_words
 pytestmark = pytest.mark.postgres
 
 #: how long a server that was killed may take to be back, in attempts of 50 ms
-_PATIENCE = 400
+_PATIENCE = 1_200
 
 
 @pytest.fixture

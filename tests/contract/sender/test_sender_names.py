@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -23,7 +22,7 @@ class NameServer:
     def __call__(self, host: str) -> tuple[str, ...]:
         self.asked.append(host)
         if host.startswith("hung"):
-            self.released.wait(30)
+            self.released.wait(600)
         if host.startswith("gone"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return ("127.0.0.1",)
@@ -46,7 +45,7 @@ async def test_a_thousand_hung_names_of_one_application_hold_up_no_other(
     ]
     await asyncio.sleep(0)
     for number in range(200):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             found = await resolver.addresses(f"good{number}.example", f"app_{number % 7}")
         assert found == ("127.0.0.1",)
     assert sum(host.startswith("hung") for host in names.asked) < 64 / 2
@@ -63,7 +62,7 @@ async def test_several_hung_applications_still_leave_room(names: NameServer) -> 
         for number in range(500)
     ]
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await resolver.addresses("good.example", "app_good") == ("127.0.0.1",)
     await resolver.close()
     await asyncio.gather(*hung, return_exceptions=True)
@@ -93,25 +92,26 @@ async def test_the_same_name_asked_by_another_does_not_stand_in_the_first_one_s_
     ]
     hung.append(asyncio.create_task(resolver.addresses("shared.example", "app_evil")))
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await resolver.addresses("shared.example", "app_good") == ("127.0.0.1",)
     await resolver.close()
     await asyncio.gather(*hung, return_exceptions=True)
 
 
 async def test_a_name_that_failed_is_not_asked_again_at_once(names: NameServer) -> None:
-    resolver = Resolver(names, failed_s=0.3)
-    began = time.monotonic()
+    resolver = Resolver(names, failed_s=600)
     for _ in range(50):
         with pytest.raises(socket.gaierror, match="not known"):
             await resolver.addresses("gone.example", "app_1")
-    if time.monotonic() - began < 0.3:
-        assert names.asked == ["gone.example"]
-    await asyncio.sleep(0.35)
-    with pytest.raises(socket.gaierror, match="not known"):
-        await resolver.addresses("gone.example", "app_1")
-    assert names.asked.count("gone.example") == 2
+    assert names.asked == ["gone.example"]
     await resolver.close()
+    forgetful = Resolver(names, failed_s=0.01)
+    for _ in range(2):
+        with pytest.raises(socket.gaierror, match="not known"):
+            await forgetful.addresses("gone.example", "app_1")
+        await asyncio.sleep(0.05)
+    assert names.asked == ["gone.example"] * 3
+    await forgetful.close()
 
 
 async def test_after_closing_nothing_is_asked(names: NameServer) -> None:

@@ -149,7 +149,7 @@ async def test_idle_connections_are_closed_after_a_while(receiver: Receiver) -> 
     sender = HttpSender(LOOPBACK, idle=Idle(kept_s=0.1))
     await sender.send(request_to(receiver.url()))
     assert receiver.open_connections == 1
-    await receiver.wait_until_closed(within_s=2)
+    await receiver.wait_until_closed()
     await sender.close()
 
 
@@ -219,7 +219,7 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection(
     outcome = await sender.send(request_to(url, body=bytes(32 * 2**20)))
     assert (outcome.status, outcome.body) == (413, b"too much")
     assert sender.idle_connections == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await refused.wait()
     server.close()
 

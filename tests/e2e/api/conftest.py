@@ -11,6 +11,7 @@ from support.receiver import Receiver
 from support.serving import Served, serving
 
 from homing.store import open_store
+from homing.system import SystemClock
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -27,6 +28,28 @@ async def served(store_url: str) -> AsyncIterator[Served]:
     store = await open_store(store_url)
     async with serving(store, retry_delays_s=(0.05,), retry_jitter=0.0) as served:
         yield served
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, and some hours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift_us = 0
+
+    def now_us(self) -> int:
+        return super().now_us() + self.shift_us
+
+    def shift(self, seconds: float) -> None:
+        self.shift_us += round(seconds * 1_000_000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> ShiftedClock:
+    """Of every Homing that is started from now on: name it before that."""
+    clock = ShiftedClock()
+    monkeypatch.setattr("homing.cli.runtime.SystemClock", lambda: clock)
+    return clock
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[type[Api
             token = sign_org_token(processes.SECRET, at_us=SystemClock().now_us(), org_id=org_id)
             headers = {"authorization": f"Bearer {token}"}
             return httpx.AsyncClient(
-                base_url=homing.url, headers=headers, timeout=30, trust_env=False
+                base_url=homing.url, headers=headers, timeout=60, trust_env=False
             )
 
         yield open_api_machine(

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.receiver import Receiver, respond
+from support.receiver import Exchange, Receiver, respond
 from support.serving import Served
 
 APP = "/api/v1/app/shop"
@@ -40,7 +40,7 @@ class Shop:
         for amount in amounts:
             payload = {"sum": amount, "currency": "EUR"}
             await self.post(f"{APP}/msg", 202, eventType="payment.failed", payload=payload)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.get(f"{APP}/dead-letter", limit=250))["data"]
                 if len(found) == before + len(amounts):
@@ -48,7 +48,7 @@ class Shop:
                 await asyncio.sleep(0.02)
 
     async def ended(self, task: Any) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.get(f"/api/v1/background-task/{task['id']}")
                 if found["status"] != "running":
@@ -134,8 +134,15 @@ async def test_a_discard_is_taken_back(shop: Shop) -> None:
 
 async def test_a_redrive_is_paused_resumed_and_asked_for_once(shop: Shop) -> None:
     await shop.bury(*("1" for _ in range(6)))
-    shop.receiver.script("/hook", respond(200))
-    body, key = {"ratePerS": 4}, {"idempotency-key": "after the mend"}
+    answered = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> bool:
+        await answered.wait()
+        return await respond(200)(exchange)
+
+    # Until the canary is answered the rest waits for it, however slow we are to pause it.
+    shop.receiver.script("/hook", answer)
+    body, key = {"canary": 1}, {"idempotency-key": "after the mend"}
     path = f"{APP}/dead-letter/redrive"
     answers = [await shop.client.post(path, json=body, headers=key) for _ in range(2)]
     [task_id] = {answer.json()["id"] for answer in answers}
@@ -143,6 +150,7 @@ async def test_a_redrive_is_paused_resumed_and_asked_for_once(shop: Shop) -> Non
     assert (paused["status"], paused["pausedBy"] is not None) == ("running", True)
     resumed = await shop.post(f"/api/v1/background-task/{task_id}/resume")
     assert resumed["pausedBy"] is None
+    answered.set()
     assert (await shop.ended({"id": task_id}))["data"]["messagesDelivered"] == 6
 
 

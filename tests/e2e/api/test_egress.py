@@ -118,7 +118,7 @@ async def response_to_a_message(client: httpx.AsyncClient, app: str) -> str:
     """What the tenant is shown of the first attempt at a new message."""
     sent = await client.post(f"/api/v1/app/{app}/msg", json={"eventType": "a", "payload": {}})
     path = f"/api/v1/app/{app}/attempt/msg/{sent.json()['id']}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (found := (await client.get(path)).json()["data"]):
             await asyncio.sleep(0.02)
     return str(found[0]["response"])

@@ -24,11 +24,11 @@ async def test_an_endpoints_page_says_the_same_on_every_store(
         for number in range(3):
             body = {"eventType": "paid", "payload": {"number": number}}
             await backend.post("/api/v1/app/shop/msg", json=body)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await dead(backend) != 3:
                 await asyncio.sleep(0.05)
     async with httpx.AsyncClient(
-        base_url=served.url, headers=HTML, timeout=20, trust_env=False
+        base_url=served.url, headers=HTML, timeout=60, trust_env=False
     ) as person:
         await person.post("/sign-in", data={"token": served.token})
         listed = (await person.get("/endpoints", params={"find": "wareh"})).text

@@ -91,7 +91,7 @@ async def test_a_report_counts_real_deliveries_and_says_whose_the_bad_ones_are(
             message = {"eventType": "paid", "payload": {"n": n}}
             await client.post("/api/v1/app/shop/msg", json=message)
         found = {}
-        for _ in range(200):
+        for _ in range(1_000):
             await served.runtime.measurer.once()
             await served.runtime.auditor.once()
             reports = (await client.get("/api/v1/objective/report")).json()["data"]

@@ -86,7 +86,7 @@ async def test_what_is_still_to_be_delivered_of_a_forgotten_message_dies_and_say
         sent = (await client.post(f"{shop}/msg", json={"eventType": "x", "payload": {}})).json()
         assert (await client.delete(f"{shop}/msg/{sent['id']}/content")).status_code == 204
         await client.patch(where, json={"disabled": False})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 dead = (await client.get(f"{shop}/dead-letter")).json()["data"]
                 if dead:

@@ -57,6 +57,10 @@ async def _schemathesis(served: Served, folder: Path, *options: str) -> None:
         "off",
         "--generation-database",
         "none",
+        "--request-timeout",
+        "60",
+        "--suppress-health-check",
+        "too_slow",
         *options,
         cwd=folder,
     )

@@ -30,7 +30,7 @@ ROTATED = "whsec_HUzUqV4PcCoJxlwMw2lRXz8JDPYsZa1r"
 PRIVATE = generate_private_key(bytes(range(32)))
 HEADERS = {"Authorization": "Bearer sesame-1", "X-Shop": "sesame-2"}
 OTHER = "another secret of the tests"
-WAIT_S = 20
+WAIT_S = 60
 _ALL = Page(limit=10)
 
 

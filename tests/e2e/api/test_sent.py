@@ -34,7 +34,7 @@ async def _send(client: httpx.AsyncClient, number: int) -> Any:
 
 
 async def _settled(client: httpx.AsyncClient, **params: Any) -> list[Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             data = (await client.get(SENT, params=params)).json()["data"]
             if all(one["state"] in ("delivered", "dead") for one in data):

@@ -42,7 +42,7 @@ class Shop:
 
     async def ended(self, task: Any) -> Any:
         """The task, once it has ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (found := await self.get(f"/api/v1/background-task/{task['id']}"))[
                 "status"
             ] == "running":
@@ -51,7 +51,7 @@ class Shop:
 
     async def until(self, state: str, count: int) -> list[Any]:
         """The deliveries in this state, once there are so many."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 page = await self.get(f"{APP}/delivery", state=state, limit=250)
                 if len(page["data"]) == count:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homing.cli.configuration import keep_secret, load_settings, sqlite_path
+from homing.cli.configuration import keep_secret, load_settings, origins, sqlite_path
 from homing.core.errors import ConfigError
 
 
@@ -33,6 +33,18 @@ def test_the_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) 
 def test_asking_without_making_makes_nothing(tmp_path: Path) -> None:
     assert not load_settings(make_secret=False).secret
     assert not list(tmp_path.iterdir())
+
+
+def test_each_setting_says_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "homing.toml").write_text("lease_s = 90\ndrain_s = 30\n")
+    monkeypatch.setenv("HOMING_DRAIN_S", "40")
+    found = origins(load_settings())
+    assert found["HOMING_LEASE_S"] == "homing.toml"
+    assert found["HOMING_DRAIN_S"] == "environment"
+    assert found["HOMING_SECRET"] == "homing.db.secret"
+    assert found["HOMING_WORKERS"] == "default"
 
 
 def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ async def test_a_service_that_does_not_stop_is_killed() -> None:
     )
     assert process.stdout is not None
     await process.stdout.readline()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await _end(process, 0.2)
     assert process.returncode == -signal.SIGKILL
 

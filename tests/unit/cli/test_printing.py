@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from homing.cli.audit import report_document, verdict
-from homing.cli.database import moment
 from homing.cli.logs import JsonFormatter, TextFormatter
+from homing.cli.moments import iso_moment, moment
 from homing.cli.output import clock_text, print_table, state_text, time_text
 from homing.core.identifiers import DeliveryId
 from homing.core.queries import LedgerRow, Misfit
@@ -69,10 +69,15 @@ def test_a_moment_may_be_how_long_ago() -> None:
     assert moment("1h") - moment("2h") == pytest.approx(3_600e6, abs=1e6)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5", "h", "2026-13-01"])
+@pytest.mark.parametrize("text", ["", "soon", "5", "h", "5y", "2026-13-01", "9999999999w"])
 def test_anything_else_is_no_moment(text: str) -> None:
     with pytest.raises(click.BadParameter, match="expected a time"):
         moment(text)
+
+
+def test_the_api_is_given_a_moment_with_its_zone() -> None:
+    assert iso_moment("2026-11-23") == "2026-11-23T00:00:00+00:00"
+    assert iso_moment("2h").endswith("+00:00")
 
 
 def test_times_are_utc_and_sortable() -> None:

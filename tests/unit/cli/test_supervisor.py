@@ -34,7 +34,7 @@ class _Scripted(Supervisor):
 async def test_it_gives_up_when_every_worker_finds_the_configuration_wrong() -> None:
     with closing(socket.socket()) as listener:
         supervisor = _Scripted(listener, [2])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await supervisor.run(2) == 2
 
 
@@ -43,7 +43,7 @@ async def test_it_goes_on_while_one_worker_serves(caplog: pytest.LogCaptureFixtu
     with closing(socket.socket()) as listener:
         supervisor = _Scripted(listener, [None, 2, None])
         running = asyncio.create_task(supervisor.run(2))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while supervisor.started < 3:
                 assert not running.done(), "one worker that was slow to start ended the service"
                 await asyncio.sleep(0.02)

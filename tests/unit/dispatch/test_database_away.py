@@ -94,7 +94,7 @@ async def test_what_cannot_be_begun_is_not_claimed() -> None:
         asked = store.asked["by_ids"]
         store.away = {"by_ids"}
         held.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while store.asked["by_ids"] < asked + 2:
                 await asyncio.sleep(0.01)
         store.away = set()

@@ -370,13 +370,19 @@ async def test_a_delivery_that_kills_every_dispatcher_is_quarantined() -> None:
     await asyncio.sleep(0)
     worlds = [first]
     bound = first.dispatcher.limits.unanswered_max
+
+    async def is_dead() -> bool:
+        return (await first.delivery(message)).state is State.DEAD
+
     for number in range(bound + 1):
         first.clock.advance(61)
         world = World(store, clock=first.clock, name=f"victim:{number}:x")
         world.endpoints, world.application = first.endpoints, first.application
         world.sender.hold()
         task = asyncio.create_task(world.dispatcher.run())
-        await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while not (world.sender.requests or await is_dead()):
+                await asyncio.sleep(0.001)
         task.cancel()
         worlds.append(world)
     dead = await first.delivery(message)
@@ -434,8 +440,8 @@ class SlowStore(MemoryStore):
 
 async def test_a_wake_up_that_comes_while_the_database_is_asked_is_not_missed() -> None:
     store = SlowStore()
-    limits = msgspec.structs.replace(LIMITS, poll_s=60.0)
-    async with asyncio.timeout(10), running(World(store, limits=limits)) as world:
+    limits = msgspec.structs.replace(LIMITS, poll_s=3_600.0)
+    async with asyncio.timeout(60), running(World(store, limits=limits)) as world:
         await world.begin()
         await store.asked.wait()
         held = world.sender.hold()
@@ -450,8 +456,8 @@ async def test_a_wake_up_that_comes_while_the_database_is_asked_is_not_missed() 
 
 async def test_draining_while_the_database_is_asked_does_not_wait_for_the_next_poll() -> None:
     store = SlowStore()
-    limits = msgspec.structs.replace(LIMITS, poll_s=60.0)
-    async with asyncio.timeout(3), running(World(store, limits=limits)):
+    limits = msgspec.structs.replace(LIMITS, poll_s=3_600.0)
+    async with asyncio.timeout(60), running(World(store, limits=limits)):
         await store.asked.wait()
         asyncio.get_running_loop().call_later(0.05, store.go_on.set)
 

@@ -222,7 +222,7 @@ async def running_until(world: World, task: Task, is_so: Callable[[Task], bool])
     runner = TaskRunner(service_of(world), rate_per_s=100_000, keep_s=86_400)
     work = asyncio.create_task(runner.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not is_so(found := await find_task(service_of(world), CALLER, task.id)):
                 await asyncio.sleep(0.001)
         return found

@@ -28,7 +28,7 @@ from homing.core.queries import LedgerRow, Misfit
 from homing.core.resources import Application
 from homing.core.retry import RetryPolicy
 from homing.insight.ledger import report
-from homing.service.answers import Answers
+from homing.service.acceptance import AcceptanceCounts
 from homing.service.measuring import Measurer
 from homing.store.memory.store import MemoryStore
 
@@ -39,7 +39,7 @@ class World:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.clock = FakeClock()
-        self.answers = Answers(LIMITS)
+        self.acceptance = AcceptanceCounts(LIMITS)
         self.told: list[Tally] = []
         self.application: Application = make_application()
         self.measurer = self.make_measurer("one")
@@ -161,12 +161,12 @@ async def test_one_process_counts_and_another_takes_over(world: World) -> None:
 async def test_publishers_answers_are_added_by_every_process_and_survive_a_collision(
     world: World,
 ) -> None:
-    answers = Answers(LIMITS)
-    other = world.make_measurer("other", answers=answers)
+    acceptance = AcceptanceCounts(LIMITS)
+    other = world.make_measurer("other", acceptance=acceptance)
     await world.measurer.once()
-    answers.answered(10, 100_000)
-    answers.answered(2, 600_000)
-    answers.refused(1)
+    acceptance.answered(10, 100_000)
+    acceptance.answered(2, 600_000)
+    acceptance.refused(1)
     real = world.store.tally
 
     async def beaten(watch: Measured, tallies: Sequence[Tally], **more: object) -> None:

@@ -55,4 +55,4 @@ async def test_a_first_host_that_swallows_everything_leaves_time_for_the_second(
             hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
             server = Server(f"postgresql://homing@{hosts}/homing?sslmode=disable")
             with pytest.raises(asyncpg.CannotConnectNowError, match="starting up"):
-                await server.connect(timeout=1.0)
+                await server.connect(timeout=4.0)

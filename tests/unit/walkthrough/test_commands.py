@@ -100,7 +100,7 @@ def test_no_words_and_unknown_names_are_one_sentence(tmp_path: Path, answer: Pat
 
 def test_an_edited_number_is_named_beside_the_records(tmp_path: Path) -> None:
     draft = tmp_path / "story.md"
-    made = ask("draft", "--incident", str(LAB_FILE), "--me", "ana", "--out", str(draft))
+    made = ask("draft", "--incident", str(LAB_FILE), "--me", "ana", "--output", str(draft))
     assert made.exit_code == 0
     draft.write_text(draft.read_text().replace("from 0.3% to zero", "from 0.5% to zero"))
     found = ask("check", str(draft), "--incident", str(LAB_FILE), "--me", "ana", "--plain")
@@ -113,7 +113,7 @@ def test_an_exported_draft_agrees_with_its_record_and_knows_when_it_is_stale(
 ) -> None:
     record, draft = tmp_path / "record.json", tmp_path / "story.md"
     InFile(record).save(LAB)
-    ask("draft", "--incident", str(record), "--me", "ana", "--out", str(draft))
+    ask("draft", "--incident", str(record), "--me", "ana", "--output", str(draft))
     options = ("--incident", str(record), "--me", "ana", "--json")
     fresh = json.loads(ask("check", str(draft), *options).stdout)
     assert fresh["states"]["record"] == "met"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from homing.core import errors
 from homing.core.errors import HomingError, Problem
-from homing.web.problems import STATUSES, describe
+from homing.web import operations
+from homing.web.operations.endpoints import EndpointIn
+from homing.web.problems import STATUSES, describe, invalid_from
+from homing.web.schemas import PATTERN_WORDS, Moment
 
 MADE = {
     errors.Invalid: errors.Invalid([Problem(("body", "url"), "wrong")]),
@@ -49,3 +56,37 @@ def test_a_bug_tells_nothing_of_itself() -> None:
     status, _, body = describe(errors.IllegalTransition("secret details"))
     assert status == 500
     assert b"secret" not in body
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"url": "nonsense"}, "expected a URL that begins with https:// or http://"),
+        (
+            {"url": "http://x.example", "uid": "bad name"},
+            "expected letters (a to z), digits, hyphens, underscores and dots",
+        ),
+        ({"url": "http://x.example", "description": "\0"}, "expected text without NUL"),
+    ],
+)
+def test_a_text_that_does_not_match_is_told_what_was_expected_in_words(
+    given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError) as found:
+        msgspec.convert(given, EndpointIn)
+    (problem,) = invalid_from(found.value, "body").problems
+    assert problem.message == said
+
+
+def test_every_pattern_of_a_request_has_words() -> None:
+    folder = Path(operations.__file__).parent
+    sources = [file.read_text() for file in (folder.parent / "schemas.py", *folder.glob("*.py"))]
+    bare = {one for source in sources for one in re.findall(r'pattern=(r?"[^"]*")', source)}
+    assert {ast.literal_eval(one) for one in bare} <= set(PATTERN_WORDS)
+
+
+def test_a_time_is_asked_for_with_an_example() -> None:
+    with pytest.raises(msgspec.ValidationError) as found:
+        msgspec.convert("yesterday", Moment)
+    (problem,) = invalid_from(found.value, "query").problems
+    assert "2026-11-23T10:00:00Z" in problem.message

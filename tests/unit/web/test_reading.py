@@ -17,7 +17,7 @@ from homing.service.tokens import Caller
 from homing.web.operations.attempts import AttemptsQuery
 from homing.web.operations.messages import MessageIn, MessagesQuery
 from homing.web.reading import check_path, decode_body, decode_query, request_key
-from homing.web.wire import microseconds
+from homing.web.schemas import microseconds
 
 
 def _query(**given: Any) -> MessagesQuery:

@@ -26,9 +26,20 @@ _SETTLE_S: Final = 25.0
 @click.command()
 @click.option("--duration", type=click.FloatRange(min=0.1), metavar="S", help="Stop by itself.")
 @click.option(
-    "--rate", type=click.FloatRange(0.1, 1_000), default=5.0, show_default=True, metavar="N/S"
+    "--rate",
+    type=click.FloatRange(0.1, 1_000),
+    default=5.0,
+    show_default=True,
+    metavar="N/S",
+    help="Messages a second.",
 )
-@click.option("--listen", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--listen",
+    default="127.0.0.1:8000",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the service listens.",
+)
 @click.option("--folder", default="var/demo", show_default=True, help="Kept from run to run.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary at the end.")
 def demo(duration: float | None, rate: float, listen: str, folder: str, as_json: bool) -> None:

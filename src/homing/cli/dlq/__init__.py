@@ -15,14 +15,21 @@ from homing.cli.dlq.issues import (
 )
 from homing.cli.dlq.letters import discard, list_letters, undo
 from homing.cli.dlq.redrives import cancel, pause, redrive, resume, status
+from homing.cli.groups import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def dlq() -> None:
     """Dead letters: deliveries that were given up, each with its reason. None is ever lost.
 
     They come in issues: what died of the same thing at the same endpoint. DELIVERY is a delivery's
     id, msg_….ep_…; ISSUE is an issue's, iss_…; TASK is that of a redrive, qtask_….
+
+    \b
+    Examples:
+      homing dlq issues shop
+      homing dlq show shop iss_2Zx…
+      homing dlq redrive shop --issue iss_2Zx… --canary 20 --watch
     """
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import click
 
 from homing.cli.client import given_only
+from homing.cli.moments import iso_moment
 from homing.cli.output import note, print_json, print_table, say
-from homing.cli.replays import time_of
 
 REASONS: Final = (
     "attempts_exhausted",
@@ -26,8 +26,13 @@ _OPTIONS: Final = (
     click.option("--all", "all_of_them", is_flag=True, help="All of the application that match:"),
     click.option("--endpoint", metavar="ID", help="With --all: of this endpoint."),
     click.option("--event-type", "event_types", multiple=True, help="With --all: of these."),
-    click.option("--since", callback=time_of, metavar="TIME", help="With --all: accepted after."),
-    click.option("--until", callback=time_of, metavar="TIME", help="With --all: accepted before."),
+    click.option(
+        "--since",
+        type=iso_moment,
+        metavar="TIME",
+        help="With --all: accepted since: 2026-11-23T10:00Z, or 6h ago.",
+    ),
+    click.option("--until", type=iso_moment, metavar="TIME", help="With --all: accepted before."),
     click.option("--reason", type=click.Choice(REASONS), help="Given up for this."),
     click.option("--status", type=click.IntRange(100, 599), help="Last answered with this status."),
 )

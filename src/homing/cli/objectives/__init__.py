@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from homing.cli.groups import Group
 from homing.cli.objectives.ask import (
     add_objective,
     list_objectives,
@@ -16,9 +17,16 @@ from homing.cli.objectives.explain import explain
 from homing.cli.objectives.files import check_openslo, export_openslo, import_openslo, rules
 
 
-@click.group()
+@click.group(cls=Group)
 def slo() -> None:
-    """Objectives: what is promised, what may still go wrong, and when a drop would be noticed."""
+    """Objectives: what is promised, what may still go wrong, and when a drop would be noticed.
+
+    \b
+    Examples:
+      homing slo report
+      homing slo add delivered --sli delivered --target 99.9 --period 28d
+      homing slo explain --target 99.9 --drop-rate 0.3% --traffic 10/s
+    """
 
 
 for command in (

@@ -80,7 +80,12 @@ def _shown(value: Any) -> str:
 
 @click.command("add")
 @click.argument("name")
-@click.option("--sli", required=True, type=click.Choice([str(one) for one in Sli]))
+@click.option(
+    "--sli",
+    required=True,
+    type=click.Choice([str(one) for one in Sli]),
+    help="What is counted; `homing slo list` says what each is.",
+)
 @click.option("--target", required=True, metavar="SHARE", help="Such as 99.9; of integrity, 0.")
 @click.option(
     "--period", default="30d", show_default=True, help="7d to 366d, or week, month, quarter, year."
@@ -94,10 +99,28 @@ def _shown(value: Any) -> str:
     help="Whose bad events count; may be repeated. Otherwise platform and unattributed.",
 )
 @click.option("--team", default="", help="Who answers for it.")
-@click.option("--description", default="")
-@click.option("--events-min", type=click.IntRange(0), default=50, show_default=True)
-@click.option("--bad-min", type=click.IntRange(0), default=3, show_default=True)
-@click.option("--annotation", "annotations", multiple=True, metavar="NAME=VALUE")
+@click.option("--description", default="", help="One line for people.")
+@click.option(
+    "--events-min",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Fewer events in a window alert nobody.",
+)
+@click.option(
+    "--bad-min",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="Fewer bad events in a window alert nobody.",
+)
+@click.option(
+    "--annotation",
+    "annotations",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="For OpenSLO; may be repeated.",
+)
 @as_json
 @api_options
 def add_objective(
@@ -300,7 +323,13 @@ def _traffic(found: list[dict[str, Any]], since: str) -> Decimal:
     help="What it is computed from.",
 )
 @rate_option("--drop-rate", default="0.3%", show_default=True, help="A drop to show the effect of.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there; default: standard output.",
+)
 @api_options
 def propose(
     api: Api,

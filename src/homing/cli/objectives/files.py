@@ -29,7 +29,11 @@ files_argument = click.argument(
     type=click.Path(dir_okay=False, path_type=Path),
 )
 output_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE"
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there; default: standard output.",
 )
 
 

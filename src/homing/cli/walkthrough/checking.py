@@ -14,7 +14,7 @@ from rich.text import Text
 
 from homing.cli.incidents import place_of
 from homing.cli.main import EXIT_FINDINGS
-from homing.cli.output import as_json, note, print_json
+from homing.cli.output import as_json, note, print_json, why
 from homing.cli.walkthrough.choosing import one_of, paced, plain
 from homing.cli.walkthrough.findings import show_verdict
 from homing.cli.walkthrough.screen import STATE_TONES, Screen
@@ -34,8 +34,20 @@ _TITLE: Final = re.compile(r"^# .*$", re.MULTILINE)
 @click.command("check")
 @click.argument("answer", metavar="ANSWER.md")
 @click.option("--stage", type=click.Choice(STAGES), help="It is this stage alone.")
-@click.option("--level", "level_name", default="sde2", show_default=True)
-@click.option("--lens", "lens_name", default="ownership", show_default=True)
+@click.option(
+    "--level",
+    "level_name",
+    default="sde2",
+    show_default=True,
+    help="Whose answer it is; `list` names them.",
+)
+@click.option(
+    "--lens",
+    "lens_name",
+    default="ownership",
+    show_default=True,
+    help="The principle that is listened for; `list` names them.",
+)
 @click.option("--incident", "name", metavar="FILE|ID", help="Hold it against this record.")
 @click.option("--me", metavar="ACTOR", default="", help="You, as the record names you.")
 @click.option("--scenario", "scenario_name", default="", metavar="ID", help="Its times and terms.")
@@ -114,7 +126,7 @@ def _read(answer: str) -> str:
         raw = sys.stdin.buffer.read(TEXT_MAX * 4) if answer == "-" else Path(answer).read_bytes()
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        text = f"{answer}: expected a file of text (or - for standard input); {error}"
+        text = f"{answer}: expected a file of text (or - for standard input); {why(error)}"
         raise ConfigError([text]) from error
     if not _without_marks(text).strip():
         raise ConfigError(

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from homing.cli.incidents import actor_here, the_place
 from homing.cli.main import EXIT_FINDINGS
-from homing.cli.output import as_json, note, print_json
+from homing.cli.output import as_json, note, print_json, why
 from homing.cli.walkthrough.choosing import one_of, paced, plain
 from homing.cli.walkthrough.screen import Screen
 from homing.core.errors import ConfigError
@@ -39,10 +39,28 @@ _SIGNS: Final = {
 @click.option(
     "--me", default=actor_here, metavar="ACTOR", help="You, as the record names you; default: you."
 )
-@click.option("--level", "level_name", default="sde2", show_default=True)
-@click.option("--lens", "lens_name", default="ownership", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.md",
-              help="Write it there, to edit and to check.")  # fmt: skip
+@click.option(
+    "--level",
+    "level_name",
+    default="sde2",
+    show_default=True,
+    help="Whose answer it is; `list` names them.",
+)
+@click.option(
+    "--lens",
+    "lens_name",
+    default="ownership",
+    show_default=True,
+    help="The principle that is listened for; `list` names them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.md",
+    help="Write it there, to edit and to check.",
+)
 @click.option("--hide", multiple=True, metavar="WORD", help="Leave this name out, too.")
 @click.option("--whole", is_flag=True, help="Leave addresses, ids and names of people in.")
 @click.option("--evidence", is_flag=True, help="What each sentence rests on, down to log rows.")
@@ -72,7 +90,7 @@ def draft_command(
     Examples:
       homing walkthrough draft
       homing walkthrough draft --incident record.json --me ana --level senior --evidence
-      homing walkthrough draft --out answer.md && homing walkthrough check answer.md \\
+      homing walkthrough draft -o answer.md && homing walkthrough check answer.md \\
         --incident record.json
       homing walkthrough draft --json | jq '.gaps[].command'
 
@@ -116,7 +134,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError([f"--out {path}: cannot be written: {error}"]) from error
+        raise ConfigError([f"--output {path}: cannot be written: {why(error)}"]) from error
 
 
 def _document(made: Draft) -> dict[str, Any]:

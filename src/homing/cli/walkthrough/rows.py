@@ -27,7 +27,14 @@ _LINE_CHARACTERS_MAX: Final = 400
     "--incident", "name", metavar="FILE|ID",
     help="The record; default: HOMING_INCIDENT, or the one opened in this folder.",
 )  # fmt: skip
-@click.option("--page", type=click.IntRange(1), default=1, show_default=True, metavar="N")
+@click.option(
+    "--page",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Which page, from 1.",
+)
 @click.option("--size", type=click.IntRange(1, 100), default=10, show_default=True, metavar="N",
               help="Deliveries on a page.")  # fmt: skip
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-from homing.sim.wire import TURN
+from homing.sim.fault_injection import TURN
 from homing.sim.workers.case import Mishap
+from homing.sim.workers.surroundings import Surroundings
 from homing.sim.workers.trace import EPOCH_S
-
-if TYPE_CHECKING:
-    from homing.sim.workers.world import World
 
 T = TypeVar("T")
 
@@ -48,15 +46,26 @@ class Process:
     Args:
         letter: its lane.
         life: 1, and one more after each crash.
+        drop: undoes what it left open at the store.
+        restart: told when it crashes.
     """
 
-    def __init__(self, world: World, letter: str, life: int) -> None:
+    def __init__(
+        self,
+        world: Surroundings,
+        letter: str,
+        life: int,
+        *,
+        drop: Callable[[Process], None],
+        restart: Callable[[Process], None],
+    ) -> None:
         self.world = world
         self.letter = letter
         self.life = life
         self.name = letter if life == 1 else f"{letter}{life}"
         self.is_dead = False
         self.busy = 0  #: calls under way
+        self._drop, self._restart = drop, restart
         self._counts: dict[str, int] = {}
         self._spin = 0
         self._spin_s = -1.0
@@ -157,11 +166,11 @@ class Process:
                 continue
             except Exception as error:
                 what = f"{op}: {type(error).__name__}: {error}"
-                world.done(self, op, what, is_write=False, about=about, is_state=False)
+                world.done(self.name, op, what, is_write=False, about=about, is_state=False)
                 raise
             what = say(result) if world.is_traced else ""
             world.done(
-                self,
+                self.name,
                 op,
                 what,
                 is_write=is_write and did(result),
@@ -223,10 +232,10 @@ class Process:
                 await TURN
                 if self.is_dead:
                     await self.stop()
-            answer = world.answer(self, delivery)
+            answer = world.answer(self.name, delivery)
             if answer.crash == "before":
                 await self.crash("dies before its request goes out", delivery)
-            world.send(self, delivery, attempt, answer)
+            world.send(self.name, delivery, attempt, answer)
             if answer.crash == "after":
                 await self.crash("dies before it sees the answer", delivery)
             timeout_s = world.case.timeout_s
@@ -235,11 +244,11 @@ class Process:
             try:
                 await world.loop.sleep(wait_s)
             except asyncio.CancelledError:  # a deadline of its own
-                world.sees(self, delivery, None)
+                world.sees(self.name, delivery, None)
                 raise
             if self.is_dead:
                 await self.stop()
-            world.sees(self, delivery, None if is_silent else answer.status)
+            world.sees(self.name, delivery, None if is_silent else answer.status)
             if is_silent:
                 raise TimeoutError(f"no answer in {wait_s:g} s")
             return answer.status
@@ -296,13 +305,13 @@ class Process:
         self.end()
         self.world.met["crash"] += 1
         self.world.note(self.name, "crash", what, about, is_mishap=True)
-        self.world.restart(self)
+        self._restart(self)
         await self.stop()
 
     def end(self) -> None:
         """No answer reaches it from now on, and what it left open at the store is undone."""
         self.is_dead = True
-        self.world.backend.drop(self)
+        self._drop(self)
         self.world.stir()
 
     async def stop(self) -> None:

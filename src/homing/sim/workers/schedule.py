@@ -126,5 +126,5 @@ def parse_token(text: str) -> Schedule:
             type=tuple[Case, int, list[tuple[str, int]], list[tuple[int, int]], str],
         )
     except (ValueError, zlib.error, msgspec.MsgspecError) as error:
-        raise Invalid([Problem(("token",), f"expected a token such as {_PREFIX}eN…")]) from error
+        raise Invalid([Problem(("--replay",), f"expected a token such as {_PREFIX}eN…")]) from error
     return Schedule(case=case, seed=seed, choices=dict(choices), turns=dict(turns), python=python)

@@ -12,7 +12,7 @@ from homing.service.messages import ensure_application
 from homing.service.tokens import APP_TOKEN_S
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
-from homing.web.wire import END, NoQuery, Wire, distinct
+from homing.web.schemas import END, NoQuery, Schema, distinct, matching
 
 _TAG = "Authentication"
 #: the page of the portal that takes the token
@@ -31,10 +31,18 @@ Capability = Literal[
 _ALL = frozenset({"ManageEndpoint", "ManageEndpointSecret", "CreateAttempts"})
 
 
-SessionId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9@_-]+" + END, min_length=1, max_length=64)]
+SessionId = Annotated[
+    str,
+    matching(
+        r"^[a-zA-Z0-9@_-]+" + END,
+        "letters (a to z), digits and any of @ _ -",
+        min_length=1,
+        max_length=64,
+    ),
+]
 
 
-class AppPortalAccessIn(Wire, kw_only=True):
+class AppPortalAccessIn(Schema, kw_only=True):
     """What the token is for."""
 
     application: ApplicationIn | None = None
@@ -55,7 +63,7 @@ class AppPortalAccessIn(Wire, kw_only=True):
         return bool(self.read_only)
 
 
-class ApplicationTokenExpireIn(Wire, kw_only=True):
+class ApplicationTokenExpireIn(Schema, kw_only=True):
     """Which tokens of an application to end, and when."""
 
     #: how long they are still good, seconds; none unless given
@@ -64,7 +72,7 @@ class ApplicationTokenExpireIn(Wire, kw_only=True):
     session_ids: Annotated[list[SessionId], Meta(max_length=1_000)] | None = None
 
 
-class AppPortalAccessOut(Wire, kw_only=True):
+class AppPortalAccessOut(Schema, kw_only=True):
     """A token for one application, and the link that opens its portal with it."""
 
     url: str

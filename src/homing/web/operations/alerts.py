@@ -10,7 +10,7 @@ from homing.insight.alerts.alert import Alert, Notice, Status
 from homing.insight.rates import Rate
 from homing.service.alerts import verbs
 from homing.web.operation import Answer, Call, answer, operation
-from homing.web.wire import ListOut, NoQuery, PageQuery, Timestamp, Wire, page_of, rfc3339
+from homing.web.schemas import ListOut, NoQuery, PageQuery, Schema, Timestamp, page_of, rfc3339
 
 _TAG: Final = "Alert"
 _ONE: Final = "/alert/{alert_id}"
@@ -25,7 +25,7 @@ class AlertsQuery(PageQuery, frozen=True, kw_only=True):
     status: StatusName | None = None
 
 
-class RateOut(Wire, kw_only=True):
+class RateOut(Schema, kw_only=True):
     """A share with its exact interval."""
 
     value: float
@@ -34,7 +34,7 @@ class RateOut(Wire, kw_only=True):
     confidence: float
 
 
-class AlertOut(Wire, kw_only=True):
+class AlertOut(Schema, kw_only=True):
     """One alert, as it was last found."""
 
     id: str
@@ -65,7 +65,7 @@ class AlertOut(Wire, kw_only=True):
     silenced_by: str | None
 
 
-class NoticeOut(Wire, kw_only=True):
+class NoticeOut(Schema, kw_only=True):
     """What was told through one channel, and what became of it."""
 
     id: str
@@ -84,27 +84,27 @@ class AlertDetailOut(AlertOut, kw_only=True):
     notices: list[NoticeOut]
 
 
-class SilenceIn(Wire, kw_only=True):
+class SilenceIn(Schema, kw_only=True):
     """For how long nothing is told of it."""
 
     #: seconds from now, at most 90 days; 0: tell again
     for_s: Annotated[int, Meta(ge=0, le=7_776_000)]
 
 
-class ChannelOut(Wire, kw_only=True):
+class ChannelOut(Schema, kw_only=True):
     """One way to reach people."""
 
     id: str
     url: str  # without credentials
 
 
-class ChannelsOut(Wire, kw_only=True):
+class ChannelsOut(Schema, kw_only=True):
     """All of them."""
 
     data: list[ChannelOut]
 
 
-class TestedOut(Wire, kw_only=True):
+class TestedOut(Schema, kw_only=True):
     """What became of a test."""
 
     accepted: bool

@@ -12,7 +12,7 @@ from homing.core.retention import Retention
 from homing.service import applications
 from homing.service.applications import ApplicationDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
-from homing.web.wire import (
+from homing.web.schemas import (
     Concurrency,
     ListOut,
     Metadata,
@@ -21,10 +21,10 @@ from homing.web.wire import (
     PageQuery,
     Query,
     Rate,
+    Schema,
     Timestamp,
     Uid,
     Weight,
-    Wire,
     page_of,
     rfc3339,
 )
@@ -36,7 +36,7 @@ _TAG = "Application"
 Days = Annotated[int, Meta(ge=0, le=36_500)]
 
 
-class RetentionWire(Wire, kw_only=True):
+class RetentionWire(Schema, kw_only=True):
     """How long what belongs to an application is kept, in days; null: as the service does.
 
     Counted from a message's acceptance or, if later, from when a delivery of it last finished. A
@@ -66,7 +66,7 @@ def retention_out(retention: Retention) -> RetentionWire:
     )
 
 
-class ApplicationIn(Wire, kw_only=True):
+class ApplicationIn(Schema, kw_only=True):
     """An application."""
 
     name: Name
@@ -92,7 +92,7 @@ class ApplicationIn(Wire, kw_only=True):
         )
 
 
-class ApplicationPatch(Wire, kw_only=True):
+class ApplicationPatch(Schema, kw_only=True):
     """What to change of an application; null clears."""
 
     name: Name | UnsetType = UNSET
@@ -106,7 +106,7 @@ class ApplicationPatch(Wire, kw_only=True):
     retention: RetentionWire | UnsetType | None = UNSET
 
 
-class ApplicationOut(Wire, kw_only=True):
+class ApplicationOut(Schema, kw_only=True):
     """An application."""
 
     id: str

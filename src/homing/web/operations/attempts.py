@@ -21,15 +21,15 @@ from homing.web.operations.messages import (
     message_fields,
     message_out,
 )
-from homing.web.wire import (
+from homing.web.schemas import (
     ListOut,
     NoQuery,
     Nothing,
     PageQuery,
+    Schema,
     Tag,
     Timestamp,
     Uid,
-    Wire,
     page_of,
     rfc3339,
 )
@@ -76,7 +76,7 @@ class DestinationsQuery(PageQuery, frozen=True, kw_only=True):
     expanded_statuses: bool = False
 
 
-class MessageAttemptOut(Wire, kw_only=True):
+class MessageAttemptOut(Schema, kw_only=True):
     """One HTTP request, and what came of it."""
 
     id: str
@@ -101,7 +101,7 @@ class EndpointMessageOut(MessageOut, kw_only=True):
     next_attempt: Timestamp | None
 
 
-class MessageEndpointOut(Wire, kw_only=True):
+class MessageEndpointOut(Schema, kw_only=True):
     """An endpoint, and how one message stands with it."""
 
     id: str

@@ -21,7 +21,7 @@ from homing.service import board
 from homing.service.board import MemberDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.problems import HttpErrorOut
-from homing.web.wire import NoQuery, Timestamp, Wire, rfc3339
+from homing.web.schemas import NoQuery, Schema, Timestamp, rfc3339
 
 _TAG: Final = "Board"
 _ALL: Final = "/board"
@@ -33,7 +33,7 @@ _Query = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=2_000)]
 _OneLine = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=256)]
 
 
-class QueriesWire(Wire, kw_only=True):
+class QueriesWire(Schema, kw_only=True):
     """What a Prometheus is asked, in PromQL; empty: not asked. `label` tells objectives apart."""
 
     label: _OneLine = "slo"
@@ -48,7 +48,7 @@ class QueriesWire(Wire, kw_only=True):
     money: _Query = ""
 
 
-class MemberIn(Wire, kw_only=True):
+class MemberIn(Schema, kw_only=True):
     """A service for the board. Without `publicKey`, the key of its first standing is the one."""
 
     how: Literal["pull", "push", "prometheus"]
@@ -74,7 +74,7 @@ class MemberIn(Wire, kw_only=True):
         )
 
 
-class PromiseOut(Wire, kw_only=True):
+class PromiseOut(Schema, kw_only=True):
     """An objective. Shares are decimals as text; null: not told."""
 
     name: str
@@ -90,7 +90,7 @@ class PromiseOut(Wire, kw_only=True):
     fires: bool
 
 
-class StandingOut(Wire, kw_only=True):
+class StandingOut(Schema, kw_only=True):
     """What a service said of itself; null: it does not tell."""
 
     at: Timestamp
@@ -103,7 +103,7 @@ class StandingOut(Wire, kw_only=True):
     money: dict[str, str]
 
 
-class MemberOut(Wire, kw_only=True):
+class MemberOut(Schema, kw_only=True):
     """A service on the board, and the last that is known of it. Its token is not told."""
 
     name: str
@@ -120,13 +120,13 @@ class MemberOut(Wire, kw_only=True):
     refused: bool
 
 
-class MemberListOut(Wire, kw_only=True):
+class MemberListOut(Schema, kw_only=True):
     """All members, by name: there are at most some hundred."""
 
     data: list[MemberOut]
 
 
-class RowOut(Wire, kw_only=True):
+class RowOut(Schema, kw_only=True):
     """A service on the board. `light` is what can be relied on now, `was` what it said last."""
 
     name: str
@@ -144,14 +144,14 @@ class RowOut(Wire, kw_only=True):
     money: dict[str, str]
 
 
-class BoardOut(Wire, kw_only=True):
+class BoardOut(Schema, kw_only=True):
     """The board, what needs somebody first."""
 
     at: Timestamp
     data: list[RowOut]
 
 
-class EnvelopeWire(Wire, kw_only=True):
+class EnvelopeWire(Schema, kw_only=True):
     """A signed standing: JSON text, and `v1a,…` signatures of `board-standing.<seconds>.<text>`."""
 
     payload: Annotated[str, Meta(max_length=262_144)]

@@ -15,7 +15,7 @@ from homing.insight.ledger import report
 from homing.service import books, log_export
 from homing.service.operational import find_traffic
 from homing.web.operation import Answer, Call, Streamed, answer, operation
-from homing.web.wire import Moment, Query, Timestamp, Uid, Wire, microseconds, rfc3339
+from homing.web.schemas import Moment, Query, Schema, Timestamp, Uid, microseconds, rfc3339
 
 _TAG: Final = "Books"
 PARQUET: Final = b"application/vnd.apache.parquet"
@@ -33,7 +33,7 @@ class LedgerQuery(Query, frozen=True, kw_only=True):
     window_s: Annotated[int, Meta(ge=60, le=2_678_400)] = 3_600
 
 
-class LedgerRowOut(Wire, kw_only=True):
+class LedgerRowOut(Schema, kw_only=True):
     """The books of one endpoint for one window."""
 
     app_id: str
@@ -48,14 +48,14 @@ class LedgerRowOut(Wire, kw_only=True):
     waiting: int
 
 
-class MisfitOut(Wire, kw_only=True):
+class MisfitOut(Schema, kw_only=True):
     """A delivery that the books cannot place."""
 
     delivery_id: str
     kind: str
 
 
-class LedgerOut(Wire, kw_only=True):
+class LedgerOut(Schema, kw_only=True):
     """The books: accepted = delivered + dead + cancelled + parked + leased + waiting."""
 
     balanced: bool

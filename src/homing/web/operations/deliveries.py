@@ -15,12 +15,12 @@ from homing.service.listing import Ask, Listing
 from homing.service.messages import Narrowing
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.messages import TimedQuery
-from homing.web.wire import (
+from homing.web.schemas import (
     ListOut,
     NoQuery,
+    Schema,
     Timestamp,
     Uid,
-    Wire,
     page_of,
     rfc3339,
 )
@@ -46,7 +46,7 @@ class DeliveriesQuery(TimedQuery, frozen=True, kw_only=True):
     state: StateName | None = None
 
 
-class DeliveryOut(Wire, kw_only=True):
+class DeliveryOut(Schema, kw_only=True):
     """One message for one endpoint, and how it stands."""
 
     id: str
@@ -65,7 +65,7 @@ class DeliveryOut(Wire, kw_only=True):
     version: int
 
 
-class MoneyOut(Wire, kw_only=True):
+class MoneyOut(Schema, kw_only=True):
     """An exact amount in one currency."""
 
     currency: str  #: ISO 4217
@@ -85,13 +85,13 @@ class DeadLetterOut(DeliveryOut, kw_only=True):
 Why = Annotated[str, Meta(pattern=r"^[^\u0000]+$", min_length=1, max_length=500)]
 
 
-class DiscardIn(Wire, kw_only=True):
+class DiscardIn(Schema, kw_only=True):
     """Why it is withdrawn; kept with it."""
 
     why: Why
 
 
-class CancelIn(Wire, kw_only=True):
+class CancelIn(Schema, kw_only=True):
     """Why it is withdrawn; kept with it."""
 
     why: Why

@@ -16,16 +16,16 @@ from homing.service.desk import IssueView
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.deliveries import DeliveryOut, MoneyOut, Why, delivery_out
 from homing.web.operations.tasks import TaskStarted, started
-from homing.web.wire import (
+from homing.web.schemas import (
     Channel,
     EventTypeName,
     ListOut,
     Moment,
     NoQuery,
     PageQuery,
+    Schema,
     Timestamp,
     Uid,
-    Wire,
     distinct,
     microseconds,
     page_of,
@@ -59,7 +59,7 @@ class IssuesQuery(PageQuery, frozen=True, kw_only=True):
     state: list[StateName] | None = None  # these; all by default
 
 
-class IssueOut(Wire, kw_only=True):
+class IssueOut(Schema, kw_only=True):
     """Dead letters that died of the same thing, with those of all that was merged into it."""
 
     id: str
@@ -88,19 +88,19 @@ class IssueDetailOut(IssueOut, kw_only=True):
     sample: list[str]  #: delivery ids, those of the oldest messages first
 
 
-class NoteIn(Wire, kw_only=True):
+class NoteIn(Schema, kw_only=True):
     """What somebody says along with a decision."""
 
     note: Note | None = None
 
 
-class MergeIn(Wire, kw_only=True):
+class MergeIn(Schema, kw_only=True):
     """Which issue it becomes part of."""
 
     into: Uid
 
 
-class LettersIn(Wire, kw_only=True):
+class LettersIn(Schema, kw_only=True):
     """Which dead letters: by id, of one issue, or all of the application that match the rest."""
 
     delivery_ids: Annotated[list[DeliveryName], Meta(min_length=1, max_length=1_000)] | None = None
@@ -166,20 +166,20 @@ class DiscardManyIn(LettersIn, kw_only=True):
     dry_run: bool = False  #: only count them
 
 
-class UndoIn(Wire, kw_only=True):
+class UndoIn(Schema, kw_only=True):
     """What is brought back: of one issue, or all that was discarded in the application."""
 
     issue_id: Uid | None = None
 
 
-class EndpointCount(Wire, kw_only=True):
+class EndpointCount(Schema, kw_only=True):
     """How many dead letters of an endpoint."""
 
     endpoint_id: str
     count: int
 
 
-class PreviewOut(Wire, kw_only=True):
+class PreviewOut(Schema, kw_only=True):
     """What it would be about; nothing was changed."""
 
     count: Annotated[int, Meta(ge=0)]

@@ -9,39 +9,39 @@ from msgspec import Meta
 from homing.service import endpoints
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.endpoints import ONE, TAG, SecretText, names_of
-from homing.web.wire import (
+from homing.web.schemas import (
     NoQuery,
-    Wire,
+    Schema,
 )
 
 
-class EndpointSecretOut(Wire, kw_only=True):
+class EndpointSecretOut(Schema, kw_only=True):
     """What receivers verify signatures with."""
 
     key: str
 
 
-class EndpointSecretRotateIn(Wire, kw_only=True):
+class EndpointSecretRotateIn(Schema, kw_only=True):
     """The next secret; none given: one is made."""
 
     key: SecretText | None = None
     grace_period_seconds: Annotated[int, Meta(ge=0, le=604_800)] | None = None
 
 
-class EndpointHeadersIn(Wire, kw_only=True):
+class EndpointHeadersIn(Schema, kw_only=True):
     """The headers to send with each attempt."""
 
     headers: dict[str, str]
 
 
-class EndpointHeadersPatchIn(Wire, kw_only=True):
+class EndpointHeadersPatchIn(Schema, kw_only=True):
     """Headers to set; null, or a name in `deleteHeaders`, removes one."""
 
     headers: dict[str, str | None]
     delete_headers: list[str] = []
 
 
-class EndpointHeadersOut(Wire, kw_only=True):
+class EndpointHeadersOut(Schema, kw_only=True):
     """The headers sent with each attempt; the values of sensitive ones are not shown."""
 
     headers: dict[str, str]

@@ -9,19 +9,19 @@ from homing.service import attempts, messages
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.endpoints import ONE, TAG, names_of
 from homing.web.operations.messages import MessageOut, message_out
-from homing.web.wire import (
+from homing.web.schemas import (
     EventTypeName,
     Moment,
     NoQuery,
     Query,
-    Wire,
+    Schema,
     microseconds,
 )
 
 _HOUR_US = 3_600_000_000
 
 
-class EndpointStats(Wire, kw_only=True):
+class EndpointStats(Schema, kw_only=True):
     """Attempts by what they came to. An attempt is made or not, so three of these are 0."""
 
     success: int
@@ -31,7 +31,7 @@ class EndpointStats(Wire, kw_only=True):
     canceled: int = 0
 
 
-class EndpointAttemptStats(Wire, kw_only=True):
+class EndpointAttemptStats(Schema, kw_only=True):
     """Attempts by whether they succeeded. An attempt that was made is not canceled."""
 
     success: int
@@ -46,7 +46,7 @@ class StatsQuery(Query, frozen=True, kw_only=True):
     until: Moment | None = None
 
 
-class EventExampleIn(Wire, kw_only=True):
+class EventExampleIn(Schema, kw_only=True):
     """Which event type to send an example of."""
 
     event_type: EventTypeName

@@ -13,7 +13,7 @@ from homing.service.endpoints import EndpointDraft
 from homing.service.tokens import Role
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery, given_fields
-from homing.web.wire import (
+from homing.web.schemas import (
     Channel,
     Concurrency,
     EventTypeName,
@@ -21,11 +21,12 @@ from homing.web.wire import (
     Metadata,
     NoQuery,
     Rate,
+    Schema,
     Text,
     Timestamp,
     Uid,
-    Wire,
     distinct,
+    matching,
     page_of,
     rfc3339,
 )
@@ -36,11 +37,12 @@ ONE = "/app/{app_id}/endpoint/{endpoint_id}"
 
 Url = Annotated[
     str,
-    Meta(
-        pattern="^[hH][tT][tT][pP][sS]?://",
+    matching(
+        "^[hH][tT][tT][pP][sS]?://",
+        "a URL that begins with https:// or http://",
         max_length=URL_CHARACTERS_MAX,
-        extra_json_schema={"format": "uri"},
     ),
+    Meta(extra_json_schema={"format": "uri"}),
 ]
 EventTypeNames = Annotated[list[EventTypeName], Meta(max_length=1_000)]
 Channels = Annotated[list[Channel], Meta(max_length=10)]
@@ -49,7 +51,7 @@ RetryDelays = Annotated[list[Annotated[float, Meta(ge=0, le=604_800)]], Meta(max
 SecretText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class EndpointUpdate(Wire, kw_only=True):
+class EndpointUpdate(Schema, kw_only=True):
     """What an endpoint is to be. An empty list of event types or channels means all."""
 
     url: Url
@@ -90,7 +92,7 @@ class EndpointIn(EndpointUpdate, kw_only=True):
     headers: dict[str, str] | None = None
 
 
-class EndpointPatch(Wire, kw_only=True):
+class EndpointPatch(Schema, kw_only=True):
     """What to change of an endpoint; null clears."""
 
     url: Url | UnsetType = UNSET
@@ -108,7 +110,7 @@ class EndpointPatch(Wire, kw_only=True):
     version: int | UnsetType | None = UNSET
 
 
-class EndpointOut(Wire, kw_only=True):
+class EndpointOut(Schema, kw_only=True):
     """An endpoint."""
 
     id: str

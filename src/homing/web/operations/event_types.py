@@ -15,17 +15,18 @@ from homing.service.event_types import EventTypeDraft
 from homing.service.openapi_import import Described
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.applications import given_fields
-from homing.web.wire import (
+from homing.web.schemas import (
     END,
     EventTypeName,
     ListOut,
     NoQuery,
     PageQuery,
     Query,
+    Schema,
     Text,
     Timestamp,
-    Wire,
     distinct,
+    matching,
     page_of,
     rfc3339,
 )
@@ -37,12 +38,18 @@ Schemas = dict[Annotated[str, Meta(max_length=64)], dict[str, Any]]
 
 
 Path = Annotated[
-    str, Meta(pattern=r"^[^.\u0000]+(\.[^.\u0000]+)*" + END, min_length=1, max_length=256)
+    str,
+    matching(
+        r"^[^.\u0000]+(\.[^.\u0000]+)*" + END,
+        "names of members joined by dots, such as data.amount",
+        min_length=1,
+        max_length=256,
+    ),
 ]
-CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}" + END)]
+CurrencyCode = Annotated[str, matching(r"^[A-Z]{3}" + END, "three capital letters, such as EUR")]
 
 
-class MoneyPathsModel(Wire, kw_only=True):
+class MoneyPathsModel(Schema, kw_only=True):
     """Where payloads say what is at stake; for dead letters that die from now on.
 
     A path names members from the outermost on, with dots between: `data.amount`, `lines.0.total`.
@@ -74,7 +81,7 @@ def _money_out(paths: MoneyPaths | None) -> MoneyPathsModel | None:
     return None if paths is None else MoneyPathsModel(**msgspec.structs.asdict(paths))
 
 
-class EventTypeUpdate(Wire, kw_only=True):
+class EventTypeUpdate(Schema, kw_only=True):
     """What an event type is to be."""
 
     description: Text
@@ -105,7 +112,7 @@ class EventTypeIn(EventTypeUpdate, kw_only=True):
     name: EventTypeName
 
 
-class EventTypePatch(Wire, kw_only=True):
+class EventTypePatch(Schema, kw_only=True):
     """What to change of an event type; null clears."""
 
     description: Text | UnsetType = UNSET
@@ -118,7 +125,7 @@ class EventTypePatch(Wire, kw_only=True):
     money: MoneyPathsModel | UnsetType | None = UNSET
 
 
-class EventTypeOut(Wire, kw_only=True):
+class EventTypeOut(Schema, kw_only=True):
     """An event type."""
 
     name: str
@@ -134,7 +141,7 @@ class EventTypeOut(Wire, kw_only=True):
     updated_at: Timestamp
 
 
-class EventTypeImportOpenApiIn(Wire, kw_only=True):
+class EventTypeImportOpenApiIn(Schema, kw_only=True):
     """An OpenAPI document whose webhooks are to be event types; exactly one of the first two."""
 
     spec: dict[str, Any] | None = None
@@ -143,7 +150,7 @@ class EventTypeImportOpenApiIn(Wire, kw_only=True):
     replace_all: bool = False  # archive what the document does not describe
 
 
-class EventTypeFromOpenApi(Wire, kw_only=True):
+class EventTypeFromOpenApi(Schema, kw_only=True):
     """An event type as it is to be."""
 
     name: str
@@ -155,7 +162,7 @@ class EventTypeFromOpenApi(Wire, kw_only=True):
     feature_flags: list[str] | None
 
 
-class EventTypeImportOpenApiOutData(Wire, kw_only=True):
+class EventTypeImportOpenApiOutData(Schema, kw_only=True):
     """What was changed, or would be."""
 
     modified: list[str]
@@ -163,7 +170,7 @@ class EventTypeImportOpenApiOutData(Wire, kw_only=True):
     to_modify: list[EventTypeFromOpenApi] | None = msgspec.field(name="to_modify")
 
 
-class EventTypeImportOpenApiOut(Wire, kw_only=True):
+class EventTypeImportOpenApiOut(Schema, kw_only=True):
     """What was changed, or would be."""
 
     data: EventTypeImportOpenApiOutData

@@ -11,16 +11,16 @@ from homing.service import expunging
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.operations.messages import PATH, TAG
 from homing.web.operations.tasks import TaskStarted, started
-from homing.web.wire import NoQuery, Query, Uid, Wire, distinct
+from homing.web.schemas import NoQuery, Query, Schema, Uid, distinct
 
 
-class BulkExpungeIn(Wire, kw_only=True):
+class BulkExpungeIn(Schema, kw_only=True):
     """Which messages, by id or event id."""
 
     ids: Annotated[list[Uid], Meta(max_length=1_000)] = []
 
 
-class BulkExpungeOut(Wire, kw_only=True):
+class BulkExpungeOut(Schema, kw_only=True):
     """What became of each; and how many unfinished deliveries are dead because of it."""
 
     results: dict[str, Literal["expunged", "not-found"]]

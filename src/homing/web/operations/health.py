@@ -10,7 +10,7 @@ import msgspec
 from homing.core.errors import StoreError
 from homing.service.context import Service
 from homing.web.operation import NO_CONTENT, Answer, Call, Operation, answer, operation
-from homing.web.wire import NoQuery, Timestamp, Wire, rfc3339
+from homing.web.schemas import NoQuery, Schema, Timestamp, rfc3339
 
 _TAG: Final = "Health"
 
@@ -35,14 +35,14 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     watched_at_us: int | None = None  #: when one last did
 
 
-class PartOut(Wire, kw_only=True):
+class PartOut(Schema, kw_only=True):
     """How one part is."""
 
     status: str  # "ok" or "error"
     detail: str | None = None
 
 
-class HealthOut(Wire, kw_only=True):
+class HealthOut(Schema, kw_only=True):
     """How the parts are; in the shape that Svix's server has."""
 
     status: str
@@ -52,7 +52,7 @@ class HealthOut(Wire, kw_only=True):
     alerts: PartOut  # beyond Svix; it does not count for `status`: deliveries go on without
 
 
-class AuditOut(Wire, kw_only=True):
+class AuditOut(Schema, kw_only=True):
     """What the latest audit found."""
 
     balanced: bool | None
@@ -60,7 +60,7 @@ class AuditOut(Wire, kw_only=True):
     audited_at: Timestamp | None
 
 
-class ReadyOut(Wire, kw_only=True):
+class ReadyOut(Schema, kw_only=True):
     """Whether to send requests here.
 
     `status` is "ready"; "degraded" when it works but deliveries are late, the books do not

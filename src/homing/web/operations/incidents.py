@@ -11,14 +11,14 @@ from homing.review.incident import Incident
 from homing.service import incidents
 from homing.service.incidents import IncidentDraft
 from homing.web.operation import Answer, Call, answer, operation
-from homing.web.wire import (
+from homing.web.schemas import (
     ListOut,
     Name,
     NoQuery,
     PageQuery,
+    Schema,
     Text,
     Timestamp,
-    Wire,
     page_of,
     rfc3339,
 )
@@ -41,7 +41,7 @@ Kind = Literal[
 ]
 
 
-class IncidentIn(Wire, kw_only=True):
+class IncidentIn(Schema, kw_only=True):
     """An incident as it is opened."""
 
     title: Name
@@ -52,7 +52,7 @@ class IncidentIn(Wire, kw_only=True):
     actor: Name = "the API"
 
 
-class ChangeIn(Wire, kw_only=True):
+class ChangeIn(Schema, kw_only=True):
     """Something to add. `fields` are those of the kind, as an exported incident has them."""
 
     type: Kind
@@ -60,13 +60,13 @@ class ChangeIn(Wire, kw_only=True):
     actor: Name = "the API"
 
 
-class RecordIn(Wire, kw_only=True):
+class RecordIn(Schema, kw_only=True):
     """An incident as `homing incident export` writes it."""
 
     record: dict[str, Any]
 
 
-class IncidentOut(Wire, kw_only=True):
+class IncidentOut(Schema, kw_only=True):
     """An incident; `record` is all of it, as a file has it."""
 
     id: str
@@ -80,7 +80,7 @@ class IncidentOut(Wire, kw_only=True):
     record: dict[str, Any]
 
 
-class IncidentLineOut(Wire, kw_only=True):
+class IncidentLineOut(Schema, kw_only=True):
     """An incident in a listing."""
 
     id: str

@@ -1,4 +1,4 @@
-"""`/app/{app_id}/msg`: what publishers send. One at a time is accepted in `web.hot`."""
+"""`/app/{app_id}/msg`: what publishers send. One at a time is accepted in `web.create_message`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import ApplicationIn
 from homing.web.problems import describe
 from homing.web.reading import decode_body
-from homing.web.wire import (
+from homing.web.schemas import (
     Channel,
     EventTypeName,
     JsonObject,
@@ -28,10 +28,10 @@ from homing.web.wire import (
     NoQuery,
     PageQuery,
     Query,
+    Schema,
     Tag,
     Timestamp,
     Uid,
-    Wire,
     distinct,
     microseconds,
     page_of,
@@ -45,7 +45,7 @@ _EMPTY: Final = msgspec.Raw(b"{}")
 _EXPUNGED: Final = msgspec.Raw(b'{"expired":true}')
 
 
-class MessageIn(Wire, kw_only=True):
+class MessageIn(Schema, kw_only=True):
     """A message. Its payload is kept, signed and sent byte by byte as it is here."""
 
     schema_extra: ClassVar = {"anyOf": [{"required": ["payload"]}, {"required": ["data"]}]}
@@ -99,7 +99,7 @@ def _object(given: msgspec.Raw | UnsetType) -> bytes | None:
         return None
     payload = bytes(given)
     if not payload.startswith(b"{"):
-        _refuse("payload", "Expected `object`")
+        _refuse("payload", "expected a JSON object")
     return payload
 
 
@@ -107,20 +107,20 @@ def _refuse(field: str, text: str) -> NoReturn:
     raise Invalid([Problem(("body", field), text)])
 
 
-class MessagePrecheckIn(Wire, kw_only=True):
+class MessagePrecheckIn(Schema, kw_only=True):
     """A message that may be sent."""
 
     event_type: EventTypeName
     channels: Annotated[list[Channel], Meta(max_length=10)] | None = None
 
 
-class MessagePrecheckOut(Wire, kw_only=True):
+class MessagePrecheckOut(Schema, kw_only=True):
     """Whether anybody would get it."""
 
     active: bool
 
 
-class MessageOut(Wire, kw_only=True):
+class MessageOut(Schema, kw_only=True):
     """A message."""
 
     id: str
@@ -164,13 +164,13 @@ class MessagesQuery(TimedQuery, frozen=True, kw_only=True):
     tag: Tag | None = None
 
 
-class BatchIn(Wire, kw_only=True):
+class BatchIn(Schema, kw_only=True):
     """Messages to accept in one commit, each as it would be sent alone, and judged alone."""
 
     messages: Annotated[list[JsonObject], Meta(min_length=1, max_length=1_000)]
 
 
-class BatchItemOut(Wire, kw_only=True):
+class BatchItemOut(Schema, kw_only=True):
     """What became of one message; `status` is what it would have been answered alone."""
 
     status: int
@@ -179,7 +179,7 @@ class BatchItemOut(Wire, kw_only=True):
     detail: Any = None
 
 
-class BatchOut(Wire, kw_only=True):
+class BatchOut(Schema, kw_only=True):
     """What became of each message, in their order."""
 
     data: list[BatchItemOut]
@@ -259,7 +259,7 @@ async def list_messages(call: Call[MessagesQuery, None]) -> Answer:
 )
 async def create_batch(call: Call[NoQuery, BatchIn]) -> Answer:
     wrong = [
-        Problem(("body", "messages", number), "Expected `object`")
+        Problem(("body", "messages", number), "expected a JSON object")
         for number, item in enumerate(call.body.messages)
         if not bytes(item).startswith(b"{")
     ]

@@ -16,7 +16,7 @@ from homing.insight.period import parse_period
 from homing.service import objectives
 from homing.service.objectives import ObjectiveDraft
 from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
-from homing.web.wire import NoQuery, Query, Text, Timestamp, Uid, Wire, rfc3339
+from homing.web.schemas import END, NoQuery, Query, Schema, Text, Timestamp, Uid, matching, rfc3339
 
 _TAG: Final = "Objective"
 _ALL: Final = "/objective"
@@ -36,10 +36,13 @@ SliName = Literal[
 ]
 OwnerName = Literal["platform", "receiver", "configuration", "unattributed"]
 #: a decimal as text, so that nobody makes a binary fraction of it
-Share = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,16})?%?(?!\n)$", max_length=24)]
+Share = Annotated[
+    str,
+    matching(r"^[0-9]{1,3}(\.[0-9]{1,16})?%?" + END, "a percentage such as 99.9%", max_length=24),
+]
 
 
-class ObjectiveIn(Wire, kw_only=True):
+class ObjectiveIn(Schema, kw_only=True):
     """What is promised. A target is a decimal as text: "0.999" or "99.9%"; of integrity, "0"."""
 
     sli: SliName
@@ -87,7 +90,7 @@ class ReportQuery(Query, frozen=True, kw_only=True):
     period: Annotated[str, Meta(min_length=2, max_length=64)] | None = None
 
 
-class ObjectiveOut(Wire, kw_only=True):
+class ObjectiveOut(Schema, kw_only=True):
     """An objective. `default`: nobody has written it down."""
 
     name: str
@@ -107,13 +110,13 @@ class ObjectiveOut(Wire, kw_only=True):
     default: bool
 
 
-class ObjectiveListOut(Wire, kw_only=True):
+class ObjectiveListOut(Schema, kw_only=True):
     """All objectives, by name: there are at most some hundred."""
 
     data: list[ObjectiveOut]
 
 
-class BadOut(Wire, kw_only=True):
+class BadOut(Schema, kw_only=True):
     """Bad events of one owner, by the rule of evidence that decided. `counts`: against this one."""
 
     owner: OwnerName
@@ -122,7 +125,7 @@ class BadOut(Wire, kw_only=True):
     counts: bool
 
 
-class TierOut(Wire, kw_only=True):
+class TierOut(Schema, kw_only=True):
     """What one tier of the burn-rate alerts sees. Rates and factors are decimals as text."""
 
     severity: str
@@ -137,7 +140,7 @@ class TierOut(Wire, kw_only=True):
     held_back: str | None
 
 
-class ExampleOut(Wire, kw_only=True):
+class ExampleOut(Schema, kw_only=True):
     """A delivery that was a bad event."""
 
     delivery_id: str
@@ -146,7 +149,7 @@ class ExampleOut(Wire, kw_only=True):
     at: Timestamp
 
 
-class ReportOut(Wire, kw_only=True):
+class ReportOut(Schema, kw_only=True):
     """How an objective stands."""
 
     objective: ObjectiveOut
@@ -171,7 +174,7 @@ class ReportOut(Wire, kw_only=True):
     arithmetic: list[str]
 
 
-class ReportListOut(Wire, kw_only=True):
+class ReportListOut(Schema, kw_only=True):
     """How all of them stand. `firstAcceptedAt`: of the oldest message that is kept."""
 
     data: list[ReportOut]

@@ -10,7 +10,7 @@ import msgspec
 
 from homing.web.openapi import document
 from homing.web.operation import Answer, Call, Operation, operation
-from homing.web.wire import NoQuery
+from homing.web.schemas import NoQuery
 
 
 def openapi_operation(others: Sequence[Operation]) -> Operation:

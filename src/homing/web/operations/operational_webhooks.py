@@ -23,15 +23,15 @@ from homing.web.operations.endpoint_requests import (
     EndpointSecretRotateIn,
 )
 from homing.web.operations.endpoints import EventTypeNames, SecretText, Url
-from homing.web.wire import (
+from homing.web.schemas import (
     ListOut,
     Metadata,
     NoQuery,
     Rate,
+    Schema,
     Text,
     Timestamp,
     Uid,
-    Wire,
     distinct,
     page_of,
     rfc3339,
@@ -42,7 +42,7 @@ _ALL: Final = "/operational-webhook/endpoint"
 _ONE: Final = f"{_ALL}/{{endpoint_id}}"
 
 
-class OperationalWebhookEndpointUpsertIn(Wire, kw_only=True):
+class OperationalWebhookEndpointUpsertIn(Schema, kw_only=True):
     """What an endpoint is to be. No event types, or an empty list of them, means all."""
 
     url: Url
@@ -74,7 +74,7 @@ class OperationalWebhookEndpointIn(OperationalWebhookEndpointUpsertIn, kw_only=T
     headers: dict[str, str] | None = None
 
 
-class OperationalWebhookEndpointOut(Wire, kw_only=True):
+class OperationalWebhookEndpointOut(Schema, kw_only=True):
     """An endpoint."""
 
     id: str

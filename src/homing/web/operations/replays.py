@@ -11,13 +11,13 @@ from homing.web.operation import Answer, Call, operation
 from homing.web.operations.attempts import states_of
 from homing.web.operations.endpoints import ONE, TAG, names_of
 from homing.web.operations.tasks import TaskStarted, started
-from homing.web.wire import (
+from homing.web.schemas import (
     Channel,
     EventTypeName,
     Moment,
     NoQuery,
+    Schema,
     Tag,
-    Wire,
     distinct,
     microseconds,
 )
@@ -26,21 +26,21 @@ MessageStatus = Literal[0, 1, 2, 3, 4]
 StatusCodeClass = Literal[0, 100, 200, 300, 400, 500]
 
 
-class RecoverIn(Wire, kw_only=True):
+class RecoverIn(Schema, kw_only=True):
     """Which dead letters: of messages accepted in this time, which began at most 14 days ago."""
 
     since: Moment
     until: Moment | None = None
 
 
-class ReplayIn(Wire, kw_only=True):
+class ReplayIn(Schema, kw_only=True):
     """Which messages: accepted in this time."""
 
     since: Moment
     until: Moment | None = None
 
 
-class BulkReplayIn(Wire, kw_only=True):
+class BulkReplayIn(Schema, kw_only=True):
     """Which messages that the endpoint had: accepted in this time, and matching all that is given.
 
     `status` is as in listings; without it, what was withdrawn is left out.

@@ -10,12 +10,12 @@ from homing.service.sent import list_sent
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.deliveries import StateName
 from homing.web.operations.endpoints import ONE, TAG, names_of
-from homing.web.wire import (
+from homing.web.schemas import (
     ListOut,
     Moment,
     PageQuery,
+    Schema,
     Timestamp,
-    Wire,
     microseconds,
     page_of,
     rfc3339,
@@ -30,7 +30,7 @@ class SentQuery(PageQuery, frozen=True, kw_only=True):
     state: StateName | None = None
 
 
-class SentOut(Wire, kw_only=True):
+class SentOut(Schema, kw_only=True):
     """A message that was for this endpoint, and what became of it."""
 
     id: str  #: `webhook-id` of every request that carries it

@@ -9,12 +9,12 @@ from msgspec import Meta
 from homing.service import statistics
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.tasks import TaskStarted, started, started_fields
-from homing.web.wire import Moment, NoQuery, Uid, Wire, distinct, microseconds
+from homing.web.schemas import Moment, NoQuery, Schema, Uid, distinct, microseconds
 
 _TAG = "Statistics"
 
 
-class UsageIn(Wire, kw_only=True):
+class UsageIn(Schema, kw_only=True):
     """Deliveries of which applications to count: of messages accepted in this time."""
 
     since: Moment

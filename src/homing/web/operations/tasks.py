@@ -12,7 +12,7 @@ from homing.service.task_news import TYPES, TaskType
 from homing.service.task_rules import progress
 from homing.web.operation import Answer, Call, answer, operation
 from homing.web.operations.applications import OrderedQuery
-from homing.web.wire import ListOut, NoQuery, Timestamp, Wire, page_of, rfc3339
+from homing.web.schemas import ListOut, NoQuery, Schema, Timestamp, page_of, rfc3339
 
 TAG: Final = "Background Task"
 _ONE: Final = "/background-task/{task_id}"
@@ -38,7 +38,7 @@ class TasksQuery(OrderedQuery, frozen=True, kw_only=True):
     task: TaskType | None = None
 
 
-class TaskStarted(Wire, kw_only=True):
+class TaskStarted(Schema, kw_only=True):
     """A task that was started; `GET /background-task/{id}` tells how far it has got."""
 
     id: str

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from homing.core.errors import Forbidden
 from homing.insight.alerts.alert import Alert, Kind, Severity, Status
-from homing.insight.alerts.wording import money_text, rate_text
+from homing.insight.alerts.wording import money_text, percent_text
 from homing.service.alerts import verbs
 from homing.service.listing import is_delivery_id
 from homing.web.pages.asking import ask_of, turns, whole_in
@@ -91,6 +91,7 @@ def line_of(alert: Alert, at_us: int) -> dict[str, Any]:
         "is_silent": alert.is_silent(at_us),
         "is_page": finding.severity is Severity.PAGE,
         "how_many": _how_many(alert),
+        "how_sure": _how_sure(alert),
         "money": money_text(finding.money),
         "examples": [(one, is_delivery_id(one)) for one in finding.examples],
         "places": _places(alert),
@@ -100,8 +101,17 @@ def line_of(alert: Alert, at_us: int) -> dict[str, Any]:
 def _how_many(alert: Alert) -> str:
     finding = alert.finding
     if finding.of is not None and finding.rate is not None:
-        return f"{finding.count:,} of {finding.of:,}: {rate_text(finding.rate)}"
+        return f"{finding.count:,} of {finding.of:,}: {percent_text(finding.rate.value)}"
     return f"{finding.count:,}" if finding.count else ""
+
+
+def _how_sure(alert: Alert) -> str:
+    """What so many events say of the share behind them; empty where none was counted."""
+    rate = alert.finding.rate
+    if alert.finding.of is None or rate is None:
+        return ""
+    low, high = percent_text(rate.low), percent_text(rate.high)
+    return f"with {rate.confidence:.0%} certainty, the share behind it is {low} to {high}"
 
 
 def _places(alert: Alert) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from homing.core.errors import Invalid, Problem
@@ -95,3 +96,21 @@ def whole_in(
     if found != int(found):
         raise Invalid([Problem(("body", name), f"expected a whole number, found {found:g}")])
     return int(found)
+
+
+def moment_in(fields: Mapping[str, str], name: str) -> int | None:
+    """A time as browsers send it, taken as UTC; None where it was not given.
+
+    Raises:
+        Invalid: it is none.
+    """
+    text = text_in(fields, name, most=40)
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        return round(at.timestamp() * 1_000_000)
+    except (ValueError, OverflowError):
+        problem = f"expected a time such as 2026-12-01T09:30, found {text!r}"
+        raise Invalid([Problem(("body", name), problem)]) from None

@@ -72,7 +72,8 @@ async def show_board(visit: Visit) -> Response:
         "at_us": at_us,
         "refresh_s": _refresh_s(visit),
     }
-    title = f"{waiting} need somebody · Board" if waiting else "Board: nothing needs anybody"
+    verb = "needs" if waiting == 1 else "need"
+    title = f"{waiting} {verb} somebody · Board" if waiting else "Board: nothing needs anybody"
     shown = show(visit, Page("board.html", title, _HERE, values))
     if values["refresh_s"]:
         shown.headers["refresh"] = str(values["refresh_s"])

@@ -28,9 +28,11 @@ from homing.service.desk_reading import (
 from homing.service.endpoint_views import MOST, endpoint_load
 from homing.service.listing import Ask
 from homing.web.pages.asking import ask_of, needed, number_in, text_in, turns, whole_in
-from homing.web.pages.outcomes import meaning, outcome_words
+from homing.web.pages.noting import names_of, note, offered
+from homing.web.pages.outcomes import Meaning, meaning, outcome_words
 from homing.web.pages.redrives import line_of_task
 from homing.web.pages.shell import Page, Visit, get, post
+from homing.web.pages.words import plural
 
 _HERE: Final = "dead-letters"
 #: what a person sees first: all that is not done with
@@ -96,11 +98,17 @@ def _row(line: IssueLine) -> dict[str, Any]:
         "line": line,
         "view": line.view,
         "issue": issue,
-        "cause": meaning(issue.reason, issue.status, issue.fingerprint),
+        "cause": meaning_of(line),
         "money_at_stake": amounts(line.view.burden.micro),
         "url": f"/dead-letters/{issue.id}",
         "place": place_of(line),
     }
+
+
+def meaning_of(line: IssueLine) -> Meaning:
+    """What an issue's dead letters died of."""
+    issue = line.view.issue
+    return meaning(issue.reason, issue.status, issue.fingerprint)
 
 
 def place_of(line: IssueLine) -> str:
@@ -119,6 +127,8 @@ def titled(what: str, place: str) -> str:
 
 # --- one issue ---
 
+_NO_INCIDENTS: Final[dict[str, Any]] = {"incidents": [], "incident": ""}
+
 
 async def show_issue(visit: Visit) -> Page | Response:
     """Why, since when, examples, and what can be done; with `check`, what a redrive would do."""
@@ -135,28 +145,33 @@ async def show_issue(visit: Visit) -> Page | Response:
     if not shows_discarded:
         discarded = await letters_of_issue(service, caller, line, Ask(limit=1), discarded=True)
     tasks = await tasks_of_desk(service, caller, {one.id for one in line.view.all})
-    plan, preview = plan_in(dict(visit.query)), None
+    plan, preview, notable = plan_in(dict(visit.query)), None, _NO_INCIDENTS
     if "check" in visit.query and line.view.burden.count:
         preview = await desk.preview(service, caller, line.app.id, _all_of(line), plan=plan)
-    values = _row(line) | {
-        "examples": [
-            {"example": one, "answer": answer_of(one.attempt)}
-            for one in await examples_of_issue(service, line)
-        ],
-        "letters": letters.data,
-        "turns": turns(visit, letters),
-        "shows_discarded": shows_discarded,
-        "has_discarded": bool(discarded.data),
-        "undo_us": round(service.limits.undo_s * 1_000_000),
-        "tasks_shown": [line_of_task(one) for one in tasks[:_TASKS]],
-        "running": next((line_of_task(one) for one in tasks if one.is_running), None),
-        "plan": plan,
-        "canary": visit.query.get("canary", str(min(_CANARY, line.view.burden.count // 4))),
-        "preview": preview,
-        "preview_money": {} if preview is None else amounts(preview.micro),
-        "asked": {name: visit.query[name] for name in PLAN if visit.query.get(name)},
-        "amounts": amounts,
-    }
+        notable = await offered(visit, [issue.id, *names_of(line.endpoint)])
+    values = (
+        _row(line)
+        | notable
+        | {
+            "examples": [
+                {"example": one, "answer": answer_of(one.attempt)}
+                for one in await examples_of_issue(service, line)
+            ],
+            "letters": letters.data,
+            "turns": turns(visit, letters),
+            "shows_discarded": shows_discarded,
+            "has_discarded": bool(discarded.data),
+            "undo_us": round(service.limits.undo_s * 1_000_000),
+            "tasks_shown": [line_of_task(one) for one in tasks[:_TASKS]],
+            "running": next((line_of_task(one) for one in tasks if one.is_running), None),
+            "plan": plan,
+            "canary": visit.query.get("canary", str(min(_CANARY, line.view.burden.count // 4))),
+            "preview": preview,
+            "preview_money": {} if preview is None else amounts(preview.micro),
+            "asked": {name: visit.query[name] for name in PLAN if visit.query.get(name)},
+            "amounts": amounts,
+        }
+    )
     title = titled(values["cause"].what, values["place"])
     return Page("issue.html", title, _HERE, values | await _of_endpoint(visit, line))
 
@@ -214,7 +229,11 @@ async def redrive(visit: Visit) -> Response:
     task = await desk.redrive_many(
         visit.service, visit.caller, line.app.id, which, plan_in(dict(fields))
     )
-    return visit.go(f"/dead-letters/tasks/{task.id}")
+    what = titled(meaning_of(line).what, place_of(line))
+    count = len(which.deliveries) or line.view.burden.count
+    text = f"began to send {plural(count, 'dead letter')} again ({what})"
+    said = await note(visit, fields, task, text)
+    return visit.go(f"/dead-letters/tasks/{task.id}", said=said)
 
 
 async def discard(visit: Visit) -> Response:

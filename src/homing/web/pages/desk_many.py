@@ -1,9 +1,8 @@
-"""`/dead-letters/many`: redrive or discard what is alike over all issues of an application."""
+"""`/dead-letters/many`: redrive or discard what is alike, from all issues of an application."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -15,9 +14,12 @@ from homing.core.resources import Endpoint
 from homing.core.tasks import Selection
 from homing.service import desk
 from homing.service.applications import find_application, list_applications
+from homing.service.desk_reading import latest_attempt
 from homing.service.listing import Ask
-from homing.web.pages.asking import needed, text_in, whole_in
+from homing.web.pages.asking import moment_in, needed, text_in, whole_in
 from homing.web.pages.desk import APPS_MAX, PLAN, plan_in
+from homing.web.pages.noting import names_of, note, offered
+from homing.web.pages.outcomes import outcome_words
 from homing.web.pages.shell import Page, Visit, get, post
 
 _PATH: Final = "/dead-letters/many"
@@ -39,6 +41,8 @@ async def show_many(visit: Visit) -> Page:
         "asked": asked,
         "canary": fields.get("canary", "10"),
         "preview": None,
+        "latest": None,
+        "incidents": [],
         "plan": plan_in(fields),
         "undo_us": round(service.limits.undo_s * 1_000_000),
     }
@@ -55,7 +59,12 @@ async def show_many(visit: Visit) -> Page:
             "counts": [(names.get(one, one), count) for one, count in counts[:_ENDPOINTS]],
             "more": max(len(counts) - _ENDPOINTS, 0),
         }
-    return Page("dead_letters_many.html", "Redrive across issues", "dead-letters", values)
+        about = [one for endpoint in endpoints for one in names_of(endpoint)]
+        values |= await offered(visit, about)
+        if len(counts) == 1:
+            latest = await latest_attempt(service.store, app, counts[0][0])
+            values |= {"latest": latest, "latest_words": outcome_words(latest) if latest else ""}
+    return Page("dead_letters_many.html", "Redrive many at once", "dead-letters", values)
 
 
 def selection_in(fields: Mapping[str, str]) -> Selection:
@@ -79,31 +88,15 @@ def selection_in(fields: Mapping[str, str]) -> Selection:
     )
 
 
-def moment_in(fields: Mapping[str, str], name: str) -> int | None:
-    """A time as browsers send it, taken as UTC; None where it was not given.
-
-    Raises:
-        Invalid: it is none.
-    """
-    text = text_in(fields, name, most=40)
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-        return round(at.timestamp() * 1_000_000)
-    except (ValueError, OverflowError):
-        problem = f"expected a time such as 2026-12-01T09:30, found {text!r}"
-        raise Invalid([Problem(("body", name), problem)]) from None
-
-
 async def redrive_many(visit: Visit) -> Response:
     fields = dict(await visit.form())
     app = needed(fields, "app", "an application")
     task = await desk.redrive_many(
         visit.service, visit.caller, app, selection_in(fields), plan_in(fields)
     )
-    return visit.go(f"/dead-letters/tasks/{task.id}")
+    alike = ", ".join(f"{name} {fields[name]}" for name in _WHICH if fields.get(name))
+    said = await note(visit, fields, task, f"began to send dead letters again: all of {alike}")
+    return visit.go(f"/dead-letters/tasks/{task.id}", said=said)
 
 
 async def discard_many(visit: Visit) -> Response:

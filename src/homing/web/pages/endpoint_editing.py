@@ -103,7 +103,7 @@ async def _edit_form(visit: Visit, endpoint: Endpoint, texts: Texts, wrong: dict
 async def show_headers(visit: Visit) -> Page:
     shown, hidden = await endpoints.shown_headers(visit.service, visit.caller, *names(visit))
     text = "\n".join(f"{name}: {value}" for name, value in shown.items())
-    return _headers_page(visit, text, hidden, "")
+    return await _headers_page(visit, text, hidden, "")
 
 
 async def change_headers(visit: Visit) -> Page | Response:
@@ -122,7 +122,7 @@ async def change_headers(visit: Visit) -> Page | Response:
         )
     except Invalid as error:
         wrong = "; ".join(f"{one.where[-1]}: {one.message}" for one in error.problems)
-        return _headers_page(visit, text, hidden, wrong)
+        return await _headers_page(visit, text, hidden, wrong)
     return visit.go(place_of(visit).endpoint(app, id), said="Headers changed.")
 
 
@@ -139,9 +139,10 @@ def _headers_in(text: str) -> dict[str, str]:
     return found
 
 
-def _headers_page(visit: Visit, text: str, hidden: list[str], wrong: str) -> Page:
+async def _headers_page(visit: Visit, text: str, hidden: list[str], wrong: str) -> Page:
+    _, endpoint = await endpoints.find_endpoint(visit.service, visit.caller, *names(visit))
     url = place_of(visit).endpoint(*names(visit))
-    values = {"text": text, "hidden": hidden, "wrong": wrong, "url": url}
+    values = {"endpoint": endpoint, "text": text, "hidden": hidden, "wrong": wrong, "url": url}
     page = page_at(visit, "endpoint_headers.html", "Headers", values)
     return page._replace(status=422) if wrong else page
 

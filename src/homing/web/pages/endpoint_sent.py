@@ -19,7 +19,7 @@ from homing.service.sent import list_sent
 from homing.web.pages.endpoints import names
 from homing.web.pages.places import in_both
 from homing.web.pages.shell import Visit, get
-from homing.web.wire import rfc3339
+from homing.web.schemas import rfc3339
 
 COLUMNS: Final = ("id", "event_type", "event_id", "accepted_at", "state", "attempts", "finished_at")
 #: rows that are read at a time: between two of them others get their turn

@@ -30,7 +30,7 @@ _HELP: Final = {
     404: "It may have been removed, or the address is not complete.",
     409: "Go back, reload the page, and look at how it stands now.",
     422: "Go back and change it; nothing was done.",
-    500: "It is our fault. The log says what happened, under the number below.",
+    500: "The fault is Homing's. Its log says what happened, under the number below.",
     503: "Nothing is lost: whatever was accepted is on disk. Reload the page in a moment.",
 }
 #: what programs ask, whatever they say that they accept
@@ -69,7 +69,7 @@ class ErrorPages:
         )
         values = {
             "status": status,
-            "sentences": _sentences(body),
+            "sentences": [] if status == 500 else _sentences(body),
             "help": _HELP.get(status, ""),
             "request_id": request_id,
         }

@@ -20,8 +20,7 @@ from homing.service import incidents
 from homing.service.incident_review import example_of, review_of, suspects_of
 from homing.service.incidents import IncidentDraft
 from homing.service.listing import Ask
-from homing.web.pages.asking import needed, text_in, turns
-from homing.web.pages.desk_many import moment_in
+from homing.web.pages.asking import moment_in, needed, text_in, turns
 from homing.web.pages.shell import Page, Visit, get, post
 
 _HERE: Final = "incidents"
@@ -62,7 +61,7 @@ async def show_incidents(visit: Visit) -> Page:
     values = {
         "incidents": listing.data,
         "turns": turns(visit, listing),
-        "name": _name(visit),
+        "name": writer(visit),
     }
     return Page("incidents.html", "Incidents", _HERE, values)
 
@@ -104,7 +103,7 @@ async def show_incident(visit: Visit) -> Page:
         "cause": incident.causes[-1] if incident.causes else None,
         "timeline": timeline if is_all else timeline[-_ENTRIES:],
         "is_all": is_all,
-        "name": _name(visit),
+        "name": writer(visit),
         "aspects": list(Aspect),
         "action_kinds": list(ActionKind),
         "is_closed": incident.status is Status.CLOSED,
@@ -326,7 +325,7 @@ def _by(visit: Visit, fields: Any) -> str:
     return by
 
 
-def _name(visit: Visit) -> str:
+def writer(visit: Visit) -> str:
     """What a person gave last, or else the name in their token."""
     try:
         text = visit.request.cookies.get(_NAME_COOKIE, "")

@@ -24,6 +24,7 @@ from homing.insight.burn import (
 from homing.insight.detection import integrity_sentences, sentence, tier_sentence
 from homing.insight.history import Past
 from homing.insight.objectives import (
+    DEFAULT_NAMES,
     Standing,
     arithmetic,
     good_means,
@@ -34,6 +35,7 @@ from homing.insight.objectives import (
 from homing.service.context import Service
 from homing.service.objective_history import History, history_of
 from homing.service.objectives import find_objective, list_objectives, report
+from homing.web.pages.objective_form import OWNERS
 from homing.web.pages.shell import Page, Visit, get
 from homing.web.pages.words import signed
 
@@ -149,6 +151,8 @@ async def show_objective(visit: Visit) -> Page:
         "tiers": [_tier(found, one) for one in found.burning],
         "others": sum(one.count for one in found.bad if not one.counts),
         "is_everybodys": objective.sli in SERVICE_WIDE,
+        "owners": OWNERS.items(),
+        "default_names": DEFAULT_NAMES,
     }
     if not values["is_count"]:
         history = await history_of(service, objective)
@@ -157,7 +161,7 @@ async def show_objective(visit: Visit) -> Page:
             "grain": span_text(history.grain_s),
             "past": [_past(one, objective) for one in history.past],
         }
-    values |= await _noticed(visit, found)
+    values |= await noticed(visit, found)
     return Page("objective.html", values["title"], _HERE, values)
 
 
@@ -224,7 +228,7 @@ def _past(one: Past, objective: Objective) -> dict[str, Any]:
 # --- what would be noticed, and when ---
 
 
-async def _noticed(visit: Visit, found: Standing) -> dict[str, Any]:
+async def noticed(visit: Visit, found: Standing) -> dict[str, Any]:
     """When a steady drop would be noticed under this promise."""
     drop = _decimal(visit, "drop", _DROP, "percent")
     measured = await _per_s(visit.service, found)

@@ -60,8 +60,7 @@ class SigningIn:
         except Unauthenticated as error:
             self._guard.note_wrong(address, at_us=at_us)
             await asyncio.sleep(_WRONG_S)
-            text = "Paste a token first." if not token else f"This token is not good: {error}."
-            return _form(visit, fields.get("next", ""), text, 403)
+            return _form(visit, fields.get("next", ""), _refusal(token, error), 403)
         if session.caller.app_id is not None:
             text = "This token is for the portal of one application, not for these pages."
             return _form(visit, fields.get("next", ""), text, 403)
@@ -82,6 +81,15 @@ async def show_sign_in(visit: Visit) -> Page | Response:
 def _form(visit: Visit, after: str, wrong: str, status: int) -> Page:
     values = {"next": _inside(after), "wrong": wrong}
     return Page("sign_in.html", "Sign in", "", values, status)
+
+
+def _refusal(token: str, error: Unauthenticated) -> str:
+    """Why somebody is not let in, and what helps."""
+    if not token:
+        return "Paste a token first."
+    if str(error) == "Invalid token":
+        return "Homing does not know this token. Paste all of it, or make a new one."
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
 def _inside(url: str) -> str:

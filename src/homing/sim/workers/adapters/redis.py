@@ -12,8 +12,8 @@ from typing import Any, Final
 from homing.core.errors import Invalid, Problem
 from homing.sim.workers.adapters.redis_data import RedisData
 from homing.sim.workers.process import Process
+from homing.sim.workers.surroundings import Surroundings
 from homing.sim.workers.trace import EPOCH_S, is_instant, value_text
-from homing.sim.workers.world import World
 
 READS: Final = frozenset(
     {
@@ -70,7 +70,7 @@ class RedisBackend:
         self._state_of: Callable[[RedisData, str], str | None] = worker.state_of
         self._names: list[str] = []
         self._keys: dict[str, set[str]] = {}  #: those that tell the state of each delivery
-        self._world: World | None = None
+        self._world: Surroundings | None = None
         self.data = RedisData(self._now)
         self.versions: dict[str, int] = {}
 
@@ -335,7 +335,7 @@ def _touch(backend: RedisBackend, process: Process, found: Any, keys: Iterable[s
     """Deliveries that a command gave are known to the process, if the key tells their state."""
     for value in _flat([found]):
         if isinstance(value, str) and backend.tells(value, keys):
-            process.world.touched(process, value)
+            process.world.touched(process.name, value)
 
 
 def _learn(process: Process, args: Iterable[Any], given: Mapping[str, Any]) -> None:

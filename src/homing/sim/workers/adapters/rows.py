@@ -127,7 +127,7 @@ class RowsStore:
                     if len(found) >= limit:
                         break
             for key, _ in found:
-                self._process.world.touched(self._process, key)
+                self._process.world.touched(self._process.name, key)
             return found
 
         return await self._process.call(

@@ -117,7 +117,7 @@ def touch(process: Process, rows: Iterable[Any]) -> None:
     for row in rows:
         for value in values_of(row):
             if isinstance(value, str):
-                process.world.touched(process, value)
+                process.world.touched(process.name, value)
 
 
 def said(sql: str, parameters: Any, cursor: Cursor) -> str:

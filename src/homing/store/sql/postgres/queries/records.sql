@@ -28,7 +28,7 @@ LIMIT 1;
 -- Merges walks along one index of each table. Only without conditions inside does the planner see
 -- through the union; with its parameters known it also sees whether all are dead.
 SELECT * FROM (SELECT * FROM deliveries UNION ALL SELECT * FROM history) AS d
-WHERE d.endpoint_id = $1 AND d.message_id >= $2 AND d.message_id < $3
+WHERE d.endpoint_id = $1 AND d.message_id >= $2 AND d.message_id < $3 AND d.endpoint_id > ''
     AND ($5::text IS NULL OR d.app_id = $5)
     AND ($6::text[] IS NULL OR d.state = ANY ($6))
     AND ($7::text[] IS NULL AND $8::text IS NULL OR EXISTS (

@@ -13,6 +13,7 @@ ORDER BY app_id DESC, id DESC LIMIT $3;
 -- name: walk_endpoint
 SELECT message_id FROM (SELECT * FROM deliveries UNION ALL SELECT * FROM history) AS d
 WHERE (d.endpoint_id, d.message_id) >= ($4, $1) AND (d.endpoint_id, d.message_id) < ($4, $2)
+    AND d.endpoint_id > ''
 ORDER BY d.endpoint_id DESC, d.message_id DESC LIMIT $3;
 
 -- name: walk_dead
@@ -38,6 +39,7 @@ ORDER BY message_id DESC LIMIT $3;
 -- name: walk_unfinished_of_endpoint
 SELECT message_id FROM deliveries
 WHERE (endpoint_id, message_id) >= ($4, $1) AND (endpoint_id, message_id) < ($4, $2)
+    AND endpoint_id > ''
 ORDER BY endpoint_id DESC, message_id DESC LIMIT $3;
 
 -- name: sift_messages

@@ -23,14 +23,46 @@ U = TypeVar("U")
 END: Final = r"(?!\n)$"
 _NAME: Final = r"^[a-zA-Z0-9\-_.]+" + END
 
-Uid = Annotated[str, Meta(pattern=_NAME, min_length=1, max_length=256)]
-EventTypeName = Annotated[str, Meta(pattern=_NAME, min_length=1, max_length=256)]
+_NAME_WORDS: Final = "letters (a to z), digits, hyphens, underscores and dots"
+#: without NUL, which PostgreSQL cannot keep
+_TEXT: Final = r"^[^\u0000]*$"
+_LINE: Final = r"^[^\u0000]+$"
+#: what a pattern asks for, as a person would say it
+PATTERN_WORDS: Final = {_TEXT: "text without NUL", _LINE: "text without NUL, and not empty"}
+
+
+def matching(
+    pattern: str, words: str, *, min_length: int | None = None, max_length: int | None = None
+) -> Meta:
+    """A pattern that a text must match; `words` say so to whoever sends another."""
+    PATTERN_WORDS[pattern] = words
+    return Meta(pattern=pattern, min_length=min_length, max_length=max_length)
+
+
+Uid = Annotated[str, matching(_NAME, _NAME_WORDS, min_length=1, max_length=256)]
+EventTypeName = Annotated[str, matching(_NAME, _NAME_WORDS, min_length=1, max_length=256)]
 #: `:` and `+` besides, as Svix's cloud takes
-Channel = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9\-_.:+]+" + END, min_length=1, max_length=128)]
-Tag = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9\-_./\\#]+" + END, min_length=1, max_length=128)]
-#: text for people, without NUL, which PostgreSQL cannot keep; Svix's has no upper bound
-Text = Annotated[str, Meta(pattern=r"^[^\u0000]*$", max_length=4_096)]
-Name = Annotated[str, Meta(pattern=r"^[^\u0000]+$", min_length=1, max_length=1_024)]
+Channel = Annotated[
+    str,
+    matching(
+        r"^[a-zA-Z0-9\-_.:+]+" + END,
+        "letters (a to z), digits and any of - _ . : +",
+        min_length=1,
+        max_length=128,
+    ),
+]
+Tag = Annotated[
+    str,
+    matching(
+        r"^[a-zA-Z0-9\-_./\\#]+" + END,
+        "letters (a to z), digits and any of - _ . / \\ #",
+        min_length=1,
+        max_length=128,
+    ),
+]
+#: text for people; Svix's has no upper bound
+Text = Annotated[str, Meta(pattern=_TEXT, max_length=4_096)]
+Name = Annotated[str, Meta(pattern=_LINE, min_length=1, max_length=1_024)]
 Metadata = dict[Text, Text]
 Rate = Annotated[int, Meta(ge=1, le=65_535)]
 Concurrency = Annotated[int, Meta(ge=1, le=65_535)]
@@ -46,7 +78,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST_US: Final = 4_102_444_800_000_000
 
 
-class Wire(msgspec.Struct, rename="camel"):
+class Schema(msgspec.Struct, rename="camel"):
     """A JSON object of the API.
 
     Unknown members of a request are ignored, as newer SDKs may have some.
@@ -71,7 +103,7 @@ class PageQuery(Query, frozen=True, kw_only=True):
         return Ask(limit=self.limit, iterator=self.iterator, descending=descending)
 
 
-class ListOut(Wire, Generic[T], kw_only=True):
+class ListOut(Schema, Generic[T], kw_only=True):
     """A page of a listing."""
 
     data: list[T]
@@ -80,7 +112,7 @@ class ListOut(Wire, Generic[T], kw_only=True):
     done: bool
 
 
-class Nothing(Wire, kw_only=True):
+class Nothing(Schema, kw_only=True):
     """An empty object."""
 
 

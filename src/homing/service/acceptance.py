@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from homing.core.objectives import Limits, Owner, Sli, Tally
 
 
-class Answers:
+class AcceptanceCounts:
     """How a process's publishers were answered, since that was last written down."""
 
     def __init__(self, limits: Limits) -> None:

@@ -47,10 +47,10 @@ def asking(served: Served, body: bytes = BODY, *lines: str, path: str = "shop") 
 
 async def answered(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
     """(status, headers, body) of the next response."""
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     first, *lines = head.decode().rstrip().split("\r\n")
     headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines)}
-    body = await asyncio.wait_for(reader.readexactly(int(headers["content-length"])), 10)
+    body = await asyncio.wait_for(reader.readexactly(int(headers["content-length"])), 60)
     return int(first.split()[1]), headers, body
 
 
@@ -150,7 +150,7 @@ async def test_a_publisher_that_asks_to_close_is_answered_and_closed(
         writer.write(asking(quiet, BODY, "Connection: close"))
         status, headers, _ = await answered(reader)
         assert (status, headers["connection"]) == (202, "close")
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
 
 
 async def test_a_publisher_that_leaves_harms_nobody(
@@ -211,7 +211,7 @@ async def test_a_server_that_stops_answers_what_it_was_asked(
     monkeypatch.setattr(store, "accept", slow)
     async with connected(quiet) as (reader, writer):
         writer.write(asking(quiet))
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), 60)
         quiet.stop()
         await asyncio.sleep(0.3)  # the server looks for its end ten times a second
         go.set()

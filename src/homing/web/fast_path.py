@@ -1,10 +1,10 @@
-"""The HTTP protocol of the server: uvicorn's, with a short way through for the one hot request.
+"""The HTTP protocol of the server: uvicorn's, with a fast path for the one hot request.
 
 `POST /api/v1/app/{app_id}/msg` in its usual form is read by the parser's callbacks, joins the next
 commit, and is answered by that commit's callback: no task, no scope, no ASGI messages. That took a
 seventh off what a delivery costs. Whatever is unusual about a request (a browser's, one without a
 length, a long one, one behind another on the same connection) goes the general way, to the same
-code in `web.hot`.
+code in `web.create_message`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from homing.core.records import Message
+from homing.web.connection_limits import LimitedProtocol
+from homing.web.create_message import CreateMessage, Submitted, application_of
 from homing.web.frame import REQUEST_ID, Frame
-from homing.web.hot import CreateMessage, Submitted, application_of
-from homing.web.patience import PatientProtocol
 from homing.web.problems import Headers
 
 _log = logging.getLogger("homing.web")
@@ -40,7 +40,7 @@ def _lines(headers: Headers) -> bytes:
     return b"".join([b"%b: %b\r\n" % line for line in headers])
 
 
-class _Usual:
+class _DefaultHeaders:
     """The headers of every response, which the server makes anew each second, as lines."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class _JoinedWrites:
             self._transport.write(data)
 
 
-class _Passage:
+class _FastRequest:
     """A request on its short way: what uvicorn's protocol asks of its request in hand."""
 
     __slots__ = (
@@ -135,23 +135,27 @@ class _NobodyWaits:
 _NOBODY_WAITS: Final = _NobodyWaits()
 
 
-class Door(PatientProtocol):
+class FastPathProtocol(LimitedProtocol):
     """One connection of a publisher, or of anybody else.
 
     Args:
         frame: the application; tells errors the same way here.
         create_message: what the hot request runs.
-        usual: shared by all connections.
+        default_headers: shared by all connections.
     """
 
     def __init__(
-        self, frame: Frame, create_message: CreateMessage, usual: _Usual, **given: Any
+        self,
+        frame: Frame,
+        create_message: CreateMessage,
+        default_headers: _DefaultHeaders,
+        **given: Any,
     ) -> None:
         super().__init__(**given)
         self._frame = frame
         self._create_message = create_message
-        self._usual = usual
-        self._passage: _Passage | None = None
+        self._default_headers = default_headers
+        self._request: _FastRequest | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_JoinedWrites(transport))
@@ -159,16 +163,16 @@ class Door(PatientProtocol):
     # ── called by the parser ──
 
     def on_message_begin(self) -> None:
-        self._passage = None
+        self._request = None
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
-        self._passage = self._short_way()
-        if self._passage is not None:
+        self._request = self._fast_request()
+        if self._request is not None:
             self.head_came()
-            self.cycle = cast(Any, self._passage)
+            self.cycle = cast(Any, self._request)
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -177,39 +181,39 @@ class Door(PatientProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        passage = self._passage
-        if passage is None:
+        request = self._request
+        if request is None:
             super().on_body(body)
         else:
             self.body_came(len(body))
-            passage.body = passage.body + body if passage.body else body
+            request.body = request.body + body if request.body else body
 
     def on_message_complete(self) -> None:
-        passage = self._passage
-        if passage is None:
+        request = self._request
+        if request is None:
             super().on_message_complete()
             return
-        self._passage = None  # what the parser says from now on is about another request
-        passage.more_body = False
+        self._request = None  # what the parser says from now on is about another request
+        request.more_body = False
         self.request_came()
         try:
             submitted = self._create_message.submit(
-                passage.app,
-                path=passage.path,
-                authorization=passage.authorization,
-                key_text=passage.key,
-                traceparent=passage.traceparent,
-                query_string=passage.query,
-                body=passage.body,
+                request.app,
+                path=request.path,
+                authorization=request.authorization,
+                key_text=request.key,
+                traceparent=request.traceparent,
+                query_string=request.query,
+                body=request.body,
             )
         except Exception as error:
-            self._tell(passage, error)
+            self._tell(request, error)
         else:
-            submitted.future.add_done_callback(partial(self._answer, passage, submitted))
+            submitted.future.add_done_callback(partial(self._answer, request, submitted))
 
     # ── inside ──
 
-    def _short_way(self) -> _Passage | None:
+    def _fast_request(self) -> _FastRequest | None:
         """The request, if it is the hot one in its usual form; all of its body is still to come."""
         parser, cycle = self.parser, self.cycle
         if (
@@ -223,29 +227,29 @@ class Door(PatientProtocol):
         app = application_of("POST", path := raw_path.decode("latin-1"))
         if app is None or not path.isascii() or "%" in path or "#" in path or b"#" in query:
             return None
-        passage = _Passage(app, path, query)
+        request = _FastRequest(app, path, query)
         length = b""
         for name, value in self.headers:
             if name == b"authorization":
-                passage.authorization = passage.authorization or value.decode("latin-1")
+                request.authorization = request.authorization or value.decode("latin-1")
             elif name == b"idempotency-key":
-                passage.key = passage.key or value.decode("latin-1")
+                request.key = request.key or value.decode("latin-1")
             elif name == b"content-length":
                 length = value
             elif name == REQUEST_ID:
-                passage.request_id = value
+                request.request_id = value
             elif name == b"traceparent":
-                passage.traceparent = passage.traceparent or value.decode("latin-1")
+                request.traceparent = request.traceparent or value.decode("latin-1")
             elif name in _UNUSUAL and not (name == b"connection" and value == b"keep-alive"):
                 return None
         bytes_max = min(_BODY_BYTES_MAX, self._create_message.body_bytes_max)
         if not length.isdigit() or int(length) > bytes_max:
             return None
-        return passage
+        return request
 
     def _answer(
         self,
-        passage: _Passage,
+        request: _FastRequest,
         submitted: Submitted,
         future: asyncio.Future[tuple[Message, bool]],
     ) -> None:
@@ -254,40 +258,42 @@ class Door(PatientProtocol):
             return
         error = future.exception()
         if error is None:
-            self._respond(passage, 202, [], submitted.body_of(future.result()[0]))
+            self._respond(request, 202, [], submitted.body_of(future.result()[0]))
         else:
-            self._tell(passage, error)
+            self._tell(request, error)
 
-    def _tell(self, passage: _Passage, error: BaseException) -> None:
-        request_id = self._frame.request_id(passage.request_id)
-        status, headers, body = self._frame.tell("POST", passage.path, request_id, error)
-        passage.request_id = request_id.encode("latin-1")
-        self._respond(passage, status, headers, body)
+    def _tell(self, request: _FastRequest, error: BaseException) -> None:
+        request_id = self._frame.request_id(request.request_id)
+        status, headers, body = self._frame.tell("POST", request.path, request_id, error)
+        request.request_id = request_id.encode("latin-1")
+        self._respond(request, status, headers, body)
 
-    def _respond(self, passage: _Passage, status: int, headers: Headers, body: bytes) -> None:
-        passage.response_complete = True
-        if passage.disconnected:
+    def _respond(self, request: _FastRequest, status: int, headers: Headers, body: bytes) -> None:
+        request.response_complete = True
+        if request.disconnected:
             return
-        request_id = self._frame.request_id(passage.request_id).encode("latin-1")
+        request_id = self._frame.request_id(request.request_id).encode("latin-1")
         more = _lines(headers) if headers else b""
         if (b"connection", b"close") in headers:
-            passage.keep_alive = False
-        elif not passage.keep_alive:
+            request.keep_alive = False
+        elif not request.keep_alive:
             more += b"connection: close\r\n"
         content = _RESPONSE % (
             STATUS_LINE[status],
-            self._usual.lines_of(self.server_state.default_headers),
+            self._default_headers.lines_of(self.server_state.default_headers),
             len(body),
             request_id,
             more,
             body,
         )
         cast(Any, self.transport).write_now(content)
-        if not passage.keep_alive:
+        if not request.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
 
-def door(frame: Frame, create_message: CreateMessage) -> Callable[..., Door]:
+def protocol_factory(
+    frame: Frame, create_message: CreateMessage
+) -> Callable[..., FastPathProtocol]:
     """What makes a protocol for each connection; uvicorn's `http`."""
-    return partial(Door, frame, create_message, _Usual())
+    return partial(FastPathProtocol, frame, create_message, _DefaultHeaders())

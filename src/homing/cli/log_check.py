@@ -1,4 +1,4 @@
-"""What `homing audit` shows of the lives of deliveries: the invariants broken, and by whom."""
+"""What `homing audit` shows of the delivery log: the invariants broken, and by whom."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 from homing.cli.output import say
 from homing.insight.evidence import Breach
 from homing.insight.promises import PROMISE_OF, PROMISES
-from homing.service.lives import Lives
+from homing.service.log_check import LogCheck
 
 #: breaches of one invariant that are shown; all are in the JSON
 _SHOWN_MAX: Final = 5
@@ -36,15 +36,15 @@ class Progress:
             yield lambda done, read: bar.update(task, completed=done, lines=read)
 
 
-def breach_document(lives: Lives | None) -> dict[str, Any]:
+def breach_document(check: LogCheck | None) -> dict[str, Any]:
     """For the JSON: null where the log was not read."""
-    if lives is None:
+    if check is None:
         return {"lives": None, "breaches": None}
     return {
         "lives": {
-            "deliveries": lives.deliveries,
-            "lines": lives.lines,
-            "breaches": lives.count,
+            "deliveries": check.deliveries,
+            "lines": check.lines,
+            "breaches": check.count,
         },
         "breaches": [
             {
@@ -55,25 +55,26 @@ def breach_document(lives: Lives | None) -> dict[str, Any]:
                 "before": one.before,
                 "after": one.after,
             }
-            for one in lives.breaches
+            for one in check.breaches
         ],
     }
 
 
-def show_lives(lives: Lives | None) -> None:
+def show_log_check(check: LogCheck | None) -> None:
     """A line when all is well, else each invariant with the first deliveries that break it."""
-    if lives is None:
+    if check is None:
         return
-    read = f"{lives.deliveries} deliveries, {lives.lines} lines of the delivery log"
-    if not lives.count:
+    count = "1 delivery" if check.deliveries == 1 else f"{check.deliveries} deliveries"
+    read = f"{count}, {check.lines} lines of the delivery log"
+    if not check.count:
         say(
             Text.assemble(
                 ("sound: ", "bold green"), f"each step may follow the one before ({read})"
             )
         )
         return
-    for name in sorted({one.invariant for one in lives.breaches}):
-        some = [one for one in lives.breaches if one.invariant == name]
+    for name in sorted({one.invariant for one in check.breaches}):
+        some = [one for one in check.breaches if one.invariant == name]
         promise = PROMISE_OF[name]
         head = f" (promise {promise}: {PROMISES[promise]})"
         say(Text.assemble((name, "bold red"), (head, "dim")))
@@ -81,7 +82,7 @@ def show_lives(lives: Lives | None) -> None:
             say(_line(one))
         if len(some) > _SHOWN_MAX:
             say(Text(f"  … and {len(some) - _SHOWN_MAX} more", style="dim"))
-    say(Text.assemble((f"{lives.count} broken: ", "bold red"), read))
+    say(Text.assemble((f"{check.count} broken: ", "bold red"), read))
 
 
 def _line(one: Breach) -> Text:

@@ -15,7 +15,7 @@ from homing.core.queries import LogCursor, LoggedEntry, Span
 from homing.core.records import LogEntry
 from homing.core.retention import Purged
 from homing.service.keeping import Round
-from homing.service.lives import Lives, read_lives
+from homing.service.log_check import LogCheck, check_log
 from homing.sim.world import World
 from homing.store.memory.store import MemoryStore
 
@@ -47,11 +47,11 @@ def store(lived: MemoryStore) -> MemoryStore:
     return spoilt
 
 
-def lives(store: MemoryStore, span: Span = Span(), **given: int) -> Lives:  # noqa: B008
-    return asyncio.run(read_lives(store, span, look_every_s=0.0, **given))
+def checked(store: MemoryStore, span: Span = Span(), **given: int) -> LogCheck:  # noqa: B008
+    return asyncio.run(check_log(store, span, look_every_s=0.0, **given))
 
 
-def named(found: Lives) -> set[str]:
+def named(found: LogCheck) -> set[str]:
     return {breach.invariant for breach in found.breaches}
 
 
@@ -110,22 +110,22 @@ PLANTED: dict[str, Callable[[MemoryStore], None]] = {
 def test_good_lives_are_good_however_many_are_held_at_once(
     store: MemoryStore, held_max: int
 ) -> None:
-    found = lives(store, held_max=held_max)
+    found = checked(store, held_max=held_max)
     assert (found.breaches, found.deliveries) == ([], len(store.history) + len(store.hot))
     assert found.lines == len(store.lines)
 
 
-@pytest.mark.parametrize("held_max", [3, 100_000])
+@pytest.mark.parametrize("held_max", [1, 3, 100_000])
 @pytest.mark.parametrize("invariant", PLANTED)
 def test_what_was_planted_is_named(store: MemoryStore, invariant: str, held_max: int) -> None:
     PLANTED[invariant](store)
-    assert invariant in named(lives(store, held_max=held_max))
+    assert invariant in named(checked(store, held_max=held_max))
 
 
 def test_a_span_is_of_acceptance(store: MemoryStore) -> None:
     names = sorted({which.message_id for which in store.history})
     middle = made_at_us(names[len(names) // 2])
-    early, late = lives(store, Span(until_us=middle)), lives(store, Span(since_us=middle))
+    early, late = checked(store, Span(until_us=middle)), checked(store, Span(since_us=middle))
     assert early.deliveries > 0
     assert late.deliveries > 0
     assert early.deliveries + late.deliveries == len(store.history) + len(store.hot)
@@ -134,17 +134,64 @@ def test_a_span_is_of_acceptance(store: MemoryStore) -> None:
 def test_no_more_are_named_than_asked_for(store: MemoryStore) -> None:
     for which, row in store.history.items():
         store.history[which] = replace(row, version=row.version + 1)
-    found = lives(store, named_max=3)
+    found = checked(store, named_max=3)
     assert len(found.breaches) == 3
     assert found.count == len(store.history)
 
 
 def test_attempts_that_were_purged_are_not_missed(store: MemoryStore) -> None:
     store.attempted.clear()
-    assert "every_decision_has_its_attempt" in named(lives(store))
+    assert "every_decision_has_its_attempt" in named(checked(store))
     kept = Round(scope="", id="round", created_at_us=0, updated_at_us=0, purged=Purged(attempts=9))
     store.resources[Round.kind, "", "round"] = kept
-    assert named(lives(store)) == set()
+    assert named(checked(store)) == set()
+
+
+def test_the_log_is_read_once_however_few_are_held(store: MemoryStore) -> None:
+    class Counting(MemoryStore):
+        """Counts the lines that it shows."""
+
+        shown = 0
+
+        async def log(
+            self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+        ) -> list[LoggedEntry]:
+            found = await super().log(cursor, limit=limit, app_id=app_id)
+            self.shown += len(found)
+            return found
+
+    counting = Counting()
+    vars(counting).update(vars(store))
+    assert checked(counting, held_max=1).breaches == []
+    assert counting.shown == len(store.lines)
+
+
+def test_of_a_span_the_log_is_not_read_from_its_beginning(store: MemoryStore) -> None:
+    """Unless a life is not found whole in what was read: then nothing wrong is said of it."""
+    asked: list[LogCursor] = []
+
+    class Asked(MemoryStore):
+        async def log(
+            self, cursor: LogCursor, *, limit: int, app_id: str | None = None
+        ) -> list[LoggedEntry]:
+            if limit > 1:
+                asked.append(cursor)
+            return await super().log(cursor, limit=limit, app_id=app_id)
+
+    late = Asked()
+    vars(late).update(vars(store))
+    # As if the older half had happened an hour earlier.
+    names = sorted({which.message_id for which in store.history})
+    middle_us = made_at_us(names[len(names) // 2])
+    old = [one.at_us < middle_us for one in store.lines if one]
+    late.lines = [
+        replace(one, at_us=one.at_us - 3_600_000_000) if one and is_old else one
+        for one, is_old in zip(store.lines, old, strict=True)
+    ]
+    whole = checked(late, Span(since_us=middle_us))
+    assert whole.deliveries > 0
+    assert whole.breaches == []
+    assert asked[0] > LogCursor()
 
 
 def test_a_row_whose_line_is_shown_later_is_waited_for(store: MemoryStore) -> None:
@@ -162,5 +209,5 @@ def test_a_row_whose_line_is_shown_later_is_waited_for(store: MemoryStore) -> No
 
     slow = Slow()
     vars(slow).update(vars(store))
-    assert lives(slow).breaches == []
+    assert checked(slow).breaches == []
     assert slow.asked > 1

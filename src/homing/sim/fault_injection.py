@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from homing.core.errors import Unavailable
 from homing.core.outcome import Outcome, Reason
 from homing.core.ports import Request
 from homing.sim.draws import cumulative
 from homing.sim.goals import Goal
+from homing.sim.ports import Process, Surroundings
 from homing.sim.receivers import Answer, Labelled
-
-if TYPE_CHECKING:
-    from homing.sim.node import Node
-    from homing.sim.world import World
 
 #: what can go wrong with a call to the database; the first is that nothing does
 WRITE_FAULTS: Final = (
@@ -59,10 +56,10 @@ _ONCE: Final = (None,)
 TURN: Final = _Turn()
 
 
-class Wire:
+class FaultyStore:
     """The port `Store` of one process; `world.store` answers, sooner or later or never."""
 
-    def __init__(self, world: World, node: Node) -> None:
+    def __init__(self, world: Surroundings, node: Process) -> None:
         self._world = world
         self._node = node
         self._loop = world.loop
@@ -150,7 +147,7 @@ def _words(name: str) -> str:
 
 
 def _verb(name: str, *, is_write: bool) -> Callable[..., Coroutine[Any, Any, Any]]:
-    def call(self: Wire, *args: Any, **given: Any) -> Coroutine[Any, Any, Any]:
+    def call(self: FaultyStore, *args: Any, **given: Any) -> Coroutine[Any, Any, Any]:
         return self._call(name, is_write, args, given)
 
     call.__name__ = name
@@ -168,15 +165,15 @@ READS: Final = (
     "due_lanes", "walk_lanes", "behind", "running_tasks", "notable_log",
 )  # fmt: skip
 for _name in WRITES:
-    setattr(Wire, _name, _verb(_name, is_write=True))
+    setattr(FaultyStore, _name, _verb(_name, is_write=True))
 for _name in READS:
-    setattr(Wire, _name, _verb(_name, is_write=False))
+    setattr(FaultyStore, _name, _verb(_name, is_write=False))
 
 
-class Post:
+class FaultySender:
     """The port `Sender` of one process: simulated receivers answer."""
 
-    def __init__(self, world: World, node: Node) -> None:
+    def __init__(self, world: Surroundings, node: Process) -> None:
         self._world = world
         self._node = node
         self._total_s = world.limits.request_total_s
@@ -229,6 +226,3 @@ def _outcome(answer: Answer, total_s: float) -> Outcome:
         headers=answer.headers,
         total_us=after_us,
     )
-
-
-__all__ = ["Post", "Wire"]

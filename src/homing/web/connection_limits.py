@@ -1,10 +1,11 @@
-"""How long, how much and how many the API takes from strangers; the server itself has no bounds.
+"""What one connection may take of the server, in time and bytes, and how many there may be.
 
-uvicorn waits for ever for a request that was begun, and keeps any number of headers and connections
-(read in its version 0.54). So that many connections that say nothing, or a byte a second, stop
-nobody else:
+uvicorn itself (read in its version 0.54) has no such bounds: it waits for ever for a request that
+was begun, and keeps any number of headers and connections. So that many connections that say
+nothing, or a byte a second, stop nobody else:
 
-- a request must have come within `Patience.request_s`, and a long one at no less than a slow rate;
+- a request must have come within `ConnectionLimits.request_s`, a long one at no less than a slow
+  rate;
 - its head, and what is around its body, have a size;
 - what a client does not take is not kept for it;
 - there are only so many connections, and when they are too many, the one goes that has waited
@@ -25,8 +26,8 @@ _TICK_S: Final = 1.0
 _UNREAD_MAX: Final = 134_217_728
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of one process's API."""
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds of one server."""
 
     request_s: float = 20.0  #: from the connection, or the request's first byte, to its last …
     #: … and a second more for each so many bytes: a body at a slower rate is given up
@@ -45,26 +46,26 @@ class _Nowhere(list[Any]):
         pass
 
 
-class Watch:
-    """The connections of one server, and its patience with each of them."""
+class OpenConnections:
+    """The connections of one server, and the limits that each is held to."""
 
-    def __init__(self, patience: Patience) -> None:
-        self.patience = patience
-        self.connections: set[PatientProtocol] = set()
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self.connections: set[LimitedProtocol] = set()
         #: those of whom nothing is asked of us, the one that began to wait first in front
-        self.waiting: dict[PatientProtocol, float] = {}
+        self.waiting: dict[LimitedProtocol, float] = {}
         self._ticking: asyncio.TimerHandle | None = None
 
-    def add(self, connection: PatientProtocol) -> None:
+    def add(self, connection: LimitedProtocol) -> None:
         """A new connection; an old one may have to go for it."""
         self.connections.add(connection)
         self.waiting[connection] = monotonic()
-        if len(self.connections) > self.patience.connections_max:
+        if len(self.connections) > self.limits.connections_max:
             next(iter(self.waiting)).give_up()
         if self._ticking is None:
             self._arm()
 
-    def forget(self, connection: PatientProtocol) -> None:
+    def forget(self, connection: LimitedProtocol) -> None:
         """It is gone."""
         self.connections.discard(connection)
         self.waiting.pop(connection, None)
@@ -81,12 +82,12 @@ class Watch:
             self._arm()
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's connection, with a watch over it."""
+class LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's connection, held to the limits."""
 
-    def __init__(self, *, watch: Watch, **given: Any) -> None:
+    def __init__(self, *, open_connections: OpenConnections, **given: Any) -> None:
         super().__init__(**given)
-        self.watch = watch
+        self.open_connections = open_connections
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
@@ -96,10 +97,10 @@ class PatientProtocol(HttpToolsProtocol):
         self._surplus_bytes = 0
         self._request_bytes = 0
         self._unsent = (0, 0.0)  #: bytes that were left, and since when they have not become fewer
-        self.watch.add(self)
+        self.open_connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.watch.forget(self)
+        self.open_connections.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -108,12 +109,15 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._head_bytes += length
-            if self._head_bytes > self.watch.patience.head_bytes_max:
+            if self._head_bytes > self.open_connections.limits.head_bytes_max:
                 self._refuse(431, "headers_too_large", "the headers of the request are too large")
         elif self.cycle is not None and self.cycle.more_body:
             self._surplus_bytes += length
             unread = self._request_bytes if self.cycle.response_complete else 0
-            if self._surplus_bytes > self.watch.patience.surplus_bytes_max or unread > _UNREAD_MAX:
+            if (
+                self._surplus_bytes > self.open_connections.limits.surplus_bytes_max
+                or unread > _UNREAD_MAX
+            ):
                 self.give_up()
 
     def on_headers_complete(self) -> None:
@@ -144,14 +148,14 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_bytes = -self._piece_bytes  # which was of this request
         self._surplus_bytes = 0
         self._request_bytes = 0
-        self.watch.waiting.pop(self, None)
+        self.open_connections.waiting.pop(self, None)
         if self.cycle.response_complete:
-            self.watch.waiting[self] = monotonic()
+            self.open_connections.waiting[self] = monotonic()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete:
-            self.watch.waiting.setdefault(self, monotonic())
+            self.open_connections.waiting.setdefault(self, monotonic())
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is told so in JSON, like everything else."""
@@ -159,10 +163,10 @@ class PatientProtocol(HttpToolsProtocol):
 
     def look(self, now: float, waiting_since: float | None) -> None:
         """A second has gone by."""
-        patience = self.watch.patience
+        limits = self.open_connections.limits
         if waiting_since is not None:
-            patient_s = patience.request_s + self._request_bytes / patience.bytes_per_s
-            if now - waiting_since > patient_s:
+            allowed_s = limits.request_s + self._request_bytes / limits.bytes_per_s
+            if now - waiting_since > allowed_s:
                 if self._request_bytes and (self.cycle is None or self.cycle.response_complete):
                     self._refuse(408, "too_slow", "the request did not come in time")
                 self.give_up()
@@ -170,14 +174,14 @@ class PatientProtocol(HttpToolsProtocol):
         left, since = self._unsent
         unsent = self.transport.get_write_buffer_size()
         taken = left - unsent
-        if unsent == 0 or taken < 0 or taken >= patience.bytes_per_s * max(1.0, now - since):
+        if unsent == 0 or taken < 0 or taken >= limits.bytes_per_s * max(1.0, now - since):
             self._unsent = (unsent, now)
-        elif now - since > patience.answer_s:
+        elif now - since > limits.answer_s:
             self.give_up()
 
     def give_up(self) -> None:
         """Close at once."""
-        self.watch.forget(self)
+        self.open_connections.forget(self)
         self.transport.abort()
 
     def _refuse(self, status: int, code: str, detail: str) -> None:

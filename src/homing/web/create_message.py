@@ -2,7 +2,7 @@
 
 It goes around the router and the general machinery: one pass over the headers, one decoding, one
 commit shared with whatever arrives at the same time. Errors are raised, and told by the frame.
-`web.door` takes an even shorter way to `submit`.
+`web.fast_path` takes an even shorter way to `submit`.
 """
 
 from __future__ import annotations
