@@ -213,7 +213,7 @@ async def at_rest(page: Page) -> None:
 
 
 async def leave(context: BrowserContext) -> None:
-    """Close somebody's browser, once its pages are there: it may not end while one is on its way."""
+    """Close somebody's browser, once its pages are there: or it may not end."""
     for page in context.pages:
         with suppress(Error):  # it went away, or another came while this one was asked
             await whole(page)
