@@ -213,7 +213,7 @@ async def at_rest(page: Page) -> None:
 
 
 async def leave(context: BrowserContext) -> None:
-    """Close somebody's browser, once its pages are there: or it may not end."""
+    """Close somebody's browser, once its pages are there: one on its way would keep it open."""
     for page in context.pages:
         with suppress(Error):  # it went away, or another came while this one was asked
             await whole(page)
