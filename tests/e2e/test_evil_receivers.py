@@ -16,15 +16,16 @@ from support.evil_receiver import MISDEEDS, EvilReceiver, tls_misdeeds
 from support.processes import Homing, audit, serving, shop
 from support.receiver import Receiver
 
-#: short, so that the evil ones take their whole time and the test does not take long
+#: short, so that the evil ones take their whole time and the test does not take long; but long
+#: enough for the good ones, who answer in the same event loop, to be in time on a busy machine
 SETTINGS: dict[str, object] = {
     "connect_s": 1,
     "tls_s": 1,
-    "first_byte_s": 1,
+    "first_byte_s": 4,
     "idle_s": 1,
-    "total_s": 2,
-    "lease_s": 12,
-    "retry_delays_s": "0.2,0.2",
+    "total_s": 5,
+    "lease_s": 15,
+    "retry_delays_s": "0.2",
     "poll_s": 0.05,
     "breaker_failures": 0,  # each of them is to be met again and again, and by all it can be
 }
@@ -69,7 +70,7 @@ async def test_evil_receivers_harm_no_good_one_and_the_books_balance(tmp_path: P
         ids = [request.headers["webhook-id"] for request in good.requests]
         assert sorted(ids) == sorted(accepted), "each once"
     for name, evil in evils.items():
-        assert max(evil.ids.values(), default=0) <= 3, name
+        assert max(evil.ids.values(), default=0) <= 2, name
         if evil.misdeed.reasons == {"ok"} and evil.misdeed.body_bytes < 100:
             assert set(evil.ids) == set(accepted), name
     total = report["total"]
@@ -84,7 +85,7 @@ async def test_evil_receivers_harm_no_good_one_and_the_books_balance(tmp_path: P
 
 async def all_finished(folder: Path) -> dict[str, Any]:
     """The books, once everything is delivered or dead."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(240):
         while True:
             report = await audit(folder)
             total = report["total"]

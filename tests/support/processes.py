@@ -18,6 +18,8 @@ import httpx
 
 SECRET = "a secret of the end-to-end tests"
 _START_S = 120.0
+#: longest run of a command: most of it is Python that starts
+_RUN_S = 240.0
 #: longest wait for what was killed, or for what has ended to be read to its end
 _END_S = 60.0
 
@@ -175,7 +177,7 @@ async def run(folder: Path, *arguments: str, **settings: Any) -> tuple[int, str,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), _RUN_S)
     finally:
         if process.returncode is None:
             await kill(process)

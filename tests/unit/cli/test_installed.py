@@ -10,8 +10,8 @@ COMPLAINT = "PostgreSQL needs one more package: `pip install 'homing[postgres]'`
 
 
 def test_in_a_checkout_an_extra_comes_from_the_checkout() -> None:
-    told = installing(COMPLAINT, Path("/home/ada/my homing"))
-    assert told.endswith("`pip install -e '/home/ada/my homing[postgres]'`")
+    told = installing(COMPLAINT, Path("/opt/my homing"))
+    assert told.endswith("`pip install -e '/opt/my homing[postgres]'`")
 
 
 def test_of_a_release_it_comes_from_the_index() -> None:
