@@ -85,7 +85,7 @@ def print_table(
     if not rows:
         note(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for name in columns:
         right = name.endswith("#")
         table.add_column(
