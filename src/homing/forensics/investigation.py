@@ -264,15 +264,17 @@ def _facts(
         f"SELECT quantile_disc(attempt, 0.02) FROM judged WHERE verdict = {int(Verdict.DEAD)} "
         "AND bad_pos IS NOT NULL"
     ).fetchall()[0][0]
+    age_kept_us = _age_kept_us(fine, dropped)
     return LogFacts(
         fields=fields,
         ops=events.ops,
         usual=usual,
         plans_retries=sum(planned) / len(planned) if planned else 0.0,
         tells_failures=context.tells_failures,
-        attempts_max=context.attempts_max,
+        attempts_last=min(context.limits, default=context.attempts_max),
         end_us=context.end_us,
-        age_kept_us=_age_kept_us(fine, dropped),
+        age_kept_us=age_kept_us,
+        is_age_sharp=_is_age_sharp(dropped, age_kept_us),
         dead_from=int(dead_from or 0),
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
@@ -307,6 +309,18 @@ def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) 
     )
     by_chance = int(_KEPT_BY_CHANCE * len(dropped))
     return ages[-1 - by_chance] if len(ages) > by_chance else 0
+
+
+#: drops that begin within so much of the oldest that were kept begin with an age
+_SHARP: Final = 1.05
+_SHARP_FEWEST: Final = 8
+
+
+def _is_age_sharp(dropped: Sequence[traces.Trace], kept_us: int) -> bool:
+    """Whether what was dropped was due only just longer after its acceptance than what was kept."""
+    dues = [(t, max((s.due_us or 0 for s in t.steps), default=0)) for t in dropped]
+    ages = [due - t.accepted_us for t, due in dues if due]
+    return len(ages) >= _SHARP_FEWEST and kept_us < min(ages) <= _SHARP * kept_us
 
 
 def _settings(dropped: Sequence[traces.Trace], context: judging.Context) -> dict[str, Any]:

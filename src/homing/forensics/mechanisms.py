@@ -30,10 +30,12 @@ class LogFacts:
     usual: dict[Op, float] = field(default_factory=dict)
     #: of failed attempts that were followed by another: the share whose next line plans it
     plans_retries: float = 0.0
-    attempts_max: int | None = None
+    attempts_last: int | None = None  #: after which a delivery is given up
     end_us: int = 0
     #: the longest time from acceptance to a due time that was kept, while others were not; 0: none
     age_kept_us: int = 0
+    #: drops are only just older than that: it is their age that decides, not their attempts
+    is_age_sharp: bool = False
     #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
@@ -226,7 +228,7 @@ def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
     if log.tells_failures:
         return ()
     made = max((s.attempt or 0 for s in trace.steps), default=0)
-    is_last = log.attempts_max is not None and made >= log.attempts_max
+    is_last = log.attempts_last is not None and made >= log.attempts_last
     lapses = () if Op.LAPSED in log.ops else ("D6", "D7")
     marked = ("D8",) if len(life(trace).takes) > 1 and Op.SENT not in log.ops else ()
     return ("D2", *lapses, *marked, *(("D10",) if is_last else ()))
@@ -308,7 +310,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     due = max((s.due_us for s in trace.steps[one.failures[-1] :] if s.due_us), default=0)
     if (
         log.age_kept_us
-        and due - trace.accepted_us > max(log.age_kept_us, _RETENTION_MIN_US)
+        and due - trace.accepted_us
+        > max(log.age_kept_us, 0 if log.is_age_sharp else _RETENTION_MIN_US)
         and Op.PURGED not in log.ops
     ):
         return Match("D11", 0.92, "due longer after its acceptance than any that was taken up")
