@@ -185,7 +185,7 @@ class Metrics:
     # What comes with every delivery is noted here and added up at the end of its batch: the
     # client's counters cost more than writing the delivery down.
 
-    def attempted(self, reason: Reason, total_us: int, late: bool) -> None:
+    def attempted(self, reason: Reason, total_us: int, *, late: bool) -> None:
         self._noted[self._attempts[reason]] += 1
         self._attempt_us.append(total_us)
         if late:

@@ -7,7 +7,7 @@ import itertools
 from support.making import (
     SECOND_US,
     START_US,
-    aged,
+    ended,
     make_acceptance,
     make_application,
     make_change,
@@ -17,7 +17,7 @@ from support.making import (
 from support.planting import Plant
 
 from homing.core.identifiers import DeliveryId
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import State
 from homing.core.queries import LedgerRow, LogCursor, Misfit, Span
 from homing.core.records import Acceptance
 from homing.core.resources import Application
@@ -25,18 +25,6 @@ from homing.core.store import Store
 
 MINUTE_US = 60 * SECOND_US
 EVER = Span()
-
-
-def finished(before: Delivery, state: State = State.DELIVERED) -> Delivery:
-    return aged(
-        before,
-        state=state,
-        ready_at_us=None,
-        holder=None,
-        unanswered=0,
-        finished_at_us=START_US,
-        reason=None if state is State.DELIVERED else "for a test",
-    )
 
 
 async def accept(
@@ -94,7 +82,7 @@ async def test_every_accepted_delivery_is_in_exactly_one_column(
     ends = (State.DELIVERED, State.DEAD, State.CANCELLED)
     for item, end in zip(items, ends, strict=False):
         [before] = item.deliveries
-        await store.settle([make_change(before, finished(before, end))])
+        await store.settle([make_change(before, ended(before, end))])
     [row] = await store.ledger(EVER, window_s=60)
     assert row == LedgerRow(
         endpoint_id=endpoint_id,
@@ -193,7 +181,7 @@ async def test_a_finished_row_that_vanished_is_unaccounted(
 ) -> None:
     [item] = await accept(store, application, START_US)
     [before] = item.deliveries
-    await store.settle([make_change(before, finished(before))])
+    await store.settle([make_change(before, ended(before))])
     await plant.remove("history", before.id)
     assert await store.misfits(EVER, limit=10) == [Misfit(delivery=before.id, kind="unaccounted")]
 
@@ -226,7 +214,7 @@ async def test_a_delivery_in_both_tables_is_doubled(
 ) -> None:
     [item] = await accept(store, application, START_US)
     [before] = item.deliveries
-    await store.settle([make_change(before, finished(before))])
+    await store.settle([make_change(before, ended(before))])
     await plant.insert("deliveries", before)
     assert await store.misfits(EVER, limit=10) == [Misfit(delivery=before.id, kind="doubled")]
     [row] = await store.ledger(EVER, window_s=60)

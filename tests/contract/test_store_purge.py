@@ -10,6 +10,7 @@ from support.making import (
     SECOND_US,
     START_US,
     aged,
+    ended,
     make_acceptance,
     make_application,
     make_attempt,
@@ -19,7 +20,7 @@ from support.making import (
 )
 
 from homing.core.identifiers import first_id
-from homing.core.lifecycle import Delivery, State
+from homing.core.lifecycle import State
 from homing.core.queries import AttemptFilter, LogCursor, Page, Span
 from homing.core.records import Acceptance, LogEntry
 from homing.core.resources import Application
@@ -34,18 +35,6 @@ WHOLE = frozenset(Part)
 def all_of_it(standing: Standing) -> frozenset[Part]:
     """A rule for tests: what is finished may go."""
     return NOTHING if standing.is_unfinished else WHOLE
-
-
-def ended(before: Delivery, state: State = State.DELIVERED, at_us: int = START_US) -> Delivery:
-    return aged(
-        before,
-        state=state,
-        ready_at_us=None,
-        holder=None,
-        unanswered=0,
-        finished_at_us=at_us,
-        reason=None if state is State.DELIVERED else "for a test",
-    )
 
 
 async def live(

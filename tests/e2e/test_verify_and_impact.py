@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from homing.cli.impact import impact
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.verify import verify
+from homing.core.errors import ConfigError
 from homing.lab.explorable import FixedWorker
 from homing.lab.founding import have_week
 from homing.lab.service.worker import RetryWorker
@@ -89,6 +90,16 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert "at risk: the whole value of" in text
     assert "assumed" in text
     assert "Currencies are kept apart" in text or "EUR" not in text
+
+
+def test_payloads_of_other_deliveries_are_no_loss_of_nothing(logs: Path, tmp_path: Path) -> None:
+    paid = {"delivery_id": "evt_1", "event_type": "payment.captured", "data": {"amount": 1}}
+    (tmp_path / "others.jsonl").write_text(json.dumps(paid) + "\n")
+    words = [str(logs / "before.jsonl.gz"), "--assumptions", str(logs / "impact.toml")]
+    words += ["--payloads", str(tmp_path / "others.jsonl")]
+    found = price(*words)
+    assert isinstance(found.exception, ConfigError)
+    assert "found ids such as 'evt_1', under `delivery_id`" in str(found.exception)
 
 
 def test_what_came_late_is_priced_by_the_delay_that_the_log_shows(logs: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,20 @@ def offences(path: Path) -> Iterator[str]:
             yield f"{module} imports {name}, which is not pure"
 
 
+def circle() -> list[str]:
+    """Modules that import each other in a circle, also for types alone; empty: there is none."""
+    files = {f"homing.{module_of(path)}".rstrip("."): path for path in SOURCE.rglob("*.py")}
+    graph = {
+        module: {name if name in files else name.rpartition(".")[0] for name in imports(path)}
+        for module, path in files.items()
+    }
+    try:
+        TopologicalSorter({one: (graph[one] & files.keys()) - {one} for one in graph}).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
 def test_every_package_has_a_rule() -> None:
     packages = {module_of(path).partition(".")[0] for path in SOURCE.rglob("*.py")} - {""}
     assert packages <= MAY_IMPORT.keys() | EVERYTHING
@@ -115,6 +130,17 @@ def test_every_package_has_a_rule() -> None:
 def test_imports_go_inward() -> None:
     found = [offence for path in sorted(SOURCE.rglob("*.py")) for offence in offences(path)]
     assert not found, "\n".join(found)
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    assert not circle()
+
+
+def test_a_planted_circle_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.SOURCE", tmp_path)
+    for here, there in (("a", "b"), ("b", "c"), ("c", "a"), ("outside", "a")):
+        (tmp_path / f"{here}.py").write_text(f"def late() -> None:\n    import homing.{there}\n")
+    assert set(circle()) == {"homing.a", "homing.b", "homing.c"}
 
 
 @pytest.mark.parametrize(

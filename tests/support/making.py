@@ -274,6 +274,19 @@ def aged(delivery: Delivery, **fields: Any) -> Delivery:
     return changed
 
 
+def ended(delivery: Delivery, state: State = State.DELIVERED, at_us: int = START_US) -> Delivery:
+    """`delivery` one version on and at an end, decided without the rules."""
+    return aged(
+        delivery,
+        state=state,
+        ready_at_us=None,
+        holder=None,
+        unanswered=0,
+        finished_at_us=at_us,
+        reason=None if state is State.DELIVERED else "for a test",
+    )
+
+
 def make_task(**fields: Any) -> Task:
     """A task that recovers an endpoint's dead letters of the hour before START_US."""
     given: dict[str, Any] = {

@@ -77,7 +77,7 @@ class World:
             limits=limits,
             health=self.health,
         )
-        self.intake = Intake(store, self.chance, self.journal, hands=self.dispatcher)
+        self.intake = Intake(store, self.chance, self.journal, dispatcher=self.dispatcher)
         self.announcer = Announcer(store, self.clock, self.intake)
         self.sweeper = Sweeper(store, self.journal, self.dispatcher)
         self.application: Application = make_application()

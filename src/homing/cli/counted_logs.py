@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from homing.cli.investigate import _mapping, _module, _progress
+from homing.cli.forensics import forensics, forensics_progress, mapping_of
 from homing.cli.investigate_sources import as_files
 from homing.cli.moments import moment
 from homing.core.errors import ConfigError
@@ -61,12 +61,15 @@ def count_logs(
     Raises:
         ConfigError: they cannot be read, or packages are missing.
     """
-    counting = _module("counting")
-    with tempfile.TemporaryDirectory(prefix="homing-") as folder, _progress() as progress:
+    counting = forensics("counting")
+    with (
+        tempfile.TemporaryDirectory(prefix="homing-") as folder,
+        forensics_progress() as on_progress,
+    ):
         files = as_files(logs, folder)
-        options = _module("investigation").Options(mapping=_mapping(mapping))
+        options = forensics("investigation").Options(mapping=mapping_of(mapping))
         counted: Counted = counting.count(
-            files, options, progress, since_us=since_us, late_s=late_s
+            files, options, on_progress, since_us=since_us, late_s=late_s
         )
         return counted
 

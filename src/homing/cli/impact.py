@@ -159,12 +159,17 @@ def _from_payloads(
     totals: dict[str, int] = {}
     affected: dict[str, list[Affected]] = {}
     unreadable = found = 0
+    key = None
     for number, line in enumerate(_lines(path), 1):
         try:
             row = json.loads(line)
             key, kind = row[payload.id], row.get(payload.event_type)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            text = f"{path}, line {number}: expected JSON with `{payload.id}`; {error!r}"
+            lacks = f"found none with {error}" if isinstance(error, KeyError) else f"{error}"
+            text = (
+                f"{path}, line {number}: expected JSON with `{payload.id}`, as [payload] of the "
+                f"assumptions says; {lacks}"
+            )
             raise ConfigError([text]) from error
         is_affected = key in delays
         found += is_affected
@@ -180,6 +185,12 @@ def _from_payloads(
         if is_affected:
             one = Affected(id=key, value=money.micro / MICRO, delay_s=delays[key])
             affected.setdefault(code, []).append(one)
+    if delays and not found:
+        text = (
+            f"{path}: expected the affected deliveries, with ids such as {next(iter(delays))!r}; "
+            f"found ids such as {key!r}, under `{payload.id}`, as [payload] of the assumptions says"
+        )
+        raise ConfigError([text])
     if unreadable:
         note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
     if found < len(delays):

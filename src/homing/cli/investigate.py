@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from homing.cli.forensics import forensics, forensics_progress, mapping_of
 from homing.cli.incidents import files_of, record
 from homing.cli.investigate_sources import as_files
 from homing.cli.output import as_json, note, print_json, say
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     from homing.forensics.investigation import Findings, Options
 
 _EXIT_DROPPED: Final = 1
-#: the steps that report their progress, with the share of the time that is over when they begin
+#: of a length of time, in seconds
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -123,11 +119,11 @@ def investigate(
     """
     if not logs:
         raise click.UsageError("expected LOG: a file, a glob, a database URL or a server URL")
-    module = _module("investigation")
+    module = forensics("investigation")
     with tempfile.TemporaryDirectory(prefix="homing-", dir=work_folder) as folder:
         files = as_files(logs, folder)
         options: Options = module.Options(
-            mapping=_mapping(mapping),
+            mapping=mapping_of(mapping),
             horizon_us=horizon,
             legal=_life(life),
             memory=memory,
@@ -138,45 +134,12 @@ def investigate(
         if explain_mapping:
             _explain(files, options)
             return
-        with _progress() as progress:
-            findings: Findings = module.investigate(files, options, progress)
+        with forensics_progress() as on_progress:
+            findings: Findings = module.investigate(files, options, on_progress)
     document = _deliver(findings, as_json=as_json, html=html, save=save)
     record("investigate", document, inputs=files_of(logs), files=[save, html])
     if findings.dropped:
         raise click.exceptions.Exit(_EXIT_DROPPED)
-
-
-def _module(name: str) -> Any:
-    """A part of the forensics, which needs packages of an extra.
-
-    Raises:
-        ConfigError: they are not installed; says how to.
-    """
-    try:
-        return importlib.import_module(f"homing.forensics.{name}")
-    except ImportError as error:
-        raise _missing(error) from error
-
-
-def _missing(error: ImportError) -> ConfigError:
-    return ConfigError(
-        [
-            f"`homing investigate` needs more packages ({error.name}): `pip install 'homing[forensics]'`"
-        ]
-    )
-
-
-def _mapping(name: str | None) -> Any:
-    if name is None:
-        return None
-    mapping = _module("mapping")
-    if name in mapping.SHIPPED:
-        return mapping.shipped(name)
-    if not Path(name).exists():
-        raise ConfigError(
-            [f"--mapping {name}: expected a file or one of {', '.join(mapping.SHIPPED)}"]
-        )
-    return mapping.parse(Path(name).read_text(), name)
 
 
 def _life(path: Path | None) -> Any:
@@ -184,11 +147,11 @@ def _life(path: Path | None) -> Any:
         return None
     if not path.exists():
         raise ConfigError([f"--life {path}: there is no such file"])
-    return _module("variants").parse_life(path.read_text(), str(path))
+    return forensics("variants").parse_life(path.read_text(), str(path))
 
 
 def _explain(files: Sequence[str], options: Options) -> None:
-    explained = _module("explaining").explain(files, options)
+    explained = forensics("explaining").explain(files, options)
     for path, text in explained:
         click.echo(f"# {path}")
         click.echo(text)
@@ -197,41 +160,23 @@ def _explain(files: Sequence[str], options: Options) -> None:
 def _deliver(
     findings: Findings, *, as_json: bool, html: Path | None, save: Path | None
 ) -> dict[str, Any]:
-    document: dict[str, Any] = _module("document").document(findings)
+    document: dict[str, Any] = forensics("document").document(findings)
     if save is not None:
         text = msgspec.json.format(msgspec.json.encode(document), indent=2)
         save.write_bytes(text + b"\n")
     if html is not None:
-        html.write_text(_module("page").page(document), encoding="utf-8")
+        html.write_text(forensics("page").page(document), encoding="utf-8")
     if as_json:
         print_json(document)
     else:
-        _module_report(document, save=save, html=html)
+        _report(document, save=save, html=html)
     return document
 
 
-def _module_report(document: dict[str, Any], *, save: Path | None, html: Path | None) -> None:
+def _report(document: dict[str, Any], *, save: Path | None, html: Path | None) -> None:
     from homing.cli.investigate_report import report
 
     for line in report(document, saved=str(save) if save else None):
         say(line)
     if html is not None:
         note(f"page written to {html}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on standard error, only where a person looks."""
-    if not sys.stderr.isatty():
-        yield lambda step, share: None
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("reading", total=1.0)
-        yield lambda step, share: bar.update(task, description=f"{step:28}", completed=share)

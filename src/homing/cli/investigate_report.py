@@ -88,10 +88,16 @@ def _suspect(document: dict[str, Any]) -> Iterator[Text]:
         )
     for line in one["evidence"]:
         yield Text.assemble(("         · ", "dim"), line)
-    told = {each["mechanism"] for each in one["candidates"]}
-    for rival in one["rivals"]:
+    for why in _rivals(one):
+        yield Text.assemble(("rival    ", "bold yellow"), why)
+
+
+def _rivals(hypothesis: dict[str, Any]) -> Iterator[str]:
+    """What else it may be, beside the candidates."""
+    told = {each["mechanism"] for each in hypothesis["candidates"]}
+    for rival in hypothesis["rivals"]:
         if rival["excluded"] == "no" and rival["mechanism"] not in told:
-            yield Text.assemble(("rival    ", "bold yellow"), rival["why"])
+            yield rival["why"]
 
 
 def _lanes(example: dict[str, Any], title: str) -> Iterator[Text]:
@@ -120,10 +126,12 @@ def _lanes(example: dict[str, Any], title: str) -> Iterator[Text]:
 
 
 def _limits(document: dict[str, Any]) -> Iterator[Text]:
-    if document["cannot_tell"]:
+    said = set(_rivals(document["hypothesis"]))
+    left = [line for line in document["cannot_tell"] if line not in said]
+    if left:
         yield Text()
         yield Text("what this log cannot show", style="bold")
-        for line in document["cannot_tell"]:
+        for line in left:
             yield Text(f"  · {line}")
 
 

@@ -8,20 +8,18 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.incidents import POINTER, VARIABLE
 from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.cli.progress import progress_bar
 from homing.core.errors import ConfigError, Invalid, Problem
 from homing.lab.dialects import FIELD_SETS
 from homing.lab.founding import SEED, SIZE, have_week, load_worker
@@ -167,14 +165,15 @@ def _again(worker: Path, log: Path | None, *, as_json: bool) -> None:
     if not made.exists():
         raise ConfigError([f"{worker}: expected it in a folder that `homing lab` has built"])
     given = json.loads(made.read_text())
-    with _progress(given["size"], "the week with the fix") as on_progress:
+    what = "the week with the fix"
+    with progress_bar(what, given["size"]) as show:
         truth = have_week(
             load_worker(worker),
             log=log,
             seed=given["seed"],
             size=given["size"],
             is_later=True,
-            on_progress=on_progress,
+            on_progress=lambda payments: show(payments, what),
         )
     if as_json:
         print_json({"log": str(log), "accepted": truth.accepted})
@@ -199,14 +198,15 @@ def build(folder: Path, seed: int, size: int) -> None:
         raise ConfigError([f"{folder}: expected an empty folder, or one of the lab; --folder DIR"])
     folder.mkdir(parents=True, exist_ok=True)
     made.unlink(missing_ok=True)
-    with _progress(size, "a week of payments") as on_progress:
+    what = "a week of payments"
+    with progress_bar(what, size) as show:
         have_week(
             RetryWorker,
             log=folder / "deliveries.jsonl.gz",
             payments=folder / "payments.jsonl.gz",
             seed=seed,
             size=size,
-            on_progress=on_progress,
+            on_progress=lambda payments: show(payments, what),
         )
     reset(folder)
     made.write_text(json.dumps(want))
@@ -390,21 +390,3 @@ def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
     return {**kept, "PYTHONUNBUFFERED": "1"}
-
-
-@contextmanager
-def _progress(size: int, what: str) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error, only where a person looks."""
-    if not sys.stderr.isatty():
-        yield lambda payments: None
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(what, total=size)
-        yield lambda payments: bar.update(task, completed=payments)

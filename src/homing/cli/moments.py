@@ -16,7 +16,8 @@ def moment(text: str) -> int:
     """A time on the command line, as microseconds since 1970 UTC.
 
     Args:
-        text: ISO 8601, in UTC when it names no zone; or how long ago: 90s, 15m, 6h, 2d, 1w.
+        text: ISO 8601, in UTC when it names no zone; or how long ago, in whole seconds: 90s,
+            15m, 6h, 2d, 1w.
 
     Raises:
         click.BadParameter: neither.
@@ -24,7 +25,8 @@ def moment(text: str) -> int:
     text = text.strip()
     try:
         if text[-1:] in _UNITS and text[:-1].isdecimal():
-            at_us = SystemClock().now_us() - int(text[:-1]) * _UNITS[text[-1]] * 1_000_000
+            now_s = SystemClock().now_us() // 1_000_000
+            at_us = (now_s - int(text[:-1]) * _UNITS[text[-1]]) * 1_000_000
             _at(at_us)
             return at_us
         at = datetime.fromisoformat(text)

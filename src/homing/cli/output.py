@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from homing.cli.installed import installing, source_folder
+
 #: a colour says where a delivery stands, and nothing else is coloured
 STATE_STYLES: Final = {
     "accepted": "cyan",
@@ -47,6 +49,8 @@ def say(text: str | Text = "") -> None:
 
 def say_error(text: str) -> None:
     """A complaint: one sentence on standard error."""
+    if "pip install" in text:
+        text = installing(text, source_folder())
     _console(sys.stderr).print(Text.assemble(("homing: ", "bold red"), text), soft_wrap=True)
 
 
@@ -81,7 +85,7 @@ def print_table(
     if not rows:
         note(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for name in columns:
         right = name.endswith("#")
         table.add_column(

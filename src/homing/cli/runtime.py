@@ -92,7 +92,7 @@ class Runtime:
             store,
             chance,
             self.journal,
-            hands=self.dispatcher,
+            dispatcher=self.dispatcher,
             meters=self.meters,
             tracer=self.telemetry,
             lease_s=settings.lease_s,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
 import click
 
+from homing.cli.installed import source_folder
 from homing.cli.output import note, say
 from homing.template.scaffold import FRAMEWORKS, NEW, Change, generate, update
 
@@ -54,7 +56,9 @@ def template(name: str | None, framework: str, into: Path | None, updating: bool
     folder = into or Path(name)
     files = generate(folder, name, framework)
     note(f"wrote {len(files)} files to {folder}")
-    say(f"cd {folder} && make setup && make test && make try")
+    source = source_folder()
+    place = "" if source is None else f" HOMING={shlex.quote(str(source))}"
+    say(f"cd {shlex.quote(str(folder))} && make setup{place} && make test && make try")
 
 
 def _update(folder: Path) -> None:

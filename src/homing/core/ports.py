@@ -68,7 +68,7 @@ class Work(msgspec.Struct, frozen=True, gc=False):
     endpoint: Endpoint | None  #: None: it has been deleted
 
 
-class Hands(Protocol):
+class LocalDispatcher(Protocol):
     """The dispatcher of this process, as seen by whoever accepts messages."""
 
     def reserve(self, application: Application, endpoint: Endpoint) -> bool:
@@ -89,7 +89,7 @@ class Meters(Protocol):
 
     def accepted(self, messages: int, deliveries: int) -> None: ...
 
-    def attempted(self, reason: Reason, total_us: int, late: bool) -> None: ...
+    def attempted(self, reason: Reason, total_us: int, *, late: bool) -> None: ...
 
     def received(self, after_us: int) -> None:
         """A first attempt succeeded, this long after acceptance."""
@@ -127,7 +127,7 @@ class Tracer(Protocol):
         """An attempt has ended."""
 
 
-class PassedOn:
+class NoTracer:
     """Tells nobody, and hands a publisher's trace to its receivers as it came."""
 
     def traceparent(self, message: Message, endpoint_id: str, number: int) -> str | None:
@@ -146,7 +146,7 @@ class NoMeters:
     def accepted(self, messages: int, deliveries: int) -> None:
         pass
 
-    def attempted(self, reason: Reason, total_us: int, late: bool) -> None:
+    def attempted(self, reason: Reason, total_us: int, *, late: bool) -> None:
         pass
 
     def received(self, after_us: int) -> None:

@@ -168,7 +168,7 @@ class Claimer:
             if not change.after.is_unfinished:
                 self._meters.settled(change.after.state, change.after.reason)
             if change.attempt is not None:
-                self._meters.attempted(change.attempt.reason, 0, False)
+                self._meters.attempted(change.attempt.reason, 0, late=False)
 
 
 def trigger_of(delivery: Delivery) -> Trigger:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from homing.core.ports import PassedOn, Request, Tracer, Work
+from homing.core.ports import NoTracer, Request, Tracer, Work
 from homing.core.resources import Endpoint, Secret
 from homing.core.sealing import CannotOpen, Opener, Sealed, header_place, secret_place
 from homing.core.signature import (
@@ -153,7 +153,7 @@ class Envelopes:
     def __init__(
         self, style: HeaderStyle, user_agent: str, opener: Opener, tracer: Tracer | None = None
     ) -> None:
-        self._tracer = tracer or PassedOn()
+        self._tracer = tracer or NoTracer()
         self._style = style
         self._user_agent = user_agent
         self._opener = opener

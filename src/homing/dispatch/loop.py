@@ -28,7 +28,7 @@ from homing.core.lifecycle import (
     Released,
 )
 from homing.core.outcome import Outcome, Reason, fact_of
-from homing.core.ports import Chance, Meters, NoMeters, PassedOn, Request, Sender, Tracer, Work
+from homing.core.ports import Chance, Meters, NoMeters, NoTracer, Request, Sender, Tracer, Work
 from homing.core.records import Attempt, Change
 from homing.core.resources import Application, Endpoint
 from homing.core.retry import RetryPolicy
@@ -105,7 +105,7 @@ class Dispatcher:
         self._envelope = envelope
         self.limits = limits or DispatchLimits()
         self._meters = meters or NoMeters()
-        self._tracer = tracer or PassedOn()
+        self._tracer = tracer or NoTracer()
         self._health = health or HealthKeeper(store, self._clock)
         self._settler = Settler(store, self._meters, self._written)
         self._planner = Planner(
@@ -135,7 +135,7 @@ class Dispatcher:
         self._stopped = asyncio.Event()
         self._stopped.set()
 
-    # ── what the intake sees (core.ports.Hands) ──
+    # ── what the intake sees (core.ports.LocalDispatcher) ──
 
     def reserve(self, application: Application, endpoint: Endpoint) -> bool:
         now_us = self._clock.mono_us() if self._planner.breakers.known else 0

@@ -128,6 +128,7 @@ class Settler:
             if done:
                 self._meters.settled(change.after.state, change.after.reason)
             if change.attempt is not None:
-                self._meters.attempted(change.attempt.reason, change.attempt.total_us, not done)
+                attempt = change.attempt
+                self._meters.attempted(attempt.reason, attempt.total_us, late=not done)
         self._meters.batch("settle", len(batch))
         self._written(batch)

@@ -13,7 +13,7 @@ from typing import Final
 from homing.core.errors import StoreError
 from homing.core.journal import Journal
 from homing.core.lifecycle import Cancelled, Fact, Resumed, State
-from homing.core.ports import Hands
+from homing.core.ports import LocalDispatcher
 from homing.core.queries import DeliveryFilter, Page
 from homing.core.resources import Endpoint
 from homing.core.store import Store
@@ -33,11 +33,16 @@ class Sweeper:
     """
 
     def __init__(
-        self, store: Store, journal: Journal, hands: Hands, *, sweep_s: float = SWEEP_S
+        self,
+        store: Store,
+        journal: Journal,
+        dispatcher: LocalDispatcher,
+        *,
+        sweep_s: float = SWEEP_S,
     ) -> None:
         self._store = store
         self._journal = journal
-        self._hands = hands
+        self._dispatcher = dispatcher
         self._sweep_s = sweep_s
 
     async def run(self) -> None:
@@ -61,7 +66,7 @@ class Sweeper:
                 if endpoint is None or not endpoint.disabled:
                     changed += await self._sweep_endpoint(endpoint_id, deleted=endpoint is None)
         if changed:
-            self._hands.wake()
+            self._dispatcher.wake()
         return changed
 
     async def _sweep_endpoint(self, endpoint_id: str, *, deleted: bool) -> int:

@@ -117,6 +117,10 @@ MECHANISMS: Final = {
             {
                 "D3": (("queued", "claimed"), "whether it had reached the queue"),
                 "D2": (("status", "outcome"), "whether the worker had tried it"),
+                "D8": (
+                    ("worker", "lapsed", "sent"),
+                    "whether a second turn met a marker of the first",
+                ),
                 "D12": (("commit_lag_ms", "committed_at"), "whether a poller passed it"),
             },
             (

@@ -114,10 +114,11 @@ class Seen(NamedTuple):
 
 
 def look(rows: Sequence[Row]) -> dict[str, Seen]:
-    """Every column of the sample."""
+    """Every column of the sample that has a name."""
     paths: dict[str, None] = {}
     for row in rows:
         paths.update(dict.fromkeys(row))
+    paths.pop("", None)
     return {path: _seen(path, [row.get(path) for row in rows]) for path in paths}
 
 

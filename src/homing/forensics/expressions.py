@@ -75,7 +75,7 @@ def text_value(source: str) -> str:
 def whole_value(source: str) -> str:
     """A number as a whole one; `true` is 1."""
     return (
-        f"COALESCE(TRY_CAST({source} AS BIGINT), CAST(TRY_CAST({source} AS DOUBLE) AS BIGINT), "
+        f"COALESCE(TRY_CAST({source} AS BIGINT), TRY_CAST(TRY_CAST({source} AS DOUBLE) AS BIGINT), "
         f"CASE {source} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)"
     )
 
@@ -87,7 +87,7 @@ def time_value(source: str, column: Column, seen: Seen | None) -> str:
         return f"epoch_us({source})"
     iso = f"epoch_us(TRY_CAST(replace(trim({source}), ',', '.') AS TIMESTAMPTZ))"
     if unit in _SCALE:
-        number = f"CAST(round(TRY_CAST({source} AS DOUBLE) * {_SCALE[unit]}) AS BIGINT)"
+        number = f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {_SCALE[unit]}) AS BIGINT)"
         if unit in ("us", "ns"):
             whole = f"TRY_CAST({source} AS BIGINT)"
             number = f"COALESCE({whole if unit == 'us' else whole + ' // 1000'}, {number})"
@@ -108,7 +108,7 @@ def time_value(source: str, column: Column, seen: Seen | None) -> str:
 def _by_size(source: str) -> str:
     number = f"TRY_CAST({source} AS DOUBLE)"
     return (
-        f"CAST(CASE WHEN {number} > 1e17 THEN {number} / 1e3 WHEN {number} > 1e14 THEN {number} "
+        f"TRY_CAST(CASE WHEN {number} > 1e17 THEN {number} / 1e3 WHEN {number} > 1e14 THEN {number} "
         f"WHEN {number} > 1e11 THEN {number} * 1e3 ELSE {number} * 1e6 END AS BIGINT)"
     )
 
@@ -116,7 +116,7 @@ def _by_size(source: str) -> str:
 def length_value(source: str, column: Column) -> str:
     """A length of time in microseconds."""
     scale = _SCALE.get(column.unit or "ms", 1_000.0)
-    return f"CAST(round(TRY_CAST({source} AS DOUBLE) * {scale}) AS BIGINT)"
+    return f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {scale}) AS BIGINT)"
 
 
 def value_of(

@@ -248,7 +248,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         if len(one.takes) > 1:
             return Match("D8", 0.5, "a later turn was taken and made no request")
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
-        twins = _unsaid(trace, log)
+        twins = twins_of("D4", log, ("D8",)) if log.is_table else _unsaid(trace, log)
         return Match(
             "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
         )

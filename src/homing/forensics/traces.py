@@ -22,6 +22,9 @@ _READ: Final = """
     FROM events e JOIN raw r ON r.rowid = e.line JOIN {wanted} w ON w.d = e.d
     ORDER BY e.d, e.pos
 """
+#: columns of `_READ` that are not of a step
+_NAME: Final = 21
+_OF_MESSAGE: Final = 22
 _WORKER: Final = (
     "CASE WHEN r.worker IS NULL THEN r.boot WHEN r.boot IS NULL THEN r.worker "
     "ELSE r.worker || ':' || r.boot END"
@@ -108,7 +111,7 @@ def _read(connection: Any, where: str, crossings: list[str]) -> list[Trace]:
     for d, lines in grouped.items():
         why, verdict, accepted_us, *marks = about[d]
         steps = tuple(_step(row) for row in lines[:_LINES_MAX])
-        name = max((row[21] for row in lines if row[21]), key=len, default="?")
+        name = max((row[_NAME] for row in lines if row[_NAME]), key=len, default="?")
         traces.append(
             Trace(
                 name=name,
@@ -116,7 +119,7 @@ def _read(connection: Any, where: str, crossings: list[str]) -> list[Trace]:
                 verdict=Verdict(verdict),
                 crossings=frozenset(c for c, m in zip(crossings, marks, strict=True) if m),
                 steps=steps,
-                of_message=all(row[22] for row in lines),
+                of_message=all(row[_OF_MESSAGE] for row in lines),
                 accepted_us=int(accepted_us),
             )
         )
@@ -124,54 +127,13 @@ def _read(connection: Any, where: str, crossings: list[str]) -> list[Trace]:
 
 
 def _step(row: Any) -> Step:
-    (
-        _,
-        at,
-        act,
-        stand,
-        before,
-        result,
-        attempt,
-        epoch,
-        worker,
-        vb,
-        va,
-        rows,
-        status,
-        total,
-        due,
-        lease,
-        word,
-        state,
-        reason,
-        actor,
-        build,
-        _,
-        _,
-        line,
-        part,
-    ) = row
-    shown = word if part == 1 else Op(act).name.lower()
-    return Step(
-        at,
-        Op(act),
-        Stand(stand),
-        Stand(before),
-        result,
-        attempt,
-        epoch,
-        worker,
-        vb,
-        va,
-        rows,
-        status,
-        total,
-        due,
-        lease,
-        shown,
-        state,
-        reason,
-        actor,
-        build,
-        line + 1,
+    """A row of `_READ`: what is between the delivery and its name is in the order of `Step`."""
+    *_, line, part = row
+    step = Step._make((*row[1:_NAME], line + 1))
+    act = Op(step.act)
+    return step._replace(
+        act=act,
+        stand=Stand(step.stand),
+        before=Stand(step.before),
+        word=step.word if part == 1 else act.name.lower(),
     )

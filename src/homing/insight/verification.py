@@ -216,6 +216,11 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.2g}%"
 
 
+def _share(chance: float) -> str:
+    """A chance in whole per cent; one that is not certain is not called so."""
+    return "more than 99%" if 0.99 < chance < 1 else f"{chance:.0%}"
+
+
 def _too_little(one: Comparison, what: str) -> list[str]:
     if one.before.k == 0:
         return ["nothing was dropped before, so there is nothing to compare with"]
@@ -224,8 +229,8 @@ def _too_little(one: Comparison, what: str) -> list[str]:
     seen = chance_of_any(one.rate_before.value, one.after.n)
     return [
         f"too few {what}: {one.after.n:,} without a drop, and it takes {one.zero.needed_95:,} to "
-        f"exclude a rate of {one.rate_before.low:.3%}; at the rate before, {seen:.0%} of runs as "
-        "long would show a drop"
+        f"exclude a rate of {one.rate_before.low:.3%}; at the rate before, {_share(seen)} of runs "
+        "as long would show a drop"
     ]
 
 

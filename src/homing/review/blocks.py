@@ -121,6 +121,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...]
     sources: tuple[Source, ...]
 
+    def commands(self, again: Again) -> str:
+        """The commands that it means, a line each; a source that is not here has none."""
+        known = {one.name: one.command for one in self.sources}
+        return "\n".join(known[name] for name in again.sources if name in known)
+
 
 def is_numeric(text: str) -> bool:
     """Whether there is a digit in it, of any script: 3, ½, ³."""

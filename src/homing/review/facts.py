@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.insight.burn import span_text
-from homing.review.blocks import Code, Inline, Source, Value, is_figure
+from homing.review.blocks import Again, Block, Code, Inline, Source, Value, is_figure
 from homing.review.incident import Incident
 
 #: the incident itself, and what is worked out from several sources
@@ -166,6 +166,10 @@ class Facts:
     def derived(self, text: str, formula: str) -> Value:
         """What follows from other values by a formula that names them."""
         return Value(text, REVIEW, formula)
+
+    def again(self, *names: str) -> list[Block]:
+        """How the numbers of a section are found again: those of these sources that there are."""
+        return [Again(tuple(name for name in names if self.has(name)))]
 
     def sources(self, used: set[str]) -> tuple[Source, ...]:
         """Those that are used, in the order in which things were found."""

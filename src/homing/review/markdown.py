@@ -50,7 +50,7 @@ def _block(block: Block, document: Document) -> str:
         case Plot():
             return f"*{_line(block.caption)}*"
         case Again():
-            return _again(block, document)
+            return _again(document.commands(block))
 
 
 def _table(block: Table) -> str:
@@ -66,12 +66,8 @@ def _table(block: Table) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rules, *rows])
 
 
-def _again(block: Again, document: Document) -> str:
-    known = {one.name: one for one in document.sources}
-    commands = [known[name].command for name in block.sources if name in known]
-    if not commands:
-        return ""
-    return "To find these numbers again:\n\n" + _fenced("\n".join(commands), "sh")
+def _again(commands: str) -> str:
+    return "To find these numbers again:\n\n" + _fenced(commands, "sh") if commands else ""
 
 
 def _fenced(text: str, kind: str) -> str:

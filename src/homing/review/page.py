@@ -155,7 +155,7 @@ class _Writer:
 
     def __init__(self, letters: dict[str, str], document: Document) -> None:
         self._letters = letters
-        self._commands = {one.name: one.command for one in document.sources}
+        self._document = document
 
     def block(self, block: Block) -> str:
         match block:
@@ -177,12 +177,9 @@ class _Writer:
                     f"<figcaption>{self.line(block.caption)}</figcaption></figure>"
                 )
             case Again():
-                commands = [self._commands[one] for one in block.sources if one in self._commands]
-                if not commands:
-                    return ""
-                lines = "\n".join(commands)
-                text = f"To find these numbers again:<pre>{escape(lines)}</pre>"
-                return f'<div class="again">{text}</div>'
+                commands = self._document.commands(block)
+                text = f"To find these numbers again:<pre>{escape(commands)}</pre>"
+                return f'<div class="again">{text}</div>' if commands else ""
 
     def _table(self, block: Table) -> str:
         right = [head.endswith("#") for head in block.heads]

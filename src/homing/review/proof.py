@@ -1,4 +1,4 @@
-"""The review of an incident: mechanism, fix, proof, what follows, what nobody knows. Pure."""
+"""The review of an incident: fix, proof, what follows, and what nobody knows. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import msgspec
 
 from homing.review.blocks import (
     Address,
-    Again,
     Block,
     Bullets,
     Code,
@@ -24,14 +23,13 @@ from homing.review.blocks import (
     quoted,
     strong,
 )
-from homing.review.check import faults
 from homing.review.facts import RECORD, Facts, count, instant, money, number, percent, words
 from homing.review.impact import Loss
 from homing.review.incident import Aspect
-from homing.review.pictures import lanes_plot, sensitivity_plot
+from homing.review.pictures import sensitivity_plot
+from homing.review.quoting import copied, said, sentences
 from homing.review.results import REDRIVE
 
-_FACTORS_MAX: Final = 6
 _DIFF_MAX: Final = 120
 _VERDICTS: Final = {"unproven": "not proven"}
 
@@ -39,158 +37,6 @@ _VERDICTS: Final = {"unproven": "not proven"}
 def verdict(facts: Facts) -> Value:
     """ "fixed", and its like."""
     return facts.value("verify", "verdict", lambda word: _VERDICTS.get(str(word), str(word)))
-
-
-def said(facts: Facts, aspect: Aspect) -> list[Block]:
-    """What people stated about an aspect, with who, and where they have it from."""
-    lines = []
-    for i, one in enumerate(facts.incident.statements):
-        if one.aspect is not aspect:
-            continue
-        parts: list[Inline] = [*quoted(one.text, RECORD, f"statements.{i}.text")]
-        if one.reference:
-            parts += [" (", facts.coded(RECORD, f"statements.{i}.reference"), ")"]
-        lines.append(tuple(parts))
-    return [Bullets(tuple(lines))] if lines else []
-
-
-def _again(facts: Facts, *names: str) -> list[Block]:
-    return [Again(tuple(name for name in names if facts.has(name)))]
-
-
-def _copied(facts: Facts, source: str, path: str) -> Line:
-    """A sentence that a command wrote, its numbers with their source."""
-    return quoted(str(facts.get(source, path)), source, path)
-
-
-def _sentences(facts: Facts, source: str, path: str, count: int) -> tuple[Line, ...]:
-    """The first of a command's sentences; one that may not stand in a review is left out."""
-    lines = (_copied(facts, source, f"{path}.{i}") for i in range(count))
-    return tuple(line for line in lines if not faults(line))
-
-
-def mechanism(facts: Facts) -> list[Block]:
-    """What happens, as the smallest schedule that shows it."""
-    blocks: list[Block] = []
-    if facts.has("investigate", "hypothesis.mechanism"):
-        causes = facts.incident.causes
-        status = causes[-1].status.value if causes else "suspected"
-        blocks.append(
-            Paragraph(
-                (
-                    strong(
-                        facts.value("investigate", "hypothesis.mechanism"),
-                        " ",
-                        facts.value("investigate", "hypothesis.name"),
-                    )
-                    if facts.has("investigate", "hypothesis.name")
-                    else strong(facts.value("investigate", "hypothesis.mechanism")),
-                    f" ({status}): ",
-                    *_copied(facts, "investigate", "hypothesis.sentence"),
-                    ".",
-                )
-            )
-        )
-    source = next((one for one in ("reproduce", "explore") if facts.has(one, "story.rows")), "")
-    if source:
-        blocks += _schedule(facts, source)
-    elif facts.has("investigate", "hypothesis.skeleton.steps"):
-        steps = facts.get("investigate", "hypothesis.skeleton.steps")
-        rows = tuple(
-            (
-                (facts.value("investigate", f"hypothesis.skeleton.steps.{i}.who"),),
-                (facts.value("investigate", f"hypothesis.skeleton.steps.{i}.op"),),
-                _copied(facts, "investigate", f"hypothesis.skeleton.steps.{i}.note"),
-            )
-            for i in range(len(steps))
-        )
-        text = "The schedule that the log shows; it has not been made to happen:"
-        blocks += [Paragraph(line(text)), Table(("who", "does", ""), rows)]
-    if not blocks:
-        return []
-    return [Heading("Mechanism"), *blocks, *_again(facts, "investigate", source)]
-
-
-def _schedule(facts: Facts, source: str) -> list[Block]:
-    story = facts.get(source, "story")
-    parts: list[Inline] = []
-    if facts.has(source, "reproduced"):
-        parts = [
-            "Held to the schedule of the log, the worker lost a delivery in ",
-            facts.value(source, "reproduced", count),
-            " of ",
-            facts.value(source, "times", count),
-            " runs. ",
-        ]
-    parts += [
-        "The smallest schedule takes ",
-        facts.value(source, "story.workers", count),
-        " workers and ",
-        facts.value(source, "story.deliveries", count),
-        " delivery; the rows that stand out are the operations that crossed.",
-    ]
-    rows = tuple(
-        (
-            (facts.value(source, f"story.rows.{i}.at_s", lambda at: f"{float(at):.1f} s"),),
-            *(
-                (facts.coded(source, f"story.rows.{i}.cells.{j}"),) if cell else ()
-                for j, cell in enumerate(row["cells"])
-            ),
-            (facts.coded(source, f"story.rows.{i}.state"),) if row["state"] else (),
-        )
-        for i, row in enumerate(story["rows"])
-    )
-    marks = frozenset(i for i, row in enumerate(story["rows"]) if row["is_crossing"])
-    heads = ("time#", *(_head(lane) for lane in story["lanes"]), "state after")
-    caption = line(
-        "Who acts in which order, from left to right; red are the operations that crossed. "
-        "What each does is in the table."
-    )
-    breach = _copied(facts, source, "story.breach.text")
-    return [
-        Paragraph(tuple(parts)),
-        Plot(lanes_plot(story["lanes"], story["rows"]), caption, source),
-        Table(heads, rows, marks),
-        Paragraph(("What it breaks: ", *breach, ".")),
-    ]
-
-
-def _head(lane: str) -> str:
-    """A column's head; a lane's name may end in a digit, which letters say as well."""
-    return "".join(letter if not letter.isnumeric() else "·" for letter in lane)
-
-
-def factors(facts: Facts) -> list[Block]:
-    """What had to come together."""
-    blocks = list(said(facts, Aspect.FACTOR))
-    evidence = facts.find("investigate", "hypothesis.evidence", [])
-    if evidence:
-        lines = _sentences(
-            facts, "investigate", "hypothesis.evidence", min(len(evidence), _FACTORS_MAX)
-        )
-        blocks += [Paragraph(line("What the lost deliveries have in common:")), Bullets(lines)]
-    if not blocks:
-        return []
-    return [Heading("Contributing factors"), *blocks, *_again(facts, "investigate", RECORD)]
-
-
-def tests(facts: Facts) -> list[Block]:
-    """Why tests had not shown it."""
-    blocks = list(said(facts, Aspect.TESTS))
-    source = next((one for one in ("reproduce", "explore") if facts.has(one, "story.rows")), "")
-    if source:
-        parts: list[Inline] = [
-            "The loss takes ",
-            facts.value(source, "story.workers", count),
-            " workers at once and ",
-            facts.value(source, "story.size", count),
-            " things out of the ordinary in one order; a test that runs one worker alone, "
-            "with a receiver that answers at once, never meets it.",
-        ]
-        blocks.append(Paragraph(tuple(parts)))
-    if not blocks:
-        return []
-    return [Heading("Why tests missed it"), *blocks, *_again(facts, source, RECORD)]
 
 
 def fix(facts: Facts) -> list[Block]:
@@ -211,7 +57,7 @@ def fix(facts: Facts) -> list[Block]:
             more = ["…"] if len(lines) > _DIFF_MAX else []
             blocks.append(Pre("\n".join(lines[:_DIFF_MAX] + more)))
     blocks += deployed(facts, "fix")
-    return [Heading("Fix"), *blocks, *_again(facts, RECORD)]
+    return [Heading("Fix"), *blocks, *facts.again(RECORD)]
 
 
 def deployed(facts: Facts, what: str) -> list[Block]:
@@ -253,21 +99,21 @@ def verification(facts: Facts) -> list[Block]:
             blocks.append(Paragraph(line("Exploring the fix broke nothing in ", n, " runs.")))
     if not blocks:
         return []
-    names = [one for one in ("verify", "reproduce_fix", "explore_fix") if facts.has(one)]
-    return [Heading("Verification"), *blocks, Again(tuple(names))]
+    again = facts.again("verify", "reproduce_fix", "explore_fix")
+    return [Heading("Verification"), *blocks, *again]
 
 
 def _compared(facts: Facts) -> list[Block]:
     rows = [_arm(facts, line("all deliveries"), "all")]
     if facts.has("verify", "guilty.before.n"):
-        name = ("where it happened: ", *_copied(facts, "verify", "guilty_name"))
+        name = ("where it happened: ", *copied(facts, "verify", "guilty_name"))
         rows.append(_arm(facts, name, "guilty"))
     blocks: list[Block] = [
         Paragraph(line("Verdict: ", strong(verdict(facts)), ".")),
         Table(("", "dropped before#", "dropped after#", "rate excluded#"), tuple(rows)),
     ]
     lines: list[Line] = []
-    lines += _sentences(facts, "verify", "reasons", len(facts.find("verify", "reasons", [])))
+    lines += sentences(facts, "verify", "reasons", len(facts.find("verify", "reasons", [])))
     if facts.has("verify", "all.p_two_sided"):
         lines.append(
             line(
@@ -320,7 +166,7 @@ def recovery(facts: Facts) -> list[Block]:
             else "none",
             " had been delivered when it was looked at.",
         )
-        blocks += [Paragraph(parts), *_again(facts, REDRIVE)]
+        blocks += [Paragraph(parts), *facts.again(REDRIVE)]
     if not blocks and not facts.find("investigate", "dropped", 0):
         return []
     if not blocks:
@@ -334,7 +180,7 @@ def recovery(facts: Facts) -> list[Block]:
     for one in written:
         for file in one.files:
             blocks.append(Paragraph(("The affected ids are in ", Code(file.name), ".")))
-    return [Heading("Recovery"), *blocks, *_again(facts, "investigate", RECORD)]
+    return [Heading("Recovery"), *blocks, *facts.again("investigate", RECORD)]
 
 
 def actions(facts: Facts) -> list[Block]:
@@ -372,7 +218,7 @@ def actions(facts: Facts) -> list[Block]:
     )
     if adopted:
         blocks += [Paragraph(line("Taken up elsewhere:")), Bullets(adopted)]
-    return [Heading("Actions"), *blocks, *_again(facts, RECORD)] if blocks else []
+    return [Heading("Actions"), *blocks, *facts.again(RECORD)] if blocks else []
 
 
 _LACKS: Final = (
@@ -391,7 +237,7 @@ def unknown(facts: Facts) -> list[Block]:
         if not facts.has(name) and not (name == "reproduce" and facts.has("explore", "story.rows"))
     ]
     told = len(facts.find("investigate", "cannot_tell", []))
-    lines += _sentences(facts, "investigate", "cannot_tell", told)
+    lines += sentences(facts, "investigate", "cannot_tell", told)
     if facts.find("investigate", "damaged_rows", 0):
         damaged = facts.value("investigate", "damaged_rows", count)
         rows = facts.value("investigate", "rows", count)
@@ -421,7 +267,7 @@ def unknown(facts: Facts) -> list[Block]:
         Heading("What the data cannot show"),
         *blocks,
         *said(facts, Aspect.UNKNOWN),
-        *_again(facts, "investigate", "impact"),
+        *facts.again("investigate", "impact"),
     ]
 
 

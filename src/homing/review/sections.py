@@ -5,12 +5,9 @@ Whatever is not in the record is not on the page; that it is missing is said at 
 
 from __future__ import annotations
 
-from decimal import Decimal
-from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
-from homing.insight.burn import Counts, budget, budget_left, parse_target
-from homing.review import proof
+from homing.review import budgets, causes, proof
 from homing.review.blocks import (
     Address,
     Again,
@@ -30,9 +27,7 @@ from homing.review.blocks import (
     values_of,
 )
 from homing.review.facts import (
-    EXPLAIN,
     RECORD,
-    REVIEW,
     Facts,
     count,
     instant,
@@ -42,10 +37,9 @@ from homing.review.facts import (
     span,
     words,
 )
-from homing.review.incident import Aspect, Incident
+from homing.review.incident import Incident
 from homing.review.noticing import explained
 from homing.review.pictures import rate_plot
-from homing.review.results import OBJECTIVES
 
 _HIT_MAX: Final = 10
 
@@ -64,14 +58,14 @@ def review(incident: Incident, name: str) -> Document:
         *impact(facts),
         *detection(facts),
         *timeline(facts),
-        *proof.mechanism(facts),
-        *proof.factors(facts),
-        *proof.tests(facts),
-        *alerts(facts),
+        *causes.mechanism(facts),
+        *causes.factors(facts),
+        *causes.tests(facts),
+        *budgets.alerts(facts),
         *proof.fix(facts),
         *proof.verification(facts),
         *proof.recovery(facts),
-        *spent(facts),
+        *budgets.spent(facts),
         *proof.actions(facts),
         *proof.unknown(facts),
         *proof.appendix(facts),
@@ -174,8 +168,8 @@ def summary(facts: Facts) -> list[Block]:
         parts += ["After the fix, the comparison says ", proof.verdict(facts), ". "]
     if not parts:
         parts = ["Nothing has been measured yet. "]
-    sources = [one for one in ("investigate", "impact", "verify") if facts.has(one)]
-    return [Paragraph(tuple(parts), is_lead=True), Again(tuple(sources))]
+    again = facts.again("investigate", "impact", "verify")
+    return [Paragraph(tuple(parts), is_lead=True), *again]
 
 
 def _orders(facts: Facts, base: str) -> Value:
@@ -226,8 +220,7 @@ def impact(facts: Facts) -> list[Block]:
     blocks += _price(facts)
     if not blocks:
         return []
-    sources = [one for one in ("investigate", "impact") if facts.has(one)]
-    return [Heading("Impact"), *blocks, Again(tuple(sources))]
+    return [Heading("Impact"), *blocks, *facts.again("investigate", "impact")]
 
 
 def _rate_of(facts: Facts, path: str) -> Line:
@@ -310,7 +303,7 @@ def detection(facts: Facts) -> list[Block]:
         )
         svg = rate_plot(windows, facts.find("investigate", "since", None))
         blocks.append(Plot(svg, caption, "investigate"))
-    return [Heading("Detection"), *blocks, *_sources(facts, "investigate", RECORD)]
+    return [Heading("Detection"), *blocks, *facts.again("investigate", RECORD)]
 
 
 def _undetected(facts: Facts, noticed_us: int) -> list[Inline]:
@@ -322,10 +315,6 @@ def _undetected(facts: Facts, noticed_us: int) -> list[Inline]:
         return []
     formula = "record:detection.at_us - investigate:since.at"
     return ["It went on unnoticed for ", facts.derived(span(late_s), formula), ". "]
-
-
-def _sources(facts: Facts, *names: str) -> list[Block]:
-    return [Again(tuple(name for name in names if facts.has(name)))]
 
 
 def timeline(facts: Facts) -> list[Block]:
@@ -355,190 +344,4 @@ def timeline(facts: Facts) -> list[Block]:
     ]
     rows = [row for _, row in sorted([*began, *entries], key=lambda pair: pair[0])]
     heads = ("when", "who", "what", "where it is written")
-    return [Heading("Timeline"), Table(heads, tuple(rows)), *_sources(facts, RECORD)]
-
-
-def alerts(facts: Facts) -> list[Block]:
-    """Which alert would have fired when, and why those that were there did not."""
-    blocks: list[Block] = list(proof.said(facts, Aspect.ALERTS))
-    if facts.has("investigate", "books.dead") and facts.find("investigate", "dropped", 0):
-        parts = line(
-            "An alert on dead letters could not see it: ",
-            facts.value("investigate", "books.dead", count),
-            " of ",
-            facts.value("investigate", "accepted", count),
-            " deliveries ended as dead letters, and a dropped delivery is in no queue.",
-        )
-        blocks.append(Paragraph(parts))
-    if facts.has(EXPLAIN):
-        blocks += _tiers(facts)
-    if not blocks:
-        return []
-    return [Heading("Why alerts missed it"), *blocks, *_sources(facts, EXPLAIN, "investigate")]
-
-
-def _tiers(facts: Facts) -> list[Block]:
-    began = None
-    if facts.find("investigate", "since.is_change", False):
-        began = moment(facts.get("investigate", "since.at"))
-    rows: list[tuple[Line, ...]] = []
-    for i, tier in enumerate(facts.get(EXPLAIN, "tiers")):
-        rows.append(
-            (
-                (
-                    facts.value(EXPLAIN, f"tiers.{i}.severity"),
-                    " over ",
-                    facts.value(EXPLAIN, f"tiers.{i}.longS", span),
-                ),
-                (
-                    facts.value(EXPLAIN, f"tiers.{i}.factor"),
-                    " times the budget's pace",
-                ),
-                (
-                    ("after ", facts.value(EXPLAIN, f"tiers.{i}.afterS", span))
-                    if tier["afterS"] is not None
-                    else line(tier["verdict"])
-                ),
-                _fires_at(facts, began, tier["afterS"], f"tiers.{i}.afterS"),
-            )
-        )
-    if facts.has(EXPLAIN, "integrity.afterS"):
-        seen = facts.get(EXPLAIN, "integrity.afterS")
-        rows.append(
-            (
-                line("any unaccounted delivery"),
-                line("the first one"),
-                ("after ", facts.value(EXPLAIN, "integrity.afterS", span)),
-                _fires_at(facts, began, seen, "integrity.afterS"),
-            )
-        )
-    text: Line = (
-        "Against a target of ",
-        facts.value(RECORD, "objective"),
-        " over ",
-        facts.value(EXPLAIN, "periodS", span),
-        ", a drop rate of ",
-        facts.derived(percent(Decimal(facts.get(EXPLAIN, "dropRate"))), "explain:dropRate"),
-        " at ",
-        facts.value(EXPLAIN, "perSecond"),
-        " deliveries a second burns the budget at ",
-        facts.value(EXPLAIN, "burnRate"),
-        " times its pace. The usual burn-rate alerts and an alert on any unaccounted delivery "
-        "would have said:",
-    )
-    heads = ("alert", "fires above", "fires", "that would have been")
-    return [Paragraph(text), Table(heads, tuple(rows), frozenset({len(rows) - 1}))]
-
-
-def _fires_at(facts: Facts, began: Any, after_s: float | None, path: str) -> Line:
-    if began is None or after_s is None:
-        return line("not at all" if after_s is None else "")
-    at = round((began.timestamp() + after_s) * 1_000_000)
-    return (facts.derived(instant(at), f"investigate:since.at + explain:{path}"),)
-
-
-def spent(facts: Facts) -> list[Block]:
-    """The error budgets, and whose failures spent them: of the log, and of a running service."""
-    blocks = [*_spent_in_log(facts), *_spent_of_objectives(facts)]
-    return [Heading("Budget spent, by owner"), *blocks] if blocks else []
-
-
-def _spent_of_objectives(facts: Facts) -> list[Block]:
-    """Each objective of the running service that has had bad events, by whose they are."""
-    rows: list[tuple[Line, ...]] = []
-    for i, report in enumerate(facts.find(OBJECTIVES, "reports", [])):
-        path = f"reports.{i}"
-        seen = report["good"] + report["bad"]
-        allowed = budget(parse_target(report["objective"]["target"])) * seen
-        for j, bad in enumerate(report["byOwner"]):
-            share = Fraction(bad["count"]) / allowed if allowed else None
-            of_budget = line("the promise allows none")
-            if not bad["counts"]:
-                of_budget = line("not counted against it")
-            elif share is not None:
-                formula = f"{OBJECTIVES}:{path}.byOwner.{j}.count / budget"
-                of_budget = (facts.derived(percent(float(share)), formula),)
-            rows.append(
-                (
-                    (
-                        facts.value(OBJECTIVES, f"{path}.objective.name"),
-                        " (",
-                        facts.value(OBJECTIVES, f"{path}.objective.targetText"),
-                        ")",
-                    ),
-                    (
-                        facts.value(OBJECTIVES, f"{path}.byOwner.{j}.owner"),
-                        ": ",
-                        facts.value(OBJECTIVES, f"{path}.byOwner.{j}.rule"),
-                    ),
-                    (
-                        facts.value(OBJECTIVES, f"{path}.byOwner.{j}.count", count),
-                        " of ",
-                        facts.derived(
-                            count(seen), f"{OBJECTIVES}:{path}.good + {OBJECTIVES}:{path}.bad"
-                        ),
-                    ),
-                    of_budget,
-                )
-            )
-    if not facts.find(OBJECTIVES, "reports", []):
-        return []
-    at = facts.value(OBJECTIVES, "reports.0.at", instant)
-    if not rows:
-        text = line("The objectives of the running service had no bad event at ", at, ".")
-        return [Paragraph(text), *_sources(facts, OBJECTIVES)]
-    heads = ("objective", "whose, by which rule", "bad events#", "of the budget#")
-    return [
-        Paragraph(line("The objectives of the running service, as they stood at ", at, ":")),
-        Table(heads, tuple(rows)),
-        *_sources(facts, OBJECTIVES),
-    ]
-
-
-def _spent_in_log(facts: Facts) -> list[Block]:
-    """The error budget of the log's time, and whose failures spent it."""
-    if not facts.find("investigate", "judged", 0):
-        return []
-    try:
-        target = parse_target(facts.incident.objective)
-    except ValueError:
-        return []
-    judged, dropped = (facts.get("investigate", one) for one in ("judged", "dropped"))
-    if not dropped:
-        return []
-    allowed = budget(target) * judged
-    share = Fraction(dropped) / allowed
-    left = budget_left(Counts(good=judged - dropped, bad=dropped), target)
-    rows: list[tuple[Line, ...]] = [
-        (
-            line("the platform: accepted, then dropped"),
-            (facts.value("investigate", "dropped", count),),
-            (facts.derived(percent(float(share)), "investigate:dropped / budget"),),
-        )
-    ]
-    if facts.find("investigate", "books.dead", 0):
-        dead = Fraction(facts.get("investigate", "books.dead")) / allowed
-        rows.append(
-            (
-                line("given up after refusals: the log does not say whose"),
-                (facts.value("investigate", "books.dead", count),),
-                (facts.derived(percent(float(dead)), "investigate:books.dead / budget"),),
-            )
-        )
-    state = "is overspent" if left < 0 else "is not overspent"
-    text = line(
-        "At ",
-        facts.value(RECORD, "objective"),
-        ", ",
-        facts.derived(f"{int(allowed):,}", "(1 - record:objective) * investigate:judged"),
-        " of the ",
-        facts.value("investigate", "judged", count),
-        " deliveries might have failed; by drops alone that budget ",
-        state,
-        ".",
-    )
-    return [
-        Paragraph(text),
-        Table(("whose", "deliveries#", "of the budget#"), tuple(rows)),
-        *_sources(facts, "investigate", REVIEW),
-    ]
+    return [Heading("Timeline"), Table(heads, tuple(rows)), *facts.again(RECORD)]

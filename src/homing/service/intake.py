@@ -12,7 +12,7 @@ from homing.core.errors import Conflict, NotFound, RequestError, StoreError, Una
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.core.journal import Journal, born_leased, newborn
 from homing.core.lifecycle import Delivery
-from homing.core.ports import Chance, Hands, Meters, NoMeters, PassedOn, Tracer, Work
+from homing.core.ports import Chance, LocalDispatcher, Meters, NoMeters, NoTracer, Tracer, Work
 from homing.core.records import (
     Acceptance,
     Accepted,
@@ -82,7 +82,7 @@ class Intake:
     """The door of one process: everything that arrives while a commit is under way shares the next.
 
     Args:
-        hands: this process's dispatcher; None when it has none, then nothing is born leased.
+        dispatcher: this process's dispatcher; None when it has none, then nothing is born leased.
         acceptance: counts how publishers are answered.
         lease_s: how long a delivery that is born leased stays ours, in seconds.
         event_id_s: how long an event id is remembered, in seconds.
@@ -94,7 +94,7 @@ class Intake:
         chance: Chance,
         journal: Journal,
         *,
-        hands: Hands | None = None,
+        dispatcher: LocalDispatcher | None = None,
         meters: Meters | None = None,
         tracer: Tracer | None = None,
         acceptance: AcceptanceCounts | None = None,
@@ -104,9 +104,9 @@ class Intake:
         self._store = store
         self._chance = chance
         self._journal = journal
-        self._hands = hands
+        self._dispatcher = dispatcher
         self._meters = meters or NoMeters()
-        self._tracer = tracer or PassedOn()
+        self._tracer = tracer or NoTracer()
         self._acceptance = acceptance
         self._oldest_us = 0  #: when the first of those that wait came, monotonic
         self._lease_us = round(lease_s * 1_000_000)
@@ -331,11 +331,11 @@ class Intake:
         self._meters.accepted(len(stored), deliveries)
         for acceptance in stored:
             self._tracer.accepted(acceptance.message)
-        if self._hands is not None:
+        if self._dispatcher is not None:
             self._release(unused)
-            self._hands.take(taken)
+            self._dispatcher.take(taken)
             if deliveries > len(taken):
-                self._hands.wake()
+                self._dispatcher.wake()
 
     async def _answer_repeats(self, repeats: list[tuple[_Item, str]]) -> None:
         if not repeats:
@@ -363,9 +363,9 @@ class Intake:
         return fanout
 
     def _release(self, works: Sequence[Sequence[Work]]) -> None:
-        if self._hands is not None:
+        if self._dispatcher is not None:
             for work in works:
-                self._hands.release(work)
+                self._dispatcher.release(work)
 
     def _compose(self, item: _Item, fanout: Fanout, work: list[Work]) -> Acceptance:
         """The rows of one message; the deliveries that there is room for are born leased.
@@ -392,15 +392,15 @@ class Intake:
             traceparent=draft.traceparent,
         )
         deliveries: list[Delivery] = []
-        hands = self._hands
+        dispatcher = self._dispatcher
         is_due = (draft.deliver_at_us or 0) <= at_us
         for endpoint in endpoints:
             parked = parking_reason(endpoint)
             if (
                 parked is None
                 and is_due
-                and hands is not None
-                and hands.reserve(fanout.application, endpoint)
+                and dispatcher is not None
+                and dispatcher.reserve(fanout.application, endpoint)
             ):
                 delivery = born_leased(
                     message_id=message.id,

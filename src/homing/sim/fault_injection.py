@@ -226,6 +226,3 @@ def _outcome(answer: Answer, total_s: float) -> Outcome:
         headers=answer.headers,
         total_us=after_us,
     )
-
-
-__all__ = ["FaultySender", "FaultyStore"]

@@ -130,7 +130,7 @@ class Node:
             store,
             world.chance,
             self.journal,
-            hands=self.dispatcher,
+            dispatcher=self.dispatcher,
             lease_s=world.limits.lease_s,
         )
         self.sweeper = parts.sweeper(store, self.journal, self.dispatcher, sweep_s=_SWEEP_S)
@@ -229,6 +229,3 @@ class Node:
     def _look_at(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self.world.went_wrong(f"a part of {self.holder} failed: {task.exception()!r}")
-
-
-__all__ = ["LIMITS", "START_US", "Node", "Parts", "SimClock"]

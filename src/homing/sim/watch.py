@@ -10,7 +10,6 @@ from homing.core.lifecycle import DeadReason, Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import LogEntry, Outdated
 from homing.insight import steps
-from homing.insight.evidence import Breach
 from homing.insight.invariants import (
     every_step_is_legal,
     leases_are_numbered,
@@ -209,6 +208,3 @@ def _event(
         version_before=line.version_before,
         is_refused=not written,
     )
-
-
-__all__ = ["BREACHES_MAX", "Breach", "SqliteWatch", "Watch", "at_once"]

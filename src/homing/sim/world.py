@@ -12,7 +12,7 @@ from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import Delivery, State
 from homing.core.queries import LogCursor
 from homing.core.records import Message
-from homing.core.resources import Application, Endpoint, Secret
+from homing.core.resources import Application, Endpoint
 from homing.insight.evidence import Books, Breach, said
 from homing.insight.invariants import ledger_balances
 from homing.insight.promises import breaches
@@ -411,6 +411,3 @@ class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
             self._world.went_wrong(f"{record.getMessage()}: {record.exc_info[1]!r}")
-
-
-__all__ = ["ORG_ID", "Secret", "World"]

@@ -208,7 +208,7 @@ def test_a_message_is_not_accepted_for_an_application_that_is_gone(sides: Interl
     assert seen == {Accepted, Outdated}
 
 
-class NoHands:
+class NoDispatcher:
     """A dispatcher that has nothing to do."""
 
     def reserve(self, count: int) -> int:
@@ -225,7 +225,7 @@ class NoHands:
 
 
 def sweep_by(name: str) -> Operation:
-    return lambda store: Sweeper(store, journal_of(name), NoHands()).sweep()
+    return lambda store: Sweeper(store, journal_of(name), NoDispatcher()).sweep()
 
 
 def test_two_sweeps_resume_a_parked_delivery_once(sides: Interleaver) -> None:
@@ -250,7 +250,7 @@ def test_a_delivery_parked_while_its_endpoint_is_enabled_is_resumed_by_the_next_
 
         async def enable_and_sweep(store: Store) -> int:
             await store.put(enabled, touch=world.application.id)
-            return await Sweeper(store, journal_of("B"), NoHands()).sweep()
+            return await Sweeper(store, journal_of("B"), NoDispatcher()).sweep()
 
         fact = Parked(at_us=AT_US, reason="the endpoint is disabled")
         return settle_by("A", (world.delivery, fact)), enable_and_sweep

@@ -290,13 +290,18 @@ async def test_one_more_delivery_of_a_message_looks_it_up_by_its_key(
     assert "messages_app" not in added or "app_id = a_4.app_id" in added, added
 
 
-@pytest.mark.parametrize("when", ["never", "empty", "full"])
+@pytest.mark.parametrize("when", ["never", "empty", "full", "drained"])
 async def test_each_decision_looks_its_row_up_by_its_key(
     connection: asyncpg.Connection, full: asyncpg.Connection, when: str
 ) -> None:
-    """Also in a plan made from the statistics of empty tables, when a join looks cheap."""
+    """Also in a plan made from the statistics of empty tables, when a join looks cheap.
+
+    And it asks for the version of the row that it writes, as that is when it is written.
+    """
     connection = full if when == "full" else connection
-    if when == "empty":
+    if when == "drained":
+        await connection.execute(_FILL + _DRAIN)
+    if when in ("empty", "drained"):
         await connection.execute("VACUUM ANALYZE")
     settle = await plan_of(
         connection, "settle", f"{_SETTLE_TYPES}, delivery_log[]", ", ".join(["'{}'"] * 7)
@@ -316,7 +321,11 @@ async def test_each_decision_looks_its_row_up_by_its_key(
             r"|message_id = a\S*message_id.*endpoint_id = a)",
             plan,
         ), plan
-        assert re.search(rf"Tid Scan on {table}.*\n\s+TID Cond: .*found\S*place", plan), plan
+        assert re.search(
+            rf"Tid Scan on {table} .*\n\s+TID Cond: .*found\S*place.*\n"
+            r"\s+Filter: .*version >= found\S*version\) AND .*version <= found\S*version\)",
+            plan,
+        ), plan
         assert plan.count(f" on {table}") == 3, plan  # what is written, the look, and its place
 
 

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
-import pytest
-
-from homing.store.queries import load_migrations, load_queries
+from homing.store.queries import load_queries
 
 SQL = load_queries("sqlite")
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    database = sqlite3.connect(":memory:")
-    for _, script in load_migrations("sqlite"):
-        database.executescript(script)
-    yield database
-    database.close()
 
 
 def plan(database: sqlite3.Connection, name: str, **given: object) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from homing.store.queries import load_migrations, load_queries
 from homing.store.rows import delivery_row
 from homing.store.sqlite.bulk import execute_bulk
 
-SCHEMA = (files("homing.store") / "sql" / "sqlite" / "schema.sql").read_text("utf-8")
 SQL = load_queries("sqlite")
 
 
@@ -33,15 +30,6 @@ def objects(db: sqlite3.Connection) -> list[tuple[str, str]]:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/homing.db"
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    """An empty database with today's schema."""
-    db = sqlite3.connect(":memory:")
-    db.executescript(SCHEMA)
-    yield db
-    db.close()
 
 
 async def test_all_migrations_together_make_the_schema(

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
 
 from homing.store.queries import load_queries
 
-SCHEMA = (files("homing.store") / "sql" / "sqlite" / "schema.sql").read_text("utf-8")
 SQL = load_queries("sqlite")
 _NAMES = (
     "low high looks app_id endpoint_id ids app_ids event_id event_types channel tags limit states "
     "message_high endpoint_high message_id"
 )
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(":memory:")
-    db.executescript(SCHEMA)
-    yield db
-    db.close()
 
 
 def steps(database: sqlite3.Connection, name: str) -> list[str]:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
 
 from homing.store.queries import load_queries
 
-SCHEMA = (files("homing.store") / "sql" / "sqlite" / "schema.sql").read_text("utf-8")
 SQL = load_queries("sqlite")
 _NAMES = "after last below limit bytes_max app_id number bucket numbers ids"
-
-
-@pytest.fixture
-def database() -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(":memory:")
-    db.executescript(SCHEMA)
-    yield db
-    db.close()
 
 
 @pytest.mark.parametrize(

@@ -104,23 +104,12 @@ class Chance(Protocol):
 
 
 class Worker(Protocol):
-    """A retry worker. Several run at once; each may die at any call, and be started anew."""
+    """A retry worker. Several run at once; each may die at any call, and be started anew.
+
+    It is made as `Worker(store, sender, clock, chance, name)`, by a class or a function. `name` is
+    its process's: "A", "B" …; one that is started again after a crash has another ("A2").
+    """
 
     async def run(self) -> None:
         """Deliver what is due, for ever: until cancelled."""
-        ...
-
-
-class WorkerType(Protocol):
-    """How a worker is made: a class, or a function that returns a worker."""
-
-    def __call__(
-        self, store: Store, sender: Sender, clock: Clock, chance: Chance, name: str, /
-    ) -> Worker:
-        """A worker.
-
-        Args:
-            name: of its process: "A", "B" …; a process that is started again after a crash has
-                another name ("A2").
-        """
         ...

@@ -223,6 +223,8 @@ def _of_parked(found: Overview) -> list[Matter]:
         return []
     verb, they = ("waits", "its") if count == 1 else ("wait", "their")
     text = f"{plural(count, 'delivery', 'deliveries')} {verb} until {they} endpoint is enabled"
+    if not found.books.is_whole:
+        text = f"At least {text}"
     about = "parked, accepted in the last 24 hours"
     return [Matter("warn", "Parked", text, about, "/deliveries?status=parked", None)]
 

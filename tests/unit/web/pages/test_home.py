@@ -100,3 +100,6 @@ def test_what_is_parked_and_an_open_incident_need_a_person() -> None:
 def test_books_that_balance_know_that_something_needs_a_person() -> None:
     assert home_values(overview(books(row(delivered=3))))["needs"] == 0
     assert home_values(overview(books(row(delivered=3, parked=1))))["needs"] == 1
+    # while the books are being counted, it is no more than that
+    [parked] = matters(overview(books(row(parked=1), counted=9)))
+    assert parked.text == "At least 1 delivery waits until its endpoint is enabled"

@@ -296,7 +296,7 @@
     const options = {
       width: place.clientWidth,
       height: Number(figure.dataset.height) || 180,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { live: true, markers: { width: 0, fill: (_, at) => series[at - 1]?.stroke } },
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), spec.top ?? (high > 0 ? high * 1.08 : 1)] } },

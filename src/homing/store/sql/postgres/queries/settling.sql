@@ -8,16 +8,19 @@
 -- (history, attempts, log) is taken from what it returned. A message that gets one more delivery
 -- is locked, so that no purge can take it meanwhile. Each row is looked up by its key before it is
 -- written, and written in its place: a join is planned with the whole table where that was empty
--- when it was last analyzed. A row that moves meanwhile is not where it was, and is not written.
+-- when it was last analyzed. The version is asked for again of the very row that is written: who
+-- waited for another's write looks at the new row then, and servers from before the autumn of 2025
+-- (seen with 14.13 and 17.5) take it without asking whether its place is still that one. It is asked
+-- for as a range, by which no join can be planned.
 WITH finished AS (
     DELETE FROM deliveries AS d USING unnest($1::deliveries[]) AS a
     CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM deliveries
+        SELECT ctid AS place, version FROM deliveries
         WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
             AND version = a.version - 1
         LIMIT 1
     ) AS found
-    WHERE d.ctid = found.place
+    WHERE d.ctid = found.place AND d.version BETWEEN found.version AND found.version
     RETURNING a.*
 ), kept AS (
     UPDATE deliveries AS d
@@ -27,22 +30,22 @@ WITH finished AS (
         a.resume, a.resume_at_us, a.reason, a.first_error, a.last_error)
     FROM unnest($2::deliveries[]) AS a
     CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM deliveries
+        SELECT ctid AS place, version FROM deliveries
         WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
             AND version = a.version - 1
         LIMIT 1
     ) AS found
-    WHERE d.ctid = found.place
+    WHERE d.ctid = found.place AND d.version BETWEEN found.version AND found.version
     RETURNING a.message_id, a.endpoint_id
 ), revived AS (
     DELETE FROM history AS h USING unnest($3::deliveries[]) AS a
     CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM history
+        SELECT ctid AS place, version FROM history
         WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
             AND version = a.version - 1
         LIMIT 1
     ) AS found
-    WHERE h.ctid = found.place
+    WHERE h.ctid = found.place AND h.version BETWEEN found.version AND found.version
     RETURNING a.*
 ), amended AS (
     UPDATE history AS h
@@ -52,12 +55,12 @@ WITH finished AS (
         a.last_error, a.finished_at_us)
     FROM unnest($4::deliveries[]) AS a
     CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM history
+        SELECT ctid AS place, version FROM history
         WHERE message_id = a.message_id AND endpoint_id = a.endpoint_id
             AND version = a.version - 1
         LIMIT 1
     ) AS found
-    WHERE h.ctid = found.place
+    WHERE h.ctid = found.place AND h.version BETWEEN found.version AND found.version
     RETURNING a.message_id, a.endpoint_id
 ), added AS MATERIALIZED (
     SELECT a.* FROM unnest($5::deliveries[]) AS a

@@ -1,0 +1,147 @@
+"""The review of an incident: why it happened, and why tests had not shown it. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from homing.review.blocks import (
+    Block,
+    Bullets,
+    Heading,
+    Inline,
+    Paragraph,
+    Plot,
+    Table,
+    line,
+    strong,
+)
+from homing.review.facts import RECORD, Facts, count
+from homing.review.incident import Aspect
+from homing.review.pictures import lanes_plot
+from homing.review.quoting import copied, said, sentences
+
+_FACTORS_MAX: Final = 6
+
+
+def mechanism(facts: Facts) -> list[Block]:
+    """What happens, as the smallest schedule that shows it."""
+    blocks: list[Block] = []
+    if facts.has("investigate", "hypothesis.mechanism"):
+        causes = facts.incident.causes
+        status = causes[-1].status.value if causes else "suspected"
+        blocks.append(
+            Paragraph(
+                (
+                    strong(
+                        facts.value("investigate", "hypothesis.mechanism"),
+                        " ",
+                        facts.value("investigate", "hypothesis.name"),
+                    )
+                    if facts.has("investigate", "hypothesis.name")
+                    else strong(facts.value("investigate", "hypothesis.mechanism")),
+                    f" ({status}): ",
+                    *copied(facts, "investigate", "hypothesis.sentence"),
+                    ".",
+                )
+            )
+        )
+    source = next((one for one in ("reproduce", "explore") if facts.has(one, "story.rows")), "")
+    if source:
+        blocks += _schedule(facts, source)
+    elif facts.has("investigate", "hypothesis.skeleton.steps"):
+        steps = facts.get("investigate", "hypothesis.skeleton.steps")
+        rows = tuple(
+            (
+                (facts.value("investigate", f"hypothesis.skeleton.steps.{i}.who"),),
+                (facts.value("investigate", f"hypothesis.skeleton.steps.{i}.op"),),
+                copied(facts, "investigate", f"hypothesis.skeleton.steps.{i}.note"),
+            )
+            for i in range(len(steps))
+        )
+        text = "The schedule that the log shows; it has not been made to happen:"
+        blocks += [Paragraph(line(text)), Table(("who", "does", ""), rows)]
+    if not blocks:
+        return []
+    return [Heading("Mechanism"), *blocks, *facts.again("investigate", source)]
+
+
+def _schedule(facts: Facts, source: str) -> list[Block]:
+    story = facts.get(source, "story")
+    parts: list[Inline] = []
+    if facts.has(source, "reproduced"):
+        parts = [
+            "Held to the schedule of the log, the worker lost a delivery in ",
+            facts.value(source, "reproduced", count),
+            " of ",
+            facts.value(source, "times", count),
+            " runs. ",
+        ]
+    parts += [
+        "The smallest schedule takes ",
+        facts.value(source, "story.workers", count),
+        " workers and ",
+        facts.value(source, "story.deliveries", count),
+        " delivery; the rows that stand out are the operations that crossed.",
+    ]
+    rows = tuple(
+        (
+            (facts.value(source, f"story.rows.{i}.at_s", lambda at: f"{float(at):.1f} s"),),
+            *(
+                (facts.coded(source, f"story.rows.{i}.cells.{j}"),) if cell else ()
+                for j, cell in enumerate(row["cells"])
+            ),
+            (facts.coded(source, f"story.rows.{i}.state"),) if row["state"] else (),
+        )
+        for i, row in enumerate(story["rows"])
+    )
+    marks = frozenset(i for i, row in enumerate(story["rows"]) if row["is_crossing"])
+    heads = ("time#", *(_head(lane) for lane in story["lanes"]), "state after")
+    caption = line(
+        "Who acts in which order, from left to right; red are the operations that crossed. "
+        "What each does is in the table."
+    )
+    breach = copied(facts, source, "story.breach.text")
+    return [
+        Paragraph(tuple(parts)),
+        Plot(lanes_plot(story["lanes"], story["rows"]), caption, source),
+        Table(heads, rows, marks),
+        Paragraph(("What it breaks: ", *breach, ".")),
+    ]
+
+
+def _head(lane: str) -> str:
+    """A column's head; a lane's name may end in a digit, which letters say as well."""
+    return "".join(letter if not letter.isnumeric() else "·" for letter in lane)
+
+
+def factors(facts: Facts) -> list[Block]:
+    """What had to come together."""
+    blocks = list(said(facts, Aspect.FACTOR))
+    evidence = facts.find("investigate", "hypothesis.evidence", [])
+    if evidence:
+        lines = sentences(
+            facts, "investigate", "hypothesis.evidence", min(len(evidence), _FACTORS_MAX)
+        )
+        blocks += [Paragraph(line("What the lost deliveries have in common:")), Bullets(lines)]
+    if not blocks:
+        return []
+    return [Heading("Contributing factors"), *blocks, *facts.again("investigate", RECORD)]
+
+
+def tests(facts: Facts) -> list[Block]:
+    """Why tests had not shown it."""
+    blocks = list(said(facts, Aspect.TESTS))
+    source = next((one for one in ("reproduce", "explore") if facts.has(one, "story.rows")), "")
+    if source:
+        parts: list[Inline] = [
+            "The loss takes ",
+            facts.value(source, "story.workers", count),
+            " workers at once and ",
+            facts.value(source, "story.size", count),
+            " things out of the ordinary in one order; a test that runs one worker alone, "
+            "with a receiver that answers at once, never meets it.",
+        ]
+        blocks.append(Paragraph(tuple(parts)))
+    if not blocks:
+        return []
+    return [Heading("Why tests missed it"), *blocks, *facts.again(source, RECORD)]
