@@ -70,10 +70,10 @@ _CHILD = """
 import sys, time, json
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.document import document
-from homing.cli.investigate import _progress
+from homing.cli.forensics import forensics_progress
 marks = []
 start = time.perf_counter()
-with _progress() as show:
+with forensics_progress() as show:
     def progress(step, share):
         marks.append((round(time.perf_counter() - start, 1), step))
         show(step, share)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
-from support.pages import BROWSER_S, QUICK, THEMES, WIDTHS, Looker, Site, seed, site_of
+from support.pages import BROWSER_S, QUICK, THEMES, WIDTHS, Looker, Site, leave, seed, site_of
 from support.processes import serving
 
 HERE = Path(__file__).parent
@@ -68,7 +68,7 @@ def serve(tmp_path: Path) -> Serve:
         ):
             yield site
             for context in site.contexts:  # before it is away, which they would complain of
-                await context.close()
+                await leave(context)
 
     return serve
 

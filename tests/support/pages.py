@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Error, Locator, Page, expect
 
 from homing.service.tokens import DEFAULT_ORG_ID, Role, sign_org_token
 from homing.system import SystemClock
@@ -199,9 +199,8 @@ class Looker:
             self.complaints.append(f"{message.type}: {message.text} {message.location}")
 
     async def close(self) -> None:
-        async with asyncio.timeout(BROWSER_S):
-            for context in self.contexts:
-                await context.close()
+        for context in self.contexts:
+            await leave(context)
 
     def unexpected(self) -> list[str]:
         return [c for c in self.complaints if not any(one in c for one in self.expected)]
@@ -211,6 +210,15 @@ async def at_rest(page: Page) -> None:
     """Until a page that was come to has run its scripts: before that, it hears no key."""
     await whole(page)
     await page.wait_for_function(_AT_REST)
+
+
+async def leave(context: BrowserContext) -> None:
+    """Close somebody's browser, once its pages are there: one on its way would keep it open."""
+    for page in context.pages:
+        with suppress(Error):  # it went away, or another came while this one was asked
+            await whole(page)
+    async with asyncio.timeout(BROWSER_S):
+        await context.close()
 
 
 async def whole(page: Page) -> None:

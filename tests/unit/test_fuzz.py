@@ -56,7 +56,12 @@ def test_a_parser_does_with_any_bytes_what_it_promises(name: str) -> None:
 def test_a_parser_does_with_many_more_bytes_what_it_promises(name: str) -> None:
     target = TARGETS[name]
 
-    @settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=20_000,
+        derandomize=False,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(inputs(target))
     def check(data: bytes) -> None:
         feed(target, data)

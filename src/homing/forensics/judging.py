@@ -199,16 +199,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     # when the workers themselves stand still at the end of a log, what waits for them is not lost
     context.end_us = number("moved_at") or context.end_us
     context.passed_us = number("moved_accepted") or context.end_us
-    said = row(by_case.failures(hard))
-    context.tells_failures = (said.by_retry or 0) <= (said.lines or 0)
-    context.fails_finally = (
-        not context.tells_failures and not said.followed and (said.lines or 0) >= _FINAL_MIN
-    )
-    context.fails_to_letter = (
-        not context.tells_failures
-        and (said.buried or 0) >= _FINAL_MIN
-        and said.buried >= 0.95 * said.followed
-    )
+    _gather_failures(hard, context)
     # what a turn that ended a delivery came to shows only where failures have lines
     context.judges_early = context.judges_early and context.tells_failures
     failed = rows(by_case.stops(hard))
@@ -232,19 +223,43 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         (number("dead_attempt") or number("dead_bad"))
         >= min((*context.limits, context.attempts_max or 1))
     )
+    _gather_gaps(hard, context, number("plain_gap"))
+    context.permanent = _permanent_statuses(hard)
+    return context
+
+
+def _gather_failures(hard: Any, context: Context) -> None:
+    """What a failed attempt leaves in the log, and whether a delivery ends with one."""
+    said = row(by_case.failures(hard))
+    context.tells_failures = (said.by_retry or 0) <= (said.lines or 0)
+    context.fails_finally = (
+        not context.tells_failures and not said.followed and (said.lines or 0) >= _FINAL_MIN
+    )
+    context.fails_to_letter = (
+        not context.tells_failures
+        and (said.buried or 0) >= _FINAL_MIN
+        and said.buried >= 0.95 * said.followed
+    )
+
+
+def _gather_gaps(hard: Any, context: Context, plain: int) -> None:
+    """How long it takes from one line to the next, µs; `plain`: where nothing went wrong."""
     for one in rows(by_case.gaps(hard)):
         context.gaps[int(one.act), int(one.no)] = (int(one.gap), int(one.lateness), int(one.lines))
     accepted = context.gaps.get((int(Op.ACCEPTED), 0), (0, 0, 0))
-    plain = number("plain_gap")
     context.gaps[int(Op.ACCEPTED), 0] = (max(accepted[0], plain), max(accepted[1], plain), 1_000)
     context.gap_max_us = max(g for g, _, _ in context.gaps.values())
     context.lateness_max_us = max((late for _, late, _ in context.gaps.values()), default=0)
     followed = hard.filter(hard.next_at.notnull() & hard.due_us.notnull())
     delay = row(followed.aggregate(most=(followed.due_us - followed.at_us).max())).most
     context.due_delay_max_us = int(delay or 0)
+
+
+def _permanent_statuses(hard: Any) -> tuple[int, ...]:
+    """Statuses after which nothing is tried again, where others are."""
     statuses = rows(by_case.endings(hard))
     retried = sum(one.retried for one in statuses) > 0.3 * sum(one.lines for one in statuses)
-    context.permanent = tuple(
+    return tuple(
         int(one.status)
         for one in statuses
         if one.status == 410
@@ -255,7 +270,6 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
             and 400 <= one.status < 500
         )
     )
-    return context
 
 
 #: with so many at their last attempt, a twentieth of them one short of it lacks a row each
@@ -408,11 +422,8 @@ def _silent(c: Any, context: Context) -> Any:
     )
 
 
-def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
-    """The first that holds decides."""
-    has = by_case.has
-    drop = Verdict.DROPPED
-    most = context.attempts_max or 1
+def _contradicts(c: Any, context: Context) -> Any:
+    """Called delivered, while what is written of it says otherwise."""
     no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
     said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
     said_nothing = (c.takes >= 2) & c.instant_end
@@ -424,25 +435,51 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         shows = (c.attempt == 1).fill_null(False) | (c.n > _TABLE_LINES)
         shows = shows | ibis.literal(context.judges_retried)
         contradicts = contradicts | (_on_one_row(c) & shows)
-    stands = c.last_stand
+    return contradicts
+
+
+def _ended_early(c: Any, context: Context, most: int) -> Any:
+    """Ended with attempts left, and without an answer to the last."""
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
     early = (c.made < most) & unanswered & ((c.takes > 0) | (c.attempt >= 1))
-    if (
-        not context.judges_early
-    ):  # many ends show no answer here: then only a lease that ran out tells
-        early = early & has(c.mask, Op.LAPSED)
+    if context.judges_early:
+        return early
+    # Many ends show no answer here: then only a lease that ran out tells.
+    return early & by_case.has(c.mask, Op.LAPSED)
+
+
+def _met_permanent(c: Any, context: Context) -> Any:
+    """Answered by a status after which nothing is tried again."""
     permanent = ibis.literal(False)
     for status in (c.last_status, c.end_status, c.bad_status):
         permanent = permanent | status.isin(list(context.permanent)).fill_null(False)
+    return permanent
+
+
+def _is_used_up(c: Any, context: Context, most: int) -> Any:
+    """Has had all of its attempts."""
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
     if context.may_lack_one and most > 2:
         is_used_up = c.made >= most - 1
     if context.limits:
         is_used_up = is_used_up | (c.made >= min(context.limits))
     # where a retry is on record, attempts were left, even if a late result has cleared it since
-    is_used_up = is_used_up & ~((stands == Stand.WAITING) & c.last_due.notnull())
+    is_used_up = is_used_up & ~((c.last_stand == Stand.WAITING) & c.last_due.notnull())
     if not context.limits and not context.is_max_told:
         is_used_up = is_used_up & ~(c.planned_no >= c.made).fill_null(False)
+    return is_used_up
+
+
+def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
+    """The first that holds decides."""
+    has = by_case.has
+    drop = Verdict.DROPPED
+    most = context.attempts_max or 1
+    stands = c.last_stand
+    contradicts = _contradicts(c, context)
+    early = _ended_early(c, context, most)
+    permanent = _met_permanent(c, context)
+    is_used_up = _is_used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead

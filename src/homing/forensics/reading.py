@@ -23,6 +23,7 @@ from homing.forensics.sources import (
     cut_off,
     document_rows,
     find_files,
+    json_object,
     logfmt,
     look_at,
     missing_extra,
@@ -315,13 +316,7 @@ def _plain_lines(source: Source, text: IO[str]) -> _Read:
 
 
 def _line(form: str, content: str) -> Row | None:
-    if form == "logfmt":
-        return logfmt(content)
-    try:
-        value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    return logfmt(content) if form == "logfmt" else json_object(content)
 
 
 def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], number: int) -> None:

@@ -8,6 +8,7 @@ import glob
 import gzip
 import importlib
 import io
+import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -181,7 +182,7 @@ def _is_listing(text: str) -> bool:
     lines = text.split("\n", 1)
     if len(lines) > 1 and lines[1].strip():
         return False
-    value = _object(lines[0])  # None: longer than what was read of it
+    value = json_object(lines[0])  # None: longer than what was read of it
     return value is None or bool(_longest_list(list(value.values())))
 
 
@@ -194,10 +195,7 @@ def _magic(path: str) -> bytes:
 
 
 def _is_object(line: str) -> bool:
-    try:
-        return isinstance(msgspec.json.decode(line), dict)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
+    return json_object(line) is not None
 
 
 _LOGFMT: Final = re.compile(r'([A-Za-z_][\w.\-]*)=("(?:[^"\\]|\\.)*"|\S*)')
@@ -246,7 +244,7 @@ def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
             rows = _csv_rows(file, source, rows_max)
         else:
             lines = _spread(source, file, rows_max)
-            parse = logfmt if source.form == "logfmt" else _object
+            parse = logfmt if source.form == "logfmt" else json_object
             rows = [flat(row) for line in lines if (row := parse(line)) is not None]
     if not rows and source.form == "csv":
         raise _bad(f"{source.path}, line 2: expected rows below the header; there is none")
@@ -255,11 +253,20 @@ def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
     return rows
 
 
-def _object(line: str) -> Row | None:
+_NO_NUMBER: Final = re.compile(r"\b(NaN|-?Infinity)\b")
+
+
+def json_object(line: str) -> Row | None:
+    """The object of a line; NaN and Infinity, which Python writes and JSON has not, are nothing."""
     try:
         value = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+        if not _NO_NUMBER.search(line):
+            return None
+        try:
+            value = json.loads(line, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            return None
     return value if isinstance(value, dict) else None
 
 

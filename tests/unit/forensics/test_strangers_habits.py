@@ -169,6 +169,12 @@ def test_a_field_of_a_megabyte_is_read(tmp_path: Path) -> None:
     assert findings(rows, tmp_path)["accepted"] == DELIVERIES
 
 
+def test_numbers_that_are_none_are_nothing(tmp_path: Path) -> None:
+    rows = [{"took": float("nan"), "status": float("nan")} | row for row in jobs(0)]
+    found = findings(rows, tmp_path)
+    assert (found["accepted"], found["dropped"], found["damaged_rows"]) == (DELIVERIES, 0, 0)
+
+
 def test_utf_16_is_named(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_bytes("id,at\n1,2\n".encode("utf-16"))
