@@ -387,7 +387,9 @@ def library(
                 problems.extend(error.problems)
                 continue
             if name != pack.id:
-                problems.append(f'{name}: expected id = "{name}" as the file is called')
+                problems.append(
+                    f'{name}.toml: expected id = "{name}", as the file is called, found "{pack.id}"'
+                )
             found[pack.id] = pack
         return found
 

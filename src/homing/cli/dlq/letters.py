@@ -62,8 +62,9 @@ def _show_lines(letter: dict[str, Any]) -> None:
     """Two short lines: the id alone is wider than half a screen."""
     say(letter["id"])
     money = f"; {money_text([letter['money']])}" if letter["money"] else ""
+    many = "1 attempt" if letter["attempts"] == 1 else f"{letter['attempts']} attempts"
     say(
-        f"  {letter['reason']} after {letter['attempts']} attempts, "
+        f"  {letter['reason']} after {many}, "
         f"{(letter['finishedAt'] or '')[:19]}; last: {letter['lastError'] or 'no error'}{money}"
     )
 
