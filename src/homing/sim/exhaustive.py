@@ -277,7 +277,10 @@ def lines_of(report: Report) -> list[str]:
     seen = f"{report.states:,} states, {report.edges:,} steps, {report.depth} deep"
     lines = [seen + ("" if report.is_closed or report.violations else "; gave up before the end")]
     lines += [f"it happened that {goal}" for goal in report.goals]
-    lines += [f"never used: {pair}" for pair in report.unused]
+    lines += [
+        f"never met in this world: a delivery that is {pair.replace(', ', ' and then ')}"
+        for pair in report.unused
+    ]
     for violation in report.violations:
         lines.append(f"{violation.invariant}: {violation.complaint}")
         lines += [f"{number:3}  {line}" for number, line in enumerate(violation.path)]
