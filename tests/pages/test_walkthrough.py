@@ -206,6 +206,101 @@ async def test_a_number_of_the_draft_leads_to_its_log_rows(open_page: Looker, si
     await expect(page.get_by_text("Gaps to fill")).to_be_visible()
 
 
+async def bring_rows(site: Site, name: str = NAME, logs: tuple[str, ...] | None = None) -> None:
+    """598 lost deliveries, 727 of a suspect, a sample of all; with words that are hostile."""
+    inputs = RECORD["results"]["investigate"]["inputs"]
+    for which, lost, kept in (("lost", 598, 598), ("suspects.0", 537, 727), ("judged", 0, 40)):
+        pages = range(0, kept, 20)
+        if which != "judged":  # the first, those around the last lost one, the last
+            pages = range(0, kept, 20)[:: max(1, len(pages) - 1)]
+            pages = sorted({*pages, (lost - 1) // 20 * 20, 20})
+        for start in pages:
+            deliveries = [
+                {
+                    "id": f"dlv_{which}_{at}",
+                    "is_lost": at < lost,
+                    "rows": [{"file": "deliveries.jsonl.gz", "line": at + 1, "text": HOSTILE}],
+                }
+                for at in range(start, min(start + 20, kept))
+            ]
+            path = f"/incident/{name}/rows/{which}/{start // 20 + 1}"
+            await site.call("PUT", path, json={"deliveries": deliveries})
+    lists = [
+        {"name": "lost", "title": "lost deliveries", "total": 598, "lost": 598, "kept": 598},
+        {"name": "suspects.0", "title": "deliveries with “it was late”", "total": 727,
+         "lost": 537, "kept": 727},
+        {"name": "judged", "title": "deliveries that were judged", "total": 199_478, "lost": 598,
+         "kept": 40},
+    ]  # fmt: skip
+    body = {"logs": logs or [one["sha256"] for one in inputs], "lists": lists}
+    await site.call("PUT", f"/incident/{name}/rows", json=body)
+
+
+async def test_a_number_leads_to_all_that_it_counts(
+    open_page: Looker, site: Site, each_theme: str
+) -> None:
+    await bring(site)
+    await bring_rows(site)
+    page = await open_page(f"/incidents/{NAME}/story?me=ana", theme=each_theme)
+    await page.locator("a.slot", has_text="598").click()
+    await page.get_by_role("link", name="598 lost deliveries: row by row").first.click()
+    listed = page.locator("ol.counted > li")
+    await expect(listed).to_have_count(20)
+    await expect(listed.first).to_contain_text("dlv_lost_0")
+    await expect(listed.first.locator("tbody tr")).to_contain_text("deliveries.jsonl.gz:1")
+    assert await page.locator("main img, main script").count() == 0
+    await assert_accessible(page)
+    await page.get_by_role("link", name="More").click()
+    await expect(listed.first).to_contain_text("dlv_lost_20")
+    await listed.nth(1).locator("summary").click()
+    await expect(listed.nth(1).locator("tbody tr")).to_be_visible()
+    await expect(page.get_by_text("21 to 40 of 598")).to_be_visible()
+    await page.goto(page.url.replace("page=2", "page=30"))
+    await expect(listed).to_have_count(18)
+    await expect(page.get_by_role("link", name="More")).to_have_count(0)
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 800})
+        await assert_fits(page)
+    await page.get_by_role("link", name="Its story").click()
+    await expect(page.locator("#me")).to_have_value("ana")
+
+
+async def test_the_counts_of_a_part_lead_to_that_part(open_page: Looker, site: Site) -> None:
+    await bring(site)
+    await bring_rows(site)
+    page = await open_page(f"/incidents/{NAME}/story?me=ana&level=senior&lens=dive-deep")
+    part = page.locator("ol.evidence > li", has_text="suspects.0.dropped")
+    await part.locator("summary").click()
+    await part.get_by_role("link", name="537 that were lost, of 727").click()
+    await page.goto(f"{page.url}&page=27")
+    listed = page.locator("ol.counted > li")
+    await expect(listed).to_have_count(17)
+    await expect(listed.last).to_contain_text("dlv_suspects.0_536")
+    await page.goto(f"/incidents/{NAME}/rows/suspects.0?page=27")
+    await expect(listed).to_have_count(20)
+    await expect(listed.last).to_contain_text("not lost")
+    await page.goto(f"/incidents/{NAME}/rows/judged")
+    await expect(page.get_by_text("40 of 199,478 deliveries that were judged")).to_be_visible()
+    await expect(page.get_by_text("homing walkthrough rows --of judged")).to_be_visible()
+    for path in ("lost?page=31", "lost?page=x", "nothing", "suspects.0?only=lost&page=28"):
+        answer = await page.request.get(f"{site.url}/incidents/{NAME}/rows/{path}")
+        assert answer.status == 404, path
+
+
+async def test_rows_of_a_log_that_the_record_no_longer_names_are_not_shown(
+    open_page: Looker, site: Site
+) -> None:
+    await bring(site)
+    other = RECORD["results"]["impact"]["inputs"][1]["sha256"]
+    await bring_rows(site, logs=(other,))
+    page = await open_page(f"/incidents/{NAME}/story?me=ana")
+    await page.locator("a.slot", has_text="598").click()
+    await expect(page.get_by_text("homing walkthrough rows --of lost").first).to_be_visible()
+    await expect(page.get_by_role("link", name="row by row")).to_have_count(0)
+    answer = await page.request.get(f"{site.url}/incidents/{NAME}/rows/lost")
+    assert answer.status == 404
+
+
 async def test_an_edit_against_the_record_is_told_and_export_leaves_names_out(
     open_page: Looker, site: Site, tmp_path: Path
 ) -> None:

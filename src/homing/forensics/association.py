@@ -45,7 +45,9 @@ class Suspect(NamedTuple):
     q: float  #: corrected for all features looked at
 
 
-class _Count(NamedTuple):
+class Feature(NamedTuple):
+    """Something that deliveries have, and the expression that says which."""
+
     name: str
     kind: str
     having: int
@@ -61,18 +63,29 @@ def rank(judged: Any, names: dict[str, dict[int, str]], extras: Sequence[str]) -
         names: field → code → text.
         extras: what x0, x1, … are called.
     """
-    settled = judged.filter(~judged.verdict.isin([int(Verdict.OPEN), int(Verdict.LATER)]))
-    settled = settled.mutate(lost=settled.verdict == int(Verdict.DROPPED))
+    settled = settled_of(judged)
     total, dropped = _totals(settled)
     if not dropped:
         return []
+    return _scored(features(settled, names, extras), total, dropped)
+
+
+def settled_of(judged: Any) -> Any:
+    """The deliveries that could be judged, with whether they were lost."""
+    settled = judged.filter(~judged.verdict.isin([int(Verdict.OPEN), int(Verdict.LATER)]))
+    return settled.mutate(lost=settled.verdict == int(Verdict.DROPPED))
+
+
+def features(
+    settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str]
+) -> list[Feature]:
+    """Everything that deliveries are compared by; see `rank`."""
     counts = [
         *_flags(settled),
         *_values(settled, names, extras),
         *_numbers(settled),
     ]
-    pairs = _pairs(settled, counts, total, dropped)
-    return _scored([*counts, *pairs], total, dropped)
+    return [*counts, *_pairs(settled, counts, *_totals(settled))]
 
 
 def _totals(settled: Any) -> tuple[int, int]:
@@ -103,7 +116,7 @@ def _tests(s: Any) -> dict[tuple[str, str], Any]:
     return tests
 
 
-def _flags(settled: Any) -> list[_Count]:
+def _flags(settled: Any) -> list[Feature]:
     tests = _tests(settled)
     wanted = {}
     for i, test in enumerate(tests.values()):
@@ -112,12 +125,12 @@ def _flags(settled: Any) -> list[_Count]:
         wanted[f"k{i}"] = (flag & settled.lost).cast("int64").sum()
     sums = row(settled.aggregate(**wanted))
     return [
-        _Count(name, kind, int(sums[f"n{i}"] or 0), int(sums[f"k{i}"] or 0), test)
+        Feature(name, kind, int(sums[f"n{i}"] or 0), int(sums[f"k{i}"] or 0), test)
         for i, ((kind, name), test) in enumerate(tests.items())
     ]
 
 
-def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str]) -> list[_Count]:
+def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str]) -> list[Feature]:
     columns = {
         name: name.replace("_", " ")
         for name in ("endpoint", "app", "event_type", "worker", "build", "config")
@@ -141,7 +154,7 @@ def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str
             code = int(one[column])
             text = names[column].get(code, "?")
             found.append(
-                _Count(f"{title} {text}", kind, int(one.n), int(one.k), settled[column] == code)
+                Feature(f"{title} {text}", kind, int(one.n), int(one.k), settled[column] == code)
             )
     return found
 
@@ -151,7 +164,7 @@ def _values(settled: Any, names: dict[str, dict[int, str]], extras: Sequence[str
 _EXACT_MAX: Final = 5_000_000
 
 
-def _numbers(settled: Any) -> list[_Count]:
+def _numbers(settled: Any) -> list[Feature]:
     found = []
     is_small = int(row(settled.aggregate(n=settled.count())).n) <= _EXACT_MAX
     for column, title in _NUMBERS.items():
@@ -171,7 +184,7 @@ def _numbers(settled: Any) -> list[_Count]:
         for i, cut in enumerate(cuts):
             text = f"{cut:,.0f} bytes" if column == "bytes" else f"{cut / 1e6:.3g} s"
             found.append(
-                _Count(
+                Feature(
                     f"{title} {text}",
                     "number",
                     int(sums[f"n{i}"] or 0),
@@ -182,7 +195,7 @@ def _numbers(settled: Any) -> list[_Count]:
     return found
 
 
-def _pairs(settled: Any, counts: list[_Count], total: int, dropped: int) -> list[_Count]:
+def _pairs(settled: Any, counts: list[Feature], total: int, dropped: int) -> list[Feature]:
     """Conjunctions of two of the strongest features, where both together say more than each."""
     strong = sorted(
         (
@@ -206,11 +219,11 @@ def _pairs(settled: Any, counts: list[_Count], total: int, dropped: int) -> list
         n, k = int(sums[f"n{i}"] or 0), int(sums[f"k{i}"] or 0)
         best = max(a.dropped / a.having, b.dropped / b.having)
         if k >= 3 and k / n > 1.5 * best:
-            found.append(_Count(f"{a.name}, and {b.name}", "pair", n, k, None))
+            found.append(Feature(f"{a.name}, and {b.name}", "pair", n, k, a.test & b.test))
     return found
 
 
-def _scored(counts: list[_Count], total: int, dropped: int) -> list[Suspect]:
+def _scored(counts: list[Feature], total: int, dropped: int) -> list[Suspect]:
     tested = [c for c in counts if 0 < c.having < total]
     p_values = [fisher_greater(c.dropped, c.having, dropped, total) for c in tested]
     rate = dropped / total

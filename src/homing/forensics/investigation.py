@@ -151,7 +151,7 @@ def _analyse(
         engine.bring_home("judged", judged, connection)
     books, whys = _books(judged)
     progress("ranking", 0.0)
-    names = _names(connection)
+    names = names_of(connection)
     suspects = association.rank(judged, names, events.extras)
     progress("dating", 0.3)
     windows = change.windows(judged, events.first_us, events.last_us)
@@ -198,7 +198,8 @@ def _books(judged: Any) -> tuple[dict[Verdict, int], dict[str, int]]:
     return dict(books), dict(whys)
 
 
-def _names(connection: Any) -> dict[str, dict[int, str]]:
+def names_of(connection: Any) -> dict[str, dict[int, str]]:
+    """Field → code → text, of the columns that are kept by number."""
     found: dict[str, dict[int, str]] = {}
     for name, code, text in connection.execute("SELECT field, code, text FROM names").fetchall():
         found.setdefault(name, {})[int(code)] = text

@@ -57,7 +57,6 @@ import msgspec
 from homing.core.errors import ConfigError
 from homing.walkthrough.slots import Slot, fill
 
-SCHEMA_VERSION: Final = 1
 #: words a minute of an unhurried speaker; a person may set their own
 WORDS_PER_MINUTE: Final = 150
 
@@ -280,10 +279,6 @@ class Scenario(Strict, frozen=True, kw_only=True):
     ) -> str:  # fmt: skip
         """The strong example of a stage, as somebody of this level would say it."""
         return self.told(by_level(stage.strong, level.id), values)
-
-    def strong_answer(self, level: Level, values: Mapping[str, str] | None = None) -> str:
-        """All stages, a paragraph each."""
-        return "\n\n".join(self.strong(stage, level, values) for stage in self.stages)
 
 
 class Library(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from homing.review.evidence import Behind, LogRow, behind
 from homing.review.facts import Facts, Missing, count, moment, percent, plain, words
 from homing.review.incident import ActionKind, Aspect, CauseStatus, Digest, Incident
 
@@ -30,14 +31,6 @@ _WINDOWS: Final = (
 )
 
 
-class LogRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a log that an example rests on."""
-
-    file: str
-    line: int  #: from 1, as the file was read
-    text: str  #: what it says
-
-
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """Where the record has a value, down to the command that measured it and the rows of a log."""
 
@@ -50,6 +43,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int = 0
     files: tuple[Digest, ...] = ()  #: that the command read and wrote, with their hashes
     rows: tuple[LogRow, ...] = ()  #: an example of what was counted, line by line
+    behind: Behind | None = None  #: the list of all that was counted
     written: str = ""  #: where a person has it from, as they wrote it down
 
 
@@ -147,6 +141,7 @@ class Record:
             at_us=result.at_us if result else _at(holder),
             files=(*result.inputs, *result.files) if result else (),
             rows=self.rows(source) if path.startswith(_COUNTS_OF_LOSS) else (),
+            behind=behind(self.incident, source, path),
             written=written or "",
         )
 

@@ -51,6 +51,7 @@ from homing.web.pages import (
     desk_many,
     endpoint_editing,
     endpoint_sent,
+    incident_rows,
     incident_story,
     objective_editing,
     portal,
@@ -151,6 +152,7 @@ def page_table(service: Service) -> Sequence[PageRoute]:
         *incident_pages.PAGES,
         *walkthrough.PAGES,
         *walks.PAGES,
+        *incident_rows.PAGES,
         *incident_story.PAGES,
     )
 

@@ -102,3 +102,36 @@ async def test_another_organisation_sees_none_of_it(
     other = {"authorization": f"Bearer {org_token('org_other')}"}
     assert (await client.get(f"{PATH}/{made['id']}", headers=other)).status_code == 404
     assert (await client.get(PATH, headers=other)).json()["data"] == []
+
+
+async def test_the_rows_behind_a_count_are_brought_and_turned_page_by_page(
+    client: httpx.AsyncClient,
+) -> None:
+    made = await make(client)
+    rows = f"{PATH}/{made['id']}/rows"
+    assert (await client.get(rows)).json() == {"lists": []}
+    line = {"file": "log.jsonl", "line": 7, "text": "<b>accepted</b>"}
+    deliveries = [{"id": f"d{at}", "is_lost": True, "rows": [line]} for at in range(20)]
+    for page, some in (("1", deliveries), ("2", deliveries[:3]), ("2", deliveries[:2])):
+        answer = await client.put(f"{rows}/lost/{page}", json={"deliveries": some})
+        assert answer.status_code == 204, answer.text
+    kept = {"name": "lost", "title": "lost deliveries", "total": 22, "lost": 22, "kept": 22}
+    answer = await client.put(rows, json={"logs": [], "lists": [kept]})
+    assert answer.json()["lists"] == [{**kept, "pages": 2}]
+    found = (await client.get(f"{rows}/lost/2")).json()
+    assert (found["number"], found["of"]["total"]) == (2, 22)
+    assert found["deliveries"] == deliveries[:2]
+    for missing in ("lost/3", "lost/0", "lost/x", "judged/1"):
+        assert (await client.get(f"{rows}/{missing}")).status_code == 404
+    too_many = {"deliveries": [*deliveries, *deliveries]}
+    for path, body in (
+        ("lost/1", too_many),
+        ("lost/1", {"deliveries": [{"id": 7}]}),
+        ("lost/1", {"deliveries": [deliveries[0] | {"id": "a\x00b"}]}),
+        ("LOST/1", {"deliveries": []}),
+        ("lost/0", {"deliveries": []}),
+        ("", {"logs": ["00"], "lists": []}),
+        ("", {"logs": [], "lists": [kept | {"lost": 23}]}),
+    ):
+        answer = await client.put(f"{rows}/{path}".rstrip("/"), json=body)
+        assert answer.status_code == 422, (path, body)

@@ -122,6 +122,19 @@ def test_an_exported_draft_agrees_with_its_record_and_knows_when_it_is_stale(
     assert json.loads(ask("check", str(draft), *options).stdout)["is_stale"]
 
 
+def test_a_quiz_that_is_left_says_that_it_does_not_count(tmp_path: Path) -> None:
+    found = ask("quiz", "--folder", str(tmp_path), "--plain", text="1\n\n")
+    assert found.exit_code == 0
+    assert re.search(r"stopped at 2 of \d+; a quiz counts once it is whole", found.stderr)
+
+
+def test_words_where_a_letter_is_asked_for_are_not_taken_for_another_try(tmp_path: Path) -> None:
+    told = "I noticed that 598 webhooks were lost.\n.\nIn a week, of 199,478.\n"
+    found = ask("rehearse", "--folder", str(tmp_path), "--plain", text=told)
+    assert "that is not handed in: r, and then the words" in found.stdout
+    assert "kept; the same command goes on there" in found.stderr
+
+
 def test_a_draft_shows_claims_gaps_and_the_rows_behind_a_number() -> None:
     found = ask("draft", "--incident", str(LAB_FILE), "--me", "ana", "--evidence", "--plain")
     assert found.exit_code == 0

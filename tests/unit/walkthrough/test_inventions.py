@@ -6,8 +6,9 @@ so. Only the record can: it says something else, or it has nothing of the kind.
 
 from __future__ import annotations
 
-import msgspec
 import pytest
+from support.attacks import CREDITED, CREDITS, INVENTED, OF_OTHERS, TAKEN
+from support.stories import strong
 from support.walkthrough import LAB, NOW_US, changed
 
 from homing.review.incident import Adopted, Adoption, Incident
@@ -15,36 +16,6 @@ from homing.walkthrough import packs
 from homing.walkthrough.assess import State, assess
 
 LIBRARY = packs.shipped()
-#: the same incident, in which somebody else did all the work
-OTHERS = msgspec.json.decode(msgspec.json.encode(LAB).replace(b'"ana"', b'"bo"'), type=Incident)
-
-#: (what is invented, and words of it); the record is ana's, who deployed and agreed nothing
-INVENTED = (
-    "The drop rate went from 4% to zero, none of 900,000 deliveries.",
-    "In that week 12,000 webhooks were lost.",
-    "It had cost us about $450,000 a week in lost orders.",
-    "The loss came to $2 million a year.",
-    "Two in a hundred webhooks never arrived.",
-    "The failure rate fell by 95%, from 6% to 0.3%.",
-    "I deployed the fix on Friday.",
-    "I shipped the change to production the same evening.",
-    "The search team adopted my alert in their template.",
-    "Every team in the company adopted the alert after that.",
-    "I wrote an alert for the dead letters and I showed it to the search team."
-    " Since then my alert is part of their template.",
-    "Of 5,000,000 deliveries, none was lost after the release.",
-    "After the fix 40 webhooks were still lost in a month.",
-    "We recovered $8,000 a week.",
-)
-#: acts that the record has, of somebody else
-TAKEN = (
-    "I pulled the delivery log and I traced the cause of the losses.",
-    "I reproduced it on my laptop in one evening.",
-    "I wrote the fix for the retry code.",
-    "I noticed it on Monday.",
-    "I compared the rate before with the rate after.",
-    "I estimated the loss for the review.",
-)
 
 
 def states(text: str, record: Incident) -> set[State]:
@@ -57,6 +28,36 @@ def states(text: str, record: Incident) -> set[State]:
 @pytest.mark.parametrize("text", INVENTED)
 def test_an_invention_is_contradicted_or_unsupported(text: str) -> None:
     assert states(f"## Result\n\n{text}", LAB) & {State.CONTRADICTED, State.WEAK}, text
+
+
+@pytest.mark.parametrize("text", CREDITED)
+def test_what_an_invention_earns_without_a_record_the_record_marks(text: str) -> None:
+    level, lens = LIBRARY.levels["sde2"], LIBRARY.principles["ownership"]
+    found = assess(text, None, level, lens).states
+    assert any(found[rule] is State.MET for rule in CREDITS), text
+    held = assess(text, None, level, lens, LAB, me="ana").of("record")
+    assert {one.state for one in held} & {State.CONTRADICTED, State.WEAK}, text
+
+
+@pytest.mark.parametrize("other", [one for one in LIBRARY.scenarios if one != "lost-update"])
+def test_the_story_of_another_incident_does_not_pass_for_this_one(other: str) -> None:
+    scenario = LIBRARY.scenarios[other]
+    level, lens = LIBRARY.levels["sde2"], LIBRARY.principles["ownership"]
+    for stage in scenario.stages:
+        text = f"## {stage.name}\n\n{scenario.strong(stage, level)}"
+        found = assess(text, None, level, lens, LAB, me="ana")
+        credited = [rule for rule in CREDITS if found.states.get(rule) is State.MET]
+        if credited:
+            bad = {State.CONTRADICTED, State.WEAK}
+            assert {one.state for one in found.of("record")} & bad, (stage.id, credited)
+
+
+def test_ones_own_story_is_marked_where_the_record_is_silent_and_nowhere_else() -> None:
+    """What the lab's record lacks of the told story: who adopted, and two things of the search."""
+    level, lens = LIBRARY.levels["sde2"], LIBRARY.principles["ownership"]
+    found = assess(strong(), None, level, lens, LAB, me="ana").of("record")
+    details = {one.detail for one in found if one.state not in (State.MET, State.NOT_CHECKABLE)}
+    assert details == {"the record has nobody who took it up"}
 
 
 @pytest.mark.parametrize(
@@ -76,5 +77,5 @@ def test_an_adoption_is_held_to_who_adopted(text: str, state: State) -> None:
 
 @pytest.mark.parametrize("text", TAKEN)
 def test_what_somebody_else_did_is_contradicted(text: str) -> None:
-    assert State.CONTRADICTED in states(text, OTHERS), text
+    assert State.CONTRADICTED in states(text, OF_OTHERS), text
     assert State.CONTRADICTED not in states(text, LAB), text

@@ -15,10 +15,11 @@ from homing.cli.output import as_json, note, print_json, why
 from homing.cli.walkthrough.choosing import one_of, paced, plain
 from homing.cli.walkthrough.screen import Screen
 from homing.core.errors import ConfigError
+from homing.review.evidence import LogRow
 from homing.walkthrough.assess import STAGES
 from homing.walkthrough.claims import STAMP, Claim, ClaimState, Draft, draft, exported
 from homing.walkthrough.packs import shipped
-from homing.walkthrough.record import LogRow, Record
+from homing.walkthrough.record import Record
 from homing.walkthrough.redaction import redacted
 
 _VALUE_MAX: Final = 48  #: characters of a value beside its place
@@ -201,6 +202,8 @@ def _evidence(screen: Screen, one: Claim) -> None:
     for row in rows:
         screen.say(f"{row.file}:{row.line}  {row.text}", indent="      ", style="dim")
     if rows:
-        screen.say(
-            "one example; all of them: homing walkthrough rows", indent="      ", style="dim"
-        )
+        screen.say("one example of what was lost", indent="      ", style="dim")
+    lists = dict.fromkeys(each.behind.name for each in one.references if each.behind)
+    for name in lists:
+        text = f"all of them: homing walkthrough rows --of {name}"
+        screen.say(text, indent="      ", style="dim")

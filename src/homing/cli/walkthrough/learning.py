@@ -108,6 +108,8 @@ def _walk(walk: Walk, state: Learning, cards: tuple[Card, ...], mode: str) -> No
         if mode == "learn":
             walk.history.save(mode, state)
             note(f"kept: card {state.place + 1} of {len(cards)}; the same command goes on there")
+        else:
+            note(f"stopped at {state.place + 1} of {len(cards)}; a quiz counts once it is whole")
         if isinstance(stop, KeyboardInterrupt):
             raise
         return

@@ -243,6 +243,8 @@ def _ask(walk: Walk, state: Rehearsal, judge: Judge, stage: Stage) -> tuple[Rehe
             case "q":
                 state = _to(walk, state, judge, state.stage + 1)
                 raise Stopped(state, is_interrupted=False)
+            case other if " " in other:
+                walk.screen.say("that is not handed in: r, and then the words, for another try")
             case other:
                 walk.screen.say(f"expected r, e, Enter or q; found {other!r}")
 

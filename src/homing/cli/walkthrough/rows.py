@@ -1,25 +1,15 @@
-"""`homing walkthrough rows`: every lost delivery behind a count, with its lines of the log."""
+"""`homing walkthrough rows`: the deliveries behind a count, each with its rows of the log."""
 
 from __future__ import annotations
-
-import gzip
-import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Final
 
 import click
 from rich.text import Text
 
-from homing.cli.counted_logs import count_logs
-from homing.cli.incidents import digest_of, the_place
+from homing.cli.incident_rows import read_lists
+from homing.cli.incidents import the_place
 from homing.cli.output import as_json, note, print_json, say
 from homing.core.errors import ConfigError
-from homing.review.incident import Incident
-
-#: lines of one delivery that are shown; the first of them
-_LINES_MAX: Final = 50
-_LINE_CHARACTERS_MAX: Final = 400
+from homing.review.evidence import lists_of
 
 
 @click.command("rows")
@@ -27,6 +17,11 @@ _LINE_CHARACTERS_MAX: Final = 400
     "--incident", "name", metavar="FILE|ID",
     help="The record; default: HOMING_INCIDENT, or the one opened in this folder.",
 )  # fmt: skip
+@click.option("--of", "which", default="lost", show_default=True, metavar="LIST",
+              help="lost, judged, suspects.0, guilty, after.judged …: see --list.")  # fmt: skip
+@click.option(
+    "--list", "is_listing", is_flag=True, help="Say which lists the record has counts of."
+)
 @click.option(
     "--page",
     type=click.IntRange(1),
@@ -40,110 +35,62 @@ _LINE_CHARACTERS_MAX: Final = 400
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @as_json
 def rows_command(
-    name: str | None, page: int, size: int, mapping: str | None, as_json: bool
+    name: str | None,
+    which: str,
+    is_listing: bool,
+    page: int,
+    size: int,
+    mapping: str | None,
+    as_json: bool,
 ) -> None:
-    """List every lost delivery behind a story's counts, each with its lines of the log.
+    """List the deliveries behind a story's counts, each with its rows of the log.
 
-    Reads the log that the record names, once its hash is the one in the record, counts the lost
-    again, and prints a page of them by file and line number.
+    Reads the log that the record names (JSON, CSV, Parquet, as `homing investigate` does), once
+    its hash is the one in the record, counts again, and prints a page of what was counted: the
+    lost first, each by file and line.
 
     \b
     Examples:
       homing walkthrough rows
       homing walkthrough rows --incident record.json --page 60
+      homing walkthrough rows --list
+      homing walkthrough rows --of suspects.0
       homing walkthrough rows --json | jq -r '.deliveries[].id'
 
     Exit codes: 0 listed, 2 the log is not there, or not the one that was investigated.
     """
     place = the_place(name)
-    paths = logs_of(place.load(), place.name)
-    lost = count_logs([str(one) for one in paths], mapping=mapping).drops
-    pages = max(1, -(-len(lost) // size))
-    if page > pages:
-        raise ConfigError([f"--page {page}: expected 1 to {pages}; {len(lost):,} were lost"])
-    wanted = lost[(page - 1) * size : page * size]
-    found = lines_of(paths, wanted)
-    if as_json:
-        print_json(
-            {
-                "lost": len(lost),
-                "page": page,
-                "pages": pages,
-                "deliveries": [
-                    {
-                        "id": one,
-                        "rows": [
-                            {"file": file, "line": line, "text": text}
-                            for file, line, text in found[one]
-                        ],
-                    }
-                    for one in wanted
-                ],
-            }
-        )
+    incident = place.load()
+    wanted = {one.name: one for one in lists_of(incident)}
+    if not wanted:
+        text = f"{place.name}: expected an investigated log; homing investigate LOG"
+        raise ConfigError([text])
+    if is_listing:
+        if as_json:
+            print_json([{"name": one.name, "title": one.title} for one in wanted.values()])
+            return
+        for one in wanted.values():
+            say(Text.assemble((f"{one.name:<14}", "bold"), f"  {one.title}"))
         return
-    for one in wanted:
-        say(Text(one, style="bold"))
-        for file, line, text in found[one]:
-            say(Text.assemble((f"  {file}:{line}  ", "dim"), text))
+    if which not in wanted:
+        raise ConfigError([f"--of {which}: expected one of {', '.join(wanted)}"])
+    start = (page - 1) * size
+    (found,) = read_lists(
+        incident, place.name, [wanted[which]], start=start, limit=size, mapping=mapping
+    )
+    pages = max(1, -(-found.total // size))
+    if page > pages:
+        text = f"--page {page}: expected 1 to {pages}; there are {found.total:,}"
+        raise ConfigError([text])
+    if as_json:
+        counts = {"list": which, "total": found.total, "lost": found.lost}
+        print_json({**counts, "page": page, "pages": pages, "deliveries": found.deliveries})
+        return
+    for delivery in found.deliveries:
+        fate = ("lost", "red") if delivery.is_lost else ("not lost", "green")
+        say(Text.assemble((delivery.id, "bold"), "  ", fate))
+        for row in delivery.rows:
+            say(Text.assemble((f"  {row.file}:{row.line}  ", "dim"), row.text))
     following = f"; --page {page + 1} has the next" if page < pages else ""
-    note(f"page {page} of {pages}, {len(lost):,} lost deliveries in all{following}")
-
-
-def logs_of(incident: Incident, name: str) -> list[Path]:
-    """The logs that were investigated, unchanged since: here, or beside the record's file.
-
-    Raises:
-        ConfigError: none was, or one is not there, or is another one by now.
-    """
-    result = incident.results.get("investigate")
-    if result is None or not result.inputs:
-        raise ConfigError([f"{name}: expected an investigated log; homing investigate LOG"])
-    problems = []
-    for one in result.inputs:
-        path = _place_of(one.name, name)
-        if not path.is_file():
-            problems.append(
-                f"{path}: the record names it, and it is neither here nor beside the record"
-            )
-        elif digest_of(path).sha256 != one.sha256:
-            problems.append(f"{path}: it is not the log that was investigated: its hash differs")
-    if problems:
-        raise ConfigError(problems)
-    return [_place_of(one.name, name) for one in result.inputs]
-
-
-def _place_of(log: str, record: str) -> Path:
-    beside = Path(record).parent / log
-    return beside if Path(record).is_file() and not Path(log).is_file() else Path(log)
-
-
-def lines_of(
-    paths: Sequence[Path], deliveries: Sequence[str]
-) -> dict[str, list[tuple[str, int, str]]]:
-    """File, line from 1, and text of each line that names a delivery, in one reading.
-
-    Raises:
-        ConfigError: a log has no lines of text, such as Parquet.
-    """
-    found: dict[str, list[tuple[str, int, str]]] = {one: [] for one in deliveries}
-    if not deliveries:
-        return found
-    names = re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, deliveries)) + r")(?![\w-])")
-    for path in paths:
-        try:
-            for number, line in _numbered(path):
-                match = names.search(line)
-                if match and len(found[match[0]]) < _LINES_MAX:
-                    text = line.rstrip()[:_LINE_CHARACTERS_MAX]
-                    found[match[0]].append((str(path), number, text))
-        except (OSError, UnicodeDecodeError) as error:
-            text = f"{path}: expected lines of text, plain or gzip; {error}"
-            raise ConfigError([text]) from error
-    return found
-
-
-def _numbered(path: Path) -> Iterator[tuple[int, str]]:
-    read = gzip.open if path.suffix == ".gz" else open
-    with read(path, "rt", encoding="utf-8") as file:
-        yield from enumerate(file, 1)
+    lost = f", {found.lost:,} of them lost" if found.lost != found.total else ""
+    note(f"page {page} of {pages}: {found.total:,} {wanted[which].title}{lost}{following}")

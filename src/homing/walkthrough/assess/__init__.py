@@ -16,6 +16,7 @@ from homing.walkthrough.assess.assessment import Assessment, Finding, Row, Span,
 from homing.walkthrough.assess.detectors import DETECTORS
 from homing.walkthrough.assess.detectors.held import held
 from homing.walkthrough.assess.detectors.seen import Seen, Setting
+from homing.walkthrough.assess.detectors.unrecorded import unrecorded
 from homing.walkthrough.assess.rule import STAGES, Rule, State, rules, verdict_document
 from homing.walkthrough.assess.verdict import SCALE, verdict_of
 from homing.walkthrough.packs import Level, Principle
@@ -32,6 +33,7 @@ TEXT_MAX: Final = 40_000
 _ORDER: Final = (State.CONTRADICTED, State.MISSING, State.WEAK, State.MET, State.NOT_CHECKABLE)
 #: asked for at every level and under every lens
 _ALWAYS: Final = ("hand_off", "disqualifier", "overreach", "record")
+_RECORD: Final = "record"
 _WEIGHED_MIN: Final = 2
 _NOT_A_SENTENCE: Final = "there are too few sentences to tell by"
 
@@ -138,6 +140,12 @@ def _findings(answer: Answer, setting: Setting, record: Record | None, me: str) 
             seen_by[rule.id] = DETECTORS[rule.id](answer, rule, setting)
         elif record is not None:
             seen_by[rule.id] = held(answer, rule, record, me)
+    if record is not None:
+        against = [*seen_by.get(_RECORD, ())]
+        lacking = [*unrecorded(answer, seen_by, against, record)]
+        if lacking:
+            told = [one for one in against if one.state is not State.NOT_CHECKABLE]
+            seen_by[_RECORD] = [*told, *lacking]
     is_prose = State.MISSING not in {one.state for one in seen_by.get("sentences", ())}
     found: list[Finding] = []
     for name, seen in seen_by.items():

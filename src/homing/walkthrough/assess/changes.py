@@ -32,6 +32,29 @@ _BEFORE: Final = re.compile(
     r"\b(?:before|instead of|compared (?:to|with)|was|were|had been|used to be|formerly)\b", re.I
 )
 _FROM: Final = re.compile(r"\bfrom\b", re.I)
+#: after a zero: that it is what came later
+_LATER: Final = re.compile(
+    r"^[\s,]*(?:(?:in|for|over|during) )?(?:the )?"
+    r"(?:next|following|(?:month|week|year|day)s? (?:after|since)|since|afterwards|after)\b",
+    re.I,
+)
+#: before a number: that it is what it is by now; what it was may stand two sentences before
+_NOW: Final = re.compile(
+    r"\b(?:now|then|today|since then|after that|these days|next (?:day|morning|week|month))\b,?"
+    r"(?:\s+(?:it|that|this|the \w+))?\s+(?:\w+\s+)?(?:takes?|took|is|was|are|were|runs? in|ran in)"
+    r"(?:\s+(?:at|only|just|about|around))*\s+$",
+    re.I,
+)
+_NOW_AFTER: Final = re.compile(r"^\s*(?:now|these days|today)\b", re.I)
+_TAKES: Final = re.compile(r"\b(?:takes?|took|is|at)\s+(?:only |just |about |around )*$", re.I)
+#: before a number that something was like, and not how long somebody worked
+_TAKING: Final = re.compile(
+    r"\b(?:takes?|took|taking|slow|is|was|were|are|at|needs?|needed|like)\b[\s,]*"
+    r"(?:\w+ ){0,2}$",
+    re.I,
+)
+#: characters before it within which the earlier one stands
+_EARLIER_MAX: Final = 600
 #: characters between the numbers of one change, and before the first of them
 _BETWEEN_MAX: Final = 60
 _FROM_MAX: Final = 40
@@ -90,7 +113,7 @@ def changes_of(text: str, start: int, end: int, known: Sequence[Quantity]) -> li
             continue
         earlier = any(
             one.end <= match.start() and one.value > 0 and _is_counted(one) for one in known
-        )
+        ) or _is_said_after(text, match.end(), end, known)
         found.append(Change(start=match.start(), end=match.end(), has_beginning=earlier))
     for at, one in enumerate(here):
         if _DOWN_TO.search(text[max(start, one.start - 40) : one.start]) and not any(
@@ -100,10 +123,50 @@ def changes_of(text: str, start: int, end: int, known: Sequence[Quantity]) -> li
             found.append(Change(start=one.start, end=one.end, has_beginning=earlier))
         if one.unit is not Unit.BARE and _BY.search(text[max(start, one.start - 16) : one.start]):
             found.append(Change(start=one.start, end=one.end, has_beginning=True))
+    found += _come_to(text, start, here, found)
     for pattern in _FACTORS:
         for match in pattern.finditer(text, start, end):
             found.append(Change(start=match.start(), end=match.end(), has_beginning=True))
     return sorted(found, key=lambda one: one.start)
+
+
+def _is_said_after(text: str, start: int, end: int, known: Sequence[Quantity]) -> bool:
+    """What it was before, behind the zero: "we had none, and it was four the year before"."""
+    near = [one for one in known if start <= one.start < min(end, start + _BETWEEN_MAX)]
+    return any(
+        one.value > 0 and re.search(r"\b(?:was|were)\b", text[start : one.start])
+        and re.match(r"[^.;]{0,20}\bbefore\b", text[one.end :])
+        for one in near
+    )  # fmt: skip
+
+
+def _come_to(
+    text: str, start: int, here: Sequence[Quantity], found: Sequence[Change]
+) -> list[Change]:
+    """Numbers that it is by now, where another of the same kind was told before.
+
+    "It took nine minutes. … Then it took four seconds." Only of lengths of time and of shares,
+    of which two that are told of one thing are rarely of different things.
+    """
+    come = []
+    for at, one in enumerate(here):
+        if one.unit not in (Unit.TIME, Unit.RATIO):
+            continue
+        before = text[max(start, one.start - 60) : one.start]
+        is_now = _NOW.search(before) or (
+            _NOW_AFTER.match(text[one.end : one.end + 16]) and _TAKES.search(before)
+        )
+        has_earlier = any(
+            each.unit is one.unit
+            and each.value != one.value
+            and one.start - each.end < _EARLIER_MAX
+            and bool(_TAKING.search(text[max(start, each.start - 30) : each.start]))
+            for each in here[:at]
+        )
+        is_known = any(each.start <= one.start < each.end for each in found)
+        if is_now and has_earlier and not is_known:
+            come.append(Change(start=one.start, end=one.end, has_beginning=True))
+    return come
 
 
 def _is_counted(one: Quantity) -> bool:
@@ -128,5 +191,8 @@ def _is_change(text: str, start: int, first: Quantity, second: Quantity) -> bool
         return is_from or first.unit is second.unit or not is_bare
     if is_from and len(between) < _FROM_MAX:
         return True
+    is_near = len(between) < _BETWEEN_MAX
+    if second.value == 0 < first.value and is_near and _LATER.match(text[second.end :]):
+        return True
     is_same = first.unit is second.unit or first.value == 0
-    return is_same and len(between) < _BETWEEN_MAX and bool(_BEFORE.search(between))
+    return is_same and is_near and bool(_BEFORE.search(between))

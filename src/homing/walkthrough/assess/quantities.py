@@ -68,8 +68,8 @@ _NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _RATIO_OF: Final = re.compile(
-    rf"\b(?P<a>{_DIGITS}|{_SPOKEN}|none|zero)\s+(?:in|out of|of)\s+"
-    rf"(?:every\s+|about\s+|around\s+|roughly\s+|over\s+|some\s+)?"
+    rf"\b(?P<a>{_DIGITS}|{_SPOKEN}|none|zero)(?:\s+(?:in|of)|,?\s+out of)\s+"
+    rf"(?:every\s+|about\s+|around\s+|roughly\s+|over\s+|some\s+|the\s+|those\s+|these\s+)?"
     rf"(?P<b>{_DIGITS}|an?\s+(?:hundred|thousand|million)|{_SPOKEN})\b(?!\s*%)",
     re.IGNORECASE,
 )

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from homing.review.evidence import Kept, RowPage
 from homing.review.incident import Incident
-from homing.service import incidents
+from homing.service import incident_rows, incidents
 from homing.service.incidents import IncidentDraft
-from homing.web.operation import Answer, Call, answer, operation
+from homing.web.operation import NO_CONTENT, Answer, Call, answer, operation
 from homing.web.schemas import (
     ListOut,
     Name,
@@ -64,6 +65,44 @@ class RecordIn(Schema, kw_only=True):
     """An incident as `homing incident export` writes it."""
 
     record: dict[str, Any]
+
+
+class RowListsIn(Schema, kw_only=True):
+    """Which lists there are behind an incident's counts; their pages were brought before."""
+
+    logs: list[str]  #: SHA-256 of each log that they were read from, as the record has it
+    lists: list[dict[str, Any]]
+
+
+class RowPageIn(Schema, kw_only=True):
+    """Deliveries that were counted, each with its rows of the log."""
+
+    deliveries: list[dict[str, Any]]
+
+
+class RowListOut(Schema, kw_only=True):
+    """A list: what it is of, how long it is, how many of it are kept on its pages."""
+
+    name: str
+    title: str
+    total: int
+    lost: int
+    kept: int
+    pages: int
+
+
+class RowListsOut(Schema, kw_only=True):
+    """The lists behind an incident's counts; none before they were brought."""
+
+    lists: list[RowListOut]
+
+
+class RowPageOut(Schema, kw_only=True):
+    """A page of a list: deliveries, each with its rows of the log."""
+
+    number: int
+    of: RowListOut
+    deliveries: list[dict[str, Any]]
 
 
 class IncidentOut(Schema, kw_only=True):
@@ -202,10 +241,109 @@ async def change_incident(call: Call[NoQuery, ChangeIn]) -> Answer:
     return answer(200, incident_out(one))
 
 
+_ROWS: Final = f"{_ONE}/rows"
+_PAGE: Final = f"{_ROWS}/{{list}}/{{page}}"
+
+
+def _listed(one: Kept) -> RowListOut:
+    return RowListOut(
+        name=one.name,
+        title=one.title,
+        total=one.total,
+        lost=one.lost,
+        kept=one.kept,
+        pages=one.pages,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 6 else 0
+
+
+@operation(
+    "GET",
+    _ROWS,
+    "v1.incident.rows",
+    "List what rows of logs are kept behind an incident's counts",
+    tag=_TAG,
+    answers={200: RowListsOut},
+    org_only=True,
+)
+async def get_rows(call: Call[NoQuery, None]) -> Answer:
+    name = call.path["incident_id"]
+    found = await incident_rows.find_lists(call.service, call.caller, name)
+    return answer(200, RowListsOut(lists=[_listed(one) for one in found.lists] if found else []))
+
+
+@operation(
+    "PUT",
+    _ROWS,
+    "v1.incident.put-rows",
+    "Say which lists of rows there are, once their pages are brought",
+    tag=_TAG,
+    body=RowListsIn,
+    answers={200: RowListsOut},
+    org_only=True,
+)
+async def put_rows(call: Call[NoQuery, RowListsIn]) -> Answer:
+    found = await incident_rows.put_lists(
+        call.service, call.caller, call.path["incident_id"], call.body.logs, call.body.lists
+    )
+    return answer(200, RowListsOut(lists=[_listed(one) for one in found.lists]))
+
+
+@operation(
+    "GET",
+    _PAGE,
+    "v1.incident.rows-page",
+    "Get a page of the deliveries behind a count, with their rows of the log",
+    tag=_TAG,
+    answers={200: RowPageOut},
+    org_only=True,
+)
+async def get_rows_page(call: Call[NoQuery, None]) -> Answer:
+    number = _number(call.path["page"])
+    kept, page = await incident_rows.find_page(
+        call.service, call.caller, call.path["incident_id"], call.path["list"], number
+    )
+    return answer(200, _page_out(kept, page, number))
+
+
+def _page_out(kept: Kept, page: RowPage, number: int) -> RowPageOut:
+    deliveries = [msgspec.to_builtins(one) for one in page.deliveries]
+    return RowPageOut(number=number, of=_listed(kept), deliveries=deliveries)
+
+
+@operation(
+    "PUT",
+    _PAGE,
+    "v1.incident.put-rows-page",
+    "Bring a page of the deliveries behind a count",
+    tag=_TAG,
+    body=RowPageIn,
+    answers={204: None},
+    org_only=True,
+)
+async def put_rows_page(call: Call[NoQuery, RowPageIn]) -> Answer:
+    await incident_rows.put_page(
+        call.service,
+        call.caller,
+        call.path["incident_id"],
+        call.path["list"],
+        _number(call.path["page"]),
+        call.body.deliveries,
+    )
+    return NO_CONTENT
+
+
 OPERATIONS: Final[tuple[Any, ...]] = (
     list_incidents,
     create_incident,
     get_incident,
     put_incident,
     change_incident,
+    get_rows,
+    put_rows,
+    get_rows_page,
+    put_rows_page,
 )

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from homing.core.errors import Invalid
+from homing.review.evidence import RowLists
+from homing.service.incident_rows import find_lists
 from homing.service.incidents import find_incident
 from homing.service.tokens import Role
 from homing.walkthrough.assess import Finding, State
@@ -18,6 +20,7 @@ from homing.walkthrough.packs import Level, Principle, Scenario
 from homing.walkthrough.record import Record, Reference
 from homing.walkthrough.redaction import redacted
 from homing.walkthrough.rehearse import Judge, in_order, words_of
+from homing.web.pages.incident_rows import current, words_for
 from homing.web.pages.shell import Page, Visit, get, post
 from homing.web.pages.walkthrough import FOUNDING, TONES, found_in, levelled, library
 
@@ -53,7 +56,8 @@ async def _telling(visit: Visit) -> _Telling:
 async def show_draft(visit: Visit) -> Page:
     """The draft with what each sentence rests on, and what is missing."""
     told = await _telling(visit)
-    return await asyncio.to_thread(_page, visit, told, "", "")
+    lists = await find_lists(visit.service, visit.caller, told.record.incident.id)
+    return await asyncio.to_thread(_page, visit, told, lists, "", "")
 
 
 async def look_at_edited(visit: Visit) -> Page | Response:
@@ -64,10 +68,11 @@ async def look_at_edited(visit: Visit) -> Page | Response:
         body = await asyncio.to_thread(_export, told, text)
         headers = {"content-disposition": 'attachment; filename="story.md"'}
         return Response(body, media_type="text/markdown; charset=utf-8", headers=headers)
+    lists = await find_lists(visit.service, visit.caller, told.record.incident.id)
     try:
-        return await asyncio.to_thread(_page, visit, told, words_of(text, _TEXT_MAX), "")
+        return await asyncio.to_thread(_page, visit, told, lists, words_of(text, _TEXT_MAX), "")
     except Invalid as error:
-        return await asyncio.to_thread(_page, visit, told, "", str(error))
+        return await asyncio.to_thread(_page, visit, told, lists, "", str(error))
 
 
 def _export(told: _Telling, text: str) -> str:
@@ -76,7 +81,7 @@ def _export(told: _Telling, text: str) -> str:
     return redacted(words, told.record.incident, told.me) + "\n"
 
 
-def _page(visit: Visit, told: _Telling, text: str, problem: str) -> Page:
+def _page(visit: Visit, told: _Telling, lists: RowLists | None, text: str, problem: str) -> Page:
     packs, made = library(), told.draft()
     references: list[Reference] = []
     stages = [
@@ -97,7 +102,7 @@ def _page(visit: Visit, told: _Telling, text: str, problem: str) -> Page:
         "incident": told.record.incident,
         "draft": made,
         "stages": stages,
-        "references": references,
+        "references": [(one, _list_of(one, told, lists)) for one in references],
         "levels": packs.levels,
         "principles": packs.principles,
         "level": told.level,
@@ -112,6 +117,26 @@ def _page(visit: Visit, told: _Telling, text: str, problem: str) -> Page:
         **found,
     }
     return Page("incident_story.html", "The story of this incident", "incidents", values)
+
+
+def _list_of(reference: Reference, told: _Telling, lists: RowLists | None) -> dict[str, str]:
+    """The list behind a value: where its pages are, or else the command that lists it."""
+    none = {"url": "", "says": "", "command": ""}
+    if reference.behind is None:
+        return none
+    name, is_of_lost = reference.behind
+    incident = told.record.incident
+    kept = current(incident, lists, name)
+    if kept is None:
+        return none | {"command": f"homing walkthrough rows --of {name} --incident {incident.id}"}
+    query = {"level": told.level.id, "lens": told.lens.id, "me": told.me}
+    if is_of_lost and not kept.is_sample:
+        query["only"] = "lost"
+    shown = kept.lost if "only" in query else kept.total
+    return none | {
+        "url": f"/incidents/{incident.id}/rows/{name}?{urlencode(query)}",
+        "says": words_for(kept, shown),
+    }
 
 
 def _mode_url(told: _Telling, mode: str) -> str:

@@ -14,6 +14,7 @@ from homing.walkthrough.assess.words import forms, lists, places
 
 #: shorter words are prepositions
 _NOUN_MIN: Final = 3
+_AT: Final = frozenset(("at", "in", "of", "to"))
 
 
 def is_act(clause: Clause) -> bool:
@@ -91,13 +92,47 @@ def own_solution(answer: Answer, doer: Actor = Actor.SPEAKER) -> list[Clause]:
         and (
             one.verb in mending
             or (one.verb in made and set(one.objects) & lists()["mends"] and not is_request(one))
+            or _is_altering(one)
         )
     ]
 
 
+def _is_altering(clause: Clause) -> bool:
+    """Changing a technical thing that is there: "I changed the field to the revision"."""
+    if clause.verb not in lists()["alters"]:
+        return False
+    things = lists()["things"] | lists()["mends"]
+    return any(word in things or singular(word) in things for word in clause.objects[:3])
+
+
 def others_solution(answer: Answer) -> list[Clause]:
-    """Where somebody else, or nobody who is named, is said to have mended it."""
-    return [one for one in answer.clauses if one.is_said and _is_mended_by_others(one)]
+    """Where somebody else, or nobody who is named, is said to have mended it.
+
+    What is said of things in a lesson ("a cast switches off the index") is no mend.
+    """
+    lesson = rules()["generic_reflection"].phrases("lesson")
+    return [
+        one
+        for one in answer.clauses
+        if one.is_said
+        and _is_mended_by_others(one)
+        and not (
+            one.form == "present" and places(answer.text, lesson, *answer.sentence_at(one.start))
+        )
+    ]
+
+
+def named_solution(answer: Answer) -> list[Clause]:
+    """Where somebody is said to have mended it who is not the speaker.
+
+    A mend of which nobody is named ("a fix was prepared") is theirs to whom it was handed over;
+    where it was not, it is nobody's.
+    """
+    solved = others_solution(answer)
+    is_given = any(
+        one.is_said and one.doer is Actor.SPEAKER and is_request(one) for one in answer.clauses
+    )
+    return solved if is_given else [one for one in solved if not one.is_passive or one.by]
 
 
 def _is_mended_by_others(clause: Clause) -> bool:
@@ -163,10 +198,12 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         if one.doer not in (Actor.SPEAKER, Actor.WE) and not one.is_passive:
             continue
         thing = _thing(one, things)
+        named = _named(one) if thing is None else []
+        thing = thing or next((it for it in named if _is_of_the_story(answer, it, one)), None)
         if thing is not None:
             pairs.setdefault((one.verb or "", thing), one)
-        elif (named := _named(one)) is not None:
-            loose.setdefault((one.verb or "", named), one)
+        elif named:
+            loose.setdefault((one.verb or "", named[0]), one)
     verbs, nouns = {verb for verb, _ in pairs}, {thing for _, thing in pairs}
     least = int(rule.limit("pairs_min"))
     is_enough = len(nouns) >= least and len(verbs) >= rule.limit("verbs_min")
@@ -184,22 +221,47 @@ def specificity(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     return [Seen(State.WEAK if pairs else State.MISSING, places, detail)]
 
 
-def _named(clause: Clause) -> str | None:
-    """Whatever an act is done to, if it is named at all and is nobody."""
+def _is_of_the_story(answer: Answer, word: str, clause: Clause) -> bool:
+    """Whether another sentence speaks of it as well, so that it is a thing of this incident."""
+    if answer.only is not None or len(word) <= _NOUN_MIN:
+        return False
+    start, end = answer.sentence_at(clause.start)
+    again = re.compile(rf"\b{re.escape(singular(word))}s?\b", re.IGNORECASE)
+    return any(
+        again.search(answer.text, one.start, one.end)
+        for one in answer.clauses
+        if one.is_said and not start <= one.start < end
+    )
+
+
+def singular(word: str) -> str:
+    """Without the s of many: a language without it tells the same."""
+    return word.removesuffix("s") if len(word) > _NOUN_MIN + 1 else word
+
+
+def _named(clause: Clause) -> list[str]:
+    """Words for what an act is done to, if it is named at all and is nobody."""
+    found: list[str] = []
     empty = lists()["pronouns"] | lists()["people"] | lists()["ties"] | lists()["joins"]
-    for word in clause.objects[:3]:
-        if word in lists()["determiners"] | lists()["adverbs"] or not word.isalpha():
+    for word in clause.objects[:5]:
+        passed = lists()["determiners"] | lists()["adverbs"] | lists()["particles"]
+        if word in passed or not word.isalpha() or word in _AT:
             continue
-        return None if word in empty or len(word) <= _NOUN_MIN else word
-    return None
+        if word in empty or len(word) <= _NOUN_MIN:
+            break
+        found.append(word)
+    return found
 
 
 def _thing(clause: Clause, things: frozenset[str]) -> str | None:
     """What an act is done to: a technical thing; after a technical verb, any that is named."""
-    known = next((word for word in clause.objects[:10] if word in things), None)
+    said = (each for word in clause.objects[:10] for each in (word, singular(word), f"{word}s"))
+    known = next((word for word in said if word in things), None)
     if known is not None or clause.verb not in lists()["technical"]:
         return known
     for word in clause.objects[:4]:
+        if word in lists()["particles"]:  # of "pulled up", "turned over"
+            continue
         if word in lists()["pronouns"] | lists()["people"] or len(word) < _NOUN_MIN:
             return None
         if word.isalpha() and word not in lists()["determiners"] | lists()["adverbs"]:

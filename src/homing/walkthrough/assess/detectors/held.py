@@ -19,6 +19,9 @@ from homing.walkthrough.assess.words import places
 from homing.walkthrough.record import Record
 
 _EXACT_MIN: Final = 1_000
+_VOLUME_MIN: Final = 10_000
+#: how a finding begins that an act is the speaker's
+AN_ACT: Final = "the record says that"
 _GENERIC: Final = frozenset(("the", "team", "group", "squad", "department"))
 #: weeks of what a rate may be per
 _WEEKS: Final = {"day": 1 / 7, "week": 1.0, "month": 30.44 / 7, "quarter": 91.31 / 7,
@@ -150,7 +153,7 @@ def _numbers(answer: Answer, rule: Rule, record: Record) -> Iterator[Seen]:
             continue
         place = (one.start, one.end)
         same = [each for each in known if each.unit is one.unit]
-        agreeing = next((each for each in same if agrees(one, each)), None)
+        agreeing = next((each for each in same if agrees(one, each)), _as_count(one, known))
         if agreeing is not None:
             address = record.place(agreeing.address)
             yield Seen(State.MET, (place,), _says(record, agreeing), ":".join(address))
@@ -165,6 +168,16 @@ def _numbers(answer: Answer, rule: Rule, record: Record) -> Iterator[Seen]:
             yield Seen(State.CONTRADICTED, (place,), detail, ":".join(record.place(rival.address)))
         else:
             yield Seen(State.WEAK, (place,), f"the record has no {one.text.strip()}")
+
+
+def _as_count(said: Quantity, known: list[Known]) -> Known | None:
+    """“598 of about 200,000”: a count of the record, of a volume of it that is said in round."""
+    if said.of < _VOLUME_MIN or not said.value:
+        return None
+    counts = [one for one in known if one.unit is Unit.COUNT]
+    is_of = any(f"{one.value:.1g}" == f"{said.of:.1g}" for one in counts if one.role == "volume")
+    found = (one for one in counts if one.value == round(said.value * said.of))
+    return next(found, None) if is_of else None
 
 
 def agrees(said: Quantity, known: Known) -> bool:
@@ -237,7 +250,7 @@ def _acts(answer: Answer, record: Record, me: str) -> Iterator[Seen]:
         who = str(record.get(deed.address))
         reference = ":".join(record.place(deed.address))
         if who == me:
-            yield Seen(State.MET, (whole(one),), f"the record says that you {deed.name}", reference)
+            yield Seen(State.MET, (whole(one),), f"{AN_ACT} you {deed.name}", reference)
         else:
             detail = f"act: the record says that {who} {deed.name}"
             yield Seen(State.CONTRADICTED, (whole(one),), detail, reference)

@@ -22,7 +22,7 @@ def stated(answer: Answer, rule: Rule, name: str) -> list[Place]:
     for place in answer.phrases(rule.phrases(name), rule.stages):
         if answer.is_quoted(place[0]) or is_denied(answer, rule, place):
             continue
-        if answer.is_unsaid(place[0]):
+        if answer.is_unsaid(place[0]) or answer.is_unsaid(place[1] - 1):
             continue
         start, end = answer.sentence_at(place[0])
         if sum(one.length for one in answer.in_sentence(start, end)) < _WORDS_MIN:

@@ -27,7 +27,8 @@ def hedging(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     ]
     words = max(1, answer.words(answer.only))
     share = 100 * len(found) / words
-    if len(found) < rule.limit("weak_min") and not (found and words < 20):
+    is_rare = len(found) < rule.limit("weak_min") or share < rule.limit("weak_share")
+    if is_rare and not (found and words < 20):
         return [Seen(State.MET, tuple(found), quoted(answer, found))]
     is_much = len(found) >= rule.limit("missing_min") and share > rule.limit("missing_share")
     return [Seen(State.MISSING if is_much else State.WEAK, tuple(found), quoted(answer, found))]
@@ -57,7 +58,8 @@ def generic_reflection(answer: Answer, rule: Rule, setting: Setting) -> list[See
         return [Seen(State.MISSING, tuple(generic), quoted(answer, generic))]
     start, end = clauses[0].start, clauses[-1].end
     generic = places(answer.text, rule.phrases("generic"), start, end)
-    before = answer.text[:start]
+    # a lesson that is told first is about what comes after it
+    before = answer.text[:start] if start >= len(answer.text) * 0.4 else answer.text[end:]
     told = {
         token.text
         for one in clauses
@@ -87,11 +89,22 @@ def _reflecting(answer: Answer, rule: Rule) -> list[Clause]:
     if answer.is_divided:
         return [one for one in answer.clauses_of_stage("reflection") if one.length >= 3]
     marks = answer.phrases(rule.phrases("lesson"), rule.stages)
-    marks = [one for one in marks if one[0] >= len(answer.text) * 0.4]
-    if not marks:
-        return _closing(answer, rule)
-    start, _ = answer.sentence_at(marks[0][0])
-    return [one for one in answer.clauses if one.start >= start and one.length >= 3]
+    late = [one for one in marks if one[0] >= len(answer.text) * 0.4]
+    if late:
+        start, _ = answer.sentence_at(late[0][0])
+        return [one for one in answer.clauses if one.start >= start and one.length >= 3]
+    closing = _closing(answer, rule)
+    told = [one for one in marks if _is_said_at(answer, one)]
+    if closing or not told:
+        return closing
+    # told before the story: whether it is in order is another rule's question
+    start, end = answer.sentence_at(told[0][0])
+    return [one for one in answer.in_sentence(start, end) if one.length >= 3]
+
+
+def _is_said_at(answer: Answer, place: Place) -> bool:
+    clause = answer.clause_at(place[0])
+    return clause is not None and clause.is_said and not answer.is_unsaid(place[0])
 
 
 def _closing(answer: Answer, rule: Rule) -> list[Clause]:
@@ -106,7 +119,10 @@ def _closing(answer: Answer, rule: Rule) -> list[Clause]:
         is_act = any(is_own(one) and one.verb in lists()["acts"] for one in clauses)
         is_general = bool(places(answer.text, rule.phrases("general"), start, end))
         is_now = bool(places(answer.text, rule.phrases("state"), start, end))
-        if is_act or is_now or not is_general or answer.numbers_in(start, end):
+        # what is denied or supposed is no lesson, in whatever words
+        unsaid = (*answer.untrue, *answer.unreal, *answer.rows, *answer.quotes)
+        is_unsaid = any(a < end and start < b for a, b in unsaid)
+        if is_act or is_now or is_unsaid or not is_general or answer.numbers_in(start, end):
             if found:
                 break
             continue
@@ -219,7 +235,11 @@ def _lesson_first(answer: Answer) -> list[Place]:
 
 
 def _is_told_through(answer: Answer) -> bool:
-    """Whether a beginning, acts and an end stand one behind the other in a flowing text."""
+    """Whether work and an end stand one behind the other in a flowing text.
+
+    It may begin with the first act ("I went looking for a backup, and there was none"), if more
+    work follows in another sentence; the end stands behind most of it.
+    """
     if len(answer.sentences) < _SENTENCES_MIN:
         return False
     acts = [
@@ -234,8 +254,11 @@ def _is_told_through(answer: Answer) -> bool:
         for start, _ in answer.phrases(rules()["generic_reflection"].phrases("lesson"), STAGES)
     ]
     ends = [start for start, _, _ in answer.changes(STAGES)] + marks
-    is_begun = min(acts) > answer.sentences[0][0]
-    return is_begun and bool(ends) and max(ends) > min(acts)
+    ends += [one.start for one in _closing(answer, rules()["generic_reflection"])]
+    places_ = {answer.sentence_at(one)[0] for one in acts}
+    is_begun = min(acts) > answer.sentences[0][0] or len(places_) >= 2
+    middle = sorted(acts)[len(acts) // 2]
+    return is_begun and bool(ends) and max(ends) > middle
 
 
 def sentences(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:

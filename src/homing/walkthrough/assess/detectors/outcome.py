@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from homing.walkthrough.assess.answer import Answer
 from homing.walkthrough.assess.clauses import Actor, Clause
-from homing.walkthrough.assess.detectors.deeds import others_solution, own_solution
+from homing.walkthrough.assess.detectors.deeds import named_solution, others_solution, own_solution
 from homing.walkthrough.assess.detectors.seen import Place, Seen, Setting, heads, quoted, whole
 from homing.walkthrough.assess.quantities import Quantity, Unit
 from homing.walkthrough.assess.rule import Rule, State
@@ -21,6 +22,8 @@ _NEAR: Final = 45
 _WORDS_NEAR: Final = 4
 #: of a text without a mend, where looking begins to be looking afterwards
 _LATE: Final = 0.6
+_NO: Final = re.compile(r"(?:no|none|zero|not (?:one|a single))\b", re.I)
+_NOT: Final = re.compile(r"\b(?:not|never|\w+n['\u2019]t)\b", re.I)
 _CREDITS: Final = frozenset(("after", "once", "when", "because", "since", "as"))
 
 
@@ -47,7 +50,7 @@ def is_others_merit(answer: Answer, place: int) -> bool:
     It does where the sentence says so ("after they patched it"), and where the last mend that is
     told before the outcome is another's.
     """
-    solved, own = others_solution(answer), own_solution(answer)
+    solved, own = named_solution(answer), own_solution(answer)
     if own:  # that others deployed one's change takes nothing away
         solved = [one for one in solved if not _is_taking_up(one)]
     if not solved:
@@ -78,7 +81,7 @@ def quantified_result(answer: Answer, rule: Rule, setting: Setting) -> list[Seen
     if mine:
         return [Seen(State.MET, tuple(mine), quoted(answer, mine))]
     if told:
-        credit = others_solution(answer)
+        credit = named_solution(answer)
         detail = f"{quoted(answer, told)}, after {quoted(answer, map(whole, credit))}"
         return [Seen(State.WEAK, tuple(told), detail)]
     if half:
@@ -109,7 +112,9 @@ def _is_denied(answer: Answer, place: int) -> bool:
     clause = answer.clause_at(place)
     if clause is None or not clause.is_negated or clause.verb_at is None:
         return False
-    # in "none of 200 was lost" the denial is the number itself
+    # in "none of 200 was lost" and "we had no lost order" the denial is the number itself
+    if _NO.match(answer.text, place):
+        return bool(_NOT.search(answer.text, clause.start, place))
     return clause.verb_at[0] < place
 
 
@@ -230,7 +235,7 @@ def verification(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     since = min((one.start for one in solved), default=late)
     looked, timed = [], []
     for one in answer.clauses_in(rule.stages):
-        if not (one.is_said and one.verb in rule.phrases("verbs")):
+        if not (one.is_said and _is_looking(one, rule)):
             continue
         if one.doer is Actor.THING and not one.is_passive:
             continue
@@ -257,6 +262,15 @@ def verification(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     return [Seen(State.MISSING)]
 
 
+def _is_looking(clause: Clause, rule: Rule) -> bool:
+    """A verb of looking, or the making of a look: "I make a query each Monday"."""
+    if clause.verb in rule.phrases("verbs"):
+        return True
+    return clause.verb in rule.phrases("making") and bool(
+        set(clause.objects[:4]) & rule.phrases("looks")
+    )
+
+
 def _outweighs(answer: Answer, looked: list[Clause], assumed: list[Place]) -> bool:
     """Whether somebody looked after the last assumption was said."""
     return bool(looked) and max(one.start for one in looked) > max(start for start, _ in assumed)
@@ -279,16 +293,20 @@ def _is_window(one: Quantity) -> bool:
     )
 
 
+def _is_volume(one: Quantity, start: int, end: int) -> bool:
+    """Cases behind a zero: of which it is none, or counted beside it; not what it was before."""
+    if one.value == 0:
+        return one.of >= _VOLUME_MIN
+    is_before = start <= one.start < end
+    return not is_before and one.unit is Unit.COUNT and one.value >= _VOLUME_MIN
+
+
 def _counted_zero(answer: Answer, rule: Rule) -> list[Place]:
     """A zero with its volume: none of 207,114 deliveries over the week after."""
     found = []
     for a, b, _ in answer.changes(rule.stages):
         start, end = answer.sentence_at(a)
-        volume = [
-            one
-            for one in answer.numbers_in(start, end)
-            if max(one.of, one.value if one.unit is Unit.COUNT else 0) >= _VOLUME_MIN
-        ]
+        volume = [one for one in answer.numbers_in(start, end) if _is_volume(one, a, b)]
         if volume and is_told(answer, (a, b)) and not is_others_merit(answer, a):
             found.append((a, max(b, volume[-1].end)))
     return found
