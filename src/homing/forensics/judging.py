@@ -166,6 +166,22 @@ def _on_one_row(c: Any) -> Any:
     return (c.good == 0) & (c.said == 0) & (c.bad > 0) & (c.said_pos == c.bad_pos)
 
 
+def _learn_of_failures(hard: Any, context: Context) -> None:
+    """How this log tells that an attempt failed, and which failure is the end."""
+    said = row(by_case.failures(hard))
+    context.tells_failures = (said.by_retry or 0) <= (said.lines or 0)
+    context.fails_finally = (
+        not context.tells_failures and not said.followed and (said.lines or 0) >= _FINAL_MIN
+    )
+    context.fails_to_letter = (
+        not context.tells_failures
+        and (said.buried or 0) >= _FINAL_MIN
+        and said.buried >= 0.95 * said.followed
+    )
+    # what a turn that ended a delivery came to shows only where failures have lines
+    context.judges_early = context.judges_early and context.tells_failures
+
+
 def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     """The limits of a log, from what is normal in it.
 
@@ -199,18 +215,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
     # when the workers themselves stand still at the end of a log, what waits for them is not lost
     context.end_us = number("moved_at") or context.end_us
     context.passed_us = number("moved_accepted") or context.end_us
-    said = row(by_case.failures(hard))
-    context.tells_failures = (said.by_retry or 0) <= (said.lines or 0)
-    context.fails_finally = (
-        not context.tells_failures and not said.followed and (said.lines or 0) >= _FINAL_MIN
-    )
-    context.fails_to_letter = (
-        not context.tells_failures
-        and (said.buried or 0) >= _FINAL_MIN
-        and said.buried >= 0.95 * said.followed
-    )
-    # what a turn that ended a delivery came to shows only where failures have lines
-    context.judges_early = context.judges_early and context.tells_failures
+    _learn_of_failures(hard, context)
     failed = rows(by_case.stops(hard))
     context.limits = tuple(
         int(one.attempt)
@@ -408,11 +413,8 @@ def _silent(c: Any, context: Context) -> Any:
     )
 
 
-def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
-    """The first that holds decides."""
-    has = by_case.has
-    drop = Verdict.DROPPED
-    most = context.attempts_max or 1
+def _contradicts(c: Any, context: Context) -> Any:
+    """Whether a delivery is called delivered against what its lines show."""
     no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
     said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
     said_nothing = (c.takes >= 2) & c.instant_end
@@ -424,6 +426,29 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         shows = (c.attempt == 1).fill_null(False) | (c.n > _TABLE_LINES)
         shows = shows | ibis.literal(context.judges_retried)
         contradicts = contradicts | (_on_one_row(c) & shows)
+    return contradicts
+
+
+def _used_up(c: Any, context: Context, most: int) -> Any:
+    """Whether a delivery has had all its attempts."""
+    is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
+    if context.may_lack_one and most > 2:
+        is_used_up = c.made >= most - 1
+    if context.limits:
+        is_used_up = is_used_up | (c.made >= min(context.limits))
+    # where a retry is on record, attempts were left, even if a late result has cleared it since
+    is_used_up = is_used_up & ~((c.last_stand == Stand.WAITING) & c.last_due.notnull())
+    if not context.limits and not context.is_max_told:
+        is_used_up = is_used_up & ~(c.planned_no >= c.made).fill_null(False)
+    return is_used_up
+
+
+def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
+    """The first that holds decides."""
+    has = by_case.has
+    drop = Verdict.DROPPED
+    most = context.attempts_max or 1
+    contradicts = _contradicts(c, context)
     stands = c.last_stand
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
     early = (c.made < most) & unanswered & ((c.takes > 0) | (c.attempt >= 1))
@@ -434,15 +459,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     permanent = ibis.literal(False)
     for status in (c.last_status, c.end_status, c.bad_status):
         permanent = permanent | status.isin(list(context.permanent)).fill_null(False)
-    is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
-    if context.may_lack_one and most > 2:
-        is_used_up = c.made >= most - 1
-    if context.limits:
-        is_used_up = is_used_up | (c.made >= min(context.limits))
-    # where a retry is on record, attempts were left, even if a late result has cleared it since
-    is_used_up = is_used_up & ~((stands == Stand.WAITING) & c.last_due.notnull())
-    if not context.limits and not context.is_max_told:
-        is_used_up = is_used_up & ~(c.planned_no >= c.made).fill_null(False)
+    is_used_up = _used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
