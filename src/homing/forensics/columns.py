@@ -259,6 +259,14 @@ def recognised(seen: Seen, *, is_state: bool) -> float:
     return known / seen.filled
 
 
+def _are_sentences(seen: Seen) -> bool:
+    """Whether a column speaks in sentences, more than a list of words has, that we understand."""
+    spaced = sum(" " in value for value in seen.values)
+    if not 0.5 * seen.distinct < spaced or seen.distinct > 0.1 * seen.filled:
+        return False
+    return recognised(seen, is_state=False) > 0.9
+
+
 def fits(field: str, seen: Seen) -> bool:
     """Whether a column's values can be the field's."""
     if not seen.filled or seen.nested:
@@ -281,7 +289,7 @@ def fits(field: str, seen: Seen) -> bool:
             seen.is_words and seen.http_share < 0.5 and not (seen.is_number and seen.distinct > 12)
         )
     if field == "op":
-        return seen.is_words and not seen.is_number
+        return (seen.is_words or _are_sentences(seen)) and not seen.is_number
     if field == "outcome":
         return seen.is_words and seen.http_share < 0.5
     if field in ("actor", "build", "config", "event_type"):

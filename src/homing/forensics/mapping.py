@@ -258,6 +258,8 @@ def _is_name(seen: Seen) -> bool:
         return False
     if seen.is_number and (not seen.is_whole or seen.http_share > 0.8):
         return False
+    if sum(" " in value.strip() for value in seen.values) > 0.5 * seen.distinct:
+        return False  # sentences
     return seen.distinct > 1 or seen.rows < 5
 
 
