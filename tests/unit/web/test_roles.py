@@ -19,7 +19,7 @@ v1.dead-letter.redrive-many v1.dead-letter.undo v1.dead-letter.undo-many
 v1.delivery.cancel
 v1.endpoint.bulk-replay v1.endpoint.patch v1.endpoint.recover v1.endpoint.replay-missing
 v1.endpoint.send-example
-v1.incident.change v1.incident.create v1.incident.put
+v1.incident.change v1.incident.create v1.incident.put v1.incident.put-rows v1.incident.put-rows-page
 v1.issue.acknowledge v1.issue.merge v1.issue.mute v1.issue.reopen v1.issue.resolve
 v1.message-attempt.resend v1.message.create v1.message.create-batch
 v1.statistics.aggregate-app-stats v1.statistics.aggregate-event-types
