@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,8 +40,9 @@ async def chromium(missing: Callable[[str, str], None]) -> AsyncIterator[Browser
         flags = ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
         browser = await playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
-        async with asyncio.timeout(BROWSER_S):
-            await browser.close()
+        with suppress(TimeoutError):  # it ends with Playwright then
+            async with asyncio.timeout(BROWSER_S):
+                await browser.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -18,7 +18,8 @@ async def test_an_endpoints_page_says_the_same_on_every_store(
 ) -> None:
     receiver.script("/fails", respond(503))
     async with served.client() as backend:
-        await backend.post("/api/v1/app", json={"name": "Shop", "uid": "shop"})
+        shop = {"name": "Shop", "uid": "shop"}
+        app = (await backend.post("/api/v1/app", json=shop)).json()["id"]
         body = {"url": receiver.url("/fails"), "description": "Warehouse", "uid": "warehouse"}
         id = (await backend.post("/api/v1/app/shop/endpoint", json=body)).json()["id"]
         for number in range(3):
@@ -37,7 +38,8 @@ async def test_an_endpoints_page_says_the_same_on_every_store(
         page = (await person.get("/endpoints/shop/warehouse", params={"range": "1h"})).text
         assert "of 6 attempts" in page
         assert "It is not available" in page
-        assert "Recovering sends those of the last 14 days: 3." in page
+        assert "Nothing does by itself. A redrive sends a few first" in page
+        assert f"/dead-letters/many?app={app}&amp;endpoint={id}" in page
         sent = await person.get(f"/endpoints/shop/{id}/sent", params={"hours": "1"})
         assert sent.headers["content-disposition"] == f'attachment; filename="sent-{id}.csv"'
         rows = list(csv.DictReader(io.StringIO(sent.text)))
