@@ -264,7 +264,7 @@ async def test_wrong_numbers_and_other_peoples_issues_are_told(
 async def test_the_pages_of_the_desk_are_accessible_and_fit(
     open_page: Looker, site: Site, each_theme: str
 ) -> None:
-    issue = await dead_shop(site, f"{each_theme}house", 2)
+    issue = await dead_shop(site, f"{each_theme}-theatre", 2)
     page = await open_page("/dead-letters", theme=each_theme)
     for path in ("/dead-letters", "/dead-letters/many", f"/dead-letters/{issue}?check=yes"):
         await page.goto(path)
