@@ -15,7 +15,7 @@ from rich.text import Text
 from homing.cli.incidents import place_of
 from homing.cli.main import EXIT_FINDINGS
 from homing.cli.output import as_json, note, print_json, why
-from homing.cli.walkthrough.choosing import one_of, paced, plain
+from homing.cli.walkthrough.choosing import judged_for, one_of, paced, plain
 from homing.cli.walkthrough.findings import show_verdict
 from homing.cli.walkthrough.screen import STATE_TONES, Screen
 from homing.core.errors import ConfigError
@@ -34,20 +34,7 @@ _TITLE: Final = re.compile(r"^# .*$", re.MULTILINE)
 @click.command("check")
 @click.argument("answer", metavar="ANSWER.md")
 @click.option("--stage", type=click.Choice(STAGES), help="It is this stage alone.")
-@click.option(
-    "--level",
-    "level_name",
-    default="sde2",
-    show_default=True,
-    help="Whose answer it is; `list` names them.",
-)
-@click.option(
-    "--lens",
-    "lens_name",
-    default="ownership",
-    show_default=True,
-    help="The principle that is listened for; `list` names them.",
-)
+@judged_for
 @click.option("--incident", "name", metavar="FILE|ID", help="Hold it against this record.")
 @click.option("--me", metavar="ACTOR", default="", help="You, as the record names you.")
 @click.option("--scenario", "scenario_name", default="", metavar="ID", help="Its times and terms.")

@@ -43,6 +43,25 @@ folder = click.option(
 )
 
 
+def judged_for(function: _F) -> _F:
+    """For whom an answer is judged."""
+    lens = click.option(
+        "--lens",
+        "lens_name",
+        default="ownership",
+        show_default=True,
+        help="The principle that is listened for; `list` names them.",
+    )
+    level = click.option(
+        "--level",
+        "level_name",
+        default="sde2",
+        show_default=True,
+        help="Whose answer it is; `list` names them.",
+    )
+    return level(lens(function))
+
+
 def told(function: _F) -> _F:
     """The options of a command that tells a story."""
     for option in (

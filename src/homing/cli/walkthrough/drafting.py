@@ -12,7 +12,7 @@ from rich.text import Text
 from homing.cli.incidents import actor_here, the_place
 from homing.cli.main import EXIT_FINDINGS
 from homing.cli.output import as_json, note, print_json, why
-from homing.cli.walkthrough.choosing import one_of, paced, plain
+from homing.cli.walkthrough.choosing import judged_for, one_of, paced, plain
 from homing.cli.walkthrough.screen import Screen
 from homing.core.errors import ConfigError
 from homing.review.evidence import LogRow
@@ -40,20 +40,7 @@ _SIGNS: Final = {
 @click.option(
     "--me", default=actor_here, metavar="ACTOR", help="You, as the record names you; default: you."
 )
-@click.option(
-    "--level",
-    "level_name",
-    default="sde2",
-    show_default=True,
-    help="Whose answer it is; `list` names them.",
-)
-@click.option(
-    "--lens",
-    "lens_name",
-    default="ownership",
-    show_default=True,
-    help="The principle that is listened for; `list` names them.",
-)
+@judged_for
 @click.option(
     "-o",
     "--output",
