@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from homing.forensics.expressions import literal
 from homing.forensics.reading import Progress, Raw
@@ -33,6 +34,8 @@ class Events:
     keyless: int  #: rows with a time and no delivery
     timeless: int
     fine_clock: bool  #: times are finer than whole seconds
+    odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
+    odd_us: int = 0  #: the last of their times
 
 
 def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
@@ -55,31 +58,33 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
         "layout FROM raw) WHERE layout IS NOT NULL"
     ).fetchall()[0]
     _lines(connection, len(raw.extras), why)
-    _events(raw)
-    progress("ordering", 0.9)
-    _names(connection, raw)
-    rows, first, last, fine = connection.execute(
-        "SELECT count(*), min(at_us), max(at_us), avg(CASE WHEN at_us % 1000000 <> 0 THEN 1.0 ELSE 0 END) FROM events"
-    ).fetchall()[0]
-    if not rows:
+    extent = _extent(connection)
+    if extent is None:
         raise Unreadable(
             f"{next(iter(raw.mappings))}, line 1: no row names both a delivery and a time; "
             "look at the mapping with --explain-mapping"
         )
+    if extent.odd:
+        _set_clocks(connection, extent)
+    _events(raw)
+    progress("ordering", 0.9)
+    _names(connection, raw)
     ops = connection.execute("SELECT DISTINCT act FROM events").fetchall()
     shown = _shown_words(connection)
     return Events(
         connection,
-        rows,
-        first,
-        last,
+        extent.rows,
+        extent.first_us,
+        extent.last_us,
         shown,
         assumed,
         frozenset(Op(o) for (o,) in ops),
         list(raw.extras),
         keyless - raw.twice,
         timeless,
-        (fine or 0.0) > 0.1,
+        extent.fine > _FINE_MIN * extent.rows,
+        extent.odd,
+        extent.odd_us,
     )
 
 
@@ -303,6 +308,91 @@ def _lines(connection: Any, extras_count: int, why: str) -> None:
         FROM meant_rows WHERE layout = 'deliveries' AND {keyed} AND COALESCE(accepted_us, at_us) IS NOT NULL
         """
     )
+
+
+#: of the rows, those with a fraction of a second, if the clock has such
+_FINE_MIN: Final = 0.1
+_DAY_US: Final = 86_400_000_000
+#: rows that lie alone so long after all others, and by longer than these took, have a wrong clock
+_ALONE_AFTER_US: Final = 2 * _DAY_US
+#: the same, before all others: what has lain about since long ago is first in some tables
+_ALONE_BEFORE_US: Final = 1_000 * _DAY_US
+#: they are one in so many rows at most, on either side
+_ODD_RARE: Final = 200
+
+
+class Extent(NamedTuple):
+    """From when to when a log goes, rows with a wrong clock left aside."""
+
+    rows: int
+    fine: int  #: rows with a fraction of a second
+    first_us: int
+    last_us: int
+    odd: int = 0  #: rows that are outside
+    odd_us: int = 0  #: the last of their times
+
+
+def _extent(connection: Any) -> Extent | None:
+    """Of the lines, in one pass by day; None if no line has a time."""
+    days = connection.execute(
+        "SELECT min(at_us), max(at_us), count(*), count(*) FILTER (at_us % 1000000 <> 0) FROM lines "
+        f"WHERE at_us IS NOT NULL GROUP BY at_us // {_DAY_US} ORDER BY 1"
+    ).fetchall()
+    return extent_of(days) if days else None
+
+
+def extent_of(days: Sequence[tuple[int, int, int, int]]) -> Extent:
+    """Of the days that have lines, in order: the first and last time of each, the lines, the fine ones."""
+    rows, fine = sum(day[2] for day in days), sum(day[3] for day in days)
+    low, high = _first_common(days, rows), len(days) - 1 - _first_common(days[::-1], rows)
+    span_us = days[high][1] - days[low][0]
+    start, end = 0, len(days) - 1
+    for at in range(low, 0, -1):
+        if days[at][0] - days[at - 1][1] > max(_ALONE_BEFORE_US, span_us):
+            start = at
+            break
+    for at in range(high, end):
+        if days[at + 1][0] - days[at][1] > max(_ALONE_AFTER_US, span_us):
+            end = at
+            break
+    odd = [*days[:start], *days[end + 1 :]]
+    return Extent(
+        rows,
+        fine,
+        days[start][0],
+        days[end][1],
+        sum(day[2] for day in odd),
+        odd[-1][1] if odd else 0,
+    )
+
+
+def _first_common(days: Sequence[tuple[int, int, int, int]], rows: int) -> int:
+    """The place of the first day until which there are more rows than may be odd."""
+    seen = 0
+    for at, (_, _, count, _) in enumerate(days):
+        seen += count
+        if seen * _ODD_RARE > rows:
+            return at
+    return len(days) - 1
+
+
+def _set_clocks(connection: Any, extent: Extent) -> None:
+    """Give lines with a wrong clock the time of their delivery's nearest line; else, the log's end."""
+    inside = f"BETWEEN {extent.first_us} AND {extent.last_us}"
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE odd AS
+        SELECT o.line, o.part,
+            arg_min(l.at_us, 2 * abs(l.line - o.line) + (CASE WHEN l.line > o.line THEN 1 ELSE 0 END)) AS at_us
+        FROM lines o LEFT JOIN lines l ON l.d = o.d AND l.at_us {inside}
+        WHERE o.at_us NOT {inside} GROUP BY o.line, o.part
+        """
+    )
+    connection.execute(
+        f"UPDATE lines SET at_us = COALESCE(odd.at_us, {extent.last_us}) FROM odd "
+        "WHERE odd.line = lines.line AND odd.part = lines.part"
+    )
+    connection.execute("DROP TABLE odd")
 
 
 #: which of two lines of one delivery is first if their times are equal and their places say nothing
