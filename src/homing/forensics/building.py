@@ -7,7 +7,7 @@ import importlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import ibis
 
@@ -42,6 +42,8 @@ class Events:
     keyless: int  #: rows with a time and no delivery
     timeless: int
     fine_clock: bool  #: times are finer than whole seconds
+    odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
+    odd_us: int = 0  #: the last of their times
 
 
 def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: None) -> Events:
@@ -58,27 +60,21 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     why = _why(engine, table)
     meant, kinds = _kinds(raw, engine, table, words, why)
     progress("ordering", 0.3)
-    _lines(raw, engine, meant, lonely)
-    _events(raw, engine)
-    progress("ordering", 0.9)
-    events = engine.table("events")
-    found = row(
-        events.aggregate(
-            n=events.count(),
-            first=events.at_us.min(),
-            last=events.at_us.max(),
-            fine=(events.at_us % 1_000_000 != 0).cast("int64").sum(),
-        )
-    )
-    if not found.n:
+    lines = _lines(raw, engine, meant, lonely)
+    extent = _extent(lines)
+    if extent is None:
         raise Unreadable(
             f"{next(iter(raw.mappings))}, line 1: no row names both a delivery and a time; "
             "look at the mapping with --explain-mapping"
         )
+    if extent.odd:
+        lines = _set_clocks(engine, lines, extent)
+    events = _events(raw, engine, lines)
+    progress("ordering", 0.9)
     return Events(
-        rows=int(found.n),
-        first_us=int(found.first),
-        last_us=int(found.last),
+        rows=extent.rows,
+        first_us=extent.first_us,
+        last_us=extent.last_us,
         words=_shown_words(kinds),
         assumed=assumed,
         ops=frozenset(Op(one.act) for one in rows(events.select("act").distinct())),
@@ -86,7 +82,9 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         names=_names(raw, engine, table),
         keyless=int(counts.keyless or 0) - raw.twice,
         timeless=int(counts.timeless or 0),
-        fine_clock=int(found.fine or 0) > 0.1 * int(found.n),
+        fine_clock=extent.fine > _FINE_MIN * extent.rows,
+        odd_clocks=extent.odd,
+        odd_us=extent.odd_us,
     )
 
 
@@ -273,7 +271,7 @@ def _coded(engine: Engine, text: Any) -> Any:
     return text.notnull().ifelse(engine.code(text), ibis.null("int64"))
 
 
-def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> None:
+def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
     """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
     m = meant
     linked = ibis.null("string")
@@ -286,7 +284,7 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> None:
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     parts = [part for layout in sorted(layouts) for part in _parts(engine, m, layout, raw.extras)]
-    engine.keep("lines", functools.reduce(ibis.union, parts))
+    return engine.keep("lines", functools.reduce(ibis.union, parts))
 
 
 def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[Any]:
@@ -378,6 +376,98 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
     }
 
 
+#: of the rows, those with a fraction of a second, if the clock has such
+_FINE_MIN: Final = 0.1
+_DAY_US: Final = 86_400_000_000
+#: rows that lie alone so long after all others, and by longer than these took, have a wrong clock
+_ALONE_AFTER_US: Final = 2 * _DAY_US
+#: the same, before all others: what has lain about since long ago is first in some tables
+_ALONE_BEFORE_US: Final = 1_000 * _DAY_US
+#: they are one in so many rows at most, on either side
+_ODD_RARE: Final = 200
+
+
+class Extent(NamedTuple):
+    """From when to when a log goes, rows with a wrong clock left aside."""
+
+    rows: int
+    fine: int  #: rows with a fraction of a second
+    first_us: int
+    last_us: int
+    odd: int = 0  #: rows that are outside
+    odd_us: int = 0  #: the last of their times
+
+
+def _extent(lines: Any) -> Extent | None:
+    """Of the lines, in one pass by day; None if no line has a time."""
+    timed = lines.filter(lines.at_us.notnull())
+    days = timed.group_by(day=timed.at_us // _DAY_US).aggregate(
+        first=timed.at_us.min(),
+        last=timed.at_us.max(),
+        n=timed.count(),
+        fine=(timed.at_us % 1_000_000 != 0).cast("int64").sum(),
+    )
+    found = [
+        (int(one.first), int(one.last), int(one.n), int(one.fine))
+        for one in rows(days.order_by("first"))
+    ]
+    return extent_of(found) if found else None
+
+
+def extent_of(days: Sequence[tuple[int, int, int, int]]) -> Extent:
+    """Of the days that have lines, in order: the first and last time of each, the lines, the fine ones."""
+    rows, fine = sum(day[2] for day in days), sum(day[3] for day in days)
+    low, high = _first_common(days, rows), len(days) - 1 - _first_common(days[::-1], rows)
+    span_us = days[high][1] - days[low][0]
+    start, end = 0, len(days) - 1
+    for at in range(low, 0, -1):
+        if days[at][0] - days[at - 1][1] > max(_ALONE_BEFORE_US, span_us):
+            start = at
+            break
+    for at in range(high, end):
+        if days[at + 1][0] - days[at][1] > max(_ALONE_AFTER_US, span_us):
+            end = at
+            break
+    odd = [*days[:start], *days[end + 1 :]]
+    return Extent(
+        rows,
+        fine,
+        days[start][0],
+        days[end][1],
+        sum(day[2] for day in odd),
+        odd[-1][1] if odd else 0,
+    )
+
+
+def _first_common(days: Sequence[tuple[int, int, int, int]], rows: int) -> int:
+    """The place of the first day until which there are more rows than may be odd."""
+    seen = 0
+    for at, (_, _, count, _) in enumerate(days):
+        seen += count
+        if seen * _ODD_RARE > rows:
+            return at
+    return len(days) - 1
+
+
+def _set_clocks(engine: Engine, lines: Any, extent: Extent) -> Any:
+    """Give lines with a wrong clock the time of their delivery's nearest line; else, the log's end."""
+    is_inside = lines.at_us.between(extent.first_us, extent.last_us)
+    odd = lines.filter(~is_inside).select("line", "part", "d")
+    near = lines.filter(is_inside).select("d", near_us="at_us", near_line="line")
+    near = odd.left_join(near, "d")
+    # of two that are as near, the one before
+    away = 2 * (near.near_line - near.line).abs() + (near.near_line > near.line).ifelse(1, 0)
+    clocks = near.group_by(odd_line=near.line, odd_part=near.part).aggregate(
+        set_us=ibis.coalesce(near.near_us.argmin(away), extent.last_us)
+    )
+    is_odd = (lines.line == clocks.odd_line) & (lines.part == clocks.odd_part)
+    joined = lines.left_join(clocks, is_odd)
+    told = joined.mutate(at_us=ibis.coalesce(joined.set_us, joined.at_us))
+    kept = engine.keep("set_lines", told.drop("odd_line", "odd_part", "set_us"))
+    engine.drop("lines")
+    return kept
+
+
 #: which of two lines of one delivery is first if their times are equal and their places say nothing
 _NATURAL: Final = (
     (Op.ACCEPTED,),
@@ -392,19 +482,19 @@ _NATURAL: Final = (
 )
 
 
-def _events(raw: Raw, engine: Engine) -> None:
-    """The table `events`: `lines` numbered by time, and where times are equal by their place."""
-    lines = engine.table("lines")
+def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
+    """The table `events`: the lines numbered by time, and where times are equal by their place."""
     if raw.order is Order.BY_TIME:
-        engine.name("events", lines.mutate(pos=lines.line + 1).rename(act="op"))
-        return
+        return engine.name("events", lines.mutate(pos=lines.line + 1).rename(act="op"))
     timed = lines.filter(lines.at_us.notnull())
     place = [timed.line.desc() if raw.order is Order.NEWEST_FIRST else timed.line, timed.part]
     if raw.order is Order.MIXED:
         place = [*_natural_place(timed), *place]
     number = ibis.row_number().over(ibis.window(order_by=[timed.at_us, *place])) + 1
-    engine.keep("events", timed.mutate(pos=number.cast("int64")).rename(act="op"))
-    engine.drop("lines")
+    numbered = timed.mutate(pos=number.cast("int64")).rename(act="op")
+    events = engine.keep("events", numbered)
+    engine.drop(lines.get_name())
+    return events
 
 
 def _natural_place(lines: Any) -> list[Any]:

@@ -100,7 +100,7 @@ class Engine:
         return text.replace(r"\b", r"\y") if self.backend.name == "postgres" else text
 
     def _named(self, name: str) -> str:
-        return name if self.is_duckdb else f"{_PREFIX}{name}"
+        return name if self.is_duckdb else f"{_PREFIX}{name.removeprefix(_PREFIX)}"
 
     def _create(self, named: str, rows: Any) -> None:
         self._drop(named)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from homing.forensics.building import Events, build
@@ -413,6 +414,12 @@ def _blind_spots(findings: Findings) -> list[str]:
     if findings.events.timeless:
         spots.append(
             f"{findings.events.timeless} rows have no time that can be read and were left out"
+        )
+    if findings.events.odd_clocks:
+        last = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=findings.events.odd_us)
+        spots.append(
+            f"{findings.events.odd_clocks} rows are dated far from all others, as {last:%Y-%m-%d}: their clock is "
+            "taken for wrong, and they count as of the time of the row before"
         )
     if findings.dropped > 0.2 * max(1, findings.settled):
         spots.append(
