@@ -10,8 +10,9 @@ from typing import Final
 
 import msgspec
 
+from homing.insight import figures
 from homing.insight.board.standing import How, Member, Promise, ServiceStanding
-from homing.insight.burn import percent, span_text
+from homing.insight.figures import percent, span_text
 
 #: an audit that is older says nothing of now; the service audits every minute
 AUDIT_US: Final = 600_000_000
@@ -111,7 +112,8 @@ def _judged(said: ServiceStanding, how: How) -> tuple[Light, list[str]]:
         broken.append(f"{said.unaccounted:,} deliveries are unaccounted for")
     for one in sorted(said.promises, key=_badness):
         if one.is_broken:
-            broken.append(f"the budget of {one.name} is overspent")
+            because = f": {one.because}" if one.because else ""
+            broken.append(f"the budget of {one.name} is overspent{because}")
         elif one.fires:
             burning.append(f"the budget of {one.name} is burning fast")
     if said.unaccounted is not None:
@@ -202,7 +204,7 @@ def left_text(one: Promise) -> str:
         return "not told"
     if one.is_few and one.left.startswith("-"):
         return "too few events"
-    return percent(Fraction(round(Fraction(one.left) * 10_000), 10_000))
+    return figures.left_text(min(Fraction(one.left), Fraction(1)))
 
 
 def gone_text(one: Promise) -> str:

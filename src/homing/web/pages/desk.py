@@ -10,6 +10,7 @@ from homing.core.errors import Invalid, Problem
 from homing.core.identifiers import parse_delivery_id
 from homing.core.issues import IssueState
 from homing.core.money import amounts
+from homing.core.plurals import plural
 from homing.core.records import Attempt
 from homing.core.tasks import RedrivePlan, Selection
 from homing.service import desk
@@ -32,7 +33,6 @@ from homing.web.pages.noting import names_of, note, offered
 from homing.web.pages.outcomes import Meaning, meaning, outcome_words
 from homing.web.pages.redrives import line_of_task
 from homing.web.pages.shell import Page, Visit, get, post
-from homing.web.pages.words import plural
 
 _HERE: Final = "dead-letters"
 #: what a person sees first: all that is not done with

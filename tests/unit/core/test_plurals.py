@@ -1,0 +1,27 @@
+"""A number with its noun."""
+
+from __future__ import annotations
+
+import pytest
+
+from homing.core.plurals import plural
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (1, "delivery", "1 delivery"),
+        (0, "delivery", "0 deliveries"),
+        (2_000, "delivery", "2,000 deliveries"),
+        (2, "day", "2 days"),
+        (2, "dead letter", "2 dead letters"),
+        (2, "process", "2 processes"),
+        (2, "batch", "2 batches"),
+    ],
+)
+def test_a_number_and_its_noun_agree(number: int, noun: str, text: str) -> None:
+    assert plural(number, noun) == text
+
+
+def test_a_plural_of_its_own_is_said() -> None:
+    assert plural(2, "person", "people") == "2 people"
