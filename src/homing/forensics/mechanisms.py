@@ -40,10 +40,16 @@ class LogFacts:
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
     is_queued_by_acceptor: bool = False
+    #: lines by which a worker takes a delivery, in a life without trouble
+    takes_usual: int = 1
+    #: what is delivered has a line that says so, apart from the answer of the receiver
+    says_delivered: bool = False
     #: a failed attempt has a line that says so, apart from what follows of it
     tells_failures: bool = True
     #: a row a delivery, with its last state and no history
     is_table: bool = False
+    #: a row a change of state, and no word for what was done
+    is_of_states: bool = False
     #: a row a request that came back: what a worker did before, or without one, is not in it
     is_of_requests: bool = False
 
@@ -162,7 +168,21 @@ def _early_end(trace: Trace, log: LogFacts) -> Match | None:
 def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.NO_DEAD_LETTER:
         return None
+    if _has_cleared_retry(trace):
+        return Match(
+            "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
+        )
     return Match("D10", 0.9, "its attempts came to their end, and there is no dead letter")
+
+
+def _has_cleared_retry(trace: Trace) -> bool:
+    """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
+    one = life(trace)
+    plans = [i for i, s in enumerate(trace.steps) if s.act is Op.RETRY]
+    if not one.races or not plans or any(s.act is Op.DEAD_FAILED for s in trace.steps):
+        return False
+    after = trace.steps[plans[-1] + 1 :]
+    return any(s.result < 0 or s.act is Op.WRITTEN for s in after) and not any(map(is_take, after))
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -247,15 +267,19 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     if one.last_act is Op.RETRY and one.takes:
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if one.takes:
-        if len(one.takes) > 1:
+        if len(one.takes) > log.takes_usual:
             return Match("D8", 0.5, "a later turn was taken and made no request")
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
-        twins = twins_of("D4", log, ("D8",)) if log.is_table else _unsaid(trace, log)
+        # a second turn changes no state: it has no row where changes of state are all there is
+        marked = twins_of("D4", log, ("D8",)) if log.is_table or log.is_of_states else ()
+        twins = (*_unsaid(trace, log), *marked) if not log.is_table else marked
         return Match(
             "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
         )
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
+    if any(s.act is Op.NOT_QUEUED for s in trace.steps):
+        return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
     if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
@@ -345,6 +369,8 @@ def has_field(log: LogFacts, name: str) -> bool:
         return _OPS[name] in log.ops
     if name == "due" and "ready_at" in log.fields:
         return True
+    if name == "said":
+        return log.says_delivered
     return name in log.fields
 
 
