@@ -285,7 +285,8 @@ def _facts(
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
         is_of_states="to_state" in fields and "op" not in fields,
-        is_of_requests=all(m.layout == "attempts" for m in raw.mappings.values()),
+        is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
+        and events.ops <= _OF_REQUESTS,
     )
 
 
@@ -306,6 +307,13 @@ def _dead_from(judged: Any) -> int:
     return 0
 
 
+#: what a log of requests tells, with one of acceptances or of dead letters beside it
+_OF_REQUESTS: Final = frozenset(
+    {
+        *(Op.UNKNOWN, Op.ACCEPTED, Op.QUEUED, Op.SENT, Op.ATTEMPTED, Op.SUCCEEDED, Op.FAILED),
+        *(Op.EXHAUSTED, Op.DEAD),
+    }
+)
 #: of what was delivered, so much must have a line that says so beside the answer
 _SAID_MIN: Final = 0.5
 

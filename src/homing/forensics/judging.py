@@ -308,7 +308,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     at_stand = unsure.inner_join(last, unsure.stand_pos == last.stand_pos_).drop(
         "stand_pos_", "stand_pos", "last_pos", "bad_pos"
     )
-    final = events.select(pos_="pos", end_op="act", end_status="status")
+    final = events.select(pos_="pos", end_op="act", end_status="status", end_due="due_us")
     at_end = unsure.inner_join(final, unsure.last_pos == final.pos_).drop(
         "pos_", "stand_pos", "last_pos", "bad_pos"
     )
@@ -321,6 +321,12 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         accepted_at=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at),
         last_op=c.last_op.fill_null(c.end_op.fill_null(0)),
         last_stand=c.last_stand.fill_null(0),
+        # a line that tells no state may set a due time all the same
+        last_due=ibis.ifelse(
+            c.end_due.notnull() & (c.last_due.isnull() | (c.end_due > c.last_due)),
+            c.end_due,
+            c.last_due,
+        ),
         made=ibis.greatest(c.attempt.fill_null(0), c.bad.cast("int32")),
     )
     silent = _silent(c, context)

@@ -10,6 +10,7 @@ from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.words import is_in_progress
 
 #: crossings in which one worker's write meets another worker's turn
 _RACES: Final = frozenset(
@@ -152,8 +153,19 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
+    if _is_said_too_soon(trace):
+        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     twins = twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
+
+
+def _is_said_too_soon(trace: Trace) -> bool:
+    """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
+    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    if said is None:
+        return False
+    after = [s for s in trace.steps[said + 1 :] if s.result < 0]
+    return bool(after) and {s.attempt for s in after} == {trace.steps[said].attempt}
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -222,7 +234,7 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if names_endpoint(one.reasons):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent or one.failures:
+    if one.takes or one.sent or one.failures or is_in_progress(one.reasons):
         twins = () if one.reasons else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
@@ -262,12 +274,12 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     if not log.tells_attempts:
         others = tuple(code for code in MECHANISMS if code not in ("D3", "D5"))
         return Match("D3", 0.3, "accepted, and not delivered", others)
-    if one.lapses:
+    if one.lapses and one.lapses[-1] > max(one.takes, default=-1):
         return Match("D7", 0.8, "nothing since its lease ran out")
     if one.last_act is Op.RETRY and one.takes:
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if one.takes:
-        if len(one.takes) > log.takes_usual:
+        if len(one.takes) > log.takes_usual and not one.lapses:
             return Match("D8", 0.5, "a later turn was taken and made no request")
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
         # a second turn changes no state: it has no row where changes of state are all there is

@@ -100,3 +100,28 @@ def test_at_the_last_attempt_a_cleared_retry_is_d6_and_no_dead_letter_that_faile
     assert likest(ended).mechanism == "D10"
     refused = (*overlap, retry, step(Op.DEAD_FAILED, 6), late)
     assert likest(trace(Why.NO_DEAD_LETTER, *refused, crossings=crossings)).mechanism == "D10"
+
+
+def test_called_delivered_before_its_answer_is_d5_even_where_workers_are_not_told() -> None:
+    said = step(Op.SUCCEEDED, 2, attempt=1, result=2)
+    failed = step(Op.FAILED, 3, attempt=1)
+    bare = LogFacts(fields=frozenset({"at", "delivery", "op", "attempt"}), ops=EVENTS.ops)
+    too_soon = trace(Why.FALSE_DELIVERED, step(Op.ACCEPTED, 1), said, failed)
+    assert (likest(too_soon, bare).mechanism, likest(too_soon, bare).twins) == ("D5", ())
+    after = trace(Why.FALSE_DELIVERED, step(Op.ACCEPTED, 1), failed, said._replace(at_us=4))
+    assert (likest(after, bare).mechanism, likest(after, bare).twins) == ("D5", ("D6",))
+
+
+def test_a_worker_that_took_it_after_a_lease_ran_out_and_died_is_d4() -> None:
+    lapsed = (step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2), step(Op.LAPSED, 3))
+    assert likest(trace(Why.SILENT, *lapsed)).mechanism == "D7"
+    assert likest(trace(Why.SILENT, *lapsed, step(Op.CLAIMED, 4))).mechanism == "D4"
+
+
+def test_passed_over_as_in_progress_is_d8_though_no_turn_has_a_line() -> None:
+    about = {"reason": "already in progress"}
+    skipped = trace(Why.SKIPPED, step(Op.ACCEPTED, 1), step(Op.SKIPPED, 2, **about))
+    assert likest(skipped).mechanism == "D8"
+    about = {"reason": "duplicate: already stored"}
+    stored = trace(Why.SKIPPED, step(Op.ACCEPTED, 1), step(Op.SKIPPED, 2, **about))
+    assert likest(stored).mechanism == "D3"
