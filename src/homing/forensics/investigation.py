@@ -18,10 +18,11 @@ from homing.forensics.sources import missing_extra
 from homing.forensics.vocabulary import Op, Stand
 
 try:
-    from homing.forensics import association, change, hypothesis, judging, traces, variants
+    from homing.forensics import association, change, hypothesis, judging, limits, traces, variants
     from homing.forensics import cases as by_case
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
     from homing.forensics.judging import Verdict
+    from homing.forensics.limits import Context
     from homing.forensics.mechanisms import LogFacts, is_take
     from homing.forensics.warehouse import read_there
 except ImportError as _error:
@@ -53,7 +54,7 @@ class Findings:
 
     raw: Raw
     events: Events
-    context: judging.Context
+    context: Context
     books: dict[Verdict, int]
     whys: dict[str, int]
     windows: list[change.Window]
@@ -129,7 +130,7 @@ def takes_of(ops: frozenset[Op]) -> Op:
 
 def judged_tables(
     engine: Engine, events: Events, options: Options, progress: Progress
-) -> tuple[Any, Any, judging.Context]:
+) -> tuple[Any, Any, Context]:
     """Steps 1, 2 and 4 over all deliveries: the table of them, the lines of the hard ones, the limits."""
     takes = takes_of(events.ops)
     table = engine.table("events")
@@ -141,14 +142,14 @@ def judged_tables(
     progress("following the hard ones", 0.4)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
     hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
-    context = judging.Context(
+    context = Context(
         end_us=events.last_us,
         span_us=events.last_us - events.first_us,
         takes=takes,
         horizon_us=options.horizon_us,
         fine_clock=events.fine_clock,
     )
-    judging.gather(table, cases, hard, context)
+    limits.gather(cases, hard, context)
     progress("judging", 0.7)
     judged = engine.keep("judged", judging.judge(cases, hard, table, context, engine.keep))
     return judged, hard, context
@@ -238,7 +239,7 @@ def _facts(
     judged: Any,
     fine: Sequence[traces.Trace],
     dropped: Sequence[traces.Trace],
-    context: judging.Context,
+    context: Context,
 ) -> LogFacts:
     fields = frozenset(
         f
@@ -359,7 +360,7 @@ def _is_age_sharp(dropped: Sequence[traces.Trace], kept_us: int) -> bool:
     return len(ages) >= _SHARP_FEWEST and kept_us < min(ages) <= _SHARP * kept_us
 
 
-def _settings(dropped: Sequence[traces.Trace], context: judging.Context) -> dict[str, Any]:
+def _settings(dropped: Sequence[traces.Trace], context: Context) -> dict[str, Any]:
     """The times of the schedule, as the dropped deliveries had them; seconds."""
     leases = [s.lease_us - s.at_us for t in dropped for s in t.steps if s.lease_us and is_take(s)]
     slow = [s.total_us for t in dropped for s in t.steps if s.total_us]

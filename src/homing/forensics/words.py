@@ -131,11 +131,8 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
         op = _by_reason(op, kind.reason)
     result = _result(op, kind, status, outcome)
-    if op in _OF_REQUEST and not status and kind.layout == "attempts" and not outcome.result:
-        if _tells_of_failure(kind.reason):  # a request that had no answer, whatever stands beside
-            op, result = Op.FAILED, -1
-    if op is Op.CLAIMED and status < 0 and kind.layout == "attempts":
-        op, result = Op.FAILED, -1  # it came back, and its delivery is still marked as taken
+    if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
+        op, result = Op.FAILED, -1
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
         and result
@@ -156,6 +153,13 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:
+    """Whether the row of a request tells that it failed, whatever state of its delivery stands beside."""
+    if status:
+        return status < 0 and op is Op.CLAIMED
+    return op in _OF_REQUEST and not outcome.result and _tells_of_failure(kind.reason)
 
 
 def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:

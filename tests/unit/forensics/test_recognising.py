@@ -46,6 +46,17 @@ def test_a_hand_over_that_failed_and_was_not_repeated_is_d3() -> None:
     )
 
 
+def test_what_could_not_be_done_was_not_done() -> None:
+    assert meaning("could not build retry record").op is not Op.RETRY
+    assert meaning("moveToDelayed failed").stand is Stand.NONE
+    assert meaning("retry scheduled").op is Op.RETRY
+    assert meaning("Could not insert dead letter: value too long").op is Op.DEAD_FAILED
+    assert meaning("attempt failed, moved to dead letter queue").op is Op.DEAD
+    assert meaning("record redelivered, treating as poison, delivery failed").op is Op.LAPSED
+    assert meaning("moved to poison queue").op is Op.DEAD
+    assert meaning("attempt finished").op is Op.ATTEMPTED
+
+
 def test_a_late_result_that_was_ignored_is_no_skipping_of_a_delivery() -> None:
     assert meaning("lease lost, result ignored").op is not Op.SKIPPED
     assert meaning("late response ignored").stand is Stand.NONE
