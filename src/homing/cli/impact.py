@@ -18,6 +18,7 @@ from homing.cli.incidents import files_of, record
 from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
+from homing.core.plurals import plural
 from homing.lab.draws import Draws
 from homing.review.impact import Affected, Exposure, Loss, estimate
 from homing.review.pictures import tornado_svg
@@ -192,9 +193,12 @@ def _from_payloads(
         )
         raise ConfigError([text])
     if unreadable:
-        note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
+        note(f"left out, without what they are worth as declared: {plural(unreadable, 'payload')}")
     if found < len(delays):
-        note(f"{len(delays) - found:,} of {len(delays):,} affected deliveries have no payload here")
+        note(
+            f"without a payload here: {len(delays) - found:,} of "
+            f"{plural(len(delays), 'affected delivery')}"
+        )
     if not counts:
         raise ConfigError([f"{path}: no payload of the class says an amount and a currency"])
     return [
@@ -234,8 +238,9 @@ def _show(loss: Loss) -> None:
         )
     )
     say(
-        f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {loss.dropped:,} "
-        "dropped deliveries" + (f" and {loss.late:,} late ones" if loss.late else "")
+        f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of "
+        + plural(loss.dropped, "dropped delivery")
+        + (f" and {plural(loss.late, 'late one')}" if loss.late else "")
     )
     if loss.late:
         say(f"  {_money(loss.late_loss)} {code} a week of it by what came late, in the middle")
@@ -290,7 +295,7 @@ def _footer(losses: list[Loss], affected: int, ids: Path | None) -> None:
     days = losses[0].window_s / 86_400
     say(Text(f"A week's figures, from {days:.2f} days of log; nothing is annualised.", style="dim"))
     if ids is not None:
-        note(f"the {affected:,} affected ids are in {ids}")
+        note(f"{plural(affected, 'affected id')}: in {ids}")
 
 
 def _money(amount: float) -> str:

@@ -21,6 +21,7 @@ from homing.cli.incidents import POINTER, VARIABLE
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.cli.progress import progress_bar
 from homing.core.errors import ConfigError, Invalid, Problem
+from homing.core.plurals import plural
 from homing.lab.dialects import FIELD_SETS
 from homing.lab.founding import SEED, SIZE, have_week, load_worker
 from homing.lab.incidents import INCIDENTS, write_incident
@@ -148,10 +149,10 @@ def _other(
         print_json({"log": str(log), "accepted": told.accepted, **told_of})
         return
     if given["is_mended"]:
-        say(f"{told.accepted:,} deliveries in {log}, without the fault; is it gone?")
+        say(f"{plural(told.accepted, 'delivery')} in {log}, without the fault; is it gone?")
         say(f"homing verify BEFORE {log}")
     else:
-        say(f"{told.accepted:,} deliveries in {log}; how many are missing, and why?")
+        say(f"{plural(told.accepted, 'delivery')} in {log}; how many are missing, and why?")
         say(f"homing investigate {log}")
     if truth is not None:
         note(f"the truth is in {truth}")
@@ -178,7 +179,7 @@ def _again(worker: Path, log: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"log": str(log), "accepted": truth.accepted})
         return
-    say(f"{truth.accepted:,} deliveries in {log}: the first whole week with {worker}")
+    say(f"{plural(truth.accepted, 'delivery')} in {log}: the first whole week with {worker}")
 
 
 # --- the walk ---

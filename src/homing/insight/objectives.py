@@ -280,8 +280,12 @@ def arithmetic(found: Standing) -> list[str]:
     total, bad = found.counts.total, found.counts.bad
     allowed = budget(target) * total
     lines = [
-        f"valid = {found.counts.good:,} good + {bad:,} bad = {total:,} events"
-        + (f"; {left:,} bad events of others are not counted" if (left := _others(found)) else ""),
+        f"valid = {found.counts.good:,} good + {bad:,} bad = {plural(total, 'event')}"
+        + (
+            f"; {plural(left, 'bad event')} of others not counted"
+            if (left := _others(found))
+            else ""
+        ),
         f"budget = (100% - {percent(target)}) x {total:,} = {exact(allowed, digits=1)} bad events",
         f"left = 1 - {bad:,} / {exact(allowed, digits=1)} = {figures.left_text(found.left)}"
         if allowed
