@@ -62,6 +62,7 @@ _FIELD_WORDS: Final = {
     "reason": "reason",
     "outcome": "outcome of an attempt",
     "attempts": "line for an attempt",
+    "said": "line that calls it delivered",
 }
 
 
