@@ -42,6 +42,9 @@ async def test_the_link_signs_in_by_itself_and_the_token_is_in_no_log(
     [cookie] = [c for c in await page.context.cookies() if c["name"] == "homing_portal"]
     assert (cookie["path"], cookie["httpOnly"], cookie["secure"]) == ("/portal", True, True)
     assert cookie["value"] not in "".join(site.homing.log)
+    await page.goto(f"/portal/{site.ids['app']}/nothing-here")
+    await page.locator("main").get_by_role("link").click()  # the only way on is not the desk
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Endpoints")
     await page.get_by_role("button", name="Leave").click()
     await expect(page.get_by_text("Open it from there again")).to_be_visible()
     await page.goto(f"/portal/{site.ids['app']}")

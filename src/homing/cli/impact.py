@@ -18,6 +18,7 @@ from homing.cli.incidents import files_of, record
 from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
+from homing.core.plurals import plural
 from homing.lab.draws import Draws
 from homing.review.impact import Affected, Exposure, Loss, estimate
 from homing.review.pictures import tornado_svg
@@ -194,9 +195,12 @@ def _from_payloads(
         )
         raise ConfigError([text])
     if unreadable:
-        note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
+        note(f"left out, without what they are worth as declared: {plural(unreadable, 'payload')}")
     if found < len(delays):
-        note(f"{len(delays) - found:,} of {len(delays):,} affected deliveries have no payload here")
+        note(
+            f"without a payload here: {len(delays) - found:,} of "
+            f"{plural(len(delays), 'affected delivery')}"
+        )
     if not counts:
         raise ConfigError([f"{path}: no payload of the class says an amount and a currency"])
     return [
@@ -268,9 +272,9 @@ def _show(loss: Loss) -> None:
 
 def _of_what(loss: Loss) -> str:
     """Which deliveries are worth the revenue at risk, and how many a week that makes."""
-    counts = f"{loss.dropped:,} dropped deliveries"
+    counts = plural(loss.dropped, "dropped delivery")
     if loss.late:
-        counts += f" and {loss.late:,} late ones"
+        counts += f" and {plural(loss.late, 'late one')}"
     days = loss.window_s / 86_400
     if round(days, 1) == 7:
         return counts
@@ -300,7 +304,7 @@ def _footer(losses: list[Loss], affected: int, ids: Path | None) -> None:
     days = losses[0].window_s / 86_400
     say(Text(f"A week's figures, from {days:.2f} days of log; nothing is annualised.", style="dim"))
     if ids is not None:
-        note(f"the {affected:,} affected ids are in {ids}")
+        note(f"{plural(affected, 'affected id')}: in {ids}")
 
 
 def _unpriced(declared: Declared, priced: int, found: int) -> str:

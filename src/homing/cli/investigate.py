@@ -78,10 +78,10 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
 )
 @click.option(
     "--engine",
-    type=click.Choice(["duckdb", "spark"]),
     default="duckdb",
     show_default=True,
-    help="What computes; spark is for more than one machine holds.",
+    metavar="NAME",
+    help="What reads and computes: spark, or the URL of a warehouse whose tables LOG names.",
 )
 @as_json
 def investigate(
@@ -113,6 +113,8 @@ def investigate(
       homing investigate attempts.csv --mapping mapping.toml
       homing investigate events.json --mapping stripe-events
       homing export > log.jsonl && homing investigate log.jsonl
+      homing investigate --engine postgresql://reader@db/logs webhooks.attempts
+      homing investigate --engine spark 'lake/attempts/*.parquet'
 
     Exit codes: 0 nothing was dropped (and the bound that this proves), 1 something was, 2 the log
     cannot be read.
@@ -121,7 +123,7 @@ def investigate(
         raise click.UsageError("expected LOG: a file, a glob, a database URL or a server URL")
     module = forensics("investigation")
     with tempfile.TemporaryDirectory(prefix="homing-", dir=work_folder) as folder:
-        files = as_files(logs, folder)
+        files = as_files(logs, folder) if engine == "duckdb" else list(logs)
         options: Options = module.Options(
             mapping=mapping_of(mapping),
             horizon_us=horizon,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from homing.cli.lanes import lanes_text
+from homing.core.plurals import plural
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -44,10 +45,12 @@ def _head(document: dict[str, Any]) -> Iterator[Text]:
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
     log = document["log"]
-    yield Text(f"  {document['rows']:,} rows from {log['from']} to {log['to']}", style="dim")
+    yield Text(
+        f"  {plural(document['rows'], 'row')} from {log['from']} to {log['to']}", style="dim"
+    )
     if document["damaged_rows"]:
         yield Text.assemble(
-            (f"  {document['damaged_rows']} damaged rows: ", "yellow"),
+            (f"  {plural(document['damaged_rows'], 'damaged row')}: ", "yellow"),
             "; ".join(document["damaged"][:3]),
         )
 

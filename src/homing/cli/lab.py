@@ -12,6 +12,7 @@ from homing.cli.lab_walk import Walk, walk
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.cli.progress import progress_bar
 from homing.core.errors import ConfigError, Invalid, Problem
+from homing.core.plurals import plural
 from homing.lab.dialects import FIELD_SETS
 from homing.lab.founding import SEED, have_week, load_worker
 from homing.lab.incidents import INCIDENTS, write_incident
@@ -144,10 +145,10 @@ def _other(
         print_json({"log": str(log), "accepted": told.accepted, **told_of})
         return
     if given["is_mended"]:
-        say(f"{told.accepted:,} deliveries in {log}, without the fault; is it gone?")
+        say(f"{plural(told.accepted, 'delivery')} in {log}, without the fault; is it gone?")
         say(f"homing verify BEFORE {log}")
     else:
-        say(f"{told.accepted:,} deliveries in {log}; how many are missing, and why?")
+        say(f"{plural(told.accepted, 'delivery')} in {log}; how many are missing, and why?")
         say(f"homing investigate {log}")
     if truth is not None:
         note(f"the truth is in {truth}")
@@ -173,4 +174,4 @@ def _again(worker: Path, log: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"log": str(log), "accepted": truth.accepted})
         return
-    say(f"{truth.accepted:,} deliveries in {log}: the first whole week with {worker}")
+    say(f"{plural(truth.accepted, 'delivery')} in {log}: the first whole week with {worker}")

@@ -131,6 +131,9 @@ def homing() -> None:
 
     Exit codes: 0 fine, 1 findings (something is wrong with what was looked at), 2 bad input or
     configuration, or something that is needed is away, 3 a bug.
+
+    With --json, what comes from the API has its names (camelCase, as Svix's); what a command works
+    out itself is named as in the delivery log and in files (snake_case).
     """
 
 

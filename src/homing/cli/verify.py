@@ -23,6 +23,7 @@ from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say, say_prose
 from homing.cli.watching import Asked, watch_log
 from homing.core.errors import ConfigError
+from homing.core.plurals import plural
 from homing.insight.rates import deliveries_to_exclude
 from homing.insight.verification import (
     Arm,
@@ -298,5 +299,5 @@ def _zeros(found: Verification) -> list[str]:
 
 def _model_line(model: Model) -> str:
     closed = "every order within its bounds" if model.is_closed else "a part of all orders"
-    found = "no loss" if not model.violations else f"{model.violations} ways to lose one"
+    found = "no loss" if not model.violations else f"{plural(model.violations, 'way')} to lose one"
     return f"model ({model.source}): {model.states:,} {model.unit}, {closed}: {found}"

@@ -14,6 +14,7 @@ from homing.cli.client import ApiError
 from homing.cli.counted_logs import count_logs
 from homing.cli.following import LiveLog, is_live
 from homing.core.errors import ConfigError, StoreError
+from homing.core.plurals import plural
 from homing.insight.rates import deliveries_to_exclude, exact
 from homing.insight.verification import Arm, Verdict, Verification, percent
 from homing.system import SystemClock
@@ -105,7 +106,7 @@ def plan_line(needed: int, per_s: float) -> str:
         needed: deliveries without a drop.
         per_s: deliveries accepted per second before the deployment; 0.0: not known.
     """
-    text = f"it takes {needed:,} deliveries without a drop to exclude the rate before at 95%"
+    text = f"it takes {plural(needed, 'delivery')} without a drop to exclude the rate before at 95%"
     if not per_s:
         return f"{text}; how long that is shows with the first of them"
     pace = f"{per_s:,.1f} a second" if per_s >= 1 else f"{per_s * 3_600:,.0f} an hour"

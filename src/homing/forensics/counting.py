@@ -70,11 +70,12 @@ def count(
         connect(folder, options.memory, options.threads) as connection,
     ):
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
-        events = build(raw, progress)
-        judged_tables(on_duckdb(connection), events, options, progress)
+        engine = on_duckdb(connection)
+        events = build(raw, engine, progress)
+        judged_tables(engine, events, options, progress)
         first_us = max(events.first_us, since_us or 0)
         window = Window(first_us=first_us, last_us=events.last_us)
-        arm = _arm(connection, since_us)
+        arm = _arm(connection, since_us, events.names)
         accepted = _one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0]
         too_young = accepted - arm.all.n
         return Counted(
@@ -87,6 +88,10 @@ def count(
         )
 
 
+#: column → number → text
+Names = dict[str, dict[int, str]]
+
+
 def _since(since_us: int | None, also: str = "TRUE") -> str:
     return f"WHERE accepted_at >= {since_us or 0} AND {also}"
 
@@ -95,7 +100,7 @@ def _one(connection: Any, statement: str) -> Any:
     return connection.execute(statement).fetchone()
 
 
-def _arm(connection: Any, since_us: int | None) -> Arm:
+def _arm(connection: Any, since_us: int | None, names: Names) -> Arm:
     settled = _since(since_us, f"verdict NOT IN {_OPEN}")
     lost = f"verdict = {int(Verdict.DROPPED)}"
     parts = [f"count(*), count(*) FILTER ({lost})"]
@@ -106,18 +111,18 @@ def _arm(connection: Any, since_us: int | None) -> Arm:
     return Arm(
         all=pairs[0],
         strata=dict(zip(STRATA, pairs[1:], strict=True)),
-        mix={kind: mix for kind in _MIX if (mix := _mix(connection, kind, settled))},
+        mix={k: mix for k in _MIX if (mix := _mix(connection, k, settled, names.get(k, {})))},
     )
 
 
-def _mix(connection: Any, kind: str, settled: str) -> dict[str, int]:
+def _mix(connection: Any, kind: str, settled: str, texts: dict[int, str]) -> dict[str, int]:
     """Deliveries by value, if there are several and not too many."""
     rows = connection.execute(
-        f"SELECT n.text, count(*) FROM judged j JOIN names n "
-        f"ON n.field = '{kind}' AND n.code = j.{kind} {settled} GROUP BY 1 "
+        f"SELECT {kind}, count(*) FROM judged {settled} AND {kind} IS NOT NULL GROUP BY 1 "
         f"LIMIT {_MIX_VALUES_MAX + 1}"
     ).fetchall()
-    return dict(rows) if 1 < len(rows) <= _MIX_VALUES_MAX else {}
+    mix = {texts[code]: n for code, n in rows if code in texts}
+    return mix if 1 < len(rows) <= _MIX_VALUES_MAX else {}
 
 
 _NAME: Final = (
