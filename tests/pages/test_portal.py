@@ -185,6 +185,7 @@ async def test_a_token_that_may_only_read_sees_no_buttons_and_is_refused(
     await expect(page.get_by_role("button", name="Leave")).to_be_visible()
     for label in ("Edit", "Disable", "Show or rotate", "Send it", "Send again what was given up"):
         await expect(page.get_by_text(label, exact=True)).to_have_count(0)
+    await expect(page.get_by_role("link", name="Send a test")).to_have_count(0)
     key = await page.locator("input[name=form_key]").first.input_value()
     one = f"{site.url}/portal/{app}/endpoints/{failing}"
     delivery = f"{site.url}/portal/{app}/deliveries/{site.ids['message']}.{failing}"
