@@ -15,14 +15,14 @@ import click
 import msgspec
 from rich.text import Text
 
-from homing.cli.configuration import load_settings, sqlite_path
+from homing.cli.configuration import load_settings, sqlite_path, without_password
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.cli.runtime import make_seals
 from homing.cli.serve import raise_file_limit
 from homing.core.errors import EmptyDatabase, HomingError, SchemaMismatch
 from homing.core.plurals import plural
 from homing.service.resealing import Sealing, survey
-from homing.settings import Settings, without_password
+from homing.settings import Settings
 from homing.store import open_store
 from homing.store.inspection import inspect_postgres, is_wal
 from homing.system import SystemClock
