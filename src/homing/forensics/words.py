@@ -131,9 +131,9 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
         op = _by_reason(op, kind.reason)
     result = _result(op, kind, status, outcome)
-    if op in _OF_REQUEST and not status and kind.layout == "attempts" and not outcome.result:
-        if _tells_of_failure(kind.reason):  # a request that had no answer, whatever stands beside
-            op, result = Op.FAILED, -1
+    is_unanswered = kind.layout == "attempts" and not status and not outcome.result
+    if op in _OF_REQUEST and is_unanswered and _tells_of_failure(kind.reason):
+        op, result = Op.FAILED, -1  # a request that had no answer, whatever stands beside
     if op is Op.CLAIMED and status < 0 and kind.layout == "attempts":
         op, result = Op.FAILED, -1  # it came back, and its delivery is still marked as taken
     if (

@@ -32,11 +32,13 @@ def test_the_first_drop_of_a_log_may_be_one_of_something_else(stragglers: tuple[
     for i in stragglers:
         windows[i] = windows[i]._replace(dropped=1)
     since = find(windows, sorted([*drops, *(1_000 * i for i in stragglers)]))
-    assert since is not None and since.is_change
+    assert since is not None
+    assert since.is_change
     assert since.at_us == drops[0]
 
 
 def test_drops_that_were_there_from_the_beginning_have_no_other() -> None:
     windows, drops = series([0.04] * 320 + [0.5] * 40 + [0.04] * 40, seed=5)
     since = find(windows, drops)
-    assert since is not None and not since.is_change
+    assert since is not None
+    assert not since.is_change
