@@ -18,6 +18,7 @@ from homing.forensics.engine import on_duckdb
 from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.judging import Verdict
 from homing.forensics.reading import Progress, connect, read
+from homing.forensics.traces import dropped_names
 from homing.forensics.vocabulary import Stand
 from homing.insight.verification import Arm, Count, Window
 
@@ -81,7 +82,7 @@ def count(
         return Counted(
             arm=msgspec.structs.replace(arm, window=window, too_young=too_young),
             accepted=accepted,
-            drops=_drops(connection, since_us),
+            drops=tuple(dropped_names(engine, since_us or 0)),
             first_us=first_us,
             last_us=events.last_us,
             late=() if late_s is None else _late(connection, since_us, late_s),
@@ -143,12 +144,3 @@ def _late(connection: Any, since_us: int | None, late_s: float) -> tuple[tuple[s
         f"WHERE done - accepted_at >= {late_us} ORDER BY place"
     ).fetchall()
     return tuple((str(name), float(seconds)) for name, seconds in rows)
-
-
-def _drops(connection: Any, since_us: int | None) -> tuple[str, ...]:
-    rows = connection.execute(
-        f"SELECT {_NAME} FROM judged j JOIN events e ON e.d = j.d JOIN raw r ON r.rowid = e.line "
-        f"{_since(since_us, f'j.verdict = {int(Verdict.DROPPED)}')} "
-        "GROUP BY j.d ORDER BY min(e.pos)"
-    ).fetchall()
-    return tuple(str(name) for (name,) in rows)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from homing.forensics.building import Events, build
@@ -44,6 +45,7 @@ class Options:
     memory: str = MEMORY
     threads: int = 2
     folder: str | None = None  #: where to spill; None: a temporary folder
+    drops: Path | None = None  #: where the names of all dropped deliveries go, a line each
     engine: str = "duckdb"  #: or "spark", or the URL of a warehouse
 
 
@@ -97,7 +99,11 @@ def investigate(
     """
     with reading(patterns, options, progress) as (raw, engine):
         events = build(raw, engine, progress)
-        return _analyse(raw, events, engine, options, progress)
+        findings = _analyse(raw, events, engine, options, progress)
+        if options.drops is not None:
+            names = traces.dropped_names(engine)
+            Path(options.drops).write_text("".join(f"{name}\n" for name in names), "utf-8")
+        return findings
 
 
 @contextmanager
