@@ -13,7 +13,7 @@ import msgspec
 from homing.cli.forensics import forensics, forensics_progress, mapping_of
 from homing.cli.incidents import files_of, record
 from homing.cli.investigate_sources import as_files
-from homing.cli.output import as_json, note, print_json, say
+from homing.cli.output import as_json, console, note, print_json, say_prose
 from homing.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -176,9 +176,9 @@ def _deliver(
 
 
 def _report(document: dict[str, Any], *, save: Path | None, html: Path | None) -> None:
-    from homing.cli.investigate_report import report
+    from homing.cli.investigate_report import SET_IN, report
 
-    for line in report(document, saved=str(save) if save else None):
-        say(line)
+    for line in report(document, saved=str(save) if save else None, width=console().width):
+        say_prose(line, indent=SET_IN)
     if html is not None:
         note(f"page written to {html}")

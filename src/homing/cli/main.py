@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -182,6 +183,9 @@ def _reader_left() -> int:
 
 def _file_trouble(error: OSError) -> int:
     """A file that was named cannot be used; anything else of the system's is a bug of ours."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        say_error(f"{error.strerror}: make room, or name a place that has some, and start again")
+        return EXIT_BAD_INPUT
     if error.filename is None:
         return _bug()
     say_error(f"{error.filename}: {error.strerror}; name another place, or give access to this one")

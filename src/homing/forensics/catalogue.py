@@ -70,7 +70,7 @@ MECHANISMS: Final = {
                     ("claimed", "sent"),
                     "whether a worker took it again before it fell silent",
                 ),
-                "D5": (("to_state",), "whether it is called delivered all the same"),
+                "D5": (("to_state", "said"), "whether it is called delivered all the same"),
                 "D6": (("worker", "epoch", "version_before"), "whether a second worker had it too"),
                 "D7": (("to_state", "lease_until", "lapsed"), "whether a lease ran out on it"),
                 "D8": (("claimed", "to_state"), "whether a second turn met a marker of the first"),

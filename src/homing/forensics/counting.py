@@ -75,9 +75,12 @@ def count(
         judged_tables(engine, events, options, progress)
         first_us = max(events.first_us, since_us or 0)
         window = Window(first_us=first_us, last_us=events.last_us)
+        arm = _arm(connection, since_us, events.names)
+        accepted = _one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0]
+        too_young = accepted - arm.all.n
         return Counted(
-            arm=msgspec.structs.replace(_arm(connection, since_us, events.names), window=window),
-            accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
+            arm=msgspec.structs.replace(arm, window=window, too_young=too_young),
+            accepted=accepted,
             drops=_drops(connection, since_us),
             first_us=first_us,
             last_us=events.last_us,

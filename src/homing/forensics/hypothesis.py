@@ -62,6 +62,7 @@ _FIELD_WORDS: Final = {
     "reason": "reason",
     "outcome": "outcome of an attempt",
     "attempts": "line for an attempt",
+    "said": "line that calls it delivered",
 }
 
 
@@ -330,7 +331,7 @@ def _evidence(
         others = sum(name in t.crossings for t in fine)
         text = _CROSSING_TEXT[name]
         lines.append(
-            f"{count} of these {top.drops}: {text}; of {len(fine)} deliveries that had trouble and came through: {others}"
+            f"{count} of these {top.drops}: {text}; of {len(fine):,} deliveries that had trouble and came through: {others}"
         )
     for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
         if suspect.coverage >= COVERAGE_WANTED or (

@@ -252,7 +252,14 @@ def _facts(
     ops = [op for op in Op if op in events.ops]
     delivered = judged.filter(judged.verdict == int(Verdict.DELIVERED))
     flags = {f"o{int(op)}": by_case.has(delivered.mask, op).cast("int64").sum() for op in ops}
-    counts = row(delivered.aggregate(n=delivered.count(), **flags))
+    counts = row(
+        delivered.aggregate(
+            n=delivered.count(),
+            takes=delivered.takes.mean(where=delivered.bad == 0),
+            said=((delivered.good > 0) & (delivered.said > 0)).cast("int64").sum(),
+            **flags,
+        )
+    )
     usual = {op: int(counts[f"o{int(op)}"] or 0) / max(1, int(counts.n)) for op in ops}
     planned = [
         t.steps[i + 1].act in (Op.RETRY, Op.QUEUED)
@@ -267,6 +274,8 @@ def _facts(
         ops=events.ops,
         usual=usual,
         plans_retries=sum(planned) / len(planned) if planned else 0.0,
+        takes_usual=max(1, round(counts.takes or 1)),
+        says_delivered=(counts.said or 0) > _SAID_MIN * counts.n,
         tells_failures=context.tells_failures,
         attempts_last=min(context.limits, default=context.attempts_max),
         end_us=context.end_us,
@@ -275,7 +284,9 @@ def _facts(
         dead_from=dead_from,
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
-        is_of_requests=all(m.layout == "attempts" for m in raw.mappings.values()),
+        is_of_states="to_state" in fields and "op" not in fields,
+        is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
+        and events.ops <= _OF_REQUESTS,
     )
 
 
@@ -294,6 +305,17 @@ def _dead_from(judged: Any) -> int:
         if left <= 0:
             return int(one.attempt)
     return 0
+
+
+#: what a log of requests tells, with one of acceptances or of dead letters beside it
+_OF_REQUESTS: Final = frozenset(
+    {
+        *(Op.UNKNOWN, Op.ACCEPTED, Op.QUEUED, Op.SENT, Op.ATTEMPTED, Op.SUCCEEDED, Op.FAILED),
+        *(Op.EXHAUSTED, Op.DEAD),
+    }
+)
+#: of what was delivered, so much must have a line that says so beside the answer
+_SAID_MIN: Final = 0.5
 
 
 def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:

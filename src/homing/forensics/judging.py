@@ -152,6 +152,8 @@ def _totals(c: Any, moved: Any) -> Line:
     )
 
 
+#: operations for which no worker is needed
+_IDLE: Final = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOT_QUEUED))
 #: of what is delivered, so many times more must show a 2xx than be called so only; those that a
 #: fault calls so are among the latter
 _SHOWN_MIN: Final = 6
@@ -174,8 +176,7 @@ def gather(events: Any, cases: Any, hard: Any, context: Context) -> Context:
         hard: the lines of the hard ones, with what came before.
     """
     c = cases
-    idle = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED))
-    moved = (c.mask & ~idle) != 0
+    moved = (c.mask & ~_IDLE) != 0
     totals = _totals(c, moved)
 
     def number(name: str) -> int:
@@ -307,7 +308,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     at_stand = unsure.inner_join(last, unsure.stand_pos == last.stand_pos_).drop(
         "stand_pos_", "stand_pos", "last_pos", "bad_pos"
     )
-    final = events.select(pos_="pos", end_op="act", end_status="status")
+    final = events.select(pos_="pos", end_op="act", end_status="status", end_due="due_us")
     at_end = unsure.inner_join(final, unsure.last_pos == final.pos_).drop(
         "pos_", "stand_pos", "last_pos", "bad_pos"
     )
@@ -320,6 +321,12 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         accepted_at=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at),
         last_op=c.last_op.fill_null(c.end_op.fill_null(0)),
         last_stand=c.last_stand.fill_null(0),
+        # a line that tells no state may set a due time all the same
+        last_due=ibis.ifelse(
+            c.end_due.notnull() & (c.last_due.isnull() | (c.end_due > c.last_due)),
+            c.end_due,
+            c.last_due,
+        ),
         made=ibis.greatest(c.attempt.fill_null(0), c.bad.cast("int32")),
     )
     silent = _silent(c, context)
@@ -397,8 +404,7 @@ def _foreseen(judged: Any, hard: Any, context: Context) -> Any:
 
 def _silent(c: Any, context: Context) -> Any:
     """How long a delivery has been silent beyond what is legal; at most 0 if it has not."""
-    idle = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED))
-    untried = (c.mask & ~idle) == 0
+    untried = (c.mask & ~_IDLE) == 0
     end = ibis.ifelse(untried, min(context.passed_us, context.end_us), context.end_us)
     if context.horizon_us is not None:
         waits = ibis.greatest(c.last_at, ibis.coalesce(c.last_due, c.last_at))
@@ -432,6 +438,10 @@ def _contradicts(c: Any, context: Context) -> Any:
         contradicts = contradicts | said_bad
     if context.has_status:
         contradicts = contradicts | said_nothing
+        # called delivered before its only answer came, which was a failure
+        contradicts = contradicts | (
+            (c.bad > 0) & (c.said_pos < c.bad_pos) & (c.takes <= 1) & (c.said > 0)
+        )
         shows = (c.attempt == 1).fill_null(False) | (c.n > _TABLE_LINES)
         shows = shows | ibis.literal(context.judges_retried)
         contradicts = contradicts | (_on_one_row(c) & shows)

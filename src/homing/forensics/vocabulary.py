@@ -33,6 +33,7 @@ class Op(IntEnum):
     WRITTEN = 20  #: a state was saved, whatever the reason
     STARTED = 21  #: a process began: it belongs to no delivery
     POSTPONED = 22  #: left for later without an attempt
+    NOT_QUEUED = 23  #: the hand-over to the queue failed
 
 
 class Stand(IntEnum):
@@ -73,6 +74,17 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(moved|sent|published|written|put|added|routed|forwarded|pushed)_(\w+_)?(to|in|into|on)_"
         r"(the_|a_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD, Stand.DEAD),
+    ),
+    (
+        r"(en_?queue|queue|push|publish|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
+        r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
+        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued",
+        _W(Op.NOT_QUEUED, Stand.NONE),
+    ),
+    (
+        r"(result|response|outcome|answer|callback|write|update)\w*_(ignor|drop|discard|reject|refus)|"
+        r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
+        _W(Op.WRITTEN, Stand.NONE),
     ),
     (
         r"exhaust|max_?(attempt|retr|tries)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
