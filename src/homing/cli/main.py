@@ -132,8 +132,9 @@ def homing() -> None:
     Exit codes: 0 fine, 1 findings (something is wrong with what was looked at), 2 bad input or
     configuration, or something that is needed is away, 3 a bug.
 
-    With --json, what comes from the API has its names (camelCase, as Svix's); what a command works
-    out itself is named as in the delivery log and in files (snake_case).
+    With --json, what the API has too (messages, dead letters, objectives, …) has its names, which
+    are camelCase as Svix's; lines of the delivery log, incidents and what is worked out from them
+    (audit, doctor, investigate, …) have the names of those files, which are snake_case.
     """
 
 
