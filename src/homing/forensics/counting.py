@@ -98,7 +98,7 @@ def _since(since_us: int | None, also: str = "TRUE") -> str:
 
 
 def _one(connection: Any, statement: str) -> Any:
-    return connection.execute(statement).fetchone()
+    return connection.execute(statement).fetchall()[0]
 
 
 def _arm(connection: Any, since_us: int | None, names: Names) -> Arm:
