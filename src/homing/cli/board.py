@@ -27,7 +27,7 @@ _LIGHTS: Final = {
     "broken": ("✖ broken", "bold red"),
     "burning": ("▲ burning", "yellow"),
     "unknown": ("? unknown", "magenta"),
-    "letters": ("✉ letters", "blue"),
+    "letters": ("✉ dead letters", "blue"),
     "good": ("✔ good", "green"),
 }
 

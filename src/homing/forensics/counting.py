@@ -18,6 +18,7 @@ from homing.forensics.engine import on_duckdb
 from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.judging import Verdict
 from homing.forensics.reading import Progress, connect, read
+from homing.forensics.traces import dropped_names
 from homing.forensics.vocabulary import Stand
 from homing.insight.verification import Arm, Count, Window
 
@@ -75,10 +76,13 @@ def count(
         judged_tables(engine, events, options, progress)
         first_us = max(events.first_us, since_us or 0)
         window = Window(first_us=first_us, last_us=events.last_us)
+        arm = _arm(connection, since_us, events.names)
+        accepted = _one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0]
+        too_young = accepted - arm.all.n
         return Counted(
-            arm=msgspec.structs.replace(_arm(connection, since_us, events.names), window=window),
-            accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
-            drops=_drops(connection, since_us),
+            arm=msgspec.structs.replace(arm, window=window, too_young=too_young),
+            accepted=accepted,
+            drops=tuple(dropped_names(engine, since_us or 0)),
             first_us=first_us,
             last_us=events.last_us,
             late=() if late_s is None else _late(connection, since_us, late_s),
@@ -94,7 +98,7 @@ def _since(since_us: int | None, also: str = "TRUE") -> str:
 
 
 def _one(connection: Any, statement: str) -> Any:
-    return connection.execute(statement).fetchone()
+    return connection.execute(statement).fetchall()[0]
 
 
 def _arm(connection: Any, since_us: int | None, names: Names) -> Arm:
@@ -140,12 +144,3 @@ def _late(connection: Any, since_us: int | None, late_s: float) -> tuple[tuple[s
         f"WHERE done - accepted_at >= {late_us} ORDER BY place"
     ).fetchall()
     return tuple((str(name), float(seconds)) for name, seconds in rows)
-
-
-def _drops(connection: Any, since_us: int | None) -> tuple[str, ...]:
-    rows = connection.execute(
-        f"SELECT {_NAME} FROM judged j JOIN events e ON e.d = j.d JOIN raw r ON r.rowid = e.line "
-        f"{_since(since_us, f'j.verdict = {int(Verdict.DROPPED)}')} "
-        "GROUP BY j.d ORDER BY min(e.pos)"
-    ).fetchall()
-    return tuple(str(name) for (name,) in rows)

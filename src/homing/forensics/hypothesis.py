@@ -51,6 +51,7 @@ _FIELD_WORDS: Final = {
     "epoch": "lease epoch",
     "worker": "worker",
     "version_before": "row version",
+    "version_after": "row version",
     "status": "response status",
     "to_state": "state",
     "due": "due time",
@@ -385,7 +386,7 @@ def _evidence(
         others = sum(name in t.crossings for t in fine)
         text = _CROSSING_TEXT[name]
         lines.append(
-            f"{count} of these {top.drops}: {text}; of {len(fine)} deliveries that had trouble and came through: {others}"
+            f"{count} of these {top.drops}: {text}; of {len(fine):,} deliveries that had trouble and came through: {others}"
         )
     for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
         if suspect.coverage >= COVERAGE_WANTED or (

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from homing.forensics.building import Events, build
@@ -45,6 +46,7 @@ class Options:
     memory: str = MEMORY
     threads: int = 2
     folder: str | None = None  #: where to spill; None: a temporary folder
+    drops: Path | None = None  #: where the names of all dropped deliveries go, a line each
     engine: str = "duckdb"  #: or "spark", or the URL of a warehouse
 
 
@@ -98,7 +100,11 @@ def investigate(
     """
     with reading(patterns, options, progress) as (raw, engine):
         events = build(raw, engine, progress)
-        return _analyse(raw, events, engine, options, progress)
+        findings = _analyse(raw, events, engine, options, progress)
+        if options.drops is not None:
+            names = traces.dropped_names(engine)
+            Path(options.drops).write_text("".join(f"{name}\n" for name in names), "utf-8")
+        return findings
 
 
 @contextmanager
@@ -278,6 +284,7 @@ def _facts(
         takes_usual=max(1, round(counts.takes or 1)),
         says_delivered=(counts.said or 0) > _SAID_MIN * counts.n,
         tells_failures=context.tells_failures,
+        buries_failed=context.buries_failed,
         attempts_last=min(context.limits, default=context.attempts_max),
         end_us=context.end_us,
         age_kept_us=age_kept_us,

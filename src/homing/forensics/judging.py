@@ -269,6 +269,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (
             ibis.literal(context.fails_finally)
             & (c.end_op == Op.FAILED).fill_null(False)
+            & (stands != Stand.WAITING)
             & (c.takes > 0),
             Verdict.DEAD,
             Why.NONE,
@@ -276,6 +277,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (
             ibis.literal(context.fails_to_letter)
             & (c.end_op == Op.FAILED).fill_null(False)
+            & (stands != Stand.WAITING)
             & (c.takes > 0)
             & is_silent,
             drop,

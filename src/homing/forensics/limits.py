@@ -44,7 +44,8 @@ class Context:
     exhausted_has_dead: bool = False
     tells_failures: bool = True  #: a failed attempt has a line that says so, apart from its retry
     fails_finally: bool = False  #: "failed" is said of the last attempt only, and ends a delivery
-    fails_to_letter: bool = False  #: the same, and a dead letter follows
+    buries_failed: bool = False  #: what "failed", without a retry, has a dead letter next
+    fails_to_letter: bool = False  #: the same, where "failed" is said of the last attempt only
     #: of the attempts allowed, one may have no row: they are counted, and nearly all have them all
     may_lack_one: bool = False
     passed_us: int = 0  #: deliveries accepted until then were taken by workers
@@ -204,11 +205,10 @@ def _gather_failures(hard: Any, context: Context) -> None:
     context.fails_finally = (
         not context.tells_failures and not said.followed and (said.lines or 0) >= _FINAL_MIN
     )
-    context.fails_to_letter = (
-        not context.tells_failures
-        and (said.buried or 0) >= _FINAL_MIN
-        and said.buried >= 0.95 * said.followed
+    context.buries_failed = (said.buried or 0) >= _FINAL_MIN and (
+        said.buried >= 0.95 * said.followed
     )
+    context.fails_to_letter = context.buries_failed and not context.tells_failures
 
 
 def _gather_gaps(hard: Any, context: Context, plain: int) -> None:

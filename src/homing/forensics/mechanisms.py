@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
 
 #: crossings in which one worker's write meets another worker's turn
@@ -47,6 +48,8 @@ class LogFacts:
     says_delivered: bool = False
     #: a failed attempt has a line that says so, apart from what follows of it
     tells_failures: bool = True
+    #: what has failed for good has a line that says so, and a dead letter next
+    buries_failed: bool = False
     #: a row a delivery, with its last state and no history
     is_table: bool = False
     #: a row a change of state, and no word for what was done
@@ -184,7 +187,20 @@ def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
-    return Match("D10", 0.9, "its attempts came to their end, and there is no dead letter")
+    return _left_early(trace, log) or Match(
+        "D10", 0.9, "its attempts came to their end, and there is no dead letter"
+    )
+
+
+def _left_early(trace: Trace, log: LogFacts) -> Match | None:
+    """Failed for good, by its state, with fewer attempts than whatever has a dead letter."""
+    last = next((s for s in reversed(trace.steps) if s.stand and not s.is_refused), None)
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    is_end = log.buries_failed and last is not None and last.stand is Stand.FAILED
+    if not is_end or not 0 < made < log.dead_from or last is None or last.status is not None:
+        return None
+    what = "failed for good with attempts left, and no answer of the last one shows"
+    return Match("D7", 0.8, what, twins_of("D7", log, ("D6",)))
 
 
 def _has_cleared_retry(trace: Trace) -> bool:
@@ -232,13 +248,25 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
+    if _has_cleared_retry(trace):
+        return Match(
+            "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
+        )
     if names_endpoint(one.reasons):
         return Match("D9", 0.8, "passed over because of its endpoint")
     if one.takes or one.sent or one.failures or is_in_progress(one.reasons):
-        twins = () if one.reasons else ("D9",)
+        twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
+
+
+def _is_said_of_work(trace: Trace) -> bool:
+    """Whether the line that passes it over speaks of a twin, or of somebody at work."""
+    return any(_OF_WORK.search(normal(s.word or "")) for s in trace.steps if s.act is Op.SKIPPED)
 
 
 def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
@@ -325,6 +353,15 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
+    over = [
+        i for i in one.skips if is_in_progress(f"{trace.steps[i].word} {trace.steps[i].reason}")
+    ]
+    if over and not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :]):
+        return Match(
+            "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
+        )
+    if ended := _left_early(trace, log):
+        return ended
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")

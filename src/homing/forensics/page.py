@@ -150,11 +150,14 @@ def _lanes(document: dict[str, Any]) -> str:
 
 
 def _lane(example: dict[str, Any], word: str) -> str:
-    lanes = sorted({r["lane"] for r in example["rows"] if r["lane"]})[:4] or [""]
-    head = "".join(f"<th>{'worker ' + escape(lane) if lane else 'log'}</th>" for lane in lanes)
+    lanes = sorted({r["lane"] for r in example["rows"] if r["lane"]})[:4]
+    if not lanes or any(r["lane"] not in lanes for r in example["rows"]):
+        lanes.append("")
+    rest = "others" if len(lanes) > 1 else "log"
+    head = "".join(f"<th>{'worker ' + escape(lane) if lane else rest}</th>" for lane in lanes)
     body = ""
     for row in example["rows"]:
-        lane = row["lane"] if row["lane"] in lanes else lanes[0]
+        lane = row["lane"] if row["lane"] in lanes else ""
         cells = "".join(f"<td>{escape(row['what']) if lane == one else ''}</td>" for one in lanes)
         cross = ' class="cross"' if row["is_crossing"] else ""
         body += (

@@ -22,13 +22,15 @@ def portable(expression: Any, backend: str) -> Any:
     """The same expression with what an engine cannot do said in another way."""
     if backend != "postgres":
         return expression
-    return expression.op().replace(_number_of_truth).to_expr()
+    return expression.op().replace(_for_postgresql).to_expr()
 
 
-def _number_of_truth(node: Any, parts: Any) -> Any:
-    """PostgreSQL makes an integer of a boolean, and no other number."""
+def _for_postgresql(node: Any, parts: Any) -> Any:
+    """It makes an integer of a boolean and no other number, and decimals of a mean of integers."""
     if parts:
         node = node.copy(**parts)
+    if isinstance(node, ops.Mean) and not node.arg.dtype.is_floating():
+        return node.copy(arg=ops.Cast(node.arg, "float64"))
     if isinstance(node, ops.Cast) and node.arg.dtype.is_boolean() and node.to.is_integer():
         one = ibis.literal(1, node.to).op()
         return ops.IfElse(node.arg, one, ibis.literal(0, node.to).op())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import ibis
@@ -76,6 +77,28 @@ def fine(engine: Engine, crossings: list[str], limit: int = FINE_MAX) -> list[Tr
     )
     through = judged.filter((judged.verdict == int(Verdict.DELIVERED)) & went_wrong)
     return _read(engine, through, crossings, limit)
+
+
+def dropped_names(engine: Engine, since_us: int = 0) -> Iterator[str]:
+    """The names of all dropped deliveries accepted from then on, in the order of the log."""
+    events, raw, judged = engine.table("events"), engine.table("raw"), engine.table("judged")
+    wanted = judged.filter(
+        (judged.verdict == int(Verdict.DROPPED)) & (judged.accepted_at >= since_us)
+    )
+    named = raw.select(
+        "delivery", "message", row_endpoint="endpoint", row=raw["rowid"]
+    )  # of the events, `endpoint` is a number
+    lines = events.semi_join(wanted, "d").select("d", "pos", "line")
+    lines = lines.join(named, lines.line == named.row)
+    found = lines.group_by("d").aggregate(
+        first=lines.pos.min(),
+        delivery=lines.delivery.max(),
+        message=lines.message.max(),
+        endpoint=lines.row_endpoint.max(),
+    )
+    for one in rows(found.order_by("first")):
+        pair = "/".join(part for part in (one.message, one.endpoint) if part)
+        yield one.delivery or pair
 
 
 def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list[Trace]:

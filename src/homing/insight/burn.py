@@ -20,6 +20,8 @@ from typing import Final
 
 import msgspec
 
+from homing.core.plurals import plural
+
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
@@ -264,9 +266,9 @@ def evaluate(
 
 def _held_back(long: Counts, guard: Guard) -> str | None:
     if long.total < guard.events_min:
-        return f"{long.total} events, fewer than {guard.events_min}"
+        return f"{plural(long.total, 'event')}, fewer than {guard.events_min}"
     if long.bad < guard.bad_min:
-        return f"{long.bad} bad events, fewer than {guard.bad_min}"
+        return f"{plural(long.bad, 'bad event')}, fewer than {guard.bad_min}"
     return None
 
 

@@ -280,12 +280,14 @@ def arithmetic(found: Standing) -> list[str]:
     total, bad = found.counts.total, found.counts.bad
     allowed = budget(target) * total
     lines = [
-        f"valid = {found.counts.good:,} good + {bad:,} bad = {total:,} events"
-        + (f"; {left:,} bad events of others are not counted" if (left := _others(found)) else ""),
+        f"valid = {found.counts.good:,} good + {bad:,} bad = {plural(total, 'event')}"
+        + (
+            f"; {plural(left, 'bad event')} of others not counted"
+            if (left := _others(found))
+            else ""
+        ),
         f"budget = (100% - {percent(target)}) x {total:,} = {exact(allowed, digits=1)} bad events",
-        f"left = 1 - {bad:,} / {exact(allowed, digits=1)} = {figures.left_text(found.left)}"
-        if allowed
-        else "left = 100%: there were no events",
+        _left_line(found, allowed),
     ]
     if found.exhaustion_s is None:
         lines.append("exhaustion: never, as nothing went wrong in the last day")
@@ -295,6 +297,16 @@ def arithmetic(found: Standing) -> list[str]:
             f"{span_text(found.exhaustion_s)}"
         )
     return lines
+
+
+def _left_line(found: Standing, allowed: Fraction) -> str:
+    if not allowed:
+        return "left = 100%: there were no events"
+    parts = f"{found.counts.bad:,} / {exact(allowed, digits=1)}"
+    text = figures.left_text(found.left)
+    if found.left < 0:
+        return f"spent = {parts} = {text.removeprefix('spent ')}"
+    return f"left = 1 - {parts} = {text}"
 
 
 def _others(found: Standing) -> int:

@@ -39,6 +39,14 @@ def test_counts_alone_are_enough() -> None:
     assert ask("--before", "30/10000", "--after", "25/10000").exit_code == 1
 
 
+def test_what_was_still_on_its_way_is_told_apart_from_what_was_counted(tmp_path: Path) -> None:
+    saved = tmp_path / "incident.json"
+    saved.write_text(json.dumps({"accepted": 10_040, "judged": 10_000, "dropped": 30}))
+    told = ask(str(saved), "--after", "0/2000").output
+    assert "Not counted: 40 before, still on their way when the log ends." in told
+    assert "Not counted" not in ask("--before", "30/10000", "--after", "0/2000").output
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homing.core.plurals import plural
+from homing.core.plurals import noun, plural
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,10 @@ from homing.core.plurals import plural
 )
 def test_a_number_and_its_noun_agree(number: int, noun: str, text: str) -> None:
     assert plural(number, noun) == text
+
+
+def test_a_noun_agrees_with_a_number_that_stands_elsewhere() -> None:
+    assert (noun(1, " thing"), noun(2, " thing")) == (" thing", " things")
 
 
 def test_a_plural_of_its_own_is_said() -> None:

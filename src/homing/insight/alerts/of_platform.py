@@ -138,8 +138,8 @@ def backlog(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         severity=Severity.TICKET,
         owner=owner,
         what=(
-            f"{backlog.due:,} deliveries are due at once, the oldest for {span_text(lag_s)}, at "
-            f"{readings.accepted_per_s:.1f} arriving a second"
+            f"{plural(backlog.due, 'delivery is', 'deliveries are')} due at once, the oldest for "
+            f"{span_text(lag_s)}, at {readings.accepted_per_s:.1f} arriving a second"
         ),
         since_us=backlog.oldest_due_at_us,
         count=backlog.due,
@@ -178,7 +178,7 @@ def wide_failures(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         severity=Severity.PAGE,
         owner=Owner.PLATFORM,
         what=(
-            f"{len(together)} of {known} endpoints began to fail within "
+            f"{len(together)} of {plural(known, 'endpoint')} began to fail within "
             f"{span_text(limits.wide_s)} of each other: {rate_text(exact(count, of))} of their "
             "deliveries since; look at what they have in common, such as our own way out"
         ),

@@ -44,7 +44,7 @@ def dead_letters(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
             yield Finding(
                 kind=Kind.DEAD_LETTERS_GROWING,
                 what=(
-                    f"{letters.recent:,} deliveries to {pile.name} died within "
+                    f"{plural(letters.recent, 'delivery')} to {pile.name} died within "
                     f"{span_text(limits.recent_s)}; the day before that it was {usual:.1f}" + last
                 ),
                 since_us=readings.at_us - round(limits.recent_s * _SECOND_US),

@@ -148,6 +148,7 @@ async def show_issue(visit: Visit) -> Page | Response:
     plan, preview, notable = plan_in(dict(visit.query)), None, _NO_INCIDENTS
     if "check" in visit.query and line.view.burden.count:
         preview = await desk.preview(service, caller, line.app.id, _all_of(line), plan=plan)
+    if visit.may("operator") and letters.data and not shows_discarded:
         notable = await offered(visit, [issue.id, *names_of(line.endpoint)])
     values = (
         _row(line)
