@@ -136,3 +136,40 @@ def test_passed_over_as_in_progress_is_d8_though_no_turn_has_a_line() -> None:
     about = {"reason": "duplicate: already stored"}
     stored = trace(Why.SKIPPED, step(Op.ACCEPTED, 1), step(Op.SKIPPED, 2, **about))
     assert likest(stored).mechanism == "D3"
+
+
+def test_failed_for_good_with_attempts_left_is_d7_where_others_have_their_dead_letter() -> None:
+    taken = step(Op.CLAIMED, 2, attempt=2)
+    ended = trace(Why.NO_DEAD_LETTER, step(Op.ACCEPTED, 1), taken, step(Op.FAILED, 3, attempt=2))
+    fields = frozenset({"at", "delivery", "to_state", "attempt", "version_after"})
+    about = {"fields": fields, "ops": EVENTS.ops, "buries_failed": True}
+    assert likest(ended, LogFacts(**about, dead_from=6)).mechanism == "D7"
+    assert likest(ended, LogFacts(**about, dead_from=2)).mechanism == "D10"
+    answered = trace(Why.NO_DEAD_LETTER, taken, step(Op.FAILED, 3, attempt=2, status=503))
+    assert likest(answered, LogFacts(**about, dead_from=6)).mechanism == "D10"
+
+
+def test_a_turn_that_passed_it_over_while_the_first_one_was_about_to_fail_is_d8() -> None:
+    before = (
+        step(Op.ACCEPTED, 1),
+        step(Op.CLAIMED, 2, worker="a"),
+        step(Op.SKIPPED, 3, worker="b", word="already in progress, acknowledging"),
+        step(Op.FAILED, 4, worker="a"),
+    )
+    assert likest(trace(Why.SILENT, *before)).mechanism == "D8"
+    retried = trace(Why.SILENT, *before, step(Op.RETRY, 5, worker="a"))
+    assert likest(retried).mechanism == "D1"
+
+
+def test_what_is_passed_over_as_outdated_after_its_retry_was_cleared_is_d6() -> None:
+    lines = (
+        step(Op.ACCEPTED, 1),
+        step(Op.CLAIMED, 2, worker="a"),
+        step(Op.CLAIMED, 3, worker="b"),
+        step(Op.FAILED, 4, worker="a"),
+        step(Op.RETRY, 5, worker="a"),
+        step(Op.FAILED, 6, worker="b"),
+        step(Op.SKIPPED, 7, word="stale retry record, ignoring"),
+    )
+    assert likest(trace(Why.SKIPPED, *lines, crossings=("second_result",))).mechanism == "D6"
+    assert likest(trace(Why.SKIPPED, *lines)).mechanism == "D8"
