@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -164,7 +165,7 @@ def _seconds(text: str | None) -> tuple[float, ...] | None:
 
 def _progress(total: int, *, as_json: bool) -> Progress | None:
     """A bar on a terminal, on standard error."""
-    stderr = Console(stderr=True)
+    stderr = Console(file=sys.stderr)  # this one: what workers write to it later is not ours
     if as_json or not stderr.is_terminal:
         return None
     return Progress(
@@ -183,7 +184,7 @@ def _explore(
     if fixed:
         load_worker(fixed)
     case = declared(load_worker(name), name, **given)
-    case = prepare(case, derive=given["delays_s"] is None)
+    case = prepare(case, note)
     total = plan.runs + plan.priority_runs + plan.small_runs
     progress = _progress(total, as_json=as_json)
     with progress or nullcontext():

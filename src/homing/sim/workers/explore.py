@@ -140,7 +140,8 @@ class Report(msgspec.Struct, kw_only=True):
     @property
     def per_run_below(self) -> float:
         """With 95% confidence, fewer of such random runs than this share break anything."""
-        return 1 - 0.05 ** (1 / self.random.runs) if self.random.runs else 1.0
+        runs = self.random.runs - self.random.met_runs.get("endless", 0)
+        return 1 - 0.05 ** (1 / runs) if runs else 1.0
 
     def met_by_priorities(self, depth: int) -> float:
         """The chance that runs by priorities had of meeting an order that takes `depth` steps."""

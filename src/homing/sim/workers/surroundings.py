@@ -210,6 +210,13 @@ class Surroundings:
         if self.alarm is not None and (self.is_broken or not self.watch.open_ones):
             ring(self.alarm)
 
+    def hears(self, text: str) -> None:
+        """A worker prints or logs a line."""
+        if self.is_traced:
+            task = asyncio.current_task()
+            name = task.get_name() if task is not None else ""
+            self.note(name if name[:1].isupper() else "world", "says", f"says: {text}", "")
+
     def note(
         self,
         lane: str,

@@ -164,9 +164,10 @@ class PostgresBackend:
 
     def states(self) -> Mapping[str, str | None]:
         found: dict[str, str | None] = dict.fromkeys(self._names)
-        for key, state, *_ in self._server.observer.execute(self._states_sql):
-            if key in found:
-                found[key] = state
+        with sql.states_asked(self._server.psycopg.Error):
+            for key, state, *_ in self._server.observer.execute(self._states_sql):
+                if key in found:
+                    found[key] = state
         return found
 
     def insert(self, delivery: str, now: float) -> None:

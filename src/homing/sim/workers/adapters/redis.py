@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from homing.core.errors import Invalid, Problem
-from homing.sim.workers.adapters.redis_data import RedisData
+from homing.sim.workers.adapters.redis_data import ALL_FIELDS, RedisData, field_of
+from homing.sim.workers.loading import state_asked
 from homing.sim.workers.process import Process
 from homing.sim.workers.surroundings import Surroundings
 from homing.sim.workers.trace import EPOCH_S, is_instant, value_text
@@ -32,6 +33,8 @@ WRITES: Final = frozenset(
 )  # fmt: skip
 #: commands that may answer 0 and have changed something
 _ALWAYS: Final = frozenset({"zadd", "hset", "hincrby", "incr", "incrby", "decr", "zincrby", "set"})
+#: commands that name the fields of a hash that they are about
+_BY_FIELD: Final = frozenset({"hget", "hmget", "hexists", "hset", "hsetnx", "hdel", "hincrby"})
 _TEXT_MAX: Final = 60
 
 
@@ -88,13 +91,21 @@ class RedisBackend:
         found = {}
         for name in self._names:
             self.data.looked_at = self._keys[name] = set()
-            found[name] = self._state_of(self.data, name)
+            found[name] = state_asked(self._state_of, self.data, name)
         self.data.looked_at = set()
         return found
 
-    def tells(self, delivery: str, keys: Iterable[str]) -> bool:
-        """Whether any of the keys says what the state of the delivery is."""
-        return not self._keys.get(delivery, set()).isdisjoint(keys)
+    def tells(self, delivery: str, places: Iterable[str]) -> bool:
+        """Whether any of the keys, or of the fields of hashes, says what its state is."""
+        looked_at = self._keys.get(delivery, set())
+        for place in places:
+            key, is_field, _ = place.partition("\0")
+            if key not in looked_at:
+                continue
+            fields = [one for one in looked_at if one.startswith(f"{key}\0")] if is_field else []
+            if not fields or place in fields or field_of(key, ALL_FIELDS) in fields:
+                return True
+        return False
 
     def insert(self, delivery: str, now: float) -> None:
         raise AssertionError("accept is asked for")
@@ -141,12 +152,13 @@ class RedisStore:
         process, backend = self._process, self._backend
         _learn(process, args, given)
         is_write = name in WRITES
+        places = _places(name, args, given)
 
         def act() -> Any:
             found = getattr(backend.data, name)(*args, **given)
             if is_write:
                 backend.versions[str(args[0])] = backend.versions.get(str(args[0]), 0) + 1
-            _touch(backend, process, found, [str(args[0])])
+            _touch(backend, process, found, places)
             return found
 
         about = _about(process, args, given)
@@ -161,7 +173,7 @@ class RedisStore:
             is_write=is_write,
             about=about,
             about_of=lambda found: _about(process, [found], {}),
-            is_state=backend.tells(about, [str(args[0])]),
+            is_state=backend.tells(about, places),
             did=lambda found: bool(found) or name in _ALWAYS,
         )
 
@@ -276,7 +288,7 @@ class Pipeline:
         watched, self._watched = self._watched, {}
         self._is_immediate = False
         process, backend = self._process, self._backend
-        keys = [str(args[0]) for _, args, _ in commands]
+        places = [place for command in commands for place in _places(*command)]
         for _, args, given in commands:
             _learn(process, args, given)
 
@@ -288,7 +300,7 @@ class Pipeline:
                 found.append(getattr(backend.data, name)(*args, **given))
                 if name in WRITES:
                     backend.versions[str(args[0])] = backend.versions.get(str(args[0]), 0) + 1
-            _touch(backend, process, found, keys)
+            _touch(backend, process, found, places)
             return found
 
         def say(found: Any) -> str:
@@ -302,7 +314,7 @@ class Pipeline:
             say,
             is_write=True,
             about=about,
-            is_state=backend.tells(about, keys),
+            is_state=backend.tells(about, places),
         )
         if done is None:
             raise WatchError("Watched variable changed.")
@@ -331,10 +343,20 @@ def _about(process: Process, args: Iterable[Any], given: Mapping[str, Any]) -> s
     return ""
 
 
-def _touch(backend: RedisBackend, process: Process, found: Any, keys: Iterable[str]) -> None:
+def _places(name: str, args: tuple[Any, ...], given: Mapping[str, Any]) -> list[str]:
+    """What a command is about: a key, or fields of a hash."""
+    key = str(args[0])
+    if name not in _BY_FIELD:
+        return [key]
+    fields = [*(given.get("mapping") or {}), *(given[f] for f in ("key", "keys") if f in given)]
+    fields += args[1:] if name == "hdel" else args[1:2]
+    return [field_of(key, field) for field in _flat(fields)] or [key]
+
+
+def _touch(backend: RedisBackend, process: Process, found: Any, places: Iterable[str]) -> None:
     """Deliveries that a command gave are known to the process, if the key tells their state."""
     for value in _flat([found]):
-        if isinstance(value, str) and backend.tells(value, keys):
+        if isinstance(value, str) and backend.tells(value, places):
             process.world.touched(process.name, value)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from inspect import isawaitable
 from typing import Any, Final
 
+from homing.sim.workers.loading import state_asked
 from homing.sim.workers.ports import Row
 from homing.sim.workers.process import Process
 from homing.sim.workers.trace import EPOCH_S, fields_text, value_text
@@ -37,7 +39,7 @@ class RowsBackend:
     def states(self) -> Mapping[str, str | None]:
         rows, state_of = self.rows, self._state_of
         if state_of is not None:
-            return {name: state_of(rows, name) for name in self._names}
+            return {name: state_asked(state_of, rows, name) for name in self._names}
         return {name: rows[name].get("state") if name in rows else None for name in self._names}
 
     def insert(self, delivery: str, now: float) -> None:
@@ -60,6 +62,11 @@ class RowsStore:
     def __init__(self, backend: RowsBackend, process: Process) -> None:
         self._rows = backend.rows
         self._process = process
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"the port `store` has get, put, put_if, find and delete; there is no {name!r}"
+        )
 
     async def get(self, key: str) -> Row | None:
         def act() -> Row | None:
@@ -122,7 +129,10 @@ class RowsStore:
             found = []
             for key, row in self._rows.items():
                 shown = _copy(row)
-                if where(shown):
+                is_wanted = where(shown)
+                if is_wanted:
+                    if is_wanted is not True and isawaitable(is_wanted):
+                        raise TypeError("find(where): expected a plain function, not an async def")
                     found.append((key, shown))
                     if len(found) >= limit:
                         break
@@ -155,6 +165,8 @@ class RowsStore:
 
 
 def _copy(row: Row) -> Row:
+    if not isinstance(row, dict):
+        raise TypeError(f"expected a row, which is a dict; found {row!r}")
     for value in row.values():
         if type(value) not in _SCALARS:
             return copy.deepcopy(row)

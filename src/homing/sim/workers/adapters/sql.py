@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from homing.core.errors import Invalid, Problem
+from homing.sim.workers.loading import NotExplorable
 from homing.sim.workers.process import Process
 from homing.sim.workers.trace import EPOCH_S, value_text
 
@@ -74,6 +76,22 @@ def must_have(worker: Any, database: str) -> None:
                 "states = SQL of (id, state), async def accept(self, delivery)"
             )
             raise Invalid([Problem(("worker",), text)])
+
+
+@contextmanager
+def states_asked(refused: type[Exception]) -> Iterator[None]:
+    """While a worker's `states` is asked.
+
+    Args:
+        refused: what the driver raises.
+    """
+    try:
+        yield
+    except (refused, ValueError) as error:
+        text = str(error).strip().splitlines()[0]
+        raise NotExplorable(
+            f"its `states` cannot be used: {text}; expected SQL of (id, state, …) of all deliveries"
+        ) from None
 
 
 def tables_of(sql: str) -> frozenset[str]:
