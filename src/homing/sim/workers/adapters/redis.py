@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from homing.core.errors import Invalid, Problem
@@ -14,7 +15,7 @@ from homing.sim.workers.adapters.redis_data import ALL_FIELDS, RedisData, field_
 from homing.sim.workers.loading import state_asked
 from homing.sim.workers.process import Process
 from homing.sim.workers.surroundings import Surroundings
-from homing.sim.workers.trace import EPOCH_S, is_instant, value_text
+from homing.sim.workers.trace import EPOCH_S, value_text
 
 READS: Final = frozenset(
     {
@@ -35,6 +36,8 @@ WRITES: Final = frozenset(
 _ALWAYS: Final = frozenset({"zadd", "hset", "hincrby", "incr", "incrby", "decr", "zincrby", "set"})
 #: commands that name the fields of a hash that they are about
 _BY_FIELD: Final = frozenset({"hget", "hmget", "hexists", "hset", "hsetnx", "hdel", "hincrby"})
+#: commands whose second argument is how long the key lives, and of which unit, in seconds
+_LIVES: Final = {"setex": 1.0, "expire": 1.0, "pexpire": 0.001}
 _TEXT_MAX: Final = 60
 
 
@@ -150,7 +153,8 @@ class RedisStore:
 
     async def _run(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         process, backend = self._process, self._backend
-        _learn(process, args, given)
+        args, given = _in_numbers(args, given)
+        _learn(process, name, args, given)
         is_write = name in WRITES
         places = _places(name, args, given)
 
@@ -273,7 +277,7 @@ class Pipeline:
             return RedisStore(self._backend, self._process).__getattr__(name)
 
         def command(*args: Any, **given: Any) -> Pipeline:
-            self._commands.append((name, args, given))
+            self._commands.append((name, *_in_numbers(args, given)))
             return self
 
         return command
@@ -289,8 +293,8 @@ class Pipeline:
         self._is_immediate = False
         process, backend = self._process, self._backend
         places = [place for command in commands for place in _places(*command)]
-        for _, args, given in commands:
-            _learn(process, args, given)
+        for name, args, given in commands:
+            _learn(process, name, args, given)
 
         def act() -> list[Any] | None:
             if any(backend.versions.get(name, 0) != seen for name, seen in watched.items()):
@@ -360,16 +364,26 @@ def _touch(backend: RedisBackend, process: Process, found: Any, places: Iterable
             process.world.touched(process.name, value)
 
 
-def _learn(process: Process, args: Iterable[Any], given: Mapping[str, Any]) -> None:
+def _learn(process: Process, name: str, args: tuple[Any, ...], given: Mapping[str, Any]) -> None:
     """How long keys live, and what is planned ahead, says how long a lease or a backoff is."""
-    now = EPOCH_S + process.world.loop.now_s
     if given.get("ex"):
         process.world.learn(float(given["ex"]), is_plan=True)
     if given.get("px"):
         process.world.learn(float(given["px"]) / 1_000, is_plan=True)
-    for value in _flat(args):
-        if isinstance(value, float) and is_instant(value) and value > now:
-            process.world.learn(value - now, is_plan=True)
+    if name in _LIVES and len(args) > 1:
+        process.world.learn(float(args[1]) * _LIVES[name], is_plan=True)
+    process.world.learn_plans(_flat(args))
+
+
+def _in_numbers(
+    args: Iterable[Any], given: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments, with a timedelta as the number that redis-py passes on; that of `px` is in ms."""
+    numbers = [v.total_seconds() if isinstance(v, timedelta) else v for v in args]
+    return tuple(numbers), {
+        name: v.total_seconds() * (1_000 if name == "px" else 1) if isinstance(v, timedelta) else v
+        for name, v in given.items()
+    }
 
 
 def _said(name: str, args: Iterable[Any], given: Mapping[str, Any]) -> str:

@@ -10,11 +10,9 @@ from typing import Any, Final
 from homing.sim.workers.loading import state_asked
 from homing.sim.workers.ports import Row
 from homing.sim.workers.process import Process
-from homing.sim.workers.trace import EPOCH_S, fields_text, value_text
+from homing.sim.workers.trace import fields_text, value_text
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-#: a number so far ahead of now is taken for a time that somebody has planned
-_AHEAD_MAX_S: Final = 100_000.0
 
 
 class RowsBackend:
@@ -83,7 +81,7 @@ class RowsStore:
 
     async def put(self, key: str, row: Row) -> None:
         row = _copy(row)
-        self._learn(row)
+        self._process.world.learn_plans(row.values())
         before = ""
 
         def act() -> bool:
@@ -99,7 +97,7 @@ class RowsStore:
 
     async def put_if(self, key: str, row: Row, **expected: Any) -> bool:
         row = _copy(row)
-        self._learn(row)
+        self._process.world.learn_plans(row.values())
         words = ""
 
         def act() -> bool:
@@ -155,13 +153,6 @@ class RowsStore:
             is_write=True,
             about=key,
         )
-
-    def _learn(self, row: Row) -> None:
-        """What is planned ahead says how long a lease or a backoff is."""
-        now = EPOCH_S + self._process.world.loop.now_s
-        for value in row.values():
-            if type(value) is float and now < value < now + _AHEAD_MAX_S:
-                self._process.world.learn(value - now, is_plan=True)
 
 
 def _copy(row: Row) -> Row:
