@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from homing.sim.draws import FirstInFirstOut
 from homing.sim.workers import explore as exploring
 from homing.sim.workers.case import Case, declared
 from homing.sim.workers.explore import Plan, Report, explore, run_some, try_all_small
-from homing.sim.workers.loading import load_worker
+from homing.sim.workers.loading import load_worker, unusable
 from homing.sim.workers.prepare import prepare, watchdog
 from homing.sim.workers.schedule import parse_token, run_world, schedule_of
 
@@ -191,6 +192,12 @@ def test_a_worker_that_catches_everything_is_let_go_of_in_silence(
 
 def test_delays_that_a_worker_names_are_kept() -> None:
     assert case_of("Hurried").delays_s == (7.0,)
+
+
+def test_what_another_process_refuses_is_told_as_well() -> None:
+    again = pickle.loads(pickle.dumps(unusable("it never lets go")))
+    assert isinstance(again, Invalid)
+    assert str(again) == "worker: it never lets go"
 
 
 def test_its_own_words_for_ends_can_be_said() -> None:
