@@ -14,6 +14,7 @@ from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
 _KINDS_MAX: Final = 5_000
+_KEYED: Final = "COALESCE(delivery, message) IS NOT NULL"
 #: columns of the events that are texts by number; `names` has the texts
 CODED: Final = ("worker", "endpoint", "app", "event_type", "build", "config")
 
@@ -43,6 +44,8 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
     """
     connection = raw.connection
     progress("understanding the words", 0.0)
+    if raw.has("trace"):
+        _follow_traces(connection)
     _link(connection)
     words, assumed = _learn(raw)
     why = _why(connection)
@@ -81,6 +84,22 @@ def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
         timeless,
         (fine or 0.0) > 0.1,
     )
+
+
+def _follow_traces(connection: Any) -> None:
+    """Rows that name no delivery belong to the one that others of their trace name, if it is one."""
+    connection.execute(
+        "CREATE TEMP TABLE traced AS SELECT trace, min(delivery) AS delivery, min(message) AS message, "
+        "min(endpoint) AS endpoint FROM raw WHERE trace IS NOT NULL AND (delivery IS NOT NULL OR "
+        "message IS NOT NULL) GROUP BY trace HAVING count(DISTINCT COALESCE(delivery, message)) = 1"
+    )
+    described = connection.execute("SELECT * FROM parts LIMIT 0").description
+    there = [name for name, *_ in described if name in ("delivery", "message", "endpoint")]
+    connection.execute(
+        f"UPDATE parts SET {', '.join(f'{name} = traced.{name}' for name in there)} FROM traced "
+        f"WHERE parts.trace = traced.trace AND {' AND '.join(f'parts.{n} IS NULL' for n in there if n != 'endpoint')}"
+    )
+    connection.execute("DROP TABLE traced")
 
 
 def _link(connection: Any) -> None:
@@ -130,7 +149,7 @@ def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
         texts = [
             t
             for (t,) in raw.connection.execute(
-                f"SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL "
+                f"SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL AND {_KEYED} "
                 f"ORDER BY 1 LIMIT {_KINDS_MAX}"
             ).fetchall()
         ]
@@ -141,6 +160,8 @@ def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
         ]
         if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
             unknown = [t for t in texts if t not in declared_words]
+        taken = _taken_later(raw, column, [t for t in texts if t not in declared_words])
+        learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
         for text, seen in _behaviours(raw, column, unknown).items():
             word = by_behaviour(seen)
             if word.op is not Op.UNKNOWN:
@@ -152,6 +173,21 @@ def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
     return learned, assumed
 
 
+#: fewer lines of a word than this share begin a delivery: it is no acceptance
+_FIRST_MIN: Final = 0.2
+
+
+def _taken_later(raw: Raw, column: str, texts: list[str]) -> list[str]:
+    """Of several words that sound like an acceptance (`event accepted`, `record received`), those
+    that hardly ever come first: by them a worker takes what another accepted."""
+    accepting = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.ACCEPTED]
+    if len(accepting) < 2:
+        return []
+    seen = _behaviours(raw, column, accepting)
+    later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
+    return later if len(later) < len(seen) else []
+
+
 def _behaviours(raw: Raw, column: str, unknown: list[str]) -> dict[str, Behaviour]:
     if not unknown:
         return {}
@@ -161,6 +197,7 @@ def _behaviours(raw: Raw, column: str, unknown: list[str]) -> dict[str, Behaviou
         WITH lines AS (
             SELECT COALESCE(delivery, message || COALESCE('/' || endpoint, '')) AS k, {column} AS word,
                 status, row(COALESCE(changed_us, at_us), rowid) AS place FROM raw
+            WHERE {_KEYED}
         ), ends AS (
             SELECT k, arg_min(word, place) AS first_word, arg_max(word, place) AS last_word
             FROM lines GROUP BY k
@@ -202,7 +239,7 @@ def _kinds(raw: Raw, learned: dict[str, Word], why: str) -> None:
         f"0::TINYINT AS stand, 0::TINYINT AS before, 0::TINYINT AS result FROM (SELECT layout, op_raw, "
         f"from_raw, to_raw, outcome_raw, {why} AS why, {_STATUS} AS class, "
         f"{_PENDS} AS pends, "
-        f"count(*) AS lines FROM raw GROUP BY ALL)"
+        f"count(*) AS lines FROM raw WHERE {_KEYED} GROUP BY ALL)"
     )
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
     found = connection.execute(
@@ -283,24 +320,23 @@ def _lines(connection: Any, extras_count: int, why: str) -> None:
         f"CASE WHEN layout = 'deliveries' THEN GREATEST({last}, COALESCE(accepted_us, at_us)) "
         f"ELSE {last} END"
     )
-    keyed = "COALESCE(delivery, message) IS NOT NULL"
     connection.execute(
         f"""
         CREATE TABLE lines AS
         SELECT line, 1::TINYINT AS part, d, COALESCE(at_us, accepted_us) AS at_us, op, stand, from_stand,
             result, {shared}{extras}
-        FROM meant_rows WHERE layout = 'events' AND {keyed} AND op <> {int(Op.STARTED)}
+        FROM meant_rows WHERE layout = 'events' AND {_KEYED} AND op <> {int(Op.STARTED)}
         UNION ALL
         SELECT line, 1, d, {last}, op, stand, from_stand, result, {shared}{extras}
-        FROM meant_rows WHERE layout <> 'events' AND {keyed}
+        FROM meant_rows WHERE layout <> 'events' AND {_KEYED}
         UNION ALL
         SELECT line, 0, d, started_us, {int(Op.SENT)}, {int(Stand.LEASED)}, 0, 0, {shared}{extras}
-        FROM meant_rows WHERE layout = 'attempts' AND started_us IS NOT NULL AND {keyed}
+        FROM meant_rows WHERE layout = 'attempts' AND started_us IS NOT NULL AND {_KEYED}
             AND started_us < {last}
         UNION ALL
         SELECT line, 0, d, COALESCE(accepted_us, at_us), {int(Op.ACCEPTED)}, {int(Stand.WAITING)}, 0, 0,
             {nothing}{extras}
-        FROM meant_rows WHERE layout = 'deliveries' AND {keyed} AND COALESCE(accepted_us, at_us) IS NOT NULL
+        FROM meant_rows WHERE layout = 'deliveries' AND {_KEYED} AND COALESCE(accepted_us, at_us) IS NOT NULL
         """
     )
 
