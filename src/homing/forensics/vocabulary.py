@@ -78,9 +78,19 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
+        r"(disabled|inactive|gone|missing)_(\w+_)?(skip|ignor|drop|discard|nothing_to|not_)|"
+        r"no_(active_)?(endpoint|subscri|webhook|destination)",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
+        r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|heart_?beat|keep_?alive|"
+        r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
         r"(en_?queue|queue|push|publish|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
-        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued",
+        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued|(^|_)add_(job_)?fail",
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (
@@ -123,7 +133,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
-        r"skip|dedup|dupl|already|ignor|no_?op\b|suppress|filtered|swallow",
+        r"skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
