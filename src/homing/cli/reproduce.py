@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,7 +27,7 @@ from homing.sim.workers import pages
 from homing.sim.workers.case import STORES, declared
 from homing.sim.workers.explore import Plan, explore
 from homing.sim.workers.loading import load_worker
-from homing.sim.workers.prepare import prepare
+from homing.sim.workers.prepare import prepare, watchdog
 from homing.sim.workers.schedule import Schedule, parse_token
 from homing.sim.workers.story import Story, tell
 
@@ -164,7 +165,7 @@ def _seconds(text: str | None) -> tuple[float, ...] | None:
 
 def _progress(total: int, *, as_json: bool) -> Progress | None:
     """A bar on a terminal, on standard error."""
-    stderr = Console(stderr=True)
+    stderr = Console(file=sys.stderr)  # this one: what workers write to it later is not ours
     if as_json or not stderr.is_terminal:
         return None
     return Progress(
@@ -183,27 +184,31 @@ def _explore(
     if fixed:
         load_worker(fixed)
     case = declared(load_worker(name), name, **given)
-    case = prepare(case, derive=given["delays_s"] is None)
+    case = prepare(case, note)
     total = plan.runs + plan.priority_runs + plan.small_runs
     progress = _progress(total, as_json=as_json)
-    with progress or nullcontext():
+    with watchdog(), progress or nullcontext():
         bar = progress.add_task("runs", total=total) if progress else None
 
         def on_runs(runs: int) -> None:
             if progress and bar is not None:
                 progress.update(bar, completed=runs)
 
-        report = explore(case, plan, on_runs)
-    story, found = None, report.found
-    if found is not None:
-        story = tell(
-            found.schedule,
-            found.breach.invariant,
-            runs=found.runs,
-            shrink_runs=found.shrink_runs,
-            shrinks=found.shrinks,
-            fixed=fixed,
-        )
+        def on_found() -> None:
+            if progress and bar is not None:
+                progress.update(bar, description="found; making it small", total=None)
+
+        report = explore(case, plan, on_runs, on_found)
+        story, found = None, report.found
+        if found is not None:
+            story = tell(
+                found.schedule,
+                found.breach.invariant,
+                runs=found.runs,
+                shrink_runs=found.shrink_runs,
+                shrinks=found.shrinks,
+                fixed=fixed,
+            )
     told = report_document(report, story)
     if as_json:
         print_json(told)
@@ -220,7 +225,8 @@ def _explore(
 def _replay(schedule: Schedule, fixed: str, *, as_json: bool, trace: bool) -> Story | None:
     if schedule.python != PYTHON:
         note(f"this token was made on Python {schedule.python}; here the order may differ")
-    story = tell(schedule, fixed=fixed)
+    with watchdog():
+        story = tell(schedule, fixed=fixed)
     if as_json:
         print_json({"broken": story is not None, "story": story and story_document(story)})
         return story

@@ -27,6 +27,7 @@ _MET: Final = {
     "slow answer": "a process stood still, or its call took longer than a lease",
     "away": "the store was away for a moment",
     "answer lost": "the store wrote and its answer was lost",
+    "endless": "it was still going after 100,000 steps, so nothing is said of that run",
 }
 _MUST: Final = ("again", "refusal", "overlap", "crash", "slow answer")
 

@@ -10,7 +10,7 @@ import msgspec
 from rich.text import Text
 
 from homing.cli.incidents import record
-from homing.cli.output import print_json, say
+from homing.cli.output import note, print_json, say
 from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
 from homing.sim.shrink import shrink
@@ -103,7 +103,7 @@ def _hold(suspect: Candidate, asked: Asked) -> Held:
     if fixed:
         load_worker(fixed)
     case = declared(load_worker(name), name, **asked.given)
-    case = prepare(case, derive=asked.given.get("delays_s") is None)
+    case = prepare(case, note)
     case = with_times(case, suspect.skeleton or Skeleton())
     against = None
     with watchdog():

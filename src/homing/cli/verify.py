@@ -256,6 +256,8 @@ def _show(found: Verification) -> None:
             if n
         )
         say(Text(f"Not counted: {counts}, still on their way when the log ends.", style="dim"))
+    if found.is_fixed and found.guilty is None:
+        say(Text("Where the fault lives is not known here: --incident, or --guilty.", style="dim"))
     say(Text("p: Fisher's exact test that nothing changed. Intervals are exact.", style="dim"))
     say(Text("All of it holds for traffic like this, and if drops are independent.", style="dim"))
 

@@ -55,6 +55,9 @@ class Invalid(RequestError):
         self.problems = list(problems)
         super().__init__("; ".join(f"{'.'.join(map(str, p.where))}: {p.message}" for p in problems))
 
+    def __reduce__(self) -> tuple[type[Invalid], tuple[list[Problem]]]:
+        return Invalid, (self.problems,)  # so that it comes home from another process
+
 
 class Refused(RequestError):
     """The request is well-formed, but cannot be done as things stand."""

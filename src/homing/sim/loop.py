@@ -255,6 +255,20 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._timers.clear()
 
 
+def _absent(name: str) -> Callable[..., Any]:
+    def refuse(*_: object, **__: object) -> Any:
+        raise NotImplementedError(
+            f"{name}: in a simulated world there are no threads, sockets, signals or other programs"
+        )
+
+    return refuse
+
+
+for _name in vars(asyncio.AbstractEventLoop):
+    if not _name.startswith("_") and _name not in vars(VirtualLoop):
+        setattr(VirtualLoop, _name, _absent(_name))
+
+
 @contextmanager
 def _unregistered() -> Iterator[None]:
     """Keep tasks out of the set that asyncio has for `all_tasks`: nobody asks for it in a world."""

@@ -56,8 +56,9 @@ class _BudgetSpent(Exception):
 
 
 class _Shrinker(Generic[S]):
-    def __init__(self, schedule: S, invariant: str) -> None:
+    def __init__(self, schedule: S, invariant: str, steps_max: int) -> None:
         self.best = schedule
+        self.steps_max = steps_max
         self.invariant = invariant
         self.runs = 0
         self.steps = 0
@@ -65,7 +66,7 @@ class _Shrinker(Generic[S]):
 
     def breaks(self, schedule: S) -> bool:
         """Whether it still does; the smaller one is kept then."""
-        if self.steps >= STEPS_MAX:
+        if self.steps >= self.steps_max:
             raise _BudgetSpent
         result = schedule.run()
         self.runs += 1
@@ -126,13 +127,14 @@ def _lower(value: int) -> Iterable[int]:
     return range(1, value)
 
 
-def shrink(schedule: S, invariant: str) -> Shrunk[S]:
+def shrink(schedule: S, invariant: str, steps_max: int = STEPS_MAX) -> Shrunk[S]:
     """The smallest schedule found that still breaks the invariant of that name.
 
     Args:
         schedule: one that does.
+        steps_max: callbacks that all worlds of it may run.
     """
-    shrinker = _Shrinker(schedule, invariant)
+    shrinker = _Shrinker(schedule, invariant, steps_max)
     with suppress(_BudgetSpent):
         shrinker.all()
     return Shrunk(schedule=shrinker.best, runs=shrinker.runs, shrinks=shrinker.shrinks)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+import socket
+import sys
+import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import ClassVar
 
 from homing.sim.workers.ports import Chance, Clock, Row, Sender, Store
 
@@ -205,12 +212,188 @@ class Patient(Sound):
             await self.clock.sleep(0.5)
 
 
-class Random(Sound):
+class Jittered(Sound):
     """Not explorable: it does something else each time."""
 
     async def take(self, key: str, row: Row) -> None:
         await self.clock.sleep(random.random())
         await super().take(key, row)
+
+
+class Remembering(Sound):
+    """Not explorable: what it saw in one world it knows in the next."""
+
+    seen: ClassVar[set[str]] = set()
+
+    async def take(self, key: str, row: Row) -> None:
+        if key in self.seen:
+            await self.clock.sleep(60.0)
+        else:
+            self.seen.add(key)
+            await super().take(key, row)
+
+
+class OnTheWall(Sound):
+    """Not explorable: it looks at the clock on the wall."""
+
+    def is_due(self, row: Row) -> bool:
+        return row["state"] in ("pending", "processing") and row["due_at"] <= time.time()
+
+
+class Timed(Sound):
+    """Sound, and measures how long its requests take."""
+
+    async def attempt(self, key: str, mine: Row) -> None:
+        time.perf_counter()
+        await super().attempt(key, mine)
+
+
+class Talking(Sound):
+    """Sound, and says what it does."""
+
+    async def take(self, key: str, row: Row) -> None:
+        print(f"takes {key}")
+        logging.getLogger("shop").error("takes %s, for the record", key)
+        await super().take(key, row)
+
+
+class Nervous(Sound):
+    """Sound, but it waits for its backoff without letting time pass."""
+
+    async def take(self, key: str, row: Row) -> None:
+        while row["attempts"] == 3:
+            await asyncio.sleep(0)
+        await super().take(key, row)
+
+
+class Stubborn(Sound):
+    """Sound, and nothing ends it."""
+
+    async def run(self) -> None:
+        while True:
+            with suppress(BaseException):
+                await super().run()
+
+
+class Hurried(Sound):
+    """Sound, and knows its receivers."""
+
+    delays_s = (7,)
+
+
+class Threaded(Sound):
+    """Not explorable: it has a thread."""
+
+    async def attempt(self, key: str, mine: Row) -> None:
+        threading.Thread(target=print).start()
+
+
+class OnTheWire(Sound):
+    """Not explorable: it sends by itself."""
+
+    async def attempt(self, key: str, mine: Row) -> None:
+        with socket.socket() as line:
+            line.connect(("127.0.0.1", 9))
+
+
+class Racing(Sound):
+    """Not explorable: no time ever passes."""
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+
+
+class Unawaited(Sound):
+    """Not explorable: it forgets to wait."""
+
+    async def take(self, key: str, row: Row) -> None:
+        self.store.put(key, row)  # type: ignore[unused-coroutine]
+        await self.clock.sleep(60.0)
+
+
+class Exiting(Sound):
+    """Not explorable: it leaves."""
+
+    async def take(self, key: str, row: Row) -> None:
+        sys.exit(3)
+
+
+class Synchronous(Sound):
+    """Not explorable: it waits for nobody."""
+
+    def run(self) -> None:  # type: ignore[override]
+        for _ in self.store.find(self.is_due):  # type: ignore[attr-defined]
+            pass
+
+
+class Generating(Sound):
+    """Not explorable: to run it gives a generator."""
+
+    async def run(self) -> AsyncIterator[None]:  # type: ignore[override]
+        yield await self.clock.sleep(1.0)
+
+
+class OtherPort(Sound):
+    """Not explorable: its store is another."""
+
+    async def take(self, key: str, row: Row) -> None:
+        await self.store.update(key, state="processing")  # type: ignore[attr-defined]
+
+
+class OtherSender(Sound):
+    """Not explorable: its sender is another."""
+
+    async def attempt(self, key: str, mine: Row) -> None:
+        await self.sender.post(key)  # type: ignore[attr-defined]
+
+
+class Halved:
+    """Not explorable: it takes a store alone."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def run(self) -> None:
+        """Nothing."""
+
+
+class Runless:
+    """Not explorable: it does not run."""
+
+    def __init__(self, *ports: object) -> None:
+        self.ports = ports
+
+
+class Stateless(Sound):
+    """Not explorable: it takes rows for granted."""
+
+    @staticmethod
+    def state_of(rows: dict[str, Row], delivery: str) -> str:
+        return str(rows[delivery]["state"])
+
+
+class Tableless(Sound):
+    """Not explorable: its states are in no table."""
+
+    store = "sqlite"  # type: ignore[assignment]
+    schema = "CREATE TABLE somewhere (id TEXT)"
+    states = "SELECT id, state FROM nowhere"
+
+    async def accept(self, delivery: str) -> None:
+        await self.clock.sleep(1.0)
+
+
+class Wordless(Sound):
+    """Not explorable: no word for success."""
+
+    delivered = 5
+
+
+class Instant(Sound):
+    """Not explorable: no delay is 0."""
+
+    delays_s = (0,)
 
 
 class Broken(Sound):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,31 @@ def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "ruff", "check", "-q", test], check=True, cwd=tmp_path, timeout=120
     )
+
+
+def test_the_example_of_the_guide_says_what_the_guide_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (ROOT / "docs/how-to/reproduce.md").read_text()
+    code, told = (
+        re.findall(rf"```{kind}\n(.*?)```", guide, re.DOTALL)[0] for kind in ("python", "text")
+    )
+    (tmp_path / "retries.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    found = run("retries.py:Worker", "--runs", "200", "--fixed", "retries.py:Fixed")
+    assert [line for line in told.splitlines() if line != "…" and line not in found.output] == []
+    assert run("retries.py:Fixed", "--runs", "100").exit_code == 0
+
+
+def test_what_a_worker_prints_leaves_json_alone(tmp_path: Path) -> None:
+    said = tmp_path / "said.py"
+    said.write_text(
+        EXAMPLE.read_text().replace("        try:\n", "        try:\n            print(key)\n", 1)
+    )
+    found = run(f"{said}:Worker", "--runs", "100", "--json")
+    token = json.loads(found.stdout)["story"]["token"]
+    assert "says: d1" in run("--replay", token, "--trace").output
 
 
 def test_a_token_has_it_again_with_either_worker() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import time
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from homing.core.errors import Invalid
+from homing.sim import loop
+from homing.sim.draws import FirstInFirstOut
 from homing.sim.workers import explore as exploring
 from homing.sim.workers.case import Case, declared
 from homing.sim.workers.explore import Plan, Report, explore, run_some, try_all_small
-from homing.sim.workers.loading import load_worker
+from homing.sim.workers.loading import load_worker, unusable
 from homing.sim.workers.prepare import prepare, watchdog
 from homing.sim.workers.schedule import parse_token, run_world, schedule_of
 
@@ -118,17 +121,83 @@ def test_slow_answers_outlast_the_lease_that_the_worker_takes() -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("Random", "does not do the same in the same world"),
         ("Broken", r"dies of KeyError: 'no_such_field', at .*planted.py:\d+"),
         ("Idle", "in a calm world it sent nothing"),
         ("OtherWords", "which states are ends"),
+        ("Waiting", r"planted.py:\d+ calls time.sleep: .*; await clock.sleep"),
+        ("Threaded", r"planted.py:\d+ calls _thread.start_new_thread: no threads"),
+        ("OnTheWire", r"planted.py:\d+ calls socket.connect: there is no network"),
+        ("OnTheWall", r"planted.py:\d+ calls time.time: .*; ask clock.now"),
+        ("Jittered", r"does not do the same .*planted.py:\d+ calls Random.random: .*chance.random"),
+        ("Remembering", "does not do the same in the same world"),
+        ("Racing", r"had done 100,000 steps after 0 s and went on; does it ask again and again"),
+        ("Unawaited", "coroutine 'RowsStore.put' was never awaited"),
+        ("Exiting", r"dies of SystemExit: 3, at .*planted.py:\d+"),
+        ("Synchronous", "its run is no async def"),
+        ("Generating", "run has a `yield` in it"),
+        ("OtherPort", r"the port `store` has get, put, put_if, find and delete; there is no 'upd"),
+        ("OtherSender", r"sender.send, clock.now, .* there is no 'post'"),
+        ("Halved", r"is made as Worker\(store, sender, clock, chance, name\); it takes \(store\)"),
+        ("Runless", "has no `run`"),
+        ("Stateless", r"state_of\(store, 'd2'\) fails: KeyError: 'd2', at .*planted.py:\d+"),
+        ("Tableless", "its `states` cannot be used: no such table: nowhere"),
+        ("Wordless", "delivered: expected a word or a tuple of words; found 5"),
+        ("Instant", r"delays_s: expected seconds, each more than 0; found \(0,\)"),
         ("nothing", "is no class and no function, but int"),
         ("Nobody", "has no 'Nobody'; it has "),
     ],
 )
-def test_what_cannot_be_explored_is_told_in_a_sentence(name: str, complaint: str) -> None:
+def test_what_cannot_be_explored_is_told_in_a_sentence(
+    name: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "STEPS_MAX", 20_000)
     with pytest.raises(Invalid, match=complaint):
         case_of(name)
+
+
+def test_what_a_worker_prints_and_logs_goes_to_the_trace(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    case = declared(load_worker(f"{PLANTED}:Talking"), f"{PLANTED}:Talking")
+    result = run_world(case, 0, order=FirstInFirstOut(), choices={}, trace=True)
+    assert capfd.readouterr() == ("", "")
+    said = [(event.lane, event.what) for event in result.events if event.op == "says"]
+    assert said[:2] == [("A", "says: takes d1"), ("A", "says: takes d1, for the record")]
+
+
+def test_what_may_be_harmless_is_told(tmp_path: Path) -> None:
+    notes: list[str] = []
+    which = f"{PLANTED}:Timed"
+    prepare(declared(load_worker(which), which), notes.append)
+    assert len(notes) == 1
+    assert "planted.py" in notes[0]
+    assert "calls time.perf_counter: the machine's time; ask clock.now()" in notes[0]
+
+
+def test_a_run_without_end_is_no_loss_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "STEPS_MAX", 5_000)
+    report = look("Nervous", 40, deliveries=1)
+    assert report.found is None, report.found
+    endless = report.random.met_runs["endless"]
+    assert 0 < endless < 40
+    assert report.per_run_below == pytest.approx(1 - 0.05 ** (1 / (40 - endless)))
+
+
+def test_a_worker_that_catches_everything_is_let_go_of_in_silence(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert look("Stubborn", 40).found is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_delays_that_a_worker_names_are_kept() -> None:
+    assert case_of("Hurried").delays_s == (7.0,)
+
+
+def test_what_another_process_refuses_is_told_as_well() -> None:
+    again = pickle.loads(pickle.dumps(unusable("it never lets go")))
+    assert isinstance(again, Invalid)
+    assert str(again) == "worker: it never lets go"
 
 
 def test_its_own_words_for_ends_can_be_said() -> None:
@@ -142,14 +211,14 @@ def test_its_own_words_for_ends_can_be_said() -> None:
 
 def test_a_worker_that_never_lets_go_is_stopped() -> None:
     case = declared(load_worker(f"{PLANTED}:Spinning"), f"{PLANTED}:Spinning")
-    text = r"took 0.3 s of processor time and had not come back.*It was at .*planted.py:\d+"
+    text = r"planted.py:\d+: one step took 0.3 s of processor time and had not come back"
     with pytest.raises(Invalid, match=text), watchdog(0.3):
         run_world(case, 0)
 
 
 def test_a_worker_that_waits_in_real_time_is_stopped() -> None:
     case = declared(load_worker(f"{PLANTED}:Waiting"), f"{PLANTED}:Waiting")
-    text = r"took 0.6 s and next to no processor time.*It was at .*planted.py:\d+"
+    text = r"planted.py:\d+: one step took 0.6 s and wanted next to no processor time"
     with pytest.raises(Invalid, match=text), watchdog(0.1):
         run_world(case, 0)
 

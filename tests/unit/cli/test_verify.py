@@ -33,6 +33,7 @@ def test_counts_alone_are_enough() -> None:
     assert fixed.exit_code == 0
     assert fixed.output.startswith("fixed: none of 2,000 dropped, 30 of 10,000 before")
     assert "0.15% or more at 95%, 0.23% at 99%" in fixed.output
+    assert "Where the fault lives is not known here" in fixed.output
     too_few = ask("--before", "30/10000", "--after", "0/1000", "--json")
     assert too_few.exit_code == 1
     assert json.loads(too_few.output)["verdict"] == "unproven"

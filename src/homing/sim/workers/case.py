@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -52,6 +52,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     ends: Ends = Ends()
     timeout_s: float = 60.0  #: after so long the sender raises TimeoutError
     is_timeout_given: bool = False  #: somebody said so; otherwise it is made to fit the delays
+    are_delays_given: bool = False
     #: how long a slow answer, a slow call or a standstill may take; best a little longer than the
     #: worker's own lease
     delays_s: tuple[float, ...] = (5.0, 20.0, 45.0)
@@ -147,24 +148,61 @@ def declared(worker: Any, name: str, **given: Any) -> Case:
         if hasattr(worker, field)
     }
     chosen |= {field: value for field, value in given.items() if value is not None}
-    words = {
-        "delivered": _words(getattr(worker, "delivered", ("delivered",))),
-        "dead": _words(getattr(worker, "dead", ("dead",))),
-        "others": _words(getattr(worker, "ends", ("cancelled",))),
+    words: dict[str, Any] = {
+        field: getattr(worker, name, usual)
+        for field, name, usual in (
+            ("delivered", "delivered", ("delivered",)),
+            ("dead", "dead", ("dead",)),
+            ("others", "ends", ("cancelled",)),
+            ("refusals_min", "refusals_min", 1),
+        )
     }
-    ends = Ends(**words, refusals_min=int(getattr(worker, "refusals_min", 1)))
-    problems = []
+    for field in ("delivered", "dead", "others"):
+        if isinstance(words[field], str):
+            words[field] = (words[field],)
+    if problems := [*_problems(chosen), *_wrong_words(words)]:
+        raise Invalid(problems)
+    given_here: dict[str, Any] = {
+        "is_timeout_given": "timeout_s" in chosen,
+        "are_delays_given": "delays_s" in chosen,
+    }
+    if "delays_s" in chosen:
+        chosen["delays_s"] = tuple(map(float, chosen["delays_s"]))
+    words |= {field: tuple(words[field]) for field in ("delivered", "dead", "others")}
+    return Case(worker=name, ends=Ends(**words), **given_here, **chosen)
+
+
+def _problems(chosen: dict[str, Any]) -> Iterator[Problem]:
+    """What is out of its bounds."""
     for field, (low, high) in (("workers", WORKERS), ("deliveries", DELIVERIES)):
         value = chosen.get(field, 2)
         if not isinstance(value, int) or not low <= value <= high:
-            problems.append(Problem((field,), f"expected {low} to {high}; found {value!r}"))
+            yield Problem((field,), f"expected {low} to {high}; found {value!r}")
     if chosen.get("store", "rows") not in STORES:
         text = f"expected one of {', '.join(STORES)}; found {chosen['store']!r}"
-        problems.append(Problem(("store",), text))
-    if problems:
-        raise Invalid(problems)
-    return Case(worker=name, ends=ends, is_timeout_given="timeout_s" in chosen, **chosen)
+        yield Problem(("store",), text)
+    if not _are_seconds([chosen.get("timeout_s", 1.0)]):
+        text = f"expected seconds, more than 0; found {chosen['timeout_s']!r}"
+        yield Problem(("timeout_s",), text)
+    if not _are_seconds(chosen.get("delays_s", (1.0,))):
+        text = f"expected seconds, each more than 0; found {chosen['delays_s']!r}"
+        yield Problem(("delays_s",), text)
 
 
-def _words(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _are_seconds(given: Any) -> bool:
+    if not isinstance(given, list | tuple) or not given:
+        return False
+    return all(isinstance(s, int | float) and not isinstance(s, bool) and s > 0 for s in given)
+
+
+def _wrong_words(words: dict[str, Any]) -> Iterator[Problem]:
+    for field in ("delivered", "dead", "others"):
+        found = words[field]
+        if not isinstance(found, list | tuple | set | frozenset) or not all(
+            isinstance(word, str) for word in found
+        ):
+            where = ("ends" if field == "others" else field,)
+            yield Problem(where, f"expected a word or a tuple of words; found {found!r}")
+    if not isinstance(words["refusals_min"], int):
+        text = f"expected a whole number; found {words['refusals_min']!r}"
+        yield Problem(("refusals_min",), text)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from homing.sim.draws import AtRandom, ByPriority, Choices, Draws, FirstInFirstOut, Turns
-from homing.sim.shrink import shrink
+from homing.sim.shrink import STEPS_MAX, shrink
 from homing.sim.workers.case import Case
 from homing.sim.workers.prepare import watchdog
 from homing.sim.workers.schedule import Schedule, make_world, rank, run_world, schedule_of
@@ -34,6 +34,8 @@ _TINY: Final = ((1, 1), (2, 1), (2, 2))
 _TINY_TRIES: Final = 240
 #: worlds nearest to calm that are tried for one that is smaller still
 _NEAREST_RUNS: Final = 300
+#: how much dearer a world is on such a store than on rows: so much less is tried to make it small
+_DEARER: Final = {"sqlite": 4, "postgres": 12}
 #: ordering constraints that runs by priorities are good for
 DEPTHS: Final = (2, 3)
 #: steps among which priorities change; most tiny worlds have fewer
@@ -140,19 +142,26 @@ class Report(msgspec.Struct, kw_only=True):
     @property
     def per_run_below(self) -> float:
         """With 95% confidence, fewer of such random runs than this share break anything."""
-        return 1 - 0.05 ** (1 / self.random.runs) if self.random.runs else 1.0
+        runs = self.random.runs - self.random.met_runs.get("endless", 0)
+        return 1 - 0.05 ** (1 / runs) if runs else 1.0
 
     def met_by_priorities(self, depth: int) -> float:
         """The chance that runs by priorities had of meeting an order that takes `depth` steps."""
         return -expm1(self.priority.missed[DEPTHS.index(depth)])
 
 
-def explore(case: Case, plan: Plan, on_runs: Callable[[int], None] = lambda runs: None) -> Report:
+def explore(
+    case: Case,
+    plan: Plan,
+    on_runs: Callable[[int], None] = lambda runs: None,
+    on_found: Callable[[], None] = lambda: None,
+) -> Report:
     """Look for a breach; the first phase that meets one is the last.
 
     Args:
         case: prepared.
         on_runs: told how many worlds have been run so far.
+        on_found: told that something was found, and is being made small.
     """
     report = Report(case=case, random=Tally(), priority=Tally(), small=Small())
     tiny = _replace(case, workers=min(case.workers, 2), deliveries=1)
@@ -165,6 +174,7 @@ def explore(case: Case, plan: Plan, on_runs: Callable[[int], None] = lambda runs
             if tally.broken:
                 first = min(seed for _, _, _, seed in tally.broken) - plan.first + 1
                 before = report.runs - tally.runs
+                on_found()
                 report.found = _make_small(which, tally, before + first)
                 return report
     with watchdog():
@@ -172,6 +182,7 @@ def explore(case: Case, plan: Plan, on_runs: Callable[[int], None] = lambda runs
     if report.small.found is not None:
         schedule = report.small.found
         breach = schedule.find(schedule.run())
+        on_found()
         if breach is not None:
             report.found = _shrunk(schedule, breach, report.runs)
     return report
@@ -245,7 +256,8 @@ def _make_small(case: Case, tally: Tally, runs: int) -> Found:
     with _without_garbage():
         worst = min(tally.broken)[0]
         founds = []
-        for _, _, strategy, seed in [one for one in tally.broken if one[0] == worst][:_FINDS]:
+        finds = max(_spared(case, _FINDS), 1)
+        for _, _, strategy, seed in [one for one in tally.broken if one[0] == worst][:finds]:
             result = _again(case, strategy, seed)
             breach = min(result.breaches, key=rank)
             founds.append(_shrunk(schedule_of(case, result), breach, runs))
@@ -259,10 +271,15 @@ def _make_small(case: Case, tally: Tally, runs: int) -> Found:
                 break
         if min(found.schedule.size for found in founds) > 1:
             tiny = _replace(case, workers=min(case.workers, 2), deliveries=1)
-            nearest = try_all_small(tiny, _NEAREST_RUNS, invariant=invariant).found
+            nearest = try_all_small(tiny, _spared(case, _NEAREST_RUNS), invariant=invariant).found
             if nearest is not None:
                 founds.append(_shrunk(nearest, founds[0].breach, runs))
         return min(founds, key=lambda found: (*_effort(found.schedule),))
+
+
+def _spared(case: Case, count: int) -> int:
+    """So much of it as the case's store allows."""
+    return count // _DEARER.get(case.store, 1)
 
 
 def _effort(schedule: Schedule) -> tuple[int, int]:
@@ -275,7 +292,7 @@ def _again(case: Case, strategy: str, seed: int) -> Result:
 
 
 def _first(case: Case, invariant: str, runs: int) -> Found | None:
-    for seed in range(_TINY_TRIES):
+    for seed in range(_spared(case, _TINY_TRIES)):
         result = run_world(case, seed)
         for breach in result.breaches:
             if breach.invariant == invariant:
@@ -295,7 +312,7 @@ def _shrunk(schedule: Schedule, breach: Breach, runs: int) -> Found:
         else:
             continue
         break
-    small_one = shrink(schedule, breach.invariant)
+    small_one = shrink(schedule, breach.invariant, _spared(case, STEPS_MAX))
     best = small_one.schedule
     found = best.find(best.run(), breach.invariant)
     assert found is not None

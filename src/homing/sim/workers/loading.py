@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any, Final
 from homing.core.errors import Invalid, Problem
 
 _FORM: Final = "expected package.module:Worker or path/to/file.py:Worker"
+_LISTED_MAX: Final = 5
 _OURS: Final = str(Path(__file__).parents[2])
 
 
@@ -39,12 +41,55 @@ def load_worker(name: str) -> Any:
     module = _import(place)
     worker = getattr(module, attribute, None)
     if worker is None:
-        have = ", ".join(n for n, v in vars(module).items() if callable(getattr(v, "run", None)))
-        hint = f"; it has {have}" if have else ""
+        have = [
+            name
+            for name, value in vars(module).items()
+            if callable(getattr(value, "run", None)) and not isinstance(value, ModuleType)
+        ]
+        hint = f"; it has {', '.join(have[:_LISTED_MAX])}" if have else ""
         raise unusable(f"{place} has no {attribute!r}{hint}")
     if not callable(worker):
         raise unusable(f"{name} is no class and no function, but {type(worker).__name__}")
+    _must_be_made(worker, name)
     return worker
+
+
+def _must_be_made(worker: Any, name: str) -> None:
+    """It takes the four ports and a name, and what it makes can be run.
+
+    Raises:
+        Invalid: it does not, or cannot.
+    """
+    form = "Worker(store, sender, clock, chance, name)"
+    if inspect.iscoroutinefunction(worker) or inspect.isgeneratorfunction(worker):
+        raise unusable(f"{name} is no plain function: expected a class, or a def that gives {form}")
+    try:
+        signature = inspect.signature(worker)
+    except (TypeError, ValueError):  # a callable that does not say
+        return
+    try:
+        signature.bind(*"12345")
+    except TypeError:
+        found = ", ".join(signature.parameters)
+        raise unusable(f"{name} is made as {form}; it takes ({found})") from None
+    if not isinstance(worker, type):
+        return
+    run = getattr(worker, "run", None)
+    if run is None:
+        raise unusable(f"{name} has no `run`: expected async def run(self), until cancelled")
+    if inspect.isasyncgenfunction(run) or inspect.isgeneratorfunction(run):
+        raise unusable(f"{name}.run has a `yield` in it; expected async def run(self) without")
+
+
+def must_be_awaited(given: Any, name: str) -> Any:
+    """What a coroutine function gave.
+
+    Raises:
+        TypeError: it is a plain one.
+    """
+    if inspect.isawaitable(given):
+        return given
+    raise TypeError(f"{name} is no async def; synchronous code is not explored")
 
 
 def _import(place: str) -> ModuleType:
@@ -89,23 +134,67 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
+class NotExplorable(KeyboardInterrupt):
+    """In a world: this worker cannot be explored; says why.
+
+    Of this kind, because a task lets it through and does not keep it, and because few workers
+    catch it.
+    """
+
+
+def state_asked(state_of: Any, store: Any, delivery: str) -> str | None:
+    """What a worker's own `state_of` says.
+
+    Raises:
+        NotExplorable: it fails.
+    """
+    try:
+        found: str | None = state_of(store, delivery)
+    except Exception as error:
+        raise NotExplorable(
+            f"its state_of(store, {delivery!r}) fails: {told(error)}; expected a static method "
+            "that gives a state, or None where there is nothing yet"
+        ) from None
+    return found
+
+
 def where(error: BaseException) -> str:
     """The error and the line of somebody's code it came from: worker.py:12: KeyError: 'x'."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, SyntaxError):
-        return (
-            f"{_short(error.filename or '?')}:{error.lineno}: {type(error).__name__}: {error.msg}"
-        )
+        return f"{shown(error.filename or '?')}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    place = place_of(error)
+    return f"{place}: {_text(error)}" if place else _text(error)
+
+
+def told(error: BaseException) -> str:
+    """The same in the middle of a sentence: KeyError: 'x', at worker.py:12."""
+    place = place_of(error)
+    return f"{_text(error)}, at {place}" if place else _text(error)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def place_of(error: BaseException) -> str:
+    """File and line of the innermost of somebody's code that it came through; empty: of none."""
     frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((_OURS, "<frozen")) and "/lib/python" not in frame.filename
+        frame for frame in traceback.extract_tb(error.__traceback__) if is_theirs(frame.filename)
     ]
-    if not frames:
-        return text
-    return f"{_short(frames[-1].filename)}:{frames[-1].lineno}: {text}"
+    return f"{shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
 
 
-def _short(filename: str) -> str:
+def is_theirs(filename: str) -> bool:
+    """Whether a file is neither Homing's nor a library's."""
+    return not filename.startswith((_OURS, "<frozen")) and "/lib/python" not in filename
+
+
+def is_homings(filename: str) -> bool:
+    """Whether a file is of this package."""
+    return filename.startswith(_OURS)
+
+
+def shown(filename: str) -> str:
+    """A file's name as people in this folder call it."""
     path, here = Path(filename), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -6,18 +6,31 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import iscoroutinefunction
+from itertools import zip_longest
+from pathlib import Path
 from types import FrameType
 from typing import Final
+from warnings import catch_warnings, simplefilter
 
 import msgspec
 
 from homing.sim.draws import FirstInFirstOut
-from homing.sim.loop import VirtualLoop
+from homing.sim.loop import STEPS_MAX, VirtualLoop
 from homing.sim.workers.case import Case
-from homing.sim.workers.loading import unusable
+from homing.sim.workers.loading import (
+    NotExplorable,
+    is_homings,
+    is_theirs,
+    load_worker,
+    shown,
+    unusable,
+)
+from homing.sim.workers.outside import Seen, looking_on
 from homing.sim.workers.schedule import run_world
+from homing.sim.workers.trace import Event
 from homing.sim.workers.world import Result
 
 #: worlds that are had to learn from, and twice to compare
@@ -36,31 +49,53 @@ _IDLE_TIMES: Final = 6
 _IDLE_SHARE: Final = 0.02
 
 
-def prepare(case: Case, *, derive: bool = True) -> Case:
-    """The case, with delays that fit the worker.
+def prepare(case: Case, on_note: Callable[[str], None] = lambda text: None) -> Case:
+    """The case, with delays that fit the worker, where nobody gave any.
+
+    They are chosen a little longer than what the worker plans ahead (its leases and backoffs), and
+    the request timeout so that slow answers come.
 
     Args:
-        derive: choose delays a little longer than what the worker plans ahead (its leases and
-            backoffs), and a request timeout that lets the slow answers come.
+        on_note: told what may be harmless, and is worth a look.
 
     Raises:
-        Invalid: the worker does nothing useful even in a calm world, or is not deterministic.
+        Invalid: the worker does nothing useful even in a calm world, asks for what no world has,
+            or is not deterministic.
     """
     with watchdog():
-        _must_deliver(case, run_world(case, 0, order=FirstInFirstOut(), choices={}))
-        probes = [run_world(case, seed) for seed in range(_PROBES)]
+        with looking_on() as seen, catch_warnings(record=True) as warned:
+            simplefilter("always")
+            calm = run_world(case, 0, order=FirstInFirstOut(), choices={}, trace=True)
+            _must_deliver(case, calm, [str(warning.message) for warning in warned])
+            probes = [run_world(case, seed) for seed in range(_PROBES)]
+        if seen.refused:
+            raise unusable(seen.refused)
         for seed in range(_COMPARED):
-            _must_repeat(case, seed)
-    return _with_delays(case, probes) if derive else case
+            _must_repeat(case, seed, seen)
+        again = run_world(case, 0, order=FirstInFirstOut(), choices={}, trace=True)
+        _must_be_same(calm, again, seen)
+    for text in seen.told:
+        on_note(text)
+    return case if case.are_delays_given else _with_delays(case, probes)
 
 
-def _must_deliver(case: Case, result: Result) -> None:
+def _must_deliver(case: Case, result: Result, warned: Sequence[str]) -> None:
     if any(breach.invariant not in _AT_REST for breach in result.breaches):
         return  # a finding, and it works
     states = {name: state for name, state in result.states.items() if state is not None}
     delivered = [name for name, state in states.items() if state in case.ends.delivered]
     if result.died_of and len(delivered) < len(result.states):
-        raise unusable(f"in a calm world it {result.died_of}")
+        run = getattr(load_worker(case.worker), "run", None)
+        hint = "" if run is None or iscoroutinefunction(run) else "; its run is no async def"
+        raise unusable(f"in a calm world it {result.died_of}{hint}")
+    for text in warned:
+        if "was never awaited" in text:
+            raise unusable(f"in a calm world {text}: each call of a port is awaited")
+    if result.met.get("endless"):
+        raise unusable(
+            f"in a calm world it had done {STEPS_MAX:,} steps after {result.virtual_s:.0f} s and "
+            "went on; does it ask again and again without waiting in between?"
+        )
     if not result.sent:
         raise unusable(
             f"in a calm world it sent nothing in {result.virtual_s:.0f} s and {result.calls} calls "
@@ -78,15 +113,27 @@ def _listed(states: dict[str, str]) -> str:
     return ", ".join(f"{name} {state}" for name, state in states.items())
 
 
-def _must_repeat(case: Case, seed: int) -> None:
+def _must_repeat(case: Case, seed: int, seen: Seen) -> None:
     first, second = (run_world(case, seed, trace=True) for _ in range(2))
-    for one, other in zip(first.events, second.events, strict=False):
+    _must_be_same(first, second, seen)
+
+
+def _must_be_same(first: Result, second: Result, seen: Seen) -> None:
+    for one, other in zip_longest(first.events, second.events):
         if one != other:
-            raise unusable(
-                f"it does not do the same in the same world: at {one.at_s:.1f} s {one.lane} "
-                f"“{one.what}”, and the second time {other.lane} “{other.what}”. Does it use "
-                "time, random or a global variable, or a query without a complete ORDER BY?"
+            asks = "; ".join(seen.told) or (
+                "does it use random or a global variable, or a query without a complete ORDER BY?"
             )
+            raise unusable(
+                f"it does not do the same in the same world: {_done(one)}, and the second time "
+                f"{_done(other)}; {asks}"
+            )
+
+
+def _done(event: Event | None) -> str:
+    if event is None:
+        return "nothing more"
+    return f"at {event.at_s:.1f} s {event.lane} “{event.what}”"
 
 
 def _with_delays(case: Case, probes: list[Result]) -> Case:
@@ -119,7 +166,7 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
 
     One step of a world is what is judged, not the run: a good worker may be explored for hours.
     Processor time is counted, so a machine with much else to do blames nobody; real time counts
-    only for a step in which next to no processor time was used, as in `time.sleep`.
+    only for a step in which it neither used the processor nor waited for its turn there.
 
     Args:
         seconds: of this process's processor time that one step may take, > 0.
@@ -136,17 +183,18 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
 
     def ring_busy(_: int, frame: FrameType | None) -> None:
         if busy.is_still(frame):
-            raise _Stuck(
-                f"one step of it took {seconds:g} s of processor time and had not come back; "
-                "does it loop without awaiting anything?"
+            raise NotExplorable(
+                f"{_place(frame)}: one step took {seconds:g} s of processor time and had not come "
+                "back; does it loop without awaiting anything?"
             )
 
     def ring_idle(_: int, frame: FrameType | None) -> None:
-        before_s = idle.cpu_s
-        if idle.is_still(frame) and idle.cpu_s - before_s < _IDLE_SHARE * seconds * _IDLE_TIMES:
-            raise _Stuck(
-                f"one step of it took {seconds * _IDLE_TIMES:g} s and next to no processor time; "
-                "does it wait in the machine's own time, as time.sleep does?"
+        before_s = idle.wanted_s
+        if idle.is_still(frame) and idle.wanted_s - before_s < _IDLE_SHARE * seconds * _IDLE_TIMES:
+            raise NotExplorable(
+                f"{_place(frame)}: one step took {seconds * _IDLE_TIMES:g} s and wanted next to no "
+                "processor time; does it wait in the machine's own time, as for a lock, a file or "
+                "the network?"
             )
 
     timers = (
@@ -159,10 +207,6 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
     others = [signal.setitimer(timer, every_s, every_s) for _, timer, every_s, _ in timers]
     try:
         yield
-    except _Stuck as stuck:
-        from homing.sim.workers.loading import where
-
-        raise unusable(f"{stuck} It was at {where(stuck).partition(': ')[0]}") from None
     finally:
         ended_s = [time.process_time(), time.monotonic()]
         for place, (number, timer, _, _) in enumerate(timers):
@@ -178,7 +222,7 @@ class _Pulse:
     """Whether a world has taken a step since it was last asked."""
 
     def __init__(self) -> None:
-        self.cpu_s = 0.0
+        self.wanted_s = 0.0
         self._seen: object = None
 
     def is_still(self, frame: FrameType | None) -> bool:
@@ -187,7 +231,7 @@ class _Pulse:
         Args:
             frame: what was interrupted; the loop below it knows its step.
         """
-        self.cpu_s = time.process_time()
+        self.wanted_s = time.process_time() + _waited_s()
         while frame is not None and frame.f_code is not VirtualLoop._run_until.__code__:
             frame = frame.f_back
         now = frame and (frame.f_locals["self"], frame.f_locals["step"])
@@ -195,5 +239,22 @@ class _Pulse:
         return now is not None and now == before
 
 
-class _Stuck(KeyboardInterrupt):
-    """A timer rang. Of this kind, because a task lets it through and does not keep it."""
+def _place(frame: FrameType | None) -> str:
+    """Where somebody's code was interrupted; or that it waited for its database."""
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if is_theirs(filename):
+            return f"{shown(filename)}:{frame.f_lineno}"
+        if is_homings(filename) and Path(filename).parent.name == "adapters":
+            return "in its database"
+        frame = frame.f_back
+    return "in a world"
+
+
+def _waited_s() -> float:
+    """For how long this process was ready to run and others ran instead; 0 where nobody counts."""
+    try:
+        text = Path("/proc/self/schedstat").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    return float(text.split()[1]) / 1e9

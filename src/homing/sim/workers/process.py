@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from homing.sim.fault_injection import TURN
 from homing.sim.workers.case import Mishap
@@ -71,6 +71,12 @@ class Process:
         self._spin_s = -1.0
         self._fruitless = 0
         self._seen = -1
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"sender.send, clock.now, clock.sleep and chance.random are all that these ports have; "
+            f"there is no {name!r}"
+        )
 
     # --- calls ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from homing.sim.draws import AtRandom, Choices, Draws, Order, SimChance
@@ -18,10 +18,13 @@ from homing.sim.workers.case import (
     write_mishaps,
     write_weights,
 )
-from homing.sim.workers.trace import Event
+from homing.sim.workers.trace import EPOCH_S, Event, instants_of
 from homing.sim.workers.watch import Watch
 
 _LONGEST_MAX_S: Final = 86_400.0
+_NO_TIMES: Final = frozenset({str, bool, type(None)})
+#: a number so far ahead of now is taken for a time that somebody has planned
+_AHEAD_MAX_S: Final = 100_000.0
 #: answers other than a quick 200 to one delivery
 _BAD_ANSWERS_MAX: Final = 7
 #: how much trouble there is, in percent of the calls, and how many mishaps at most
@@ -185,6 +188,16 @@ class Surroundings:
             self.longest_s = min(seconds, _LONGEST_MAX_S)
         (self.plans if is_plan else self.waits)[round(seconds, 1)] += 1
 
+    def learn_plans(self, values: Iterable[object]) -> None:
+        """The worker writes these: what is a time ahead of now is a lease or a backoff."""
+        now = EPOCH_S + self.loop.now_s
+        for value in values:
+            if type(value) in _NO_TIMES:
+                continue
+            for instant in instants_of(value):
+                if now < instant < now + _AHEAD_MAX_S:
+                    self.learn(instant - now, is_plan=True)
+
     def wakes(self, seconds: float) -> None:
         """Somebody sleeps for so long from now."""
         self.wake_s = max(self.wake_s, self.loop.now_s + seconds)
@@ -209,6 +222,13 @@ class Surroundings:
         self.active_s = self.loop.now_s
         if self.alarm is not None and (self.is_broken or not self.watch.open_ones):
             ring(self.alarm)
+
+    def hears(self, text: str) -> None:
+        """A worker prints or logs a line."""
+        if self.is_traced:
+            task = asyncio.current_task()
+            name = task.get_name() if task is not None else ""
+            self.note(name if name[:1].isupper() else "world", "says", f"says: {text}", "")
 
     def note(
         self,

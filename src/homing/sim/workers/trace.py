@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -33,18 +35,39 @@ def time_text(value: float) -> str:
     return f"t+{value - EPOCH_S:.1f}"
 
 
-def is_instant(value: object) -> bool:
-    """Whether a value is a time of the worker's clock, as far as one can tell."""
+def instant_of(value: object) -> float | None:
+    """The time of the worker's clock that a value is, as far as one can tell; else None.
+
+    Args:
+        value: seconds, milliseconds or a datetime.
+    """
+    if isinstance(value, datetime):
+        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value - EPOCH_S) < _NEAR_S
+        return None
+    for seconds in (value, value / 1_000):
+        if abs(seconds - EPOCH_S) < _NEAR_S:
+            return seconds
+    return None
+
+
+def instants_of(value: object) -> Iterator[float]:
+    """The times in it, however deep."""
+    if isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from instants_of(one)
+    elif (instant := instant_of(value)) is not None:
+        yield instant
 
 
 def value_text(value: object) -> str:
     """A value as a reader wants it: short, and times by the world's clock."""
-    if isinstance(value, int | float) and is_instant(value):
-        return time_text(value)
-    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    if (instant := instant_of(value)) is not None:
+        return time_text(instant)
+    if isinstance(value, dict):
+        text = f"{{{' '.join(f'{name}={value_text(one)}' for name, one in value.items())}}}"
+    else:
+        text = f"{value:.3g}" if isinstance(value, float) else str(value)
     return text if len(text) <= _TEXT_MAX else text[: _TEXT_MAX - 1] + "…"
 
 

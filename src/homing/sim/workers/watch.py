@@ -145,10 +145,13 @@ class Watch:
                 )
             book.success_at = book.success_at or self._moment
         elif after in self._dead and book.refused < self._refusals_min and before not in self._ends:
+            requests = (
+                f" of {plural(book.sent, 'request')}" if book.sent else ", before any request"
+            )
             self._break(
                 "dead_only_after_refusals",
                 delivery,
-                f"{process} gave {delivery} up after {plural(book.refused, 'refusal')}",
+                f"{process} gave {delivery} up after {plural(book.refused, 'refusal')}{requests}",
                 f"{before}, {plural(book.sent, 'request')} made, {book.refused} seen to fail",
                 f"{after}",
             )

@@ -14,8 +14,14 @@ from homing.sim.workers.case import (
     RESTART_S,
     Case,
 )
-from homing.sim.workers.loading import where
+from homing.sim.workers.loading import (
+    NotExplorable,
+    must_be_awaited,
+    told,
+    unusable,
+)
 from homing.sim.workers.process import Process
+from homing.sim.workers.quiet import quiet
 from homing.sim.workers.surroundings import Rows, Surroundings, ring
 from homing.sim.workers.trace import EPOCH_S, Event
 from homing.sim.workers.watch import Breach
@@ -109,14 +115,23 @@ class World(Surroundings):
     # --- running ---
 
     def run(self) -> Result:
-        """To its end."""
+        """To its end.
+
+        Raises:
+            Invalid: this worker cannot be explored.
+        """
         try:
-            self.loop.run(self._main())
-        except Livelock:
-            self.watch.at_rest()
+            with quiet(self.hears):
+                self.loop.run(self._main())
+        except NotExplorable as error:
+            raise unusable(str(error)) from None
+        except Livelock:  # it may still come to its end: that is no loss
+            self.met["endless"] += 1
         except Deadlock:
             self.watch.at_rest()
         finally:
+            for process in self._processes:  # whatever still runs while it is let go of
+                process.is_dead = True
             with suppress(Exception):
                 self.backend.close()
         watch = self.watch
@@ -207,12 +222,12 @@ class World(Surroundings):
     async def _live(self, process: Process) -> None:
         try:
             worker = self._make(self.backend.open(process), process, process, process, process.name)
-            await worker.run()
+            await must_be_awaited(worker.run(), "run")
             what = "returns from run"
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = f"dies of {type(error).__name__}: {error}"
             if not isinstance(error, ConnectionError):  # ours, most likely
-                self.died_of = self.died_of or f"{what}, at {where(error).partition(': ')[0]}"
+                self.died_of = self.died_of or f"dies of {told(error)}"
         if not process.is_dead:
             process.end()
             self.note(process.name, "end", what, "", is_mishap=True)
@@ -270,12 +285,11 @@ class World(Surroundings):
     ) -> None:
         try:
             worker = self._make(self.backend.open(process), process, process, process, process.name)
-            await worker.accept(delivery)
-        except Exception as error:
+            await must_be_awaited(worker.accept(delivery), "accept")
+        except (Exception, SystemExit) as error:
             what = f"is told that {delivery} was not accepted: {type(error).__name__}: {error}"
             if not isinstance(error, ConnectionError):
-                text = f"{type(error).__name__}: {error}, at {where(error).partition(': ')[0]}"
-                self.died_of = self.died_of or f"fails to accept by {text}"
+                self.died_of = self.died_of or f"fails to accept by {told(error)}"
             self.note(process.name, "end", what, delivery, is_mishap=True)
             over.set_result(False)
             return

@@ -164,9 +164,10 @@ class PostgresBackend:
 
     def states(self) -> Mapping[str, str | None]:
         found: dict[str, str | None] = dict.fromkeys(self._names)
-        for key, state, *_ in self._server.observer.execute(self._states_sql):
-            if key in found:
-                found[key] = state
+        with sql.states_asked(self._server.psycopg.Error):
+            for key, state, *_ in self._server.observer.execute(self._states_sql):
+                if key in found:
+                    found[key] = state
         return found
 
     def insert(self, delivery: str, now: float) -> None:
@@ -217,26 +218,28 @@ class PostgresStore:
         self._pending: Future[Cursor] | None = None
         self._last = ""
         self._is_dirty = False
+        self.row_factory: Any = server.psycopg.rows.tuple_row  #: psycopg's, as are cursors'
 
     @property
     def is_waiting(self) -> bool:
         """A statement is at the server, and waits there."""
         return self._pending is not None
 
-    async def execute(self, query: str, params: Any = None) -> Cursor:
+    async def execute(self, query: str, params: Any = None, row_factory: Any = None) -> Cursor:
         """One statement; its cursor has the rows."""
+        factory = row_factory or self.row_factory
 
         def run() -> Cursor:
             if not self._autocommit and not self._is_open():
                 self.line.connection.execute("BEGIN")
-            found = self.line.connection.execute(query, params)
+            found = self.line.connection.cursor(row_factory=factory).execute(query, params)
             rows = found.fetchall() if found.description else []
             return Cursor(rows, found.rowcount, None, found.description)
 
         return await self._step(query, params, run)
 
-    def cursor(self) -> CursorStore:
-        return CursorStore(self)
+    def cursor(self, *, row_factory: Any = None) -> CursorStore:
+        return CursorStore(self, row_factory)
 
     async def commit(self) -> None:
         await self._end("COMMIT")
@@ -333,8 +336,9 @@ class PostgresStore:
 class CursorStore:
     """A cursor that statements are executed with."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, row_factory: Any) -> None:
         self._store = store
+        self._row_factory = row_factory
         self._found = Cursor([], -1, None, None)
 
     async def __aenter__(self) -> CursorStore:
@@ -344,7 +348,7 @@ class CursorStore:
         pass
 
     async def execute(self, query: str, params: Any = None) -> CursorStore:
-        self._found = await self._store.execute(query, params)
+        self._found = await self._store.execute(query, params, self._row_factory)
         return self
 
     @property
@@ -354,8 +358,15 @@ class CursorStore:
     async def fetchone(self) -> Any:
         return await self._found.fetchone()
 
+    async def fetchmany(self, size: int = 1) -> list[Any]:
+        return await self._found.fetchmany(size)
+
     async def fetchall(self) -> list[Any]:
         return await self._found.fetchall()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        async for row in self._found:
+            yield row
 
 
 __all__ = ["URL", "PostgresBackend", "PostgresStore", "forget"]

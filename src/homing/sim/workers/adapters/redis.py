@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from homing.core.errors import Invalid, Problem
-from homing.sim.workers.adapters.redis_data import RedisData
+from homing.sim.workers.adapters.redis_data import ALL_FIELDS, RedisData, field_of
+from homing.sim.workers.loading import state_asked
 from homing.sim.workers.process import Process
 from homing.sim.workers.surroundings import Surroundings
-from homing.sim.workers.trace import EPOCH_S, is_instant, value_text
+from homing.sim.workers.trace import EPOCH_S, value_text
 
 READS: Final = frozenset(
     {
@@ -32,6 +34,10 @@ WRITES: Final = frozenset(
 )  # fmt: skip
 #: commands that may answer 0 and have changed something
 _ALWAYS: Final = frozenset({"zadd", "hset", "hincrby", "incr", "incrby", "decr", "zincrby", "set"})
+#: commands that name the fields of a hash that they are about
+_BY_FIELD: Final = frozenset({"hget", "hmget", "hexists", "hset", "hsetnx", "hdel", "hincrby"})
+#: commands whose second argument is how long the key lives, and of which unit, in seconds
+_LIVES: Final = {"setex": 1.0, "expire": 1.0, "pexpire": 0.001}
 _TEXT_MAX: Final = 60
 
 
@@ -88,13 +94,21 @@ class RedisBackend:
         found = {}
         for name in self._names:
             self.data.looked_at = self._keys[name] = set()
-            found[name] = self._state_of(self.data, name)
+            found[name] = state_asked(self._state_of, self.data, name)
         self.data.looked_at = set()
         return found
 
-    def tells(self, delivery: str, keys: Iterable[str]) -> bool:
-        """Whether any of the keys says what the state of the delivery is."""
-        return not self._keys.get(delivery, set()).isdisjoint(keys)
+    def tells(self, delivery: str, places: Iterable[str]) -> bool:
+        """Whether any of the keys, or of the fields of hashes, says what its state is."""
+        looked_at = self._keys.get(delivery, set())
+        for place in places:
+            key, is_field, _ = place.partition("\0")
+            if key not in looked_at:
+                continue
+            fields = [one for one in looked_at if one.startswith(f"{key}\0")] if is_field else []
+            if not fields or place in fields or field_of(key, ALL_FIELDS) in fields:
+                return True
+        return False
 
     def insert(self, delivery: str, now: float) -> None:
         raise AssertionError("accept is asked for")
@@ -139,14 +153,16 @@ class RedisStore:
 
     async def _run(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         process, backend = self._process, self._backend
-        _learn(process, args, given)
+        args, given = _in_numbers(args, given)
+        _learn(process, name, args, given)
         is_write = name in WRITES
+        places = _places(name, args, given)
 
         def act() -> Any:
             found = getattr(backend.data, name)(*args, **given)
             if is_write:
                 backend.versions[str(args[0])] = backend.versions.get(str(args[0]), 0) + 1
-            _touch(backend, process, found, [str(args[0])])
+            _touch(backend, process, found, places)
             return found
 
         about = _about(process, args, given)
@@ -161,7 +177,7 @@ class RedisStore:
             is_write=is_write,
             about=about,
             about_of=lambda found: _about(process, [found], {}),
-            is_state=backend.tells(about, [str(args[0])]),
+            is_state=backend.tells(about, places),
             did=lambda found: bool(found) or name in _ALWAYS,
         )
 
@@ -261,7 +277,7 @@ class Pipeline:
             return RedisStore(self._backend, self._process).__getattr__(name)
 
         def command(*args: Any, **given: Any) -> Pipeline:
-            self._commands.append((name, args, given))
+            self._commands.append((name, *_in_numbers(args, given)))
             return self
 
         return command
@@ -276,9 +292,9 @@ class Pipeline:
         watched, self._watched = self._watched, {}
         self._is_immediate = False
         process, backend = self._process, self._backend
-        keys = [str(args[0]) for _, args, _ in commands]
-        for _, args, given in commands:
-            _learn(process, args, given)
+        places = [place for command in commands for place in _places(*command)]
+        for name, args, given in commands:
+            _learn(process, name, args, given)
 
         def act() -> list[Any] | None:
             if any(backend.versions.get(name, 0) != seen for name, seen in watched.items()):
@@ -288,7 +304,7 @@ class Pipeline:
                 found.append(getattr(backend.data, name)(*args, **given))
                 if name in WRITES:
                     backend.versions[str(args[0])] = backend.versions.get(str(args[0]), 0) + 1
-            _touch(backend, process, found, keys)
+            _touch(backend, process, found, places)
             return found
 
         def say(found: Any) -> str:
@@ -302,7 +318,7 @@ class Pipeline:
             say,
             is_write=True,
             about=about,
-            is_state=backend.tells(about, keys),
+            is_state=backend.tells(about, places),
         )
         if done is None:
             raise WatchError("Watched variable changed.")
@@ -331,23 +347,43 @@ def _about(process: Process, args: Iterable[Any], given: Mapping[str, Any]) -> s
     return ""
 
 
-def _touch(backend: RedisBackend, process: Process, found: Any, keys: Iterable[str]) -> None:
+def _places(name: str, args: tuple[Any, ...], given: Mapping[str, Any]) -> list[str]:
+    """What a command is about: a key, or fields of a hash."""
+    key = str(args[0])
+    if name not in _BY_FIELD:
+        return [key]
+    fields = [*(given.get("mapping") or {}), *(given[f] for f in ("key", "keys") if f in given)]
+    fields += args[1:] if name == "hdel" else args[1:2]
+    return [field_of(key, field) for field in _flat(fields)] or [key]
+
+
+def _touch(backend: RedisBackend, process: Process, found: Any, places: Iterable[str]) -> None:
     """Deliveries that a command gave are known to the process, if the key tells their state."""
     for value in _flat([found]):
-        if isinstance(value, str) and backend.tells(value, keys):
+        if isinstance(value, str) and backend.tells(value, places):
             process.world.touched(process.name, value)
 
 
-def _learn(process: Process, args: Iterable[Any], given: Mapping[str, Any]) -> None:
+def _learn(process: Process, name: str, args: tuple[Any, ...], given: Mapping[str, Any]) -> None:
     """How long keys live, and what is planned ahead, says how long a lease or a backoff is."""
-    now = EPOCH_S + process.world.loop.now_s
     if given.get("ex"):
         process.world.learn(float(given["ex"]), is_plan=True)
     if given.get("px"):
         process.world.learn(float(given["px"]) / 1_000, is_plan=True)
-    for value in _flat(args):
-        if isinstance(value, float) and is_instant(value) and value > now:
-            process.world.learn(value - now, is_plan=True)
+    if name in _LIVES and len(args) > 1:
+        process.world.learn(float(args[1]) * _LIVES[name], is_plan=True)
+    process.world.learn_plans(_flat(args))
+
+
+def _in_numbers(
+    args: Iterable[Any], given: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments, with a timedelta as the number that redis-py passes on; that of `px` is in ms."""
+    numbers = [v.total_seconds() if isinstance(v, timedelta) else v for v in args]
+    return tuple(numbers), {
+        name: v.total_seconds() * (1_000 if name == "px" else 1) if isinstance(v, timedelta) else v
+        for name, v in given.items()
+    }
 
 
 def _said(name: str, args: Iterable[Any], given: Mapping[str, Any]) -> str:

@@ -19,6 +19,15 @@ class ResponseError(Exception):
     """What the server would refuse."""
 
 
+#: a field of every hash
+ALL_FIELDS: Final = "*"
+
+
+def field_of(name: object, field: object) -> str:
+    """A field of a hash, in one word that is no key."""
+    return f"{name}\0{field}"
+
+
 class RedisData:
     """The keys of one server.
 
@@ -30,7 +39,8 @@ class RedisData:
         self._now = now
         self._values: dict[str, Any] = {}
         self._expires: dict[str, float] = {}
-        self.looked_at: set[str] = set()  #: names of keys since it was last emptied
+        #: since it was last emptied: names of keys, and `field_of` those of hashes
+        self.looked_at: set[str] = set()
 
     # --- keys ---
 
@@ -180,6 +190,7 @@ class RedisData:
         return True
 
     def hget(self, name: str, key: str) -> str | None:
+        self.looked_at.add(field_of(name, key))
         value: str | None = (self._of(name, dict) or {}).get(str(key))
         return value
 
@@ -187,9 +198,11 @@ class RedisData:
         return [self.hget(name, key) for key in keys]
 
     def hgetall(self, name: str) -> dict[str, str]:
+        self.looked_at.add(field_of(name, ALL_FIELDS))
         return dict(self._of(name, dict) or {})
 
     def hexists(self, name: str, key: str) -> bool:
+        self.looked_at.add(field_of(name, key))
         return str(key) in (self._of(name, dict) or {})
 
     def hdel(self, name: str, *keys: str) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from inspect import isawaitable
 from typing import Any, Final
 
+from homing.sim.workers.loading import state_asked
 from homing.sim.workers.ports import Row
 from homing.sim.workers.process import Process
-from homing.sim.workers.trace import EPOCH_S, fields_text, value_text
+from homing.sim.workers.trace import fields_text, value_text
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-#: a number so far ahead of now is taken for a time that somebody has planned
-_AHEAD_MAX_S: Final = 100_000.0
 
 
 class RowsBackend:
@@ -37,7 +37,7 @@ class RowsBackend:
     def states(self) -> Mapping[str, str | None]:
         rows, state_of = self.rows, self._state_of
         if state_of is not None:
-            return {name: state_of(rows, name) for name in self._names}
+            return {name: state_asked(state_of, rows, name) for name in self._names}
         return {name: rows[name].get("state") if name in rows else None for name in self._names}
 
     def insert(self, delivery: str, now: float) -> None:
@@ -61,6 +61,11 @@ class RowsStore:
         self._rows = backend.rows
         self._process = process
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"the port `store` has get, put, put_if, find and delete; there is no {name!r}"
+        )
+
     async def get(self, key: str) -> Row | None:
         def act() -> Row | None:
             row = self._rows.get(key)
@@ -76,7 +81,7 @@ class RowsStore:
 
     async def put(self, key: str, row: Row) -> None:
         row = _copy(row)
-        self._learn(row)
+        self._process.world.learn_plans(row.values())
         before = ""
 
         def act() -> bool:
@@ -92,7 +97,7 @@ class RowsStore:
 
     async def put_if(self, key: str, row: Row, **expected: Any) -> bool:
         row = _copy(row)
-        self._learn(row)
+        self._process.world.learn_plans(row.values())
         words = ""
 
         def act() -> bool:
@@ -122,7 +127,10 @@ class RowsStore:
             found = []
             for key, row in self._rows.items():
                 shown = _copy(row)
-                if where(shown):
+                is_wanted = where(shown)
+                if is_wanted:
+                    if is_wanted is not True and isawaitable(is_wanted):
+                        raise TypeError("find(where): expected a plain function, not an async def")
                     found.append((key, shown))
                     if len(found) >= limit:
                         break
@@ -146,15 +154,10 @@ class RowsStore:
             about=key,
         )
 
-    def _learn(self, row: Row) -> None:
-        """What is planned ahead says how long a lease or a backoff is."""
-        now = EPOCH_S + self._process.world.loop.now_s
-        for value in row.values():
-            if type(value) is float and now < value < now + _AHEAD_MAX_S:
-                self._process.world.learn(value - now, is_plan=True)
-
 
 def _copy(row: Row) -> Row:
+    if not isinstance(row, dict):
+        raise TypeError(f"expected a row, which is a dict; found {row!r}")
     for value in row.values():
         if type(value) not in _SCALARS:
             return copy.deepcopy(row)

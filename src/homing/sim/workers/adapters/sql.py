@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import is_dataclass
 from typing import Any, Final
 
 from homing.core.errors import Invalid, Problem
+from homing.sim.workers.loading import NotExplorable
 from homing.sim.workers.process import Process
-from homing.sim.workers.trace import EPOCH_S, value_text
+from homing.sim.workers.trace import value_text
 
-_AHEAD_MAX_S: Final = 100_000.0
 _TEXT_MAX: Final = 70
 _WRITES: Final = (
     "insert",
@@ -76,6 +78,22 @@ def must_have(worker: Any, database: str) -> None:
             raise Invalid([Problem(("worker",), text)])
 
 
+@contextmanager
+def states_asked(refused: type[Exception]) -> Iterator[None]:
+    """While a worker's `states` is asked.
+
+    Args:
+        refused: what the driver raises.
+    """
+    try:
+        yield
+    except (refused, ValueError) as error:
+        text = str(error).strip().splitlines()[0]
+        raise NotExplorable(
+            f"its `states` cannot be used: {text}; expected SQL of (id, state, …) of all deliveries"
+        ) from None
+
+
 def tables_of(sql: str) -> frozenset[str]:
     """The tables that a query reads."""
     return frozenset(re.findall(r"(?:from|join)\s+([\w.]+)", sql, re.IGNORECASE))
@@ -89,16 +107,15 @@ def verb_of(sql: str) -> tuple[str, bool]:
 
 
 def values_of(parameters: Any) -> list[Any]:
-    """The values of parameters, by position or by name."""
+    """The values of parameters, or of a row, by position or by name."""
+    if is_dataclass(parameters):
+        return list(vars(parameters).values())
     return list(parameters.values() if isinstance(parameters, Mapping) else parameters or ())
 
 
 def learn(process: Process, parameters: Any) -> None:
     """What is planned ahead says how long a lease or a backoff is."""
-    now = EPOCH_S + process.world.loop.now_s
-    for value in values_of(parameters):
-        if isinstance(value, float) and now < value < now + _AHEAD_MAX_S:
-            process.world.learn(value - now, is_plan=True)
+    process.world.learn_plans(values_of(parameters))
 
 
 def about(process: Process, parameters: Any) -> str:

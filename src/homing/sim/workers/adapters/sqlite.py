@@ -65,9 +65,10 @@ class SqliteBackend:
 
     def states(self) -> Mapping[str, str | None]:
         found: dict[str, str | None] = dict.fromkeys(self._names)
-        for key, state, *_ in self._observer.execute(self._states_sql):
-            if key in found:
-                found[key] = state
+        with sql.states_asked(sqlite3.Error):
+            for key, state, *_ in self._observer.execute(self._states_sql):
+                if key in found:
+                    found[key] = state
         return found
 
     def insert(self, delivery: str, now: float) -> None:
