@@ -79,9 +79,19 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
+        r"(disabled|inactive|gone|missing)_(\w+_)?(skip|ignor|drop|discard|nothing_to|not_)|"
+        r"no_(active_)?(endpoint|subscri|webhook|destination)",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
+        r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|heart_?beat|keep_?alive|"
+        r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
         r"(en_?queue|queue|push|publish|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
-        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued",
+        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued|(^|_)add_(job_)?fail",
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (
@@ -125,7 +135,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|replay|conflict)|lock_held|lock_not_acquired|"
-        r"not_acquired|skip|dedup|dupl|already|ignor|no_?op\b|suppress|filtered|swallow",
+        r"not_acquired|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
