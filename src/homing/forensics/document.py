@@ -14,6 +14,7 @@ from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
 from homing.forensics.traces import Trace
 from homing.insight.rates import exact, excluded_rate
+from homing.insight.verification import percent
 
 FORMAT = 1
 
@@ -187,7 +188,7 @@ def summary(findings: Findings) -> str:
     if not k:
         return (
             f"{findings.accepted:,} accepted, none dropped: "
-            f"zero in {n:,} excludes a rate above {excluded_rate(n):.2g} at 95%"
+            f"zero in {n:,} excludes a rate of {percent(excluded_rate(n))} or more at 95%"
         )
     rate = exact(k, n)
     return (
