@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import ibis
 
+from homing.forensics.doubts import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.reading import Order, Progress, Raw
 from homing.forensics.rows import Line as Row
@@ -44,6 +45,7 @@ class Events:
     fine_clock: bool  #: times are finer than whole seconds
     odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
     odd_us: int = 0  #: the last of their times
+    has_doubted: bool = False  #: some deliveries may be named by damaged rows
 
 
 def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: None) -> Events:
@@ -85,6 +87,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         fine_clock=extent.fine > _FINE_MIN * extent.rows,
         odd_clocks=extent.odd,
         odd_us=extent.odd_us,
+        has_doubted=bool(raw.damage.places) and keep_doubted(engine, raw.damage.places),
     )
 
 

@@ -36,6 +36,8 @@ from homing.forensics.sources import (
 Progress = Callable[[str, float], None]
 #: damaged rows that are named one by one
 DAMAGED_NAMED_MAX: Final = 20
+#: of so many the place is kept
+DAMAGED_PLACES_MAX: Final = 10_000
 _EXTRA_VALUES_MAX: Final = 500
 
 
@@ -45,12 +47,15 @@ class Damage:
 
     count: int = 0
     named: list[str] = field(default_factory=list)
+    places: dict[str, list[int]] = field(default_factory=dict)  #: path → numbers of lines
 
     def add(self, path: str, line: int, why: str) -> None:
         """Count a row; name it if not too many are named already."""
         self.count += 1
         if len(self.named) < DAMAGED_NAMED_MAX:
             self.named.append(f"{path}, line {line}: {why}")
+        if self.count <= DAMAGED_PLACES_MAX:
+            self.places.setdefault(path, []).append(line)
 
 
 class Order(Enum):
