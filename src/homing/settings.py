@@ -7,13 +7,11 @@ Only `cli.configuration` makes one of an environment and a TOML file.
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from homing.core.retry import DEFAULT_DELAYS_S
 from homing.knobs import (
-    SECRET_RECIPE,
     Allowance,
     ChannelUrl,
     Knob,
@@ -38,8 +36,6 @@ OTHER_NAMES: Final = {
 #: the lease must outlive the longest request by this much: time to be scheduled, to record the
 #: outcome in a slow commit, and for clocks of two machines that disagree
 LEASE_MARGIN_S: Final = 10.0
-
-_DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -436,46 +432,3 @@ def knobs() -> dict[str, tuple[dataclasses.Field[Any], Knob]]:
         PREFIX + field.name.upper(): (field, field.metadata["knob"])
         for field in dataclasses.fields(Settings)
     }
-
-
-def contradictions(settings: Settings) -> list[str]:
-    """What is wrong between settings, or in the form of one; one sentence each."""
-    problems = []
-    if not settings.database_url.startswith(_DATABASES):
-        problems.append(
-            f"HOMING_DATABASE_URL={without_password(settings.database_url)!r}: "
-            "expected sqlite:///path or postgresql://…"
-        )
-    if settings.database_url.startswith("postgres") and not settings.secret:
-        problems.append(
-            "HOMING_SECRET: required with PostgreSQL, the same for every process; "
-            f"make one with {SECRET_RECIPE}"
-        )
-    host, _, port = settings.listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", settings.name):
-        problems.append(
-            f"HOMING_NAME={settings.name!r}: expected 1 to 63 lower-case letters, digits and "
-            "hyphens, the first and the last not a hyphen"
-        )
-    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
-        problems.append(
-            f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"
-        )
-    if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
-        problems.append(
-            f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "
-            f"{LEASE_MARGIN_S:g} = {settings.total_s + LEASE_MARGIN_S:g}, so that a lease "
-            "outlives its request"
-        )
-    return problems
-
-
-def without_password(url: str) -> str:
-    """A database URL that can be shown."""
-    scheme, mark, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    if not at:
-        return url
-    return f"{scheme}{mark}{user.partition(':')[0]}:***@{place}"

@@ -260,8 +260,15 @@ async def test_doctor_finds_nothing_wrong_with_a_service_that_runs(
 async def test_doctor_says_how_to_mend_what_it_finds(tmp_path: Path) -> None:
     code, out, _ = await run(tmp_path, "doctor", listen="0.0.0.0:0", egress_allow="0.0.0.0/0")
     assert code == 1
-    for mend in ("a proxy that ends TLS", "`homing migrate` makes it", "name the networks"):
+    for mend in ("a proxy that ends TLS", "name the networks"):
         assert mend in out
+    assert not list(tmp_path.iterdir()), "it changes nothing"
+
+
+async def test_before_the_first_start_the_doctor_says_what_comes_next(tmp_path: Path) -> None:
+    _, out, err = await run(tmp_path, "doctor", "--json")
+    database = next(one for one in json.loads(out) if one["check"] == "database")
+    assert (database["is_fine"], database["mend"]) == (True, "`homing serve` makes it"), err
     assert not list(tmp_path.iterdir()), "it changes nothing"
 
 
@@ -370,6 +377,10 @@ async def test_without_a_secret_and_a_token_a_command_says_what_to_do(tmp_path: 
     code, _, err = await run(tmp_path, "application", "list", secret="")
     assert code == 2
     assert "homing token" in err
+    code, _, err = await run(tmp_path, "listen", "--application", "shop", "--port", "0", secret="")
+    assert code == 2
+    assert "start `homing serve` in this folder first" in " ".join(err.split())
+    assert "listening" not in err, "what it needs is asked for first"
     assert not list(tmp_path.iterdir()), "asking makes nothing"
 
 

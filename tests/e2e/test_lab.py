@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import pty
 import subprocess
 import sys
 from itertools import product
@@ -96,6 +98,50 @@ def test_the_default_week_drops_three_in_a_thousand_and_costs_eight_thousand_dol
     )
     story = shipped().scenarios["lost-update"]
     assert [one.text for one in lint_record(story, record)] == []
+
+
+def typed(folder: Path, answers: str, *words: str) -> tuple[int, str]:
+    """The walk in a terminal, one answer at each of its prompts: how it ends, and the screen."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "homing.cli", "lab", *words]
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    )
+    os.close(theirs)
+    screen = ""
+    left = list(answers)
+    at = 0
+    try:
+        while told := os.read(ours, 65_536):
+            screen += told.decode(errors="replace")
+            while (prompt := screen.find("[Enter]", at)) >= 0:
+                at = prompt + 1
+                os.write(ours, left.pop(0).encode() + b"\n" if left else b"\x04")
+    except OSError:  # its end of the terminal is closed
+        pass
+    finally:
+        os.close(ours)
+    return process.wait(60), screen
+
+
+def test_at_a_prompt_one_may_skip_a_command_stop_and_go_on_from_there(tmp_path: Path) -> None:
+    code, screen = typed(tmp_path, "ssssss?q", "--size", "1000")
+    assert code == 0
+    assert "Enter runs the command that is shown" in screen
+    assert "Enter runs the command, s skips it, q stops here" in screen
+    assert "stopped in the step 'notice'" in screen
+    assert not (tmp_path / "homing-lab" / "record.json").exists()
+    # What follows is typed in the lab's folder, as the screen says.
+    code, screen = typed(tmp_path / "homing-lab", "sq", "--from", "fix")
+    assert code == 0
+    assert "4 of 9" in screen
+    assert "homing lab --from fix" in screen
+    assert "put_if" not in (tmp_path / "homing-lab" / "worker.py").read_text().split("def save")[1]
+    # A step that cannot end well, as nothing was investigated, is not told as if it had.
+    done = lab(tmp_path, "--step", "reproduce")
+    assert done.returncode == 1
+    assert "that ended with 2, which was not expected here" in done.stderr
+    assert "Every time." not in done.stdout
 
 
 def test_other_incidents_are_listed_and_written(tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def test_two_logs_are_compared_where_the_fault_lives(logs: Path) -> None:
     assert document["guilty"]["after"] == {"n": document["guilty"]["after"]["n"], "k": 0}
     assert document["guilty"]["after"]["n"] > 5
     assert document["mix_distances"]["endpoint"] < 0.05
+    # what is still on its way at a log's end is not counted, and that is said
+    accepted = [
+        gzip.decompress((logs / f"{name}.jsonl.gz").read_bytes()).count(b'"event":"accepted"')
+        for name in ("before", "after")
+    ]
+    judged = [document["all"]["before"]["n"], document["all"]["after"]["n"]]
+    assert [a - n for a, n in zip(accepted, judged, strict=True)] == document["too_young"]
 
 
 def test_a_clean_time_that_never_had_the_trouble_is_not_called_fixed(logs: Path) -> None:
@@ -85,9 +92,17 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert found["at_risk"] == pytest.approx(sum(dollars), rel=0.01)
     assert len(ids.read_text().splitlines()) == len(found["affected"])
     assert plot.read_text().startswith("<svg")
+    every = (logs / "impact.toml").read_text().replace('["payment.captured"]', "[]")
+    (logs / "every.toml").write_text(every)
+    of_all = [*words[:1], "--assumptions", str(logs / "every.toml"), *words[3:]]
+    assert price(*of_all, "--ids", str(logs / "all.tsv")).exit_code == 0
     text = price(*words).output
     assert f"{found['p50']:,.0f} USD a week" in text, "the same draws, the same estimate"
     assert "at risk: the whole value of" in text
+    dropped = len((logs / "all.tsv").read_text().splitlines())
+    priced = len(found["affected"])
+    assert dropped > priced, "refunds are dropped too, and are not priced"
+    assert f"Not in it: {dropped - priced} of the {dropped} affected, which are not" in text
     assert "assumed" in text
     assert "Currencies are kept apart" in text or "EUR" not in text
 

@@ -49,3 +49,16 @@ def test_relative_links_between_documents_lead_somewhere() -> None:
 @pytest.mark.parametrize("kind", Kind, ids=str)
 def test_every_kind_of_alert_is_described(kind: Kind) -> None:
     assert f"`{kind}`" in (ROOT / "docs/how-to/alerts.md").read_text()
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    words = (ROOT / "README.md").read_text().split()
+    assert len(words) <= 760, "what is more has a place in docs/"
+
+
+def test_the_list_of_documents_has_every_page_by_its_title() -> None:
+    listed = (ROOT / "docs/README.md").read_text()
+    pages = set((ROOT / "docs").glob("*/*.md")) - set((ROOT / "docs/decisions").glob("*.md"))
+    for page in sorted(pages):
+        title = page.read_text().splitlines()[0].removeprefix("# ")
+        assert f"[{title}]({page.relative_to(ROOT / 'docs')})" in listed

@@ -160,13 +160,19 @@ async def test_what_is_alike_is_redriven_over_all_issues(open_page: Looker, site
 async def test_a_redrive_is_noted_in_the_incident_that_is_about_it(
     open_page: Looker, site: Site
 ) -> None:
-    issue = await dead_shop(site, "lighthouse", 2)
+    issue = await dead_shop(site, "lighthouse", 3)
     opened = {"title": "The till of lighthouse is silent", "actor": "ada"}
     incident = (await site.call("POST", "/incident", json=opened))["id"]
     mend(site, "lighthouse")
     page = await open_page(f"/dead-letters/{issue}")
+    await page.get_by_role("checkbox").nth(1).check()
+    await expect(page.get_by_label("Note it in the incident")).to_have_value(incident)
+    await page.get_by_role("button", name="Redrive those chosen").click()
+    await expect(page.get_by_text("noted in the incident “The till of")).to_be_visible()
+    await expect(page.locator("#progress .state")).to_have_text("finished")
+    await page.goto(f"/dead-letters/{issue}")
     await page.get_by_role("button", name="See what would happen").click()
-    chosen = page.get_by_label("Note it in the incident")
+    chosen = page.locator("#redrive").get_by_label("Note it in the incident")
     await expect(chosen).to_have_value(incident)
     await assert_accessible(page)
     await page.get_by_role("button", name="Redrive 2 dead letters").click()

@@ -36,12 +36,16 @@ async def enter(open_page: Looker, site: Site, app: str, **more: Any) -> Page:
 async def test_the_link_signs_in_by_itself_and_the_token_is_in_no_log(
     open_page: Looker, site: Site
 ) -> None:
+    open_page.expected.append("404 (Not Found)")
     page = await enter(open_page, site, "shop")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Endpoints")
     await expect(page.get_by_role("row").nth(1)).to_contain_text("Warehouse")
     [cookie] = [c for c in await page.context.cookies() if c["name"] == "homing_portal"]
     assert (cookie["path"], cookie["httpOnly"], cookie["secure"]) == ("/portal", True, True)
     assert cookie["value"] not in "".join(site.homing.log)
+    await page.goto(f"/portal/{site.ids['app']}/nothing-here")
+    await page.locator("main").get_by_role("link").click()  # the only way on is not the desk
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Endpoints")
     await page.get_by_role("button", name="Leave").click()
     await expect(page.get_by_text("Open it from there again")).to_be_visible()
     await page.goto(f"/portal/{site.ids['app']}")
@@ -182,6 +186,7 @@ async def test_a_token_that_may_only_read_sees_no_buttons_and_is_refused(
     await expect(page.get_by_role("button", name="Leave")).to_be_visible()
     for label in ("Edit", "Disable", "Show or rotate", "Send it", "Send again what was given up"):
         await expect(page.get_by_text(label, exact=True)).to_have_count(0)
+    await expect(page.get_by_role("link", name="Send a test")).to_have_count(0)
     key = await page.locator("input[name=form_key]").first.input_value()
     one = f"{site.url}/portal/{app}/endpoints/{failing}"
     delivery = f"{site.url}/portal/{app}/deliveries/{site.ids['message']}.{failing}"

@@ -216,9 +216,12 @@ async def test_a_page_that_is_open_while_the_service_restarts_says_so_and_comes_
 
 
 async def test_lists_fit_a_tablet(open_page: Looker, serve: Serve) -> None:
-    """With names of usual length: of longer ones a table scrolls by itself."""
+    """With names of usual length, and endpoints with any."""
     async with serve() as site:
         await seed(site)
+        await site.call("POST", "/app", json={"name": "Warehouse" * 12, "uid": "long"})
+        body = {"url": site.receiver.url("/" + "long" * 40), "description": "Notifications" * 9}
+        await site.call("POST", "/app/long/endpoint", json=body)
         page = await open_page("/", width=820, site=site)
         for path in ("messages", "deliveries", "endpoints", "dead-letters", "objectives", "board"):
             await page.goto(f"/{path}")

@@ -42,7 +42,8 @@ from homing.insight.board.standing import (
     one_line,
     read_envelope,
 )
-from homing.insight.burn import exact, parse_rate, parse_target
+from homing.insight.burn import parse_rate, parse_target
+from homing.insight.figures import exact
 from homing.insight.openslo.bundle import read_bundle, write_bundle
 from homing.insight.period import parse_period
 from homing.service.context import Service

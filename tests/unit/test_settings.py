@@ -6,11 +6,11 @@ import ipaddress
 
 import pytest
 
-from homing.cli.configuration import read_settings
+from homing.cli.configuration import read_settings, without_password
 from homing.core.errors import ConfigError
 from homing.core.identifiers import ENTROPY_BYTES, new_id
 from homing.knobs import SecretText
-from homing.settings import Settings, knobs, without_password
+from homing.settings import Settings, knobs
 
 SECRET = "a secret of enough characters"
 APP = new_id("app_", 1_800_000_000_000_000, bytes(ENTROPY_BYTES))

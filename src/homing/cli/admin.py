@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homing.cli.configuration import load_settings, origins
+from homing.cli.configuration import load_settings, origins, without_password
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.core.errors import ConfigError
 from homing.knobs import SecretText
@@ -21,7 +21,7 @@ from homing.service.tokens import (
     is_token_name,
     sign_org_token,
 )
-from homing.settings import Settings, knobs, without_password
+from homing.settings import Settings, knobs
 from homing.system import SystemClock
 
 

@@ -10,6 +10,8 @@ from homing.cli.client import Api, api_options, limit_option
 from homing.cli.groups import Group
 from homing.cli.messages import status_text
 from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.core.outcome import Reason
+from homing.insight.timeline import reason_words
 
 #: enough of the other id to tell rows apart; two whole ids do not fit into 80 columns
 _ID_END: Final = 8
@@ -68,13 +70,13 @@ def list_attempts(
 
 def _show(found: list[dict[str, Any]], *, other: str) -> None:
     print_table(
-        ("attempt", "began", "came to", "code#", "ms#", other.removesuffix("Id")),
+        ("attempt", "began", "came to", "answer", "ms#", other.removesuffix("Id")),
         [
             (
                 a["id"],
                 a["timestamp"][11:19],
                 status_text(a.get("statusText") or str(a["status"])),
-                str(a["responseStatusCode"] or ""),
+                answer_text(a),
                 str(a["responseDurationMs"]),
                 f"…{a[other][-_ID_END:]}",
             )
@@ -82,6 +84,14 @@ def _show(found: list[dict[str, Any]], *, other: str) -> None:
         ],
         empty="no attempts",
     )
+
+
+def answer_text(one: dict[str, Any]) -> str:
+    """The status, or why there is none."""
+    reason = one["response"].partition(":")[0]
+    if one["responseStatusCode"] or reason not in list(Reason):
+        return str(one["responseStatusCode"] or "")
+    return reason_words(Reason(reason))
 
 
 @attempt.command("get")

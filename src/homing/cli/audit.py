@@ -13,6 +13,7 @@ from homing.cli.database import with_store
 from homing.cli.log_check import Progress, breach_document, show_log_check
 from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say, state_text, time_text
+from homing.core.plurals import plural
 from homing.core.queries import LedgerRow, Span
 from homing.core.store import Store
 from homing.insight.ledger import COLUMNS, AuditReport, imbalance, total
@@ -132,9 +133,10 @@ def beyond_retention(report: AuditReport) -> str:
     """What is in no column because its retention has ended."""
     gone, at = report.purged, time_text(report.purged_at_us)
     return (
-        f"beyond retention and on neither side: {gone.deliveries} deliveries of {gone.messages} "
-        f"messages, {gone.dead_letters} of them dead letters; kept without: {gone.payloads} "
-        f"payloads, and {gone.attempts} attempts are gone (last {at})"
+        f"beyond retention and on neither side: {plural(gone.deliveries, 'delivery')} of "
+        f"{plural(gone.messages, 'message')}, dead letters among them: {gone.dead_letters:,}; gone "
+        f"of what is kept: {plural(gone.payloads, 'payload')}, {plural(gone.attempts, 'attempt')} "
+        f"(last {at})"
     )
 
 

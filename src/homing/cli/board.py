@@ -18,7 +18,7 @@ from homing.cli.groups import Group
 from homing.cli.output import as_json, note, print_json, print_table, say, say_error, why
 from homing.insight.board.prometheus import HOMING_QUERIES, parse_queries
 from homing.insight.board.standing import Queries
-from homing.insight.burn import span_text
+from homing.insight.figures import span_text
 
 _EXIT_FINDINGS: Final = 1
 _PUSH_S: Final = 20.0
@@ -27,7 +27,7 @@ _LIGHTS: Final = {
     "broken": ("✖ broken", "bold red"),
     "burning": ("▲ burning", "yellow"),
     "unknown": ("? unknown", "magenta"),
-    "letters": ("✉ letters", "blue"),
+    "letters": ("✉ dead letters", "blue"),
     "good": ("✔ good", "green"),
 }
 

@@ -161,7 +161,8 @@ def connect(server_url: str | None, token: str | None) -> Api:
         raise ConfigError(
             [
                 "HOMING_TOKEN: needed, because there is no HOMING_SECRET here to sign one with; "
-                "run this where `homing serve` runs, or make a token there with `homing token`"
+                "start `homing serve` in this folder first, or make a token where it runs, with "
+                "`homing token`"
             ]
         )
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.listen_host, settings.listen_host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
+import re
 import stat
 import tomllib
 import typing
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from homing.core.errors import ConfigError
-from homing.knobs import SecretText, is_secret, read_value
-from homing.settings import OTHER_NAMES, PREFIX, Settings, contradictions, knobs
+from homing.knobs import SECRET_RECIPE, SecretText, is_secret, read_value
+from homing.settings import LEASE_MARGIN_S, OTHER_NAMES, PREFIX, Settings, knobs
 from homing.system import SystemChance
 
 _FILE: Final = "homing.toml"
@@ -23,6 +24,7 @@ _FILE: Final = "homing.toml"
 _FOREIGN_PREFIXES: Final = ("HOMING_TEST_", "HOMING_BENCH_")
 #: 32 bytes are as many as HMAC-SHA256 can use
 _SECRET_BYTES: Final = 32
+_DATABASES: Final = ("sqlite:///", "postgresql://", "postgres://", "memory:")
 
 
 def load_settings(*, make_secret: bool = True, **overrides: object) -> Settings:
@@ -197,3 +199,46 @@ def _create_secret(path: Path) -> None:
         pass
     finally:
         draft.unlink()
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """What is wrong between settings, or in the form of one; one sentence each."""
+    problems = []
+    if not settings.database_url.startswith(_DATABASES):
+        problems.append(
+            f"HOMING_DATABASE_URL={without_password(settings.database_url)!r}: "
+            "expected sqlite:///path or postgresql://…"
+        )
+    if settings.database_url.startswith("postgres") and not settings.secret:
+        problems.append(
+            "HOMING_SECRET: required with PostgreSQL, the same for every process; "
+            f"make one with {SECRET_RECIPE}"
+        )
+    host, _, port = settings.listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        problems.append(f"HOMING_LISTEN={settings.listen!r}: expected host:port, port 0 to 65535")
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", settings.name):
+        problems.append(
+            f"HOMING_NAME={settings.name!r}: expected 1 to 63 lower-case letters, digits and "
+            "hyphens, the first and the last not a hyphen"
+        )
+    if settings.otlp_url and not settings.otlp_url.startswith(("http://", "https://")):
+        problems.append(
+            f"HOMING_OTLP_URL={settings.otlp_url!r}: expected http://host:port or https://…"
+        )
+    if settings.lease_s < settings.total_s + LEASE_MARGIN_S:
+        problems.append(
+            f"HOMING_LEASE_S={settings.lease_s:g}: expected at least HOMING_TOTAL_S + "
+            f"{LEASE_MARGIN_S:g} = {settings.total_s + LEASE_MARGIN_S:g}, so that a lease "
+            "outlives its request"
+        )
+    return problems
+
+
+def without_password(url: str) -> str:
+    """A database URL that can be shown."""
+    scheme, mark, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    if not at:
+        return url
+    return f"{scheme}{mark}{user.partition(':')[0]}:***@{place}"

@@ -109,9 +109,11 @@ def arm_of(document: dict[str, Any]) -> Arm:
     if log.get("from") and log.get("to"):
         first_us, last_us = (moment(log[end]) for end in ("from", "to"))
         window = Window(first_us=first_us, last_us=last_us)
+    judged = document.get("judged", document["accepted"])
     return Arm(
         window=window,
-        all=Count(n=document.get("judged", document["accepted"]), k=document["dropped"]),
+        all=Count(n=judged, k=document["dropped"]),
+        too_young=document["accepted"] - judged,
         strata={
             one["name"]: Count(n=one["having"], k=one["dropped"])
             for one in document.get("suspects", ())

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from homing.cli.configuration import load_settings, sqlite_path
+from homing.cli.configuration import load_settings, sqlite_path, without_password
 from homing.core.errors import ConfigError
 from homing.core.store import Store
-from homing.settings import Settings, without_password
+from homing.settings import Settings
 from homing.store import open_store
 
 T = TypeVar("T")

@@ -15,13 +15,14 @@ import click
 import msgspec
 from rich.text import Text
 
-from homing.cli.configuration import load_settings, sqlite_path
+from homing.cli.configuration import load_settings, sqlite_path, without_password
 from homing.cli.output import as_json, print_json, print_table, say
 from homing.cli.runtime import make_seals
 from homing.cli.serve import raise_file_limit
-from homing.core.errors import HomingError, SchemaMismatch
+from homing.core.errors import EmptyDatabase, HomingError, SchemaMismatch
+from homing.core.plurals import plural
 from homing.service.resealing import Sealing, survey
-from homing.settings import Settings, without_password
+from homing.settings import Settings
 from homing.store import open_store
 from homing.store.inspection import inspect_postgres, is_wal
 from homing.system import SystemClock
@@ -51,11 +52,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     check: str
     is_fine: bool
     saw: str
-    mend: str = ""  #: what to do; empty when all is fine
+    mend: str = ""  #: what to do: to mend it, or next; empty when there is nothing to do
 
 
 def _fine(check: str, saw: str) -> Finding:
     return Finding(check=check, is_fine=True, saw=saw)
+
+
+def _next(check: str, saw: str, then: str) -> Finding:
+    """What is not there yet, and need not be."""
+    return Finding(check=check, is_fine=True, saw=saw, mend=then)
 
 
 def _bad(check: str, saw: str, mend: str) -> Finding:
@@ -67,7 +73,8 @@ def _bad(check: str, saw: str, mend: str) -> Finding:
 def doctor(as_json: bool) -> None:
     """Check configuration, database, disk, clock, egress and limits, with a mend for each finding.
 
-    Nothing is created or changed. Exit code 1: there are findings.
+    Nothing is created or changed. What comes with the first start is no finding. Exit code 1: there
+    are findings.
 
     \b
     Examples:
@@ -87,18 +94,17 @@ def doctor(as_json: bool) -> None:
 def _show(findings: list[Finding]) -> None:
     print_table(
         ("", "check", "saw"),
-        [
-            (
-                Text("fine", style="green") if f.is_fine else Text("look", style="bold red"),
-                f.check,
-                f.saw,
-            )
-            for f in findings
-        ],
+        [(_light(f), f.check, f.saw) for f in findings],
     )
     for finding in findings:
-        if not finding.is_fine:
+        if finding.mend:
             say(Text.assemble((f"{finding.check}: ", "bold"), finding.mend))
+
+
+def _light(finding: Finding) -> Text:
+    if not finding.is_fine:
+        return Text("look", style="bold red")
+    return Text("next", style="cyan") if finding.mend else Text("fine", style="green")
 
 
 async def _examine(settings: Settings) -> list[Finding]:
@@ -133,7 +139,7 @@ def _where(settings: Settings) -> str:
 async def _check_database(settings: Settings) -> Iterable[Finding]:
     path = sqlite_path(settings.database_url)
     if path is not None and not path.exists():
-        return [_bad("database", f"no file {path}", "`homing serve` or `homing migrate` makes it")]
+        return [_next("database", f"no file {path} yet", "`homing serve` makes it")]
     began = time.perf_counter()
     try:
         store = await open_store(settings.database_url, migrate=False)
@@ -143,6 +149,8 @@ async def _check_database(settings: Settings) -> Iterable[Finding]:
             sealing = await survey(store, make_seals(settings))
         finally:
             await store.close()
+    except EmptyDatabase:
+        return [_next("database", "reachable, and empty yet", "`homing serve` fills it")]
     except HomingError as error:
         return [_bad("database", str(error), _mend_for(error, path))]
     found = [
@@ -157,18 +165,20 @@ def _check_secrets(sealing: Sealing) -> Finding:
         some = ", ".join(sealing.lost[:3]) + ", …" * (len(sealing.lost) > 3)
         return _bad(
             "secrets",
-            f"{len(sealing.lost)} endpoints cannot be signed for: what is sealed for them does "
-            f"not open with HOMING_SECRET ({some})",
+            f"{plural(len(sealing.lost), 'endpoint')} cannot be signed for: what is sealed there "
+            f"does not open with HOMING_SECRET ({some})",
             "set HOMING_SECRET, or HOMING_SECRET_PREVIOUS, to the one they were made with; if it "
             "is lost, rotate their secrets and set their headers again",
         )
     if sealing.previous:
         return _bad(
             "secrets",
-            f"{len(sealing.previous)} endpoints are sealed with a previous secret",
+            f"sealed with a previous secret: {plural(len(sealing.previous), 'endpoint')}",
             "`homing secrets reseal`, then HOMING_SECRET_PREVIOUS can go",
         )
-    return _fine("secrets", f"sealed with the present secret: {sealing.present} endpoints")
+    return _fine(
+        "secrets", f"sealed with the present secret: {plural(sealing.present, 'endpoint')}"
+    )
 
 
 def _mend_for(error: HomingError, path: Path | None) -> str:
@@ -349,7 +359,8 @@ def _name_servers() -> list[str] | None:
 async def _check_files(settings: Settings) -> Iterable[Finding]:
     limit = raise_file_limit()
     needed = settings.sends_max + _FILES_SPARE
-    saw = f"{limit} open files allowed, {needed} needed for {settings.sends_max} requests at once"
+    requests = plural(settings.sends_max, "request")
+    saw = f"{plural(limit, 'open file')} allowed, {needed:,} needed for {requests} at once"
     if limit < needed:
         mend = (
             f"`ulimit -Hn {needed}`, or LimitNOFILE={needed} in the unit, or fewer HOMING_SENDS_MAX"

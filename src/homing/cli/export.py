@@ -11,6 +11,7 @@ import click
 
 from homing.cli.database import with_store
 from homing.cli.output import note
+from homing.core.plurals import plural
 from homing.core.queries import LogCursor, LoggedEntry
 from homing.core.store import Store
 from homing.service.log_export import (
@@ -70,7 +71,7 @@ def export(form: str, output: str | None, application: str | None, after: str | 
         return count, cursor
 
     count, cursor = with_store(run)
-    note(f"{count} lines; the next export: --after {cursor_text(cursor)}")
+    note(f"{plural(count, 'line')}; the next export: --after {cursor_text(cursor)}")
 
 
 def _json_lines(output: str | None) -> tuple[_Write, Callable[[], None]]:

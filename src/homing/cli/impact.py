@@ -18,6 +18,7 @@ from homing.cli.incidents import files_of, record
 from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
+from homing.core.plurals import plural
 from homing.lab.draws import Draws
 from homing.review.impact import Affected, Exposure, Loss, estimate
 from homing.review.pictures import tornado_svg
@@ -113,6 +114,8 @@ def impact(
         for loss in losses:
             _show(loss)
         _footer(losses, len(affected), ids)
+        if len(affected) < len(delays):
+            say(Text(_unpriced(declared, len(affected), len(delays)), style="dim"))
         if counted.late and not late:
             text = f"{len(counted.late):,} came {declared.assumptions.late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
@@ -192,9 +195,12 @@ def _from_payloads(
         )
         raise ConfigError([text])
     if unreadable:
-        note(f"{unreadable:,} payloads do not say what they are worth as declared; left out")
+        note(f"left out, without what they are worth as declared: {plural(unreadable, 'payload')}")
     if found < len(delays):
-        note(f"{len(delays) - found:,} of {len(delays):,} affected deliveries have no payload here")
+        note(
+            f"without a payload here: {len(delays) - found:,} of "
+            f"{plural(len(delays), 'affected delivery')}"
+        )
     if not counts:
         raise ConfigError([f"{path}: no payload of the class says an amount and a currency"])
     return [
@@ -233,10 +239,7 @@ def _show(loss: Loss) -> None:
             f" of margin lost (90% between {_money(loss.p5)} and {_money(loss.p95)})",
         )
     )
-    say(
-        f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {loss.dropped:,} "
-        "dropped deliveries" + (f" and {loss.late:,} late ones" if loss.late else "")
-    )
+    say(f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {_of_what(loss)}")
     if loss.late:
         say(f"  {_money(loss.late_loss)} {code} a week of it by what came late, in the middle")
     say(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
@@ -267,6 +270,17 @@ def _show(loss: Loss) -> None:
     say()
 
 
+def _of_what(loss: Loss) -> str:
+    """Which deliveries are worth the revenue at risk, and how many a week that makes."""
+    counts = plural(loss.dropped, "dropped delivery")
+    if loss.late:
+        counts += f" and {plural(loss.late, 'late one')}"
+    days = loss.window_s / 86_400
+    if round(days, 1) == 7:
+        return counts
+    return f"{counts} in {days:.2f} days, at this pace for a week"
+
+
 _BASIS_STYLES: Final = {"measured": "green", "declared": "cyan", "assumed": "yellow"}
 
 
@@ -290,7 +304,17 @@ def _footer(losses: list[Loss], affected: int, ids: Path | None) -> None:
     days = losses[0].window_s / 86_400
     say(Text(f"A week's figures, from {days:.2f} days of log; nothing is annualised.", style="dim"))
     if ids is not None:
-        note(f"the {affected:,} affected ids are in {ids}")
+        note(f"{plural(affected, 'affected id')}: in {ids}")
+
+
+def _unpriced(declared: Declared, priced: int, found: int) -> str:
+    """Why fewer are priced than were dropped."""
+    kinds = declared.payload.event_types if declared.payload else ()
+    why = f"are not {' or '.join(kinds)}, or " if kinds else ""
+    return (
+        f"Not in it: {found - priced:,} of the {found:,} affected, which {why}have no payload that "
+        "can be read."
+    )
 
 
 def _money(amount: float) -> str:
@@ -299,5 +323,5 @@ def _money(amount: float) -> str:
 
 def _figure(value: float, unit: str) -> str:
     if unit == "share":
-        return f"{value:.3%}" if value < 0.01 else f"{value:.0%}"
+        return f"{value:.{3 if value < 0.01 else 2 if value < 0.1 else 0}%}"
     return f"{value:,.0f}" if unit == "deliveries" else f"{value:,.2f}"

@@ -22,7 +22,7 @@ import click
 import msgspec
 
 from homing.cli.client import Api, connect
-from homing.cli.output import note, say_error
+from homing.cli.output import note, say_error, why
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
 from homing.review.results import found
@@ -76,21 +76,36 @@ class InFile:
         return after
 
     def save(self, incident: Incident) -> None:
-        """Write it whole or not at all."""
+        """Write it whole or not at all.
+
+        Raises:
+            ConfigError: it cannot be written there.
+        """
         text = msgspec.json.format(msgspec.json.encode(incident), indent=2)
-        with tempfile.NamedTemporaryFile(
-            dir=self.path.parent or Path(), prefix=".incident-", delete=False
-        ) as file:
-            file.write(text + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(self.path)
+        beside = None
+        try:
+            with tempfile.NamedTemporaryFile(
+                dir=self.path.parent, prefix=".incident-", delete=False
+            ) as file:
+                beside = Path(file.name)
+                file.write(text + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            beside.chmod(0o644)
+            beside.replace(self.path)
+        except OSError as error:  # which would name the file beside it
+            if beside is not None:
+                beside.unlink(missing_ok=True)
+            problem = f"{self.path}: expected a file that can be written here: {why(error)}"
+            raise ConfigError([problem]) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Two commands at once: one after the other, so that neither entry is lost."""
-        folder = os.open(self.path.parent or Path(), os.O_RDONLY)
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise ConfigError([f"{self.path}: its folder cannot be read: {why(error)}"]) from error
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield

@@ -13,7 +13,7 @@ import msgspec
 from homing.cli.forensics import forensics, forensics_progress, mapping_of
 from homing.cli.incidents import files_of, record
 from homing.cli.investigate_sources import as_files
-from homing.cli.output import as_json, note, print_json, say
+from homing.cli.output import as_json, console, note, print_json, say_prose
 from homing.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +36,15 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
     return int(number) * _UNITS[unit] * 1_000_000
 
 
+def _place(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Where a result goes, looked at before the work and not after it."""
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(
+            f"{path}: there is no folder {path.parent}; make it, or name another"
+        )
+    return path
+
+
 @click.command()
 @click.argument("logs", metavar="LOG...", nargs=-1)
 @click.option(
@@ -53,8 +62,23 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
     help="A longer silence is a drop (6h); default: as the log shows.",
 )
 @click.option("--life", type=_FILE, metavar="FILE", help="The legal life of that system, as TOML.")
-@click.option("--html", type=_FILE, metavar="FILE", help="Write one page with plots.")
-@click.option("--save", type=_FILE, metavar="FILE", help="Write the JSON, for `homing reproduce`.")
+@click.option(
+    "--html", type=_FILE, callback=_place, metavar="FILE", help="Write one page with plots."
+)
+@click.option(
+    "--save",
+    type=_FILE,
+    callback=_place,
+    metavar="FILE",
+    help="Write the JSON, for `homing reproduce`.",
+)
+@click.option(
+    "--drops",
+    type=_FILE,
+    callback=_place,
+    metavar="FILE",
+    help="Write the name of every dropped delivery, a line each.",
+)
 @click.option(
     "--memory",
     default="1400MB",
@@ -78,10 +102,10 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
 )
 @click.option(
     "--engine",
-    type=click.Choice(["duckdb", "spark"]),
     default="duckdb",
     show_default=True,
-    help="What computes; spark is for more than one machine holds.",
+    metavar="NAME",
+    help="What reads and computes: spark, or the URL of a warehouse whose tables LOG names.",
 )
 @as_json
 def investigate(
@@ -92,6 +116,7 @@ def investigate(
     life: Path | None,
     html: Path | None,
     save: Path | None,
+    drops: Path | None,
     memory: str,
     threads: int,
     work_folder: str | None,
@@ -108,11 +133,13 @@ def investigate(
     \b
     Examples:
       homing investigate log.jsonl
-      homing investigate 'logs/*.csv.gz' --html report.html --save incident.json
+      homing investigate 'logs/*.csv.gz' --html report.html --save incident.json --drops ids.txt
       homing investigate attempts.csv --explain-mapping > mapping.toml
       homing investigate attempts.csv --mapping mapping.toml
       homing investigate events.json --mapping stripe-events
       homing export > log.jsonl && homing investigate log.jsonl
+      homing investigate --engine postgresql://reader@db/logs webhooks.attempts
+      homing investigate --engine spark 'lake/attempts/*.parquet'
 
     Exit codes: 0 nothing was dropped (and the bound that this proves), 1 something was, 2 the log
     cannot be read.
@@ -121,7 +148,7 @@ def investigate(
         raise click.UsageError("expected LOG: a file, a glob, a database URL or a server URL")
     module = forensics("investigation")
     with tempfile.TemporaryDirectory(prefix="homing-", dir=work_folder) as folder:
-        files = as_files(logs, folder)
+        files = as_files(logs, folder) if engine == "duckdb" else list(logs)
         options: Options = module.Options(
             mapping=mapping_of(mapping),
             horizon_us=horizon,
@@ -129,6 +156,7 @@ def investigate(
             memory=memory,
             threads=threads,
             folder=work_folder,
+            drops=drops,
             engine=engine,
         )
         if explain_mapping:
@@ -137,7 +165,7 @@ def investigate(
         with forensics_progress() as on_progress:
             findings: Findings = module.investigate(files, options, on_progress)
     document = _deliver(findings, as_json=as_json, html=html, save=save)
-    record("investigate", document, inputs=files_of(logs), files=[save, html])
+    record("investigate", document, inputs=files_of(logs), files=[save, html, drops])
     if findings.dropped:
         raise click.exceptions.Exit(_EXIT_DROPPED)
 
@@ -174,9 +202,9 @@ def _deliver(
 
 
 def _report(document: dict[str, Any], *, save: Path | None, html: Path | None) -> None:
-    from homing.cli.investigate_report import report
+    from homing.cli.investigate_report import SET_IN, report
 
-    for line in report(document, saved=str(save) if save else None):
-        say(line)
+    for line in report(document, saved=str(save) if save else None, width=console().width):
+        say_prose(line, indent=SET_IN)
     if html is not None:
         note(f"page written to {html}")

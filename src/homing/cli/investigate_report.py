@@ -7,21 +7,30 @@ from typing import Any, Final
 
 from rich.text import Text
 
-_WIDTH: Final = 34
+from homing.cli.lanes import lanes_text
+from homing.core.plurals import plural
+
 _HIT_MAX: Final = 3
+#: how far a folded line goes on to the right: under the text of the evidence, columns
+SET_IN: Final = 11
 
 
-def report(document: dict[str, Any], *, saved: str | None) -> Iterator[Text]:
-    """The lines of the report, from the JSON document of an investigation."""
+def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterator[Text]:
+    """The lines of the report, from the JSON document of an investigation.
+
+    Args:
+        saved: where the document is; None: nowhere.
+        width: of the screen, in columns; the lanes are made to fit.
+    """
     yield from _head(document)
     if document["dropped"]:
         yield from _since(document)
         yield from _who(document)
         yield from _suspect(document)
         for number, example in enumerate(document["examples"], 1):
-            yield from _lanes(example, f"example {number}")
+            yield from _lanes(example, f"example {number}", width)
         for example in document["counter_examples"][:1]:
-            yield from _lanes(example, "and one that came through")
+            yield from _lanes(example, "and one that came through", width)
     yield from _limits(document)
     yield from _next(document, saved)
 
@@ -36,10 +45,12 @@ def _head(document: dict[str, Any]) -> Iterator[Text]:
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
     log = document["log"]
-    yield Text(f"  {document['rows']:,} rows from {log['from']} to {log['to']}", style="dim")
+    yield Text(
+        f"  {plural(document['rows'], 'row')} from {log['from']} to {log['to']}", style="dim"
+    )
     if document["damaged_rows"]:
         yield Text.assemble(
-            (f"  {document['damaged_rows']} damaged rows: ", "yellow"),
+            (f"  {plural(document['damaged_rows'], 'damaged row')}: ", "yellow"),
             "; ".join(document["damaged"][:3]),
         )
 
@@ -100,29 +111,13 @@ def _rivals(hypothesis: dict[str, Any]) -> Iterator[str]:
             yield rival["why"]
 
 
-def _lanes(example: dict[str, Any], title: str) -> Iterator[Text]:
+def _lanes(example: dict[str, Any], title: str, width: int) -> Iterator[Text]:
     yield Text()
     yield Text.assemble(
         (title, "bold"),
         f"  {example['delivery']}, accepted {example['accepted_at']}, {example['why'].replace('_', ' ')}",
     )
-    rows = example["rows"]
-    lanes = sorted({r["lane"] for r in rows if r["lane"]})[:3] or [""]
-    head = (
-        f"  {'time':>10}  "
-        + "".join(f"{('worker ' + lane) if lane else 'log':<{_WIDTH}}" for lane in lanes)
-        + "state"
-    )
-    yield Text(head, style="dim")
-    for row in rows:
-        lane = row["lane"] if row["lane"] in lanes else lanes[0]
-        cells = "".join(
-            f"{(row['what'] if lane == one else ''):<{_WIDTH}.{_WIDTH - 2}}" for one in lanes
-        )
-        mark = "▶ " if row["is_crossing"] else "  "
-        epoch = f" epoch {row['epoch']}" if row["epoch"] else ""
-        line = f"{mark}{row['after_s']:>9.3f}s  {cells}{row['state']}{epoch}  (line {row['line']})"
-        yield Text(line, style="bold red" if row["is_crossing"] else "")
+    yield from lanes_text(example["rows"], width)
 
 
 def _limits(document: dict[str, Any]) -> Iterator[Text]:

@@ -78,16 +78,17 @@ def listen(
         delay_s=delay,
     )
     receiver = Receiver(manners, SystemChance(), secret=secret)
+    api = connect(server_url, token) if application is not None else None
     listener = bind(f"{host}:{port}")
     url = f"{address_of(listener)}/"
-    note(f"listening on {url}")
-    if application is None:
+    if api is None or application is None:
+        note(f"listening on {url}")
         if secret is None:
             note("no --secret and no --application: signatures are not checked")
         unverified = asyncio.run(_listen(receiver, listener, count, as_json))
     else:
-        api = connect(server_url, token)
         endpoint = _register(api, application, url, event_types)
+        note(f"listening on {url}")
         receiver.secret = api.get("app", application, "endpoint", endpoint, "secret")["key"]
         note(f"endpoint {endpoint} of application {application}; Ctrl-C stops")
         try:

@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from homing.cli.output import say
+from homing.core.plurals import plural
 from homing.insight.evidence import Breach
 from homing.insight.promises import PROMISE_OF, PROMISES
 from homing.service.log_check import LogCheck
@@ -64,8 +65,8 @@ def show_log_check(check: LogCheck | None) -> None:
     """A line when all is well, else each invariant with the first deliveries that break it."""
     if check is None:
         return
-    count = "1 delivery" if check.deliveries == 1 else f"{check.deliveries} deliveries"
-    read = f"{count}, {check.lines} lines of the delivery log"
+    count = plural(check.deliveries, "delivery")
+    read = f"{count}, {plural(check.lines, 'line')} of the delivery log"
     if not check.count:
         say(
             Text.assemble(

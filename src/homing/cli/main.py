@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -130,6 +131,10 @@ def homing() -> None:
 
     Exit codes: 0 fine, 1 findings (something is wrong with what was looked at), 2 bad input or
     configuration, or something that is needed is away, 3 a bug.
+
+    With --json, what the API has too (messages, dead letters, objectives, …) has its names, which
+    are camelCase as Svix's; lines of the delivery log, incidents and what is worked out from them
+    (audit, doctor, investigate, …) have the names of those files, which are snake_case.
     """
 
 
@@ -178,6 +183,9 @@ def _reader_left() -> int:
 
 def _file_trouble(error: OSError) -> int:
     """A file that was named cannot be used; anything else of the system's is a bug of ours."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        say_error(f"{error.strerror}: make room, or name a place that has some, and start again")
+        return EXIT_BAD_INPUT
     if error.filename is None:
         return _bug()
     say_error(f"{error.filename}: {error.strerror}; name another place, or give access to this one")

@@ -47,6 +47,28 @@ def say(text: str | Text = "") -> None:
     console().print(text, soft_wrap=True)
 
 
+def say_prose(text: str | Text, *, indent: int = 0, width_max: int | None = None) -> None:
+    """Prose on standard output: folded between words where a terminal is, and else not.
+
+    Args:
+        indent: of the lines after the first, columns.
+        width_max: fold at this width in any case, also in a pipe.
+    """
+    out = console()
+    if width_max is None and not out.is_terminal:
+        say(text)
+        return
+    width = max(20, min(out.width, width_max or out.width))
+    whole = Text(text) if isinstance(text, str) else text
+    lines = list(whole.wrap(out, width)[:1])
+    rest = whole[len(lines[0]) :] if lines else Text()
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
+    lines += rest.wrap(out, width - indent)
+    for number, line in enumerate(lines):
+        line.rstrip()
+        out.print(Text(" " * indent if number else "") + line, soft_wrap=True)
+
+
 def say_error(text: str) -> None:
     """A complaint: one sentence on standard error."""
     if "pip install" in text:

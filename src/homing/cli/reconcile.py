@@ -19,6 +19,7 @@ from homing.cli.output import as_json as json_option
 from homing.cli.output import note, print_json, print_table, say, state_text, why
 from homing.cli.replays import spanning
 from homing.client import Client
+from homing.core.plurals import plural
 from homing.reconciliation import Comparison, Gap, Missing, compare
 from homing.system import SystemClock
 
@@ -165,7 +166,8 @@ def _show(found: Comparison, **names: str) -> None:
         note(f"{len(found.missing) - _SHOWN:,} more; --json has all of them")
     if found.strange:
         examples = ", ".join(found.strange[:3])
-        say(f"{len(found.strange):,} ids of that time were never for this endpoint: {examples}")
+        ids = plural(len(found.strange), "id")
+        say(f"of that time and never for this endpoint: {ids}: {examples}")
 
 
 def _line(one: Missing) -> list[str | Text]:
@@ -208,7 +210,7 @@ def _send_again(
     for name in lost:
         client.resend(app, name, endpoint)
     if lost:
-        note(f"sending {len(lost):,} lost messages once more")
+        note(f"sending {plural(len(lost), 'lost message')} once more")
     if any(one.gap is Gap.DEAD for one in missing):
         task = client.recover(app, endpoint, since=span[0], until=span[1])
         note(f"recovering the dead letters: homing tasks show {task.id}")

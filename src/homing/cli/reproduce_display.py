@@ -9,6 +9,7 @@ from rich.text import Text
 
 from homing.cli.output import console, print_table, say
 from homing.cli.simulate_display import lanes_table
+from homing.core.plurals import plural
 from homing.sim.workers.explore import DEPTHS, Report, Tally
 from homing.sim.workers.pages import footnote
 from homing.sim.workers.story import Story
@@ -54,7 +55,7 @@ def show_report(report: Report) -> None:
         say(Text(f"in some runs it {tally.died_of}; it was started again", style="dim"))
     if report.found is not None:
         return
-    say(Text.assemble(("nothing found ", "bold green"), f"in {report.runs:,} runs"))
+    say(Text.assemble(("nothing found ", "bold green"), f"in {plural(report.runs, 'run')}"))
     for line in statements(report):
         say(f"  {line}")
     if missing := unmet(report):
@@ -65,9 +66,9 @@ def _scope(report: Report) -> str:
     tally, case = report.random, report.case
     delays = ", ".join(f"{s:g}" for s in case.delays_s)
     return (
-        f"{case.workers} worker{'s' * (case.workers > 1)}, {case.deliveries} "
-        f"deliver{'ies' if case.deliveries > 1 else 'y'}, slow answers and standstills of {delays} "
-        f"s, request timeout {case.timeout_s:g} s; {tally.sent:,} requests, {tally.calls:,} calls, "
+        f"{plural(case.workers, 'worker')}, {plural(case.deliveries, 'delivery')}, slow answers "
+        f"and standstills of {delays} s, request timeout {case.timeout_s:g} s; "
+        f"{plural(tally.sent, 'request')}, {plural(tally.calls, 'call')}, "
         f"{tally.virtual_s / 3600:,.1f} simulated hours"
     )
 
@@ -77,23 +78,24 @@ def statements(report: Report) -> list[str]:
     lines = []
     if report.random.runs:
         lines.append(
-            f"at random: {report.random.runs:,} runs; with 95% confidence fewer than "
+            f"at random: {plural(report.random.runs, 'run')}; with 95% confidence fewer than "
             f"{report.per_run_below:.3%} of such runs break anything"
         )
     if report.priority.runs:
         chances = " and ".join(
-            f"an order that takes {depth} steps with at least {report.met_by_priorities(depth):.1%}"
+            f"an order that takes {plural(depth, 'step')} with at least "
+            f"{report.met_by_priorities(depth):.1%}"
             for depth in DEPTHS
         )
         lines.append(
-            f"by priorities (PCT): {report.priority.runs:,} runs of two workers and one delivery; "
-            f"whatever the mishaps, they meet {chances}"
+            f"by priorities (PCT): {plural(report.priority.runs, 'run')} of two workers and one "
+            f"delivery; whatever the mishaps, they meet {chances}"
         )
     small = report.small
     if small.runs:
         lines.append(
             f"one by one: {small.runs:,} of the schedules nearest to calm; all with at most "
-            f"{small.complete} thing{'s' if small.complete != 1 else ''} out of the ordinary "
+            f"{plural(small.complete, 'thing')} out of the ordinary "
             f"({small.options} are possible in the calm one)"
         )
     return lines

@@ -26,6 +26,7 @@ from homing.cli.incidents import (
 )
 from homing.cli.output import as_json, note, print_json, print_table, say, say_error, why
 from homing.core.errors import ConfigError
+from homing.core.plurals import plural
 from homing.review.blocks import Document, values_of
 from homing.review.check import check as checked
 from homing.review.facts import Facts, Missing
@@ -115,8 +116,8 @@ def review(
     elif to_markdown is None and html is None:
         click.echo(texts[0][1], nl=False)
     else:
-        values = sum(1 for _ in values_of(document))
-        say(f"{values} values, each with its source, from {len(document.sources)} sources")
+        values = plural(sum(1 for _ in values_of(document)), "value")
+        say(f"{values}, each with its source, from {plural(len(document.sources), 'source')}")
 
 
 def _ask_objectives(place: Place) -> None:

@@ -12,6 +12,7 @@ from homing.cli.groups import Group
 from homing.cli.output import as_json, print_json, say
 from homing.cli.runtime import make_seals
 from homing.core.errors import ConfigError
+from homing.core.plurals import plural
 from homing.service.resealing import Sealing, reseal, reseal_members
 from homing.settings import Settings
 from homing.system import SystemChance, SystemClock
@@ -50,7 +51,8 @@ def reseal_secrets(as_json: bool) -> None:
     if as_json:
         print_json({"present": found.present, "resealed": found.previous, "lost": found.lost})
     else:
-        say(f"sealed anew: {len(found.previous)} endpoints; were so already: {found.present}")
+        anew = plural(len(found.previous), "endpoint")
+        say(f"sealed anew: {anew}; were so already: {found.present:,}")
         if members.previous:
             say(f"sealed anew: tokens of {', '.join(members.previous)} on the board")
         for name in found.lost:

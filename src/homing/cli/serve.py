@@ -17,13 +17,13 @@ import click
 import uvloop
 
 from homing.channels import make_channels
-from homing.cli.configuration import load_settings
+from homing.cli.configuration import load_settings, without_password
 from homing.cli.logs import set_up_logs
 from homing.cli.runtime import Runtime
 from homing.cli.server import address_of, bind, make_server, stop_signals
 from homing.cli.supervisor import Supervisor, orphaned
 from homing.core.errors import ConfigError, Unavailable
-from homing.settings import Settings, without_password
+from homing.settings import Settings
 from homing.store import migrate as migrate_store
 from homing.store import open_store
 

@@ -22,6 +22,7 @@ from homing.cli.simulate_display import (
     tally_document,
 )
 from homing.core.errors import Invalid, Problem
+from homing.core.plurals import plural
 from homing.sim import pages
 from homing.sim.goals import unmet
 from homing.sim.runs import (
@@ -253,7 +254,7 @@ def _hunt(name: str, first: int, seeds: int, *, as_json: bool) -> Story | None:
     if as_json:
         print_json(hunt_document(found))
     elif found.story is None:
-        say(f"without {name} nothing was lost in {found.worlds} worlds")
+        say(f"without {name} nothing was lost in {plural(found.worlds, 'world')}")
     else:
         show_story(found.story)
     return found.story

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from homing.cli.output import STATE_STYLES, console, print_table, say
+from homing.core.plurals import plural
 from homing.sim.goals import JUDGED_FROM, Goal
 from homing.sim.pages import Told, footnote
 from homing.sim.result import Result
@@ -26,8 +27,8 @@ def show_tally(tally: Tally, missing: Sequence[Goal]) -> None:
     print_table(("times#", "what happened"), rows)
     say(
         Text(
-            f"{tally.worlds:,} worlds ({tally.sqlite_worlds:,} of them on SQLite), "
-            f"{tally.attempts:,} attempts, {tally.commits:,} commits, "
+            f"{plural(tally.worlds, 'world')} ({tally.sqlite_worlds:,} of them on SQLite), "
+            f"{plural(tally.attempts, 'attempt')}, {plural(tally.commits, 'commit')}, "
             f"{tally.virtual_s / 3600:,.1f} simulated hours, "
             f"{tally.duplicates:,} received twice",
             style="dim",
@@ -39,13 +40,13 @@ def show_tally(tally: Tally, missing: Sequence[Goal]) -> None:
 def verdict(tally: Tally, missing: Sequence[Goal]) -> Text:
     """Green, red, or unknown."""
     scope = (
-        f"in {tally.deliveries:,} deliveries, {tally.crashes:,} crashes, "
-        f"{tally.overlaps:,} overlapping leases"
+        f"in {plural(tally.deliveries, 'delivery')}, {plural(tally.crashes, 'crash')}, "
+        f"{plural(tally.overlaps, 'overlapping lease')}"
     )
     if tally.broken:
         seed, _, text = min(tally.broken)
         return Text.assemble(
-            (f"{tally.lost} of {tally.worlds:,} worlds broken ", "bold red"),
+            (f"{tally.lost} of {plural(tally.worlds, 'world')} broken ", "bold red"),
             f"{scope}; first, seed {seed}: {text}",
         )
     if missing:

@@ -10,6 +10,7 @@ import click
 
 from homing.cli.installed import source_folder
 from homing.cli.output import note, say
+from homing.core.plurals import plural
 from homing.template.scaffold import FRAMEWORKS, NEW, Change, generate, update
 
 _EXIT_FINDINGS = 1
@@ -55,7 +56,7 @@ def template(name: str | None, framework: str, into: Path | None, updating: bool
         raise click.UsageError("expected a NAME, such as `homing template shop`")
     folder = into or Path(name)
     files = generate(folder, name, framework)
-    note(f"wrote {len(files)} files to {folder}")
+    note(f"wrote {plural(len(files), 'file')} to {folder}")
     source = source_folder()
     place = "" if source is None else f" HOMING={shlex.quote(str(source))}"
     say(f"cd {shlex.quote(str(folder))} && make setup{place} && make test && make try")

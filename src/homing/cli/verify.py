@@ -20,9 +20,10 @@ from homing.cli.counted_logs import (
 )
 from homing.cli.incidents import files_of, open_here, place_of, record
 from homing.cli.moments import moment
-from homing.cli.output import as_json, print_json, print_table, say
+from homing.cli.output import as_json, print_json, print_table, say, say_prose
 from homing.cli.watching import Asked, watch_log
 from homing.core.errors import ConfigError
+from homing.core.plurals import plural
 from homing.insight.rates import deliveries_to_exclude
 from homing.insight.verification import (
     Arm,
@@ -230,7 +231,7 @@ def _plain(found: Verification) -> dict[str, Any]:
 
 
 def _show(found: Verification) -> None:
-    say(
+    say_prose(
         Text.assemble(
             (f"{found.verdict}: ", _STYLES[found.verdict]),
             found.sentence.removeprefix("not proven: "),
@@ -243,11 +244,20 @@ def _show(found: Verification) -> None:
     print_table(("", "before#", "after#", "rate before (95%)", "rate after (95%)", "p#"), rows)
     say()
     for line in _zeros(found):
-        say(line)
+        say_prose(line, indent=2)
     for reason in found.reasons:
-        say(Text.assemble(("· ", "yellow"), reason))
+        say_prose(Text.assemble(("· ", "yellow"), reason), indent=2)
     if found.model is not None:
-        say(_model_line(found.model))
+        say_prose(_model_line(found.model), indent=2)
+    if any(found.too_young):
+        counts = " and ".join(
+            f"{n:,} {word}"
+            for n, word in zip(found.too_young, ("before", "after"), strict=True)
+            if n
+        )
+        say(Text(f"Not counted: {counts}, still on their way when the log ends.", style="dim"))
+    if found.is_fixed and found.guilty is None:
+        say(Text("Where the fault lives is not known here: --incident, or --guilty.", style="dim"))
     say(Text("p: Fisher's exact test that nothing changed. Intervals are exact.", style="dim"))
     say(Text("All of it holds for traffic like this, and if drops are independent.", style="dim"))
 
@@ -291,5 +301,5 @@ def _zeros(found: Verification) -> list[str]:
 
 def _model_line(model: Model) -> str:
     closed = "every order within its bounds" if model.is_closed else "a part of all orders"
-    found = "no loss" if not model.violations else f"{model.violations} ways to lose one"
+    found = "no loss" if not model.violations else f"{plural(model.violations, 'way')} to lose one"
     return f"model ({model.source}): {model.states:,} {model.unit}, {closed}: {found}"

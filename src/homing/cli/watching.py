@@ -6,17 +6,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from homing.cli.client import ApiError
 from homing.cli.counted_logs import count_logs
 from homing.cli.following import LiveLog, is_live
-from homing.core.errors import ConfigError, StoreError
+from homing.core.errors import ConfigError, HomingError, StoreError
+from homing.core.plurals import plural
 from homing.insight.rates import deliveries_to_exclude, exact
 from homing.insight.verification import Arm, Verdict, Verification, percent
 from homing.system import SystemClock
+
+if TYPE_CHECKING:
+    from homing.forensics.counting import Counted
 
 Say = Callable[[str], None]
 _US: Final = 1_000_000
@@ -52,45 +56,106 @@ def watch_log(
         raise ConfigError(
             ["--watch: nothing was dropped before, so no number of zeros proves more"]
         )
+    if asked.log == "-":
+        raise ConfigError(["--watch: expected a log that can be read again; standard input cannot"])
     say = say or (lambda text: None)
     needed = deliveries_to_exclude(exact(before.all.k, before.all.n).low)
     with tempfile.TemporaryDirectory(prefix="homing-") as folder:
-        live = None
+        looks: _LiveLooks | _FileLooks
         if is_live(asked.log):
-            live = LiveLog(asked.log, Path(folder) / "live.jsonl", asked.since_us or 0)
-            live.read()
-            say(plan_line(needed, live.earlier_per_s))
+            looks = _LiveLooks(asked, Path(folder) / "live.jsonl", say)
+        else:
+            looks = _FileLooks(asked, say)
+        say(plan_line(needed, looks.earlier_per_s))
         while True:
-            found = _look(asked, live, before, judge, say)
-            if found is not None:
-                return found
+            seen = looks.look()
+            if seen is not None:
+                found = judge(seen.counted.arm)
+                if _is_settled(found):
+                    return found
+                say(progress_line(found, seen.span_s))
             time.sleep(asked.every_s)
-            if live is not None:
-                try:
-                    live.read()
-                except (ApiError, StoreError) as error:
-                    say(f"{asked.log} is away: {error}; looking again in {asked.every_s:g} s")
 
 
-def _look(
-    asked: Asked,
-    live: LiveLog | None,
-    before: Arm,
-    judge: Callable[[Arm], Verification],
-    say: Say,
-) -> Verification | None:
-    """What there is to say by now; None: it takes more deliveries."""
-    if live is not None and not live.kept:
-        say("nothing was accepted since then")
-        return None
-    log = asked.log if live is None else str(live.target)
-    counted = count_logs([log], mapping=asked.mapping, since_us=asked.since_us)
-    found = judge(counted.arm)
-    if found.verdict is not Verdict.UNPROVEN or found.all.after.k or _is_hopeless(found):
-        return found
-    until_us = counted.last_us if live is None else SystemClock().now_us()
-    say(progress_line(found, (until_us - counted.first_us) / _US))
-    return None
+class _Seen(NamedTuple):
+    """What one look saw."""
+
+    counted: Counted
+    span_s: float  #: in which it was accepted
+
+
+class _LiveLooks:
+    """At a database or a server: what is new is fetched each time, and kept."""
+
+    def __init__(self, asked: Asked, target: Path, say: Say) -> None:
+        self._asked, self._say = asked, say
+        self._live = LiveLog(asked.log, target, asked.since_us or 0)
+        self._read_at_us = 0
+        self._read()
+        self.earlier_per_s = self._live.earlier_per_s
+        self._is_first = True
+
+    def _read(self) -> None:
+        """What is new by now; the time is taken before, as counting may take long."""
+        self._read_at_us = SystemClock().now_us()
+        self._live.read()
+
+    def look(self) -> _Seen | None:
+        """What there is by now; None: nothing yet."""
+        asked = self._asked
+        if not self._is_first:
+            try:
+                self._read()
+            except (ApiError, StoreError) as error:
+                self._say(f"{asked.log} is away: {error}; looking again in {asked.every_s:g} s")
+                return None
+        self._is_first = False
+        if not self._live.kept:
+            self._say("nothing was accepted since then")
+            return None
+        counted = count_logs(
+            [str(self._live.target)], mapping=asked.mapping, since_us=asked.since_us
+        )
+        return _Seen(counted, (self._read_at_us - counted.first_us) / _US)
+
+
+class _FileLooks:
+    """At a file, or a glob: all of it is read again each time."""
+
+    earlier_per_s = 0.0
+
+    def __init__(self, asked: Asked, say: Say) -> None:
+        self._asked, self._say = asked, say
+        self._accepted: int | None = None  #: at the last look
+
+    def look(self) -> _Seen | None:
+        """What there is by now; None: it cannot be read just now.
+
+        Raises:
+            HomingError: it could not be read at the first look, and is not just empty.
+        """
+        asked, log = self._asked, self._asked.log
+        try:
+            counted = count_logs([log], mapping=asked.mapping, since_us=asked.since_us)
+        except HomingError as error:
+            is_empty = Path(log).is_file() and not Path(log).stat().st_size
+            if self._accepted is None and not is_empty:
+                raise
+            why = "nothing is in it" if is_empty else f"it cannot be read now: {error}"
+            self._say(f"{log}: {why}; looking again in {asked.every_s:g} s")
+            return None
+        before, self._accepted = self._accepted or 0, counted.accepted
+        if counted.accepted < before:
+            self._say(
+                f"{log}: {counted.accepted:,} deliveries, and {before:,} at the last look: it was "
+                f"rotated or cut; to count all of them, name its parts together, as '{log}*'"
+            )
+        return _Seen(counted, (counted.last_us - counted.first_us) / _US)
+
+
+def _is_settled(found: Verification) -> bool:
+    """More deliveries are not waited for."""
+    return found.verdict is not Verdict.UNPROVEN or found.all.after.k > 0 or _is_hopeless(found)
 
 
 def _is_hopeless(found: Verification) -> bool:
@@ -105,7 +170,7 @@ def plan_line(needed: int, per_s: float) -> str:
         needed: deliveries without a drop.
         per_s: deliveries accepted per second before the deployment; 0.0: not known.
     """
-    text = f"it takes {needed:,} deliveries without a drop to exclude the rate before at 95%"
+    text = f"it takes {plural(needed, 'delivery')} without a drop to exclude the rate before at 95%"
     if not per_s:
         return f"{text}; how long that is shows with the first of them"
     pace = f"{per_s:,.1f} a second" if per_s >= 1 else f"{per_s * 3_600:,.0f} an hour"

@@ -15,6 +15,7 @@ HomingError                    every error raised on purpose; `code` is a stable
 │   ├── Unavailable             try again later
 │   ├── Stale                   somebody else was first; read again
 │   └── SchemaMismatch          says which command repairs it
+│       └── EmptyDatabase
 └── IllegalTransition           a bug; never caught below the outermost loop
 """
 
@@ -146,6 +147,10 @@ class SchemaMismatch(StoreError):
     """The database has another schema than this version of Homing needs."""
 
     code = "schema"
+
+
+class EmptyDatabase(SchemaMismatch):
+    """There is none in it yet."""
 
 
 class IllegalTransition(HomingError):

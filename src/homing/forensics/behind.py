@@ -16,7 +16,7 @@ from homing.forensics.association import features, settled_of
 from homing.forensics.building import build
 from homing.forensics.engine import on_duckdb
 from homing.forensics.expressions import literal
-from homing.forensics.investigation import Options, judged_tables, names_of
+from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.reading import Progress, connect, read
 from homing.forensics.rows import row, rows
 from homing.forensics.sources import Source, document_rows, logfmt, look_at, open_text
@@ -81,11 +81,11 @@ def behind(
         connect(folder, options.memory, options.threads) as connection,
     ):
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
-        events = build(raw, progress)
         engine = on_duckdb(connection)
+        events = build(raw, engine, progress)
         judged, _, _ = judged_tables(engine, events, options, progress)
         settled = engine.keep("settled", settled_of(judged))
-        tests = _tests(settled, names_of(connection), events.extras, wants)
+        tests = _tests(settled, events.names, events.extras, wants)
         progress("finding the rows", 0.9)
         found = [_found(engine, settled, tests[one.group], one) for one in wants]
         ids = {d for _, _, deliveries in found for d, _ in deliveries}

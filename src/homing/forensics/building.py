@@ -1,20 +1,29 @@
-"""Makes the narrow table of events, in one order, from the raw rows of any log."""
+"""Makes the narrow table of events, in one order, from the raw rows of any log: Ibis, any engine."""
 
 from __future__ import annotations
 
+import functools
+import importlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from homing.forensics.expressions import literal
-from homing.forensics.reading import Progress, Raw
+import ibis
+
+from homing.forensics.engine import Engine
+from homing.forensics.reading import Order, Progress, Raw
+from homing.forensics.rows import Line as Row
+from homing.forensics.rows import row, rows
 from homing.forensics.sources import Unreadable
 from homing.forensics.vocabulary import Op, Stand, Word, meaning
 from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
-_KINDS_MAX: Final = 5_000
-#: columns of the events that are texts by number; `names` has the texts
+_WORDS_MAX: Final = 5_000
+_NAMES_MAX: Final = 20_000
+#: columns of the events that are texts by number; `Events.names` has the texts
 CODED: Final = ("worker", "endpoint", "app", "event_type", "build", "config")
 
 
@@ -22,7 +31,6 @@ CODED: Final = ("worker", "endpoint", "app", "event_type", "build", "config")
 class Events:
     """The table `events`, and what is known of it as a whole."""
 
-    connection: Any
     rows: int
     first_us: int
     last_us: int
@@ -30,110 +38,115 @@ class Events:
     assumed: list[str]  #: words taken for something by what their lines do, in sentences
     ops: frozenset[Op]  #: that occur
     extras: list[str]
+    names: dict[str, dict[int, str]]  #: column → number → text, of those that are not rare
     keyless: int  #: rows with a time and no delivery
     timeless: int
     fine_clock: bool  #: times are finer than whole seconds
+    odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
+    odd_us: int = 0  #: the last of their times
 
 
-def build(raw: Raw, progress: Progress = lambda step, share: None) -> Events:
+def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: None) -> Events:
     """The table `events` of the raw rows: a line each, or two where a row tells of two times.
 
     Raises:
         Unreadable: no row names a delivery and a time.
     """
-    connection = raw.connection
     progress("understanding the words", 0.0)
-    _link(connection)
-    words, assumed = _learn(raw)
-    why = _why(connection)
-    _kinds(raw, words, why)
+    table = engine.table("raw")
+    counts = _counts(table)
+    lonely = _lonely(engine, table, counts)
+    words, assumed = _learn(raw, table)
+    why = _why(engine, table)
+    meant, kinds = _kinds(raw, engine, table, words, why)
     progress("ordering", 0.3)
-    keyless, timeless = connection.execute(
-        "SELECT count(*) FILTER (WHERE at_any IS NOT NULL AND k IS NULL), "
-        "count(*) FILTER (WHERE at_any IS NULL AND k IS NOT NULL) FROM "
-        "(SELECT COALESCE(at_us, changed_us, accepted_us) AS at_any, COALESCE(delivery, message) AS k, "
-        "layout FROM raw) WHERE layout IS NOT NULL"
-    ).fetchall()[0]
-    _lines(connection, len(raw.extras), why)
-    _events(raw)
-    progress("ordering", 0.9)
-    _names(connection, raw)
-    rows, first, last, fine = connection.execute(
-        "SELECT count(*), min(at_us), max(at_us), avg(CASE WHEN at_us % 1000000 <> 0 THEN 1.0 ELSE 0 END) FROM events"
-    ).fetchall()[0]
-    if not rows:
+    lines = _lines(raw, engine, meant, lonely)
+    extent = _extent(lines)
+    if extent is None:
         raise Unreadable(
             f"{next(iter(raw.mappings))}, line 1: no row names both a delivery and a time; "
             "look at the mapping with --explain-mapping"
         )
-    ops = connection.execute("SELECT DISTINCT act FROM events").fetchall()
-    shown = _shown_words(connection)
+    if extent.odd:
+        lines = _set_clocks(engine, lines, extent)
+    events = _events(raw, engine, lines)
+    progress("ordering", 0.9)
     return Events(
-        connection,
-        rows,
-        first,
-        last,
-        shown,
-        assumed,
-        frozenset(Op(o) for (o,) in ops),
-        list(raw.extras),
-        keyless - raw.twice,
-        timeless,
-        (fine or 0.0) > 0.1,
+        rows=extent.rows,
+        first_us=extent.first_us,
+        last_us=extent.last_us,
+        words=_shown_words(kinds),
+        assumed=assumed,
+        ops=frozenset(Op(one.act) for one in rows(events.select("act").distinct())),
+        extras=list(raw.extras),
+        names=_names(raw, engine, table),
+        keyless=int(counts.keyless or 0) - raw.twice,
+        timeless=int(counts.timeless or 0),
+        fine_clock=extent.fine > _FINE_MIN * extent.rows,
+        odd_clocks=extent.odd,
+        odd_us=extent.odd_us,
     )
 
 
-def _link(connection: Any) -> None:
-    """Rows that know only the message belong to its delivery, or stand for it where there is none."""
-    connection.execute(
-        "CREATE TABLE link AS SELECT message AS id, min(delivery) AS of_message FROM raw "
-        "WHERE delivery IS NOT NULL AND message IS NOT NULL AND EXISTS "
-        "(SELECT 1 FROM raw WHERE delivery IS NULL AND message IS NOT NULL) GROUP BY message"
-    )
+def _counts(table: Any) -> Row:
+    """How many rows lack what, for what to do about it."""
+    at = ibis.coalesce(table.at_us, table.changed_us, table.accepted_us)
+    keyed = table.delivery.notnull() | table.message.notnull()
+    of_message = table.delivery.isnull() & table.message.notnull()
+    tests = {
+        "keyless": at.notnull() & ~keyed,
+        "timeless": at.isnull() & keyed,
+        "linking": table.delivery.notnull() & table.message.notnull(),
+        "of_message": of_message,
+        "of_endpoint": of_message & table.endpoint.notnull(),
+    }
+    return row(table.aggregate(**{k: test.cast("int64").sum() for k, test in tests.items()}))
+
+
+def _lonely(engine: Engine, table: Any, counts: Row) -> Any:
+    """Message → delivery: rows that know only the message belong to its delivery, or stand for it
+    where there is none. None: there are no such rows."""
+    links = []
+    if counts.linking and counts.of_message:
+        named = table.filter(table.delivery.notnull() & table.message.notnull())
+        links.append(named.group_by(id=named.message).aggregate(of_message=named.delivery.min()))
     # where a delivery is named by message and endpoint, and some rows lack the endpoint
-    connection.execute(
-        "INSERT INTO link SELECT message, min(message || '/' || endpoint) FROM raw "
-        "WHERE delivery IS NULL AND message IS NOT NULL AND endpoint IS NOT NULL AND EXISTS "
-        "(SELECT 1 FROM raw WHERE delivery IS NULL AND message IS NOT NULL AND endpoint IS NULL) "
-        "GROUP BY message"
-    )
-    connection.execute("DELETE FROM link WHERE of_message IS NULL")
-    connection.execute(
-        "CREATE TABLE lonely AS SELECT id, min(of_message) AS of_message FROM link GROUP BY id"
-    )
-    connection.execute("DROP TABLE link")
+    if counts.of_endpoint and counts.of_endpoint < counts.of_message:
+        named = table.filter(
+            table.delivery.isnull() & table.message.notnull() & table.endpoint.notnull()
+        )
+        key = (named.message + "/" + named.endpoint).min()
+        links.append(named.group_by(id=named.message).aggregate(of_message=key))
+    if not links:
+        return None
+    link = functools.reduce(ibis.union, links)
+    return engine.keep("lonely", link.group_by("id").aggregate(of_message=link.of_message.min()))
 
 
 #: the numbers and names in a sentence; a status of HTTP stays
 _PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}\b"
 
 
-def _why(connection: Any) -> str:
+def _why(engine: Engine, table: Any) -> Any:
     """The reason as far as it belongs to a line's meaning: whole, or without what is particular in
     it, or, where even so there are many, not at all."""
-    general = f"regexp_replace(reason, {literal(_PARTICULARS)}, '#', 'g')"
-    for why in ("reason", general):
-        found = connection.execute(
-            f"SELECT count(*) FROM (SELECT DISTINCT {why} FROM raw LIMIT {_REASONS_MAX + 1})"
-        ).fetchall()[0][0]
-        if found <= _REASONS_MAX:
+    general = table.reason.re_replace(engine.pattern(_PARTICULARS), "#")
+    for why in (table.reason, general):
+        kinds = table.select(why=why).distinct().limit(_REASONS_MAX + 1)
+        if int(row(kinds.aggregate(n=kinds.count())).n) <= _REASONS_MAX:
             return why
-    return "CAST(NULL AS VARCHAR)"
+    return ibis.null("string")
 
 
-def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
+def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
     """The meaning of words that no list has, by how their lines behave."""
     declared_words = {w for m in raw.mappings.values() for w in m.words}
     learned: dict[str, Word] = {}
     assumed: list[str] = []
     for column in ("op_raw", "to_raw"):
-        texts = [
-            t
-            for (t,) in raw.connection.execute(
-                f"SELECT DISTINCT {column} FROM raw WHERE {column} IS NOT NULL "
-                f"ORDER BY 1 LIMIT {_KINDS_MAX}"
-            ).fetchall()
-        ]
+        words = table.select(word=table[column]).distinct()
+        words = words.filter(words.word.notnull()).order_by("word").limit(_WORDS_MAX)
+        texts = [one.word for one in rows(words)]
         unknown = [
             t
             for t in texts
@@ -141,7 +154,7 @@ def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
         ]
         if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
             unknown = [t for t in texts if t not in declared_words]
-        for text, seen in _behaviours(raw, column, unknown).items():
+        for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
@@ -152,157 +165,307 @@ def _learn(raw: Raw) -> tuple[dict[str, Word], list[str]]:
     return learned, assumed
 
 
-def _behaviours(raw: Raw, column: str, unknown: list[str]) -> dict[str, Behaviour]:
+def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
+    """What lines with each of the words are like: first or last of a delivery, answered how."""
     if not unknown:
         return {}
-    names = ", ".join(map(literal, unknown))
-    rows = raw.connection.execute(
-        f"""
-        WITH lines AS (
-            SELECT COALESCE(delivery, message || COALESCE('/' || endpoint, '')) AS k, {column} AS word,
-                status, row(COALESCE(changed_us, at_us), rowid) AS place FROM raw
-        ), ends AS (
-            SELECT k, arg_min(word, place) AS first_word, arg_max(word, place) AS last_word
-            FROM lines GROUP BY k
-        )
-        SELECT word, count(*), avg(CASE WHEN status BETWEEN 200 AND 299 THEN 1.0 ELSE 0.0 END),
-            avg(CASE WHEN status NOT BETWEEN 200 AND 299 THEN 1.0 ELSE 0.0 END),
-            (SELECT count(*) FROM ends WHERE first_word = word),
-            (SELECT count(*) FROM ends WHERE last_word = word),
-            (SELECT count(*) FROM ends)
-        FROM lines WHERE word IN ({names}) GROUP BY word
-        """
-    ).fetchall()
+    at = ibis.coalesce(table.changed_us, table.at_us, 0)
+    lines = table.select(
+        k=ibis.coalesce(
+            table.delivery, table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
+        ),
+        word=table[column],
+        status=table.status,
+        # times and places as texts of one length: their order is that of both, on every engine
+        place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
+    )
+    ends = lines.group_by("k").aggregate(
+        first_word=lines.word.argmin(lines.place), last_word=lines.word.argmax(lines.place)
+    )
+    firsts, lasts = (
+        {
+            one.word: int(one.n)
+            for one in rows(ends.group_by(word=ends[end]).aggregate(n=ends.count()))
+        }
+        for end in ("first_word", "last_word")
+    )
+    total = sum(firsts.values())
+    is_good = lines.status.between(200, 299)
+    seen = lines.filter(lines.word.isin(unknown))
+    found = seen.group_by("word").aggregate(
+        n=seen.count(),
+        ok=is_good.fill_null(False).cast("int64").sum(),
+        bad=(~is_good).fill_null(False).cast("int64").sum(),
+    )
     return {
-        word: Behaviour(n, first / n, last / n, ok or 0.0, bad or 0.0, last / max(total, 1))
-        for word, n, ok, bad, first, last, total in rows
+        one.word: Behaviour(
+            int(one.n),
+            firsts.get(one.word, 0) / one.n,
+            lasts.get(one.word, 0) / one.n,
+            one.ok / one.n,
+            one.bad / one.n,
+            lasts.get(one.word, 0) / max(total, 1),
+        )
+        for one in rows(found.order_by("word"))
     }
 
 
-_STATUS: Final = (
-    "CASE WHEN status IS NULL THEN 'none' WHEN status BETWEEN 200 AND 299 THEN 'ok' ELSE 'bad' END"
+#: what a kind of line is known by → its column
+_WORDS: Final = {
+    "layout": "layout",
+    "op": "op_raw",
+    "from_state": "from_raw",
+    "to_state": "to_raw",
+    "outcome": "outcome_raw",
+    "reason": "why",
+    "status": "class",
+}
+_KIND: Final = (*_WORDS.values(), "pends")
+
+
+def _kinds(
+    raw: Raw, engine: Engine, table: Any, learned: dict[str, Word], why: Any
+) -> tuple[Any, list[tuple[Kind, Line, int]]]:
+    """The raw rows with what they mean; and what lines with the same words mean, and how many."""
+    status = table.status
+    is_good = status.between(200, 299)
+    worded = table.mutate(
+        {
+            "why": why,
+            "class": ibis.cases((status.isnull(), "none"), (is_good, "ok"), else_="bad"),
+            "pends": ibis.cases((table.pending == 0, "0"), (table.pending.notnull(), "1")),
+        }
+    )
+    counted = worded.group_by(list(_KIND)).aggregate(lines=worded.count())
+    # so that the join is on one number
+    counted = counted.mutate(code=engine.code(*(counted[name] for name in _KIND)))
+    worded = worded.mutate(code=engine.code(*(worded[name] for name in _KIND)))
+    words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
+    kinds = []
+    codes = []
+    cache: dict[Kind, Line] = {}
+    for one in rows(counted):
+        pending = None if one.pends is None else int(one.pends)
+        kind = Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
+        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned))
+        kinds.append((kind, line, int(one.lines)))
+        codes.append(int(one.code))
+    arrow = importlib.import_module("pyarrow")
+    small = {"op": "op", "stand": "stand", "before": "from_stand", "result": "result"}
+    columns = {
+        name: arrow.array([int(getattr(line, of)) for _, line, _ in kinds], arrow.int8())
+        for of, name in small.items()
+    }
+    meant = engine.put("kinds", arrow.table({"code": arrow.array(codes, arrow.int64()), **columns}))
+    joined = worded.join(meant.rename(meant_code="code"), worded.code == meant.code)
+    return joined, kinds
+
+
+def worker_of(table: Any) -> Any:
+    """The worker's name, and the run of its process where the log tells it."""
+    both = table.worker + ":" + table.boot
+    return ibis.coalesce(both, table.worker, table.boot)
+
+
+def _coded(engine: Engine, text: Any) -> Any:
+    return text.notnull().ifelse(engine.code(text), ibis.null("int64"))
+
+
+def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
+    """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
+    m = meant
+    linked = ibis.null("string")
+    if lonely is not None:
+        m = m.left_join(lonely, m.delivery.isnull() & (lonely.id == m.message))
+        linked = m.endpoint.isnull().ifelse(m.of_message, ibis.null("string"))
+    whole = m.message + ibis.coalesce("/" + m.endpoint, ibis.literal(""))
+    m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, whole)))
+    m = m.filter(m.delivery.notnull() | m.message.notnull())
+    m = engine.name("meant_rows", m)
+    layouts = {mapping.layout for mapping in raw.mappings.values()}
+    parts = [part for layout in sorted(layouts) for part in _parts(engine, m, layout, raw.extras)]
+    return engine.keep("lines", functools.reduce(ibis.union, parts))
+
+
+def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[Any]:
+    """The lines that the rows of a layout give."""
+    m = m.filter(m.layout == layout)
+    shared = _shared(engine, m, len(extras))
+    told = {name: m[name] for name in ("op", "stand", "from_stand", "result")}
+    if layout == "events":
+        m = m.filter(m["op"] != int(Op.STARTED))
+        return [_part(m, 1, ibis.coalesce(m.at_us, m.accepted_us), told, shared)]
+    last = ibis.coalesce(m.finished_us, m.changed_us, m.at_us, m.accepted_us)
+    if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance
+        last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
+        at = ibis.coalesce(m.accepted_us, m.at_us)
+        # what its end is like is not said of its beginning
+        kept = {
+            k: v if k in _OF_DELIVERY or k[0] == "x" else _nothing(k, v) for k, v in shared.items()
+        }
+        first = _part(m.filter(at.notnull()), 0, at, _as(m, Op.ACCEPTED, Stand.WAITING), kept)
+        return [_part(m, 1, last, told, shared), first]
+    sent = m.filter(m.started_us < last)
+    return [
+        _part(m, 1, last, told, shared),
+        _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
+    ]
+
+
+def _part(m: Any, number: int, at: Any, told: dict[str, Any], shared: dict[str, Any]) -> Any:
+    return m.select(line=m["rowid"], part=_tiny(number), d=m.d, at_us=at, **told, **shared)
+
+
+#: what is as true of a delivery at its acceptance as at its end
+_OF_DELIVERY: Final = frozenset(
+    {
+        "endpoint",
+        "app",
+        "event_type",
+        "build",
+        "config",
+        "bytes",
+        "accepted_us",
+        "max_attempts",
+        "commit_lag_us",
+    }
 )
 
-_PENDS: Final = "CASE WHEN pending IS NULL THEN NULL WHEN pending = 0 THEN 0 ELSE 1 END"
+
+def _nothing(name: str, value: Any) -> Any:
+    return ibis.literal(False) if name == "has_actor" else ibis.null(value.type())
 
 
-def _kind_of(prefix: str, why: str, status: str, pends: str) -> str:
-    """The number of a line's kind: a hash of its words, so that the join is on one number."""
-    words = ", ".join(
-        f"{prefix}{name}" for name in ("layout", "op_raw", "from_raw", "to_raw", "outcome_raw")
-    )
-    return f"hash({words}, {why}, {status}, {pends})"
+def _tiny(number: int) -> Any:
+    return ibis.literal(number, "int8")
 
 
-def _kinds(raw: Raw, learned: dict[str, Word], why: str) -> None:
-    """The table `kinds`: what lines with the same words mean."""
-    connection = raw.connection
-    connection.execute(
-        f"CREATE TABLE kinds AS SELECT row_number() OVER () AS kind, {_kind_of('', 'why', 'class', 'pends')} AS code, *, 0::TINYINT AS op, "
-        f"0::TINYINT AS stand, 0::TINYINT AS before, 0::TINYINT AS result FROM (SELECT layout, op_raw, "
-        f"from_raw, to_raw, outcome_raw, {why} AS why, {_STATUS} AS class, "
-        f"{_PENDS} AS pends, "
-        f"count(*) AS lines FROM raw GROUP BY ALL)"
+def _as(m: Any, op: Op, stand: Stand) -> dict[str, Any]:
+    """A line that is not told of, and of the types that those have which are."""
+    said = {"op": op, "stand": stand, "from_stand": 0, "result": 0}
+    return {name: ibis.literal(int(value), m[name].type()) for name, value in said.items()}
+
+
+def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
+    """The columns of a line that are those of its row."""
+    is_leased = m.stand == int(Stand.LEASED)
+    ready = {True: is_leased.ifelse(m.ready_us, ibis.null("int64"))}
+    ready[False] = is_leased.ifelse(ibis.null("int64"), m.ready_us)
+    coded = {
+        name: _coded(engine, worker_of(m) if name == "worker" else m[name])
+        for name in (*CODED, *(f"x{i}" for i in range(extras_count)))
+    }
+    since_us = ibis.coalesce(m.accepted_us, m.at_us)
+    return {
+        "attempt": ibis.coalesce(m.attempt, m.retries + 1).cast("int32"),
+        "epoch": m.epoch,
+        "worker": coded.pop("worker"),
+        "version_before": m.version_before,
+        "version_after": m.version_after,
+        "rows_written": m.rows_written,
+        "status": m.status.cast("int32"),
+        "total_us": m.total_us,
+        "due_us": ibis.coalesce(m.due_us, ready[False]),
+        "lease_us": ibis.coalesce(m.lease_us, ready[True]),
+        "bytes": m.bytes,
+        "accepted_us": m.accepted_us,
+        "max_attempts": m.max_attempts.cast("int32"),
+        "commit_lag_us": ibis.coalesce(m.commit_lag_us, m.committed_us - since_us),
+        "has_actor": m.actor.notnull(),
+        **coded,
+    }
+
+
+#: of the rows, those with a fraction of a second, if the clock has such
+_FINE_MIN: Final = 0.1
+_DAY_US: Final = 86_400_000_000
+#: rows that lie alone so long after all others, and by longer than these took, have a wrong clock
+_ALONE_AFTER_US: Final = 2 * _DAY_US
+#: the same, before all others: what has lain about since long ago is first in some tables
+_ALONE_BEFORE_US: Final = 1_000 * _DAY_US
+#: they are one in so many rows at most, on either side
+_ODD_RARE: Final = 200
+
+
+class Extent(NamedTuple):
+    """From when to when a log goes, rows with a wrong clock left aside."""
+
+    rows: int
+    fine: int  #: rows with a fraction of a second
+    first_us: int
+    last_us: int
+    odd: int = 0  #: rows that are outside
+    odd_us: int = 0  #: the last of their times
+
+
+def _extent(lines: Any) -> Extent | None:
+    """Of the lines, in one pass by day; None if no line has a time."""
+    timed = lines.filter(lines.at_us.notnull())
+    days = timed.group_by(day=timed.at_us // _DAY_US).aggregate(
+        first=timed.at_us.min(),
+        last=timed.at_us.max(),
+        n=timed.count(),
+        fine=(timed.at_us % 1_000_000 != 0).cast("int64").sum(),
     )
-    words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
-    found = connection.execute(
-        "SELECT kind, layout, op_raw, from_raw, to_raw, outcome_raw, why, class, pends FROM kinds"
-    ).fetchall()
-    cache: dict[Kind, Line] = {}
-    updates = []
-    for number, *rest in found:
-        kind = Kind(*rest)
-        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned))
-        updates.append((number, int(line.op), int(line.stand), int(line.before), line.result))
-    connection.execute(
-        "CREATE TEMP TABLE meant (kind BIGINT, op INT, stand INT, before INT, result INT)"
-    )
-    for at in range(0, len(updates), 500):
-        values = ", ".join(str(u) for u in updates[at : at + 500])
-        connection.execute(f"INSERT INTO meant VALUES {values}")
-    connection.execute(
-        "UPDATE kinds SET op = meant.op, stand = meant.stand, before = meant.before, "
-        "result = meant.result FROM meant WHERE meant.kind = kinds.kind"
+    found = [
+        (int(one.first), int(one.last), int(one.n), int(one.fine))
+        for one in rows(days.order_by("first"))
+    ]
+    return extent_of(found) if found else None
+
+
+def extent_of(days: Sequence[tuple[int, int, int, int]]) -> Extent:
+    """Of the days that have lines, in order: the first and last time of each, the lines, the fine ones."""
+    rows, fine = sum(day[2] for day in days), sum(day[3] for day in days)
+    low, high = _first_common(days, rows), len(days) - 1 - _first_common(days[::-1], rows)
+    span_us = days[high][1] - days[low][0]
+    start, end = 0, len(days) - 1
+    for at in range(low, 0, -1):
+        if days[at][0] - days[at - 1][1] > max(_ALONE_BEFORE_US, span_us):
+            start = at
+            break
+    for at in range(high, end):
+        if days[at + 1][0] - days[at][1] > max(_ALONE_AFTER_US, span_us):
+            end = at
+            break
+    odd = [*days[:start], *days[end + 1 :]]
+    return Extent(
+        rows,
+        fine,
+        days[start][0],
+        days[end][1],
+        sum(day[2] for day in odd),
+        odd[-1][1] if odd else 0,
     )
 
 
-def _hash(text: str) -> str:
-    return f"CAST(hash({text}) >> 1 AS BIGINT)"
+def _first_common(days: Sequence[tuple[int, int, int, int]], rows: int) -> int:
+    """The place of the first day until which there are more rows than may be odd."""
+    seen = 0
+    for at, (_, _, count, _) in enumerate(days):
+        seen += count
+        if seen * _ODD_RARE > rows:
+            return at
+    return len(days) - 1
 
 
-def _coded(text: str) -> str:
-    return f"CASE WHEN {text} IS NULL THEN NULL ELSE {_hash(text)} END"
-
-
-def _lines(connection: Any, extras_count: int, why: str) -> None:
-    """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
-    is_reasoned = connection.execute("SELECT count(why) FROM kinds").fetchall()[0][0]
-    kind = _kind_of(
-        "r.",
-        why.replace("reason", "r.reason") if is_reasoned else "CAST(NULL AS VARCHAR)",
-        _STATUS.replace("status", "r.status"),
-        _PENDS.replace("pending", "r.pending"),
+def _set_clocks(engine: Engine, lines: Any, extent: Extent) -> Any:
+    """Give lines with a wrong clock the time of their delivery's nearest line; else, the log's end."""
+    is_inside = lines.at_us.between(extent.first_us, extent.last_us)
+    odd = lines.filter(~is_inside).select("line", "part", "d")
+    near = lines.filter(is_inside).select("d", near_us="at_us", near_line="line")
+    near = odd.left_join(near, "d")
+    # of two that are as near, the one before
+    away = 2 * (near.near_line - near.line).abs() + (near.near_line > near.line).ifelse(1, 0)
+    clocks = near.group_by(odd_line=near.line, odd_part=near.part).aggregate(
+        set_us=ibis.coalesce(near.near_us.argmin(away), extent.last_us)
     )
-    has_link = connection.execute("SELECT count(*) FROM lonely").fetchall()[0][0] > 0
-    join = "LEFT JOIN lonely ON r.delivery IS NULL AND lonely.id = r.message " if has_link else ""
-    linked = "lonely.of_message" if has_link else "CAST(NULL AS VARCHAR)"
-    key = (
-        f"COALESCE(r.delivery, CASE WHEN r.endpoint IS NULL THEN {linked} END, "
-        "r.message || COALESCE('/' || r.endpoint, ''))"
-    )
-    connection.execute(
-        f"""
-        CREATE VIEW meant_rows AS
-        SELECT r.rowid AS line, {_hash(key)} AS d, {key} AS key_text, r.*,
-            k.op AS op, k.stand AS stand, k.before AS from_stand, k.result AS result
-        FROM raw r JOIN kinds k ON {kind} = k.code {join}
-        """
-    )
-    worker = "CASE WHEN worker IS NULL THEN boot WHEN boot IS NULL THEN worker ELSE worker || ':' || boot END"
-    shared = (
-        f"CAST(COALESCE(attempt, retries + 1) AS INT) AS attempt, epoch, {_coded(worker)} AS worker, "
-        f"version_before, version_after, rows_written, CAST(status AS INT) AS status, total_us, "
-        f"COALESCE(due_us, CASE WHEN stand <> {int(Stand.LEASED)} THEN ready_us END) AS due_us, "
-        f"COALESCE(lease_us, CASE WHEN stand = {int(Stand.LEASED)} THEN ready_us END) AS lease_us, "
-        f"{_coded('endpoint')} AS endpoint, {_coded('app')} AS app, {_coded('event_type')} AS event_type, "
-        f"{_coded('build')} AS build, {_coded('config')} AS config, bytes, accepted_us, "
-        f"CAST(max_attempts AS INT) AS max_attempts, "
-        f"COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)) AS commit_lag_us, "
-        f"actor IS NOT NULL AS has_actor"
-    )
-    extras = "".join(f", {_coded(f'x{i}')} AS x{i}" for i in range(extras_count))
-    nothing = (
-        "NULL AS attempt, NULL AS epoch, NULL AS worker, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
-        f"{_coded('endpoint')}, {_coded('app')}, {_coded('event_type')}, {_coded('build')}, "
-        f"{_coded('config')}, bytes, accepted_us, CAST(max_attempts AS INT), "
-        "COALESCE(commit_lag_us, committed_us - COALESCE(accepted_us, at_us)), false"
-    )
-    last = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
-    # clocks differ: what is last in a row is not before its acceptance
-    last = (
-        f"CASE WHEN layout = 'deliveries' THEN GREATEST({last}, COALESCE(accepted_us, at_us)) "
-        f"ELSE {last} END"
-    )
-    keyed = "COALESCE(delivery, message) IS NOT NULL"
-    connection.execute(
-        f"""
-        CREATE TABLE lines AS
-        SELECT line, 1::TINYINT AS part, d, COALESCE(at_us, accepted_us) AS at_us, op, stand, from_stand,
-            result, {shared}{extras}
-        FROM meant_rows WHERE layout = 'events' AND {keyed} AND op <> {int(Op.STARTED)}
-        UNION ALL
-        SELECT line, 1, d, {last}, op, stand, from_stand, result, {shared}{extras}
-        FROM meant_rows WHERE layout <> 'events' AND {keyed}
-        UNION ALL
-        SELECT line, 0, d, started_us, {int(Op.SENT)}, {int(Stand.LEASED)}, 0, 0, {shared}{extras}
-        FROM meant_rows WHERE layout = 'attempts' AND started_us IS NOT NULL AND {keyed}
-            AND started_us < {last}
-        UNION ALL
-        SELECT line, 0, d, COALESCE(accepted_us, at_us), {int(Op.ACCEPTED)}, {int(Stand.WAITING)}, 0, 0,
-            {nothing}{extras}
-        FROM meant_rows WHERE layout = 'deliveries' AND {keyed} AND COALESCE(accepted_us, at_us) IS NOT NULL
-        """
-    )
+    is_odd = (lines.line == clocks.odd_line) & (lines.part == clocks.odd_part)
+    joined = lines.left_join(clocks, is_odd)
+    told = joined.mutate(at_us=ibis.coalesce(joined.set_us, joined.at_us))
+    kept = engine.keep("set_lines", told.drop("odd_line", "odd_part", "set_us"))
+    engine.drop("lines")
+    return kept
 
 
 #: which of two lines of one delivery is first if their times are equal and their places say nothing
@@ -317,98 +480,54 @@ _NATURAL: Final = (
     (Op.RETRY, Op.POSTPONED),
     (Op.EXHAUSTED,),
 )
-#: of the lines, those that are earlier than the one before: more, and their places say nothing
-_DESCENTS_MAX: Final = 0.05
 
 
-def _events(raw: Raw) -> None:
-    """The table `events`: `lines` numbered by time, and where times are equal by their place."""
-    connection = raw.connection
-    if _is_in_order(connection):
-        connection.execute(
-            "CREATE VIEW events AS SELECT line + 1 AS pos, * RENAME (op AS act) FROM lines"
-        )
-        return
-    newest_first = _newest_first(connection)
-    place = f"{'-' if newest_first else ''}line, part"
-    if _is_mixed(raw, newest_first=newest_first):
-        place = f"{_natural_place()}, {place}"
-    connection.execute(
-        f"""
-        CREATE TABLE events AS
-        SELECT CAST(row_number() OVER (ORDER BY at_us, {place}) AS BIGINT) AS pos, * RENAME (op AS act)
-        FROM lines WHERE at_us IS NOT NULL
-        """
-    )
-    connection.execute("DROP TABLE lines")
+def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
+    """The table `events`: the lines numbered by time, and where times are equal by their place."""
+    if raw.order is Order.BY_TIME:
+        return engine.name("events", lines.mutate(pos=lines.line + 1).rename(act="op"))
+    timed = lines.filter(lines.at_us.notnull())
+    place = [timed.line.desc() if raw.order is Order.NEWEST_FIRST else timed.line, timed.part]
+    if raw.order is Order.MIXED:
+        place = [*_natural_place(timed), *place]
+    number = ibis.row_number().over(ibis.window(order_by=[timed.at_us, *place])) + 1
+    numbered = timed.mutate(pos=number.cast("int64")).rename(act="op")
+    events = engine.keep("events", numbered)
+    engine.drop(lines.get_name())
+    return events
 
 
-def _natural_place() -> str:
+def _natural_place(lines: Any) -> list[Any]:
     """The order of a life, one attempt after the other."""
-    ranks = " ".join(
-        f"WHEN op IN ({', '.join(str(int(op)) for op in ops)}) THEN {rank}"
-        for rank, ops in enumerate(_NATURAL)
-    )
-    first = f"op IN ({int(Op.ACCEPTED)}, {int(Op.QUEUED)})"
-    attempt = f"COALESCE(attempt, CASE WHEN {first} THEN 0 ELSE 9999 END)"
-    return f"{attempt}, CASE {ranks} ELSE {len(_NATURAL)} END"
+    ranks = [(lines["op"].isin([int(op) for op in ops]), rank) for rank, ops in enumerate(_NATURAL)]
+    is_first = lines["op"].isin([int(Op.ACCEPTED), int(Op.QUEUED)])
+    attempt = ibis.coalesce(lines.attempt, is_first.ifelse(0, 9999))
+    return [attempt, ibis.cases(*ranks, else_=len(_NATURAL))]
 
 
-def _is_mixed(raw: Raw, *, newest_first: bool) -> bool:
-    """Whether the place of a line says nothing of its time: rows in no order, or files side by side,
-    as of several workers."""
-    wrong = ">" if newest_first else "<"
-    descents, rows = raw.connection.execute(
-        f"SELECT count(*) FILTER (WHERE at_us {wrong} before), count(*) FROM (SELECT at_us, "
-        "lag(at_us) OVER () AS before FROM raw)"
-    ).fetchall()[0]
-    if descents > _DESCENTS_MAX * rows:
-        return True
-    begins = [row for row, _ in raw.starts[1:]]
-    if not begins:
-        return False
-    beside = raw.connection.execute(
-        f"SELECT count(*) FROM (SELECT rowid AS line, at_us, lag(at_us) OVER () AS before FROM raw) "
-        f"WHERE line IN ({', '.join(map(str, begins))}) AND at_us {wrong} before"
-    ).fetchall()[0][0]
-    return bool(beside)
+def _names(raw: Raw, engine: Engine, table: Any) -> dict[str, dict[int, str]]:
+    """The text of each coded value that is not rare beyond use."""
+    names: dict[str, dict[int, str]] = {}
+    for name in (*CODED, *(f"x{i}" for i in range(len(raw.extras)))):
+        texts = table.select(t=worker_of(table) if name == "worker" else table[name])
+        texts = texts.filter(texts.t.notnull())
+        counted = texts.group_by("t").aggregate(n=texts.count())
+        most = counted.order_by(ibis.desc("n"), ibis.asc("t")).limit(_NAMES_MAX)
+        coded = rows(most.select(code=engine.code(most.t), t=most.t))
+        if coded:
+            names[name] = {int(one.code): one.t for one in coded}
+    return names
 
 
-def _is_in_order(connection: Any) -> bool:
-    """Whether every line has a time and none is earlier than the one before: nothing to sort."""
-    wrong = connection.execute(
-        "SELECT count(*) FROM (SELECT at_us, layout, lag(at_us) OVER () AS before FROM raw) "
-        "WHERE at_us IS NULL OR at_us < before OR layout <> 'events'"
-    ).fetchall()[0][0]
-    return bool(wrong == 0)
-
-
-def _newest_first(connection: Any) -> bool:
-    """Whether the log was written from its end, as lists of an API are."""
-    first, last = connection.execute(
-        "SELECT avg(at_us) FILTER (WHERE line < 0.1 * most), avg(at_us) FILTER (WHERE line > 0.9 * most) "
-        "FROM lines, (SELECT max(line) AS most FROM lines)"
-    ).fetchall()[0]
-    return first is not None and last is not None and first > last
-
-
-def _names(connection: Any, raw: Raw) -> None:
-    """The table `names`: the text of each coded value that is not rare beyond use."""
-    connection.execute("CREATE TABLE names (field VARCHAR, code BIGINT, text VARCHAR)")
-    worker = "CASE WHEN worker IS NULL THEN boot WHEN boot IS NULL THEN worker ELSE worker || ':' || boot END"
-    for field in (*CODED, *(f"x{i}" for i in range(len(raw.extras)))):
-        text = worker if field == "worker" else field
-        connection.execute(
-            f"INSERT INTO names SELECT {literal(field)}, {_hash('t')}, t FROM "
-            f"(SELECT {text} AS t, count(*) AS n FROM raw GROUP BY 1 ORDER BY n DESC, t LIMIT 20000) "
-            "WHERE t IS NOT NULL"
-        )
-
-
-def _shown_words(connection: Any) -> dict[str, str]:
+def _shown_words(kinds: Sequence[tuple[Kind, Line, int]]) -> dict[str, str]:
     """For `--explain-mapping`: each word of the log and what its lines mostly are."""
-    rows = connection.execute(
-        "SELECT COALESCE(op_raw, to_raw, outcome_raw) AS word, arg_max(op, (lines, op)) FROM kinds "
-        "GROUP BY 1 HAVING word IS NOT NULL ORDER BY sum(lines) DESC, word LIMIT 100"
-    ).fetchall()
-    return {word: Op(op).name.lower() for word, op in rows}
+    lines: Counter[str] = Counter()
+    ops: dict[str, dict[Op, int]] = defaultdict(dict)
+    for kind, line, count in kinds:
+        word = kind.op or kind.to_state or kind.outcome
+        if word is not None:
+            lines[word] += count
+            ops[word][line.op] = max(ops[word].get(line.op, 0), count)
+    most = sorted(lines, key=lambda word: (-lines[word], word))[:100]
+    shown = {word: max(ops[word].items(), key=lambda one: (one[1], one[0]))[0] for word in most}
+    return {word: op.name.lower() for word, op in shown.items()}

@@ -169,8 +169,13 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         "after_lease": (o.result != 0) & (o.at_us > o.hold_lease),
         # it was written over a version that its writer had not read
         "lost_update": o.writes
-        & (o.version_before > 0)
-        & (o.version_before < o.version_before_max),
+        & (
+            ((o.version_before > 0) & (o.version_before < o.version_before_max))
+            # or, where only the version that it left is told, it left an older one than there was
+            | (o.version_before.isnull() & (o.version_after < o.version_before_max)).fill_null(
+                False
+            )
+        ),
         # one turn brought two results
         "second_result": o.result.isin([1, -1]) & (o.taken >= 1) & (o.results_so_far >= 2),
         "taken_after_end": o.take & (o.ended_before == 1),

@@ -35,7 +35,7 @@ MECHANISMS: Final = {
                 ),
                 "D4": (("claimed", "sent"), "whether a worker had taken it for its retry"),
                 "D6": (
-                    ("worker", "epoch", "version_before"),
+                    ("worker", "epoch", "version_before", "version_after"),
                     "whether another worker's late write cleared the retry",
                 ),
                 "D7": (
@@ -70,8 +70,11 @@ MECHANISMS: Final = {
                     ("claimed", "sent"),
                     "whether a worker took it again before it fell silent",
                 ),
-                "D5": (("to_state",), "whether it is called delivered all the same"),
-                "D6": (("worker", "epoch", "version_before"), "whether a second worker had it too"),
+                "D5": (("to_state", "said"), "whether it is called delivered all the same"),
+                "D6": (
+                    ("worker", "epoch", "version_before", "version_after"),
+                    "whether a second worker had it too",
+                ),
                 "D7": (("to_state", "lease_until", "lapsed"), "whether a lease ran out on it"),
                 "D8": (("claimed", "to_state"), "whether a second turn met a marker of the first"),
                 "D11": (("to_state", "due", "purged"), "whether it was deleted before its turn"),
@@ -139,7 +142,7 @@ MECHANISMS: Final = {
             ("to_state", "status"),
             {
                 "D6": (
-                    ("worker", "epoch", "version_before"),
+                    ("worker", "epoch", "version_before", "version_after"),
                     "whether the mark came from another worker's late write",
                 ),
                 "D8": (("sent", "claimed"), "whether a second turn marked it without trying"),
@@ -184,7 +187,7 @@ MECHANISMS: Final = {
             ("lapsed|lease_until|to_state",),
             {
                 "D6": (
-                    ("epoch", "worker", "version_before"),
+                    ("epoch", "worker", "version_before", "version_after"),
                     "whether a late write of the first worker ended it",
                 ),
                 "D2": (("lease_until", "lapsed"), "whether the lease ran out at all"),

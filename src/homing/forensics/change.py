@@ -45,6 +45,8 @@ class Since(NamedTuple):
 #: with it: what sets a fault off, such as failing receivers, comes in stretches of its own
 _BEFORE_MAX: Final = 0.02
 _EARLY: Final = 5
+#: chance at which the drops before a stretch are too few to belong to it
+_STRAGGLE_MAX: Final = 1e-4
 
 
 def windows(judged: Any, first_us: int, last_us: int, count: int = WINDOWS) -> list[Window]:
@@ -78,9 +80,9 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
     p = _p_value(n, int(k.sum()), gain)
     before_k = float(k[:start].sum())
     if p <= P_MAX and before_k >= 2 and before_k > _BEFORE_MAX * k.sum():
-        # a worse stretch, not the beginning: that is where the first drop is, if it came late
-        start, end = int(np.flatnonzero(k)[0]), len(series)
-        p = float((1 - k.sum() / n.sum()) ** n[:start].sum())
+        # a worse stretch, not the beginning: that is where the first drops are, if they came late
+        start, p = _first_drops(n, k)
+        end = len(series)
     if p > P_MAX:
         start, end = 0, len(series)
     inside = slice(start, end)
@@ -109,6 +111,33 @@ def find(series: Sequence[Window], drops_us: Sequence[int]) -> Since | None:
         before,
         rate,
     )
+
+
+def _first_drops(n: Any, k: Any) -> tuple[int, float]:
+    """The window of the first drop that is no straggler, and the chance that so few came before it.
+
+    Where the next few drops came at a pace at which those before would hardly be so few, they are
+    stragglers; else the first drop is the first, and the rate of all says how late it came.
+    """
+    total = int(k.sum())
+    at = np.repeat(np.arange(len(k)), k.astype(int))  # the window of each drop
+    seen = np.concatenate([[0.0], n.cumsum()])
+    for stragglers in range(max(1, int(_BEFORE_MAX * total)) + 1):
+        if stragglers + _EARLY > total:
+            break
+        start, fifth = int(at[stragglers]), int(at[stragglers + _EARLY - 1])
+        pace = _EARLY / max(float(seen[fifth + 1] - seen[start]), 1.0)
+        chance = (stragglers + 1) * _so_few(int(k[:start].sum()), pace * float(seen[start]))
+        if chance <= _STRAGGLE_MAX:
+            return start, chance
+    return int(at[0]), float((1 - total / n.sum()) ** seen[at[0]])
+
+
+def _so_few(seen: int, expected: float) -> float:
+    """The chance of so many or fewer where so many are expected (Poisson)."""
+    log_expected = math.log(max(expected, 1e-300))
+    terms = (math.exp(i * log_expected - expected - math.lgamma(i + 1)) for i in range(seen + 1))
+    return min(1.0, sum(terms))
 
 
 def _gain(n1: Any, k1: Any, n: float, k: float) -> Any:

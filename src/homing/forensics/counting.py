@@ -18,6 +18,7 @@ from homing.forensics.engine import on_duckdb
 from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.judging import Verdict
 from homing.forensics.reading import Progress, connect, read
+from homing.forensics.traces import dropped_names
 from homing.forensics.vocabulary import Stand
 from homing.insight.verification import Arm, Count, Window
 
@@ -70,18 +71,26 @@ def count(
         connect(folder, options.memory, options.threads) as connection,
     ):
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
-        events = build(raw, progress)
-        judged_tables(on_duckdb(connection), events, options, progress)
+        engine = on_duckdb(connection)
+        events = build(raw, engine, progress)
+        judged_tables(engine, events, options, progress)
         first_us = max(events.first_us, since_us or 0)
         window = Window(first_us=first_us, last_us=events.last_us)
+        arm = _arm(connection, since_us, events.names)
+        accepted = _one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0]
+        too_young = accepted - arm.all.n
         return Counted(
-            arm=msgspec.structs.replace(_arm(connection, since_us), window=window),
-            accepted=_one(connection, f"SELECT count(*) FROM judged {_since(since_us)}")[0],
-            drops=_drops(connection, since_us),
+            arm=msgspec.structs.replace(arm, window=window, too_young=too_young),
+            accepted=accepted,
+            drops=tuple(dropped_names(engine, since_us or 0)),
             first_us=first_us,
             last_us=events.last_us,
             late=() if late_s is None else _late(connection, since_us, late_s),
         )
+
+
+#: column → number → text
+Names = dict[str, dict[int, str]]
 
 
 def _since(since_us: int | None, also: str = "TRUE") -> str:
@@ -89,10 +98,10 @@ def _since(since_us: int | None, also: str = "TRUE") -> str:
 
 
 def _one(connection: Any, statement: str) -> Any:
-    return connection.execute(statement).fetchone()
+    return connection.execute(statement).fetchall()[0]
 
 
-def _arm(connection: Any, since_us: int | None) -> Arm:
+def _arm(connection: Any, since_us: int | None, names: Names) -> Arm:
     settled = _since(since_us, f"verdict NOT IN {_OPEN}")
     lost = f"verdict = {int(Verdict.DROPPED)}"
     parts = [f"count(*), count(*) FILTER ({lost})"]
@@ -103,18 +112,18 @@ def _arm(connection: Any, since_us: int | None) -> Arm:
     return Arm(
         all=pairs[0],
         strata=dict(zip(STRATA, pairs[1:], strict=True)),
-        mix={kind: mix for kind in _MIX if (mix := _mix(connection, kind, settled))},
+        mix={k: mix for k in _MIX if (mix := _mix(connection, k, settled, names.get(k, {})))},
     )
 
 
-def _mix(connection: Any, kind: str, settled: str) -> dict[str, int]:
+def _mix(connection: Any, kind: str, settled: str, texts: dict[int, str]) -> dict[str, int]:
     """Deliveries by value, if there are several and not too many."""
     rows = connection.execute(
-        f"SELECT n.text, count(*) FROM judged j JOIN names n "
-        f"ON n.field = '{kind}' AND n.code = j.{kind} {settled} GROUP BY 1 "
+        f"SELECT {kind}, count(*) FROM judged {settled} AND {kind} IS NOT NULL GROUP BY 1 "
         f"LIMIT {_MIX_VALUES_MAX + 1}"
     ).fetchall()
-    return dict(rows) if 1 < len(rows) <= _MIX_VALUES_MAX else {}
+    mix = {texts[code]: n for code, n in rows if code in texts}
+    return mix if 1 < len(rows) <= _MIX_VALUES_MAX else {}
 
 
 _NAME: Final = (
@@ -135,12 +144,3 @@ def _late(connection: Any, since_us: int | None, late_s: float) -> tuple[tuple[s
         f"WHERE done - accepted_at >= {late_us} ORDER BY place"
     ).fetchall()
     return tuple((str(name), float(seconds)) for name, seconds in rows)
-
-
-def _drops(connection: Any, since_us: int | None) -> tuple[str, ...]:
-    rows = connection.execute(
-        f"SELECT {_NAME} FROM judged j JOIN events e ON e.d = j.d JOIN raw r ON r.rowid = e.line "
-        f"{_since(since_us, f'j.verdict = {int(Verdict.DROPPED)}')} "
-        "GROUP BY j.d ORDER BY min(e.pos)"
-    ).fetchall()
-    return tuple(str(name) for (name,) in rows)

@@ -1,45 +1,150 @@
-"""Where the analysis is computed: DuckDB here, Spark, or another engine that Ibis speaks to."""
+"""Where the analysis is computed: DuckDB here, Spark, or a warehouse that Ibis speaks to."""
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
+import operator
 import os
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Final
 
 from homing.core.errors import ConfigError
-from homing.forensics.sources import missing_extra
+from homing.forensics.rows import portable
+from homing.forensics.sources import Unreadable, missing_extra
+
+#: in another one's database: what is kept there while the analysis runs
+_PREFIX: Final = "homing_"
+#: between the parts of what is hashed together, and for a part that is nothing
+_BETWEEN, _NOTHING = "\x1f", "\x1e"
+_POSITIVE: Final = (1 << 63) - 1
 
 
 class Engine:
-    """Keeps tables by name; the analysis asks for nothing else."""
+    """Keeps tables by name and gives texts numbers; the analysis asks for nothing else."""
 
-    def __init__(self, backend: Any, folder: str = "") -> None:
+    def __init__(self, backend: Any) -> None:
         self.backend = backend
-        self._folder = folder
+        self._kept: set[str] = set()
+
+    @property
+    def is_duckdb(self) -> bool:
+        """Whether it computes in this process."""
+        return bool(self.backend.name == "duckdb")
 
     def table(self, name: str) -> Any:
         """A table that is there."""
-        return self.backend.table(name)
+        return self.backend.table(self._named(name))
 
     def keep(self, name: str, expression: Any) -> Any:
         """Compute an expression once and keep what it gives, as a table."""
-        if self.backend.name == "duckdb":
+        named = self._named(name)
+        if self.is_duckdb:
             select = self.backend.compile(expression)
-            self.backend.raw_sql(f"CREATE OR REPLACE TABLE {name} AS {select}")
-            return self.backend.table(name)
-        # written down, not cached: a plan that holds all the plans before it is slow to make
-        path = f"{self._folder}/{name}.parquet"
-        session = self.backend._session
-        session.sql(self.backend.compile(expression)).write.mode("overwrite").parquet(path)
-        self.backend.create_view(name, self.backend.read_parquet(path), overwrite=True)
+            self.backend.raw_sql(f"CREATE OR REPLACE TABLE {named} AS {select}")
+        elif self.backend.name == "pyspark":
+            # what has been computed is cut off from how: a plan that holds all the plans before it
+            # is slow to make
+            frame = self.backend._session.sql(self.backend.compile(expression))
+            frame.localCheckpoint().createOrReplaceTempView(named)
+        else:
+            self._create(named, portable(expression, self.backend.name))
+        return self.backend.table(named)
+
+    def name(self, name: str, expression: Any) -> Any:
+        """Give an expression a name without computing it."""
+        if not self.is_duckdb:
+            return expression
+        self.backend.raw_sql(f"CREATE OR REPLACE VIEW {name} AS {self.backend.compile(expression)}")
         return self.backend.table(name)
 
-    def bring_home(self, name: str, table: Any, connection: Any) -> None:
-        """Copy a table into DuckDB, where the rows of the log are."""
-        arrow = table.to_pyarrow()
-        connection.register("brought_home", arrow)
-        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM brought_home")
-        connection.unregister("brought_home")
+    def put(self, name: str, rows: Any) -> Any:
+        """Keep a small table of Arrow."""
+        named = self._named(name)
+        if self.is_duckdb:
+            self.backend.con.register("put_here", rows)
+            self.backend.raw_sql(f"CREATE OR REPLACE TABLE {named} AS SELECT * FROM put_here")
+            self.backend.con.unregister("put_here")
+        elif self.backend.name == "pyspark":
+            self.backend._session.createDataFrame(rows).createOrReplaceTempView(named)
+        else:
+            self._create(named, rows)
+        return self.backend.table(named)
+
+    def drop(self, name: str) -> None:
+        """Give back the room of a table that is not asked for any more."""
+        if self.is_duckdb:
+            self.backend.raw_sql(f"DROP TABLE {name}")
+        else:
+            self._drop(self._named(name))
+
+    def code(self, *columns: Any) -> Any:
+        """A number of 63 bits that stands for one text, or for several together."""
+        if self.is_duckdb:
+            function = _builtin("hash", tuple(str(one.type()) for one in columns), "uint64")
+            return (function(*columns) >> 1).cast("int64")
+        texts = [one.cast("string").fill_null(_NOTHING) for one in columns]
+        text = functools.reduce(lambda all_, one: all_ + _BETWEEN + one, texts)
+        if self.backend.name == "pyspark":  # its own hash has 32 bits
+            return _builtin("xxhash64", ("string",), "int64")(text) & _POSITIVE
+        return text.hash() & _POSITIVE
+
+    def builtin(self, name: str, column: Any, *, gives: str) -> Any:
+        """What a function of the engine itself gives for a column."""
+        return _builtin(name, (str(column.type()),), gives)(column)
+
+    def pattern(self, text: str) -> str:
+        """A regular expression in this engine's dialect."""
+        return text.replace(r"\b", r"\y") if self.backend.name == "postgres" else text
+
+    def _named(self, name: str) -> str:
+        return name if self.is_duckdb else f"{_PREFIX}{name.removeprefix(_PREFIX)}"
+
+    def _create(self, named: str, rows: Any) -> None:
+        self._drop(named)
+        is_temporary = bool(self.backend.supports_temporary_tables)
+        self.backend.create_table(named, rows, temp=is_temporary)
+        self._kept.add(named)
+        if self.backend.name == "postgres":  # nobody else looks at a temporary table
+            self._run(f"ANALYZE {named}")
+
+    def _drop(self, named: str) -> None:
+        if named in self._kept:
+            self._run(f"DROP TABLE IF EXISTS {named}")
+            self._kept.discard(named)
+
+    def _run(self, statement: str) -> None:
+        # in words of its own: with sqlglot 30, Ibis 12 forgets which table it drops
+        with closing(self.backend.raw_sql(statement)):
+            pass
+
+    def close(self) -> None:
+        """Drop what was kept in another one's database, and leave it."""
+        for named in sorted(self._kept):
+            self._drop(named)
+        self.backend.disconnect()
+
+
+@functools.cache
+def _builtin(name: str, kinds: tuple[str, ...], gives: str) -> Any:
+    """A function that the engine has, for arguments of these types."""
+    ibis = _ibis()
+
+    def function(*_: Any) -> Any: ...
+
+    one = inspect.Parameter.POSITIONAL_ONLY
+    names = [inspect.Parameter(f"a{i}", one) for i in range(len(kinds))]
+    function.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
+    return ibis.udf.scalar.builtin(function, name=name, signature=(kinds, gives))
+
+
+def _ibis() -> Any:
+    try:
+        return importlib.import_module("ibis")
+    except ImportError as error:
+        raise missing_extra(error) from error
 
 
 def on_duckdb(connection: Any) -> Engine:
@@ -48,39 +153,77 @@ def on_duckdb(connection: Any) -> Engine:
     Raises:
         ConfigError: Ibis is not installed.
     """
-    try:
-        ibis = importlib.import_module("ibis")
-    except ImportError as error:
-        raise missing_extra(error) from error
-    return Engine(ibis.duckdb.from_connection(connection))
+    return Engine(_ibis().duckdb.from_connection(connection))
 
 
-def on_spark(connection: Any, folder: str, threads: int = 2) -> Engine:
-    """The engine for Spark: the events go there as Parquet.
-
-    The session is the one of the environment (`SPARK_REMOTE`), or a local one with as many threads.
+@contextmanager
+def elsewhere(name: str, threads: int = 2) -> Iterator[Engine]:
+    """The engine of that name: `spark`, or the URL of a warehouse as Ibis takes it.
 
     Raises:
-        ConfigError: PySpark is not installed.
+        ConfigError: it is not installed, or cannot be reached.
+        Unreadable: it cannot compute what is asked of it.
     """
+    ibis = _ibis()
+    engine = Engine(_spark(ibis, threads) if name == "spark" else _connected(ibis, name))
     try:
-        ibis = importlib.import_module("ibis")
+        yield engine
+    except Exception as error:
+        # each driver has errors of its own
+        if type(error).__module__.partition(".")[0] in ("builtins", "homing", "click"):
+            raise
+        text = f"{engine.backend.name} cannot compute this: {_first_line(error)}"
+        raise Unreadable(f"{text}; export the table to Parquet and investigate that") from error
+    finally:
+        engine.close()
+
+
+def _connected(ibis: Any, url: str) -> Any:
+    scheme = url.partition(":")[0]
+    try:
+        return ibis.connect(url)
+    except ImportError as error:
+        text = f"--engine {scheme}: needs the package {error.name}: "
+        raise ConfigError([text + f"`pip install 'ibis-framework[{scheme}]'`"]) from error
+    except Exception as error:
+        # each driver has errors of its own, and some of them repeat the password
+        text = f"--engine {scheme}:…: expected a URL of a warehouse that answers; "
+        raise ConfigError([text + f"found {type(error).__name__}: {_hidden(url, error)}"]) from None
+
+
+def _hidden(url: str, error: Exception) -> str:
+    secret = url.partition("@")[0].rpartition(":")[2] if "@" in url else ""
+    text = _first_line(error)
+    return text.replace(secret, "…") if len(secret) > 1 else text
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _spark(ibis: Any, threads: int) -> Any:
+    """The session of the environment (`SPARK_REMOTE`), or a local one with as many threads."""
+    try:
         session = importlib.import_module("pyspark.sql").SparkSession
     except ImportError as error:
         raise ConfigError(
             ["--engine spark needs one more package: `pip install 'homing[spark]'`, and a Java"]
         ) from error
-    path = f"{folder}/events.parquet"
-    connection.execute(f"COPY events TO '{path}' (FORMAT parquet)")
     builder = session.builder.appName("homing investigate")
     if "SPARK_REMOTE" not in os.environ:  # a local one: 200 partitions would be 200 tiny tasks
         builder = builder.master(f"local[{threads}]")
         builder = builder.config("spark.sql.shuffle.partitions", str(2 * threads))
         builder = builder.config("spark.ui.enabled", "false")
+        builder = builder.config("spark.ui.showConsoleProgress", "false")
         builder = builder.config("spark.driver.host", "127.0.0.1")
         builder = builder.config("spark.sql.session.timeZone", "UTC")
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    backend = ibis.pyspark.connect(spark)
-    backend.create_view("events", backend.read_parquet(path), overwrite=True)
-    return Engine(backend, folder)
+    if "SPARK_REMOTE" not in os.environ:
+        # an error is what it calls a plan that it does not compile but interprets
+        spark.sparkContext.setLogLevel("FATAL")
+    return ibis.pyspark.connect(spark)
+
+
+def any_of(tests: Sequence[Any]) -> Any:
+    """Whether any of the conditions holds."""
+    return functools.reduce(operator.or_, tests)

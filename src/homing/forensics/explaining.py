@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 
 from homing.forensics.building import build
-from homing.forensics.investigation import Options
+from homing.forensics.investigation import Options, reading
 from homing.forensics.mapping import to_toml
-from homing.forensics.reading import connect, read
 
 
 def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
@@ -18,12 +16,8 @@ def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
         Unreadable: a file cannot be read.
         ConfigError: no mapping can be guessed.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
-        connect(folder, options.memory, options.threads) as connection,
-    ):
-        raw = read(connection, patterns, folder=folder, mapping=options.mapping)
-        events = build(raw)
+    with reading(patterns, options) as (raw, engine):
+        events = build(raw, engine)
     texts: dict[str, list[str]] = {}
     for path, mapping in raw.mappings.items():
         texts.setdefault(to_toml(mapping, events.words), []).append(path)

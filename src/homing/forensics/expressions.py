@@ -7,7 +7,8 @@ from typing import Final
 from homing.forensics.columns import FORMATS, LENGTHS, TIMES, Seen
 from homing.forensics.mapping import Column
 
-_SCALE: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
+#: of a unit of time, in microseconds
+SCALE: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
 #: text columns of the raw table → the field that fills them
 TEXTS: Final = {
     "delivery": "delivery",
@@ -54,6 +55,10 @@ WHOLES: Final = {
 }
 
 
+#: texts that stand for nothing
+NOTHING: Final = ("", "null", "NULL", "None", "nil", "NaN", "-")
+
+
 def quoted(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -66,10 +71,8 @@ def literal(text: str) -> str:
 
 def text_value(source: str) -> str:
     """A text column; the empty text and the words for nothing are NULL."""
-    return (
-        f"CASE WHEN {source} IN ('', 'null', 'NULL', 'None', 'nil', 'NaN', '-') THEN NULL "
-        f"ELSE {source} END"
-    )
+    nothing = ", ".join(map(literal, NOTHING))
+    return f"CASE WHEN {source} IN ({nothing}) THEN NULL ELSE {source} END"
 
 
 def whole_value(source: str) -> str:
@@ -86,8 +89,8 @@ def time_value(source: str, column: Column, seen: Seen | None) -> str:
     if unit == "date":
         return f"epoch_us({source})"
     iso = f"epoch_us(TRY_CAST(replace(trim({source}), ',', '.') AS TIMESTAMPTZ))"
-    if unit in _SCALE:
-        number = f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {_SCALE[unit]}) AS BIGINT)"
+    if unit in SCALE:
+        number = f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {SCALE[unit]}) AS BIGINT)"
         if unit in ("us", "ns"):
             whole = f"TRY_CAST({source} AS BIGINT)"
             number = f"COALESCE({whole if unit == 'us' else whole + ' // 1000'}, {number})"
@@ -115,7 +118,7 @@ def _by_size(source: str) -> str:
 
 def length_value(source: str, column: Column) -> str:
     """A length of time in microseconds."""
-    scale = _SCALE.get(column.unit or "ms", 1_000.0)
+    scale = SCALE.get(column.unit or "ms", 1_000.0)
     return f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {scale}) AS BIGINT)"
 
 
@@ -148,9 +151,9 @@ def _native_value(field: str, source: str, column: Column, seen: Seen) -> str:
             return f"epoch_us({source})"
         if unit == "us" and seen.is_whole:
             return f"CAST({source} AS BIGINT)"
-        return f"CAST(round({source} * {_SCALE.get(unit, 1.0)}) AS BIGINT)"
+        return f"CAST(round({source} * {SCALE.get(unit, 1.0)}) AS BIGINT)"
     if field in LENGTHS:
-        return f"CAST(round({source} * {_SCALE.get(column.unit or 'ms', 1_000.0)}) AS BIGINT)"
+        return f"CAST(round({source} * {SCALE.get(column.unit or 'ms', 1_000.0)}) AS BIGINT)"
     if field in WHOLES.values():
         return f"TRY_CAST({source} AS BIGINT)"
     return text_value(f"CAST({source} AS VARCHAR)")

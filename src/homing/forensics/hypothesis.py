@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ _FIELD_WORDS: Final = {
     "epoch": "lease epoch",
     "worker": "worker",
     "version_before": "row version",
+    "version_after": "row version",
     "status": "response status",
     "to_state": "state",
     "due": "due time",
@@ -62,6 +64,7 @@ _FIELD_WORDS: Final = {
     "reason": "reason",
     "outcome": "outcome of an attempt",
     "attempts": "line for an attempt",
+    "said": "line that calls it delivered",
 }
 
 
@@ -121,7 +124,7 @@ def form(
     matches = [(trace, recognise(trace, log)) for trace in dropped]
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
-    matches = _by_holders(matches, fine)
+    matches = _by_age(_by_holders(matches, fine), fine, log)
     shares = _shares(matches)
     top = shares[0]
     if not top.mechanism:
@@ -253,6 +256,59 @@ def _by_holders(
     return [(t, because if m.mechanism in ("D1", "D2") else m) for t, m in matches]
 
 
+#: of the drops that D1 or D11 explains, those due beyond any age that was kept: more, and all are D11
+_AGED_MIN: Final = 0.5
+#: the chance that a drop is older than one that went on, from which on its age may be why
+_OLDER_MIN: Final = 0.8
+
+
+def _by_age(
+    matches: list[tuple[Trace, Match]], fine: Sequence[Trace], log: LogFacts
+) -> list[tuple[Trace, Match]]:
+    """What deletes by age, seldom or with some play, leaves a few that are no older than others: they
+    are of it where most are older. Where no due time tells, the age of the last line may."""
+    alike = [(t, m) for t, m in matches if m.mechanism in ("D1", "D11")]
+    aged = sum(m.mechanism == "D11" for _, m in alike)
+    if aged > _AGED_MIN * len(alike) and Op.PURGED not in log.ops:
+        because = next(m for _, m in alike if m.mechanism == "D11")
+        return [(t, because if m.mechanism == "D1" else m) for t, m in matches]
+    planned = [t for t, m in alike if m.mechanism == "D1" and not m.twins]
+    if "due" in log.fields or not planned or not _is_told_by_age(planned, fine):
+        return matches
+    twins = twins_of("D1", log, ("D11",))
+    names = {t.name for t in planned}
+    return [(t, m._replace(twins=twins) if t.name in names else m) for t, m in matches]
+
+
+def _is_told_by_age(dropped: Sequence[Trace], fine: Sequence[Trace]) -> bool:
+    """Whether the drops are older than what went on after a failure, and rather that than that they
+    had more attempts."""
+    began = min(t.steps[-1].at_us for t in dropped)
+    kept = [
+        (s.at_us - t.accepted_us, i)
+        for t in fine
+        for i, s in enumerate([s for s in t.steps if s.result < 0])
+        if s.at_us >= began
+    ]
+    lost = [
+        (t.steps[-1].at_us - t.accepted_us, sum(s.result < 0 for s in t.steps) - 1) for t in dropped
+    ]
+    if len(kept) < _COUNT_MIN or len(lost) < _COUNT_MIN:
+        return False
+    by_age, by_number = (
+        _share_above(ours, theirs)
+        for ours, theirs in zip(zip(*lost, strict=True), zip(*kept, strict=True), strict=True)
+    )
+    return by_age >= _OLDER_MIN and by_age > by_number
+
+
+def _share_above(ours: Sequence[int], theirs: Sequence[int]) -> float:
+    """The chance that one of ours is above one of theirs, ties counted as halves."""
+    order = sorted(theirs)
+    below = sum(bisect_left(order, one) + bisect_right(order, one) for one in ours)
+    return below / (2 * len(ours) * len(order))
+
+
 def _changed_hands(trace: Trace) -> bool:
     """Whether a worker took it from another, who may still have been at it."""
     if "two_holders" in trace.crossings:
@@ -330,7 +386,7 @@ def _evidence(
         others = sum(name in t.crossings for t in fine)
         text = _CROSSING_TEXT[name]
         lines.append(
-            f"{count} of these {top.drops}: {text}; of {len(fine)} deliveries that had trouble and came through: {others}"
+            f"{count} of these {top.drops}: {text}; of {len(fine):,} deliveries that had trouble and came through: {others}"
         )
     for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
         if suspect.coverage >= COVERAGE_WANTED or (

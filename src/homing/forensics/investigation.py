@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from homing.forensics.building import Events, build
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.reading import Progress, Raw, connect, read
-from homing.forensics.rows import rows
+from homing.forensics.rows import row, rows
 from homing.forensics.sources import missing_extra
 from homing.forensics.vocabulary import Op, Stand
 
 try:
-    from homing.forensics import association, change, hypothesis, judging, traces, variants
+    from homing.forensics import association, change, hypothesis, judging, limits, traces, variants
     from homing.forensics import cases as by_case
-    from homing.forensics.engine import Engine, on_duckdb, on_spark
+    from homing.forensics.engine import Engine, elsewhere, on_duckdb
     from homing.forensics.judging import Verdict
+    from homing.forensics.limits import Context
     from homing.forensics.mechanisms import LogFacts, is_take
+    from homing.forensics.warehouse import read_there
 except ImportError as _error:
     raise missing_extra(_error) from _error
 
@@ -41,7 +46,8 @@ class Options:
     memory: str = MEMORY
     threads: int = 2
     folder: str | None = None  #: where to spill; None: a temporary folder
-    engine: str = "duckdb"
+    drops: Path | None = None  #: where the names of all dropped deliveries go, a line each
+    engine: str = "duckdb"  #: or "spark", or the URL of a warehouse
 
 
 @dataclass(slots=True)
@@ -50,7 +56,7 @@ class Findings:
 
     raw: Raw
     events: Events
-    context: judging.Context
+    context: Context
     books: dict[Verdict, int]
     whys: dict[str, int]
     windows: list[change.Window]
@@ -92,20 +98,35 @@ def investigate(
         Unreadable: a file cannot be read; says which line.
         ConfigError: the mapping does not fit, or a package is missing.
     """
+    with reading(patterns, options, progress) as (raw, engine):
+        events = build(raw, engine, progress)
+        findings = _analyse(raw, events, engine, options, progress)
+        if options.drops is not None:
+            names = traces.dropped_names(engine)
+            Path(options.drops).write_text("".join(f"{name}\n" for name in names), "utf-8")
+        return findings
+
+
+@contextmanager
+def reading(
+    patterns: Sequence[str], options: Options, progress: Progress = lambda step, share: None
+) -> Iterator[tuple[Raw, Engine]]:
+    """The rows of a log and the engine that has them: in this process, or where the tables live.
+
+    Raises:
+        Unreadable: a file or a table cannot be read.
+        ConfigError: the mapping does not fit, a package is missing, or a warehouse does not answer.
+    """
+    if options.engine != "duckdb":
+        with elsewhere(options.engine, options.threads) as engine:
+            yield read_there(engine, patterns, mapping=options.mapping, progress=progress), engine
+        return
     with (
         tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
         connect(folder, options.memory, options.threads) as connection,
     ):
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
-        events = build(raw, progress)
-        engine = _engine(options, connection, folder)
-        return _analyse(raw, events, engine, options, progress)
-
-
-def _engine(options: Options, connection: Any, folder: str) -> Engine:
-    if options.engine == "spark":
-        return on_spark(connection, folder, options.threads)
-    return on_duckdb(connection)
+        yield raw, on_duckdb(connection)
 
 
 def takes_of(ops: frozenset[Op]) -> Op:
@@ -115,28 +136,26 @@ def takes_of(ops: frozenset[Op]) -> Op:
 
 def judged_tables(
     engine: Engine, events: Events, options: Options, progress: Progress
-) -> tuple[Any, Any, judging.Context]:
+) -> tuple[Any, Any, Context]:
     """Steps 1, 2 and 4 over all deliveries: the table of them, the lines of the hard ones, the limits."""
     takes = takes_of(events.ops)
     table = engine.table("events")
     progress("counting every delivery", 0.0)
     cases = engine.keep(
         "by_delivery",
-        by_case.by_delivery(
-            table, takes, len(events.extras), has_bit_or=engine.backend.name == "duckdb"
-        ),
+        by_case.by_delivery(table, takes, len(events.extras), has_bit_or=engine.is_duckdb),
     )
     progress("following the hard ones", 0.4)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
     hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
-    context = judging.Context(
+    context = Context(
         end_us=events.last_us,
         span_us=events.last_us - events.first_us,
         takes=takes,
         horizon_us=options.horizon_us,
         fine_clock=events.fine_clock,
     )
-    judging.gather(table, cases, hard, context)
+    limits.gather(cases, hard, context)
     progress("judging", 0.7)
     judged = engine.keep("judged", judging.judge(cases, hard, table, context, engine.keep))
     return judged, hard, context
@@ -146,22 +165,18 @@ def _analyse(
     raw: Raw, events: Events, engine: Engine, options: Options, progress: Progress
 ) -> Findings:
     judged, hard, context = judged_tables(engine, events, options, progress)
-    connection = raw.connection
-    if engine.backend.name != "duckdb":
-        engine.bring_home("judged", judged, connection)
     books, whys = _books(judged)
     progress("ranking", 0.0)
-    names = names_of(connection)
-    suspects = association.rank(judged, names, events.extras)
+    suspects = association.rank(judged, events.names, events.extras)
     progress("dating", 0.3)
     windows = change.windows(judged, events.first_us, events.last_us)
     since = change.find(windows, _drop_times(judged))
     clumping = change.clumping(windows)
     progress("reading the dropped", 0.5)
     crossings = list(by_case.CROSSINGS)
-    dropped = traces.dropped(connection, crossings)
-    fine = traces.fine(connection, crossings) if dropped else []
-    log = _facts(raw, events, connection, fine, dropped, context)
+    dropped = traces.dropped(engine, crossings)
+    fine = traces.fine(engine, crossings) if dropped else []
+    log = _facts(raw, events, judged, fine, dropped, context)
     shaped = hypothesis.form(dropped, fine, suspects, log, busiest_share=clumping.busiest_share)
     progress("writing it down", 0.9)
     findings = Findings(
@@ -178,7 +193,7 @@ def _analyse(
         illegal=variants.illegal(hard, judged, options.legal or variants.LEGAL),
         hypothesis=shaped,
         settings=_settings(dropped, context),
-        hit=_hit(judged, names),
+        hit=_hit(judged, events.names),
         examples=_examples(dropped, shaped, log),
         counter_examples=_counters(fine, shaped),
         log=log,
@@ -191,19 +206,11 @@ def _books(judged: Any) -> tuple[dict[Verdict, int], dict[str, int]]:
     found = rows(judged.group_by(["verdict", "why"]).aggregate(n=judged.count()))
     books: Counter[Verdict] = Counter()
     whys: Counter[str] = Counter()
-    for row in found:
-        books[Verdict(int(row.verdict))] += int(row.n)
-        if int(row.verdict) == Verdict.DROPPED:
-            whys[judging.Why(int(row.why)).name.lower()] += int(row.n)
+    for one in found:
+        books[Verdict(int(one.verdict))] += int(one.n)
+        if int(one.verdict) == Verdict.DROPPED:
+            whys[judging.Why(int(one.why)).name.lower()] += int(one.n)
     return dict(books), dict(whys)
-
-
-def names_of(connection: Any) -> dict[str, dict[int, str]]:
-    """Field → code → text, of the columns that are kept by number."""
-    found: dict[str, dict[int, str]] = {}
-    for name, code, text in connection.execute("SELECT field, code, text FROM names").fetchall():
-        found.setdefault(name, {})[int(code)] = text
-    return found
 
 
 def _drop_times(judged: Any) -> list[int]:
@@ -235,10 +242,10 @@ def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[
 def _facts(
     raw: Raw,
     events: Events,
-    connection: Any,
+    judged: Any,
     fine: Sequence[traces.Trace],
     dropped: Sequence[traces.Trace],
-    context: judging.Context,
+    context: Context,
 ) -> LogFacts:
     fields = frozenset(
         f
@@ -250,37 +257,73 @@ def _facts(
         and not (m.layout == "attempts" and f in _STATES)
     )
     ops = [op for op in Op if op in events.ops]
-    flags = ", ".join(f"avg(CASE WHEN mask & {1 << op} <> 0 THEN 1.0 ELSE 0.0 END)" for op in ops)
-    shares = connection.execute(
-        f"SELECT {flags} FROM judged WHERE verdict = {int(Verdict.DELIVERED)}"
-    ).fetchall()[0]
-    usual = {op: float(share or 0.0) for op, share in zip(ops, shares, strict=True)}
+    delivered = judged.filter(judged.verdict == int(Verdict.DELIVERED))
+    flags = {f"o{int(op)}": by_case.has(delivered.mask, op).cast("int64").sum() for op in ops}
+    counts = row(
+        delivered.aggregate(
+            n=delivered.count(),
+            takes=delivered.takes.mean(where=delivered.bad == 0),
+            said=((delivered.good > 0) & (delivered.said > 0)).cast("int64").sum(),
+            **flags,
+        )
+    )
+    usual = {op: int(counts[f"o{int(op)}"] or 0) / max(1, int(counts.n)) for op in ops}
     planned = [
         t.steps[i + 1].act in (Op.RETRY, Op.QUEUED)
         for t in fine
         for i, s in enumerate(t.steps[:-1])
         if s.result < 0
     ]
-    dead_from = connection.execute(
-        f"SELECT quantile_disc(attempt, 0.02) FROM judged WHERE verdict = {int(Verdict.DEAD)} "
-        "AND bad_pos IS NOT NULL"
-    ).fetchall()[0][0]
+    dead_from = _dead_from(judged)
     age_kept_us = _age_kept_us(fine, dropped)
     return LogFacts(
         fields=fields,
         ops=events.ops,
         usual=usual,
         plans_retries=sum(planned) / len(planned) if planned else 0.0,
+        takes_usual=max(1, round(counts.takes or 1)),
+        says_delivered=(counts.said or 0) > _SAID_MIN * counts.n,
         tells_failures=context.tells_failures,
+        buries_failed=context.buries_failed,
         attempts_last=min(context.limits, default=context.attempts_max),
         end_us=context.end_us,
         age_kept_us=age_kept_us,
         is_age_sharp=_is_age_sharp(dropped, age_kept_us),
-        dead_from=int(dead_from or 0),
+        dead_from=dead_from,
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
-        is_of_requests=all(m.layout == "attempts" for m in raw.mappings.values()),
+        is_of_states="to_state" in fields and "op" not in fields,
+        is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
+        and events.ops <= _OF_REQUESTS,
     )
+
+
+#: of the dead deliveries so many may have been given up earlier than all the others
+_EARLY_DEAD: Final = 0.02
+
+
+def _dead_from(judged: Any) -> int:
+    """After how many attempts deliveries are given up, a few aside; 0: none was."""
+    dead = judged.filter((judged.verdict == int(Verdict.DEAD)) & judged.bad_pos.notnull())
+    dead = dead.filter(dead.attempt.notnull())
+    counted = rows(dead.group_by("attempt").aggregate(n=dead.count()).order_by("attempt"))
+    left = _EARLY_DEAD * sum(int(one.n) for one in counted)
+    for one in counted:
+        left -= int(one.n)
+        if left <= 0:
+            return int(one.attempt)
+    return 0
+
+
+#: what a log of requests tells, with one of acceptances or of dead letters beside it
+_OF_REQUESTS: Final = frozenset(
+    {
+        *(Op.UNKNOWN, Op.ACCEPTED, Op.QUEUED, Op.SENT, Op.ATTEMPTED, Op.SUCCEEDED, Op.FAILED),
+        *(Op.EXHAUSTED, Op.DEAD),
+    }
+)
+#: of what was delivered, so much must have a line that says so beside the answer
+_SAID_MIN: Final = 0.5
 
 
 def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:
@@ -324,7 +367,7 @@ def _is_age_sharp(dropped: Sequence[traces.Trace], kept_us: int) -> bool:
     return len(ages) >= _SHARP_FEWEST and kept_us < min(ages) <= _SHARP * kept_us
 
 
-def _settings(dropped: Sequence[traces.Trace], context: judging.Context) -> dict[str, Any]:
+def _settings(dropped: Sequence[traces.Trace], context: Context) -> dict[str, Any]:
     """The times of the schedule, as the dropped deliveries had them; seconds."""
     leases = [s.lease_us - s.at_us for t in dropped for s in t.steps if s.lease_us and is_take(s)]
     slow = [s.total_us for t in dropped for s in t.steps if s.total_us]
@@ -401,6 +444,12 @@ def _blind_spots(findings: Findings) -> list[str]:
     if findings.events.timeless:
         spots.append(
             f"{findings.events.timeless} rows have no time that can be read and were left out"
+        )
+    if findings.events.odd_clocks:
+        last = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=findings.events.odd_us)
+        spots.append(
+            f"{findings.events.odd_clocks} rows are dated far from all others, as {last:%Y-%m-%d}: their clock is "
+            "taken for wrong, and they count as of the time of the row before"
         )
     if findings.dropped > 0.2 * max(1, findings.settled):
         spots.append(

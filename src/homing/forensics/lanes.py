@@ -25,8 +25,9 @@ class LaneRow(NamedTuple):
 
 
 def workers_of(trace: Trace) -> dict[str, str]:
-    """Worker → its letter, in order of appearance."""
-    names = list(dict.fromkeys(s.worker for s in trace.steps if s.worker))
+    """Worker → its letter, in order of appearance; who only accepted it is no worker."""
+    acted = (s.worker for s in trace.steps if s.worker and s.act is not Op.ACCEPTED)
+    names = list(dict.fromkeys(acted))
     return {name: _LETTERS[min(i, len(_LETTERS) - 1)] for i, name in enumerate(names)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -9,7 +10,8 @@ from typing import Final, NamedTuple
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import Op, Stand, meaning, normal
+from homing.forensics.words import is_in_progress
 
 #: crossings in which one worker's write meets another worker's turn
 _RACES: Final = frozenset(
@@ -40,10 +42,18 @@ class LogFacts:
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
     is_queued_by_acceptor: bool = False
+    #: lines by which a worker takes a delivery, in a life without trouble
+    takes_usual: int = 1
+    #: what is delivered has a line that says so, apart from the answer of the receiver
+    says_delivered: bool = False
     #: a failed attempt has a line that says so, apart from what follows of it
     tells_failures: bool = True
+    #: what has failed for good has a line that says so, and a dead letter next
+    buries_failed: bool = False
     #: a row a delivery, with its last state and no history
     is_table: bool = False
+    #: a row a change of state, and no word for what was done
+    is_of_states: bool = False
     #: a row a request that came back: what a worker did before, or without one, is not in it
     is_of_requests: bool = False
 
@@ -146,8 +156,19 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
+    if _is_said_too_soon(trace):
+        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     twins = twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
+
+
+def _is_said_too_soon(trace: Trace) -> bool:
+    """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
+    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    if said is None:
+        return False
+    after = [s for s in trace.steps[said + 1 :] if s.result < 0]
+    return bool(after) and {s.attempt for s in after} == {trace.steps[said].attempt}
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -162,7 +183,34 @@ def _early_end(trace: Trace, log: LogFacts) -> Match | None:
 def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.NO_DEAD_LETTER:
         return None
-    return Match("D10", 0.9, "its attempts came to their end, and there is no dead letter")
+    if _has_cleared_retry(trace):
+        return Match(
+            "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
+        )
+    return _left_early(trace, log) or Match(
+        "D10", 0.9, "its attempts came to their end, and there is no dead letter"
+    )
+
+
+def _left_early(trace: Trace, log: LogFacts) -> Match | None:
+    """Failed for good, by its state, with fewer attempts than whatever has a dead letter."""
+    last = next((s for s in reversed(trace.steps) if s.stand and not s.is_refused), None)
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    is_end = log.buries_failed and last is not None and last.stand is Stand.FAILED
+    if not is_end or not 0 < made < log.dead_from or last is None or last.status is not None:
+        return None
+    what = "failed for good with attempts left, and no answer of the last one shows"
+    return Match("D7", 0.8, what, twins_of("D7", log, ("D6",)))
+
+
+def _has_cleared_retry(trace: Trace) -> bool:
+    """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
+    one = life(trace)
+    plans = [i for i, s in enumerate(trace.steps) if s.act is Op.RETRY]
+    if not one.races or not plans or any(s.act is Op.DEAD_FAILED for s in trace.steps):
+        return False
+    after = trace.steps[plans[-1] + 1 :]
+    return any(s.result < 0 or s.act is Op.WRITTEN for s in after) and not any(map(is_take, after))
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -200,13 +248,25 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
+    if _has_cleared_retry(trace):
+        return Match(
+            "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
+        )
     if names_endpoint(one.reasons):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent or one.failures:
-        twins = () if one.reasons else ("D9",)
+    if one.takes or one.sent or one.failures or is_in_progress(one.reasons):
+        twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
+
+
+def _is_said_of_work(trace: Trace) -> bool:
+    """Whether the line that passes it over speaks of a twin, or of somebody at work."""
+    return any(_OF_WORK.search(normal(s.word or "")) for s in trace.steps if s.act is Op.SKIPPED)
 
 
 def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
@@ -242,20 +302,24 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     if not log.tells_attempts:
         others = tuple(code for code in MECHANISMS if code not in ("D3", "D5"))
         return Match("D3", 0.3, "accepted, and not delivered", others)
-    if one.lapses:
+    if one.lapses and one.lapses[-1] > max(one.takes, default=-1):
         return Match("D7", 0.8, "nothing since its lease ran out")
     if one.last_act is Op.RETRY and one.takes:
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if one.takes:
-        if len(one.takes) > 1:
+        if len(one.takes) > log.takes_usual and not one.lapses:
             return Match("D8", 0.5, "a later turn was taken and made no request")
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
-        twins = twins_of("D4", log, ("D8",)) if log.is_table else _unsaid(trace, log)
+        # a second turn changes no state: it has no row where changes of state are all there is
+        marked = twins_of("D4", log, ("D8",)) if log.is_table or log.is_of_states else ()
+        twins = (*_unsaid(trace, log), *marked) if not log.is_table else marked
         return Match(
             "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
         )
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
+    if any(s.act is Op.NOT_QUEUED for s in trace.steps):
+        return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
     if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
@@ -289,6 +353,15 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
+    over = [
+        i for i in one.skips if is_in_progress(f"{trace.steps[i].word} {trace.steps[i].reason}")
+    ]
+    if over and not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :]):
+        return Match(
+            "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
+        )
+    if ended := _left_early(trace, log):
+        return ended
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
@@ -345,6 +418,8 @@ def has_field(log: LogFacts, name: str) -> bool:
         return _OPS[name] in log.ops
     if name == "due" and "ready_at" in log.fields:
         return True
+    if name == "said":
+        return log.says_delivered
     return name in log.fields
 
 

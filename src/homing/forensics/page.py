@@ -36,6 +36,7 @@ svg .ink { fill: var(--ink); } svg .axis { stroke: var(--line); }
 svg .bar { fill: var(--bar); } svg .drop { fill: var(--bad); } svg .edge { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 5 4; }
 svg .span { fill: var(--bad); opacity: .10; } svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
 .scroll { overflow-x: auto; }
+@media screen and (max-width: 48rem) { .scroll.wide table { min-width: 46rem; } }
 @media print { body { max-width: none; padding: 0; } h2, table, figure { break-inside: avoid; } }
 figure { margin: 0; } figcaption { color: var(--soft); font-size: .88rem; }
 """
@@ -134,7 +135,7 @@ def _suspects(document: dict[str, Any]) -> str:
         f"<h2>Suspects by lift</h2><figure>{plots.lifts(rows)}<figcaption>How many times more often deliveries "
         f"with the feature were dropped than all; bars: 95% interval. {document['features_tried']} features were tried, "
         "p-values are corrected for that.</figcaption></figure>"
-        '<div class="scroll"><table><tr><th>feature</th><th class="n">of the drops</th><th class="n">dropped of those</th>'
+        '<div class="scroll wide"><table><tr><th>feature</th><th class="n">of the drops</th><th class="n">dropped of those</th>'
         f'<th class="n">95%</th><th class="n">lift</th><th class="n">q</th></tr>{cells}</table></div>'
     )
 
@@ -150,11 +151,14 @@ def _lanes(document: dict[str, Any]) -> str:
 
 
 def _lane(example: dict[str, Any], word: str) -> str:
-    lanes = sorted({r["lane"] for r in example["rows"] if r["lane"]})[:4] or [""]
-    head = "".join(f"<th>{'worker ' + escape(lane) if lane else 'log'}</th>" for lane in lanes)
+    lanes = sorted({r["lane"] for r in example["rows"] if r["lane"]})[:4]
+    if not lanes or any(r["lane"] not in lanes for r in example["rows"]):
+        lanes.append("")
+    rest = "others" if len(lanes) > 1 else "log"
+    head = "".join(f"<th>{'worker ' + escape(lane) if lane else rest}</th>" for lane in lanes)
     body = ""
     for row in example["rows"]:
-        lane = row["lane"] if row["lane"] in lanes else lanes[0]
+        lane = row["lane"] if row["lane"] in lanes else ""
         cells = "".join(f"<td>{escape(row['what']) if lane == one else ''}</td>" for one in lanes)
         cross = ' class="cross"' if row["is_crossing"] else ""
         body += (
@@ -167,7 +171,7 @@ def _lane(example: dict[str, Any], word: str) -> str:
     return (
         f'<p><span class="mono">{escape(example["delivery"])}</span> <span class="soft">accepted '
         f"{escape(str(example['accepted_at']))}, {word}{escape(crossings)}</span></p>"
-        f'<div class="scroll"><table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
+        f'<div class="scroll wide"><table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
         f'<th class="n">line</th></tr>{body}</table></div>'
     )
 

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -52,11 +53,19 @@ class Damage:
             self.named.append(f"{path}, line {line}: {why}")
 
 
+class Order(Enum):
+    """What the place of a row in its log says of when it was written."""
+
+    BY_TIME = "by time"  #: every row has a time, and none is earlier than the one before
+    OLDEST_FIRST = "oldest first"  #: nearly so: of equal times the first is the earlier
+    NEWEST_FIRST = "newest first"  #: as lists of an API are
+    MIXED = "mixed"  #: nothing: rows in no order, or files side by side, as of several workers
+
+
 @dataclass(slots=True)
 class Raw:
-    """What was read: the view `raw` of `connection`, and how its columns were made."""
+    """What was read: the table `raw`, and how its columns were made."""
 
-    connection: Any
     mappings: dict[str, Mapping]  #: by file
     seen: dict[str, Seen]
     damage: Damage
@@ -65,6 +74,7 @@ class Raw:
     starts: list[tuple[int, str]]
     extras: list[str]  #: what x0, x1, … are
     twice: int = 0  #: rows that are there again, word for word, and count once
+    order: Order = Order.MIXED
 
     def has(self, name: str) -> bool:
         """Whether any file of the log has the field."""
@@ -122,18 +132,49 @@ def read(
         ConfigError: the columns cannot be guessed, or the mapping names a column that is not there.
     """
     sources = [look_at(path) for path in find_files(patterns)]
-    raw = Raw(connection, {}, {}, Damage(), 0, [], [])
+    raw = Raw({}, {}, Damage(), 0, [], [])
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
     connection.execute("SET threads = 1")
     for number, source in enumerate(sources):
         progress(f"reading {Path(source.path).name}", number / len(sources))
-        _read_one(raw, source, folder, number, mapping)
+        _read_one(connection, raw, source, folder, number, mapping)
     _join_parts(connection, len(sources))
-    connection.execute(f"SET threads = {threads}")
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
+    raw.order = _order(connection, [row for row, _ in raw.starts[1:]])
+    connection.execute(f"SET threads = {threads}")
     return raw
+
+
+#: of the rows, those that are earlier than the one before: more, and their places say nothing
+_DESCENTS_MAX: Final = 0.05
+_AT: Final = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
+
+
+def _order(connection: Any, begins: Sequence[int]) -> Order:
+    """What the places of the rows say of their times; `begins`: the first row of each further file."""
+    wrong, earlier, later, rows = connection.execute(
+        "SELECT count(*) FILTER (WHERE at_us IS NULL OR at_us < before OR layout <> 'events'), "
+        "count(*) FILTER (WHERE at_us < before), count(*) FILTER (WHERE at_us > before), count(*) "
+        "FROM (SELECT at_us, layout, lag(at_us) OVER () AS before FROM raw)"
+    ).fetchall()[0]
+    if not wrong:
+        return Order.BY_TIME
+    first, last = connection.execute(
+        f"SELECT avg({_AT}) FILTER (WHERE rowid < 0.1 * {rows}), avg({_AT}) FILTER (WHERE rowid > 0.9 * {rows}) FROM raw"
+    ).fetchall()[0]
+    is_newest_first = first is not None and last is not None and first > last
+    if (later if is_newest_first else earlier) > _DESCENTS_MAX * rows:
+        return Order.MIXED
+    if begins:
+        beside = connection.execute(
+            "SELECT count(*) FROM (SELECT rowid AS line, at_us, lag(at_us) OVER () AS before FROM raw) "
+            f"WHERE line IN ({', '.join(map(str, begins))}) AND at_us {'>' if is_newest_first else '<'} before"
+        ).fetchall()[0][0]
+        if beside:
+            return Order.MIXED
+    return Order.NEWEST_FIRST if is_newest_first else Order.OLDEST_FIRST
 
 
 def _join_parts(connection: Any, count: int) -> None:
@@ -167,33 +208,35 @@ _KINDS: Final = (
 )
 
 
-def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping | None) -> None:
+def _read_one(
+    connection: Any, raw: Raw, source: Source, folder: str, number: int, given: Mapping | None
+) -> None:
     plain = source
     if source.form in ("json", "logfmt"):
         plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
     rows = sample(plain)
     seen = look(rows)
-    mapping = given or _known(seen) or guess(rows)
-    _check(mapping, seen, source.path)
+    mapping = given or mapping_of(rows, seen)
+    check(mapping, seen, source.path)
     raw.seen |= {f"{source.path}:{path}": one for path, one in seen.items()}
     raw.mappings[source.path] = mapping
     before = raw.rows
     raw.starts.append((before, source.path))
     damaged_before = raw.damage.count
     try:
-        _insert(raw, plain, mapping, seen, number)
+        _insert(connection, raw, plain, mapping, seen, number)
     except Unreadable:
         raise
     except Exception as error:  # the quick reader gives up on what a patient one can read
         if plain.form == "parquet":
             raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
         plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
-        _insert(raw, plain, mapping, seen, number)
-    if _has_copies(rows):
-        raw.twice += _leave_out_copies(raw.connection, number)
-    raw.rows += raw.connection.execute(f"SELECT count(*) FROM part{number}").fetchall()[0][0]
+        _insert(connection, raw, plain, mapping, seen, number)
+    if has_copies(rows):
+        raw.twice += _leave_out_copies(connection, number)
+    raw.rows += connection.execute(f"SELECT count(*) FROM part{number}").fetchall()[0][0]
     if source.form == "jsonl" and plain is source:
-        _name_damage(raw, source, number)
+        _name_damage(connection, raw, source, number)
     damaged = raw.damage.count - damaged_before
     good = raw.rows - before
     if damaged > max(good, 1):
@@ -203,7 +246,7 @@ def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping
         )
 
 
-def _has_copies(rows: Sequence[Row]) -> bool:
+def has_copies(rows: Sequence[Row]) -> bool:
     """Whether some rows of the sample are there again, as when a log was shipped at least once."""
     texts = [str(row) for row in rows]
     return len(set(texts)) < len(texts)
@@ -234,6 +277,15 @@ def _leave_out_copies(connection: Any, number: int) -> int:
     return int(count)
 
 
+def mapping_of(rows: Sequence[Row], seen: dict[str, Seen]) -> Mapping:
+    """The mapping of a sample: one that comes with Homing, or the most likely one.
+
+    Raises:
+        ConfigError: no column can name a delivery, or none can be a time.
+    """
+    return _known(seen) or guess(rows)
+
+
 def _known(seen: dict[str, Seen]) -> Mapping | None:
     """A mapping that comes with Homing, where the columns leave no doubt."""
     if {"msgId", "endpointId", "responseStatusCode", "timestamp"} <= seen.keys():
@@ -255,7 +307,12 @@ def _fitting(name: str, seen: dict[str, Seen]) -> Mapping:
     )
 
 
-def _check(mapping: Mapping, seen: dict[str, Seen], path: str) -> None:
+def check(mapping: Mapping, seen: dict[str, Seen], path: str) -> None:
+    """See to it that the columns which a mapping needs are there.
+
+    Raises:
+        ConfigError: one is not; says which are.
+    """
     needed = {**{f: c.path for f, c in mapping.columns.items()}}
     lacking = [
         f"{path}: the mapping takes {field} from the column {column!r}, which is not there"
@@ -319,7 +376,14 @@ def _line(form: str, content: str) -> Row | None:
     return logfmt(content) if form == "logfmt" else json_object(content)
 
 
-def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], number: int) -> None:
+def _insert(
+    connection: Any,
+    raw: Raw,
+    source: Source,
+    mapping: Mapping,
+    seen: dict[str, Seen],
+    number: int,
+) -> None:
     access = _access(source, mapping, seen)
     names: list[str] = []
     values: list[str] = []
@@ -344,11 +408,9 @@ def _insert(raw: Raw, source: Source, mapping: Mapping, seen: dict[str, Seen], n
         f"CAST({value} AS {_KINDS[name]}) AS {name}"
         for name, value in zip(names, values, strict=True)
     )
-    raw.connection.execute(
-        f"CREATE OR REPLACE TABLE part{number} AS SELECT {columns} FROM {reader}"
-    )
+    connection.execute(f"CREATE OR REPLACE TABLE part{number} AS SELECT {columns} FROM {reader}")
     if source.form == "csv":
-        _count_rejects(raw, source)
+        _count_rejects(connection, raw, source)
 
 
 def _with_note(reason: str, mapping: Mapping, access: dict[str, str]) -> str:
@@ -362,15 +424,22 @@ def _with_note(reason: str, mapping: Mapping, access: dict[str, str]) -> str:
 
 def _feature(source: str, seen: Seen) -> str:
     """A column kept to be compared: numbers of many values in ten classes of equal size."""
-    if not seen.is_number or seen.distinct <= _EXTRA_VALUES_MAX // 10:
+    cuts = cuts_of(seen)
+    if not cuts:
         return text_value(f"CAST({source} AS VARCHAR)")
-    ordered = sorted(float(v) for v, n in seen.values.items() for _ in range(min(n, 5)))
-    cuts = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
     number = f"TRY_CAST(CAST({source} AS VARCHAR) AS DOUBLE)"
     cases = " ".join(f"WHEN {number} < {cut!r} THEN {literal(f'below {cut:g}')}" for cut in cuts)
     return (
         f"CASE WHEN {number} IS NULL THEN NULL {cases} ELSE {literal(f'{cuts[-1]:g} or more')} END"
     )
+
+
+def cuts_of(seen: Seen) -> list[float]:
+    """Where numbers of many values are cut into ten classes; none where they are few, or no numbers."""
+    if not seen.is_number or seen.distinct <= _EXTRA_VALUES_MAX // 10:
+        return []
+    ordered = sorted(float(v) for v, n in seen.values.items() for _ in range(min(n, 5)))
+    return sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
 
 
 def _wanted(mapping: Mapping) -> list[str]:
@@ -423,28 +492,28 @@ def _reader(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> str:
     )
 
 
-def _count_rejects(raw: Raw, source: Source) -> None:
-    rejects = raw.connection.execute(
+def _count_rejects(connection: Any, raw: Raw, source: Source) -> None:
+    rejects = connection.execute(
         "SELECT line, min(error_message) FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
     for line, why in rejects:
         raw.damage.add(source.path, int(line), str(why).splitlines()[0][:100])
-    raw.connection.execute("DROP TABLE IF EXISTS reject_errors")
-    raw.connection.execute("DROP TABLE IF EXISTS reject_scans")
+    connection.execute("DROP TABLE IF EXISTS reject_errors")
+    connection.execute("DROP TABLE IF EXISTS reject_scans")
 
 
-def _name_damage(raw: Raw, source: Source, number: int) -> None:
+def _name_damage(connection: Any, raw: Raw, source: Source, number: int) -> None:
     """Lines that are no JSON object come out of the reader empty: find which they were."""
-    described = raw.connection.execute(f"SELECT * FROM part{number} LIMIT 0").description
+    described = connection.execute(f"SELECT * FROM part{number} LIMIT 0").description
     mapped = {
         target
         for target, name in {**TEXTS, **WHOLES}.items()
         if raw.mappings[source.path].has(name)
     }
     columns = " AND ".join(f"{name} IS NULL" for name, *_ in described if name in mapped)
-    empty = raw.connection.execute(f"SELECT count(*) FROM part{number} WHERE {columns}").fetchall()[
+    empty = connection.execute(f"SELECT count(*) FROM part{number} WHERE {columns}").fetchall()[0][
         0
-    ][0]
+    ]
     if not empty:
         return
     decode = msgspec.json.Decoder(dict).decode

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+import ibis
+
+from homing.forensics.building import worker_of
+from homing.forensics.engine import Engine, any_of
 from homing.forensics.judging import Verdict, Why
+from homing.forensics.rows import Line, rows
 from homing.forensics.vocabulary import Op, Stand
 
 #: dropped deliveries whose lines are read one by one
@@ -12,23 +18,6 @@ DROPPED_MAX: Final = 4_000
 #: deliveries that came through, to compare with
 FINE_MAX: Final = 2_000
 _LINES_MAX: Final = 60
-
-_READ: Final = """
-    SELECT e.d, e.at_us, e.act, e.stand, e.from_stand, e.result, e.attempt, e.epoch, {worker} AS worker,
-        e.version_before, e.version_after, e.rows_written, e.status, e.total_us, e.due_us, e.lease_us,
-        COALESCE(r.op_raw, r.to_raw, r.outcome_raw) AS word, r.to_raw, r.reason, r.actor, r.build,
-        COALESCE(r.delivery, r.message || COALESCE('/' || r.endpoint, '')) AS name,
-        r.delivery IS NULL AND r.endpoint IS NULL AS of_message, e.line, e.part
-    FROM events e JOIN raw r ON r.rowid = e.line JOIN {wanted} w ON w.d = e.d
-    ORDER BY e.d, e.pos
-"""
-#: columns of `_READ` that are not of a step
-_NAME: Final = 21
-_OF_MESSAGE: Final = 22
-_WORKER: Final = (
-    "CASE WHEN r.worker IS NULL THEN r.boot WHEN r.boot IS NULL THEN r.worker "
-    "ELSE r.worker || ':' || r.boot END"
-)
 
 
 class Step(NamedTuple):
@@ -74,66 +63,102 @@ class Trace(NamedTuple):
     accepted_us: int
 
 
-def dropped(connection: Any, crossings: list[str], limit: int = DROPPED_MAX) -> list[Trace]:
+def dropped(engine: Engine, crossings: list[str], limit: int = DROPPED_MAX) -> list[Trace]:
     """Dropped deliveries, spread evenly over the log."""
-    where = f"verdict = {int(Verdict.DROPPED)} ORDER BY hash(d) LIMIT {limit}"
-    return _read(connection, where, crossings)
+    judged = engine.table("judged")
+    return _read(engine, judged.filter(judged.verdict == int(Verdict.DROPPED)), crossings, limit)
 
 
-def fine(connection: Any, crossings: list[str], limit: int = FINE_MAX) -> list[Trace]:
+def fine(engine: Engine, crossings: list[str], limit: int = FINE_MAX) -> list[Trace]:
     """Deliveries that came through although something went wrong on their way."""
-    where = (
-        f"verdict = {int(Verdict.DELIVERED)} AND (bad > 0 OR takes > 1 OR refused > 0 "
-        f"OR {' OR '.join(crossings)}) ORDER BY hash(d) LIMIT {limit}"
+    judged = engine.table("judged")
+    went_wrong = any_of(
+        [judged.bad > 0, judged.takes > 1, judged.refused > 0, *(judged[one] for one in crossings)]
     )
-    return _read(connection, where, crossings)
+    through = judged.filter((judged.verdict == int(Verdict.DELIVERED)) & went_wrong)
+    return _read(engine, through, crossings, limit)
 
 
-def plain(connection: Any, crossings: list[str], limit: int = 200) -> list[Trace]:
-    """Deliveries that were delivered, whichever way."""
-    return _read(
-        connection, f"verdict = {int(Verdict.DELIVERED)} ORDER BY hash(d) LIMIT {limit}", crossings
+def dropped_names(engine: Engine, since_us: int = 0) -> Iterator[str]:
+    """The names of all dropped deliveries accepted from then on, in the order of the log."""
+    events, raw, judged = engine.table("events"), engine.table("raw"), engine.table("judged")
+    wanted = judged.filter(
+        (judged.verdict == int(Verdict.DROPPED)) & (judged.accepted_at >= since_us)
     )
-
-
-def _read(connection: Any, where: str, crossings: list[str]) -> list[Trace]:
-    flags = ", ".join(crossings)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT d, why, verdict, accepted_at, {flags} "
-        f"FROM judged WHERE {where}"
+    named = raw.select(
+        "delivery", "message", row_endpoint="endpoint", row=raw["rowid"]
+    )  # of the events, `endpoint` is a number
+    lines = events.semi_join(wanted, "d").select("d", "pos", "line")
+    lines = lines.join(named, lines.line == named.row)
+    found = lines.group_by("d").aggregate(
+        first=lines.pos.min(),
+        delivery=lines.delivery.max(),
+        message=lines.message.max(),
+        endpoint=lines.row_endpoint.max(),
     )
-    about = {row[0]: row[1:] for row in connection.execute("SELECT * FROM wanted").fetchall()}
-    rows = connection.execute(_READ.format(worker=_WORKER, wanted="wanted")).fetchall()
-    grouped: dict[int, list[Any]] = {}
-    for row in rows:
-        grouped.setdefault(row[0], []).append(row)
+    for one in rows(found.order_by("first")):
+        pair = "/".join(part for part in (one.message, one.endpoint) if part)
+        yield one.delivery or pair
+
+
+def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list[Trace]:
+    """The lines of so many of the deliveries."""
+    # by a number that has nothing to do with when they were accepted
+    few = judged.order_by(engine.code(judged.d)).limit(limit)
+    few = engine.keep("wanted", few.select("d", "why", "verdict", "accepted_at", *crossings))
+    events, raw = engine.table("events"), engine.table("raw")
+    mine = events.semi_join(few, "d")
+    worded = raw.select(
+        rowid="rowid",
+        worker=worker_of(raw),
+        word=ibis.coalesce(raw.op_raw, raw.to_raw, raw.outcome_raw),
+        state="to_raw",
+        reason="reason",
+        actor="actor",
+        build="build",
+        name=ibis.coalesce(
+            raw.delivery, raw.message + ibis.coalesce("/" + raw.endpoint, ibis.literal(""))
+        ),
+        is_of_message=raw.delivery.isnull() & raw.endpoint.isnull(),
+    )
+    mine = mine.drop("worker", "build").join(worded, mine.line == worded["rowid"])
+    grouped: dict[int, list[Line]] = {}
+    for line in rows(mine.order_by("d", "pos").select("d", "part", *_COLUMNS, *_WORDS, *_ABOUT)):
+        grouped.setdefault(int(line.d), []).append(line)
     traces = []
-    for d, lines in grouped.items():
-        why, verdict, accepted_us, *marks = about[d]
-        steps = tuple(_step(row) for row in lines[:_LINES_MAX])
-        name = max((row[_NAME] for row in lines if row[_NAME]), key=len, default="?")
+    for one in rows(few):
+        lines = grouped.get(int(one.d), [])
         traces.append(
             Trace(
-                name=name,
-                why=Why(why),
-                verdict=Verdict(verdict),
-                crossings=frozenset(c for c, m in zip(crossings, marks, strict=True) if m),
-                steps=steps,
-                of_message=all(row[_OF_MESSAGE] for row in lines),
-                accepted_us=int(accepted_us),
+                name=max((line.name for line in lines if line.name), key=len, default="?"),
+                why=Why(one.why),
+                verdict=Verdict(one.verdict),
+                crossings=frozenset(c for c in crossings if one[c]),
+                steps=tuple(_step(line) for line in lines[:_LINES_MAX]),
+                of_message=all(line.is_of_message for line in lines),
+                accepted_us=int(one.accepted_at),
             )
         )
     return sorted(traces, key=lambda t: (t.accepted_us, t.name))
 
 
-def _step(row: Any) -> Step:
-    """A row of `_READ`: what is between the delivery and its name is in the order of `Step`."""
-    *_, line, part = row
-    step = Step._make((*row[1:_NAME], line + 1))
-    act = Op(step.act)
-    return step._replace(
-        act=act,
-        stand=Stand(step.stand),
-        before=Stand(step.before),
-        word=step.word if part == 1 else act.name.lower(),
-    )
+#: of the events, and of the raw rows, what a step is made of
+_COLUMNS: Final = (
+    *("at_us", "act", "stand", "from_stand", "result", "attempt", "epoch", "version_before"),
+    *("version_after", "rows_written", "status", "total_us", "due_us", "lease_us", "line"),
+)
+_WORDS: Final = ("worker", "word", "state", "reason", "actor", "build")
+_ABOUT: Final = ("name", "is_of_message")
+
+
+def _step(line: Line) -> Step:
+    act = Op(line.act)
+    told = {name: line[name] for name in (*_COLUMNS, *_WORDS)}
+    told |= {
+        "act": act,
+        "stand": Stand(line.stand),
+        "before": Stand(told.pop("from_stand")),
+        "line": line.line + 1,
+        "word": line.word if line.part == 1 else act.name.lower(),
+    }
+    return Step(**told)

@@ -33,6 +33,7 @@ class Op(IntEnum):
     WRITTEN = 20  #: a state was saved, whatever the reason
     STARTED = 21  #: a process began: it belongs to no delivery
     POSTPONED = 22  #: left for later without an attempt
+    NOT_QUEUED = 23  #: the hand-over to the queue failed
 
 
 class Stand(IntEnum):
@@ -66,17 +67,40 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.STARTED, Stand.NONE),
     ),
     (
-        r"(dead|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|(fail|error)\w*_(to_)?(dead|dlq|dlx|dlt)",
-        _W(Op.DEAD_FAILED, Stand.NONE),
-    ),
-    (
+        r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
         r"(moved|sent|published|written|put|added|routed|forwarded|pushed)_(\w+_)?(to|in|into|on)_"
         r"(the_|a_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
+        r"(dead|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
+        r"(fail|error|could_not|can_?not|unable)\w*_(\w+_)?(dead|dlq|dlx|dlt)",
+        _W(Op.DEAD_FAILED, Stand.NONE),
+    ),
+    (
+        r"(en_?queue|queue|push|publish|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
+        r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
+        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued",
+        _W(Op.NOT_QUEUED, Stand.NONE),
+    ),
+    (
+        r"(could_not|can_?not|unable_to|fail(ed|ure)?_to)_(\w+_)?(retr|delay|re_?sched)|"
+        r"(delay|re_?sched)\w*_(fail|error)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
+        r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|(write|update)_(reject|refus)|"
+        r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
         r"exhaust|max_?(attempt|retr|tries)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
+    ),
+    (
+        r"re_?deliver\w*_(\w+_)?(poison|fail|kill)|stuck_(\w+_)?(reap|fail|kill)|"
+        r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)",
+        _W(Op.LAPSED, Stand.NONE),
     ),
     (
         r"dead|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]ve[n_]*up|abandon|undeliverable|"
@@ -134,6 +158,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
         r"http_(request|post|send)|^sending$|^delivering$|^posting$|^calling$|request_sent|attempt_sent",
         _W(Op.SENT, Stand.LEASED),
+    ),
+    (
+        r"(attempt|request|call|http|try|response)_(\w+_)?(finish|complet|end|done|receiv)(ed|s)?$",
+        _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (
         r"fail|error|time[d_]*out|unreachable|refus|reset|reject|exception|crash|bad_|bounce|denied|"

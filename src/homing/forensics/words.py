@@ -87,6 +87,8 @@ _ATTEMPT_OPS = frozenset(
         Op.POSTPONED,
     }
 )
+#: what the row of a request may be taken for by the state beside it
+_OF_REQUEST: Final = frozenset({Op.UNKNOWN, Op.SENT, Op.ATTEMPTED, Op.CLAIMED, Op.SUCCEEDED})
 _OP_OF_STAND = {
     Stand.WAITING: Op.QUEUED,
     Stand.LEASED: Op.CLAIMED,
@@ -129,6 +131,8 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
         op = _by_reason(op, kind.reason)
     result = _result(op, kind, status, outcome)
+    if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
+        op, result = Op.FAILED, -1
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
         and result
@@ -144,11 +148,18 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         stand = Stand.FAILED
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
-    if op is Op.SKIPPED and stand is Stand.DELIVERED and _is_in_progress(kind.reason):
+    if op is Op.SKIPPED and stand is Stand.DELIVERED and is_in_progress(kind.reason):
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:
+    """Whether the row of a request tells that it failed, whatever state of its delivery stands beside."""
+    if status:
+        return status < 0 and op is Op.CLAIMED
+    return op in _OF_REQUEST and not outcome.result and _tells_of_failure(kind.reason)
 
 
 def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
@@ -172,8 +183,6 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
             return Op.RESUMED
         return Op.RETRY if to_word.op is Op.RETRY else Op.QUEUED
     if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
-        return Op.FAILED if status < 0 else Op.ATTEMPTED
-    if to is Stand.LEASED and status and kind.from_state and before in (Stand.LEASED, Stand.NONE):
         return Op.FAILED if status < 0 else Op.ATTEMPTED
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
@@ -199,14 +208,14 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
         return Op.RETRY  # put off because it failed
-    if op is Op.FAILED and why is Op.SKIPPED and _is_in_progress(reason):
+    if op is Op.FAILED and why is Op.SKIPPED and is_in_progress(reason):
         return Op.SKIPPED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED
     return op
 
 
-def _is_in_progress(reason: str | None) -> bool:
+def is_in_progress(reason: str | None) -> bool:
     """Whether a reason says that somebody else is at work on the delivery."""
     return bool(reason) and _IN_PROGRESS.search(normal(str(reason))) is not None
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
-from homing.insight.burn import (
-    Burning,
-    Counts,
-    budget,
-    exact,
-    parse_target,
-    percent,
-    span_text,
-)
+from homing.insight.burn import Burning, Counts, budget, parse_target
+from homing.insight.figures import exact, percent, span_text
 from homing.insight.objectives import Standing
 
 

@@ -12,13 +12,15 @@ multi-burn-rate alerts with a short window of one twelfth of the long one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
 import msgspec
+
+from homing.core.plurals import plural
 
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
@@ -264,9 +266,9 @@ def evaluate(
 
 def _held_back(long: Counts, guard: Guard) -> str | None:
     if long.total < guard.events_min:
-        return f"{long.total} events, fewer than {guard.events_min}"
+        return f"{plural(long.total, 'event')}, fewer than {guard.events_min}"
     if long.bad < guard.bad_min:
-        return f"{long.bad} bad events, fewer than {guard.bad_min}"
+        return f"{plural(long.bad, 'bad event')}, fewer than {guard.bad_min}"
     return None
 
 
@@ -422,53 +424,3 @@ def explain(
         exhausted_after_s=exhausted_after_s(target=target, rate=rate, period_s=period_s),
         integrity=integrity_detection(rate=rate, per_s=per_s, audit_s=audit_s),
     )
-
-
-# --- Numbers as text ---
-
-
-def exact(number: Fraction | Decimal | int, *, digits: int = 12) -> str:
-    """A number in decimal digits: exactly where that ends, else rounded to so many digits.
-
-    Never an exponent, never a trailing zero: 1/1000 is "0.001", 14/15 is "0.933333333333".
-    """
-    number = Fraction(number)
-    rest = number.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    if rest == 1:
-        places = 0
-        while (number * 10**places).denominator != 1:
-            places += 1
-    else:
-        places = digits
-    scaled = abs(round(number * 10**places))
-    text = str(scaled).rjust(places + 1, "0")
-    whole, part = text[: len(text) - places], text[len(text) - places :].rstrip("0")
-    return f"{'-' if number < 0 and scaled else ''}{whole}{'.' if part else ''}{part}"
-
-
-def percent(share: Fraction | Decimal) -> str:
-    """A share as a percentage, exactly where that ends: "99.9%"."""
-    return f"{exact(Fraction(share) * 100, digits=4)}%"
-
-
-_UNITS: Final[Mapping[str, int]] = {"d": DAY_S, "h": HOUR_S, "min": MINUTE_S, "s": 1}
-
-
-def span_text(seconds: Fraction | int | None) -> str:
-    """A length of time as people say it, in its largest fitting unit: "24 h", "10 d", "29 min".
-
-    Days from two on; at most one decimal, and two significant digits where there is one.
-    """
-    if seconds is None:
-        return "never"
-    seconds = Fraction(seconds)
-    for unit, size in _UNITS.items():
-        least = 2 if unit == "d" else 1
-        if seconds >= least * size or unit == "s":
-            value = seconds / size
-            shown = round(value, 1) if value < 10 else Fraction(round(value))
-            return f"{exact(shown)} {unit}"
-    raise AssertionError

@@ -12,12 +12,10 @@ from homing.insight.burn import (
     Explanation,
     Severity,
     Verdict,
-    exact,
     explain,
     integrity_detection,
-    percent,
-    span_text,
 )
+from homing.insight.figures import exact, percent, span_text
 
 #: what the page shows: shares dropped, targets, deliveries a second
 RATES: Final = tuple(map(Decimal, ("0.0001", "0.001", "0.003", "0.01", "0.05")))

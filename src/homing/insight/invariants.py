@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from homing.core.lifecycle import SCHEDULE_ENDED, DeadReason, Delivery, State
 from homing.core.outcome import Reason
+from homing.core.plurals import plural
 from homing.core.queries import LedgerRow, Misfit
 from homing.core.records import LogEntry, Trigger
 from homing.insight import steps
@@ -231,7 +232,9 @@ def _too_early(
         elif line.op in ("leased", "postponed") and line.outcome is Reason.NO_OUTCOME:
             lapses += 1
     if row.reason in SCHEDULE_ENDED and failures < books.attempts_max:
-        return f"it was given up after {failures} of {books.attempts_max} scheduled attempts"
+        return (
+            f"it was given up after {failures} of {plural(books.attempts_max, 'scheduled attempt')}"
+        )
     if row.reason == DeadReason.POISON_WORKER_CRASH and lapses < books.unanswered_max:
         return (
             f"it was given up after {lapses} lapsed lease{'s' if lapses != 1 else ''}, "
@@ -267,7 +270,7 @@ def ledger_balances(rows: Iterable[LedgerRow], misfits: Iterable[Misfit]) -> lis
     found = [
         Breach(
             invariant="ledger_balances",
-            text=f"{abs(imbalance(row))} deliveries of {row.endpoint_id} are "
+            text=f"{plural(abs(imbalance(row)), 'delivery')} of {row.endpoint_id} "
             + ("missing" if imbalance(row) > 0 else "too many"),
             before=f"{row.accepted} accepted",
             after=f"{row.accepted - imbalance(row)} accounted for",

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from homing.core.objectives import Example, Limits, Objective, Owner, Sli, Tally
+from homing.core.plurals import plural
+from homing.insight import figures
 from homing.insight.burn import (
     DAY_S,
     HOUR_S,
@@ -22,13 +24,11 @@ from homing.insight.burn import (
     budget_left,
     burn_rate,
     evaluate,
-    exact,
     exhaustion_s,
     parse_target,
-    percent,
-    span_text,
     tiers_for,
 )
+from homing.insight.figures import exact, percent, span_text
 from homing.insight.period import Period, parse_period
 
 #: names as Kubernetes and OpenSLO want them (RFC 1123 label)
@@ -280,12 +280,14 @@ def arithmetic(found: Standing) -> list[str]:
     total, bad = found.counts.total, found.counts.bad
     allowed = budget(target) * total
     lines = [
-        f"valid = {found.counts.good:,} good + {bad:,} bad = {total:,} events"
-        + (f"; {left:,} bad events of others are not counted" if (left := _others(found)) else ""),
+        f"valid = {found.counts.good:,} good + {bad:,} bad = {plural(total, 'event')}"
+        + (
+            f"; {plural(left, 'bad event')} of others not counted"
+            if (left := _others(found))
+            else ""
+        ),
         f"budget = (100% - {percent(target)}) x {total:,} = {exact(allowed, digits=1)} bad events",
-        f"left = 1 - {bad:,} / {exact(allowed, digits=1)} = {percent(_rounded(found.left))}"
-        if allowed
-        else "left = 100%: there were no events",
+        _left_line(found, allowed),
     ]
     if found.exhaustion_s is None:
         lines.append("exhaustion: never, as nothing went wrong in the last day")
@@ -297,26 +299,33 @@ def arithmetic(found: Standing) -> list[str]:
     return lines
 
 
+def _left_line(found: Standing, allowed: Fraction) -> str:
+    if not allowed:
+        return "left = 100%: there were no events"
+    parts = f"{found.counts.bad:,} / {exact(allowed, digits=1)}"
+    text = figures.left_text(found.left)
+    if found.left < 0:
+        return f"spent = {parts} = {text.removeprefix('spent ')}"
+    return f"left = 1 - {parts} = {text}"
+
+
 def _others(found: Standing) -> int:
     return sum(one.count for one in found.bad if not one.counts)
-
-
-def _rounded(share: Fraction) -> Fraction:
-    return Fraction(round(share * 10_000), 10_000)
 
 
 def left_text(found: Standing) -> str:
     """What is left of the budget, in a few characters."""
     if found.unaccounted is not None:
-        return "kept" if found.is_met else f"{found.unaccounted} missing"
-    spent = 1 - found.left
-    if spent > _TIMES_FROM:
-        return f"spent {exact(spent, digits=0)} times"
-    return percent(_rounded(found.left))
+        return "kept" if found.is_met else f"{found.unaccounted:,} missing"
+    return figures.left_text(found.left)
 
 
-#: from so many budgets on, their number says more than a percentage
-_TIMES_FROM: Final = 10
+def spent_text(found: Standing) -> str:
+    """What the budget of a ratio objective was spent on: "3 of 90 events went bad"."""
+    counts = found.counts
+    if found.objective.sli is Sli.AUDIT:
+        return f"no audit that balanced in {counts.bad:,} of {plural(counts.total, 'minute')}"
+    return f"{counts.bad:,} of {plural(counts.total, 'event')} went bad"
 
 
 def target_text(objective: Objective) -> str:

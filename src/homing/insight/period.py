@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from homing.core.plurals import plural
 from homing.insight.burn import DAY_S
 
 _US: Final = 1_000_000
@@ -90,7 +91,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def text(self) -> str:
         """As a sentence says it."""
         if self.days is not None:
-            return f"the last {self.days} days"
+            return f"the last {plural(self.days, 'day')}"
         return f"the calendar {self.unit}" + ("" if self.zone == "UTC" else f" in {self.zone}")
 
     @property

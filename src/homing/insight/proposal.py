@@ -7,8 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from homing.insight.burn import DAY_S, Severity, exact, explain, parse_target, percent
+from homing.insight.burn import DAY_S, Severity, explain, parse_target
 from homing.insight.detection import integrity_sentences, sentence, words
+from homing.insight.figures import exact, percent
 
 #: targets that people agree on, from the strictest
 _TARGETS: Final = tuple(

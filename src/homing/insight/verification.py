@@ -58,6 +58,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """What was counted before the change, or after it."""
 
     all: Count  #: deliveries that could be judged
+    too_young: int = 0  #: accepted, and still on their way when the log ends: not judged
     strata: Mapping[str, Count] = {}  #: by a feature of deliveries
     #: of the traffic: kind ("endpoint") → value → deliveries
     mix: Mapping[str, Mapping[str, int]] = {}
@@ -109,6 +110,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     model: Model | None = None
     window_before: Window | None = None
     window_after: Window | None = None
+    too_young: tuple[int, int] = (0, 0)  #: before and after: still on their way, so not counted
 
     @property
     def is_fixed(self) -> bool:
@@ -185,6 +187,7 @@ def verify(
         model=model,
         window_before=before.window,
         window_after=after.window,
+        too_young=(before.too_young, after.too_young),
     )
 
 

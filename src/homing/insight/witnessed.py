@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from homing.core.identifiers import DeliveryId
 from homing.core.lifecycle import State
 from homing.core.outcome import Reason
+from homing.core.plurals import plural
 from homing.insight.evidence import Books, Breach, id_of, said
 
 
@@ -45,10 +46,10 @@ def every_send_is_written_ahead(books: Books) -> list[Breach]:
         Breach(
             invariant="every_send_is_written_ahead",
             delivery=which,
-            text=f"{holder} made {count} request{'s' if count > 1 else ''} under lease {epoch}, "
+            text=f"{holder} made {plural(count, 'request')} under lease {epoch}, "
             + ("one is allowed" if (which, epoch, holder) in leased else "which it never had"),
             before=f"lease {epoch}",
-            after=f"{count} requests",
+            after=plural(count, "request"),
         )
         for (which, epoch, holder), count in times.items()
         if count > 1 or (which, epoch, holder) not in leased
@@ -120,10 +121,10 @@ def more_2xx_than_attempts(
         Breach(
             invariant=every_2xx_leaves_a_trace.__name__,
             delivery=which,
-            text=f"its receiver answered 2xx {count} times, and there are {made.get(which, 0)} "
-            "attempts",
-            before=f"{count} answers",
-            after=f"{made.get(which, 0)} attempts",
+            text=f"its receiver answered 2xx {plural(count, 'time')}, and attempts made: "
+            f"{made.get(which, 0)}",
+            before=plural(count, "answer"),
+            after=plural(made.get(which, 0), "attempt"),
         )
         for which, count in answered.items()
         if made.get(which, 0) < count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -39,6 +39,11 @@ In this folder is last week of that service:
   worker.py            its retry worker, the code that runs in production
 """
 
+KEYS: Final = """\
+Enter runs the command that is shown, s skips it, q stops. To look around while you walk, or to type
+a command yourself, open another terminal:
+"""
+
 STEPS: Final = (
     Step(
         name="notice",
@@ -72,7 +77,7 @@ loses something reports what it did, never what it did not do.""",
             ),
         ),
         after="""\
-Accepted, delivered, given up. The numbers do not add up: hundreds were accepted and are neither
+Accepted, delivered, given up. The numbers do not add up: many were accepted and are neither
 delivered nor among the dead letters. The dead letter queue is as good as empty, so an alert on it
 would have been silent too. From here on, what the commands find is also written down: the incident
 is record.json, and it is the open one of this folder. It also says whose the service is, and whose
@@ -91,13 +96,16 @@ exactly one column of the books, and asks what the lost ones have in common.""",
                 needs="investigate",
                 codes=(1,),
             ),
+            Command(line='zgrep -m1 \'"build":"1.8.1"\' deliveries.jsonl.gz'),
         ),
         after="""\
-Three in a thousand, with an interval. Since Tuesday, a little after ten: what was deployed then?
-(`zgrep -m1 '"build":"1.8.1"' deliveries.jsonl.gz` shows it: at 10:12.) And the mechanism: two
-workers held the same delivery, and the late result of the first was written over the second's.
-Read one of the examples from top to bottom: the marked rows cross. The one that came through at
-the end is nearly the same; only what the second worker heard is different.""",
+About three in a thousand, with an interval. That may be a few more than the lines of the log made
+you think: a delivery that succeeded twice has two lines, and hides one that is lost. Since Tuesday,
+a little after ten: what was deployed then? The last line is the first that build 1.8.1 wrote,
+minutes before the first drop. And the mechanism: two workers held the same delivery, and the late
+result of the first was written over the second's. Read one of the examples from top to bottom: the
+marked rows cross. The one that came through at the end is nearly the same; only what the second
+worker heard is different. The same with plots is in investigation.html.""",
     ),
     Step(
         name="reproduce",
@@ -114,19 +122,22 @@ to the schedule that the log shows.""",
             ),
         ),
         after="""\
-Every time. The lease is ten seconds and an answer may take thirty. Worker B takes over; A's answer
-comes at last and A writes what it knows, over B's row; each leaves the next attempt to the other,
-and nobody makes it. Look at `record` and `save` in worker.py: which line would you change?""",
+Every time. The lease is ten seconds and an answer may take thirty. The second worker takes over, is
+refused, and plans the next attempt; the first one's answer comes at last, and it writes what it
+knows over the other's row, without a due time. Each leaves the next attempt to the other, and
+nobody makes it. (Which of the two is called A there is chance.) Look at `record` and `save` in
+worker.py: which line would you change?""",
     ),
     Step(
         name="fix",
         title="Fix: the smallest change that mends it",
         before="""\
 A longer lease would only make it rarer. The result of an attempt must count for that attempt only:
-write the row only if it is still the one that this worker took. (fix.patch does that; if you would
-rather write your own, edit worker.py now and leave the patch out.)""",
+write the row only if it is still the one that this worker took. fix.patch does that. If you would
+rather write your own, edit worker.py in the other terminal now, and skip the patch with s.""",
         commands=(
-            Command(line="patch -p1 -i fix.patch"),
+            #: 1: it is applied already, as when this step is done again
+            Command(line="patch -N worker.py fix.patch", codes=(0, 1)),
             Command(
                 line="homing reproduce incident.json --worker worker.py:RetryWorker",
                 needs="reproduce",
@@ -143,8 +154,8 @@ rather write your own, edit worker.py now and leave the patch out.)""",
         ),
         after="""\
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
-explored without a suspicion, in two thousand other orders, with crashes: nothing either. That is
-a proof about the code, not yet about the service.""",
+explored without a suspicion, in more than two thousand other orders, with crashes: nothing either
+(explored.json has it). That is a proof about the code, not yet about the service.""",
     ),
     Step(
         name="alert",
@@ -208,8 +219,8 @@ before. Then before and after are compared.""",
             ),
         ),
         after="""\
-None of two hundred thousand, and more to the point: none of the hundreds whose answer came after
-the lease had run out, of which three in four were lost before. A zero is worth its number of
+None of all, and more to the point: none of those whose answer came after the lease had run out, of
+which most were lost before. A zero is worth its number of
 deliveries: the rate that it excludes is said beside it. Had no lease run out after the change, it
 would have refused to call this fixed.""",
     ),
@@ -285,8 +296,23 @@ on (`--evidence`); then `homing walkthrough rehearse` and `homing walkthrough mo
 
 CLOSING: Final = """\
 That was it: found, reproduced, fixed, verified and priced. There are {others} more services here,
-each with another fault or with none: `homing lab --list`.
+each with another fault or with none. All of it is in the lab's folder:
 """
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Paragraphs, each as one line to be folded; lines that are set in stand as they are."""
+    prose: list[str] = []
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("  "):
+            prose.append(line)
+            continue
+        if prose:
+            yield " ".join(prose)
+            prose = []
+        yield line
+    if prose:
+        yield " ".join(prose)
 
 
 def steps_for(commands: Mapping[str, object]) -> tuple[Step, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from homing.core.plurals import noun
 from homing.review.blocks import (
     Block,
     Bullets,
@@ -21,6 +22,11 @@ from homing.review.pictures import lanes_plot
 from homing.review.quoting import copied, said, sentences
 
 _FACTORS_MAX: Final = 6
+
+
+def _noun(facts: Facts, source: str, name: str, one: str) -> str:
+    """The noun that goes with a number of the story."""
+    return noun(int(facts.find(source, f"story.{name}", 0)), one)
 
 
 def mechanism(facts: Facts) -> list[Block]:
@@ -79,9 +85,11 @@ def _schedule(facts: Facts, source: str) -> list[Block]:
     parts += [
         "The smallest schedule takes ",
         facts.value(source, "story.workers", count),
-        " workers and ",
+        _noun(facts, source, "workers", " worker"),
+        " and ",
         facts.value(source, "story.deliveries", count),
-        " delivery; the rows that stand out are the operations that crossed.",
+        _noun(facts, source, "deliveries", " delivery"),
+        "; the rows that stand out are the operations that crossed.",
     ]
     rows = tuple(
         (
@@ -136,9 +144,11 @@ def tests(facts: Facts) -> list[Block]:
         parts: list[Inline] = [
             "The loss takes ",
             facts.value(source, "story.workers", count),
-            " workers at once and ",
+            _noun(facts, source, "workers", " worker"),
+            " at once and ",
             facts.value(source, "story.size", count),
-            " things out of the ordinary in one order; a test that runs one worker alone, "
+            _noun(facts, source, "size", " thing"),
+            " out of the ordinary in one order; a test that runs one worker alone, "
             "with a receiver that answers at once, never meets it.",
         ]
         blocks.append(Paragraph(tuple(parts)))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from homing.insight.burn import span_text
+from homing.insight.figures import span_text
 from homing.review.blocks import Again, Block, Code, Inline, Source, Value, is_figure
 from homing.review.incident import Incident
 

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from homing.core.plurals import plural
 from homing.insight.rates import Rate, beta_quantile, exact
 
 WEEK_S: Final = 604_800.0
@@ -402,7 +403,9 @@ def _inputs(
     days = exposure.window_s / 86_400
     counted = f"{n:,} in {days:.2f} days"
     basis = exposure.value_basis if exposure.value is None else exposure.value.basis
-    of_value = f"mean of {affected:,} affected payloads" if exposure.value is None else "declared"
+    of_value = (
+        f"mean of {plural(affected, 'affected payload')}" if exposure.value is None else "declared"
+    )
 
     def of(name: str, one: Range, source: str) -> Input:
         return Input(

@@ -45,8 +45,8 @@ from homing.insight.board.standing import (
     token_place,
 )
 from homing.insight.board.view import Row, rows
-from homing.insight.burn import exact
-from homing.insight.objectives import Standing
+from homing.insight.figures import exact
+from homing.insight.objectives import Standing, spent_text
 from homing.service.context import Service
 from homing.service.desk_reading import unhandled
 from homing.service.objectives import list_objectives, report
@@ -116,6 +116,7 @@ def _promise(found: Standing) -> Promise:
         period=one_line(objective.period),
         team=one_line(objective.team),
         left=exact(found.left, digits=6),
+        because="" if found.is_met else spent_text(found),
         exhausted_in_s=None if found.exhaustion_s is None else round(float(found.exhaustion_s), 1),
         fires=any(one.fires for one in found.burning),
         # The guard of the burn-rate alerts: one bad minute in the first hour is no broken promise.

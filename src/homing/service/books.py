@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from homing.core.errors import StoreError
+from homing.core.plurals import plural
 from homing.core.ports import Clock
 from homing.core.queries import Backlog, Span
 from homing.core.retention import Purged
@@ -115,8 +116,8 @@ class Auditor:
             if result is not None and not result.is_balanced:
                 self.latest_bad = self.latest = result
                 _log.critical(
-                    "%d deliveries are unaccounted for; `homing audit` names them",
-                    result.unaccounted,
+                    "unaccounted for: %s; `homing audit` names them",
+                    plural(result.unaccounted, "delivery"),
                     extra={"misfits": [str(m.delivery) for m in result.misfits[:10]]},
                 )
         if self._on_report is not None:

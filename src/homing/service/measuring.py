@@ -28,6 +28,7 @@ from homing.core.objectives import (
 )
 from homing.core.operational import is_hidden
 from homing.core.outcome import UNANSWERED
+from homing.core.plurals import plural
 from homing.core.ports import Clock
 from homing.core.queries import Page, Span
 from homing.core.resources import Application, Endpoint
@@ -284,8 +285,8 @@ class Measurer:
         ]
         if late:
             _log.warning(
-                "%d endpoints have deliveries that are due and left lying",
-                len(late),
+                "deliveries are due and left lying at %s",
+                plural(len(late), "endpoint"),
                 extra={"endpoints": [one.endpoint_id for one in late[:10]]},
             )
         return end, late

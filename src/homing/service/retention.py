@@ -20,6 +20,7 @@ from homing.core.identifiers import first_id
 from homing.core.issues import Issue
 from homing.core.lifecycle import State
 from homing.core.operational import Announcement, Expiring, about_expired, about_expiring
+from homing.core.plurals import plural
 from homing.core.ports import Clock, Meters, NoMeters
 from homing.core.queries import DeliveryFilter, LogCursor, Page, Span
 from homing.core.resources import Application
@@ -285,8 +286,8 @@ class Keeper:
         self._meters.purged(gone)
         if gone.dead_letters:
             _log.warning(
-                "%d dead letters that nobody handled are beyond their retention and gone",
-                gone.dead_letters,
+                "gone, beyond their retention, and nobody handled them: %s",
+                plural(gone.dead_letters, "dead letter"),
                 extra={"application": app_id},
             )
 
@@ -340,9 +341,9 @@ class Keeper:
             return
         for app_id, expiring in sorted(found.items()):
             _log.warning(
-                "%d dead letters go within %d days unless somebody redrives or discards them",
-                expiring.count,
-                self._warn_us // DAY_US,
+                "%s within %s unless somebody redrives or discards them",
+                plural(expiring.count, "dead letter goes", "dead letters go"),
+                plural(self._warn_us // DAY_US, "day"),
                 extra={"application": app_id},
             )
         for one in await self._listening(found):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from homing.core.identifiers import made_at_us
+from homing.core.plurals import plural
 from homing.core.tasks import Task, TaskStatus
 
 #: how long a process may take over one chunk before another may go on with the task. A chunk takes
@@ -43,7 +44,9 @@ def taken(task: Task, holder: str, at_us: int) -> Task | None:
         return None
     if task.tries >= TRIES_MAX:
         why = task.error or "the process that was at it ended each time"
-        return failed(task, f"given up after {task.tries} tries at the same place: {why}", at_us)
+        return failed(
+            task, f"given up after {plural(task.tries, 'try')} at the same place: {why}", at_us
+        )
     return _changed(task, at_us, holder=holder, free_at_us=at_us + LEASE_US, tries=task.tries + 1)
 
 

@@ -18,6 +18,7 @@ from homing.core.lifecycle import (
     DeadReason,
     State,
 )
+from homing.core.plurals import plural
 from homing.sim.sameness import canonical
 from homing.sim.tiny import Tiny
 from homing.sim.tiny_checks import complaint_of_lot, complaint_of_write
@@ -274,7 +275,7 @@ def _is_good_end(world: World) -> bool:
 
 def lines_of(report: Report) -> list[str]:
     """The report for people."""
-    seen = f"{report.states:,} states, {report.edges:,} steps, {report.depth} deep"
+    seen = f"{plural(report.states, 'state')}, {plural(report.edges, 'step')}, {report.depth} deep"
     lines = [seen + ("" if report.is_closed or report.violations else "; gave up before the end")]
     lines += [f"it happened that {goal}" for goal in report.goals]
     lines += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final, Protocol
 
+from homing.core.plurals import plural
 from homing.sim.story import REPEATS, Row, Story
 
 _STYLE: Final = """
@@ -135,7 +136,7 @@ def footnote(story: Story) -> str:
     """How it was found, and how sure it is."""
     return (
         f"Found in {story.worlds} world{'s' if story.worlds != 1 else ''} (seed {story.seed}), "
-        f"made small in {story.runs} runs and {story.shrinks} steps, "
+        f"made small in {plural(story.runs, 'run')} and {plural(story.shrinks, 'step')}, "
         f"reproduced {story.reproduced}/{REPEATS}."
     )
 

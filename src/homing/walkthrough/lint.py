@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from homing.core.plurals import plural
 from homing.walkthrough.assess.words import count_of_words
 from homing.walkthrough.clock import spoken_s
 from homing.walkthrough.packs import (
@@ -101,7 +102,7 @@ def _shape(scenario: Scenario, library: Library, rate: float) -> _Found:
     ):
         for one, times in Counter(some).items():
             if times > 1:
-                yield "twice", name, f"expected each once, found {one!r} {times} times"
+                yield "twice", name, f"expected each once, found {one!r} {plural(times, 'time')}"
     for name, packs, told in (
         ("lenses", library.principles, scenario.lenses),
         ("levels", library.levels, scenario.levels),

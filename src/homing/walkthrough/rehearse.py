@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from homing.core.errors import Invalid, Problem
+from homing.core.plurals import plural
 from homing.review.incident import Incident
 from homing.walkthrough.assess import TEXT_MAX, Assessment, Finding, State, assess
 from homing.walkthrough.claims import Draft, draft
@@ -200,7 +201,7 @@ def words_of(text: str, most: int = WORDS_MAX) -> str:
     if not text.strip():
         raise Invalid([Problem(("text",), "expected some words, found none")])
     if len(text) > most:
-        problem = f"expected at most {most:,} characters, found {len(text):,}"
+        problem = f"expected at most {plural(most, 'character')}, found {len(text):,}"
         raise Invalid([Problem(("text",), problem)])
     return text.strip()
 

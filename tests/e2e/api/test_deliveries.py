@@ -149,6 +149,8 @@ async def test_where_no_answer_came_the_attempt_says_why(shop: Shop) -> None:
     attempt = _one(await shop.until(f"{APP}/attempt/msg/{message}", lambda page: page["data"]))
     assert attempt["responseStatusCode"] == 0
     assert attempt["response"].startswith("connect_refused")
+    brief = _one(await shop.get(f"{APP}/attempt/msg/{message}", with_content="false"))
+    assert brief["response"] == attempt["response"], "why there is no answer is no content"
 
 
 async def test_an_answer_can_be_forgotten(shop: Shop) -> None:

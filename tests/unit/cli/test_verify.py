@@ -33,10 +33,19 @@ def test_counts_alone_are_enough() -> None:
     assert fixed.exit_code == 0
     assert fixed.output.startswith("fixed: none of 2,000 dropped, 30 of 10,000 before")
     assert "0.15% or more at 95%, 0.23% at 99%" in fixed.output
+    assert "Where the fault lives is not known here" in fixed.output
     too_few = ask("--before", "30/10000", "--after", "0/1000", "--json")
     assert too_few.exit_code == 1
     assert json.loads(too_few.output)["verdict"] == "unproven"
     assert ask("--before", "30/10000", "--after", "25/10000").exit_code == 1
+
+
+def test_what_was_still_on_its_way_is_told_apart_from_what_was_counted(tmp_path: Path) -> None:
+    saved = tmp_path / "incident.json"
+    saved.write_text(json.dumps({"accepted": 10_040, "judged": 10_000, "dropped": 30}))
+    told = ask(str(saved), "--after", "0/2000").output
+    assert "Not counted: 40 before, still on their way when the log ends." in told
+    assert "Not counted" not in ask("--before", "30/10000", "--after", "0/2000").output
 
 
 @pytest.mark.parametrize(

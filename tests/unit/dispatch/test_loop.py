@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from support.making import ORG_ID, SEALS, SECOND_US
+from support.making import ORG_ID, SECOND_US
 from support.scripted import OK, status
+from support.tasks import service_of
 from support.world import LIMITS, World, make_world, running
 
 from homing.core.errors import Conflict, NotFound, Unavailable
@@ -19,25 +20,11 @@ from homing.core.ports import Request
 from homing.core.queries import LogCursor
 from homing.core.records import Change, RequestKey, Trigger
 from homing.core.resources import Application, Endpoint
-from homing.service.context import Service
 from homing.service.deliveries import discard, redrive, resend
 from homing.service.endpoints import patch_endpoint
 from homing.service.intake import Draft
 from homing.service.tokens import Caller
 from homing.store.memory.store import MemoryStore
-
-
-def service_of(world: World) -> Service:
-    return Service(
-        store=world.store,
-        clock=world.clock,
-        chance=world.chance,
-        intake=world.intake,
-        journal=world.journal,
-        tokens=None,  # type: ignore[arg-type]
-        seals=SEALS,
-        wake=world.dispatcher.wake,
-    )
 
 
 async def operations(world: World) -> list[str]:

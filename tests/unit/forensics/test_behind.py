@@ -115,3 +115,15 @@ def test_what_nothing_in_the_log_is_called_is_a_sentence(tmp_path: Path) -> None
     as_lines(path)
     with pytest.raises(ConfigError, match="no deliveries of which 'full moon' is said"):
         behind([str(path)], Options(), [Want("full moon")])
+
+
+def test_the_names_of_all_dropped_are_written_in_the_order_of_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    as_lines(path)
+    drops = tmp_path / "drops.txt"
+    found = document(investigate([str(path)], Options(folder=str(tmp_path), drops=drops)))
+    names = drops.read_text().splitlines()
+    assert len(names) == found["dropped"] == len(LOG.dropped)
+    assert set(names) == LOG.dropped
+    first = {row["delivery"]: row["at"] for row in reversed(LOG.rows)}
+    assert names == sorted(names, key=lambda name: first[name])

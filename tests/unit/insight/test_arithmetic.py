@@ -13,6 +13,7 @@ from homing.core.objectives import Objective, Owner, Sli, Tally
 from homing.insight import arithmetic
 from homing.insight.burn import Counts, burn_rate, parse_target
 from homing.insight.objectives import Standing, standing
+from homing.insight.objectives import arithmetic as sums
 
 PROMISE = Objective(
     scope="org_1",
@@ -54,6 +55,12 @@ def test_few_events_hold_it_back_and_none_burn_nothing() -> None:
     assert lines[-1].endswith("it is quiet")
     assert arithmetic.share_kept(none) == ["there were no events, so nothing was broken"]
     assert arithmetic.share_kept(stands(3, 1)) == ["good / valid = 3 / 4 = 75%"]
+
+
+def test_a_budget_is_left_or_spent() -> None:
+    assert sums(stands(999_500, 500))[2] == "left = 1 - 500 / 1000 = 50%"
+    assert sums(stands(910, 90))[2] == "spent = 90 / 1 = 90 times"
+    assert sums(stands(0, 0))[2] == "left = 100%: there were no events"
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6))

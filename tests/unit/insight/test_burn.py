@@ -21,17 +21,15 @@ from homing.insight.burn import (
     detection,
     evaluate,
     events_left,
-    exact,
     exhausted_after_s,
     exhaustion_s,
     explain,
     integrity_detection,
     parse_rate,
     parse_target,
-    percent,
-    span_text,
     tiers_for,
 )
+from homing.insight.figures import exact, span_text
 
 DROP = Decimal("0.003")
 
@@ -229,34 +227,6 @@ def test_windows_are_weighted_by_events_and_not_by_ratios() -> None:
     """A bad hour at night and a good one at noon: an average of ratios would say 50%."""
     night, noon = Counts(good=0, bad=10), Counts(good=9_990)
     assert burn_rate(night + noon, Decimal("0.999")) == 1
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (Fraction(1, 1000), "0.001"),
-        (Fraction(144, 10), "14.4"),
-        (1 - Fraction(Decimal("0.9990")), "0.001"),
-        (Fraction(14, 15), "0.933333333333"),
-        (Fraction(-1, 8), "-0.125"),
-        (Fraction(-1, 10**15 * 3), "0"),
-        (Fraction(1200), "1200"),
-    ],
-)
-def test_numbers_are_written_without_noise(number: Fraction, text: str) -> None:
-    assert exact(number) == text
-
-
-def test_a_share_is_said_in_percent() -> None:
-    assert percent(Decimal("0.99950")) == "99.95%"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(172.8, "2.9 min"), (1728, "29 min"), (4320, "1.2 h"), (86400, "24 h"), (864000, "10 d")],
-)
-def test_spans_are_said_as_people_say_them(seconds: float, text: str) -> None:
-    assert span_text(Fraction(str(seconds))) == text
 
 
 def test_a_period_shorter_than_the_slowest_tier_is_refused() -> None:

@@ -24,7 +24,7 @@ SAYS = {
     "D4": "stays pending for ever: its receiver never took it",
     "D5": "called d1 delivered, and its receiver never answered 2xx",
     "D6": "stays pending for ever: its receiver never took it",
-    "D7": "gave d1 up after 0 refusals",
+    "D7": "gave d1 up after 0 refusals of 1 request",
     "D8": "stays pending for ever: its receiver never took it",
     "D9": "stays skipped for ever",
     "D10": "is nowhere for ever",

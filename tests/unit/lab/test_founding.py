@@ -93,7 +93,7 @@ def test_the_patch_applies_and_is_that_fix(tmp_path: Path) -> None:
     ours = resources.files("homing.lab.service")
     for name in ("worker.py", "fix.patch"):
         (tmp_path / name).write_text(ours.joinpath(name).read_text())
-    command = ["patch", "-p1", "-i", "fix.patch"]
+    command = ["patch", "-N", "worker.py", "fix.patch"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     ours = (tmp_path / "worker.py").read_text()
     assert "put_if(key, done, holder=self.name" in ours

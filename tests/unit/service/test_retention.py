@@ -284,7 +284,7 @@ async def test_a_dead_letter_is_announced_before_it_goes_and_when_it_goes(
     assert await house.after(166.1) == Purged()
     assert house.meter.about_to_go[-1] == 1
     [text] = caplog.messages
-    assert text == "1 dead letters go within 14 days unless somebody redrives or discards them"
+    assert text == "1 dead letter goes within 14 days unless somebody redrives or discards them"
     assert caplog.records[0].__dict__["application"] == house.application.id
     caplog.clear()
     await house.after(166.3)
@@ -293,7 +293,7 @@ async def test_a_dead_letter_is_announced_before_it_goes_and_when_it_goes(
     assert (gone.messages, gone.dead_letters) == (1, 1)
     assert item.message.id not in house.store.accepted
     assert caplog.messages == [
-        "1 dead letters that nobody handled are beyond their retention and gone"
+        "gone, beyond their retention, and nobody handled them: 1 dead letter"
     ]
 
 

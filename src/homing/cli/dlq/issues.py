@@ -10,6 +10,7 @@ from rich.text import Text
 from homing.cli.client import Api, api_options, given_only, limit_option
 from homing.cli.dlq.choosing import money_text
 from homing.cli.output import as_json, note, print_json, print_table, say
+from homing.core.plurals import plural
 
 _EXIT_FINDINGS: Final = 1
 _STYLES: Final = {"open": "bold red", "acknowledged": "yellow", "muted": "dim", "resolved": "green"}
@@ -77,9 +78,9 @@ def _show_lines(issue: dict[str, Any]) -> None:
     say(Text.assemble(issue["id"], "  ", state))
     say(f"  {cause_of(issue)}, at {issue['endpointId']}")
     money = money_text(issue["atStake"])
-    counts = [f"{issue['count']:,} dead letters", *([f"{money} at stake"] if money else [])]
+    counts = [plural(issue["count"], "dead letter"), *([f"{money} at stake"] if money else [])]
     if issue["regressions"]:
-        counts.append(f"{issue['regressions']} times back")
+        counts.append(f"{plural(issue['regressions'], 'time')} back")
     span = f"{_time(issue['firstSeenAt'])} to {_time(issue['lastSeenAt'])}"
     say(f"  {', '.join(counts)}; {span}")
 
@@ -123,7 +124,7 @@ def _decide(
     if as_json:
         print_json(found)
     else:
-        say(f"{found['state']}: {found['id']}, {found['count']:,} dead letters")
+        say(f"{found['state']}: {found['id']}, {plural(found['count'], 'dead letter')}")
 
 
 @click.command()
@@ -210,5 +211,5 @@ def merge(api: Api, application: str, issue: str, into: str, as_json: bool) -> N
     if as_json:
         print_json(found)
     else:
-        parts = len(found["merged"])
-        say(f"{found['id']} has {found['count']:,} dead letters of {parts + 1} issues now")
+        letters = plural(found["count"], "dead letter")
+        say(f"{found['id']} has {letters} of {plural(len(found['merged']) + 1, 'issue')} now")

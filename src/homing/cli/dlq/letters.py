@@ -10,6 +10,7 @@ from homing.cli.client import Api, api_options, given_only, limit_option
 from homing.cli.dlq.choosing import choosing, chosen, money_text, show_preview
 from homing.cli.output import as_json, note, print_json, say
 from homing.cli.tasks import follow, watching
+from homing.core.plurals import plural
 
 _EXIT_FINDINGS: Final = 1
 
@@ -62,9 +63,8 @@ def _show_lines(letter: dict[str, Any]) -> None:
     """Two short lines: the id alone is wider than half a screen."""
     say(letter["id"])
     money = f"; {money_text([letter['money']])}" if letter["money"] else ""
-    many = "1 attempt" if letter["attempts"] == 1 else f"{letter['attempts']} attempts"
     say(
-        f"  {letter['reason']} after {many}, "
+        f"  {letter['reason']} after {plural(letter['attempts'], 'attempt')}, "
         f"{(letter['finishedAt'] or '')[:19]}; last: {letter['lastError'] or 'no error'}{money}"
     )
 
@@ -115,7 +115,9 @@ def _confirm(count: int) -> None:
     Raises:
         click.UsageError: another was.
     """
-    typed = click.prompt(f"type {count} to discard {count:,} dead letters", type=int, err=True)
+    typed = click.prompt(
+        f"type {count} to discard {plural(count, 'dead letter')}", type=int, err=True
+    )
     if typed != count:
         raise click.UsageError(f"expected {count}, found {typed}; nothing was discarded")
 

@@ -15,7 +15,7 @@ from homing.cli.incidents import record
 from homing.cli.objectives.options import rate_option
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.core.objectives import Owner, Sli
-from homing.insight.burn import span_text
+from homing.insight.figures import span_text
 from homing.insight.proposal import proposal
 
 _EXIT_FINDINGS = 1

@@ -15,9 +15,10 @@ from homing.cli.objectives.options import (
     traffic_option,
 )
 from homing.cli.output import as_json, print_json, print_table, say
-from homing.insight.burn import Explanation, Guard, Severity, exact, percent, span_text
+from homing.insight.burn import Explanation, Guard, Severity
 from homing.insight.burn import explain as explain_drop
 from homing.insight.detection import document, integrity_sentences, sentence, tier_sentence, words
+from homing.insight.figures import exact, percent, span_text
 from homing.insight.period import Period
 from homing.system import SystemClock
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from homing.cli.client import Api, api_options, connect
 from homing.cli.output import as_json, note, print_json, print_table, say
 from homing.core.objectives import Limits, Objective, Owner, Sli
+from homing.core.plurals import plural
 from homing.insight.objectives import default_objectives, target_text
 from homing.insight.openslo.bundle import Bundle, read_bundle, write_bundle
 from homing.insight.openslo.document import Problem
@@ -169,7 +170,7 @@ def rules(
     written += unit_test_files(found)
     for file in written:
         (folder / file.name).write_text(file.text, encoding="utf-8")
-    note(f"wrote {len(written)} files; try them: promtool test rules {folder}/*.test.yml")
+    note(f"wrote {plural(len(written), 'file')}; try them: promtool test rules {folder}/*.test.yml")
 
 
 @click.command("export")
@@ -237,7 +238,8 @@ def check_openslo(files: tuple[Path, ...], as_json: bool) -> None:
     _refuse(problems)
     for one in unkept:
         say(Text(f"{one.file}:{one.line}: not imported: {_rest(one)}", style="yellow"))
-    say(f"{len(bundle.documents)} documents, {len(found)} objectives: nothing is wrong with them")
+    documents = plural(len(bundle.documents), "document")
+    say(f"{documents}, {plural(len(found), 'objective')}: nothing is wrong with them")
 
 
 @click.command("import")

@@ -19,6 +19,7 @@ from homing.cli.walkthrough.choosing import judged_for, one_of, paced, plain
 from homing.cli.walkthrough.findings import show_verdict
 from homing.cli.walkthrough.screen import STATE_TONES, Screen
 from homing.core.errors import ConfigError
+from homing.core.plurals import plural
 from homing.walkthrough.assess import STAGES, TEXT_MAX, Assessment, Finding, State, assess
 from homing.walkthrough.claims import STAMP
 from homing.walkthrough.packs import seconds_of, shipped
@@ -152,7 +153,7 @@ def _show(screen: Screen, text: str, found: Assessment) -> None:
     for one in lacking:
         _finding(screen, None, one)
     _rest(screen, found)
-    minutes = f"{found.words} words, about {found.spoken_s:.0f} s when spoken"
+    minutes = f"{plural(found.words, 'word')}, about {found.spoken_s:.0f} s when spoken"
     screen.say(minutes, style="dim")
     screen.say()
     show_verdict(screen, found)

@@ -15,6 +15,7 @@ from homing.cli.output import as_json, note, print_json, why
 from homing.cli.walkthrough.choosing import judged_for, one_of, paced, plain
 from homing.cli.walkthrough.screen import Screen
 from homing.core.errors import ConfigError
+from homing.core.plurals import plural
 from homing.review.evidence import LogRow
 from homing.walkthrough.assess import STAGES
 from homing.walkthrough.claims import STAMP, Claim, ClaimState, Draft, draft, exported
@@ -105,7 +106,9 @@ def draft_command(
     elif out is None:
         _show(Screen(is_plain=plain), made, record, hide, is_whole=whole, has_evidence=evidence)
     else:
-        note(f"written: {out}; {len(made.claims)} claims, {len(made.gaps)} gaps")
+        note(
+            f"written: {out}; {plural(len(made.claims), 'claim')}, {plural(len(made.gaps), 'gap')}"
+        )
     if any(one.state is ClaimState.CONTRADICTED for one in made.gaps):
         raise click.exceptions.Exit(EXIT_FINDINGS)
 
@@ -141,7 +144,7 @@ def _show(
 ) -> None:
     for stage in STAGES:
         here = [one for one in made.claims if one.stage == stage]
-        screen.heading(stage.capitalize(), f"{len(here)} claims")
+        screen.heading(stage.capitalize(), f"{plural(len(here), 'claim')}")
         for one in here:
             text = one.text if is_whole else redacted(one.text, record.incident, made.me, hidden)
             _claim(screen, one, text)

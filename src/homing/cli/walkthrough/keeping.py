@@ -10,6 +10,7 @@ from homing.cli.output import as_json, note, print_json, print_table, time_text
 from homing.cli.walkthrough.choosing import folder, history_in, plain
 from homing.cli.walkthrough.screen import Screen
 from homing.core.errors import NotFound
+from homing.core.plurals import plural
 from homing.walkthrough import rehearse
 from homing.walkthrough.clock import minutes
 from homing.walkthrough.history import Entry, History
@@ -144,5 +145,7 @@ def wipe_command(yes: bool, folder: Path | None) -> None:
         click.confirm(f"Delete all that is kept in {history.folder}?", abort=True)
     count = history.wipe()
     note(
-        f"deleted {count} files; nothing is left in {history.folder}" if count else "nothing there"
+        f"deleted {plural(count, 'file')}; nothing is left in {history.folder}"
+        if count
+        else "nothing there"
     )

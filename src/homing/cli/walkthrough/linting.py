@@ -10,6 +10,7 @@ from homing.cli.incidents import place_of
 from homing.cli.main import EXIT_FINDINGS
 from homing.cli.output import as_json, note, print_json, say
 from homing.cli.walkthrough.choosing import paced, packs_of
+from homing.core.plurals import plural
 from homing.walkthrough.lint import lint
 from homing.walkthrough.lint_judged import lint_judged, lint_record
 from homing.walkthrough.packs import json_schema
@@ -55,6 +56,6 @@ def lint_command(
         for one in found:
             say(f"{one.pack}: {one.where}: {one.text} [{one.rule}]")
     if found:
-        note(f"{len(found)} findings in {len(library.scenarios)} stories")
+        note(f"{plural(len(found), 'finding')} in {plural(len(library.scenarios), 'story')}")
         context.exit(EXIT_FINDINGS)
     note(f"nothing wrong with {', '.join(library.scenarios)}")

@@ -7,6 +7,7 @@ import click
 from homing.cli.output import as_json, print_json
 from homing.cli.walkthrough.choosing import plain
 from homing.cli.walkthrough.screen import Screen
+from homing.core.plurals import plural
 from homing.walkthrough.clock import minutes
 from homing.walkthrough.packs import Library, seconds_of, shipped
 
@@ -33,7 +34,8 @@ def list_command(plain: bool, as_json: bool) -> None:
         screen.say(scenario.title, indent="  ")
         screen.say(f"“{scenario.question}”", indent="  ")
         counts = (
-            f"{len(scenario.probes)} probes, {len(scenario.quiz)} quiz questions; "
+            f"{plural(len(scenario.probes), 'probe')}, "
+            f"{plural(len(scenario.quiz), 'quiz question')}; "
             f"the incident: {scenario.incident.command} ({scenario.incident.mechanism})"
         )
         screen.say(counts, style="dim", indent="  ")

@@ -11,6 +11,7 @@ from homing.cli.walkthrough.choosing import Choice, Walk, paced, told, walked
 from homing.cli.walkthrough.findings import show_stage, show_verdict
 from homing.cli.walkthrough.telling import Stopped, told_words
 from homing.cli.walkthrough.typing_in import Ended, Said
+from homing.core.plurals import plural
 from homing.walkthrough import rehearse
 from homing.walkthrough.assess import Assessment
 from homing.walkthrough.cards import example
@@ -261,7 +262,7 @@ def _end(walk: Walk, state: Rehearsal, judge: Judge) -> None:
     took = spoken_s(found.words, judge.words_per_minute)
     low, high = judge.level.time_min_s, judge.level.time_max_s
     walk.screen.say(
-        f"{found.words} words, about {minutes(took)}; {judge.level.name} takes "
+        f"{plural(found.words, 'word')}, about {minutes(took)}; {judge.level.name} takes "
         f"{minutes(low)} to {minutes(high)}."
     )
     show_verdict(walk.screen, found)

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from homing.cli.walkthrough.choosing import Walk
 from homing.cli.walkthrough.typing_in import Command, Ended, Said, estimate
+from homing.core.plurals import plural
 from homing.walkthrough.mock import Mock
 from homing.walkthrough.rehearse import Judge, Rehearsal
 
@@ -80,7 +81,9 @@ def told_words(
             is_interrupted = isinstance(stop, KeyboardInterrupt)
             raise Stopped(kept, is_interrupted=is_interrupted) from None
         if len(text) > characters_max:
-            walk.screen.say(f"expected at most {characters_max:,} characters, found {len(text):,}")
+            walk.screen.say(
+                f"expected at most {plural(characters_max, 'character')}, found {len(text):,}"
+            )
         elif text.strip():
             return Said(text, walk.now_us()), state
         else:

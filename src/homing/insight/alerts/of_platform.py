@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from homing.core.plurals import plural
 from homing.insight.alerts.alert import Finding, Kind, Owner, Severity
 from homing.insight.alerts.readings import Lane, Missing, Readings
 from homing.insight.alerts.thresholds import Thresholds
-from homing.insight.alerts.wording import clock_text, count_text, rate_text, span_text
+from homing.insight.alerts.wording import clock_text, rate_text, span_text
 from homing.insight.rates import exact
 
 _SECOND_US: Final = 1_000_000
@@ -45,7 +46,7 @@ def _what_is_missing(missing: Missing) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(missing.kinds.items()))
     more = "" if set(missing.kinds) <= {"unaccounted"} else f" ({kinds})"
     return (
-        f"{count_text(missing.count, 'delivery', 'deliveries')} of {missing.accepted:,} accepted "
+        f"{plural(missing.count, 'delivery', 'deliveries')} of {missing.accepted:,} accepted "
         f"since {clock_text(missing.since_us)} {verb} unaccounted for: {rate_text(rate)}{more}"
     )
 
@@ -86,8 +87,8 @@ def late(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         severity=Severity.PAGE,
         owner=Owner.PLATFORM,
         what=(
-            f"{count_text(count, 'delivery', 'deliveries')} of "
-            f"{count_text(len(late), 'endpoint')} {'is' if count == 1 else 'are'} due and not "
+            f"{plural(count, 'delivery', 'deliveries')} of "
+            f"{plural(len(late), 'endpoint')} {'is' if count == 1 else 'are'} due and not "
             f"sent, the oldest for {span_text(age_s)}; no limit and no failing receiver explains it"
         ),
         since_us=oldest.due_at_us,
@@ -112,7 +113,7 @@ def _late_unseen(readings: Readings, until_us: int) -> Iterator[Finding]:
         severity=Severity.PAGE,
         owner=Owner.PLATFORM,
         what=(
-            f"{count_text(backlog.due, 'delivery is', 'deliveries are')} due, the oldest for "
+            f"{plural(backlog.due, 'delivery is', 'deliveries are')} due, the oldest for "
             f"{span_text(age_s)}, and the dispatcher does not see them: no endpoint, breaker or "
             "limit holds them; homing doctor looks at the dispatcher and its database"
         ),
@@ -137,8 +138,8 @@ def backlog(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         severity=Severity.TICKET,
         owner=owner,
         what=(
-            f"{backlog.due:,} deliveries are due at once, the oldest for {span_text(lag_s)}, at "
-            f"{readings.accepted_per_s:.1f} arriving a second"
+            f"{plural(backlog.due, 'delivery is', 'deliveries are')} due at once, the oldest for "
+            f"{span_text(lag_s)}, at {readings.accepted_per_s:.1f} arriving a second"
         ),
         since_us=backlog.oldest_due_at_us,
         count=backlog.due,
@@ -177,7 +178,7 @@ def wide_failures(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         severity=Severity.PAGE,
         owner=Owner.PLATFORM,
         what=(
-            f"{len(together)} of {known} endpoints began to fail within "
+            f"{len(together)} of {plural(known, 'endpoint')} began to fail within "
             f"{span_text(limits.wide_s)} of each other: {rate_text(exact(count, of))} of their "
             "deliveries since; look at what they have in common, such as our own way out"
         ),

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from homing.core.plurals import plural
 from homing.insight.alerts.alert import Finding, Kind, Owner, Severity
 from homing.insight.alerts.readings import Readings
 from homing.insight.alerts.surprise import is_surprising
 from homing.insight.alerts.thresholds import Thresholds
-from homing.insight.alerts.wording import (
-    clock_text,
-    count_text,
-    money_text,
-    percent_text,
-    rate_text,
-    span_text,
-)
+from homing.insight.alerts.wording import clock_text, money_text, percent_text, rate_text, span_text
 
 _SECOND_US: Final = 1_000_000
 
@@ -39,7 +33,7 @@ def dead_letters(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
         last = f"; the first one's last error: {pile.reason}" if pile.reason else ""
         yield Finding(
             kind=Kind.FIRST_DEAD_LETTER,
-            what=f"{pile.name} has {count_text(letters.count, 'dead letter')}, where it had none"
+            what=f"{pile.name} has {plural(letters.count, 'dead letter')}, where it had none"
             + last,
             since_us=letters.oldest_at_us,
             count=letters.count,
@@ -50,7 +44,7 @@ def dead_letters(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
             yield Finding(
                 kind=Kind.DEAD_LETTERS_GROWING,
                 what=(
-                    f"{letters.recent:,} deliveries to {pile.name} died within "
+                    f"{plural(letters.recent, 'delivery')} to {pile.name} died within "
                     f"{span_text(limits.recent_s)}; the day before that it was {usual:.1f}" + last
                 ),
                 since_us=readings.at_us - round(limits.recent_s * _SECOND_US),
@@ -62,7 +56,7 @@ def dead_letters(readings: Readings, limits: Thresholds) -> Iterator[Finding]:
             yield Finding(
                 kind=Kind.DEAD_LETTER_OLD,
                 what=(
-                    f"the oldest of {count_text(letters.count, 'dead letter')} of {pile.name} has "
+                    f"the oldest of {plural(letters.count, 'dead letter')} of {pile.name} has "
                     f"waited for {span_text(age_s)}; {span_text(limits.old_s)} are allowed"
                 ),
                 since_us=letters.oldest_at_us + round(limits.old_s * _SECOND_US),
@@ -82,7 +76,7 @@ def money(readings: Readings) -> Iterator[Finding]:
             owner=Owner.RECEIVER,
             org_id=one.org_id,
             what=(
-                f"{count_text(one.count, 'dead letter')} that nobody has handled "
+                f"{plural(one.count, 'dead letter')} that nobody has handled "
                 f"{'is' if one.count == 1 else 'are'} worth {money_text(money)}"
             ),
             since_us=one.since_us,
@@ -139,7 +133,7 @@ def endpoints(readings: Readings) -> Iterator[Finding]:
                 severity=Severity.PAGE,
                 what=(
                     f"{one.name} was disabled: {one.disabled_reason}; "
-                    f"{count_text(one.parked, 'delivery is', 'deliveries are')} kept for it"
+                    f"{plural(one.parked, 'delivery is', 'deliveries are')} kept for it"
                 ),
                 since_us=one.disabled_at_us,
                 **common,

@@ -30,8 +30,14 @@ def span_text(seconds: float) -> str:
 
 
 def percent_text(share: float) -> str:
-    """A share with two digits that mean something: 0.0020%, 0.29%, 5.0%, 31%."""
-    percent = share * 100
+    """A share with two digits that mean something: 0.0020%, 0.29%, 5.0%, 31%; 100% is all of it.
+
+    Args:
+        share: 0 to 1.
+    """
+    percent = float(share * 100)
+    if 99 < percent < 100:
+        return f"{percent:.{-math.floor(math.log10(100 - percent))}f}%"
     if percent <= 0 or percent >= 10:
         return f"{percent:.0f}%"
     return f"{percent:.{1 - math.floor(math.log10(percent))}f}%"
@@ -43,11 +49,6 @@ def rate_text(rate: Rate) -> str:
         f"{percent_text(rate.value)} (exact {rate.confidence:.0%} interval "
         f"{percent_text(rate.low)} to {percent_text(rate.high)})"
     )
-
-
-def count_text(count: int, one: str, many: str = "") -> str:
-    """A number with its noun."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def money_text(money: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from homing.insight.board.standing import (
     ServiceStanding,
     one_line,
 )
-from homing.insight.burn import exact
+from homing.insight.figures import exact
 
 _QUERY_MAX: Final = 2_000
 _SERIES_MAX: Final = 200

@@ -63,6 +63,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
     exhausted_in_s: Annotated[float, Meta(ge=0, le=1e12)] | None = None
     fires: bool = False  #: it burns so fast that somebody has to know
     is_few: bool = False  #: there were too few events to judge it by
+    because: _Line = ""  #: what spent a budget that is overspent, in words
 
     @property
     def is_broken(self) -> bool:

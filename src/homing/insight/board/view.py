@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 
+from homing.core.plurals import plural
+from homing.insight import figures
 from homing.insight.board.standing import How, Member, Promise, ServiceStanding
-from homing.insight.burn import percent, span_text
+from homing.insight.figures import percent, span_text
 
 #: an audit that is older says nothing of now; the service audits every minute
 AUDIT_US: Final = 600_000_000
@@ -108,10 +110,13 @@ def _judged(said: ServiceStanding, how: How) -> tuple[Light, list[str]]:
     """What a standing says, and why; the light of the worst."""
     broken, burning, unknown, letters = [], [], [], []
     if said.unaccounted:
-        broken.append(f"{said.unaccounted:,} deliveries are unaccounted for")
+        broken.append(
+            f"{plural(said.unaccounted, 'delivery is', 'deliveries are')} unaccounted for"
+        )
     for one in sorted(said.promises, key=_badness):
         if one.is_broken:
-            broken.append(f"the budget of {one.name} is overspent")
+            because = f": {one.because}" if one.because else ""
+            broken.append(f"the budget of {one.name} is overspent{because}")
         elif one.fires:
             burning.append(f"the budget of {one.name} is burning fast")
     if said.unaccounted is not None:
@@ -125,7 +130,9 @@ def _judged(said: ServiceStanding, how: How) -> tuple[Light, list[str]]:
     if said.unaccounted is None and said.dead is None and not said.promises:
         unknown.append("it says nothing about itself")
     if said.dead:
-        letters.append(f"{said.dead:,} dead letters wait for somebody")
+        letters.append(
+            f"{plural(said.dead, 'dead letter waits', 'dead letters wait')} for somebody"
+        )
     found = (
         (Light.BROKEN, broken),
         (Light.BURNING, burning),
@@ -202,7 +209,7 @@ def left_text(one: Promise) -> str:
         return "not told"
     if one.is_few and one.left.startswith("-"):
         return "too few events"
-    return percent(Fraction(round(Fraction(one.left) * 10_000), 10_000))
+    return figures.left_text(min(Fraction(one.left), Fraction(1)))
 
 
 def gone_text(one: Promise) -> str:
@@ -233,7 +240,7 @@ def said_text(row: Row, at_us: int) -> str:
 def summary(found: Sequence[Row]) -> str:
     """How many need somebody, in one sentence."""
     count, waiting = len(found), sum(row.needs_somebody for row in found)
-    services = "1 service" if count == 1 else f"{count} services"
+    services = plural(count, "service")
     if not waiting:
         return f"{services}; nothing needs anybody."
     return f"{services}; {waiting} {'needs' if waiting == 1 else 'need'} somebody."

@@ -27,7 +27,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from homing.core.objectives import Limits, Objective, Owner, Sli
-from homing.insight.burn import Tier, exact, parse_target, tiers_for
+from homing.insight.burn import Tier, parse_target, tiers_for
+from homing.insight.figures import exact
 from homing.insight.objectives import good_means, mistakes_of
 from homing.insight.openslo.bundle import Bundle, Document
 from homing.insight.openslo.document import Node, Problem

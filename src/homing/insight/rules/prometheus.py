@@ -15,7 +15,8 @@ from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from homing.core.objectives import Objective, Sli
-from homing.insight.burn import Tier, budget, exact, parse_target, percent, tiers_for
+from homing.insight.burn import Tier, budget, parse_target, tiers_for
+from homing.insight.figures import exact, percent
 from homing.insight.objectives import target_text
 from homing.insight.openslo.document import write_yaml
 from homing.insight.period import Period, parse_period

@@ -11,7 +11,8 @@ from homing.core.queries import Page
 from homing.insight.alerts import alert
 from homing.insight.alerts.alert import Severity
 from homing.insight.alerts.readings import Burn
-from homing.insight.burn import Burning, budget, exact, parse_target, percent, span_text
+from homing.insight.burn import Burning, budget, parse_target
+from homing.insight.figures import exact, left_text, span_text
 from homing.insight.history import bad_by_owner, burns_since_us
 from homing.insight.objectives import Standing, target_text
 from homing.insight.rates import exact as exact_rate
@@ -136,7 +137,7 @@ def _what(standing: Standing, worst: Burning, whose: Counter[Owner]) -> str:
     objective = standing.objective
     left = "all of it is spent"
     if standing.left > 0:
-        left = f"{percent(standing.left)} of it is left"
+        left = f"{left_text(standing.left)} of it is left"
         if standing.exhaustion_s:
             left += f", and lasts another {span_text(standing.exhaustion_s)}"
     owners = ", ".join(f"{owner} {count:,}" for owner, count in whose.most_common())

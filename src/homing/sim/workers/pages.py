@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from homing.core.plurals import plural
 from homing.sim.pages import document, mermaid, table, token_lines, wrap
 from homing.sim.story import REPEATS
 from homing.sim.workers.story import Story
@@ -52,7 +53,7 @@ def footnote(story: Story) -> str:
     """How it was found, and how sure it is."""
     return (
         f"Found in {story.runs:,} run{'s' if story.runs != 1 else ''}, made small in "
-        f"{story.shrink_runs} runs and {story.shrinks} steps to {story.size} "
+        f"{plural(story.shrink_runs, 'run')} and {plural(story.shrinks, 'step')} to {story.size} "
         f"thing{'s' if story.size != 1 else ''} out of the ordinary "
         f"({story.workers} worker{'s' if story.workers != 1 else ''}, {story.deliveries} "
         f"deliver{'ies' if story.deliveries != 1 else 'y'}), "

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from homing.core.plurals import plural
+
 #: every invariant, the worst first, and what it means in a few words
 INVARIANTS: Final = {
     "nothing_is_lost": "what was accepted is taken by its receiver, or is given up and says so",
@@ -138,16 +140,19 @@ class Watch:
                     "delivered_means_2xx",
                     delivery,
                     f"{process} called {delivery} {after}, and its receiver never answered 2xx",
-                    f"{before}, {_times(book.sent, 'request')} made, none answered 2xx",
+                    f"{before}, {plural(book.sent, 'request')} made, none answered 2xx",
                     f"{after}",
                 )
             book.success_at = book.success_at or self._moment
         elif after in self._dead and book.refused < self._refusals_min and before not in self._ends:
+            requests = (
+                f" of {plural(book.sent, 'request')}" if book.sent else ", before any request"
+            )
             self._break(
                 "dead_only_after_refusals",
                 delivery,
-                f"{process} gave {delivery} up after {_times(book.refused, 'refusal')}",
-                f"{before}, {_times(book.sent, 'request')} made, {book.refused} seen to fail",
+                f"{process} gave {delivery} up after {plural(book.refused, 'refusal')}{requests}",
+                f"{before}, {plural(book.sent, 'request')} made, {book.refused} seen to fail",
                 f"{after}",
             )
         if before in self._ends and after is not None:
@@ -170,7 +175,7 @@ class Watch:
                 "nothing_is_sent_after_success",
                 delivery,
                 f"{process} sends {delivery} again after its success was recorded",
-                f"success recorded after {_times(book.sent - 1, 'request')}",
+                f"success recorded after {plural(book.sent - 1, 'request')}",
                 f"request number {book.sent} goes out",
             )
 
@@ -192,7 +197,7 @@ class Watch:
                     "everything_ends",
                     name,
                     f"{name} {where} for ever, though its receiver took it",
-                    f"accepted, and answered 2xx {_times(book.taken, 'time')}",
+                    f"accepted, and answered 2xx {plural(book.taken, 'time')}",
                     f"{where}; no worker will touch it again",
                 )
             else:
@@ -200,7 +205,7 @@ class Watch:
                     "nothing_is_lost",
                     name,
                     f"{name} {where} for ever: its receiver never took it, and nobody tries again",
-                    f"accepted, {_times(book.sent, 'request')} made",
+                    f"accepted, {plural(book.sent, 'request')} made",
                     f"{where}; fresh workers do not find it",
                 )
 
@@ -208,7 +213,3 @@ class Watch:
         self.breaches.append(
             Breach(invariant=invariant, text=text, delivery=delivery, before=before, after=after)
         )
-
-
-def _times(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

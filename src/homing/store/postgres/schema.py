@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from homing.core.errors import SchemaMismatch
+from homing.core.errors import EmptyDatabase, SchemaMismatch
 from homing.store.postgres.database import QUERIES, Connection, Database
 from homing.store.queries import load_migrations
 
@@ -40,7 +40,7 @@ async def check(database: Database) -> None:
         SchemaMismatch: says what to do.
     """
     if not (await database.query("find_table", "migrations"))[0][0]:
-        raise SchemaMismatch("the database is empty; run `homing migrate`")
+        raise EmptyDatabase("the database is empty; run `homing migrate`")
     applied = {row[0] for row in await database.query("applied_migrations")}
     known = {name for name, _ in load_migrations("postgres")}
     if known - applied:

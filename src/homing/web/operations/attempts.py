@@ -161,7 +161,7 @@ def attempt_out(
         msg_id=attempt.message_id,
         endpoint_id=attempt.endpoint_id,
         url=attempt.url,
-        response=_response(attempt) if with_content else "{}",
+        response=_response(attempt) if with_content or attempt.status is None else "{}",
         response_status_code=attempt.status or 0,
         response_duration_ms=attempt.total_us // 1_000,
         status=status,  # type: ignore[arg-type]

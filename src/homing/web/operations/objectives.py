@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from homing.core.errors import Invalid, Problem
 from homing.core.objectives import Limits, Objective, Owner, Sli
-from homing.insight.burn import Burning, burn_rate, events_left, exact, parse_target
+from homing.insight.burn import Burning, burn_rate, events_left, parse_target
+from homing.insight.figures import exact
 from homing.insight.objectives import Standing, arithmetic, good_means, left_text, target_text
 from homing.insight.period import parse_period
 from homing.service import objectives

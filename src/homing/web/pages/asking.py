@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homing.core.errors import Invalid, Problem
+from homing.core.plurals import plural
 from homing.service.listing import Ask, Listing
 from homing.web.pages.shell import Visit
 
@@ -45,7 +46,7 @@ def text_in(fields: Mapping[str, str], name: str, *, most: int = _TEXT_MAX) -> s
     """
     text = fields.get(name, "").strip()
     if len(text) > most or "\0" in text:
-        raise Invalid([Problem(("body", name), f"expected at most {most:,} characters")])
+        raise Invalid([Problem(("body", name), f"expected at most {plural(most, 'character')}")])
     return text
 
 

@@ -10,6 +10,7 @@ from homing.core.errors import Invalid, Problem
 from homing.core.identifiers import parse_delivery_id
 from homing.core.issues import IssueState
 from homing.core.money import amounts
+from homing.core.plurals import plural
 from homing.core.records import Attempt
 from homing.core.tasks import RedrivePlan, Selection
 from homing.service import desk
@@ -32,7 +33,6 @@ from homing.web.pages.noting import names_of, note, offered
 from homing.web.pages.outcomes import Meaning, meaning, outcome_words
 from homing.web.pages.redrives import line_of_task
 from homing.web.pages.shell import Page, Visit, get, post
-from homing.web.pages.words import plural
 
 _HERE: Final = "dead-letters"
 #: what a person sees first: all that is not done with
@@ -148,6 +148,7 @@ async def show_issue(visit: Visit) -> Page | Response:
     plan, preview, notable = plan_in(dict(visit.query)), None, _NO_INCIDENTS
     if "check" in visit.query and line.view.burden.count:
         preview = await desk.preview(service, caller, line.app.id, _all_of(line), plan=plan)
+    if visit.may("operator") and letters.data and not shows_discarded:
         notable = await offered(visit, [issue.id, *names_of(line.endpoint)])
     values = (
         _row(line)

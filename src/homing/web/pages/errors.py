@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from homing.service.context import Service
-from homing.web.pages.shell import Entry, Page, Visit, show
+from homing.web.pages.shell import PORTAL_PATH, Entry, Page, Visit, show
 from homing.web.problems import Headers
 from homing.web.reading import header
 
@@ -68,6 +69,8 @@ class ErrorPages:
             self._service, Request(scope), navigation=self._navigation
         )
         values = {
+            "home": _home(scope["path"]),
+            "is_portal": scope["path"].startswith(f"{PORTAL_PATH}/"),
             "status": status,
             "sentences": [] if status == 500 else _sentences(body),
             "help": _HELP.get(status, ""),
@@ -78,6 +81,12 @@ class ErrorPages:
         response = visit.finish(show(visit, page))
         kept = [(n, v) for n, v in response.raw_headers if n != b"content-length"]
         return kept, bytes(response.body)
+
+
+def _home(path: str) -> str:
+    """Where whoever asked for `path` is at home: a receiver in the portal, and nowhere else."""
+    found = re.match(rf"{PORTAL_PATH}/app_\w+", path)
+    return found[0] if found else f"{PORTAL_PATH}/enter" if path.startswith(PORTAL_PATH) else "/"
 
 
 def _sentences(body: bytes) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from homing.core.issues import IssueState
 from homing.core.money import amounts
+from homing.core.plurals import plural
 from homing.core.queries import LedgerRow
 from homing.insight.alerts.alert import Alert, Kind, Severity
-from homing.insight.burn import span_text
+from homing.insight.figures import span_text
 from homing.insight.ledger import COLUMNS
 from homing.insight.objectives import Standing, left_text, target_text
 from homing.review.incident import Incident
@@ -19,7 +20,7 @@ from homing.service.day_books import Books, DayBooks
 from homing.service.desk_reading import IssueLine
 from homing.service.home import Overview, overview
 from homing.web.pages.shell import Page, Visit, get
-from homing.web.pages.words import amount, plural, signed
+from homing.web.pages.words import amount, signed
 
 #: how long the first look at a process's books may wait for them, seconds
 _FIRST_LOOK_S: Final = 0.06

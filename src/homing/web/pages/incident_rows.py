@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from homing.core.errors import NotFound
+from homing.core.plurals import plural
 from homing.review.evidence import PAGE, Kept, RowLists, lists_of, pages_of
 from homing.review.incident import Incident
 from homing.service.incident_rows import find_lists, find_page
@@ -50,7 +51,7 @@ async def show_rows(visit: Visit) -> Page:
     shown = kept.lost if is_of_lost else kept.kept
     pages = pages_of(shown)
     if number > pages:
-        raise NotFound(f"the list has {pages} pages")
+        raise NotFound(f"the list has {plural(pages, 'page')}")
     start = (number - 1) * PAGE
     back = {one: value for one in _KEPT_QUERY if (value := visit.query.get(one))}
 

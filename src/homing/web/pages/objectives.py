@@ -10,18 +10,10 @@ from homing.core.errors import Invalid, Problem
 from homing.core.objectives import SERVICE_WIDE, Objective, Sli
 from homing.core.resources import Application
 from homing.insight import arithmetic as sums
-from homing.insight.burn import (
-    Burning,
-    Guard,
-    Severity,
-    budget,
-    exact,
-    explain,
-    parse_target,
-    percent,
-    span_text,
-)
+from homing.insight import figures
+from homing.insight.burn import Burning, Guard, Severity, budget, explain, parse_target
 from homing.insight.detection import integrity_sentences, sentence, tier_sentence
+from homing.insight.figures import exact, percent, span_text
 from homing.insight.history import Past
 from homing.insight.objectives import (
     DEFAULT_NAMES,
@@ -178,7 +170,7 @@ async def _scope(service: Service, objective: Objective) -> str:
 def _charts(history: History, objective: Objective) -> dict[str, dict[str, Any]]:
     """What was left of the budget, and the events that it went by."""
     times = [one.at_us // _US for one in history.points]
-    lefts = [float(one.left) for one in history.points]
+    lefts = [max(float(one.left), 0.0) for one in history.points]  # overspent is nothing left
     allowed = budget(parse_target(objective.target))
     return {
         "left": {
@@ -216,7 +208,7 @@ def _past(one: Past, objective: Objective) -> dict[str, Any]:
     return {
         "past": one,
         "share": percent(Fraction(one.counts.good * 10_000 // total, 10_000)),
-        "left": percent(Fraction(round(one.left * 10_000), 10_000)),
+        "left": figures.left_text(one.left),
         "sums": [
             f"budget = (100% - {percent(target)}) x {total:,} = {exact(allowed, digits=1)} "
             "bad events",

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from homing.core.plurals import plural
 from homing.walkthrough.assess.rule import rules
 from homing.web.pages import hostile, words
 from homing.web.pages.static_files import static_url
@@ -36,7 +37,7 @@ def environment() -> Environment:
         instant=words.instant,
         marker=_marker,
         plain=hostile.plain,
-        plural=words.plural,
+        plural=plural,
         rule_title=_rule_title,
         share=words.share,
         stamp=words.stamp,

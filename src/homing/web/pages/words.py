@@ -15,15 +15,6 @@ def count(number: int | None) -> str:
     return "\u2013" if number is None else f"{number:,}"
 
 
-def plural(number: int, one: str, many: str = "") -> str:
-    """`1 delivery`, `2,000 deliveries`.
-
-    Args:
-        many: default: `one` with an s.
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def share(part: float | Fraction | None, digits: int = 2) -> str:
     """0.9987 as 99.87%; never rounded up to 100% or down to 0%. None as a dash.
 

@@ -129,7 +129,18 @@ def test_the_worst_objective_comes_first_and_its_time_runs_on() -> None:
     assert [gone_text(one) for one in found.promises] == [
         "spent", "never", "1 h", "never", "not told",
     ]  # fmt: skip
-    assert [left_text(one) for one in found.promises] == ["-20%", "90%", "50%", "100%", "not told"]
+    assert [left_text(one) for one in found.promises] == [
+        "spent 1.2 times", "90%", "50%", "100%", "not told",
+    ]  # fmt: skip
+
+
+def test_a_budget_that_was_spent_many_times_says_on_what_and_no_percentage() -> None:
+    """After a night in which the service was off, 9% of the minutes have no audit."""
+    because = "no audit that balanced in 89 of 990 minutes"
+    audit = Promise(name="audit", target="0.999", left="-88.8876", because=because)
+    found = row(said(promises=(audit,)))
+    assert (found.light, left_text(audit)) == (Light.BROKEN, "spent 90 times")
+    assert found.why == (f"the budget of audit is overspent: {because}",)
 
 
 def test_a_prometheus_need_not_tell_when_it_was_counted() -> None:

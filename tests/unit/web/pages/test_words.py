@@ -56,8 +56,6 @@ def test_how_long_ago_it_was() -> None:
 
 def test_counts_and_sizes() -> None:
     assert words.count(1_234_567) == "1,234,567"
-    assert words.plural(1, "delivery", "deliveries") == "1 delivery"
-    assert words.plural(2_000, "delivery", "deliveries") == "2,000 deliveries"
     assert words.byte_count(512) == "512 B"
     assert words.byte_count(1_536) == "1.5 KiB"
     assert words.instant(1_500_000) == "1970-01-01T00:00:01.500Z"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from homing.core.plurals import plural
 from homing.walkthrough.assess.answer import Answer, cues, is_own
 from homing.walkthrough.assess.clauses import Actor, Clause
 from homing.walkthrough.assess.detectors.mandate import stated
@@ -171,7 +172,7 @@ def length(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
         words = answer.words(None if stage == "total" else stage)
         seconds = 60 * words / setting.wpm
         name = "in all" if stage == "total" else stage
-        detail = f"{name}: {words} words, about {seconds:.0f} s of {target_s:.0f} s"
+        detail = f"{name}: {plural(words, 'word')}, about {seconds:.0f} s of {target_s:.0f} s"
         spans = () if stage == "total" else tuple(answer.spans.get(stage, ()))
         if not words:
             seen.append(Seen(State.MISSING, (), f"{name}: nothing"))
@@ -180,7 +181,7 @@ def length(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
                 Seen(
                     State.WEAK,
                     spans,
-                    f"{detail}; {words - int(target_s * setting.wpm / 60)} words over",
+                    f"{detail}; {plural(words - int(target_s * setting.wpm / 60), 'word')} over",
                 )
             )
         elif seconds < target_s * rule.limit("floor"):
@@ -282,7 +283,9 @@ def sentences(answer: Answer, rule: Rule, setting: Setting) -> list[Seen]:
     if not all_words:
         return [Seen(State.MISSING)]
     share = kept / all_words
-    detail = f"{len(lone)} of {len(answer.sentences)} parts are no sentences" if lone else ""
+    detail = (
+        f"{len(lone)} of {plural(len(answer.sentences), 'part')} are no sentences" if lone else ""
+    )
     if share < rule.limit("missing_share"):
         return [Seen(State.MISSING, tuple(lone), detail)]
     if share < rule.limit("weak_share"):

@@ -204,7 +204,8 @@
       part.dataset.pace = name;
       field.value = String(Math.min(s, 99_999));
       if (since && name !== told && name !== "on track") {
-        says.textContent = rest > 0 ? `${name}: ${rest} seconds left` : `${name}: ${-rest} seconds over`;
+        const unit = Math.abs(rest) === 1 ? "second" : "seconds";
+        says.textContent = `${name}: ${Math.abs(rest)} ${unit} ${rest > 0 ? "left" : "over"}`;
       }
       told = name;
     };

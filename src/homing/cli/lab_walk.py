@@ -1,0 +1,296 @@
+"""The walk through the lab: step by step with a person, or by itself, or as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from homing.cli.incidents import VARIABLE
+from homing.cli.lab_folder import Made, build, folder_here, reset
+from homing.cli.output import note, print_json, say, say_prose
+from homing.core.errors import Invalid, Problem
+from homing.lab.incidents import INCIDENTS
+from homing.lab.tour import CLOSING, INTRODUCTION, KEYS, Step, blocks, filled, steps_for
+from homing.lab.traffic import WEEK_S
+
+#: what to do where a program of the system is missing
+_WITHOUT: Final = {
+    "patch": "write the two lines of fix.patch into worker.py by hand, and go on",
+    "zgrep": "`gzip -cd FILE | grep -c WORD` counts the same",
+}
+
+
+class Walk(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for."""
+
+    folder: Path | None
+    seed: int | None
+    size: int | None
+    only: str | None  #: this step
+    first: str | None  #: from this step on
+    is_playing: bool
+    is_json: bool
+
+
+class _Stopped(Exception):
+    """The user has had enough for now."""
+
+
+def walk(asked: Walk) -> None:
+    """Go through the steps that are asked for.
+
+    Raises:
+        Invalid: there is no such step.
+        ConfigError: there is something else in the folder.
+        Exit: 1: a step did not end as it should.
+    """
+    from homing.cli.main import COMMANDS
+
+    steps = steps_for(COMMANDS)
+    chosen = _chosen(steps, asked)
+    is_whole = asked.only is None and asked.first is None
+    folder = folder_here(asked.folder)
+    made = build(folder, asked.seed, asked.size)
+    if is_whole:
+        reset(folder)
+    if asked.is_json:
+        document = _document([_run_quietly(step, folder) for step in chosen], folder, made)
+        print_json(document)
+        is_fine = document["is_fine"]
+    else:
+        is_waiting = not asked.is_playing and sys.stdin.isatty() and sys.stdout.isatty()
+        if is_whole:
+            _introduce(folder, is_waiting)
+        numbered = [] if asked.only else steps
+        ended = [_has_ended_well(step, numbered, folder, is_waiting) for step in chosen]
+        is_fine = all(ended)
+        if asked.only is None and is_fine:
+            _tell(CLOSING.format(others=len(INCIDENTS)))
+            _by_hand(folder, "homing lab --list")
+    if not is_fine:
+        raise click.exceptions.Exit(1)
+
+
+def _has_ended_well(step: Step, steps: Sequence[Step], folder: Path, is_waiting: bool) -> bool:
+    """Say a step, and what to do later if the user stops in it.
+
+    Raises:
+        Exit: the user stops.
+        KeyboardInterrupt: by Ctrl-C.
+    """
+    place = f"{steps.index(step) + 1} of {len(steps)}" if steps else ""
+    try:
+        return _say_step(step, place, folder, is_waiting)
+    except (KeyboardInterrupt, EOFError, _Stopped) as why:
+        say()
+        note(f"stopped in the step {step.name!r}; to go on from there:")
+        _by_hand(folder, f"homing lab --from {step.name}")
+        if isinstance(why, KeyboardInterrupt):
+            raise
+        raise click.exceptions.Exit(0) from None
+
+
+def _chosen(steps: Sequence[Step], asked: Walk) -> Sequence[Step]:
+    names = [step.name for step in steps]
+    for option, name in (("--step", asked.only), ("--from", asked.first)):
+        if name is not None and name not in names:
+            text = f"expected one of {', '.join(names)}; found {name!r}"
+            raise Invalid([Problem((option,), text)])
+    if asked.only is not None:
+        return [steps[names.index(asked.only)]]
+    return steps if asked.first is None else steps[names.index(asked.first) :]
+
+
+def _introduce(folder: Path, is_waiting: bool) -> None:
+    say(Text(f"The lab is in {folder}/", style="bold"))
+    say()
+    _tell(INTRODUCTION)
+    if is_waiting:
+        _tell(KEYS)
+        _by_hand(folder)
+
+
+def _by_hand(folder: Path, *lines: str) -> None:
+    """What to type in another terminal to be where the commands of the walk run."""
+    say(f"  cd {shlex.quote(str(folder.resolve()))}")
+    programs = Path(sys.executable).parent
+    if os.environ.get("VIRTUAL_ENV") != sys.prefix and shutil.which("homing") == str(
+        programs / "homing"
+    ):
+        say(f'  export PATH="{programs}:$PATH"')
+    for line in lines:
+        say(f"  {line}")
+    say()
+
+
+def _tell(text: str, style: str = "") -> None:
+    """Prose as wide as the terminal, at most 100; what is set in is left as it is."""
+    for block in blocks(text):
+        if block.startswith("  "):
+            say(block)
+        else:
+            say_prose(Text(block, style=style), width_max=100)
+    say()
+
+
+def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
+    """Whether each of its commands ended as it should."""
+    is_fine = True
+    say(Text.assemble(("━━ ", "dim"), (step.title, "bold cyan"), (f"  {place}", "dim")))
+    say()
+    _tell(step.before)
+    for command in step.commands:
+        line = filled(command.line, _known(folder))
+        prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
+        if not is_waiting:
+            say(prompt)
+        elif not _wants(prompt):
+            continue
+        sys.stdout.flush()
+        code = _run(line, folder)
+        if code not in command.codes:
+            note(f"that ended with {code}, which was not expected here")
+            is_fine = False
+    say()
+    if is_fine:
+        _tell(step.after, style="italic")
+    else:
+        note("what there is to see is left out, as this step did not end as it should")
+        say()
+    return is_fine
+
+
+def _wants(prompt: Text) -> bool:
+    """Show a command and wait: whether it is to run.
+
+    Raises:
+        _Stopped: the user stops here.
+    """
+    Console(highlight=False).print(prompt, end="", soft_wrap=True)
+    while True:
+        answer = input("   [Enter] ").strip().lower()
+        if answer in ("", "s"):
+            return not answer
+        if answer == "q":
+            raise _Stopped
+        note("Enter runs the command, s skips it, q stops here")
+
+
+def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
+    """A step with what its commands printed, as JSON where they can."""
+    told = []
+    for command in step.commands:
+        line = filled(command.line, _known(folder))
+        if command.needs is not None and " --to " not in line and " > " not in line:
+            line += " --json"
+        output, error = folder / ".output", folder / ".error"
+        with output.open("w") as out, error.open("w") as complaints:
+            code = _run(line, folder, out, complaints)
+        result: Any = output.read_text().strip()
+        with contextlib.suppress(ValueError):
+            result = json.loads(result)
+        complaint = error.read_text().strip()
+        for file in (output, error):
+            file.unlink()
+        told.append(
+            {
+                "command": line,
+                "exit_code": code,
+                "as_expected": code in command.codes,
+                "result": result,
+                **({} if code in command.codes else {"error": complaint}),
+            }
+        )
+    return {"name": step.name, "title": step.title, "commands": told}
+
+
+def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[str, Any]:
+    """Every step's result, and the figures that the story is told by."""
+
+    def result(step: str, at: int = 0) -> dict[str, Any]:
+        for one in results:
+            if one["name"] == step and isinstance(one["commands"][at]["result"], dict):
+                found: dict[str, Any] = one["commands"][at]["result"]
+                return found
+        return {}
+
+    found, priced, proven = result("investigate"), result("price"), result("verify", 1)
+    return {
+        "folder": str(folder),
+        "seed": made.seed,
+        "size": made.size,
+        "is_fine": all(one["as_expected"] for step in results for one in step["commands"]),
+        "accepted": found.get("accepted"),
+        "dropped": found.get("dropped"),
+        "drop_rate": found.get("rate", {}).get("value"),
+        "mechanism": found.get("hypothesis", {}).get("mechanism"),
+        "since": (found.get("since") or {}).get("at"),
+        "verdict": proven.get("verdict"),
+        "p5": priced.get("p5"),
+        "p50": priced.get("p50"),
+        "p95": priced.get("p95"),
+        "currency": priced.get("currency"),
+        "at_risk": priced.get("at_risk"),
+        "steps": results,
+    }
+
+
+def _known(folder: Path) -> dict[str, str]:
+    """What earlier steps have measured, for the command lines of later ones."""
+    try:
+        document = json.loads((folder / "incident.json").read_text())
+        return {
+            "rate": f"{document['rate']['value']:.2%}",
+            "traffic": f"{document['accepted'] / WEEK_S:.2f}/s",
+        }
+    except (OSError, ValueError, KeyError):
+        return {"rate": "0.3%", "traffic": "0.33/s"}
+
+
+def _words(line: str) -> list[str]:
+    """The command as a list; `homing` is this very one."""
+    words = shlex.split(line)
+    return [sys.executable, "-m", "homing.cli", *words[1:]] if words[0] == "homing" else words
+
+
+def _run(line: str, folder: Path, out: IO[str] | None = None, error: IO[str] | None = None) -> int:
+    """Run a command line in the folder; `> FILE` at its end is what a shell would make of it.
+
+    Returns:
+        Its exit code; 127 when there is no such program.
+    """
+    line, arrow, target = line.partition(" > ")
+    try:
+        if arrow:
+            with (folder / target.strip()).open("w") as file:
+                return _call(_words(line), folder, file, error)
+        return _call(_words(line), folder, out, error)
+    except FileNotFoundError as missing:
+        instead = _WITHOUT.get(str(missing.filename))
+        note(f"{missing.filename} is not installed here" + (f"; {instead}" if instead else ""))
+        return 127
+
+
+def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | None) -> int:
+    done = subprocess.run(  # noqa: S603 (what the tour says, and nothing that came from outside)
+        words, cwd=folder, env=_environment(), check=False, stdout=out, stderr=error
+    )
+    return done.returncode
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return {**kept, "PYTHONUNBUFFERED": "1"}

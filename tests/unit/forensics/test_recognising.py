@@ -1,0 +1,175 @@
+"""Single dropped deliveries and what they look like most, each with its opposite beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("duckdb")
+pytest.importorskip("ibis")
+
+from homing.forensics.judging import Verdict, Why
+from homing.forensics.mechanisms import LogFacts, Match, recognise
+from homing.forensics.traces import Step, Trace
+from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
+
+EVENTS = LogFacts(
+    fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),
+    ops=frozenset({Op.ACCEPTED, Op.CLAIMED, Op.FAILED, Op.RETRY, Op.SUCCEEDED}),
+    usual={Op.CLAIMED: 1.0, Op.SUCCEEDED: 1.0},
+)
+
+
+def step(act: Op, at: int, **about: object) -> Step:
+    told: dict[str, object] = dict.fromkeys(Step._fields)
+    result = -1 if act is Op.FAILED else 0
+    told |= {"at_us": at, "act": act, "stand": STAND_OF_OP.get(act, Stand.NONE), "line": at}
+    told |= {"before": Stand.NONE, "result": result, "word": act.name.lower(), **about}
+    return Step(**told)  # type: ignore[arg-type]
+
+
+def trace(why: Why, *steps: Step, crossings: tuple[str, ...] = ()) -> Trace:
+    return Trace("d-1", why, Verdict.DROPPED, frozenset(crossings), steps, False, 0)
+
+
+def likest(one: Trace, log: LogFacts = EVENTS) -> Match:
+    return recognise(one, log)
+
+
+def test_a_hand_over_that_failed_and_was_not_repeated_is_d3() -> None:
+    assert meaning("push to queue failed").op is Op.NOT_QUEUED
+    assert meaning("enqueue_failed").op is Op.NOT_QUEUED
+    assert meaning("request failed").op is Op.FAILED
+    assert meaning("dead letter publish failed").op is Op.DEAD_FAILED
+    failed = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.NOT_QUEUED, 2))
+    assert likest(failed) == Match(
+        "D3", 0.95, "its hand-over to the queue failed, and was not repeated"
+    )
+
+
+def test_what_could_not_be_done_was_not_done() -> None:
+    assert meaning("could not build retry record").op is not Op.RETRY
+    assert meaning("moveToDelayed failed").stand is Stand.NONE
+    assert meaning("retry scheduled").op is Op.RETRY
+    assert meaning("Could not insert dead letter: value too long").op is Op.DEAD_FAILED
+    assert meaning("attempt failed, moved to dead letter queue").op is Op.DEAD
+    assert meaning("record redelivered, treating as poison, delivery failed").op is Op.LAPSED
+    assert meaning("moved to poison queue").op is Op.DEAD
+    assert meaning("attempt finished").op is Op.ATTEMPTED
+
+
+def test_a_late_result_that_was_ignored_is_no_skipping_of_a_delivery() -> None:
+    assert meaning("lease lost, result ignored").op is not Op.SKIPPED
+    assert meaning("late response ignored").stand is Stand.NONE
+    assert meaning("duplicate ignored").op is Op.SKIPPED
+
+
+@pytest.mark.parametrize(("usual", "mechanism"), [(1, "D8"), (2, "D4")])
+def test_two_lines_of_one_turn_are_no_second_turn(usual: int, mechanism: str) -> None:
+    taken = trace(
+        Why.SILENT, step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2, worker="a"), step(Op.CLAIMED, 3)
+    )
+    log = LogFacts(fields=EVENTS.fields, ops=EVENTS.ops, usual=EVENTS.usual, takes_usual=usual)
+    assert likest(taken, log).mechanism == mechanism
+
+
+@pytest.mark.parametrize(("is_of_states", "twins"), [(True, ("D8",)), (False, ())])
+def test_where_only_changes_of_state_have_rows_a_second_turn_has_none(
+    is_of_states: bool, twins: tuple[str, ...]
+) -> None:
+    taken = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2))
+    fields = frozenset({"at", "delivery", "to_state"})
+    log = LogFacts(fields=fields, ops=EVENTS.ops, usual=EVENTS.usual, is_of_states=is_of_states)
+    assert likest(taken, log) == Match("D4", 0.8, "taken by a worker that never tried it", twins)
+
+
+@pytest.mark.parametrize(("says", "twins"), [(True, ()), (False, ("D5",))])
+def test_a_line_that_says_delivered_tells_d2_from_d5(says: bool, twins: tuple[str, ...]) -> None:
+    left = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2), step(Op.FAILED, 3))
+    log = LogFacts(
+        fields=EVENTS.fields,
+        ops=EVENTS.ops,
+        usual=EVENTS.usual,
+        plans_retries=1.0,
+        says_delivered=says,
+    )
+    assert (likest(left, log).mechanism, likest(left, log).twins) == ("D2", twins)
+
+
+def test_at_the_last_attempt_a_cleared_retry_is_d6_and_no_dead_letter_that_failed() -> None:
+    overlap = (
+        step(Op.ACCEPTED, 1),
+        step(Op.CLAIMED, 2, worker="a", attempt=4),
+        step(Op.CLAIMED, 3, worker="b", attempt=5),
+        step(Op.FAILED, 4, worker="b", attempt=5),
+    )
+    late = step(Op.FAILED, 6, worker="a", attempt=4)
+    retry = step(Op.RETRY, 5, worker="b", attempt=5)
+    crossings = ("foreign_write", "late_attempt")
+    cleared = trace(Why.NO_DEAD_LETTER, *overlap, retry, late, crossings=crossings)
+    assert likest(cleared).mechanism == "D6"
+    ended = trace(Why.NO_DEAD_LETTER, *overlap, step(Op.EXHAUSTED, 5), late, crossings=crossings)
+    assert likest(ended).mechanism == "D10"
+    refused = (*overlap, retry, step(Op.DEAD_FAILED, 6), late)
+    assert likest(trace(Why.NO_DEAD_LETTER, *refused, crossings=crossings)).mechanism == "D10"
+
+
+def test_called_delivered_before_its_answer_is_d5_even_where_workers_are_not_told() -> None:
+    said = step(Op.SUCCEEDED, 2, attempt=1, result=2)
+    failed = step(Op.FAILED, 3, attempt=1)
+    bare = LogFacts(fields=frozenset({"at", "delivery", "op", "attempt"}), ops=EVENTS.ops)
+    too_soon = trace(Why.FALSE_DELIVERED, step(Op.ACCEPTED, 1), said, failed)
+    assert (likest(too_soon, bare).mechanism, likest(too_soon, bare).twins) == ("D5", ())
+    after = trace(Why.FALSE_DELIVERED, step(Op.ACCEPTED, 1), failed, said._replace(at_us=4))
+    assert (likest(after, bare).mechanism, likest(after, bare).twins) == ("D5", ("D6",))
+
+
+def test_a_worker_that_took_it_after_a_lease_ran_out_and_died_is_d4() -> None:
+    lapsed = (step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2), step(Op.LAPSED, 3))
+    assert likest(trace(Why.SILENT, *lapsed)).mechanism == "D7"
+    assert likest(trace(Why.SILENT, *lapsed, step(Op.CLAIMED, 4))).mechanism == "D4"
+
+
+def test_passed_over_as_in_progress_is_d8_though_no_turn_has_a_line() -> None:
+    about = {"reason": "already in progress"}
+    skipped = trace(Why.SKIPPED, step(Op.ACCEPTED, 1), step(Op.SKIPPED, 2, **about))
+    assert likest(skipped).mechanism == "D8"
+    about = {"reason": "duplicate: already stored"}
+    stored = trace(Why.SKIPPED, step(Op.ACCEPTED, 1), step(Op.SKIPPED, 2, **about))
+    assert likest(stored).mechanism == "D3"
+
+
+def test_failed_for_good_with_attempts_left_is_d7_where_others_have_their_dead_letter() -> None:
+    taken = step(Op.CLAIMED, 2, attempt=2)
+    ended = trace(Why.NO_DEAD_LETTER, step(Op.ACCEPTED, 1), taken, step(Op.FAILED, 3, attempt=2))
+    fields = frozenset({"at", "delivery", "to_state", "attempt", "version_after"})
+    about = {"fields": fields, "ops": EVENTS.ops, "buries_failed": True}
+    assert likest(ended, LogFacts(**about, dead_from=6)).mechanism == "D7"
+    assert likest(ended, LogFacts(**about, dead_from=2)).mechanism == "D10"
+    answered = trace(Why.NO_DEAD_LETTER, taken, step(Op.FAILED, 3, attempt=2, status=503))
+    assert likest(answered, LogFacts(**about, dead_from=6)).mechanism == "D10"
+
+
+def test_a_turn_that_passed_it_over_while_the_first_one_was_about_to_fail_is_d8() -> None:
+    before = (
+        step(Op.ACCEPTED, 1),
+        step(Op.CLAIMED, 2, worker="a"),
+        step(Op.SKIPPED, 3, worker="b", word="already in progress, acknowledging"),
+        step(Op.FAILED, 4, worker="a"),
+    )
+    assert likest(trace(Why.SILENT, *before)).mechanism == "D8"
+    retried = trace(Why.SILENT, *before, step(Op.RETRY, 5, worker="a"))
+    assert likest(retried).mechanism == "D1"
+
+
+def test_what_is_passed_over_as_outdated_after_its_retry_was_cleared_is_d6() -> None:
+    lines = (
+        step(Op.ACCEPTED, 1),
+        step(Op.CLAIMED, 2, worker="a"),
+        step(Op.CLAIMED, 3, worker="b"),
+        step(Op.FAILED, 4, worker="a"),
+        step(Op.RETRY, 5, worker="a"),
+        step(Op.FAILED, 6, worker="b"),
+        step(Op.SKIPPED, 7, word="stale retry record, ignoring"),
+    )
+    assert likest(trace(Why.SKIPPED, *lines, crossings=("second_result",))).mechanism == "D6"
+    assert likest(trace(Why.SKIPPED, *lines)).mechanism == "D8"

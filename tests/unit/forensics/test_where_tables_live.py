@@ -1,0 +1,192 @@
+"""The same analysis computed on a real PostgreSQL and a real Spark gives the same findings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from support.delivery_logs import Service, attempts, full, iso
+
+pytest.importorskip("ibis")
+
+from homing.forensics.document import document
+from homing.forensics.investigation import Options, investigate
+from homing.forensics.sources import Unreadable
+
+#: what must be the same wherever it is computed; each engine finds quantiles in its own way, so
+#: that other features are tried
+_SAME = (
+    *("accepted", "dropped", "rate", "books", "since", "windows", "illegal_steps", "variants"),
+    *("examples", "counter_examples", "hit", "cannot_tell", "horizon"),
+)
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def _here(folder: Path, text: str) -> dict[str, Any]:
+    path = folder / "log.jsonl"
+    path.write_text(text)
+    return document(investigate([str(path)], Options(folder=str(folder))))
+
+
+def _there(engine: str, *names: str) -> dict[str, Any]:
+    return document(investigate(names, Options(engine=engine, threads=1)))
+
+
+def _numbered_by_time(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the numbers of lines: a table has none."""
+    for one in (*found["examples"], *found["counter_examples"]):
+        for row in one["rows"]:
+            del row["line"]
+    return found
+
+
+def _same(there: dict[str, Any], here: dict[str, Any]) -> None:
+    there, here = _numbered_by_time(there), _numbered_by_time(here)
+    for part in _SAME:
+        assert there.get(part) == here.get(part), part
+    for part in ("mechanism", "sentence", "mixture", "skeleton"):
+        assert there["hypothesis"][part] == here["hypothesis"][part], part
+    suspects = [
+        {s["name"]: (s["having"], s["dropped"]) for s in found["suspects"] if s["kind"] == "life"}
+        for found in (there, here)
+    ]
+    assert suspects[0] == suspects[1]
+
+
+def _store(url: str, name: str, rows: list[dict[str, Any]], kinds: dict[str, str]) -> None:
+    """A table of the rows; columns are texts where `kinds` does not say otherwise."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    described = ", ".join(f'"{c}" {kinds.get(c, "text")}' for c in columns)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE {name} ({described})")
+        with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+            for row in rows:
+                values = (row.get(c) for c in columns)
+                copy.write_row(
+                    [json.dumps(v) if isinstance(v, dict) else v for v in values],
+                )
+
+
+@pytest.fixture
+def reader(postgres_empty_url: str) -> Iterator[str]:
+    """The URL of somebody who may read that database and keep temporary tables, and no more."""
+    name = f"reader_{os.getpid()}"
+    with psycopg.connect(postgres_empty_url, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {name} LOGIN")
+        owner.execute("CREATE SCHEMA hooks")
+        owner.execute(f"GRANT USAGE ON SCHEMA hooks TO {name}")
+        owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        owner.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA hooks GRANT SELECT ON TABLES TO {name}")
+    parts = urlsplit(postgres_empty_url)
+    yield parts._replace(netloc=f"{name}@{parts.hostname}:{parts.port}").geturl()
+    with psycopg.connect(postgres_empty_url, autocommit=True) as owner:
+        owner.execute(f"DROP OWNED BY {name}")
+        owner.execute(f"DROP ROLE {name}")
+
+
+@pytest.mark.postgres
+def test_postgresql_finds_the_same_and_is_left_as_it_was(
+    reader: str, postgres_empty_url: str, tmp_path: Path
+) -> None:
+    text = full(Service("D6", 4, deliveries=400, slow_share=0.1).run())[1]
+    here = _here(tmp_path, text)
+    assert here["hypothesis"]["mechanism"] == "D6"
+    rows = _lines(text)
+    for row in rows:
+        row["t_wall"] = iso(row["t_wall"])  # exact: a float is rounded in another way by each
+        row["detail"] = {"op": row.pop("op"), "state": {"to": row.pop("to_state", None)}}
+    whole = ("attempt_no", "lease_epoch", "row_version_before", "row_version_after", "cas_rows")
+    kinds = dict.fromkeys((*whole, "bytes", "status"), "bigint") | {
+        "t_wall": "timestamptz",
+        "detail": "jsonb",
+        "lease_expires_at": "double precision",
+        "commit_lag_ms": "double precision",
+    }
+    _store(postgres_empty_url, "hooks.changes", rows, kinds)
+    # the same, as nested as it is there
+    nested = [{**row} for row in rows]
+    here = _here(tmp_path, "\n".join(map(json.dumps, nested)))
+    _same(_there(reader, "hooks.changes"), here)
+    with psycopg.connect(postgres_empty_url) as owner:
+        left = owner.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'homing%'")
+        assert left.fetchone() == (0,)
+
+
+@pytest.mark.postgres
+def test_a_table_of_texts_with_copies_and_a_second_table(
+    reader: str, postgres_empty_url: str, tmp_path: Path
+) -> None:
+    rows = _lines(attempts(Service("D1", 6, deliveries=400).run())[1])
+    one, other = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    _store(postgres_empty_url, "hooks.old", [*one, *one], {})
+    _store(postgres_empty_url, "hooks.new", other, {})
+    found = _there(reader, "hooks.old", "hooks.new")
+    whole = _here(tmp_path, "\n".join(json.dumps(row) for row in rows))
+    for part in ("accepted", "dropped", "books"):
+        assert found[part] == whole[part], part
+    assert any(f"{len(one)} rows are in the log twice" in told for told in found["cannot_tell"])
+
+
+@pytest.mark.postgres
+def test_what_is_no_table_there_is_said_in_a_sentence(reader: str, postgres_empty_url: str) -> None:
+    with psycopg.connect(postgres_empty_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE hooks.nothing (delivery_id text, at timestamptz)")
+        owner.execute("CREATE TABLE hooks.odd (a int, b int)")
+        owner.execute("INSERT INTO hooks.odd VALUES (1, 2)")
+    for name, said in (
+        ("hooks.absent", "expected a table that postgres can read"),
+        ("hooks.nothing", "the table has none"),
+        ("log.parquet", "found that of a file"),
+    ):
+        with pytest.raises(Unreadable, match=said):
+            _there(reader, name)
+    for engine, name, said in (
+        (reader, "hooks.odd", "expected a column"),
+        ("postgresql://a:hidden@127.0.0.1:1/x", "t", "expected a URL of a warehouse that answers"),
+        ("nowhere://x", "t", "Don't know how to connect"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "homing.cli", "investigate", "--engine", engine, name],
+            env={**os.environ, "HOMING_INCIDENT": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+        assert "hidden" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_spark_finds_the_same_in_files_that_it_reads_itself(
+    tmp_path: Path, missing: object
+) -> None:
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None:
+        missing("spark", "no Java, which Spark needs")  # type: ignore[operator]
+    import duckdb
+
+    here = _here(tmp_path, full(Service("D2", 1, deliveries=150).run())[1])
+    assert here["hypothesis"]["mechanism"] == "D2"
+    with duckdb.connect() as connection:
+        read = f"SELECT * FROM read_json('{tmp_path}/log.jsonl')"
+        connection.execute(f"COPY ({read}) TO '{tmp_path}/log.parquet'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Spark's own start
+        _same(_there("spark", str(tmp_path / "log.parquet")), here)
