@@ -37,7 +37,7 @@ def made_with(folder: Path) -> Made | None:
     """What is noted in a folder; None: it is none of the lab's."""
     try:
         return msgspec.json.decode((folder / _NOTE).read_bytes(), type=Made)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.MsgspecError:  # written half
         return Made(seed=SEED, size=SIZE)
