@@ -132,8 +132,41 @@ def guess(rows: Sequence[Row], file: str = "") -> Mapping:
     extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
         :EXTRAS_MAX
     ]
+    for field in _SPLIT:
+        if field in chosen:
+            spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
+            others = _others(field, chosen[field], rows, seen, taken - spare)
+            chosen[field] = replace(chosen[field], others=others)
+            taken.update(others)
     mapping = Mapping(layout=layout, columns=chosen, extras=extras)
     return replace(mapping, doubts=doubts_of(mapping, seen))
+
+
+#: fields that rows of two kinds, as spans and log records, may have in a column each
+_SPLIT: Final = ("at", "delivery", "op", "to_state", "status", "attempt", "worker")
+#: times that may as well be the time of a row
+_SPARE: Final = ("finished_at", "changed_at", "started_at")
+_SPLIT_BELOW: Final = 0.9
+
+
+def _others(
+    field: str, column: Column, rows: Sequence[Row], seen: dict[str, Seen], taken: set[str]
+) -> tuple[str, ...]:
+    """Columns for the field that are filled where the first one is not, and there alone."""
+    if column.value is not None or seen[column.path].filled > _SPLIT_BELOW * len(rows):
+        return ()
+    lacking = [row for row in rows if row.get(column.path) is None]
+    found = []
+    for path, one in seen.items():
+        is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
+        if path in taken or not is_named or not fits(field, one):
+            continue
+        filled = sum(row.get(path) is not None for row in lacking)
+        if filled >= 0.98 * one.filled and filled > 0.1 * len(lacking):
+            found.append(str(path))
+    # of a span its end rather than its beginning
+    found.sort(key=lambda path: name_score("started_at", path) >= 60)
+    return tuple(found[:2])
 
 
 #: fields that say what happened, or how it stands
@@ -254,10 +287,11 @@ def _choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: se
         if names[delivery].distinct >= 0.999 * names[delivery].filled and pairs < 0.9 * len(rows):
             delivery = None
     if delivery is None and message is None:
-        delivery = _some_id(rows, names)
+        delivery = _some_id(rows, names, endpoint)
         if delivery is None and endpoint in names:
             one = names[endpoint]  # as many as there are deliveries: `webhook_id` is either
-            delivery = endpoint if one.distinct >= _ID_SHARE_MIN * one.filled else None
+            is_many = one.distinct >= _ID_SHARE_MIN * one.filled and one.filled > 0.5 * one.rows
+            delivery = endpoint if is_many else None
         if delivery == endpoint:
             endpoint = None
     if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
@@ -304,8 +338,11 @@ def _trace(
 #: fewer different values than this share of the rows cannot be deliveries
 _ID_SHARE_MIN: Final = 0.05
 _HOST: Final = re.compile(r"(^|_)host_?name$")
+#: a URL, or the name of a host: `invoice.paid` is none
 _ADDRESS: Final = re.compile(
-    r"https?://\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:\d+)?(/\S*)?", re.I
+    r"https?://\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.([a-z]{2,3}|info|example|test|local|internal|cloud|"
+    r"tech|shop|store|online|site|localhost)(:\d+)?(/\S*)?",
+    re.I,
 )
 
 
@@ -338,24 +375,26 @@ def _is_reference(seen: Seen) -> bool:
     )
 
 
-def _some_id(rows: Sequence[Row], names: dict[str, Seen]) -> str | None:
+def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) -> str | None:
     """A column of identifiers whose name says so little as `id`, or nothing at all."""
     candidates = []
     for path, one in names.items():
         last = normal(path).rpartition("_")[2]
         if one.time and not last.endswith("id"):
             continue
-        if any(
-            name_score(whose, path) >= 60 for whose in ("endpoint", "app", "event_type", "worker")
+        if path == endpoint or any(
+            name_score(whose, path) >= 60 for whose in ("app", "event_type", "worker")
         ):
             continue  # it names something else than a delivery
+        if name_score("endpoint", path) >= 60 and one.distinct < _ID_SHARE_MIN * one.filled:
+            continue
         repeats = one.filled / one.distinct
         looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
         if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
             continue
         if 1.05 <= repeats <= 30:
             looks += 25
-        candidates.append((looks + one.filled / one.rows, path))
+        candidates.append((looks + 20 * one.filled / one.rows, path))
     return max(candidates, default=(0, None))[1]
 
 

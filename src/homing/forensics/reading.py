@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.forensics.columns import Seen, look
+from homing.forensics.columns import Seen, look, number_of
 from homing.forensics.converting import Damage, as_lines
 from homing.forensics.expressions import (
     TEXTS,
@@ -23,9 +23,10 @@ from homing.forensics.expressions import (
     value_of,
 )
 from homing.forensics.guessing import EXTRAS_MAX, TELLING, Unmapped, guess
-from homing.forensics.lines import Row, flat, folded, parts_of, unfold
+from homing.forensics.lines import PARSERS, Row, flat, folded, parts_of, unfold, unfolded
 from homing.forensics.mapping import Mapping, shipped
 from homing.forensics.sources import (
+    SAMPLE_ROWS,
     Source,
     Unreadable,
     find_files,
@@ -114,9 +115,10 @@ def read(
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
     connection.execute("SET threads = 1")
+    shared = _shared(sources) if mapping is None else None
     for number, source in enumerate(sources):
         progress(f"reading {Path(source.path).name}", number / len(sources))
-        _read_one(raw, source, folder, number, mapping)
+        _read_one(raw, source, folder, number, mapping, shared)
     _join_parts(connection, len(sources))
     connection.execute(f"SET threads = {threads}")
     if raw.rows == 0:
@@ -155,6 +157,22 @@ _KINDS: Final = (
 )
 
 
+def _shared(sources: Sequence[Source]) -> Mapping | None:
+    """One guess for files of lines that belong together, as those of several hosts do; None: each its own."""
+    lines = [source for source in sources if source.form in PARSERS]
+    if len(lines) < 2:
+        return None
+    rows_max = max(SAMPLE_ROWS // len(lines), SHARED_ROWS_MIN)
+    try:
+        return guess([row for source in lines for row in sample(source, rows_max)])
+    except Unmapped:
+        return None
+
+
+#: so many rows of each of several files tell what it is
+SHARED_ROWS_MIN: Final = 200
+
+
 class Opened(NamedTuple):
     """A file that can be read quickly, and how its columns become ours."""
 
@@ -164,11 +182,18 @@ class Opened(NamedTuple):
     mapping: Mapping
 
 
-def open_log(source: Source, target: Path, damage: Damage, given: Mapping | None = None) -> Opened:
+def open_log(
+    source: Source,
+    target: Path,
+    damage: Damage,
+    given: Mapping | None = None,
+    shared: Mapping | None = None,
+) -> Opened:
     """A file with its mapping: the given one, one that comes with Homing, or a guess.
 
     Args:
         target: where clean lines may be written, if they are needed.
+        shared: what was guessed of it and others together; taken if it fits.
 
     Raises:
         Unreadable: it cannot be read at all.
@@ -178,8 +203,12 @@ def open_log(source: Source, target: Path, damage: Damage, given: Mapping | None
     if source.form in ("json", "logfmt", "text") or not source.has_header:
         plain = as_lines(source, target, damage)
     rows = sample(plain)
-    mapping, problem = _mapping(rows, source, given)
-    if mapping is None or not _is_served(mapping, rows, is_given=given is not None):
+    mapping, problem = _mapping(rows, source, given, shared)
+    if (
+        mapping is None
+        or _has_lists(rows)
+        or not _is_served(mapping, rows, is_given=given is not None)
+    ):
         paths = folded(rows)
         whole = _unfolded(rows, paths) if paths else []
         better = _mapping(whole, source, given)[0] if paths else None
@@ -195,16 +224,36 @@ def open_log(source: Source, target: Path, damage: Damage, given: Mapping | None
     return Opened(plain, rows, look(rows), mapping)
 
 
+def _has_lists(rows: list[Row]) -> bool:
+    """Whether values stand in lists of keys and values, as OpenTelemetry's attributes do."""
+    return any(
+        isinstance(v, list) and unfolded(v) is not None for r in rows[:100] for v in r.values()
+    )
+
+
 def _mapping(
-    rows: list[Row], source: Source, given: Mapping | None
+    rows: list[Row], source: Source, given: Mapping | None, shared: Mapping | None = None
 ) -> tuple[Mapping | None, Unmapped | None]:
     if given is not None:
         return given, None
     name = Path(source.path).name.partition(".")[0]
+    if shared is not None and (part := _part(shared, rows)):
+        return part, None
     try:
         return _known(look(rows)) or guess(rows, name), None
     except Unmapped as error:
         return None, error
+
+
+def _part(shared: Mapping, rows: list[Row]) -> Mapping | None:
+    """What of a mapping of several files is in one of them; None if that says too little."""
+    there = {path for row in rows for path in row}
+    columns = {f: c for f, c in shared.columns.items() if c.value or there & {c.path, *c.others}}
+    if not (
+        {"delivery", "message"} & columns.keys() and "at" in columns and TELLING & columns.keys()
+    ):
+        return None
+    return replace(shared, columns=columns, extras=tuple(x for x in shared.extras if x in there))
 
 
 def _is_served(mapping: Mapping, rows: list[Row], *, is_given: bool) -> bool:
@@ -230,10 +279,17 @@ def _unfolded(rows: list[Row], paths: frozenset[str]) -> list[Row]:
     return found
 
 
-def _read_one(raw: Raw, source: Source, folder: str, number: int, given: Mapping | None) -> None:
+def _read_one(
+    raw: Raw,
+    source: Source,
+    folder: str,
+    number: int,
+    given: Mapping | None,
+    shared: Mapping | None,
+) -> None:
     target = Path(folder) / f"part{number}.jsonl"
     given = given and given.of_file(source.path)
-    plain, rows, seen, mapping = open_log(source, target, raw.damage, given)
+    plain, rows, seen, mapping = open_log(source, target, raw.damage, given, shared)
     _check(mapping, seen, source.path)
     raw.seen |= {f"{source.path}:{path}": one for path, one in seen.items()}
     raw.mappings[source.path] = mapping
@@ -316,7 +372,7 @@ def _fitting(name: str, seen: dict[str, Seen]) -> Mapping:
 
 
 def _check(mapping: Mapping, seen: dict[str, Seen], path: str) -> None:
-    needed = {f: c.path for f, c in mapping.columns.items() if c.value is None}
+    needed = {f: c.path for f, c in mapping.columns.items() if c.value is None and not c.others}
     lacking = [
         f"{path}: the mapping takes {field} from the column {column!r}, which is not there"
         for field, column in needed.items()
@@ -372,11 +428,18 @@ class _Fields(NamedTuple):
             return None
         if column.value is not None:
             return literal(column.value)
-        if column.path not in self.access:
-            return None
-        one = self.seen.get(column.path)
-        is_native = _native(self.source, one)
-        return value_of(name, self.access[column.path], column, one, is_native=is_native)
+        found = [
+            value_of(
+                name,
+                self.access[path],
+                column if path == column.path else replace(column, unit=None),
+                self.seen.get(path),
+                is_native=_native(self.source, self.seen.get(path)),
+            )
+            for path in (column.path, *column.others)
+            if path in self.access
+        ]
+        return f"COALESCE({', '.join(found)})" if len(found) > 1 else next(iter(found), None)
 
     def value(self, name: str) -> str | None:
         """What the field is, from its own column or from others."""
@@ -434,7 +497,10 @@ def _feature(source: str, seen: Seen) -> str:
     if not seen.is_number or seen.distinct <= _EXTRA_VALUES_MAX // 10:
         return text_value(f"CAST({source} AS VARCHAR)")
     ordered = sorted(
-        float(v.replace(",", ".")) for v, n in seen.values.items() for _ in range(min(n, 5))
+        size
+        for value, times in seen.values.items()
+        if (size := number_of(value)) is not None
+        for _ in range(min(times, 5))
     )
     cuts = sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
     number = f"TRY_CAST(replace(CAST({source} AS VARCHAR), ',', '.') AS DOUBLE)"

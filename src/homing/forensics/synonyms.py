@@ -74,7 +74,7 @@ _NAMES: Final = {
         "op operation action transition activity step event what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
-        "act action_type evenement evento etape stato_evento state_change text"
+        "act action_type evenement evento etape stato_evento state_change text body"
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "

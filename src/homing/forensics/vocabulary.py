@@ -96,12 +96,17 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
+        r"(disabled|inactive|not_found|unknown|no_endpoint)\w*_(skip|ignor|dropp|discard)|"
+        r"(job|record|task|row|delivery)_not_(created|enqueued|queued|scheduled|published|made)",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
         r"(delet|remov|discard|dropp|purg|clear|withdr)\w*_(manual|by_(the_)?"
         r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
-        r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|replay|conflict)|lock_held|lock_not_acquired|"
+        r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
         r"not_acquired|skip|dedup|dupl|already|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
@@ -131,9 +136,26 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         # what was to be handed over was not: the delivery stands where it stood
-        r"(send_?message|enqueue\w*|publish\w*|push|produc\w*|hand_?over|put_record|after_commit)_(\w+_)?"
-        r"(fail|error|refus|time[d_]*out|reject)",
+        r"(send_?message|enqueue\w*|publish\w*|push|produc\w*|hand_?over|put_record|after_commit|add|"
+        r"insert|creat\w*)_(\w+_)?(fail|error|refus|time[d_]*out|reject)|in_after_commit|"
+        r"(could_not|can_?not|unable_to|failed_to|couldn_t)_(\w+_)?(retr|re_?queue|enqueue|queue|publish|push|"
+        r"schedul|produce|add|insert|creat|hand)|"
+        r"(lease|lock|visib\w*|claim)_?(extend|renew|refresh|prolong|heartbeat)|^heartbeat|^lease_kept",
         _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
+        # a request ended; its status says how
+        r"(attempt|request|call|http|post)_(finish|end|complet|done|return)\w*$",
+        _W(Op.ATTEMPTED, Stand.NONE),
+    ),
+    (
+        r"(record|message)s?_(was_)?(sent|produced|appended)(_to_(the_)?(topic|kafka|queue|broker)\w*)?$|"
+        r"^produced(_to_\w+)?$",
+        _W(Op.QUEUED, Stand.WAITING),
+    ),
+    (
+        r"records?_(received|polled|consumed|fetched)$|^(consumed|polled)$",
+        _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
         r"un_?success|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
