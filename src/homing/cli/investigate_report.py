@@ -10,6 +10,7 @@ from rich.text import Text
 
 _WIDTH: Final = 34
 _HIT_MAX: Final = 3
+_LANES_MAX: Final = 3
 
 
 def report(document: dict[str, Any], *, saved: str | None) -> Iterator[Text]:
@@ -102,6 +103,10 @@ def _rivals(hypothesis: dict[str, Any]) -> Iterator[str]:
             yield rival["why"]
 
 
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def _lanes(example: dict[str, Any], title: str) -> Iterator[Text]:
     yield Text()
     yield Text.assemble(
@@ -109,17 +114,19 @@ def _lanes(example: dict[str, Any], title: str) -> Iterator[Text]:
         f"  {example['delivery']}, accepted {example['accepted_at']}, {example['why'].replace('_', ' ')}",
     )
     rows = example["rows"]
-    lanes = sorted({r["lane"] for r in rows if r["lane"]})[:3] or [""]
+    lanes = sorted({r["lane"] for r in rows if r["lane"]})[:_LANES_MAX] or [""]
+    longest = max(len(row["what"]) for row in rows) + 2 if rows else _WIDTH
+    width = min(max(longest, _WIDTH), _WIDTH * _LANES_MAX // len(lanes))
     head = (
         f"  {'time':>10}  "
-        + "".join(f"{('worker ' + lane) if lane else 'log':<{_WIDTH}}" for lane in lanes)
+        + "".join(f"{('worker ' + lane) if lane else 'log':<{width}}" for lane in lanes)
         + "state"
     )
     yield Text(head, style="dim")
     for row in rows:
         lane = row["lane"] if row["lane"] in lanes else lanes[0]
         cells = "".join(
-            f"{(row['what'] if lane == one else ''):<{_WIDTH}.{_WIDTH - 2}}" for one in lanes
+            f"{(_cut(row['what'], width - 2) if lane == one else ''):<{width}}" for one in lanes
         )
         mark = "▶ " if row["is_crossing"] else "  "
         epoch = f" epoch {row['epoch']}" if row["epoch"] else ""

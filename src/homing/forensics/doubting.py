@@ -9,6 +9,7 @@ from homing.forensics.columns import TIMES, Seen, could_be, name_score
 from homing.forensics.mapping import Mapping
 from homing.forensics.vocabulary import Op, meaning, normal
 
+UNTOLD: Final = "no column says what happened to a delivery (op, to_state, outcome or status)"
 #: below it a column was taken for its values rather than for its name
 _NAME_SURE: Final = 50.0
 #: a name that ends so is one of a name
@@ -91,7 +92,7 @@ def _untold(mapping: Mapping) -> list[str]:
         return [
             "no column says how a delivery stands: it was read from which of its times are there"
         ]
-    return ["no column says what happened to a delivery (op, to_state, outcome or status)"]
+    return [UNTOLD]
 
 
 def _days_and_months(mapping: Mapping, seen: dict[str, Seen]) -> list[str]:

@@ -153,7 +153,7 @@ def _wrong_column(name: str, one: Any) -> str:
     if (zone := one.get("zone")) is not None:
         try:
             ZoneInfo(zone)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, KeyError):
             return f"zone = {zone!r}: expected a name such as Europe/Berlin"
     return ""
 

@@ -120,8 +120,8 @@ _NAMES: Final = {
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until visibility_deadline lease_expiry lease_end "
-        "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires "
-        "leased_until"
+        "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires lock_expires "
+        "leased_until lock_expires lock_expires_at"
     ),
     "attempt": (
         "attempt_no attempt attempt_number attempts try tries n_attempts attempt_count "

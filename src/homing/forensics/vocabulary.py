@@ -72,6 +72,16 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
+        # what was to be handed over was not: the delivery stands where it stood
+        r"(send_?message|enqueue\w*|publish\w*|push|produc\w*|hand_?over|put_record|after_commit|add|"
+        r"insert|creat\w*)_(\w+_)?(fail|error|refus|time[d_]*out|reject)|in_after_commit|"
+        r"(could_not|can_?not|unable_to|failed_to|couldn_t)_(\w+_)?(retr|re_?queue|enqueue|queue|publish|push|"
+        r"schedul|produce|add|insert|creat|hand)|"
+        r"(lease|lock|visib\w*|claim)_?(was_)?(extend|renew|refresh|prolong)\w*$|"
+        r"^heartbeat(_(sent|ok|extended|renewed))?$",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
         r"(moved|sent|published|written|put|added|routed|forwarded|pushed)_(\w+_)?(to|in|into|on)_"
         r"(the_|a_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD, Stand.DEAD),
@@ -133,15 +143,6 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"retr[iy]|re_?sched|back_?off|nack|re_?queue|re_?enqueue|re_?attempt|schedule_next",
         _W(Op.RETRY, Stand.WAITING),
-    ),
-    (
-        # what was to be handed over was not: the delivery stands where it stood
-        r"(send_?message|enqueue\w*|publish\w*|push|produc\w*|hand_?over|put_record|after_commit|add|"
-        r"insert|creat\w*)_(\w+_)?(fail|error|refus|time[d_]*out|reject)|in_after_commit|"
-        r"(could_not|can_?not|unable_to|failed_to|couldn_t)_(\w+_)?(retr|re_?queue|enqueue|queue|publish|push|"
-        r"schedul|produce|add|insert|creat|hand)|"
-        r"(lease|lock|visib\w*|claim)_?(extend|renew|refresh|prolong|heartbeat)|^heartbeat|^lease_kept",
-        _W(Op.WRITTEN, Stand.NONE),
     ),
     (
         # a request ended; its status says how
