@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from homing.core.plurals import plural
 from homing.forensics.building import Events, build
+from homing.forensics.doubting import UNTOLD
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.reading import Progress, Raw, connect, read
 from homing.forensics.rows import row, rows
@@ -420,7 +421,10 @@ def _counters(fine: Sequence[traces.Trace], shaped: hypothesis.Hypothesis) -> li
 
 def doubts_of(raw: Raw) -> list[str]:
     """What was guessed of the columns and may be wrong, each once."""
-    return list(dict.fromkeys(doubt for m in raw.mappings.values() for doubt in m.doubts))
+    doubts = [doubt for m in raw.mappings.values() for doubt in m.doubts]
+    if doubts.count(UNTOLD) < len(raw.mappings):  # another file says what happened
+        doubts = [doubt for doubt in doubts if doubt != UNTOLD]
+    return list(dict.fromkeys(doubts))
 
 
 def _blind_spots(findings: Findings) -> list[str]:
