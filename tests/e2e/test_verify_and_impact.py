@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -105,6 +106,15 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert f"Not in it: {dropped - priced} of the {dropped} affected, which are not" in text
     assert "assumed" in text
     assert "Currencies are kept apart" in text or "EUR" not in text
+
+
+def test_a_log_without_a_drop_has_no_price_and_says_what_its_zero_is_worth(logs: Path) -> None:
+    words = [str(logs / "after.jsonl.gz"), "--assumptions", str(logs / "impact.toml")]
+    told = price(*words, "--payloads", str(logs / "payments.jsonl.gz"))
+    assert told.exit_code == 0, told.output
+    assert re.match(
+        r"nothing to price: none of 8,\d{3} deliveries was dropped; a rate", told.output
+    )
 
 
 def test_payloads_of_other_deliveries_are_no_loss_of_nothing(logs: Path, tmp_path: Path) -> None:

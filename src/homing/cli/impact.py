@@ -19,6 +19,8 @@ from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
 from homing.core.plurals import plural
+from homing.insight.rates import excluded_rate
+from homing.insight.verification import percent
 from homing.lab.draws import Draws
 from homing.review.impact import Affected, Exposure, Loss, estimate
 from homing.review.pictures import tornado_svg
@@ -111,11 +113,10 @@ def impact(
     if as_json:
         print_json(told)
     else:
-        for loss in losses:
-            _show(loss)
-        _footer(losses, len(affected), ids)
-        if len(affected) < len(delays):
-            say(Text(_unpriced(declared, len(affected), len(delays)), style="dim"))
+        if delays:
+            _show_all(losses, len(affected), len(delays), declared, ids)
+        else:
+            say(_nothing(counted.arm.all.n))
         if counted.late and not late:
             text = f"{len(counted.late):,} came {declared.assumptions.late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
@@ -229,6 +230,22 @@ def _declared(
         ),
         value=value,
     )
+
+
+def _nothing(n: int) -> str:
+    """What is said when none of n was dropped: no price, and what the zero is worth."""
+    bound = f"; a rate of {percent(excluded_rate(n))} or more is excluded at 95%" if n else ""
+    return f"nothing to price: none of {plural(n, 'delivery')} was dropped{bound}"
+
+
+def _show_all(
+    losses: list[Loss], priced: int, found: int, declared: Declared, ids: Path | None
+) -> None:
+    for loss in losses:
+        _show(loss)
+    _footer(losses, priced, ids)
+    if priced < found:
+        say(Text(_unpriced(declared, priced, found), style="dim"))
 
 
 def _show(loss: Loss) -> None:

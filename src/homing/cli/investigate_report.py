@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterat
         for example in document["counter_examples"][:1]:
             yield from _lanes(example, "and one that came through", width)
     yield from _limits(document)
+    yield from _read_as(document)
     yield from _next(document, saved)
 
 
@@ -128,6 +130,40 @@ def _limits(document: dict[str, Any]) -> Iterator[Text]:
         yield Text("what this log cannot show", style="bold")
         for line in left:
             yield Text(f"  · {line}")
+
+
+#: so many columns are shown of a file whose columns were guessed and may be wrong
+_COLUMNS_MAX: Final = 14
+
+
+def _read_as(document: dict[str, Any]) -> Iterator[Text]:
+    """Where the columns may have been misunderstood: what to edit."""
+    if not document["log"]["doubts"]:
+        return
+    yield Text()
+    yield Text.assemble(
+        ("how it was read", "bold yellow"), "  (guessed, and some of it is in doubt: see above)"
+    )
+    for path, columns in list(document["log"]["columns"].items())[:2]:
+        yield Text(f"  # {path}", style="dim")
+        yield Text("  [columns]")
+        for name, column in list(columns.items())[:_COLUMNS_MAX]:
+            yield Text(f"  {name} = {_toml(column)}")
+    yield Text(
+        "  to correct it: the same with --explain-mapping > mapping.toml, edit that, then the same with "
+        "--mapping mapping.toml"
+    )
+
+
+def _toml(column: dict[str, str]) -> str:
+    if column.keys() == {"path"}:
+        return _text(column["path"])
+    told = ((("column" if key == "path" else key), value) for key, value in column.items())
+    return "{ " + ", ".join(f"{key} = {_text(value)}" for key, value in told) + " }"
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:

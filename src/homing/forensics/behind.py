@@ -17,9 +17,10 @@ from homing.forensics.building import build
 from homing.forensics.engine import on_duckdb
 from homing.forensics.expressions import literal
 from homing.forensics.investigation import Options, judged_tables
+from homing.forensics.lines import PARSERS
 from homing.forensics.reading import Progress, connect, read
 from homing.forensics.rows import row, rows
-from homing.forensics.sources import Source, document_rows, logfmt, look_at, open_text
+from homing.forensics.sources import Source, document_rows, look_at, open_text
 
 #: names of groups that are no feature
 LOST: Final = "lost"
@@ -252,13 +253,17 @@ def _numbered(source: Source) -> Iterator[tuple[int, str]]:
             reader = csv.reader(
                 (line.replace("\0", "") for line in file), delimiter=source.delimiter
             )
-            next(reader, None)
+            if source.has_header:
+                next(reader, None)
             before = reader.line_num
             for cells in reader:
                 yield before + 1, source.delimiter.join(cells)
                 before = reader.line_num
         else:
             for line, text in enumerate(file, 1):
-                is_row = bool(text.strip()) if source.form == "jsonl" else logfmt(text) is not None
-                if is_row:
+                if (
+                    text.strip()
+                    if source.form == "jsonl"
+                    else PARSERS[source.form](text) is not None
+                ):
                     yield line, text

@@ -7,12 +7,14 @@ import importlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import ibis
 
+from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.engine import Engine
-from homing.forensics.reading import Order, Progress, Raw
+from homing.forensics.order import Order
+from homing.forensics.reading import Progress, Raw
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.sources import Unreadable
@@ -56,25 +58,27 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     table = engine.table("raw")
     counts = _counts(table)
     lonely = _lonely(engine, table, counts)
+    # of rows that name no delivery neither the words nor the reasons matter
+    table = table.filter(table.delivery.notnull() | table.message.notnull())
     words, assumed = _learn(raw, table)
     why = _why(engine, table)
     meant, kinds = _kinds(raw, engine, table, words, why)
     progress("ordering", 0.3)
     lines = _lines(raw, engine, meant, lonely)
-    extent = _extent(lines)
-    if extent is None:
+    span = extent(lines)
+    if span is None:
         raise Unreadable(
             f"{next(iter(raw.mappings))}, line 1: no row names both a delivery and a time; "
             "look at the mapping with --explain-mapping"
         )
-    if extent.odd:
-        lines = _set_clocks(engine, lines, extent)
+    if span.odd:
+        lines = set_clocks(engine, lines, span)
     events = _events(raw, engine, lines)
     progress("ordering", 0.9)
     return Events(
-        rows=extent.rows,
-        first_us=extent.first_us,
-        last_us=extent.last_us,
+        rows=span.rows,
+        first_us=span.first_us,
+        last_us=span.last_us,
         words=_shown_words(kinds),
         assumed=assumed,
         ops=frozenset(Op(one.act) for one in rows(events.select("act").distinct())),
@@ -82,9 +86,9 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         names=_names(raw, engine, table),
         keyless=int(counts.keyless or 0) - raw.twice,
         timeless=int(counts.timeless or 0),
-        fine_clock=extent.fine > _FINE_MIN * extent.rows,
-        odd_clocks=extent.odd,
-        odd_us=extent.odd_us,
+        fine_clock=span.fine > FINE_MIN * span.rows,
+        odd_clocks=span.odd,
+        odd_us=span.odd_us,
     )
 
 
@@ -154,6 +158,8 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         ]
         if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
             unknown = [t for t in texts if t not in declared_words]
+        taken = _taken_later(table, column, [t for t in texts if t not in declared_words])
+        learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             if word.op is not Op.UNKNOWN:
@@ -163,6 +169,21 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
                     f"({seen.ends:.0%} of the deliveries end with it)"
                 )
     return learned, assumed
+
+
+#: fewer lines of a word than this share begin a delivery: it is no acceptance
+_FIRST_MIN: Final = 0.2
+
+
+def _taken_later(table: Any, column: str, texts: Sequence[str]) -> list[str]:
+    """Of several words that sound like an acceptance (`event accepted`, `record received`), those
+    that hardly ever come first: by them a worker takes what another accepted."""
+    accepting = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.ACCEPTED]
+    if len(accepting) < 2:
+        return []
+    seen = _behaviours(table, column, accepting)
+    later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
+    return later if len(later) < len(seen) else []
 
 
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
@@ -280,7 +301,6 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
         linked = m.endpoint.isnull().ifelse(m.of_message, ibis.null("string"))
     whole = m.message + ibis.coalesce("/" + m.endpoint, ibis.literal(""))
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, whole)))
-    m = m.filter(m.delivery.notnull() | m.message.notnull())
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     parts = [part for layout in sorted(layouts) for part in _parts(engine, m, layout, raw.extras)]
@@ -374,98 +394,6 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "has_actor": m.actor.notnull(),
         **coded,
     }
-
-
-#: of the rows, those with a fraction of a second, if the clock has such
-_FINE_MIN: Final = 0.1
-_DAY_US: Final = 86_400_000_000
-#: rows that lie alone so long after all others, and by longer than these took, have a wrong clock
-_ALONE_AFTER_US: Final = 2 * _DAY_US
-#: the same, before all others: what has lain about since long ago is first in some tables
-_ALONE_BEFORE_US: Final = 1_000 * _DAY_US
-#: they are one in so many rows at most, on either side
-_ODD_RARE: Final = 200
-
-
-class Extent(NamedTuple):
-    """From when to when a log goes, rows with a wrong clock left aside."""
-
-    rows: int
-    fine: int  #: rows with a fraction of a second
-    first_us: int
-    last_us: int
-    odd: int = 0  #: rows that are outside
-    odd_us: int = 0  #: the last of their times
-
-
-def _extent(lines: Any) -> Extent | None:
-    """Of the lines, in one pass by day; None if no line has a time."""
-    timed = lines.filter(lines.at_us.notnull())
-    days = timed.group_by(day=timed.at_us // _DAY_US).aggregate(
-        first=timed.at_us.min(),
-        last=timed.at_us.max(),
-        n=timed.count(),
-        fine=(timed.at_us % 1_000_000 != 0).cast("int64").sum(),
-    )
-    found = [
-        (int(one.first), int(one.last), int(one.n), int(one.fine))
-        for one in rows(days.order_by("first"))
-    ]
-    return extent_of(found) if found else None
-
-
-def extent_of(days: Sequence[tuple[int, int, int, int]]) -> Extent:
-    """Of the days that have lines, in order: the first and last time of each, the lines, the fine ones."""
-    rows, fine = sum(day[2] for day in days), sum(day[3] for day in days)
-    low, high = _first_common(days, rows), len(days) - 1 - _first_common(days[::-1], rows)
-    span_us = days[high][1] - days[low][0]
-    start, end = 0, len(days) - 1
-    for at in range(low, 0, -1):
-        if days[at][0] - days[at - 1][1] > max(_ALONE_BEFORE_US, span_us):
-            start = at
-            break
-    for at in range(high, end):
-        if days[at + 1][0] - days[at][1] > max(_ALONE_AFTER_US, span_us):
-            end = at
-            break
-    odd = [*days[:start], *days[end + 1 :]]
-    return Extent(
-        rows,
-        fine,
-        days[start][0],
-        days[end][1],
-        sum(day[2] for day in odd),
-        odd[-1][1] if odd else 0,
-    )
-
-
-def _first_common(days: Sequence[tuple[int, int, int, int]], rows: int) -> int:
-    """The place of the first day until which there are more rows than may be odd."""
-    seen = 0
-    for at, (_, _, count, _) in enumerate(days):
-        seen += count
-        if seen * _ODD_RARE > rows:
-            return at
-    return len(days) - 1
-
-
-def _set_clocks(engine: Engine, lines: Any, extent: Extent) -> Any:
-    """Give lines with a wrong clock the time of their delivery's nearest line; else, the log's end."""
-    is_inside = lines.at_us.between(extent.first_us, extent.last_us)
-    odd = lines.filter(~is_inside).select("line", "part", "d")
-    near = lines.filter(is_inside).select("d", near_us="at_us", near_line="line")
-    near = odd.left_join(near, "d")
-    # of two that are as near, the one before
-    away = 2 * (near.near_line - near.line).abs() + (near.near_line > near.line).ifelse(1, 0)
-    clocks = near.group_by(odd_line=near.line, odd_part=near.part).aggregate(
-        set_us=ibis.coalesce(near.near_us.argmin(away), extent.last_us)
-    )
-    is_odd = (lines.line == clocks.odd_line) & (lines.part == clocks.odd_part)
-    joined = lines.left_join(clocks, is_odd)
-    told = joined.mutate(at_us=ibis.coalesce(joined.set_us, joined.at_us))
-    kept = engine.keep("set_lines", told.drop("odd_line", "odd_part", "set_us"))
-    engine.drop("lines")
-    return kept
 
 
 #: which of two lines of one delivery is first if their times are equal and their places say nothing

@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
+from homing.forensics.lines import Row
 from homing.forensics.synonyms import SYNONYMS
 from homing.forensics.vocabulary import Op, meaning, normal
-
-Row = dict[str, Any]
 
 TIMES: Final = (
     "at",
@@ -23,8 +23,10 @@ TIMES: Final = (
     "due",
     "lease_until",
     "committed_at",
+    "dead_at",
+    "cancelled_at",
 )
-LENGTHS: Final = ("total_ms", "first_byte_ms", "commit_lag_ms")
+LENGTHS: Final = ("total_ms", "first_byte_ms", "commit_lag_ms", "delay")
 NUMBERS: Final = (
     "attempt",
     "retries",
@@ -52,6 +54,18 @@ FORMATS: Final = (
     "%m/%d/%Y %I:%M %p",
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M:%S.%f",
+    "%d.%m.%Y %H:%M:%S,%f",
+    "%d/%m/%Y %H:%M:%S,%f",
+    "%d.%m.%Y, %H:%M:%S",
+    "%d/%m/%Y, %H:%M:%S",
+    "%m/%d/%Y, %I:%M:%S %p",
+    "%d.%m.%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M",
+    "%d-%m-%Y %H:%M:%S",
+    "%d-%b-%Y %H:%M:%S",
+    "%d/%b/%Y:%H:%M:%S",
+    "%b %d %Y %H:%M:%S",
     "%a, %d %b %Y %H:%M:%S GMT",
     "%a, %d %b %Y %H:%M:%S %z",
     "%d %b %Y %H:%M:%S",
@@ -70,7 +84,33 @@ _ISO: Final = re.compile(
     r"^\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?)?\s*$",
     re.I,
 )
-_NUMBER: Final = re.compile(r"^\s*[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\s*$")
+_NAMED: Final = re.compile(
+    r"^\s*(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)\s+([A-Z]{3,4}|[A-Z][A-Za-z]+/[A-Za-z_/]+)\s*$"
+)
+#: hours east of UTC of the short names of zones that mean but one in practice
+ZONES: Final = {
+    "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2, "EEST": 3,
+    "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+    "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "UTC": 0, "GMT": 0,
+}  # fmt: skip
+_LENGTH: Final = re.compile(r"^\s*(\d+(\.\d+)?\s?(ns|us|µs|μs|ms|s|m|h)\s?)+$")
+#: what stands for nothing
+NOTHING: Final = (
+    "",
+    "null",
+    "NULL",
+    "None",
+    "nil",
+    "NaN",
+    "-",
+    "\\N",
+    "N/A",
+    "n/a",
+    "(null)",
+    "<null>",
+)
+_NOTHING: Final = frozenset(NOTHING)
+_NUMBER: Final = re.compile(r"^\s*[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?\s*$")
 
 
 class Seen(NamedTuple):
@@ -87,6 +127,8 @@ class Seen(NamedTuple):
     time: str | None  #: "iso", "s", "ms", "us", "ns", "date" (a Python value), a format, or None
     nested: bool = False
     is_native: bool = False  #: numbers or times, not text that looks like them
+    is_zoned: bool = True  #: of times: they name their zone, or count from 1970 UTC
+    is_length: bool = False  #: lengths of time with their unit: 150ms, 1m30s
 
     @property
     def distinct(self) -> int:
@@ -132,10 +174,11 @@ def text_of(value: Any) -> str:
 
 
 def _seen(path: str, values: list[Any]) -> Seen:
-    filled = [v for v in values if v is not None and v != ""]
+    filled = [v for v in values if v is not None and not (isinstance(v, str) and v in _NOTHING)]
     texts = [text_of(v)[:_TEXT_MAX] for v in filled]
-    numbers = [float(t) for t in texts if _NUMBER.match(t)] if filled else []
+    numbers = [float(t.replace(",", ".")) for t in texts if _NUMBER.match(t)] if filled else []
     is_number = bool(filled) and len(numbers) >= 0.95 * len(filled)
+    time = _time_form(path, filled, texts, numbers if is_number else [])
     return Seen(
         path=path,
         rows=len(values),
@@ -145,11 +188,33 @@ def _seen(path: str, values: list[Any]) -> Seen:
         is_whole=is_number and all(n.is_integer() for n in numbers),
         least=min(numbers, default=0.0),
         most=max(numbers, default=0.0),
-        time=_time_form(path, filled, texts, numbers if is_number else []),
+        time=time,
         nested=any(isinstance(v, list | dict) for v in filled[:50]),
         is_native=bool(filled)
         and all(isinstance(v, int | float | datetime) and not isinstance(v, bool) for v in filled),
+        is_zoned=time is None or _names_zone(time, filled[0]),
+        is_length=bool(filled) and all(map(_LENGTH.match, texts[:_FEW])),
     )
+
+
+#: of the values of a column so many show of what form they are
+_FEW: Final = 200
+
+
+def _names_zone(form: str, value: Any) -> bool:
+    if form == "date":
+        return getattr(value, "tzinfo", None) is not None
+    if form == "iso":
+        return bool(
+            re.search(r"(Z|UTC|GMT|:\d\d(\.\d+)?\s*[+-]\d\d(:?\d\d)?)\s*$", str(value), re.I)
+        )
+    return form in (*_PER_SECOND, "named") or "%z" in form or form.endswith(("Z", "GMT"))
+
+
+def could_be(seen: Seen, form: str) -> bool:
+    """Whether nearly all values of a column are times of the form."""
+    texts = list(seen.values)
+    return sum(_fits(text, form) for text in texts) >= 0.9 * len(texts)
 
 
 def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[float]) -> str | None:
@@ -162,12 +227,28 @@ def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[flo
     some = texts[:: max(1, len(texts) // 400)]
     if sum(1 for t in some if _ISO.match(t)) >= 0.9 * len(some):
         return "iso"
+    if sum(1 for t in some if _offset(t) is not None) >= 0.9 * len(some):
+        return "named"
     if sum(1 for t in some if sum(c.isdigit() for c in t) >= 6 and len(t) >= 12) < 0.9 * len(some):
         return None
     for form in FORMATS:
         if sum(1 for t in some if _fits(t, form)) >= 0.9 * len(some):
             return form
     return None
+
+
+def _offset(text: str) -> str | None:
+    """The time of a text that names a zone by a word, with the zone as an offset; None if it is none."""
+    match = _NAMED.match(text)
+    if match is None:
+        return None
+    plain, zone = match[1].replace(",", "."), match[2]
+    if zone in ZONES:
+        return f"{plain}{ZONES[zone]:+03}:00"
+    try:
+        return datetime.fromisoformat(plain).replace(tzinfo=ZoneInfo(zone)).isoformat()
+    except (ValueError, OSError):
+        return None
 
 
 def _number_time(path: str, numbers: list[float]) -> str | None:
@@ -214,6 +295,8 @@ def instant(value: Any, form: str | None) -> float | None:
         if form in _PER_SECOND:
             return float(value) / _PER_SECOND[form]
         text = str(value).strip()
+        if form == "named":
+            text, form = _offset(text) or "", "iso"
         when = (
             datetime.fromisoformat(text.replace(",", "."))
             if form == "iso"
@@ -224,12 +307,21 @@ def instant(value: Any, form: str | None) -> float | None:
         return None
 
 
+_UNIT: Final = re.compile(
+    r"(_(us|ms|ns|s|sec|secs|seconds|millis|milliseconds|micros|nanos|nano|unix_nano|unix|utc|iso|epoch))+$"
+)
+
+
 def names_of(path: str) -> list[str]:
     """What a path may be called: the whole, and its last parts, and both without a unit."""
-    parts = [normal(part) for part in path.split(".")]
+    # `at.$date` and `count.$numberInt` are how MongoDB writes a time and a number
+    parts = [normal(part) for part in path.split(".") if not part.startswith("$")]
     names = ["_".join(parts[i:]) for i in range(len(parts))]
-    bare = [re.sub(r"_(us|ms|ns|s|sec|secs|seconds|millis|utc|iso)$", "", name) for name in names]
+    bare = [_UNIT.sub("", name) for name in names]
     return list(dict.fromkeys([*names, *bare]))
+
+
+_ENDING_MIN: Final = 3
 
 
 def name_score(field: str, path: str) -> float:
@@ -241,7 +333,7 @@ def name_score(field: str, path: str) -> float:
             score = 0.0
             if name == synonym or name.replace("_", "") == synonym.replace("_", ""):
                 score = 100 - 1.2 * rank
-            elif len(synonym) > 3 and (name.endswith("_" + synonym)):
+            elif len(synonym) >= _ENDING_MIN and name.endswith("_" + synonym):
                 score = 55 - 0.8 * rank
             best = max(best, score - 2.0 * depth)
     return best
@@ -282,7 +374,11 @@ def fits(field: str, seen: Seen) -> bool:
     if field in ("epoch",):
         # large enough, it is the seconds since 1970
         return seen.is_number and not (seen.time in ("s", "ms", "us", "ns") and seen.most > 1e8)
-    if field in NUMBERS or field in LENGTHS:
+    if field in ("version_before", "version_after"):
+        return seen.is_number and seen.distinct > 1  # one for all rows is the version of the format
+    if field in LENGTHS:
+        return seen.is_number or seen.is_length
+    if field in NUMBERS:
         return seen.is_number
     if field in ("from_state", "to_state"):
         return (

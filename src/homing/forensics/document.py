@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.hypothesis import Candidate, schedule_of
-from homing.forensics.investigation import Findings
+from homing.forensics.investigation import Findings, doubts_of
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
 from homing.forensics.traces import Trace
 from homing.insight.rates import exact, excluded_rate
+from homing.insight.verification import percent
 
 FORMAT = 1
 
@@ -83,8 +85,21 @@ def document(findings: Findings) -> dict[str, Any]:
             "files": [path for _, path in findings.raw.starts],
             "mappings": {path: m.name for path, m in findings.raw.mappings.items()},
             "words": dict(sorted(findings.events.words.items())),
+            "doubts": doubts_of(findings.raw),
+            "columns": _columns(findings),
         },
         "next": next_command(findings),
+    }
+
+
+def _columns(findings: Findings) -> dict[str, dict[str, Any]]:
+    """File → our field → the log's column, with what is said of it."""
+    return {
+        path: {
+            name: {k: v for k, v in asdict(column).items() if v}
+            for name, column in mapping.columns.items()
+        }
+        for path, mapping in findings.raw.mappings.items()
     }
 
 
@@ -173,7 +188,7 @@ def summary(findings: Findings) -> str:
     if not k:
         return (
             f"{findings.accepted:,} accepted, none dropped: "
-            f"zero in {n:,} excludes a rate above {excluded_rate(n):.2g} at 95%"
+            f"zero in {n:,} excludes a rate of {percent(excluded_rate(n))} or more at 95%"
         )
     rate = exact(k, n)
     return (

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from homing.forensics.building import build
+from homing.forensics.columns import Seen
+from homing.forensics.converting import Damage
+from homing.forensics.guessing import Unmapped
 from homing.forensics.investigation import Options, reading
-from homing.forensics.mapping import to_toml
+from homing.forensics.mapping import Mapping as ColumnMapping
+from homing.forensics.mapping import many_to_toml, to_toml
+from homing.forensics.reading import Raw, open_log
+from homing.forensics.sources import find_files, look_at
 
 
 def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
-    """File → its mapping as TOML; files with the same mapping are named once.
+    """The files, and their mapping as TOML: one for all, or a table for each.
+
+    Where none can be guessed it is one to fill in.
 
     Raises:
         Unreadable: a file cannot be read.
-        ConfigError: no mapping can be guessed.
     """
-    with reading(patterns, options) as (raw, engine):
-        events = build(raw, engine)
+    try:
+        with reading(patterns, options) as (raw, engine):
+            events = build(raw, engine)
+    except Unmapped:
+        return _to_fill_in(patterns, options)
     texts: dict[str, list[str]] = {}
     for path, mapping in raw.mappings.items():
-        texts.setdefault(to_toml(mapping, events.words), []).append(path)
-    return [(", ".join(paths[:5]), text) for text, paths in texts.items()]
+        text = to_toml(mapping, events.words, unused(mapping, seen_of(raw, path)))
+        texts.setdefault(text, []).append(path)
+    if len(texts) == 1:
+        return [(", ".join(paths[:5]), text) for text, paths in texts.items()]
+    by_name = {Path(path).name: text for text, paths in texts.items() for path in paths}
+    return [(", ".join(list(raw.mappings)[:5]), many_to_toml(by_name))]
+
+
+def seen_of(raw: Raw, path: str) -> dict[str, Seen]:
+    """The columns of one file."""
+    return {
+        key.removeprefix(f"{path}:"): s for key, s in raw.seen.items() if key.startswith(f"{path}:")
+    }
+
+
+def unused(mapping: ColumnMapping, seen: Mapping[str, Seen]) -> dict[str, str]:
+    """The columns that a mapping takes for nothing, with the commonest value of each."""
+    used = {column.path for column in mapping.columns.values()}
+    return {
+        path: one.values.most_common(1)[0][0]
+        for path, one in seen.items()
+        if path not in used and one.values
+    }
+
+
+def _to_fill_in(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
+    """The mapping of the first file that has none, as far as it was found."""
+    with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
+        for number, path in enumerate(find_files(patterns)):
+            try:
+                open_log(look_at(path), Path(folder) / f"sample{number}.jsonl", Damage())
+            except Unmapped as error:
+                return [(path, to_toml(error.mapping, unused=unused(error.mapping, error.seen)))]
+    return []

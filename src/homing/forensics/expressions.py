@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from homing.forensics.columns import FORMATS, LENGTHS, TIMES, Seen
+from homing.forensics.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
 from homing.forensics.mapping import Column
 
 #: of a unit of time, in microseconds
@@ -27,6 +27,7 @@ TEXTS: Final = {
     "build": "build",
     "config": "config",
     "attempt_trigger": "attempt_trigger",
+    "trace": "trace",
 }
 #: whole-number columns of the raw table → the field that fills them; what no step asks about (the
 #: time to the first byte, a process's sequence) is not kept
@@ -55,10 +56,6 @@ WHOLES: Final = {
 }
 
 
-#: texts that stand for nothing
-NOTHING: Final = ("", "null", "NULL", "None", "nil", "NaN", "-")
-
-
 def quoted(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -84,11 +81,14 @@ def whole_value(source: str) -> str:
 
 
 def time_value(source: str, column: Column, seen: Seen | None) -> str:
-    """A time as microseconds since 1970 UTC; a time with no zone is taken for UTC."""
+    """A time as microseconds since 1970 UTC; a time with no zone is in the column's, or else in UTC."""
     unit = column.unit or (seen.time if seen else None) or "iso"
     if unit == "date":
-        return f"epoch_us({source})"
-    iso = f"epoch_us(TRY_CAST(replace(trim({source}), ',', '.') AS TIMESTAMPTZ))"
+        return f"epoch_us({_in_zone(source, column.zone)})"
+    if unit == "named":
+        return f"epoch_us(TRY_CAST({_with_offset(source)} AS TIMESTAMPTZ))"
+    plain = f"replace(trim({source}), ',', '.')"
+    iso = f"epoch_us({_iso(plain, column.zone)})"
     if unit in SCALE:
         number = f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {SCALE[unit]}) AS BIGINT)"
         if unit in ("us", "ns"):
@@ -96,30 +96,69 @@ def time_value(source: str, column: Column, seen: Seen | None) -> str:
             number = f"COALESCE({whole if unit == 'us' else whole + ' // 1000'}, {number})"
         return f"COALESCE({number}, {iso})"
     if unit == "iso":
-        # nine digits of a second, or a zone without a colon, are more than the cast takes
-        plain = f"replace(trim({source}), ',', '.')"
+        # nine digits of a second, a zone without a colon or behind a blank are more than the cast takes
         short = f"regexp_replace({plain}, '(\\.\\d{{6}})\\d+', '\\1')"
-        short = f"regexp_replace({short}, '([+-]\\d\\d)(\\d\\d)$', '\\1:\\2')"
-        return f"COALESCE({iso}, epoch_us(TRY_CAST({short} AS TIMESTAMPTZ)), {_by_size(source)})"
+        short = f"regexp_replace({short}, '\\s*([+-]\\d\\d):?(\\d\\d)?$', '\\1:\\2')"
+        short = f"regexp_replace({short}, ':$', ':00')"
+        return f"COALESCE({iso}, epoch_us({_iso(short, column.zone)}), {_by_size(source)})"
     formats = ", ".join(
         literal(f) for f in dict.fromkeys((unit, *FORMATS)) if ("%z" in f) == ("%z" in unit)
     )
-    parsed = f"epoch_us(try_strptime(trim({source}), [{formats}]))"
-    return f"COALESCE({parsed}, {iso})"
+    parsed = f"try_strptime(trim({source}), [{formats}])"
+    if "%z" not in unit:
+        parsed = _in_zone(parsed, column.zone)
+    return f"COALESCE(epoch_us({parsed}), {iso})"
+
+
+def _iso(text: str, zone: str | None) -> str:
+    zoned = f"TRY_CAST({text} AS TIMESTAMPTZ)"
+    if zone is None:
+        return zoned
+    names_one = (
+        f"regexp_matches({text}, '(?i)(z|utc|gmt|:\\d\\d(\\.\\d+)?\\s*[+-]\\d\\d:?(\\d\\d)?)$')"
+    )
+    return f"CASE WHEN {names_one} THEN {zoned} ELSE {_in_zone(f'TRY_CAST({text} AS TIMESTAMP)', zone)} END"
+
+
+def _in_zone(source: str, zone: str | None) -> str:
+    return source if zone is None else f"timezone({literal(zone)}, {source})"
+
+
+def _with_offset(source: str) -> str:
+    """A time that names its zone by a word, with an offset where the word is a short one."""
+    name = f"regexp_extract({source}, '([A-Za-z][A-Za-z_/]+)\\s*$', 1)"
+    plain = f"replace(regexp_replace({source}, '\\s*[A-Za-z][A-Za-z_/]+\\s*$', ''), ',', '.')"
+    offsets = " ".join(f"WHEN {literal(z)} THEN {literal(f'{h:+03}:00')}" for z, h in ZONES.items())
+    return f"concat(trim({plain}), CASE {name} {offsets} ELSE ' ' || {name} END)"
 
 
 def _by_size(source: str) -> str:
     number = f"TRY_CAST({source} AS DOUBLE)"
     return (
         f"TRY_CAST(CASE WHEN {number} > 1e17 THEN {number} / 1e3 WHEN {number} > 1e14 THEN {number} "
-        f"WHEN {number} > 1e11 THEN {number} * 1e3 ELSE {number} * 1e6 END AS BIGINT)"
+        f"WHEN {number} > 1e11 THEN {number} * 1e3 WHEN {number} > 1e8 THEN {number} * 1e6 END AS BIGINT)"
     )
 
 
 def length_value(source: str, column: Column) -> str:
     """A length of time in microseconds."""
+    if column.unit == "text":
+        return _length_of_text(source)
     scale = SCALE.get(column.unit or "ms", 1_000.0)
-    return f"TRY_CAST(round(TRY_CAST({source} AS DOUBLE) * {scale}) AS BIGINT)"
+    return f"TRY_CAST(round(TRY_CAST(replace({source}, ',', '.') AS DOUBLE) * {scale}) AS BIGINT)"
+
+
+def _length_of_text(source: str) -> str:
+    """Of a length such as 1m30.5s, 150ms or 35µs, as Go and people write it."""
+    units = {"h": 3.6e9, r"m(?:\d|\s|$)": 6e7, "s": 1e6, "ms": 1e3, "[uµμ]s": 1.0, "ns": 1e-3}
+    parts = []
+    for unit, scale in units.items():
+        pattern = literal(r"(\d+(?:\.\d+)?)\s?" + unit)
+        number = f"TRY_CAST(regexp_extract({source}, {pattern}, 1) AS DOUBLE)"
+        parts.append(f"COALESCE({number} * {scale}, 0)")
+    return (
+        f"CASE WHEN {source} IS NULL THEN NULL ELSE CAST(round({' + '.join(parts)}) AS BIGINT) END"
+    )
 
 
 def value_of(
@@ -148,7 +187,7 @@ def _native_value(field: str, source: str, column: Column, seen: Seen) -> str:
     if field in TIMES:
         unit = column.unit or seen.time or "us"
         if unit == "date" or seen.time == "date":
-            return f"epoch_us({source})"
+            return f"epoch_us({_in_zone(source, None if seen.is_zoned else column.zone)})"
         if unit == "us" and seen.is_whole:
             return f"CAST({source} AS BIGINT)"
         return f"CAST(round({source} * {SCALE.get(unit, 1.0)}) AS BIGINT)"

@@ -24,7 +24,7 @@ from homing.forensics.mechanisms import (
 )
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
-from homing.forensics.vocabulary import Op
+from homing.forensics.vocabulary import Op, normal
 
 _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "two_holders", "second_result"}
@@ -36,9 +36,10 @@ _COUNT_MIN: Final = 3
 _ONE_STRETCH: Final = 0.6
 #: share of the drops that endpoints which are hit more than others must have between them
 _OF_ENDPOINTS: Final = 0.8
-#: features that speak of a transaction which stayed open
+#: columns that tell how long a transaction stayed open
 _LONG_COMMIT: Final = re.compile(
-    r"committed later|commit|(^|[^a-z])(tx|txn|transaction|ingest)|uncommitted"
+    r"uncommitted|(commit|(^|_)(tx|txn|transaction)|ingest)\w*_"
+    r"(ms|us|s|seconds|time|lag|delay|age|duration|length|open)$"
 )
 _FIELD_WORDS: Final = {
     "accepted": "line for the acceptance",
@@ -192,9 +193,18 @@ def _without(twins: tuple[str, ...], code: str) -> tuple[str, ...]:
     return tuple(one for one in twins if one != code)
 
 
+def _is_of_commit(suspect: Suspect) -> bool:
+    """Whether a feature tells of a transaction that stayed open: by the name of its column."""
+    if suspect.kind == "number":
+        return suspect.name.startswith("committed later")
+    return suspect.kind == "column" and bool(
+        _LONG_COMMIT.search(normal(suspect.name.split(" ")[0]))
+    )
+
+
 def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -> Match | None:
     strong = [s for s in suspects if s.q <= Q_MAX and s.lift >= 2]
-    late = [s for s in strong if _LONG_COMMIT.search(s.name.lower()) and s.coverage > 0.5]
+    late = [s for s in strong if _is_of_commit(s) and s.coverage > 0.5]
     if late:
         return Match(
             "D12", 0.85, f"never listed, and {late[0].coverage:.0%} of them committed late"

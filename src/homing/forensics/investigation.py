@@ -402,6 +402,11 @@ def _counters(fine: Sequence[traces.Trace], shaped: hypothesis.Hypothesis) -> li
     return sorted(same, key=lambda t: (len(t.steps), t.accepted_us))[:2]
 
 
+def doubts_of(raw: Raw) -> list[str]:
+    """What was guessed of the columns and may be wrong, each once."""
+    return list(dict.fromkeys(doubt for m in raw.mappings.values() for doubt in m.doubts))
+
+
 def _blind_spots(findings: Findings) -> list[str]:
     """What no analysis of this log can show."""
     log, books = findings.log, findings.books
@@ -433,8 +438,8 @@ def _blind_spots(findings: Findings) -> list[str]:
             f"what is too young to judge was called dropped where it ended like {fate.silent} others: nothing "
             f"came after any {Op(fate.act).name.lower()} of attempt {fate.no} of that kind"
         )
-    assumed = findings.events.assumed
-    spots.extend(assumed)
+    spots.extend(findings.events.assumed)
+    spots.extend(doubts_of(findings.raw))
     if findings.raw.twice:
         spots.append(
             f"{findings.raw.twice} rows are in the log twice, word for word, and were counted once"

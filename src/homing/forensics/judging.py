@@ -208,7 +208,9 @@ def _contradicts(c: Any, context: Context) -> Any:
 def _ended_early(c: Any, context: Context, most: int) -> Any:
     """Ended with attempts left, and without an answer to the last."""
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
-    early = (c.made < most) & unanswered & ((c.takes > 0) | (c.attempt >= 1))
+    # a turn that a lease ended has no result, and counts as an attempt
+    least = min((*context.limits, most))
+    early = (c.made < least) & unanswered & ((c.takes > 0) | (c.attempt >= 1)) & ~c.exhausted
     if context.judges_early:
         return early
     # Many ends show no answer here: then only a lease that ran out tells.

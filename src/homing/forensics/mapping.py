@@ -1,77 +1,34 @@
-"""The mapping of a log's columns to ours: guessed, shown as TOML, edited, read back."""
+"""The mapping of a log's columns to ours, as a value and as a TOML file to edit."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from pathlib import PurePath
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.core.records import LogEntry
-from homing.forensics.columns import (
-    LENGTHS,
-    TIMES,
-    Row,
-    Seen,
-    fits,
-    instant,
-    look,
-    name_score,
-    recognised,
-    varies_within,
-)
 from homing.forensics.synonyms import SYNONYMS
-from homing.forensics.vocabulary import DECLARED, Op, declared, meaning, normal
+from homing.forensics.vocabulary import DECLARED, declared
 
 LAYOUTS: Final = ("events", "attempts", "deliveries")
-#: other columns that are kept to be compared as innocents
-EXTRAS_MAX: Final = 12
 SHIPPED: Final = ("homing", "svix-attempts", "stripe-events", "job-queue")
-
-_EXTRA_VALUES_MAX: Final = 500
-#: fields in the order in which they choose their columns
-_ORDER: Final = (
-    "version_before",
-    "version_after",
-    "rows_written",
-    "epoch",
-    "max_attempts",
-    "sequence",
-    "commit_lag_ms",
-    "total_ms",
-    "first_byte_ms",
-    "bytes",
-    "pending",
-    "boot",
-    "worker",
-    "app",
-    "event_type",
-    "from_state",
-    "op",
-    "to_state",
-    "outcome",
-    "attempt_id",
-    "reason",
-    "note",
-    "actor",
-    "build",
-    "config",
-    "monotonic",
-    "attempt_trigger",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """Where a field comes from."""
 
-    path: str
+    path: str = ""
     unit: str | None = None  #: of a time or a length: s, ms, us, ns, iso, date, or a format
+    zone: str | None = None  #: of times that name none, such as Europe/Berlin; None: UTC
+    value: str | None = None  #: the same for all rows of the file, which has no column for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +40,8 @@ class Mapping:
     words: dict[str, str] = field(default_factory=dict)  #: the log's word → ours
     extras: tuple[str, ...] = ()
     name: str = "guessed"
+    doubts: tuple[str, ...] = ()  #: what was guessed and may be wrong, in sentences
+    files: tuple[tuple[str, Mapping], ...] = ()  #: by pattern of a file's name, if not for all
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -91,367 +50,20 @@ class Mapping:
             return ("delivery",)
         return tuple(f for f in ("message", "endpoint") if f in self.columns)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The columns of the file that it needs."""
+        return (*(c.path for c in self.columns.values() if c.value is None), *self.extras)
+
+    def of_file(self, path: str) -> Mapping | None:
+        """The mapping for one file; None if it is none of those that are declared."""
+        if not self.files:
+            return self
+        return next((one for pattern, one in self.files if PurePath(path).match(pattern)), None)
+
     def has(self, name: str) -> bool:
         """Whether the log has the field."""
         return name in self.columns
-
-
-def guess(rows: Sequence[Row]) -> Mapping:
-    """The most likely mapping of a sample.
-
-    Raises:
-        ConfigError: no column can name a delivery, or none can be a time.
-    """
-    seen = look(rows)
-    if _is_own(seen):
-        return shipped("homing")
-    chosen: dict[str, Column] = {}
-    taken: set[str] = set()
-
-    def take(name: str, path: str | None) -> None:
-        if path is not None:
-            unit = _unit(name, seen[path])
-            chosen[name] = Column(path=path, unit=unit)
-            taken.add(path)
-
-    _choose_key(rows, seen, take, taken)
-    key = [chosen[f].path for f in ("delivery", "message", "endpoint") if f in chosen]
-    if not key:
-        raise ConfigError([_NO_KEY.format(", ".join(list(seen)[:20]))])
-    key = [chosen["delivery"].path] if "delivery" in chosen else key
-    repeated = _is_repeated(rows, key)
-    _choose_status(seen, take, taken)
-    _choose_attempt(seen, take, taken)
-    for name in _ORDER:
-        candidates = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
-        if name == "worker":  # one process id for all of them tells no worker from another
-            candidates = {p: s for p, s in candidates.items() if s.distinct > 1} or candidates
-        take(name, _best(name, candidates, rows, key, repeated))
-    _choose_times(rows, seen, take, taken, key, repeated)
-    if "at" not in chosen:
-        raise ConfigError([_NO_TIME.format(", ".join(list(seen)[:20]))])
-    layout = _layout(chosen, repeated, seen)
-    if layout == "deliveries" and "to_state" in chosen and "op" in chosen:
-        # a row for all of a life names no step of it: what it calls an event is the type of one
-        what = chosen.pop("op")
-        chosen.setdefault("event_type", what)
-    at = chosen["at"].path
-    if layout == "attempts" and "finished_at" in chosen and name_score("started_at", at) >= 60:
-        chosen.setdefault("started_at", chosen["at"])
-    if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
-        chosen["to_state"] = chosen.pop("outcome")
-    extras = tuple(p for p, s in seen.items() if p not in taken and _is_feature(s))[:EXTRAS_MAX]
-    return Mapping(layout=layout, columns=chosen, extras=extras)
-
-
-_NO_KEY: Final = (
-    "expected a column that names a delivery (delivery_id, job_id, message_id + endpoint, id); found "
-    "the columns {}; name them in a file and pass it with --mapping (start from --explain-mapping)"
-)
-_NO_TIME: Final = (
-    "expected a column with the time of each row (at, ts, timestamp, created_at); found the columns "
-    "{}; name it in a file and pass it with --mapping"
-)
-
-
-def _is_repeated(rows: Sequence[Row], key: Sequence[str]) -> bool:
-    """Whether deliveries have several rows; a row that was exported twice is one."""
-    different = {(tuple(str(r.get(k)) for k in key), str(r)) for r in rows}
-    return len(different) > 1.02 * len({name for name, _ in different})
-
-
-def _is_own(seen: dict[str, Seen]) -> bool:
-    needed = {"at_us", "op", "message_id", "endpoint_id", "from_state", "to_state", "version_after"}
-    return needed <= seen.keys() and len(seen.keys() & set(LogEntry.__struct_fields__)) >= 20
-
-
-def _unit(name: str, seen: Seen) -> str | None:
-    if name in TIMES:
-        return seen.time
-    if name not in LENGTHS:
-        return None
-    for unit in ("_us", "_ms", "_ns", "_s", "_sec", "_secs", "_seconds", "_millis", "_micros"):
-        if normal(seen.path).endswith(unit):
-            return {
-                "_sec": "s",
-                "_secs": "s",
-                "_seconds": "s",
-                "_millis": "ms",
-                "_micros": "us",
-            }.get(unit, unit[1:])
-    if not seen.is_whole and seen.most < 120:
-        return "s"
-    return "us" if seen.most > 3e6 else "ms"
-
-
-def _top(name: str, seen: dict[str, Seen], taken: set[str], least: float = 30.0) -> str | None:
-    scored = [
-        (name_score(name, path), -i, path)
-        for i, (path, one) in enumerate(seen.items())
-        if path not in taken and fits(name, one)
-    ]
-    best = max(scored, default=(0.0, 0, ""))
-    return best[2] if best[0] >= least else None
-
-
-def _choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
-    """Delivery, message and endpoint; a name alone does not do: the values must be names."""
-    names = {p: s for p, s in seen.items() if _is_name(s)}
-    delivery = _top("delivery", names, taken, 62.0)
-    message = _top("message", {p: s for p, s in names.items() if p != delivery}, taken, 50.0)
-    if message is None:
-        message = next((p for p, s in names.items() if p != delivery and _is_reference(s)), None)
-    rest = {
-        p: s
-        for p, s in seen.items()
-        if p not in (delivery, message) and s.time is None and not s.nested
-    }
-    endpoint = _top(
-        "endpoint", {p: s for p, s in rest.items() if not s.is_number or s.is_whole}, taken, 40.0
-    )
-    if delivery is not None and message is not None and endpoint is not None:
-        # a number of the row, not of the delivery: unique where message and endpoint repeat
-        pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
-        if names[delivery].distinct >= 0.999 * names[delivery].filled and pairs < 0.9 * len(rows):
-            delivery = None
-    if delivery is None and message is None:
-        delivery = _some_id(rows, names)
-        if delivery is None and endpoint in names:
-            one = names[endpoint]  # as many as there are deliveries: `webhook_id` is either
-            delivery = endpoint if one.distinct >= _ID_SHARE_MIN * one.filled else None
-        if delivery == endpoint:
-            endpoint = None
-    if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
-        endpoint = None  # a host that differs within a delivery is whose turn it was
-    if endpoint is None:
-        endpoint = next((p for p, s in rest.items() if p != delivery and _is_address(s)), None)
-        if endpoint is not None and _moves(rows, delivery or message, endpoint):
-            endpoint = None
-    if delivery is None and message is not None and endpoint is None and "id" in names:
-        one = names["id"]  # one row a delivery under a bare `id`; else it numbers the rows
-        if one.distinct < 0.98 * one.filled:
-            delivery = "id"
-    take("delivery", delivery)
-    take("message", message)
-    take("endpoint", endpoint)
-
-
-#: fewer different values than this share of the rows cannot be deliveries
-_ID_SHARE_MIN: Final = 0.05
-_ADDRESS: Final = re.compile(
-    r"https?://\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:\d+)?(/\S*)?", re.I
-)
-
-
-def _moves(rows: Sequence[Row], key: str | None, path: str) -> bool:
-    """Whether the values of a column differ within one delivery, as an endpoint never does."""
-    return key is not None and varies_within(rows, [key], path) > 0.1
-
-
-def _is_address(seen: Seen) -> bool:
-    """Whether all values are addresses of the web, or names of hosts of it."""
-    return seen.distinct > 1 and all(map(_ADDRESS.fullmatch, seen.values))
-
-
-def _is_name(seen: Seen) -> bool:
-    if not seen.filled or seen.nested or seen.time not in (None, "s", "ms", "us", "ns"):
-        return False
-    if seen.is_number and (not seen.is_whole or seen.http_share > 0.8):
-        return False
-    if sum(" " in value.strip() for value in seen.values) > 0.5 * seen.distinct:
-        return False  # sentences
-    return seen.distinct > 1 or seen.rows < 5
-
-
-def _is_reference(seen: Seen) -> bool:
-    """Whether a bare `event` or `message` names the event rather than what happened to it."""
-    return (
-        normal(seen.path).rpartition("_")[2] in ("event", "message", "msg", "payload")
-        and seen.distinct >= 0.2 * seen.filled
-        and not any(character.isspace() for value in seen.values for character in value)
-    )
-
-
-def _some_id(rows: Sequence[Row], names: dict[str, Seen]) -> str | None:
-    """A column of identifiers whose name says so little as `id`, or nothing at all."""
-    candidates = []
-    for path, one in names.items():
-        last = normal(path).rpartition("_")[2]
-        if one.time and not last.endswith("id"):
-            continue
-        if any(
-            name_score(whose, path) >= 60 for whose in ("endpoint", "app", "event_type", "worker")
-        ):
-            continue  # it names something else than a delivery
-        repeats = one.filled / one.distinct
-        looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
-        if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
-            continue
-        if 1.05 <= repeats <= 30:
-            looks += 25
-        candidates.append((looks + one.filled / one.rows, path))
-    return max(candidates, default=(0, None))[1]
-
-
-def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
-    path = _top("status", seen, taken)
-    if path is None:
-        shares = [
-            (s.http_share, p)
-            for p, s in seen.items()
-            if p not in taken and s.is_whole and s.distinct > 1
-        ]
-        share, found = max(shares, default=(0.0, None))
-        path = found if share > 0.95 else None
-    take("status", path)
-
-
-def _choose_attempt(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
-    # one number above 1 in all rows is how many there may be, whatever it is called
-    limits = {p: s for p, s in seen.items() if s.distinct == 1 and s.filled > 1 and s.least > 1}
-    counts = {p: s for p, s in seen.items() if p not in limits}
-    path = _top("attempt", counts, taken, 40.0)
-    if path is not None:
-        take("attempt", path)
-    else:
-        take("retries", _top("retries", counts, taken, 50.0))
-    if _top("max_attempts", seen, taken, 46.0) is None:
-        take("max_attempts", _top("attempt", limits, taken, 60.0))
-
-
-def _best(
-    name: str, candidates: dict[str, Seen], rows: Sequence[Row], key: list[str], repeated: bool
-) -> str | None:
-    if name == "note":
-        return _most_telling(candidates)
-    if name not in ("op", "to_state", "from_state", "outcome", "event_type"):
-        return _top(name, candidates, set(), 46.0)
-    scored = []
-    for path, one in candidates.items():
-        score = name_score(name, path)
-        if name == "event_type":
-            if repeated and varies_within(rows, key, path) > 0.2:
-                score -= 80  # it changes during a delivery's life: it is no type of event
-        elif name in ("op", "to_state"):
-            known = recognised(one, is_state=name == "to_state")
-            score += 45 * known - 15
-            if repeated:
-                varies = varies_within(rows, key, path)
-                score += 50 * varies - 25
-                if name == "op" and varies < 0.05:
-                    score -= 40  # the same in all of a delivery's rows: what it is about
-            if one.is_number:
-                score -= 10
-            if known < 0.3 and name_score(name, path) < 80:
-                score -= 40
-        scored.append((score, path))
-    best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= (60 if name == "op" else 46) else None
-
-
-def _most_telling(candidates: dict[str, Seen]) -> str | None:
-    """Of the texts beside the reason, the one of whose words most mean something."""
-    scored = [
-        (recognised(one, is_state=False), score, path)
-        for path, one in candidates.items()
-        if not one.is_number and one.time is None and (score := name_score("note", path)) >= 46.0
-    ]
-    return max(scored, default=(0.0, 0.0, None))[2]
-
-
-def _choose_times(
-    rows: Sequence[Row],
-    seen: dict[str, Seen],
-    take: Any,
-    taken: set[str],
-    key: list[str],
-    repeated: bool,
-) -> None:
-    """The time of the row first: where deliveries have several rows, it is what differs in them."""
-    times = {p: s for p, s in seen.items() if p not in taken and fits("at", s)}
-    for name in ("ready_at", "due", "lease_until", "committed_at"):
-        take(name, _top(name, {p: s for p, s in times.items() if p not in taken}, set(), 60.0))
-    free = {p: s for p, s in times.items() if p not in taken}
-    is_due_open = not any(
-        p in taken and (name_score("due", p) >= 60 or name_score("ready_at", p) >= 60) for p in seen
-    )
-    if not repeated:
-        for name in ("finished_at", "started_at", "changed_at", "accepted_at"):
-            take(name, _top(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0))
-    else:
-        is_dated = any(s.is_calendar for s in free.values())
-        scored = [
-            (
-                name_score("at", p) + 40 * varies_within(rows, key, p) + 40 * s.filled / s.rows,
-                -i,
-                p,
-            )
-            for i, (p, s) in enumerate(free.items())
-            if s.is_calendar or (name_score("at", p) > 0 and not is_dated)
-        ]
-        best = max(scored, default=(0.0, 0, ""))
-        has_time = best[0] > 20
-        take("at", best[2] if has_time else None)
-        for name in ("accepted_at", "finished_at", "started_at", "changed_at"):
-            take(name, _top(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0))
-        if has_time:
-            left = {p: s for p, s in free.items() if p not in taken}
-            take("due", _later(rows, left, free[best[2]]) if is_due_open else None)
-            return
-    _fill_at(free, seen, take, taken)
-
-
-#: a time that fewer rows have, and that is nearly always later than its row's, is one to wait for
-_DUE_FILLED_MAX: Final = 0.7
-_DUE_LATER: Final = 0.95
-_DUE_FEWEST: Final = 5
-
-
-def _later(rows: Sequence[Row], left: dict[str, Seen], at: Seen) -> str | None:
-    """The time, of those without a meaning, that looks forward: when a delivery is due again."""
-    for path, one in left.items():
-        if not one.is_calendar or one.filled > _DUE_FILLED_MAX * one.rows:
-            continue
-        pairs = [
-            (instant(row.get(path), one.time), instant(row.get(at.path), at.time)) for row in rows
-        ]
-        told = [then > now for then, now in pairs if then is not None and now is not None]
-        if len(told) >= _DUE_FEWEST and sum(told) >= _DUE_LATER * len(told):
-            return path
-    return None
-
-
-def _fill_at(free: dict[str, Seen], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
-    """Where no column is left to be the time of the row, another time is it as well."""
-    left = _top("at", {p: s for p, s in free.items() if p not in taken}, set(), 20.0)
-    if left is not None:
-        take("at", left)
-        return
-    ranked = [(name_score("at", p), s.filled, p) for p, s in free.items()]
-    if ranked:
-        take("at", max(ranked)[2])
-
-
-def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:
-    if not repeated:
-        return "deliveries"
-    if "op" not in chosen and ("status" in chosen or "outcome" in chosen):
-        state = chosen.get("to_state")
-        if state is None:
-            return "attempts"
-        # of attempts, if no state says more than how the request ended
-        stands = {meaning(w, is_state=True).op for w in seen[state.path].values}
-        if stands <= {Op.SUCCEEDED, Op.FAILED, Op.QUEUED, Op.SENT, Op.UNKNOWN}:
-            return "attempts"
-    return "events"
-
-
-def _is_feature(seen: Seen) -> bool:
-    if seen.nested or seen.filled < 0.05 * seen.rows or seen.time not in (None, "s"):
-        return False
-    if seen.is_number and not seen.is_whole:
-        return seen.distinct > 5
-    return 1 < seen.distinct <= _EXTRA_VALUES_MAX or (seen.is_number and seen.distinct > 1)
 
 
 def shipped(name: str) -> Mapping:
@@ -476,6 +88,15 @@ def parse(text: str, where: str = "mapping") -> Mapping:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{where}: {error}"]) from error
+    if "files" not in document:
+        return _parsed(document, where)
+    files = tuple(
+        (pattern, _parsed(one, f"{where}, {pattern}")) for pattern, one in document["files"].items()
+    )
+    return Mapping(layout="events", columns={}, name="declared", files=files)
+
+
+def _parsed(document: dict[str, Any], where: str) -> Mapping:
     problems = []
     layout = document.get("layout", "events")
     if layout not in LAYOUTS:
@@ -483,12 +104,16 @@ def parse(text: str, where: str = "mapping") -> Mapping:
     columns = {}
     for name, value in document.get("columns", {}).items():
         one = {"column": value} if isinstance(value, str) else value
-        if name not in SYNONYMS:
-            problems.append(f"{where}: [columns] {name}: expected one of {', '.join(SYNONYMS)}")
-        elif not isinstance(one, dict) or not isinstance(one.get("column"), str):
-            problems.append(f"{where}: [columns] {name}: expected the name of a column")
+        wrong = _wrong_column(name, one)
+        if wrong:
+            problems.append(f"{where}: [columns] {name}: {wrong}")
         else:
-            columns[name] = Column(path=one["column"], unit=one.get("unit"))
+            columns[name] = Column(
+                path=one.get("column", ""),
+                unit=one.get("unit"),
+                zone=one.get("zone"),
+                value=one.get("value"),
+            )
     words = {str(k): str(v) for k, v in document.get("words", {}).items()}
     for word, ours in words.items():
         if declared(ours) is None:
@@ -512,8 +137,42 @@ def parse(text: str, where: str = "mapping") -> Mapping:
     )
 
 
-def to_toml(mapping: Mapping, words: dict[str, str] | None = None) -> str:
-    """The mapping as an editable TOML file; `parse` reads it back."""
+def _wrong_column(name: str, one: Any) -> str:
+    """What is wrong with the declaration of a column; empty if nothing is."""
+    if name not in SYNONYMS:
+        return f"expected one of {', '.join(SYNONYMS)}"
+    if not isinstance(one, dict) or not any(
+        isinstance(one.get(k), str) for k in ("column", "value")
+    ):
+        return (
+            "expected the name of a column, or { value = ... } for one that is the same in all rows"
+        )
+    if (zone := one.get("zone")) is not None:
+        try:
+            ZoneInfo(zone)
+        except (OSError, ValueError, TypeError):
+            return f"zone = {zone!r}: expected a name such as Europe/Berlin"
+    return ""
+
+
+#: what is worth to be named by hand, in the order in which it helps
+_ASKED: Final = (
+    "delivery", "message", "endpoint", "at", "op", "to_state", "from_state", "status", "outcome",
+    "reason", "attempt", "worker", "epoch", "version_after", "due", "delay", "lease_until",
+    "accepted_at", "finished_at", "dead_at",
+)  # fmt: skip
+_EXAMPLE_MAX: Final = 40
+_UNUSED_MAX: Final = 40
+
+
+def to_toml(
+    mapping: Mapping, words: Map[str, str] | None = None, unused: Map[str, str] | None = None
+) -> str:
+    """The mapping as an editable TOML file; `parse` reads it back.
+
+    Args:
+        unused: columns that were taken for nothing, each with a value of it.
+    """
     lines = [
         "# How the columns of this log become those of a delivery log.",
         "# Edit, and pass with `homing investigate --mapping FILE`.",
@@ -521,15 +180,22 @@ def to_toml(mapping: Mapping, words: dict[str, str] | None = None) -> str:
         f"layout = {_quoted(mapping.layout)}",
         f"extras = [{', '.join(map(_quoted, mapping.extras))}]",
         "",
+        *(f"# in doubt: {doubt}" for doubt in mapping.doubts),
         "[columns]",
     ]
-    for name, column in mapping.columns.items():
-        if column.unit is None:
-            lines.append(f"{name} = {_quoted(column.path)}")
-        else:
-            lines.append(
-                f"{name} = {{ column = {_quoted(column.path)}, unit = {_quoted(column.unit)} }}"
-            )
+    if not mapping.key:
+        lines.append('# delivery = "..."    # needed: the column that names a delivery')
+    if "at" not in mapping.columns:
+        lines.append('# at = "..."          # needed: the column with the time of a row')
+    lines += [f"{name} = {_declared_column(column)}" for name, column in mapping.columns.items()]
+    free = [name for name in _ASKED if name not in mapping.columns]
+    lines.append(f"# not found: {', '.join(free)}")
+    if unused:
+        lines.append("# columns taken for nothing, with a value of each:")
+        lines += [
+            f"#   {_quoted(path)}  {_example(value)}"
+            for path, value in list(unused.items())[:_UNUSED_MAX]
+        ]
     lines += ["", "# the log's words, and what they were taken for", "[words]"]
     lines += [
         f"{_quoted(word)} = {_quoted(ours)}" for word, ours in (words or mapping.words).items()
@@ -537,5 +203,29 @@ def to_toml(mapping: Mapping, words: dict[str, str] | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def many_to_toml(texts: Map[str, str]) -> str:
+    """One TOML file of several mappings, each for the files whose name fits its pattern."""
+    parts = []
+    for pattern, text in texts.items():
+        table = f"files.{_quoted(pattern)}"
+        body = text
+        for inner in ("columns", "words"):
+            body = body.replace(f"\n[{inner}]\n", f"\n[{table}.{inner}]\n")
+        parts.append(f"[{table}]\n{body}")
+    return "\n".join(parts)
+
+
+def _example(value: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f\s]+", " ", value)[:_EXAMPLE_MAX]
+
+
+def _declared_column(column: Column) -> str:
+    if column.value is not None:
+        return f"{{ value = {_quoted(column.value)} }}"
+    told = {"unit": column.unit, "zone": column.zone}
+    more = "".join(f", {k} = {_quoted(v)}" for k, v in told.items() if v is not None)
+    return f"{{ column = {_quoted(column.path)}{more} }}" if more else _quoted(column.path)
+
+
 def _quoted(text: str) -> str:
-    return msgspec.json.encode(text).decode()
+    return msgspec.json.encode(str(text)).decode()

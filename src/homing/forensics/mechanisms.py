@@ -205,12 +205,16 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
 
 def _has_cleared_retry(trace: Trace) -> bool:
     """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
-    one = life(trace)
-    plans = [i for i, s in enumerate(trace.steps) if s.act is Op.RETRY]
-    if not one.races or not plans or any(s.act is Op.DEAD_FAILED for s in trace.steps):
+    plan = next(
+        (i for i in range(len(trace.steps) - 1, -1, -1) if trace.steps[i].act is Op.RETRY), None
+    )
+    if plan is None or any(s.act is Op.DEAD_FAILED for s in trace.steps):
         return False
-    after = trace.steps[plans[-1] + 1 :]
-    return any(s.result < 0 or s.act is Op.WRITTEN for s in after) and not any(map(is_take, after))
+    after = trace.steps[plan + 1 :]
+    writers = {s.worker for s in after if s.result < 0 or s.act is Op.WRITTEN}
+    planner = trace.steps[plan].worker
+    is_other = planner is not None and bool(writers - {planner, None})
+    return bool(writers) and (is_other or bool(life(trace).races)) and not any(map(is_take, after))
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -276,7 +280,7 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
-    if one.races:
+    if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
@@ -367,7 +371,13 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
             return Match("D7", 0.8, "nothing since its lease ran out")
         what = "taken again by a worker that never said what came of it"
         return Match("D4", 0.6, what, _unsaid(trace, log))
-    if one.lapses and one.lapses[-1] > one.failures[-1]:
+    lapse = one.lapses[-1] if one.lapses else -1
+    if lapse > one.failures[-1] or (
+        # what came after it was the late answer of the one whose lease it was
+        one.takes
+        and lapse > one.takes[-1]
+        and not any(s.act is Op.RETRY for s in trace.steps[lapse:])
+    ):
         return Match("D7", 0.8, "nothing since its lease ran out")
     stand = next(
         (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE

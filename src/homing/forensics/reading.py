@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.forensics.columns import Row, Seen, look
-from homing.forensics.expressions import TEXTS, WHOLES, literal, quoted, text_value, value_of
-from homing.forensics.mapping import EXTRAS_MAX, Mapping, guess, shipped
+from homing.forensics.columns import Seen, look
+from homing.forensics.converting import Damage, as_lines
+from homing.forensics.expressions import (
+    TEXTS,
+    WHOLES,
+    literal,
+    quoted,
+    text_value,
+    value_of,
+)
+from homing.forensics.guessing import EXTRAS_MAX, TELLING, Unmapped, guess
+from homing.forensics.lines import Row, flat, folded, parts_of, unfold
+from homing.forensics.mapping import Mapping, shipped
+from homing.forensics.order import Order, order_of
 from homing.forensics.sources import (
-    SEPARATOR,
     Source,
     Unreadable,
-    cut_off,
-    document_rows,
     find_files,
-    json_object,
-    logfmt,
     look_at,
     missing_extra,
     open_text,
@@ -34,32 +38,7 @@ from homing.forensics.sources import (
 
 #: a step of the work, and how far it is: 0 to 1
 Progress = Callable[[str, float], None]
-#: damaged rows that are named one by one
-DAMAGED_NAMED_MAX: Final = 20
 _EXTRA_VALUES_MAX: Final = 500
-
-
-@dataclass(slots=True)
-class Damage:
-    """Rows that could not be used, and the first of them by name."""
-
-    count: int = 0
-    named: list[str] = field(default_factory=list)
-
-    def add(self, path: str, line: int, why: str) -> None:
-        """Count a row; name it if not too many are named already."""
-        self.count += 1
-        if len(self.named) < DAMAGED_NAMED_MAX:
-            self.named.append(f"{path}, line {line}: {why}")
-
-
-class Order(Enum):
-    """What the place of a row in its log says of when it was written."""
-
-    BY_TIME = "by time"  #: every row has a time, and none is earlier than the one before
-    OLDEST_FIRST = "oldest first"  #: nearly so: of equal times the first is the earlier
-    NEWEST_FIRST = "newest first"  #: as lists of an API are
-    MIXED = "mixed"  #: nothing: rows in no order, or files side by side, as of several workers
 
 
 @dataclass(slots=True)
@@ -142,39 +121,11 @@ def read(
     _join_parts(connection, len(sources))
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
-    raw.order = _order(connection, [row for row, _ in raw.starts[1:]])
+    if raw.has("trace"):
+        _follow_traces(connection)
+    raw.order = order_of(connection, [row for row, _ in raw.starts[1:]])
     connection.execute(f"SET threads = {threads}")
     return raw
-
-
-#: of the rows, those that are earlier than the one before: more, and their places say nothing
-_DESCENTS_MAX: Final = 0.05
-_AT: Final = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
-
-
-def _order(connection: Any, begins: Sequence[int]) -> Order:
-    """What the places of the rows say of their times; `begins`: the first row of each further file."""
-    wrong, earlier, later, rows = connection.execute(
-        "SELECT count(*) FILTER (WHERE at_us IS NULL OR at_us < before OR layout <> 'events'), "
-        "count(*) FILTER (WHERE at_us < before), count(*) FILTER (WHERE at_us > before), count(*) "
-        "FROM (SELECT at_us, layout, lag(at_us) OVER () AS before FROM raw)"
-    ).fetchall()[0]
-    if not wrong:
-        return Order.BY_TIME
-    first, last = connection.execute(
-        f"SELECT avg({_AT}) FILTER (WHERE rowid < 0.1 * {rows}), avg({_AT}) FILTER (WHERE rowid > 0.9 * {rows}) FROM raw"
-    ).fetchall()[0]
-    is_newest_first = first is not None and last is not None and first > last
-    if (later if is_newest_first else earlier) > _DESCENTS_MAX * rows:
-        return Order.MIXED
-    if begins:
-        beside = connection.execute(
-            "SELECT count(*) FROM (SELECT rowid AS line, at_us, lag(at_us) OVER () AS before FROM raw) "
-            f"WHERE line IN ({', '.join(map(str, begins))}) AND at_us {'>' if is_newest_first else '<'} before"
-        ).fetchall()[0][0]
-        if beside:
-            return Order.MIXED
-    return Order.NEWEST_FIRST if is_newest_first else Order.OLDEST_FIRST
 
 
 def _join_parts(connection: Any, count: int) -> None:
@@ -199,6 +150,22 @@ def _join_parts(connection: Any, count: int) -> None:
     connection.execute(f"CREATE VIEW raw AS SELECT rowid AS rowid, {columns} FROM parts")
 
 
+def _follow_traces(connection: Any) -> None:
+    """Rows that name no delivery belong to the one that others of their trace name, if it is one."""
+    connection.execute(
+        "CREATE TEMP TABLE traced AS SELECT trace, min(delivery) AS delivery, min(message) AS message, "
+        "min(endpoint) AS endpoint FROM raw WHERE trace IS NOT NULL AND (delivery IS NOT NULL OR "
+        "message IS NOT NULL) GROUP BY trace HAVING count(DISTINCT COALESCE(delivery, message)) = 1"
+    )
+    described = connection.execute("SELECT * FROM parts LIMIT 0").description
+    there = [name for name, *_ in described if name in ("delivery", "message", "endpoint")]
+    connection.execute(
+        f"UPDATE parts SET {', '.join(f'{name} = traced.{name}' for name in there)} FROM traced "
+        f"WHERE parts.trace = traced.trace AND {' AND '.join(f'parts.{n} IS NULL' for n in there if n != 'endpoint')}"
+    )
+    connection.execute("DROP TABLE traced")
+
+
 #: every column of the raw rows and its type, in their order
 _KINDS: Final = (
     dict.fromkeys(TEXTS, "VARCHAR")
@@ -208,15 +175,87 @@ _KINDS: Final = (
 )
 
 
+class Opened(NamedTuple):
+    """A file that can be read quickly, and how its columns become ours."""
+
+    source: Source  #: the file itself, or clean lines of it
+    rows: list[Row]  #: a sample
+    seen: dict[str, Seen]
+    mapping: Mapping
+
+
+def open_log(source: Source, target: Path, damage: Damage, given: Mapping | None = None) -> Opened:
+    """A file with its mapping: the given one, one that comes with Homing, or a guess.
+
+    Args:
+        target: where clean lines may be written, if they are needed.
+
+    Raises:
+        Unreadable: it cannot be read at all.
+        Unmapped: no mapping can be guessed.
+    """
+    plain = source
+    if source.form in ("json", "logfmt", "text") or not source.has_header:
+        plain = as_lines(source, target, damage)
+    rows = sample(plain)
+    mapping, problem = _mapping(rows, source, given)
+    if mapping is None or not _is_served(mapping, rows, is_given=given is not None):
+        paths = folded(rows)
+        whole = _unfolded(rows, paths) if paths else []
+        better = _mapping(whole, source, given)[0] if paths else None
+        if better is not None and _is_served(better, whole, is_given=given is not None):
+            again = Source(str(target.with_suffix(".unfolded")), "jsonl")
+            as_lines(plain, Path(again.path), damage, paths)
+            return Opened(again, whole, look(whole), better)
+        if problem is not None:
+            if paths:
+                problem.seen = look(whole)
+            raise problem
+    assert mapping is not None
+    return Opened(plain, rows, look(rows), mapping)
+
+
+def _mapping(
+    rows: list[Row], source: Source, given: Mapping | None
+) -> tuple[Mapping | None, Unmapped | None]:
+    if given is not None:
+        return given, None
+    name = Path(source.path).name.partition(".")[0]
+    try:
+        return _known(look(rows)) or guess(rows, name), None
+    except Unmapped as error:
+        return None, error
+
+
+def _is_served(mapping: Mapping, rows: list[Row], *, is_given: bool) -> bool:
+    """Whether the columns of the sample are enough for the mapping."""
+    if is_given:
+        there = {path for row in rows for path in row}
+        return {*mapping.paths} - {*mapping.extras} <= there
+    return bool(TELLING & mapping.columns.keys())
+
+
+def _unfolded(rows: list[Row], paths: frozenset[str]) -> list[Row]:
+    found = []
+    for row in rows:
+        # what is below another path keeps its own parts
+        nested: Row = {}
+        for path, value in row.items():
+            *outer, last = parts_of(path)
+            inside = nested
+            for part in outer:
+                inside = inside.setdefault(part, {})
+            inside[last] = value
+        found.append(flat(unfold(nested, paths)))
+    return found
+
+
 def _read_one(
     connection: Any, raw: Raw, source: Source, folder: str, number: int, given: Mapping | None
 ) -> None:
-    plain = source
-    if source.form in ("json", "logfmt"):
-        plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
-    rows = sample(plain)
-    seen = look(rows)
-    mapping = given or mapping_of(rows, seen)
+    target = Path(folder) / f"part{number}.jsonl"
+    given = given and given.of_file(source.path)
+    plain, rows, seen, mapping = open_log(source, target, raw.damage, given)
     check(mapping, seen, source.path)
     raw.seen |= {f"{source.path}:{path}": one for path, one in seen.items()}
     raw.mappings[source.path] = mapping
@@ -230,7 +269,7 @@ def _read_one(
     except Exception as error:  # the quick reader gives up on what a patient one can read
         if plain.form == "parquet":
             raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
-        plain = _as_lines(source, Path(folder) / f"part{number}.jsonl", raw.damage)
+        plain = as_lines(source, target, raw.damage)
         _insert(connection, raw, plain, mapping, seen, number)
     if has_copies(rows):
         raw.twice += _leave_out_copies(connection, number)
@@ -313,7 +352,7 @@ def check(mapping: Mapping, seen: dict[str, Seen], path: str) -> None:
     Raises:
         ConfigError: one is not; says which are.
     """
-    needed = {**{f: c.path for f, c in mapping.columns.items()}}
+    needed = {f: c.path for f, c in mapping.columns.items() if c.value is None}
     lacking = [
         f"{path}: the mapping takes {field} from the column {column!r}, which is not there"
         for field, column in needed.items()
@@ -321,59 +360,6 @@ def check(mapping: Mapping, seen: dict[str, Seen], path: str) -> None:
     ]
     if lacking:
         raise ConfigError([*lacking, f"{path} has: {', '.join(list(seen)[:30])}"])
-
-
-def _as_lines(source: Source, target: Path, damage: Damage) -> Source:
-    """The same rows as clean JSON lines; what cannot be read is counted with its line."""
-    encode = msgspec.json.Encoder(enc_hook=str).encode
-    with target.open("wb") as file:
-        if source.form == "json":
-            for row in document_rows(source.path):
-                file.write(encode(row) + b"\n")
-            return Source(str(target), "jsonl")
-        with open_text(source.path) as text:
-            read_rows = _csv_lines if source.form == "csv" else _plain_lines
-            last = 0
-            for last, found, problem in read_rows(source, text):
-                if found is not None:
-                    file.write(encode(found) + b"\n")
-                else:
-                    damage.add(source.path, last, problem)
-            if why := cut_off(text):
-                damage.add(source.path, last + 1, f"what follows cannot be unpacked ({why})")
-    return Source(str(target), "jsonl")
-
-
-#: a line's number, and its row or what is wrong with it
-_Read = Iterator[tuple[int, Row | None, str]]
-
-
-def _csv_lines(source: Source, text: IO[str]) -> _Read:
-    reader = csv.reader((line.replace("\0", "") for line in text), delimiter=source.delimiter)
-    header = next(reader)
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, None, str(error)
-            continue
-        if len(cells) == len(header):
-            yield reader.line_num, dict(zip(header, cells, strict=True)), ""
-        elif cells:
-            yield reader.line_num, None, f"{len(cells)} of {len(header)} columns"
-
-
-def _plain_lines(source: Source, text: IO[str]) -> _Read:
-    for line, content in enumerate(text, 1):
-        found = _line(source.form, content)
-        if found is not None or content.strip():
-            yield line, found, f"not {source.form}: {content.strip()[:60]!r}"
-
-
-def _line(form: str, content: str) -> Row | None:
-    return logfmt(content) if form == "logfmt" else json_object(content)
 
 
 def _insert(
@@ -385,15 +371,14 @@ def _insert(
     number: int,
 ) -> None:
     access = _access(source, mapping, seen)
+    fields = _Fields(source, mapping, access, seen)
     names: list[str] = []
     values: list[str] = []
     for target, name in {**TEXTS, **WHOLES}.items():
-        column = mapping.columns.get(name)
-        if column is not None and column.path in access:
+        value = fields.value(name)
+        if value is not None:
             names.append(target)
-            one = seen.get(column.path)
-            value = value_of(name, access[column.path], column, one, is_native=_native(source, one))
-            values.append(_with_note(value, mapping, access) if name == "reason" else value)
+            values.append(value)
     for path in mapping.extras:
         if path in access:
             if path not in raw.extras and len(raw.extras) < EXTRAS_MAX:
@@ -413,6 +398,69 @@ def _insert(
         _count_rejects(connection, raw, source)
 
 
+class _Fields(NamedTuple):
+    """The expressions of the fields of one file."""
+
+    source: Source
+    mapping: Mapping
+    access: dict[str, str]
+    seen: dict[str, Seen]
+
+    def own(self, name: str) -> str | None:
+        """What the field's own column gives; None if it has none."""
+        column = self.mapping.columns.get(name)
+        if column is None:
+            return None
+        if column.value is not None:
+            return literal(column.value)
+        if column.path not in self.access:
+            return None
+        one = self.seen.get(column.path)
+        is_native = _native(self.source, one)
+        return value_of(name, self.access[column.path], column, one, is_native=is_native)
+
+    def value(self, name: str) -> str | None:
+        """What the field is, from its own column or from others."""
+        own = self.own(name)
+        if name == "reason" and own is not None:
+            return _with_note(own, self.mapping, self.access)
+        if (
+            name == "due"
+            and own is None
+            and (delay := self.own("delay"))
+            and (at := self.own("at"))
+        ):
+            return f"{at} + NULLIF({delay}, 0)"
+        if self.mapping.layout == "deliveries":
+            if name == "finished_at":
+                ends = [own, self.own("dead_at"), self.own("cancelled_at")]
+                told = [end for end in ends if end is not None]
+                return f"COALESCE({', '.join(told)})" if told else None
+            if name == "to_state" and own is None and not _STANDING & self.mapping.columns.keys():
+                return self.stand()
+        return own
+
+    def stand(self) -> str | None:
+        """How a delivery stands of a table that has no word for it: by which of its times are there."""
+        whens = [
+            f"WHEN {value} IS NOT NULL THEN {literal(word)}"
+            for name, word in _STAND_BY
+            if (value := self.own(name))
+        ]
+        return f"CASE {' '.join(whens)} ELSE 'waiting' END" if whens else None
+
+
+#: fields that say how a delivery stands
+_STANDING: Final = frozenset({"to_state", "op", "outcome", "status", "pending"})
+#: and what it says if one of these is there, the last word first
+_STAND_BY: Final = (
+    ("finished_at", "delivered"),
+    ("cancelled_at", "cancelled"),
+    ("dead_at", "dead"),
+    ("worker", "leased"),
+)
+
+
 def _with_note(reason: str, mapping: Mapping, access: dict[str, str]) -> str:
     """The reason, and behind it what another column says in free words."""
     column = mapping.columns.get("note")
@@ -427,7 +475,7 @@ def _feature(source: str, seen: Seen) -> str:
     cuts = cuts_of(seen)
     if not cuts:
         return text_value(f"CAST({source} AS VARCHAR)")
-    number = f"TRY_CAST(CAST({source} AS VARCHAR) AS DOUBLE)"
+    number = f"TRY_CAST(replace(CAST({source} AS VARCHAR), ',', '.') AS DOUBLE)"
     cases = " ".join(f"WHEN {number} < {cut!r} THEN {literal(f'below {cut:g}')}" for cut in cuts)
     return (
         f"CASE WHEN {number} IS NULL THEN NULL {cases} ELSE {literal(f'{cuts[-1]:g} or more')} END"
@@ -438,30 +486,35 @@ def cuts_of(seen: Seen) -> list[float]:
     """Where numbers of many values are cut into ten classes; none where they are few, or no numbers."""
     if not seen.is_number or seen.distinct <= _EXTRA_VALUES_MAX // 10:
         return []
-    ordered = sorted(float(v) for v, n in seen.values.items() for _ in range(min(n, 5)))
+    ordered = sorted(
+        float(v.replace(",", ".")) for v, n in seen.values.items() for _ in range(min(n, 5))
+    )
     return sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
-
-
-def _wanted(mapping: Mapping) -> list[str]:
-    return [*(c.path for c in mapping.columns.values()), *mapping.extras]
 
 
 def _access(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> dict[str, str]:
     """Path → the expression by which DuckDB gets at it, as text unless it is a Parquet time."""
     found = {}
-    for path in _wanted(mapping):
+    nested = _nested(mapping, seen)
+    for path in mapping.paths:
         if path not in seen:
             continue
-        if source.form == "jsonl" and SEPARATOR in path:
-            top, *inner = path.split(SEPARATOR)
+        top, *inner = parts_of(seen[path].path)
+        if source.form == "jsonl" and top in nested:
             where = "$" + "".join(f'."{part}"' for part in inner)
             found[path] = f"json_extract_string({quoted(top)}, {literal(where)})"
         elif source.form == "parquet":
-            name = ".".join(map(quoted, path.split(SEPARATOR)))
+            name = ".".join(map(quoted, (top, *inner)))
             found[path] = name if _native(source, seen[path]) else f"CAST({name} AS VARCHAR)"
         else:
             found[path] = quoted(path)
     return found
+
+
+def _nested(mapping: Mapping, seen: dict[str, Seen]) -> set[str]:
+    """The outermost keys of which something inside is wanted."""
+    wanted = (parts_of(seen[path].path) for path in mapping.paths if path in seen)
+    return {top for top, *inner in wanted if inner}
 
 
 def _native(source: Source, seen: Seen | None) -> bool:
@@ -479,12 +532,11 @@ def _reader(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> str:
             "all_varchar=true, auto_detect=true, store_rejects=true, ignore_errors=true, "
             "strict_mode=true, rejects_limit=0)"
         )
-    tops: dict[str, str] = {}
-    for wanted in _wanted(mapping):
-        if wanted in seen:
-            top, _, inner = wanted.partition(SEPARATOR)
-            tops[top] = "JSON" if inner else tops.get(top, "VARCHAR")
-    columns = ", ".join(f"{literal(top)}: {literal(kind)}" for top, kind in tops.items())
+    nested = _nested(mapping, seen)
+    tops = dict.fromkeys(parts_of(seen[path].path)[0] for path in mapping.paths if path in seen)
+    columns = ", ".join(
+        f"{literal(top)}: {literal('JSON' if top in nested else 'VARCHAR')}" for top in tops
+    )
     packed = ", compression='zstd'" if source.path.endswith(".zstd") else ""
     return (
         f"read_json({path}, format='newline_delimited', columns={{{columns}}}, "
@@ -508,7 +560,7 @@ def _name_damage(connection: Any, raw: Raw, source: Source, number: int) -> None
     mapped = {
         target
         for target, name in {**TEXTS, **WHOLES}.items()
-        if raw.mappings[source.path].has(name)
+        if (column := raw.mappings[source.path].columns.get(name)) and column.value is None
     }
     columns = " AND ".join(f"{name} IS NULL" for name, *_ in described if name in mapped)
     empty = connection.execute(f"SELECT count(*) FROM part{number} WHERE {columns}").fetchall()[0][

@@ -19,6 +19,8 @@ from typing import IO, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from homing.core.errors import ConfigError, HomingError
+from homing.forensics.lines import PARSERS, Row, flat, json_object, logfmt, rows_within
+from homing.forensics.sentences import stamped
 
 #: rows looked at before the columns are guessed
 SAMPLE_ROWS: Final = 8_000
@@ -35,10 +37,6 @@ _FAR_ROWS: Final = 1_000_000
 _RUN: Final = 40
 _RUN_EVERY: Final = 10_000
 _GROUPS_MAX: Final = 16
-#: the separator of a path inside a nested object
-SEPARATOR: Final = "."
-
-Row = dict[str, Any]
 _T = TypeVar("_T")
 
 
@@ -52,8 +50,9 @@ class Source(NamedTuple):
     """One file of a log."""
 
     path: str
-    form: str  #: "jsonl", "json", "csv", "parquet" or "logfmt"
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt" or "text" (sentences with a time)
     delimiter: str = ","
+    has_header: bool = True  #: of CSV
 
 
 def find_files(patterns: Sequence[str]) -> list[str]:
@@ -149,22 +148,71 @@ def look_at(path: str) -> Source:
         raise _bad(f"{path}, line 1: expected rows of a delivery log; the file is empty")
     if "\0" in text[:2_000]:
         raise _bad(f"{path}, line 1: expected text or Parquet; found binary data")
-    first = text.splitlines()[0].strip()
-    if text[0] == "[" or (text[0] == "{" and not _is_object(first)):
-        return _json(path, text, first)
+    return _form(path, text)
+
+
+def _form(path: str, text: str) -> Source:
+    """What a file is by its beginning.
+
+    Raises:
+        Unreadable: nothing that a log is.
+    """
+    lines = [line.strip() for line in text.splitlines()[:_LINES_LOOKED_AT]]
+    first = lines[0]
     if text[0] == "{":
+        if not _is_object(first):
+            return _json(path, text, first)
         return Source(path, "json" if _is_listing(text) else "jsonl")
-    if any(_is_object(line.strip()) for line in text.splitlines()[:50]):
+    if any(map(_is_object, lines)):
         return Source(path, "jsonl")  # a damaged first line
-    if len(_LOGFMT.findall(first)) >= 3 and first.count("=") >= 3:
-        return Source(path, "logfmt")
+    told = [line for line in lines if line]
     delimiter = max(",;\t|", key=first.count)
-    if first.count(delimiter) == 0:
+    columns = first.count(delimiter)
+    stamps = [stamped(line) for line in told]
+    if sum(stamp is not None for stamp in stamps) > len(told) / 2:
+        # of a row of values: as many cells in each, and more than the comma of a time's fraction
+        counts = [line.count(delimiter) for line in told]
+        is_sentence = sum(one is not None and delimiter not in one.rest for one in stamps)
+        is_table = columns and counts.count(columns) >= 0.9 * len(counts)
+        if stamps[0] is not None and is_sentence > len(told) / 2:
+            is_table = False
+        if not is_table:
+            return Source(path, "text")
+        return Source(path, "csv", delimiter, has_header=stamps[0] is None)
+    if sum(len(logfmt(line) or ()) >= 3 for line in told) > len(told) / 2:
+        return Source(path, "logfmt")
+    if text[0] == "[":
+        return _json(path, text, first)
+    if not columns:
         raise _bad(
-            f"{path}, line 1: expected JSON lines, CSV with a header, Parquet or key=value "
-            f"lines; found {first[:60]!r}"
+            f"{path}, line 1: expected JSON lines, CSV with a header, Parquet, key=value lines or "
+            f"lines that begin with a time; found {first[:60]!r}"
         )
-    return Source(path, "csv", delimiter)
+    return Source(path, "csv", delimiter, has_header=not _is_of_values(first, delimiter))
+
+
+_LINES_LOOKED_AT: Final = 50
+_VALUE: Final = re.compile(r"\d{5,}|[0-9a-f]{8}-[0-9a-f]{4}-", re.I)
+
+
+def _is_of_values(line: str, delimiter: str) -> bool:
+    """Whether a first line of CSV names no columns but is a row itself."""
+    cells = next(csv.reader([line], delimiter=delimiter))
+    times = (stamped(cell) for cell in cells if cell[:1].isdigit())
+    return any(t is not None and not t.rest for t in times) or any(map(_VALUE.match, cells))
+
+
+def column_names(source: Source, cells: Sequence[str]) -> list[str]:
+    """The names of the columns of CSV: its first line, or where that is a row `column1`, ….
+
+    A name that is there twice is told apart by its number.
+    """
+    if not source.has_header:
+        return [f"column{number}" for number in range(1, len(cells) + 1)]
+    names: list[str] = []
+    for number, cell in enumerate(cells, 1):
+        names.append(f"{cell}_{number}" if cell in names else cell)
+    return names
 
 
 def _json(path: str, text: str, first: str) -> Source:
@@ -183,7 +231,7 @@ def _is_listing(text: str) -> bool:
     if len(lines) > 1 and lines[1].strip():
         return False
     value = json_object(lines[0])  # None: longer than what was read of it
-    return value is None or bool(_longest_list(list(value.values())))
+    return value is None or bool(list(rows_within(list(value.values()))))
 
 
 def _magic(path: str) -> bytes:
@@ -196,38 +244,6 @@ def _magic(path: str) -> bytes:
 
 def _is_object(line: str) -> bool:
     return json_object(line) is not None
-
-
-_LOGFMT: Final = re.compile(r'([A-Za-z_][\w.\-]*)=("(?:[^"\\]|\\.)*"|\S*)')
-
-
-def logfmt(line: str) -> Row | None:
-    """The pairs of a `key=value key="a b"` line; a leading time goes by the name `time`."""
-    pairs = _LOGFMT.findall(line)
-    if len(pairs) < 2:
-        return None
-    row: Row = {k: v[1:-1].replace('\\"', '"') if v.startswith('"') else v for k, v in pairs}
-    head = line[: line.index(f"{pairs[0][0]}=")].strip()
-    if head and "time" not in row:
-        stamp = re.match(r"\d{4}-\d\d-\d\d[T ]\S+", head)
-        if stamp:
-            row["time"] = stamp[0]
-            head = head[stamp.end() :].strip()
-    if head:
-        row["text"] = head
-    return row
-
-
-def flat(value: Row, prefix: str = "") -> Row:
-    """Nested objects as `outer.inner` paths; lists stay as they are."""
-    found: Row = {}
-    for key, inner in value.items():
-        path = f"{prefix}{key}"
-        if isinstance(inner, dict) and inner and prefix.count(SEPARATOR) < 3:
-            found.update(flat(inner, path + SEPARATOR))
-        else:
-            found[path] = inner
-    return found
 
 
 def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
@@ -244,30 +260,13 @@ def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
             rows = _csv_rows(file, source, rows_max)
         else:
             lines = _spread(source, file, rows_max)
-            parse = logfmt if source.form == "logfmt" else json_object
+            parse = PARSERS[source.form]
             rows = [flat(row) for line in lines if (row := parse(line)) is not None]
     if not rows and source.form == "csv":
         raise _bad(f"{source.path}, line 2: expected rows below the header; there is none")
     if not rows:
         raise _bad(f"{source.path}, line 1: no line of it can be read as {source.form}")
     return rows
-
-
-_NO_NUMBER: Final = re.compile(r"\b(NaN|-?Infinity)\b")
-
-
-def json_object(line: str) -> Row | None:
-    """The object of a line; NaN and Infinity, which Python writes and JSON has not, are nothing."""
-    try:
-        value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        if not _NO_NUMBER.search(line):
-            return None
-        try:
-            value = json.loads(line, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, dict) else None
 
 
 def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
@@ -330,34 +329,38 @@ def _short(error: Exception) -> str:
 
 
 def document_rows(path: str) -> list[Row]:
-    """The objects of a JSON document: a list, or an object that holds one (`data`, `items`, …).
+    """The objects of JSON documents: lists, or objects that hold one (`data`, `items`, …).
 
     Raises:
-        Unreadable: it is not JSON, or holds no list of objects.
+        Unreadable: they are not JSON, or hold no list of objects.
     """
     with open_text(path) as file:
         text = file.read()
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        where = re.search(r"byte (\d+)", str(error))
-        line = text.encode()[: int(where[1])].count(b"\n") + 1 if where else 1
-        raise _bad(f"{path}, line {line}: {error}") from error
-    rows = _longest_list(value)
+    rows = list(_within(path, text))
     if not rows:
         raise _bad(f"{path}, line 1: expected a JSON list of objects; found none")
     return rows
 
 
-def _longest_list(value: Any) -> list[Row]:
-    if isinstance(value, list):
-        if value and all(isinstance(one, dict) for one in value):
-            return value
-        inner = [_longest_list(one) for one in value if isinstance(one, list | dict)]
-        return [row for rows in inner for row in rows]
-    if isinstance(value, dict):
-        return max((_longest_list(one) for one in value.values()), key=len, default=[])
-    return []
+_NOT_BLANK: Final = re.compile(r"[^\s,]|$(?![\s\S])")
+
+
+def _within(path: str, text: str) -> Iterator[Row]:
+    try:
+        yield from rows_within(msgspec.json.decode(text))
+        return
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    # one document after the other, each over several lines; or the line of what is wrong
+    decoder, at = json.JSONDecoder(parse_constant=lambda _: None), 0
+    while at < len(text):
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (json.JSONDecodeError, RecursionError) as error:
+            line = text.count("\n", 0, getattr(error, "pos", 0)) + 1
+            raise _bad(f"{path}, line {line}: {_short(error)}") from error
+        yield from [value] if isinstance(value, dict) else rows_within(value)
+        at = _NOT_BLANK.search(text, end).start()  # type: ignore[union-attr]
 
 
 def missing_extra(error: ImportError) -> ConfigError:

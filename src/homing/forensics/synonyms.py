@@ -11,7 +11,8 @@ _NAMES: Final = {
         "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv dlv_id "
         "deliv_id job task delivery_uuid delivery_key record_id delivery_ref job_key wid ref "
         "subject_id entity_id "
-        "id_envio envio id_entrega entrega zustellung zustellung_id auftrag auftrags_id jid guid tarea"
+        "id_envio envio id_entrega entrega zustellung zustellung_id auftrag auftrags_id jid guid tarea "
+        "identifiant_de_livraison livraison id_livraison id_da_entrega id_consegna consegna dispatch"
     ),
     "message": (
         "message_id msg_id event_id evt_id messageid msgid eventid evt payload_id event_uuid "
@@ -24,7 +25,8 @@ _NAMES: Final = {
         "webhook_id hook_id receiver receiver_id subscriber_id subscriber url target_url "
         "callback_url endpoint_url webhook_url sink ep dest subscription consumer_url "
         "host_name ep_id hook "
-        "empfaenger ziel destino receptor"
+        "empfaenger ziel destino receptor "
+        "destinataire destinatario empfaenger_id recepteur"
     ),
     "app": (
         "app_id application_id tenant_id tenant account_id account merchant_id merchant "
@@ -41,32 +43,38 @@ _NAMES: Final = {
         "wall created created_at clock epoch_ms time_ms changed_at emitted_at eventtime "
         "unix_time tstamp "
         "fecha zeitpunkt zeit hora datum fecha_hora epoch stamp sent delivered_at "
-        "time_local local_time time_iso8601 msec event_ts event_timestamp log_timestamp asctime"
+        "time_local local_time time_iso8601 msec event_ts event_timestamp log_timestamp asctime "
+        "horodatage data_hora momento quando ora zeitstempel logged time_unix_nano inserted_at moved_at"
     ),
     "accepted_at": (
         "accepted_at created_at received_at enqueued_at inserted_at created accepted "
         "ingested_at published_at creation_time submitted_at event_created_at created_on "
         "createdat accepted_ts created_ts queued_at create_time date_created "
-        "creado_en erstellt_am"
+        "creado_en erstellt_am "
+        "recu_a criado_em creato_il eingegangen_am"
     ),
     "changed_at": (
         "updated_at last_attempt_at modified_at last_updated changed_at updated last_tried_at "
         "last_modified updated_on last_attempted_at attempted_at update_time last_run_at "
         "last_change_at date_updated "
-        "modified actualizado_en geaendert_am"
+        "modified actualizado_en geaendert_am "
+        "dernier_essai letzter_versuch zuletzt_geaendert"
     ),
     "finished_at": (
         "delivered_at finished_at completed_at ended_at succeeded_at sent_at done_at acked_at "
-        "finish_time response_at end_time end_ts end"
+        "finish_time response_at end_time end_ts end "
+        "published_at processed_at dispatched_at end_time_unix_nano zugestellt_am entregado_en livre_a"
     ),
     "started_at": (
         "started_at begun_at start_time request_started_at start start_ts claimed_at "
-        "request_at locked_at"
+        "request_at locked_at "
+        "start_time_unix_nano picked_at begonnen_um"
     ),
     "op": (
         "op operation action transition activity step event what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
-        "vorgang ereignis accion aktion suceso"
+        "vorgang ereignis accion aktion suceso "
+        "act action_type evenement evento etape stato_evento state_change text"
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
@@ -76,13 +84,15 @@ _NAMES: Final = {
         "to_state new_state state_after to_status new_status state to status delivery_status "
         "current_state after job_state lifecycle_state status_after state_to delivery_state "
         "current_status row_state "
-        "estado zustand situacion st neuer_zustand nuevo_estado phase_after"
+        "estado zustand situacion st neuer_zustand nuevo_estado phase_after "
+        "etat statut stato"
     ),
     "worker": (
         "worker worker_id holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine "
-        "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id"
+        "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
+        "thread_name serveur servidor bearbeiter travailleur consumer_id locked_by_id attempted_by host_name member service_instance_id"
     ),
     "boot": "boot_id boot incarnation process_start_id worker_boot holder_boot_id",
     "version_before": (
@@ -105,7 +115,8 @@ _NAMES: Final = {
         "due_at next_retry_at next_attempt_at run_at scheduled_at visible_at retry_at "
         "available_at eta not_before next_try_at next_run_at scheduled_for due next_retry "
         "next_attempt retry_due deliver_after process_after nextretryat next_at "
-        "proximo_intento naechster_versuch faellig faellig_am next_run again retry_after_at"
+        "proximo_intento naechster_versuch faellig faellig_am next_run again retry_after_at "
+        "prochaine_tentative proxima_tentativa prossimo_tentativo naechster_versuch_am then visible_at next_visible_at retry_after_time will_retry_at"
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until visibility_deadline lease_expiry lease_end "
@@ -116,7 +127,8 @@ _NAMES: Final = {
         "attempt_no attempt attempt_number attempts try tries n_attempts attempt_count "
         "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
         "total_attempts "
-        "versuch intento intentos versuche round"
+        "versuch intento intentos versuche round "
+        "tentative tentativa tentativo essai receive_count delivery_count approximate_receive_count attempts_made attempt"
     ),
     "retries": "retry_count retries retry_no retry num_retries retry_number retries_done",
     "max_attempts": "max_attempts attempts_max max_retries retry_limit attempt_limit max_tries",
@@ -126,13 +138,15 @@ _NAMES: Final = {
         "code http_code last_status_code last_http_status httpstatus statuscode last_status "
         "last_response_code resp_code http last_response_status resp_status rc response "
         "http_response_code "
-        "antwort codigo_http http_status_recibido codigo respuesta"
+        "antwort codigo_http http_status_recibido codigo respuesta "
+        "code_http http_status_code codigo_de_http statut_http code_reponse stato_http"
     ),
     "total_ms": (
         "duration latency total elapsed took response_time duration_ms latency_ms total_ms "
         "elapsed_ms took_ms response_ms response_time_ms total_us duration_us duration_s "
         "response_duration_ms rtt_ms response_total_ms latency_us request_ms "
-        "request_time upstream_response_time time_taken runtime"
+        "request_time upstream_response_time time_taken runtime "
+        "dauer duree duracion duracao durata took_s"
     ),
     "first_byte_ms": "first_byte_us first_byte_ms ttfb_ms ttfb response_first_byte_ms",
     "outcome": (
@@ -141,7 +155,8 @@ _NAMES: Final = {
     "reason": (
         "reason error last_error detail note error_message failure_reason cause err "
         "error_code details comment description exception dead_reason info "
-        "fehler grund motivo causa message msg text"
+        "fehler grund motivo causa message msg text "
+        "erreur errore erro motif errors err_msg detail"
     ),
     "note": (
         "message msg note notes detail details description comment text info error_message "
@@ -164,6 +179,20 @@ _NAMES: Final = {
         "commit_delay_ms ingest_tx_ms"
     ),
     "pending": "pending_webhooks pending_deliveries",
+    "trace": (
+        "trace_id traceid trace correlation_id jid job_id task_id run_id request_id execution_id "
+        "span_id provider_job_id"
+    ),
+    "dead_at": (
+        "dead_at failed_at discarded_at dead_lettered_at given_up_at abandoned_at exhausted_at "
+        "moved_to_dlq_at buried_at"
+    ),
+    "cancelled_at": "cancelled_at canceled_at withdrawn_at deleted_at revoked_at",
+    "delay": (
+        "delay delay_ms delay_s backoff backoff_ms backoff_s retry_in retry_in_s retry_in_ms "
+        "retry_delay retry_delay_ms countdown wait wait_ms next_retry_in next_attempt_in "
+        "delay_seconds backoff_seconds retry_after retry_after_s"
+    ),
     "monotonic": "mono_us t_mono monotonic mono mono_ms mono_ns",
     "attempt_trigger": "trigger trigger_type",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -74,13 +75,23 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(dead|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
-        r"(fail|error|could_not|can_?not|unable)\w*_(\w+_)?(dead|dlq|dlx|dlt)",
+        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD_FAILED, Stand.NONE),
+    ),
+    (
+        r"(disabled|inactive|gone|missing)_(\w+_)?(skip|ignor|drop|discard|nothing_to|not_)|"
+        r"no_(active_)?(endpoint|subscri|webhook|destination)",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
+        r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|heart_?beat|keep_?alive|"
+        r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
+        _W(Op.WRITTEN, Stand.NONE),
     ),
     (
         r"(en_?queue|queue|push|publish|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
-        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued",
+        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued|(^|_)add_(job_)?fail",
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (
@@ -94,7 +105,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.WRITTEN, Stand.NONE),
     ),
     (
-        r"exhaust|max_?(attempt|retr|tries)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|max_?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
@@ -103,7 +114,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.LAPSED, Stand.NONE),
     ),
     (
-        r"dead|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]ve[n_]*up|abandon|undeliverable|"
+        r"dead|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -123,11 +134,13 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
-        r"skip|dedup|dupl|already|ignor|no_?op\b|suppress|filtered|swallow",
+        r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|replay|conflict)|lock_held|lock_not_acquired|"
+        r"not_acquired|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
-        r"discard|dropp|drop$|unroutable|no_target|missing_target|not_subscribed",
+        r"discard|dropp|drop$|unroutable|no_target|missing_target|not_subscribed|"
+        r"no_(active_|enabled_|matching_)?(endpoint|subscri|destination|receiver|route|consumer)|nothing_to_(send|do)",
         _W(Op.DISCARDED, Stand.GONE),
     ),
     (
@@ -150,13 +163,20 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.RETRY, Stand.WAITING),
     ),
     (
+        # what was to be handed over was not: the delivery stands where it stood
+        r"(send_?message|enqueue\w*|publish\w*|push|produc\w*|hand_?over|put_record|after_commit)_(\w+_)?"
+        r"(fail|error|refus|time[d_]*out|reject)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (
         r"un_?success|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
         r"(send|request|attempt|deliver\w*|dispatch|http|call|post)_?\w*_?(start|begin|began|begun|init|open)|"
         r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
-        r"http_(request|post|send)|^sending$|^delivering$|^posting$|^calling$|request_sent|attempt_sent",
+        r"http_(request|post|send)|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
+        r"request|event|notification|attempt|to|for|http|post|endpoint))*$|request_sent|attempt_sent",
         _W(Op.SENT, Stand.LEASED),
     ),
     (
@@ -164,7 +184,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (
-        r"fail|error|time[d_]*out|unreachable|refus|reset|reject|exception|crash|bad_|bounce|denied|"
+        r"fail|error|could_not|unable_to|time[d_]*out|unreachable|refus|reset|reject|exception|crash|bad_|bounce|denied|"
         r"negative|unavailable|^ko$|^no$|^false$|broken|unacknowledged",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
@@ -177,6 +197,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"respon|result|outcome|callback|(^|_)attempt(ed)?$|attempt_(end|finish|log)|http_(response|result)|"
         r"delivery_attempt$|^try$|^tried$",
         _W(Op.ATTEMPTED, Stand.NONE),
+    ),
+    (
+        r"^(claimed|picked|took|locked|leased|acquired|reserved|dequeued)_",
+        _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
         r"enqueu|(^|_)queue|publish\w*_(to|queue)|pushed|push$|listed|fan_?out|outbox|handed|polled_(in|row)|"
@@ -208,43 +232,77 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"expir|too_old|outdated|stale", _W(Op.PURGED, Stand.GONE)),
 )
-#: the commonest words of German and Spanish logs: asked first, for parts of them look English
+#: the commonest words of German, Spanish, French, Italian and Portuguese logs: asked first, for parts of them look English
 _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
-    (r"nicht_zugestellt|no_entregad|unzustellbar", _W(Op.FAILED, Stand.FAILED, -1)),
-    (r"endgueltig|aufgegeben|(^|_)tot$|abandonad|muert[oa]|definitiv", _W(Op.DEAD, Stand.DEAD)),
-    (r"erschoepft|agotad", _W(Op.EXHAUSTED, Stand.EXHAUSTED)),
-    (r"wiederhol|erneut|reintent", _W(Op.RETRY, Stand.WAITING)),
     (
-        r"fehler|fehlgeschlag|gescheitert|fallid|fallo|rechazad|abgelehnt",
+        r"nicht_zugestellt|no_entregad|nao_entreg|non_(livr|consegnat)|unzustellbar",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
-        r"zugestellt|erledigt|erfolg|abgeschlossen|entregad|exito|terminad",
+        r"endgueltig|aufgegeben|(^|_)tot$|abandonad|abbandonat|(^|_)abandonne|muert[oa]|definitiv|"
+        r"lettres?_morte|boite_morte",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (r"erschoepft|agotad|epuise|esgotad|esaurit", _W(Op.EXHAUSTED, Stand.EXHAUSTED)),
+    (
+        r"wiederhol|erneut|reintent|nouvelle_tentative|(^|_)reessa|nova_tentativa|nuovo_tentativo|riprova",
+        _W(Op.RETRY, Stand.WAITING),
+    ),
+    (
+        r"fehler|fehlgeschlag|gescheitert|fallid|fallo|rechazad|abgelehnt|(^|_)eche[ck]|echou|(^|_)erreur|"
+        r"refuse(_|$)|(^|_)falh|rejeitad|fallit|rifiutat",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
+    (
+        r"zugestellt|erledigt|erfolg|abgeschlossen|entregad|exito|terminad|(^|_)livre|(^|_)reussi|"
+        r"(^|_)termine(_|$)|entregue|sucesso|concluid|consegnat|completat",
         _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
     ),
-    (r"verworfen|descartad", _W(Op.DISCARDED, Stand.GONE)),
-    (r"uebersprungen|omitid", _W(Op.SKIPPED, Stand.GONE)),
-    (r"geloescht|eliminad|borrad", _W(Op.PURGED, Stand.GONE)),
-    (r"storniert|abgebrochen|anulad", _W(Op.CANCELLED, Stand.CANCELLED)),
-    (r"abgelaufen|vencid|caducad", _W(Op.LAPSED, Stand.NONE)),
+    (r"verworfen|descartad|(^|_)rejete|scartat", _W(Op.DISCARDED, Stand.GONE)),
+    (r"uebersprungen|omitid|ignore(_|$)|saltat", _W(Op.SKIPPED, Stand.GONE)),
+    (r"geloescht|eliminad|borrad|supprime|apagad|cancellat[oa]_dal", _W(Op.PURGED, Stand.GONE)),
+    (r"storniert|abgebrochen|anulad|(^|_)annul", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (r"abgelaufen|vencid|caducad|expire(_|$)|scadut", _W(Op.LAPSED, Stand.NONE)),
     (
-        r"bearbeit|laeuft|gesendet_wird|enviando|procesan|en_curso|tomad",
+        r"bearbeit|laeuft|uebernommen|gesendet_wird|enviando|proces+an|en_curso|em_curso|tomad|en_cours|"
+        r"pris(e|es)?_en_charge|em_processamento|in_corso|in_elaborazione|en_proceso",
         _W(Op.CLAIMED, Stand.LEASED),
     ),
-    (r"eingereiht|wartend|ausstehend|pendiente|en_cola|encolad", _W(Op.QUEUED, Stand.WAITING)),
     (
-        r"angenommen|angelegt|erstellt|empfangen|eingegangen|creado|creada|recibid|aceptad",
+        r"eingereiht|wartend|ausstehend|pendiente|en_cola|encolad|en_file|en_attente|pendente|na_fila|"
+        r"in_coda|in_attesa",
+        _W(Op.QUEUED, Stand.WAITING),
+    ),
+    (
+        r"angenommen|angelegt|erstellt|empfangen|eingegangen|creado|creada|criad[oa]|recibid|recebid|"
+        r"ricevut|aceptad|aceit|accettat|(^|_)recue?s?(_|$)|(^|_)cree?e?s?_?$",
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
 )
-#: what the events of Celery call the hand-over to its queue
-_WHOLE: Final = {"task_sent": _W(Op.ACCEPTED, Stand.WAITING)}
+#: whole words of one system: Celery's hand-over to its queue, and the calls of SQS, where a message
+#: is deleted when it is done
+_WHOLE: Final = {
+    "task_sent": _W(Op.ACCEPTED, Stand.WAITING),
+    "send_message": _W(Op.QUEUED, Stand.WAITING),
+    "receive_message": _W(Op.CLAIMED, Stand.LEASED),
+    "delete_message": _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
+    "change_message_visibility": _W(Op.RETRY, Stand.WAITING),
+}
 _COMPILED: Final = tuple((re.compile(pattern), word) for pattern, word in (*_FOREIGN, *_WORDS))
 UNKNOWN: Final = Word(Op.UNKNOWN, Stand.NONE)
 
 
+_LETTERS: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
+)
+
+
 def normal(text: str) -> str:
-    """`leaseExpired`, `Lease-Expired` and `lease expired` are all `lease_expired`."""
+    """`leaseExpired`, `Lease-Expired` and `lease expired` are all `lease_expired`; `Événement` is
+    `evenement` and `nächster` is `naechster`."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+        text = "".join(one for one in text if not unicodedata.combining(one))
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text.strip())
     return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
 

@@ -10,13 +10,16 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.columns import LENGTHS, TIMES, Row, Seen, look
+from homing.forensics.columns import LENGTHS, NOTHING, TIMES, Seen, look
+from homing.forensics.converting import Damage
 from homing.forensics.engine import Engine
-from homing.forensics.expressions import NOTHING, SCALE, TEXTS, WHOLES
-from homing.forensics.mapping import EXTRAS_MAX, Column, Mapping
-from homing.forensics.reading import Damage, Progress, Raw, check, cuts_of, has_copies, mapping_of
+from homing.forensics.expressions import SCALE, TEXTS, WHOLES
+from homing.forensics.guessing import EXTRAS_MAX
+from homing.forensics.lines import Row, flat, parts_of
+from homing.forensics.mapping import Column, Mapping
+from homing.forensics.reading import Progress, Raw, check, cuts_of, has_copies, mapping_of
 from homing.forensics.rows import row, rows
-from homing.forensics.sources import SAMPLE_ROWS, SEPARATOR, Unreadable, flat
+from homing.forensics.sources import SAMPLE_ROWS, Unreadable
 
 _NUMBER: Final = r"^\s*[-+]?[0-9]{1,18}([.][0-9]+)?\s*$"
 
@@ -108,14 +111,14 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
     """The typed columns of one table; those that it lacks are nothing."""
     columns: dict[str, Any] = {}
     for target, field in TEXTS.items():
-        value = _of(table, mapping, field)
+        value = _of(table, mapping, field, seen)
         columns[target] = ibis.null("string") if value is None else _text(value)
-    note = _of(table, mapping, "note")
+    note = _of(table, mapping, "note", seen)
     if note is not None:
         both = columns["reason"] + "; " + _text(note)
         columns["reason"] = ibis.coalesce(both, columns["reason"], _text(note))
     for target, field in WHOLES.items():
-        value = _of(table, mapping, field)
+        value = _of(table, mapping, field, seen)
         column = mapping.columns.get(field)
         columns[target] = (
             ibis.null("int64")
@@ -127,7 +130,7 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
             raw.extras.append(path)
     for number in range(EXTRAS_MAX):
         path = raw.extras[number] if number < len(raw.extras) else ""
-        value = _at(table, path) if path in mapping.extras else None
+        value = _at(table, seen[path].path) if path in mapping.extras and path in seen else None
         columns[f"x{number}"] = (
             ibis.null("string") if value is None else _feature(value, seen[path])
         )
@@ -135,16 +138,21 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
     return table.select(**columns)
 
 
-def _of(table: Any, mapping: Mapping, field: str) -> Any:
+def _of(table: Any, mapping: Mapping, field: str, seen: dict[str, Seen]) -> Any:
+    """The column of a field; None: there is none."""
     column = mapping.columns.get(field)
-    return None if column is None else _at(table, column.path)
+    if column is None:
+        return None
+    if column.value is not None:
+        return ibis.literal(column.value)
+    return _at(table, seen[column.path].path) if column.path in seen else None
 
 
 def _at(table: Any, path: str) -> Any:
     """The column of a path, also inside of structs and JSON; None: there is none."""
     if path in table.columns:
         return table[path]
-    top, *inner = path.split(SEPARATOR)
+    top, *inner = parts_of(path)
     if top not in table.columns:
         return None
     value = table[top]

@@ -114,8 +114,10 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         if not text:
             return UNKNOWN
         ours = words.get(text) or words.get(normal(text))
+        if not ours and text in learned:
+            return learned[text]
         found = (declared(ours) if ours else None) or meaning(text, is_state=is_state)
-        return found if found.op is not Op.UNKNOWN else learned.get(text, UNKNOWN)
+        return found
 
     op_word, to_word = look_up(kind.op), look_up(kind.to_state, is_state=True)
     before = look_up(kind.from_state, is_state=True).stand
@@ -148,6 +150,8 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         stand = Stand.FAILED
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
+    if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
+        op, stand = Op.DEAD, Stand.DEAD  # the last state of jobs whose attempts are used up
     if op is Op.SKIPPED and stand is Stand.DELIVERED and is_in_progress(kind.reason):
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
@@ -184,6 +188,8 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
         return Op.RETRY if to_word.op is Op.RETRY else Op.QUEUED
     if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
         return Op.FAILED if status < 0 else Op.ATTEMPTED
+    if to is Stand.LEASED and kind.layout == "attempts" and _tells_of_failure(kind.reason):
+        return Op.FAILED  # a request that ended, of a delivery still marked as in progress
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
@@ -227,5 +233,7 @@ def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
         return status
     if kind.outcome and outcome.result:
         return outcome.result
+    if kind.layout == "attempts" and _tells_of_failure(kind.reason):
+        return -1  # called delivered, and its request failed
     said = RESULT_OF_OP.get(op, 0)
     return SAID if said > 0 else said

@@ -7,6 +7,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.association import Suspect
+from homing.forensics.hypothesis import form
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import LogFacts, Match, recognise
 from homing.forensics.traces import Step, Trace
@@ -172,4 +174,37 @@ def test_what_is_passed_over_as_outdated_after_its_retry_was_cleared_is_d6() -> 
         step(Op.SKIPPED, 7, word="stale retry record, ignoring"),
     )
     assert likest(trace(Why.SKIPPED, *lines, crossings=("second_result",))).mechanism == "D6"
-    assert likest(trace(Why.SKIPPED, *lines)).mechanism == "D8"
+    same = [s._replace(worker="a") if s.worker == "b" else s for s in lines]
+    assert likest(trace(Why.SKIPPED, *same)).mechanism == "D8"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "is_of_it"),
+    [
+        ("number", "committed later by at least 2 s", True),
+        ("number", "slowest response at least 2 s", False),
+        ("column", "tx_ms 5000", True),
+        ("column", "logger c.a.webhook.IngestController", False),
+        ("column", "transaction_type payment", False),
+        ("who", "endpoint https://commit.example/tx_ms", False),
+    ],
+)
+def test_only_how_long_a_transaction_was_open_speaks_for_d12(
+    kind: str, name: str, is_of_it: bool
+) -> None:
+    suspect = Suspect(name, kind, 10, 10, 1.0, 1.0, 0.9, 1.0, 50.0, 0.0, 0.0)
+    accepted = [
+        Trace(f"d-{n}", Why.SILENT, Verdict.DROPPED, frozenset(), (step(Op.ACCEPTED, n),), False, n)
+        for n in range(10)
+    ]
+    found = form(accepted, [], [suspect], EVENTS, busiest_share=0.1)
+    assert (found.mechanism == "D12") == is_of_it
+
+
+def test_words_of_endpoints_and_of_leases_that_are_kept() -> None:
+    assert meaning("endpoint disabled, record skipped").op is Op.DISCARDED
+    assert meaning("No active endpoint for event").op is Op.DISCARDED
+    assert meaning("webhook disabled, not enqueued").op is Op.DISCARDED
+    assert meaning("endpoint disabled").op is Op.PARKED
+    assert meaning("lease extended").stand is Stand.NONE
+    assert meaning("lease expired").op is Op.LAPSED

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.building import extent_of
+from homing.forensics.clocks import extent_of
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
 

@@ -132,10 +132,21 @@ def crossing_of(told: Sequence[Event], breach: Breach) -> tuple[int | None, int 
     before = [i for i in changed[:-1] if told[i].state == told[last].before]
     if breach.invariant == "an_end_is_for_ever":
         return (before[-1] if before else None), last
-    others = [i for i in own if i < last and _machine(told[i]) != _machine(told[last])]
+    return _led_to(told, own, last), last
+
+
+def _led_to(told: Sequence[Event], own: Sequence[int], last: int) -> int | None:
+    """What made an operation go wrong: a mishap or what somebody else changed, whichever was later;
+    without either, the answer that it followed."""
+    earlier = [i for i in own if i < last]
+    others = [
+        i
+        for i in earlier
+        if told[i].before != told[i].state and _machine(told[i]) not in ("", _machine(told[last]))
+    ]
     mishaps = [i for i in range(last) if told[i].is_mishap]
-    candidates = [*(others[-1:] if others else []), *(mishaps[-1:] if mishaps else [])]
-    return (max(candidates) if candidates else (before[-1] if before else None)), last
+    answers = [i for i in earlier if told[i].op == "answer"]
+    return max([*others, *mishaps], default=max(answers, default=None))
 
 
 def _last_of_the_lost(
@@ -152,12 +163,7 @@ def _last_of_the_lost(
     later = [i for i in own if i > last_write and told[i].op in ("send", "answer")]
     if later:
         return last_write, later[-1]
-    before = [
-        i
-        for i in own
-        if i < last_write and (told[i].is_mishap or _machine(told[i]) != _machine(told[last_write]))
-    ]
-    return (before[-1] if before else None), last_write
+    return _led_to(told, own, last_write), last_write
 
 
 def _whose(event: Event) -> str:

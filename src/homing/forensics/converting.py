@@ -1,0 +1,147 @@
+"""Files that the quick reader cannot read, as clean JSON lines: nothing is skipped unsaid."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+
+from homing.forensics.lines import PARSERS, Row, rows_within, unfold
+from homing.forensics.sentences import with_year
+from homing.forensics.sources import Source, column_names, cut_off, document_rows, open_text
+
+#: damaged rows that are named one by one
+DAMAGED_NAMED_MAX: Final = 20
+
+
+@dataclass(slots=True)
+class Damage:
+    """Rows that could not be used, and the first of them by name."""
+
+    count: int = 0
+    named: list[str] = field(default_factory=list)
+
+    def add(self, path: str, line: int, why: str) -> None:
+        """Count a row; name it if not too many are named already."""
+        self.count += 1
+        if len(self.named) < DAMAGED_NAMED_MAX:
+            self.named.append(f"{path}, line {line}: {why}")
+
+
+#: of the rows that a line of text goes on over, so many characters are kept
+_MORE_MAX: Final = 2_000
+#: a line's number, and its row or what is wrong with it
+_Read = Iterator[tuple[int, Row | None, str]]
+
+
+def as_lines(
+    source: Source, target: Path, damage: Damage, folded: frozenset[str] = frozenset()
+) -> Source:
+    """The same rows as clean JSON lines; what cannot be read is counted with its line.
+
+    Args:
+        folded: columns whose texts hold values of their own, which become columns.
+    """
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    with target.open("wb") as file:
+        for line, row, problem in _rows(source):
+            if row is None:
+                damage.add(source.path, line, problem)
+            else:
+                file.write(encode(unfold(row, folded) if folded else row) + b"\n")
+    return Source(str(target), "jsonl")
+
+
+def _rows(source: Source) -> _Read:
+    if source.form == "json":
+        yield from ((line, row, "") for line, row in enumerate(document_rows(source.path), 1))
+    elif source.form == "parquet":
+        yield from _parquet_rows(source)
+    else:
+        with open_text(source.path) as text:
+            last = 0
+            for last, row, problem in _READERS.get(source.form, _plain_lines)(source, text):
+                yield last, row, problem
+            if why := cut_off(text):
+                yield last + 1, None, f"what follows cannot be unpacked ({why})"
+
+
+def _parquet_rows(source: Source) -> _Read:
+    file = importlib.import_module("pyarrow.parquet").ParquetFile(source.path)
+    rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
+    yield from ((number, row, "") for number, row in enumerate(rows, 1))
+
+
+def _csv_lines(source: Source, text: IO[str]) -> _Read:
+    reader = csv.reader((line.replace("\0", "") for line in text), delimiter=source.delimiter)
+    header: list[str] = []
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, None, str(error)
+            continue
+        if not header:
+            header = column_names(source, cells)
+            if source.has_header:
+                continue
+        if len(cells) == len(header):
+            yield reader.line_num, dict(zip(header, cells, strict=True)), ""
+        elif cells:
+            yield reader.line_num, None, f"{len(cells)} of {len(header)} columns"
+
+
+def _plain_lines(source: Source, text: IO[str]) -> _Read:
+    parse = PARSERS[source.form]
+    for line, content in enumerate(text, 1):
+        found = parse(content)
+        if found is not None or content.strip():
+            yield line, found, f"not {source.form}: {content.strip()[:60]!r}"
+
+
+def _text_lines(source: Source, text: IO[str]) -> _Read:
+    """Lines that begin with a time, each with those below it that do not (of a stack trace)."""
+    latest = datetime.fromtimestamp(Path(source.path).stat().st_mtime, UTC)
+    parse = PARSERS[source.form]
+    begun: tuple[int, dict[str, Any], str] | None = None
+    for line, content in enumerate(text, 1):
+        row = parse(content)
+        if row is not None:
+            if begun:
+                yield begun
+            if "time" in row:
+                row["time"] = with_year(row["time"], latest)
+            begun = (line, row, "")
+        elif not content.strip():
+            continue
+        elif begun is None or source.form != "text":
+            yield line, None, f"it begins with no time: {content.strip()[:60]!r}"
+        else:
+            more = begun[1].get("more", "")
+            begun[1]["more"] = (more + content)[:_MORE_MAX]
+    if begun:
+        yield begun
+
+
+def _listing_lines(source: Source, text: IO[str]) -> _Read:
+    """JSON lines; one that holds a list of rows, as OpenTelemetry's do, is all of those."""
+    for line, row, problem in _plain_lines(source, text):
+        listed = row is not None and row.keys() & {"resourceSpans", "resourceLogs"}
+        for one in rows_within(row) if listed else [row]:
+            yield line, one, problem
+
+
+_READERS: Final = {
+    "csv": _csv_lines,
+    "text": _text_lines,
+    "logfmt": _text_lines,
+    "jsonl": _listing_lines,
+}

@@ -1,0 +1,185 @@
+"""One line of a log, of whatever form, as a row with every value by its path. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from homing.forensics.sentences import pairs, sentence, stamped
+
+#: the separator of a path inside a nested object
+SEPARATOR: Final = "."
+_DEPTH_MAX: Final = 3
+#: of the values of a column so many must hold more than they seem to, for it to be unfolded
+_FOLDED_MIN: Final = 0.3
+_FOLDED_LOOKED_AT: Final = 400
+
+Row = dict[str, Any]
+
+
+class Path(str):
+    """The name of a value, `outer.inner`, that remembers its parts: a part may have dots itself."""
+
+    __slots__ = ("parts",)
+    parts: tuple[str, ...]
+
+    def __new__(cls, parts: Sequence[str]) -> Path:
+        made = super().__new__(cls, SEPARATOR.join(parts))
+        made.parts = tuple(parts)
+        return made
+
+
+def parts_of(path: str) -> tuple[str, ...]:
+    """The keys that lead to a value, outermost first."""
+    return path.parts if isinstance(path, Path) else (path,)
+
+
+def flat(value: Row, outer: tuple[str, ...] = ()) -> Row:
+    """Nested objects as `outer.inner` paths; lists stay as they are."""
+    found: Row = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner and len(outer) < _DEPTH_MAX:
+            found.update(flat(inner, (*outer, key)))
+        else:
+            found[Path((*outer, key))] = inner
+    return found
+
+
+_NO_NUMBER: Final = re.compile(r"\b(NaN|-?Infinity)\b")
+
+
+def json_object(line: str) -> Row | None:
+    """The object of a line; NaN and Infinity, which Python writes and JSON has not, are nothing."""
+    try:
+        value = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        if not _NO_NUMBER.search(line):
+            return None
+        try:
+            value = json.loads(line, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def logfmt(line: str) -> Row | None:
+    """The pairs of a `key=value key="a b"` line; a leading time goes by the name `time`."""
+    found = pairs(line)
+    if len(found) < 2:
+        return None
+    if stamp := stamped(line):
+        head, _, _ = stamp.rest.partition(f"{next(iter(found))}=")
+        return {"time": stamp.iso, "text": head.strip() or None, **stamp.head, **found}
+    head = line[: line.index(f"{next(iter(found))}=")].strip()
+    return {**found, "text": head} if head and "text" not in found else found
+
+
+def text_row(line: str) -> Row | None:
+    """A line of text that begins with a time: what it names, and its sentence without that."""
+    stamp = stamped(line)
+    if stamp is None:
+        return None
+    return {"time": stamp.iso, **stamp.head, **sentence(stamp.rest)}
+
+
+PARSERS: Final = {"jsonl": json_object, "logfmt": logfmt, "text": text_row}
+
+
+def folded(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns whose texts hold values of their own: JSON, pairs, or names in a sentence."""
+    paths = dict.fromkeys(path for row in rows for path in row)
+    found = set()
+    for path in paths:
+        values = [v for row in rows if (v := row.get(path)) not in (None, "")]
+        some = values[:: max(1, len(values) // _FOLDED_LOOKED_AT)]
+        if some and sum(_unfolded(v) is not None for v in some) >= _FOLDED_MIN * len(some):
+            found.add(str(path))
+    return frozenset(found)
+
+
+def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
+    """The row with the values that those of its columns hold, each below its column."""
+    found: Row = {}
+    for key, value in row.items():
+        if SEPARATOR.join((*outer, key)) in paths:
+            inner = _unfolded(value)
+            if inner is None and value is not None:
+                inner = {"text": value}
+            found[key] = inner
+        elif isinstance(value, dict):
+            found[key] = unfold(value, paths, (*outer, key))
+        else:
+            found[key] = value
+    return found
+
+
+def _unfolded(value: Any) -> Row | None:
+    if isinstance(value, list):
+        return _attributes(value)
+    if not isinstance(value, str):
+        return None
+    if value.lstrip()[:1] == "{":
+        return json_object(value)
+    if " " not in value.strip() or len(value) > 4_000:
+        return None
+    found = sentence(value)
+    return found if len(found) > 1 else None
+
+
+def _attributes(listed: list[Any]) -> Row | None:
+    """The attributes of OpenTelemetry: `[{"key": …, "value": {"stringValue": …}}]`."""
+    if not listed or not all(isinstance(one, dict) and "key" in one for one in listed):
+        return None
+    return {str(one["key"]): _plain(one.get("value")) for one in listed}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) == 1:
+        return next(iter(value.values()))
+    return value
+
+
+def rows_within(value: Any) -> Iterator[Row]:
+    """The rows that a JSON document, or a line that is a listing, holds; OpenTelemetry's as well."""
+    if isinstance(value, dict) and (found := list(_telemetry(value))):
+        yield from found
+    else:
+        yield from _longest_list(value)
+
+
+_GROUPS: Final = (
+    ("resourceSpans", "scopeSpans", "spans"),
+    ("resourceLogs", "scopeLogs", "logRecords"),
+)
+
+
+def _telemetry(value: Row) -> Iterator[Row]:
+    for outer, middle, inner in _GROUPS:
+        for resource in _dicts(value.get(outer)):
+            about = _attributes((resource.get("resource") or {}).get("attributes") or [])
+            for scope in _dicts(resource.get(middle)):
+                for one in _dicts(scope.get(inner)):
+                    row = {**one, "attributes": _attributes(one.get("attributes") or [])}
+                    if isinstance(body := row.get("body"), dict):
+                        row["body"] = _plain(body)
+                    yield row | ({"resource": about} if about else {})
+
+
+def _dicts(value: Any) -> Iterator[Row]:
+    if isinstance(value, list):
+        yield from (one for one in value if isinstance(one, dict))
+
+
+def _longest_list(value: Any) -> list[Row]:
+    if isinstance(value, list):
+        if value and all(isinstance(one, dict) for one in value):
+            return value
+        inner = [_longest_list(one) for one in value if isinstance(one, list | dict)]
+        return [row for rows in inner for row in rows]
+    if isinstance(value, dict):
+        return max((_longest_list(one) for one in value.values()), key=len, default=[])
+    return []

@@ -1,0 +1,267 @@
+"""What a line of text names: its time, its pairs, its ids, and the sentence that is left. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from homing.forensics.vocabulary import Op, meaning
+
+Found = dict[str, str]
+
+_PAIR: Final = re.compile(
+    r"""(?<![\w.&?])([A-Za-z_@][\w.\-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;)\]}]*)"""
+)
+_MONTHS: Final = re.findall("...", "JanFebMarAprMayJunJulAugSepOctNovDec")
+_MONTH: Final = "(?:" + "|".join(_MONTHS) + ")"
+_ZONE: Final = r"(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)(?![\w:]))?"
+#: a stamp begins within so many characters of its line
+_STAMP_WITHIN: Final = 120
+
+
+def _slashed(text: str) -> str:
+    return text.replace("/", "-")
+
+
+def _common(text: str) -> str:
+    day, month, rest = text.split("/", 2)
+    year, time = rest.split(":", 1)
+    return f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}T{time.replace(' ', '')}"
+
+
+def _apache(text: str) -> str:
+    _, month, day, time, year = text.split()
+    return f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}T{time}"
+
+
+def _no_year(text: str) -> str:
+    month, day, time = text.split()
+    return f"{NO_YEAR}-{_MONTHS.index(month) + 1:02}-{int(day):02}T{time}"
+
+
+#: the year of a time that names none, until `with_year` gives it one; a leap year
+NO_YEAR: Final = "0004"
+#: how a line says its time, the most exact first, and how that is written in ISO 8601
+_STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
+    (
+        re.compile(rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:(?:\.\d+|,\d+(?![\w-])))?)?{_ZONE}"),
+        str,
+    ),
+    (re.compile(rf"\d\d/{_MONTH}/\d{{4}}:\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{{4}})?"), _common),
+    (re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:[.,]\d+)?"), _slashed),
+    (
+        re.compile(rf"[A-Z][a-z]{{2}} {_MONTH} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{{4}}"),
+        _apache,
+    ),
+    (re.compile(rf"{_MONTH} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"), _no_year),
+    (re.compile(r"^\d{10}(?:\.\d+)?(?=\s)|^\d{13}(?=\s)"), str),
+)
+_SYSLOG: Final = re.compile(r"^\s*(?P<host>[\w.:-]+) (?P<program>[\w./-]+)(?:\[(?P<pid>\d+)\])?: ")
+_SYSLOG_5424: Final = re.compile(
+    r"^\s*(?P<host>\S+) (?P<program>\S+) (?P<pid>\S+) (?P<msgid>\S+) (?=\[|-)"
+)
+_PRIORITY: Final = re.compile(r"^<\d{1,3}>(\d )?")
+
+
+_IN_PAIR: Final = re.compile(r"""=["']?$""")
+
+
+class Stamp(NamedTuple):
+    """The time of a line, and what else it says before its text."""
+
+    iso: str
+    head: Found
+    rest: str
+
+
+def stamped(line: str) -> Stamp | None:
+    """The time at the head of a line, and the line without it; None if there is none."""
+    head = line[: _STAMP_WITHIN + 40]
+    for pattern, to_iso in _STAMPS:
+        found = pattern.search(head)
+        if found and found.start() <= _STAMP_WITHIN and not _IN_PAIR.search(line[: found.start()]):
+            try:
+                iso = to_iso(found[0])
+            except ValueError:
+                continue
+            before, after = line[: found.start()], line[found.end() :]
+            is_numbered = _PRIORITY.match(line)
+            before = re.sub(r"[\[(]$", "", _PRIORITY.sub("", before))
+            after = re.sub(r"^\s*[\])]", "", after)
+            said: Found = {}
+            syslog = (_SYSLOG_5424 if is_numbered and is_numbered[1] else _SYSLOG).match(after)
+            if syslog and not before.strip():
+                said = {k: v for k, v in syslog.groupdict().items() if v and v != "-"}
+                after = after[syslog.end() :]
+                if "msgid" in said:
+                    after = f"{said.pop('msgid')} {after}"
+            return Stamp(iso, said, f"{before} {after}".strip())
+    return None
+
+
+def with_year(iso: str, latest: datetime) -> str:
+    """A time that names no year gets the last one in which it was not after `latest`."""
+    if not iso.startswith(NO_YEAR + "-"):
+        return iso
+    year = latest.year - (iso[5:10] > latest.strftime("%m-%d"))
+    return f"{year}{iso[4:]}"
+
+
+def pairs(line: str) -> Found:
+    """The pairs of `key=value key="a b"`."""
+    return {
+        key: re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] in "\"'" and value else value
+        for key, value in _PAIR.findall(line)
+    }
+
+
+_LEVEL: Final = re.compile(
+    r"(?<!\w)(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL)(?!\w)"
+    r"(?:/([\w.-]*[A-Za-z][\w.-]*)\]?)?:?"
+)
+_THREAD: Final = re.compile(r"(?:(?<=\s)|^)\[([\w.:/@#-]*[A-Za-z][\w.:/@#-]*)\](?=\s|$)")
+_LOGGER: Final = re.compile(r"(?:^|\s)((?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*)\s*(?:-|:)(?=\s)")
+_REQUEST: Final = re.compile(
+    r'"(?P<method>[A-Z]{3,7}) (?P<path>\S+)(?: HTTP/[\d.]+)?"(?: (?P<status>[1-5]\d\d) (?:\d+|-))?'
+)
+_PROXIED: Final = re.compile(r"(?<!\S)[\d/+-]+/(\d+)/\+?(\d+) ([1-5]\d\d) \d+(?!\S)")
+_URL: Final = re.compile(r"https?://[^\s\"'<>)\],]+")
+_LATER: Final = re.compile(
+    rf"(?:\b(?:at|until|after|on)\s+)?(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})"
+)
+_WAIT: Final = re.compile(
+    r"\b(?:retry\w*|again|wait\w*|delay\w*|back\w*off|next \w+|scheduled|rescheduled)\b"
+    r"(?: (?:again|delivery|attempt))*(?: in| of|:| for)? (\d+(?:\.\d+)?) ?"
+    r"(ms|s|secs?|seconds?|m|min|minutes?|h|hours?)\b",
+    re.I,
+)
+_TOOK: Final = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(ms|s|secs?|seconds?)\b")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
+_KINDS: Final = {
+    "delivery": "delivery deliveries dlv zustellung entrega livraison",
+    "job": "job",
+    "task": "task",
+    "message": "message msg",
+    "event": "event evt",
+    "notification": "notification",
+    "endpoint": "endpoint subscription destination target receiver subscriber",
+    "attempt": "attempt try versuch intento tentative",
+    "worker": "worker consumer dispatcher",
+    "status": "status http code",
+}
+_KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words.split()}
+_NAMED: Final = re.compile(
+    rf"(?<![\w.])({'|'.join(_KIND_OF)})\b(?:[ _-]?(?:id|no|number|nr|code|status)\b\.?)?"
+    r"(?:\s*[:#=(\[]\s*#?|\s+#?|\s+\w+\[)([\"']?)([A-Za-z]*[\w.:@-]*\d[\w.:@-]*?)\2(?:/(\d+))?(?=[\s,;:.)\]\"'}]|$)",
+    re.I,
+)
+_INDEXED: Final = re.compile(r"[\w.]+\[([\w-]*\d[\w-]*)\]")
+_LONG: Final = re.compile(
+    r"(?<![\w.])(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|\d{5,})(?![\w.])",
+    re.I,
+)
+_DIGITS: Final = re.compile(r"\S*\d\S*")
+#: what a delivery is named by, the most telling first
+_OWN: Final = ("delivery", "job", "task", "notification")
+_SECOND: Final = ("message", "event")
+#: words that say nothing of what happened
+_MERE: Final = ("attempt", "worker", "status")
+
+
+def sentence(text: str) -> Found:
+    """What a sentence names, and as `text` what is left of it: the same for each line of its kind.
+
+    Besides pairs: `level`, `thread`, `delivery`, `message`, `endpoint`, `attempt`, `worker`, `status`,
+    `url`, `path`, `took_s`, `retry_in_s`, `then` (a time it mentions), `detail` (what it says behind a
+    colon).
+    """
+    found: Found = {}
+    rest = text
+
+    def cut(pattern: re.Pattern[str], *names: str, by: str = " ") -> None:
+        nonlocal rest
+        match = pattern.search(rest)
+        if match:
+            for name, value in zip(names, match.groups(), strict=True):
+                if value is not None:
+                    found.setdefault(name, value)
+            rest = rest[: match.start()] + by + rest[match.end() :]
+
+    if said := pairs(rest):
+        found.update(said)
+        rest = _PAIR.sub(" ", rest)
+    cut(_LEVEL, "level", "thread")
+    cut(_THREAD, "thread")
+    cut(_LOGGER, "logger")
+    _requests(rest, found)
+    rest = _REQUEST.sub(lambda m: f" {m['method']} request ", _PROXIED.sub(" ", rest))
+    if url := _URL.search(rest):
+        found.setdefault("url", url[0])
+        rest = _URL.sub(" ", rest)
+    cut(_LATER, "then")
+    rest = _lengths(rest, found)
+    rest = _ids(rest, found)
+    rest = re.sub(r"[\[({]\s*[,#]*\s*[\])}]", " ", _DIGITS.sub(" ", rest))
+    rest = re.sub(r"\s+", " ", rest)
+    head, _, why = rest.rpartition(": ")
+    if meaning(head).op is not Op.UNKNOWN and re.search(r"\w", why):
+        found["detail"] = why.strip()
+        rest = head
+    found["text"] = rest.strip(" ,;:.-[]()|\"'") or "-"
+    return found
+
+
+def _requests(text: str, found: Found) -> None:
+    """The request of an access log: the last name in its path is whose it was."""
+    if request := _REQUEST.search(text):
+        path = request["path"].partition("?")[0]
+        outer, _, last = path.rstrip("/").rpartition("/")
+        if re.search(r"\d", last):
+            found.setdefault("delivery", last)
+            path = outer
+        found.setdefault("path", path)
+        if request["status"]:
+            found.setdefault("status", request["status"])
+        if proxied := _PROXIED.search(text):
+            found.setdefault("took_ms", proxied[2])
+            found.setdefault("status", proxied[3])
+
+
+def _lengths(text: str, found: Found) -> str:
+    if wait := _WAIT.search(text):
+        found.setdefault("retry_in_s", f"{float(wait[1]) * _scale(wait[2]):g}")
+        text = text[: wait.start(1)] + " " + text[wait.end() :]
+    if took := _TOOK.search(text):
+        found.setdefault("took_s", f"{float(took[1]) * _scale(took[2]):.6g}")
+        text = text[: took.start()] + " " + text[took.end() :]
+    return text
+
+
+def _scale(unit: str) -> float:
+    unit = unit.lower()
+    return _SECONDS["ms" if unit == "ms" else unit[0]]
+
+
+def _ids(text: str, found: Found) -> str:
+    """The names of things: by the word before them, or by their looks."""
+
+    def take(match: re.Match[str]) -> str:
+        kind, value = _KIND_OF[match[1].lower()], match[3]
+        if kind == "status" and not re.fullmatch(r"[1-5]\d\d", value):
+            return match[0]
+        found.setdefault("delivery" if kind in _OWN else kind, value)
+        return " " if kind in _MERE else f"{match[1]} "
+
+    text = _NAMED.sub(take, text)
+    if "delivery" not in found and not any(name.lower().endswith("id") for name in found):
+        own = next((v for k in _SECOND if re.search(r"\d", v := found.get(k, ""))), None)
+        if own is None and (indexed := _INDEXED.search(text)):
+            own = indexed[1]
+        if own is None and (looks := _LONG.search(text)):
+            own = looks[0]
+        if own is not None:
+            found["delivery"] = own
+    return text
