@@ -244,3 +244,17 @@ def test_what_names_no_endpoint_may_have_been_left_out_because_of_it(
     log = LogFacts(fields=frozenset({"endpoint", "status"}), ops=EVENTS.ops)
     accepted = trace(Why.SILENT, step(Op.ACCEPTED, 1))._replace(has_endpoint=has_endpoint)
     assert ("D9" in likest(accepted, log).twins) == is_of_it
+
+
+@pytest.mark.parametrize(("has_endpoint", "is_of_it"), [(True, False), (False, True)])
+def test_one_stretch_rules_out_no_endpoint_that_is_not_named(
+    has_endpoint: bool, is_of_it: bool
+) -> None:
+    log = LogFacts(fields=frozenset({"endpoint", "status"}), ops=EVENTS.ops)
+    accepted = [
+        trace(Why.SILENT, step(Op.ACCEPTED, n))._replace(has_endpoint=has_endpoint)
+        for n in range(10)
+    ]
+    found = form(accepted, [], [], log, busiest_share=0.9)
+    assert ("D9" in found.shares[0].twins) == is_of_it
+    assert "D12" not in found.shares[0].twins
