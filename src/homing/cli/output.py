@@ -63,7 +63,7 @@ def say_prose(text: str | Text, *, indent: int = 0, width_max: int | None = None
     lines = list(whole.wrap(out, width)[:1])
     rest = whole[len(lines[0]) :] if lines else Text()
     rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
-    lines += rest.wrap(out, width - indent)
+    lines += rest.wrap(out, width - indent) if rest else []
     for number, line in enumerate(lines):
         line.rstrip()
         out.print(Text(" " * indent if number else "") + line, soft_wrap=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
+from homing.forensics.doubts import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.order import Order
 from homing.forensics.reading import Progress, Raw
@@ -46,6 +47,7 @@ class Events:
     fine_clock: bool  #: times are finer than whole seconds
     odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
     odd_us: int = 0  #: the last of their times
+    has_doubted: bool = False  #: some deliveries may be named by damaged rows
 
 
 def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: None) -> Events:
@@ -89,6 +91,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         fine_clock=span.fine > FINE_MIN * span.rows,
         odd_clocks=span.odd,
         odd_us=span.odd_us,
+        has_doubted=bool(raw.damage.places) and keep_doubted(engine, raw.damage.places),
     )
 
 

@@ -211,6 +211,11 @@ def _names_zone(form: str, value: Any) -> bool:
     return form in (*_PER_SECOND, "named") or "%z" in form or form.endswith(("Z", "GMT"))
 
 
+def number_of(text: str) -> float | None:
+    """The number that a text is; None if it is none."""
+    return float(text.replace(",", ".")) if _NUMBER.match(text) else None
+
+
 def could_be(seen: Seen, form: str) -> bool:
     """Whether nearly all values of a column are times of the form."""
     texts = list(seen.values)
@@ -312,10 +317,13 @@ _UNIT: Final = re.compile(
 )
 
 
+#: `at.$date` is how MongoDB writes a time, and `body.stringValue` how OpenTelemetry writes a text
+_WRAPPER: Final = re.compile(r"\$\w+|(string|int|double|bool)Value")
+
+
 def names_of(path: str) -> list[str]:
     """What a path may be called: the whole, and its last parts, and both without a unit."""
-    # `at.$date` and `count.$numberInt` are how MongoDB writes a time and a number
-    parts = [normal(part) for part in path.split(".") if not part.startswith("$")]
+    parts = [normal(part) for part in path.split(".") if not _WRAPPER.fullmatch(part)]
     names = ["_".join(parts[i:]) for i in range(len(parts))]
     bare = [_UNIT.sub("", name) for name in names]
     return list(dict.fromkeys([*names, *bare]))

@@ -20,18 +20,25 @@ from homing.forensics.sources import Source, column_names, cut_off, document_row
 DAMAGED_NAMED_MAX: Final = 20
 
 
+#: of so many damaged rows the place is kept
+_PLACES_MAX: Final = 10_000
+
+
 @dataclass(slots=True)
 class Damage:
     """Rows that could not be used, and the first of them by name."""
 
     count: int = 0
     named: list[str] = field(default_factory=list)
+    places: dict[str, list[int]] = field(default_factory=dict)  #: path → numbers of lines
 
     def add(self, path: str, line: int, why: str) -> None:
         """Count a row; name it if not too many are named already."""
         self.count += 1
         if len(self.named) < DAMAGED_NAMED_MAX:
             self.named.append(f"{path}, line {line}: {why}")
+        if self.count <= _PLACES_MAX:
+            self.places.setdefault(path, []).append(line)
 
 
 #: of the rows that a line of text goes on over, so many characters are kept

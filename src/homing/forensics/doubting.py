@@ -9,6 +9,7 @@ from homing.forensics.columns import TIMES, Seen, could_be, name_score
 from homing.forensics.mapping import Mapping
 from homing.forensics.vocabulary import Op, meaning, normal
 
+UNTOLD: Final = "no column says what happened to a delivery (op, to_state, outcome or status)"
 #: below it a column was taken for its values rather than for its name
 _NAME_SURE: Final = 50.0
 #: a name that ends so is one of a name
@@ -16,6 +17,8 @@ _NAMING: Final = re.compile(r"(^|_)(id|uuid|guid|key|ref|no|nr|number|oid)$")
 #: of the words of a column so many are understood, or there is a doubt
 _KNOWN_MIN: Final = 0.9
 _SHOWN: Final = 3
+#: a column that fewer rows have names no delivery
+_FILLED_MIN: Final = 0.5
 _TELLING: Final = ("op", "to_state", "outcome", "status", "pending")
 
 
@@ -39,6 +42,9 @@ def _by_values(mapping: Mapping, seen: dict[str, Seen]) -> list[str]:
             continue
         used = {one.path for one in mapping.columns.values()}
         rivals = [path for path, one in seen.items() if path not in used and one.is_calendar]
+        share = seen[column.path].filled / max(seen[column.path].rows, 1)
+        if name != "at" and share < _FILLED_MIN:
+            found.append(f"only {share:.0%} of the rows have {column.path!r}, taken for {name}")
         if name == "at" and rivals:
             others = ", ".join(map(repr, rivals[:_SHOWN]))
             found.append(f"{column.path!r} was taken for the time of a row; it could be {others}")
@@ -86,7 +92,7 @@ def _untold(mapping: Mapping) -> list[str]:
         return [
             "no column says how a delivery stands: it was read from which of its times are there"
         ]
-    return ["no column says what happened to a delivery (op, to_state, outcome or status)"]
+    return [UNTOLD]
 
 
 def _days_and_months(mapping: Mapping, seen: dict[str, Seen]) -> list[str]:

@@ -13,7 +13,8 @@ from homing.forensics.guessing import Unmapped
 from homing.forensics.investigation import Options, reading
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.mapping import many_to_toml, to_toml
-from homing.forensics.reading import Raw, open_log
+from homing.forensics.opening import open_log
+from homing.forensics.reading import Raw
 from homing.forensics.sources import find_files, look_at
 
 

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from homing.core.plurals import plural
 from homing.forensics.building import Events, build
+from homing.forensics.doubting import UNTOLD
 from homing.forensics.mapping import Mapping as ColumnMapping
 from homing.forensics.reading import Progress, Raw, connect, read
 from homing.forensics.rows import row, rows
@@ -19,7 +21,16 @@ from homing.forensics.sources import missing_extra
 from homing.forensics.vocabulary import Op, Stand
 
 try:
-    from homing.forensics import association, change, hypothesis, judging, limits, traces, variants
+    from homing.forensics import (
+        association,
+        change,
+        doubts,
+        hypothesis,
+        judging,
+        limits,
+        traces,
+        variants,
+    )
     from homing.forensics import cases as by_case
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
     from homing.forensics.judging import Verdict
@@ -70,6 +81,7 @@ class Findings:
     hit: dict[str, list[tuple[str, int, int]]]  #: field → (text, dropped, accepted)
     examples: list[traces.Trace]
     counter_examples: list[traces.Trace]
+    doubted: int = 0  #: silent deliveries that a damaged row may name
     cannot_tell: list[str] = field(default_factory=list)
     log: LogFacts = field(default_factory=lambda: LogFacts(fields=frozenset(), ops=frozenset()))
 
@@ -146,6 +158,7 @@ def judged_tables(
         by_case.by_delivery(table, takes, len(events.extras), has_bit_or=engine.is_duckdb),
     )
     progress("following the hard ones", 0.4)
+    cases = doubts.marked(cases, engine, has_doubted=events.has_doubted)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
     hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
     context = Context(
@@ -198,6 +211,10 @@ def _analyse(
         counter_examples=_counters(fine, shaped),
         log=log,
     )
+    if events.has_doubted:
+        silent = judged.filter(judged.is_doubted & (judged.silent_us > 0))
+        silent = silent.filter(silent.verdict == int(Verdict.OPEN))
+        findings.doubted = int(row(silent.aggregate(n=silent.count())).n)
     findings.cannot_tell = [*shaped.cannot_tell, *_blind_spots(findings)]
     return findings
 
@@ -404,7 +421,10 @@ def _counters(fine: Sequence[traces.Trace], shaped: hypothesis.Hypothesis) -> li
 
 def doubts_of(raw: Raw) -> list[str]:
     """What was guessed of the columns and may be wrong, each once."""
-    return list(dict.fromkeys(doubt for m in raw.mappings.values() for doubt in m.doubts))
+    doubts = [doubt for m in raw.mappings.values() for doubt in m.doubts]
+    if doubts.count(UNTOLD) < len(raw.mappings):  # another file says what happened
+        doubts = [doubt for doubt in doubts if doubt != UNTOLD]
+    return list(dict.fromkeys(doubts))
 
 
 def _blind_spots(findings: Findings) -> list[str]:
@@ -449,6 +469,11 @@ def _blind_spots(findings: Findings) -> list[str]:
     if findings.events.timeless:
         spots.append(
             f"{findings.events.timeless} rows have no time that can be read and were left out"
+        )
+    if findings.doubted:
+        spots.append(
+            f"{plural(findings.doubted, 'silent delivery')} may be named by damaged rows: what these said is "
+            "lost, so none of them is called dropped"
         )
     if findings.events.odd_clocks:
         last = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=findings.events.odd_us)

@@ -88,7 +88,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     )
     silent = _silent(c, context)
     c = c.mutate(silent_us=silent)
-    is_drop = c.silent_us > 0
+    is_drop = (c.silent_us > 0) & ~c.is_doubted
     cases_ = _rules(c, context, is_drop)
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
@@ -150,7 +150,7 @@ def _foreseen(judged: Any, hard: Any, context: Context) -> Any:
     why = Why.NEVER_DUE if is_swept else Why.SILENT
     ends = lines.filter(lines.is_last & fated).select("d", is_fated=ibis.literal(True))
     judged = judged.left_join(ends, "d").drop("d_right")
-    young = judged.verdict.isin([int(Verdict.OPEN), int(Verdict.LATER)])
+    young = judged.verdict.isin([int(Verdict.OPEN), int(Verdict.LATER)]) & ~judged.is_doubted
     is_lost = young & judged.is_fated.fill_null(False)
     return judged.mutate(
         verdict=ibis.ifelse(is_lost, int(Verdict.DROPPED), judged.verdict),
@@ -189,15 +189,16 @@ def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
     no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
     said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
+    no_turn_after = (c.take_pos.isnull()) | (c.take_pos < c.said_pos)
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
         contradicts = contradicts | said_bad
     if context.has_status:
         contradicts = contradicts | said_nothing
-        # called delivered before its only answer came, which was a failure
+        # called delivered before its last answer came, which was a failure
         contradicts = contradicts | (
-            (c.bad > 0) & (c.said_pos < c.bad_pos) & (c.takes <= 1) & (c.said > 0)
+            (c.bad > 0) & (c.said > 0) & (c.said_pos < c.bad_pos) & no_turn_after
         )
         shows = (c.attempt == 1).fill_null(False) | (c.n > TABLE_LINES)
         shows = shows | ibis.literal(context.judges_retried)

@@ -96,7 +96,7 @@ def folded(rows: Sequence[Row]) -> frozenset[str]:
     for path in paths:
         values = [v for row in rows if (v := row.get(path)) not in (None, "")]
         some = values[:: max(1, len(values) // _FOLDED_LOOKED_AT)]
-        if some and sum(_unfolded(v) is not None for v in some) >= _FOLDED_MIN * len(some):
+        if some and sum(unfolded(v) is not None for v in some) >= _FOLDED_MIN * len(some):
             found.add(str(path))
     return frozenset(found)
 
@@ -106,7 +106,7 @@ def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
     found: Row = {}
     for key, value in row.items():
         if SEPARATOR.join((*outer, key)) in paths:
-            inner = _unfolded(value)
+            inner = unfolded(value)
             if inner is None and value is not None:
                 inner = {"text": value}
             found[key] = inner
@@ -117,7 +117,8 @@ def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
     return found
 
 
-def _unfolded(value: Any) -> Row | None:
+def unfolded(value: Any) -> Row | None:
+    """The values that a list of attributes or a text holds; None if it holds none."""
     if isinstance(value, list):
         return _attributes(value)
     if not isinstance(value, str):

@@ -29,6 +29,7 @@ class Column:
     unit: str | None = None  #: of a time or a length: s, ms, us, ns, iso, date, or a format
     zone: str | None = None  #: of times that name none, such as Europe/Berlin; None: UTC
     value: str | None = None  #: the same for all rows of the file, which has no column for it
+    others: tuple[str, ...] = ()  #: where it stands in rows that lack `path`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ class Mapping:
     @property
     def paths(self) -> tuple[str, ...]:
         """The columns of the file that it needs."""
-        return (*(c.path for c in self.columns.values() if c.value is None), *self.extras)
+        named = [p for c in self.columns.values() if c.value is None for p in (c.path, *c.others)]
+        return (*named, *self.extras)
 
     def of_file(self, path: str) -> Mapping | None:
         """The mapping for one file; None if it is none of those that are declared."""
@@ -103,13 +105,16 @@ def _parsed(document: dict[str, Any], where: str) -> Mapping:
         problems.append(f"{where}: layout = {layout!r}: expected one of {', '.join(LAYOUTS)}")
     columns = {}
     for name, value in document.get("columns", {}).items():
-        one = {"column": value} if isinstance(value, str) else value
+        one: dict[str, Any] = {"column": value} if isinstance(value, str | list) else value
         wrong = _wrong_column(name, one)
         if wrong:
             problems.append(f"{where}: [columns] {name}: {wrong}")
         else:
+            paths = one.get("column", "")
+            first, *others = [paths] if isinstance(paths, str) else paths
             columns[name] = Column(
-                path=one.get("column", ""),
+                path=first,
+                others=tuple(others),
                 unit=one.get("unit"),
                 zone=one.get("zone"),
                 value=one.get("value"),
@@ -141,18 +146,21 @@ def _wrong_column(name: str, one: Any) -> str:
     """What is wrong with the declaration of a column; empty if nothing is."""
     if name not in SYNONYMS:
         return f"expected one of {', '.join(SYNONYMS)}"
-    if not isinstance(one, dict) or not any(
-        isinstance(one.get(k), str) for k in ("column", "value")
+    if not isinstance(one, dict) or not (
+        _is_path(one.get("column")) or isinstance(one.get("value"), str)
     ):
-        return (
-            "expected the name of a column, or { value = ... } for one that is the same in all rows"
-        )
+        return "expected the name of a column, a list of them, or { value = ... } for all rows"
     if (zone := one.get("zone")) is not None:
         try:
             ZoneInfo(zone)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, KeyError):
             return f"zone = {zone!r}: expected a name such as Europe/Berlin"
     return ""
+
+
+def _is_path(value: Any) -> bool:
+    listed = [value] if isinstance(value, str) else value
+    return isinstance(listed, list) and bool(listed) and all(isinstance(p, str) for p in listed)
 
 
 #: what is worth to be named by hand, in the order in which it helps
@@ -224,7 +232,10 @@ def _declared_column(column: Column) -> str:
         return f"{{ value = {_quoted(column.value)} }}"
     told = {"unit": column.unit, "zone": column.zone}
     more = "".join(f", {k} = {_quoted(v)}" for k, v in told.items() if v is not None)
-    return f"{{ column = {_quoted(column.path)}{more} }}" if more else _quoted(column.path)
+    path = _quoted(column.path)
+    if column.others:
+        path = f"[{', '.join(map(_quoted, (column.path, *column.others)))}]"
+    return f"{{ column = {path}{more} }}" if more else path
 
 
 def _quoted(text: str) -> str:

@@ -132,9 +132,9 @@ _LATER: Final = re.compile(
     rf"(?:\b(?:at|until|after|on)\s+)?(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})"
 )
 _WAIT: Final = re.compile(
-    r"\b(?:retry\w*|again|wait\w*|delay\w*|back\w*off|next \w+|scheduled|rescheduled)\b"
-    r"(?: (?:again|delivery|attempt))*(?: in| of|:| for)? (\d+(?:\.\d+)?) ?"
-    r"(ms|s|secs?|seconds?|m|min|minutes?|h|hours?)\b",
+    r"\b(?:retr\w*|again|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
+    r"(?:(?!succe|delivered|complet|done|fail|respon)[^.;]){0,80}?(?:\b(?:in|of|for|after)|[:=]) "
+    r"?(\d+(?:\.\d+)?) ?(ms|s|secs?|seconds?|m|min|minutes?|h|hours?)\b",
     re.I,
 )
 _TOOK: Final = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(ms|s|secs?|seconds?)\b")

@@ -74,7 +74,7 @@ _NAMES: Final = {
         "op operation action transition activity step event what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
-        "act action_type evenement evento etape stato_evento state_change text"
+        "act action_type evenement evento etape stato_evento state_change text body"
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
@@ -120,8 +120,8 @@ _NAMES: Final = {
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until visibility_deadline lease_expiry lease_end "
-        "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires "
-        "leased_until"
+        "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires lock_expires "
+        "leased_until lock_expires lock_expires_at"
     ),
     "attempt": (
         "attempt_no attempt attempt_number attempts try tries n_attempts attempt_count "

@@ -89,9 +89,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.WRITTEN, Stand.NONE),
     ),
     (
-        r"(en_?queue|queue|push|publish|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
+        r"(en_?queue|queue|push|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
-        r"(fail|error|unable|could_not)\w*_(to_)?(en_?queue|push|publish|hand_over)|not_enqueued|(^|_)add_(job_)?fail",
+        r"(fail|error|unable|could_not|couldn_t|can_?not)\w*_(to_)?(en_?queue|push|publish|produce|hand_over)|in_after_commit|not_enqueued|(^|_)add_(job_)?fail",
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (
@@ -129,12 +129,17 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
+        r"(disabled|inactive|not_found|unknown|no_endpoint)\w*_(skip|ignor|dropp|discard)|"
+        r"(job|record|task|row|delivery)_not_(created|enqueued|queued|scheduled|published|made)",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
         r"(delet|remov|discard|dropp|purg|clear|withdr)\w*_(manual|by_(the_)?"
         r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
-        r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|replay|conflict)|lock_held|lock_not_acquired|"
+        r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
         r"not_acquired|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
@@ -163,10 +168,18 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.RETRY, Stand.WAITING),
     ),
     (
-        # what was to be handed over was not: the delivery stands where it stood
-        r"(send_?message|enqueue\w*|publish\w*|push|produc\w*|hand_?over|put_record|after_commit)_(\w+_)?"
-        r"(fail|error|refus|time[d_]*out|reject)",
-        _W(Op.WRITTEN, Stand.NONE),
+        # a request ended; its status says how
+        r"(attempt|request|call|http|post)_(finish|end|complet|done|return)\w*$",
+        _W(Op.ATTEMPTED, Stand.NONE),
+    ),
+    (
+        r"(record|message)s?_(was_)?(sent|produced|appended)(_to_(the_)?(topic|kafka|queue|broker)\w*)?$|"
+        r"^produced(_to_\w+)?$",
+        _W(Op.QUEUED, Stand.WAITING),
+    ),
+    (
+        r"records?_(received|polled|consumed|fetched)$|^(consumed|polled)$",
+        _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
         r"un_?success|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",

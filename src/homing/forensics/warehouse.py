@@ -17,8 +17,10 @@ from homing.forensics.expressions import SCALE, TEXTS, WHOLES
 from homing.forensics.guessing import EXTRAS_MAX
 from homing.forensics.lines import Row, flat, parts_of
 from homing.forensics.mapping import Column, Mapping
-from homing.forensics.reading import Progress, Raw, check, cuts_of, has_copies, mapping_of
+from homing.forensics.opening import mapping_of
+from homing.forensics.reading import Progress, Raw, check, has_copies
 from homing.forensics.rows import row, rows
+from homing.forensics.selecting import cuts_of
 from homing.forensics.sources import SAMPLE_ROWS, Unreadable
 
 _NUMBER: Final = r"^\s*[-+]?[0-9]{1,18}([.][0-9]+)?\s*$"

@@ -177,7 +177,7 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
             return Op.FAILED  # still marked as in progress, and its last answer was bad
         return to_word.op if to_word.op is not Op.SENT else Op.CLAIMED
     if to is Stand.WAITING:
-        if before is Stand.NONE and not kind.from_state:
+        if before is Stand.NONE and not kind.from_state and to_word.op is not Op.POSTPONED:
             return Op.RETRY if status < 0 or to_word.op is Op.RETRY else Op.ACCEPTED
         if status < 0:
             return Op.FAILED
@@ -185,7 +185,7 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
             return Op.RETRY
         if before in (Stand.DEAD, Stand.CANCELLED, Stand.PARKED, Stand.DELIVERED):
             return Op.RESUMED
-        return Op.RETRY if to_word.op is Op.RETRY else Op.QUEUED
+        return to_word.op if to_word.op in (Op.RETRY, Op.POSTPONED) else Op.QUEUED
     if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
         return Op.FAILED if status < 0 else Op.ATTEMPTED
     if to is Stand.LEASED and kind.layout == "attempts" and _tells_of_failure(kind.reason):
@@ -214,7 +214,7 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
         return Op.RETRY  # put off because it failed
-    if op is Op.FAILED and why is Op.SKIPPED and is_in_progress(reason):
+    if op in (Op.FAILED, Op.CLAIMED) and why is Op.SKIPPED and is_in_progress(reason):
         return Op.SKIPPED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED

@@ -16,6 +16,7 @@ import msgspec
 from homing.core.errors import Invalid, Problem
 from homing.lab.dialects import LogFile, open_log
 from homing.lab.draws import Draws
+from homing.lab.explorable.rows import FixedWorker
 from homing.lab.faults import queues, workers
 from homing.lab.loop import Task
 from homing.lab.receivers import AWAY, LIMITED, OVERLOADED, Receivers, Temper
@@ -51,6 +52,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     worker: Any  #: the class with the fault
     sound: Any = Worker  #: what ran before the fault was deployed
+    fixed: Any = None  #: the smallest change of the worker that mends it; None: the sound one
     intake: Any = Intake
     relay: Any = None  #: one more process, made like a worker
     temper: Temper = Temper(kinds=(OVERLOADED, AWAY), bad_share=0.05)
@@ -181,6 +183,7 @@ INCIDENTS: Final = (
         mechanism="D6",
         title="the late result of one attempt is written over the next one's",
         worker=RetryWorker,
+        fixed=FixedWorker,
         temper=_SLOW,
         has_timeless=False,
     ),
@@ -277,7 +280,8 @@ def mended(incident: Incident) -> Incident:
         able = [one.name for one in INCIDENTS if one.mechanism and one.intake is Intake]
         text = f"{incident.name} {found}; expected one that a change of its workers mends: "
         raise Invalid([Problem(("NAME",), text + ", ".join(able))])
-    return msgspec.structs.replace(incident, worker=incident.sound, setup=None)
+    worker = incident.fixed or incident.sound
+    return msgspec.structs.replace(incident, worker=worker, sound=worker, setup=None)
 
 
 def plan_of(incident: Incident, seed: int, size: int) -> Plan:

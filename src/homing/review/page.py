@@ -81,7 +81,8 @@ svg .measured { fill: var(--measured); } svg .declared { fill: var(--declared); 
 svg .assumed { fill: var(--assumed); } svg .lane { stroke: var(--line); stroke-width: 2; }
 svg .held { fill: var(--bar); } svg .crossing { fill: var(--bad); }
 @media (max-width: 40rem) { body { padding-top: 1.2rem; } h1 { font-size: 1.5rem; }
-  .lead { font-size: 1.08rem; } figure { overflow-x: auto; } figure svg { min-width: 36rem; } }
+  .lead { font-size: 1.08rem; } figure { overflow-x: auto; } figure svg { min-width: 36rem; }
+  .scroll td:not(.n) { min-width: 8rem; } }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb;
   --bad: #b00; --bar: #9ab; --mark: #eee; --link: #000; --wash: #f4f4f4; }
   @page { margin: 18mm 16mm; }

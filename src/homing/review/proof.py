@@ -179,7 +179,8 @@ def recovery(facts: Facts) -> list[Block]:
     written = [one for one in facts.incident.results.values() if one.step == "impact"]
     for one in written:
         for file in one.files:
-            blocks.append(Paragraph(("The affected ids are in ", Code(file.name), ".")))
+            if not file.name.endswith(".svg"):  # the plot of the price
+                blocks.append(Paragraph(("The affected ids are in ", Code(file.name), ".")))
     return [Heading("Recovery"), *blocks, *facts.again("investigate", RECORD)]
 
 

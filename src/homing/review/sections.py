@@ -124,11 +124,11 @@ def summary(facts: Facts) -> list[Block]:
     parts: list[Inline] = []
     if facts.find("investigate", "dropped", 0):
         parts += [
-            "The service accepted ",
+            "Of ",
             facts.value("investigate", "judged", count),
-            " deliveries and silently dropped ",
+            " deliveries that can be judged, the service silently dropped ",
             facts.value("investigate", "dropped", count),
-            " of them: ",
+            ": ",
             strong(facts.value("investigate", "rate.value", percent)),
             " (",
             facts.value("investigate", "rate.confidence", percent),

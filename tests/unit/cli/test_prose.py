@@ -17,7 +17,9 @@ def test_lines_after_the_first_are_set_in_and_no_word_is_cut(
     terminal = Console(width=30, force_terminal=True, color_system=None, highlight=False)
     monkeypatch.setattr(output, "console", lambda: terminal)
     output.say_prose(Text(SENTENCE, style="bold"), indent=4)
-    first, *rest = capsys.readouterr().out.splitlines()
+    output.say_prose("It fits.", indent=4)
+    first, *rest, fits = capsys.readouterr().out.splitlines()
+    assert fits == "It fits."
     assert all(len(line) <= 30 for line in (first, *rest))
     assert all(line.startswith("    ") and line[4] != " " for line in rest)
     assert " ".join([first, *(line.strip() for line in rest)]) == SENTENCE

@@ -85,7 +85,7 @@ def recorded(logs: Path) -> Path:
         pair = ("before.jsonl.gz", "after.jsonl.gz")
         run("verify", *pair, "--incident", "incident.json")
         price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
-        run("impact", "before.jsonl.gz", *price)
+        run("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
     return logs
 
 
@@ -106,6 +106,13 @@ def sourced(markdown: str, source: str, path: str) -> str:
     found = re.search(rf'\[([^\]]*)\]\(#source-{source} "{re.escape(path)}"\)', markdown)
     assert found, (source, path)
     return found[1]
+
+
+def test_the_list_of_the_affected_is_named_and_no_plot_is_called_so(told: Path, ask: Ask) -> None:
+    ask("review", "record.json", "--markdown", "review.md")
+    text = (told / "review.md").read_text()
+    assert "The affected ids are in `affected.tsv`." in text
+    assert "impact.svg`." not in text
 
 
 def test_commands_add_what_they_find_with_hashes_and_the_line_that_finds_it_again(

@@ -1,0 +1,163 @@
+"""Which columns of a log name a delivery, its message and its endpoint. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from homing.forensics.columns import (
+    Seen,
+    fits,
+    name_score,
+    varies_within,
+)
+from homing.forensics.lines import Row
+from homing.forensics.vocabulary import normal
+
+
+def best_named(
+    name: str, seen: dict[str, Seen], taken: set[str], least: float = 30.0
+) -> str | None:
+    scored = [
+        (name_score(name, path), -i, path)
+        for i, (path, one) in enumerate(seen.items())
+        if path not in taken and fits(name, one)
+    ]
+    best = max(scored, default=(0.0, 0, ""))
+    return best[2] if best[0] >= least else None
+
+
+def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
+    """Delivery, message and endpoint; a name alone does not do: the values must be names."""
+    names = {p: s for p, s in seen.items() if _is_name(s)}
+    delivery = best_named("delivery", names, taken, 62.0)
+    message = best_named("message", {p: s for p, s in names.items() if p != delivery}, taken, 50.0)
+    if message is None:
+        message = next((p for p, s in names.items() if p != delivery and _is_reference(s)), None)
+    rest = {
+        p: s
+        for p, s in seen.items()
+        if p not in (delivery, message) and s.time is None and not s.nested
+        if s.distinct > 1 or not _HOST.search(normal(p))  # the one host that wrote the log
+    }
+    endpoint = best_named(
+        "endpoint", {p: s for p, s in rest.items() if not s.is_number or s.is_whole}, taken, 40.0
+    )
+    if delivery is not None and message is not None and endpoint is not None:
+        # a number of the row, not of the delivery: unique where message and endpoint repeat
+        pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
+        if names[delivery].distinct >= 0.999 * names[delivery].filled and pairs < 0.9 * len(rows):
+            delivery = None
+    if delivery is None and message is None:
+        delivery = _some_id(rows, names, endpoint)
+        if delivery is None and endpoint in names:
+            one = names[endpoint]  # as many as there are deliveries: `webhook_id` is either
+            is_many = one.distinct >= _ID_SHARE_MIN * one.filled and one.filled > 0.5 * one.rows
+            delivery = endpoint if is_many else None
+        if delivery == endpoint:
+            endpoint = None
+    if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
+        endpoint = None  # a host that differs within a delivery is whose turn it was
+    if endpoint is None:
+        addresses = (p for p, s in rest.items() if p != delivery and _is_address(s))
+        endpoint = next((p for p in addresses if name_score("event_type", p) < 60), None)
+        if endpoint is not None and _moves(rows, delivery or message, endpoint):
+            endpoint = None
+    if delivery is None and message is not None and endpoint is None and "id" in names:
+        one = names["id"]  # one row a delivery under a bare `id`; else it numbers the rows
+        if one.distinct < 0.98 * one.filled:
+            delivery = "id"
+    take("delivery", delivery)
+    take("message", message)
+    take("endpoint", endpoint)
+    take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
+
+
+def _trace(
+    rows: Sequence[Row], seen: dict[str, Seen], taken: set[str], key: list[str]
+) -> str | None:
+    """What else names a delivery, where rows that do not name it themselves share it with some that
+    do: the id of a trace or of a job."""
+    if not key or not any(row.get(key[0]) is None for row in rows):
+        return None
+    for path in sorted(seen, key=lambda p: -name_score("trace", p)):
+        if path in taken or name_score("trace", path) < 46.0:
+            continue
+        own: dict[str, set[str]] = {}
+        lacking = set()
+        for row in rows:
+            name, other = row.get(key[0]), row.get(path)
+            if other is not None and name is not None:
+                own.setdefault(str(other), set()).add(str(name))
+            elif other is not None:
+                lacking.add(str(other))
+        one = sum(len(names) == 1 for names in own.values())
+        if own and lacking and one >= 0.9 * len(own) and lacking & own.keys():
+            return path
+    return None
+
+
+#: fewer different values than this share of the rows cannot be deliveries
+_ID_SHARE_MIN: Final = 0.05
+
+_HOST: Final = re.compile(r"(^|_)host_?name$")
+
+#: a URL, or the name of a host: `invoice.paid` is none
+_ADDRESS: Final = re.compile(
+    r"https?://\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.([a-z]{2,3}|info|example|test|local|internal|cloud|"
+    r"tech|shop|store|online|site|localhost)(:\d+)?(/\S*)?",
+    re.I,
+)
+
+
+def _moves(rows: Sequence[Row], key: str | None, path: str) -> bool:
+    """Whether the values of a column differ within one delivery, as an endpoint never does."""
+    return key is not None and varies_within(rows, [key], path) > 0.1
+
+
+def _is_address(seen: Seen) -> bool:
+    """Whether all values are addresses of the web, or names of hosts of it."""
+    return seen.distinct > 1 and all(map(_ADDRESS.fullmatch, seen.values))
+
+
+def _is_name(seen: Seen) -> bool:
+    if not seen.filled or seen.nested or seen.time not in (None, "s", "ms", "us", "ns"):
+        return False
+    if seen.is_number and (not seen.is_whole or seen.http_share > 0.8):
+        return False
+    if sum(" " in value.strip() for value in seen.values) > 0.5 * seen.distinct:
+        return False  # sentences
+    return seen.distinct > 1 or seen.rows < 5
+
+
+def _is_reference(seen: Seen) -> bool:
+    """Whether a bare `event` or `message` names the event rather than what happened to it."""
+    return (
+        normal(seen.path).rpartition("_")[2] in ("event", "message", "msg", "payload")
+        and seen.distinct >= 0.2 * seen.filled
+        and not any(character.isspace() for value in seen.values for character in value)
+    )
+
+
+def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) -> str | None:
+    """A column of identifiers whose name says so little as `id`, or nothing at all."""
+    candidates = []
+    for path, one in names.items():
+        last = normal(path).rpartition("_")[2]
+        if one.time and not last.endswith("id"):
+            continue
+        if path == endpoint or any(
+            name_score(whose, path) >= 60 for whose in ("app", "event_type", "worker")
+        ):
+            continue  # it names something else than a delivery
+        if name_score("endpoint", path) >= 60 and one.distinct < _ID_SHARE_MIN * one.filled:
+            continue
+        repeats = one.filled / one.distinct
+        looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
+        if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
+            continue
+        if 1.05 <= repeats <= 30:
+            looks += 25
+        candidates.append((looks + 20 * one.filled / one.rows, path))
+    return max(candidates, default=(0, None))[1]

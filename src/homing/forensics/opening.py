@@ -1,0 +1,171 @@
+"""A file of a log with its mapping: the file itself or clean lines of it, and how its columns become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from homing.forensics.columns import Seen, look
+from homing.forensics.converting import Damage, as_lines
+from homing.forensics.guessing import TELLING, Unmapped, guess
+from homing.forensics.lines import PARSERS, Row, flat, folded, parts_of, unfold, unfolded
+from homing.forensics.mapping import Mapping, shipped
+from homing.forensics.sources import (
+    SAMPLE_ROWS,
+    Source,
+    sample,
+)
+
+
+def guess_together(sources: Sequence[Source]) -> Mapping | None:
+    """One guess for files of lines that belong together, as those of several hosts do; None: each its own."""
+    lines = [source for source in sources if source.form in PARSERS]
+    if len(lines) < 2:
+        return None
+    rows_max = max(SAMPLE_ROWS // len(lines), SHARED_ROWS_MIN)
+    try:
+        return guess([row for source in lines for row in sample(source, rows_max)])
+    except Unmapped:
+        return None
+
+
+#: so many rows of each of several files tell what it is
+SHARED_ROWS_MIN: Final = 200
+
+
+class Opened(NamedTuple):
+    """A file that can be read quickly, and how its columns become ours."""
+
+    source: Source  #: the file itself, or clean lines of it
+    rows: list[Row]  #: a sample
+    seen: dict[str, Seen]
+    mapping: Mapping
+
+
+def open_log(
+    source: Source,
+    target: Path,
+    damage: Damage,
+    given: Mapping | None = None,
+    shared: Mapping | None = None,
+) -> Opened:
+    """A file with its mapping: the given one, one that comes with Homing, or a guess.
+
+    Args:
+        target: where clean lines may be written, if they are needed.
+        shared: what was guessed of it and others together; taken if it fits.
+
+    Raises:
+        Unreadable: it cannot be read at all.
+        Unmapped: no mapping can be guessed.
+    """
+    plain = source
+    if source.form in ("json", "logfmt", "text") or not source.has_header:
+        plain = as_lines(source, target, damage)
+    rows = sample(plain)
+    mapping, problem = _mapping(rows, source, given, shared)
+    if (
+        mapping is None
+        or _has_lists(rows)
+        or not _is_served(mapping, rows, is_given=given is not None)
+    ):
+        paths = folded(rows)
+        whole = _unfolded(rows, paths) if paths else []
+        better = _mapping(whole, source, given)[0] if paths else None
+        if better is not None and _is_served(better, whole, is_given=given is not None):
+            again = Source(str(target.with_suffix(".unfolded")), "jsonl")
+            as_lines(plain, Path(again.path), damage, paths)
+            return Opened(again, whole, look(whole), better)
+        if problem is not None:
+            if paths:
+                problem.seen = look(whole)
+            raise problem
+    assert mapping is not None
+    return Opened(plain, rows, look(rows), mapping)
+
+
+def _has_lists(rows: list[Row]) -> bool:
+    """Whether values stand in lists of keys and values, as OpenTelemetry's attributes do."""
+    return any(
+        isinstance(v, list) and unfolded(v) is not None for r in rows[:100] for v in r.values()
+    )
+
+
+def _mapping(
+    rows: list[Row], source: Source, given: Mapping | None, shared: Mapping | None = None
+) -> tuple[Mapping | None, Unmapped | None]:
+    if given is not None:
+        return given, None
+    name = Path(source.path).name.partition(".")[0]
+    if shared is not None and (part := _part(shared, rows)):
+        return part, None
+    try:
+        return _known(look(rows)) or guess(rows, name), None
+    except Unmapped as error:
+        return None, error
+
+
+def mapping_of(rows: list[Row], seen: dict[str, Seen]) -> Mapping:
+    """The mapping of a sample: one that comes with Homing, or the most likely one.
+
+    Raises:
+        Unmapped: no mapping can be guessed.
+    """
+    return _known(seen) or guess(rows)
+
+
+def _part(shared: Mapping, rows: list[Row]) -> Mapping | None:
+    """What of a mapping of several files is in one of them; None if that says too little."""
+    there = {path for row in rows for path in row}
+    columns = {f: c for f, c in shared.columns.items() if c.value or there & {c.path, *c.others}}
+    if not (
+        {"delivery", "message"} & columns.keys() and "at" in columns and TELLING & columns.keys()
+    ):
+        return None
+    return replace(shared, columns=columns, extras=tuple(x for x in shared.extras if x in there))
+
+
+def _is_served(mapping: Mapping, rows: list[Row], *, is_given: bool) -> bool:
+    """Whether the columns of the sample are enough for the mapping."""
+    if is_given:
+        there = {path for row in rows for path in row}
+        return {*mapping.paths} - {*mapping.extras} <= there
+    return bool(TELLING & mapping.columns.keys())
+
+
+def _unfolded(rows: list[Row], paths: frozenset[str]) -> list[Row]:
+    found = []
+    for row in rows:
+        # what is below another path keeps its own parts
+        nested: Row = {}
+        for path, value in row.items():
+            *outer, last = parts_of(path)
+            inside = nested
+            for part in outer:
+                inside = inside.setdefault(part, {})
+            inside[last] = value
+        found.append(flat(unfold(nested, paths)))
+    return found
+
+
+def _known(seen: dict[str, Seen]) -> Mapping | None:
+    """A mapping that comes with Homing, where the columns leave no doubt."""
+    if {"msgId", "endpointId", "responseStatusCode", "timestamp"} <= seen.keys():
+        return _fitting("svix-attempts", seen)
+    if {"id", "created", "type", "pending_webhooks"} <= seen.keys():
+        return _fitting("stripe-events", seen)
+    return None
+
+
+def _fitting(name: str, seen: dict[str, Seen]) -> Mapping:
+    mapping = shipped(name)
+    columns = {f: c for f, c in mapping.columns.items() if c.path in seen}
+    return Mapping(
+        layout=mapping.layout,
+        columns=columns,
+        words=mapping.words,
+        extras=tuple(x for x in mapping.extras if x in seen),
+        name=name,
+    )

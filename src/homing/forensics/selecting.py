@@ -1,0 +1,179 @@
+"""What DuckDB is to select from a file, so that its columns become ours. Pure: text in and out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from homing.forensics.columns import Seen, number_of
+from homing.forensics.expressions import (
+    literal,
+    quoted,
+    text_value,
+    value_of,
+)
+from homing.forensics.lines import parts_of
+from homing.forensics.mapping import Mapping
+from homing.forensics.sources import (
+    Source,
+)
+
+_EXTRA_VALUES_MAX: Final = 500
+
+
+class Fields(NamedTuple):
+    """The expressions of the fields of one file."""
+
+    source: Source
+    mapping: Mapping
+    access: dict[str, str]
+    seen: dict[str, Seen]
+
+    def own(self, name: str) -> str | None:
+        """What the field's own column gives; None if it has none."""
+        column = self.mapping.columns.get(name)
+        if column is None:
+            return None
+        if column.value is not None:
+            return literal(column.value)
+        found = [
+            value_of(
+                name,
+                self.access[path],
+                column if path == column.path else replace(column, unit=None),
+                self.seen.get(path),
+                is_native=_native(self.source, self.seen.get(path)),
+            )
+            for path in (column.path, *column.others)
+            if path in self.access
+        ]
+        return f"COALESCE({', '.join(found)})" if len(found) > 1 else next(iter(found), None)
+
+    def value(self, name: str) -> str | None:
+        """What the field is, from its own column or from others."""
+        own = self.own(name)
+        if name == "reason" and own is not None:
+            return _with_note(own, self.mapping, self.access)
+        if (
+            name == "due"
+            and own is None
+            and (delay := self.own("delay"))
+            and (at := self.own("at"))
+        ):
+            return f"{at} + NULLIF({delay}, 0)"
+        if self.mapping.layout == "deliveries":
+            if name == "finished_at":
+                ends = [own, self.own("dead_at"), self.own("cancelled_at")]
+                told = [end for end in ends if end is not None]
+                return f"COALESCE({', '.join(told)})" if told else None
+            if name == "to_state" and own is None and not _STANDING & self.mapping.columns.keys():
+                return self.stand()
+        return own
+
+    def stand(self) -> str | None:
+        """How a delivery stands of a table that has no word for it: by which of its times are there."""
+        whens = [
+            f"WHEN {value} IS NOT NULL THEN {literal(word)}"
+            for name, word in _STAND_BY
+            if (value := self.own(name))
+        ]
+        return f"CASE {' '.join(whens)} ELSE 'waiting' END" if whens else None
+
+
+#: fields that say how a delivery stands
+_STANDING: Final = frozenset({"to_state", "op", "outcome", "status", "pending"})
+
+#: and what it says if one of these is there, the last word first
+_STAND_BY: Final = (
+    ("finished_at", "delivered"),
+    ("cancelled_at", "cancelled"),
+    ("dead_at", "dead"),
+    ("worker", "leased"),
+)
+
+
+def _with_note(reason: str, mapping: Mapping, access: dict[str, str]) -> str:
+    """The reason, and behind it what another column says in free words."""
+    column = mapping.columns.get("note")
+    if column is None or column.path not in access:
+        return reason
+    note = text_value(f"CAST({access[column.path]} AS VARCHAR)")
+    return f"NULLIF(concat_ws('; ', {reason}, {note}), '')"
+
+
+def feature(source: str, seen: Seen) -> str:
+    """A column kept to be compared: numbers of many values in ten classes of equal size."""
+    cuts = cuts_of(seen)
+    if not cuts:
+        return text_value(f"CAST({source} AS VARCHAR)")
+    number = f"TRY_CAST(replace(CAST({source} AS VARCHAR), ',', '.') AS DOUBLE)"
+    cases = " ".join(f"WHEN {number} < {cut!r} THEN {literal(f'below {cut:g}')}" for cut in cuts)
+    return (
+        f"CASE WHEN {number} IS NULL THEN NULL {cases} ELSE {literal(f'{cuts[-1]:g} or more')} END"
+    )
+
+
+def cuts_of(seen: Seen) -> list[float]:
+    """Where numbers of many values are cut into ten classes; none where they are few, or no numbers."""
+    if not seen.is_number or seen.distinct <= _EXTRA_VALUES_MAX // 10:
+        return []
+    ordered = sorted(
+        size
+        for value, times in seen.values.items()
+        if (size := number_of(value)) is not None
+        for _ in range(min(times, 5))
+    )
+    return sorted({ordered[len(ordered) * i // 10] for i in range(1, 10)})
+
+
+def accesses(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> dict[str, str]:
+    """Path → the expression by which DuckDB gets at it, as text unless it is a Parquet time."""
+    found = {}
+    nested = _nested(mapping, seen)
+    for path in mapping.paths:
+        if path not in seen:
+            continue
+        top, *inner = parts_of(seen[path].path)
+        if source.form == "jsonl" and top in nested:
+            where = "$" + "".join(f'."{part}"' for part in inner)
+            found[path] = f"json_extract_string({quoted(top)}, {literal(where)})"
+        elif source.form == "parquet":
+            name = ".".join(map(quoted, (top, *inner)))
+            found[path] = name if _native(source, seen[path]) else f"CAST({name} AS VARCHAR)"
+        else:
+            found[path] = quoted(path)
+    return found
+
+
+def _nested(mapping: Mapping, seen: dict[str, Seen]) -> set[str]:
+    """The outermost keys of which something inside is wanted."""
+    wanted = (parts_of(seen[path].path) for path in mapping.paths if path in seen)
+    return {top for top, *inner in wanted if inner}
+
+
+def _native(source: Source, seen: Seen | None) -> bool:
+    """Whether DuckDB has the column as a number or a time rather than as text."""
+    return source.form == "parquet" and seen is not None and seen.is_native
+
+
+def reader_of(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> str:
+    """The call by which DuckDB reads the file, with the columns that are wanted."""
+    path = literal(source.path)
+    if source.form == "parquet":
+        return f"read_parquet({path})"
+    if source.form == "csv":
+        return (
+            f"read_csv({path}, delim={literal(source.delimiter)}, quote='\"', escape='\"', header=true, "
+            "all_varchar=true, auto_detect=true, store_rejects=true, ignore_errors=true, "
+            "strict_mode=true, rejects_limit=0)"
+        )
+    nested = _nested(mapping, seen)
+    tops = dict.fromkeys(parts_of(seen[path].path)[0] for path in mapping.paths if path in seen)
+    columns = ", ".join(
+        f"{literal(top)}: {literal('JSON' if top in nested else 'VARCHAR')}" for top in tops
+    )
+    packed = ", compression='zstd'" if source.path.endswith(".zstd") else ""
+    return (
+        f"read_json({path}, format='newline_delimited', columns={{{columns}}}, "
+        f"ignore_errors=true, maximum_object_size=67108864{packed})"
+    )
