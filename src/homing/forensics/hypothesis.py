@@ -36,6 +36,9 @@ _COUNT_MIN: Final = 3
 _ONE_STRETCH: Final = 0.6
 #: share of the drops that endpoints which are hit more than others must have between them
 _OF_ENDPOINTS: Final = 0.8
+#: or so much of them, at so many times the rate of all, of one endpoint with most of the traffic
+_OF_ONE: Final = 0.9
+_OF_ONE_LIFT: Final = 1.3
 #: columns that tell how long a transaction stayed open
 _LONG_COMMIT: Final = re.compile(
     r"uncommitted|(commit|(^|_)(tx|txn|transaction)|ingest)\w*_"
@@ -212,7 +215,13 @@ def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -
     if busiest_share > _ONE_STRETCH and not log.shows(Op.QUEUED):
         twins = twins_of("D3", log, ("D4",))
         return Match("D3", 0.6, "never queued, in one stretch of time, as at a deployment", twins)
-    endpoint = [s for s in strong if s.name.startswith("endpoint ") and s.coverage > 0.6]
+    endpoint = [
+        s
+        for s in suspects
+        if s.name.startswith("endpoint ") and s.q <= Q_MAX and s.coverage > 0.6
+        # one with most of the traffic cannot be hit twice as often as all
+        if s.lift >= 2 or (s.coverage > _OF_ONE and s.lift > _OF_ONE_LIFT)
+    ]
     if endpoint and not log.shows(Op.QUEUED):
         return Match(
             "D9", 0.6, f"never tried, {endpoint[0].coverage:.0%} of them for {endpoint[0].name}"
@@ -279,7 +288,7 @@ def _by_age(
     are of it where most are older. Where no due time tells, the age of the last line may."""
     alike = [(t, m) for t, m in matches if m.mechanism in ("D1", "D11")]
     aged = sum(m.mechanism == "D11" for _, m in alike)
-    if aged > _AGED_MIN * len(alike) and Op.PURGED not in log.ops:
+    if aged > _AGED_MIN * len(alike) and not has_field(log, "purged"):
         because = next(m for _, m in alike if m.mechanism == "D11")
         return [(t, because if m.mechanism == "D1" else m) for t, m in matches]
     planned = [t for t, m in alike if m.mechanism == "D1" and not m.twins]

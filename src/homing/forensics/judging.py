@@ -189,15 +189,16 @@ def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
     no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
     said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
+    no_turn_after = (c.take_pos.isnull()) | (c.take_pos < c.said_pos)
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
         contradicts = contradicts | said_bad
     if context.has_status:
         contradicts = contradicts | said_nothing
-        # called delivered before its only answer came, which was a failure
+        # called delivered before its last answer came, which was a failure
         contradicts = contradicts | (
-            (c.bad > 0) & (c.said_pos < c.bad_pos) & (c.takes <= 1) & (c.said > 0)
+            (c.bad > 0) & (c.said > 0) & (c.said_pos < c.bad_pos) & no_turn_after
         )
         shows = (c.attempt == 1).fill_null(False) | (c.n > TABLE_LINES)
         shows = shows | ibis.literal(context.judges_retried)

@@ -109,6 +109,12 @@ def _is_told_by_retry(steps: Sequence[Step], i: int) -> bool:
     return steps[i - 1].act is Op.SENT or is_take(steps[i - 1])
 
 
+def _has_failed(step: Step) -> bool:
+    """Whether a request failed by this line; so it did where a state of being taken says how long it
+    took."""
+    return step.result < 0 or (is_take(step) and step.total_us is not None and step.result == 0)
+
+
 class _Life(NamedTuple):
     """What the rules ask about a trace."""
 
@@ -132,7 +138,7 @@ def life(trace: Trace) -> _Life:
     return _Life(
         takes=[i for i, s in enumerate(steps) if is_take(s)],
         sent=[i for i, s in enumerate(steps) if s.act is Op.SENT],
-        failures=[i for i, s in enumerate(steps) if s.result < 0 or _is_told_by_retry(steps, i)],
+        failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
         lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
@@ -168,7 +174,10 @@ def _is_said_too_soon(trace: Trace) -> bool:
     if said is None:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
-    return bool(after) and {s.attempt for s in after} == {trace.steps[said].attempt}
+    attempts = {s.attempt for s in after}
+    if trace.steps[said].attempt is None:  # of the turn that is open
+        return len(attempts) == 1 and not any(map(is_take, trace.steps[said:]))
+    return attempts == {trace.steps[said].attempt}
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -258,11 +267,20 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         )
     if names_endpoint(one.reasons):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent or one.failures or is_in_progress(one.reasons):
+    if one.takes or one.sent or one.failures or _passed_as_in_progress(trace):
         twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _passed_as_in_progress(trace: Trace) -> list[int]:
+    """The places of the lines that pass it over because somebody else is at it."""
+    return [
+        i
+        for i, s in enumerate(trace.steps)
+        if s.act is Op.SKIPPED and is_in_progress(f"{s.word} {s.reason}")
+    ]
 
 
 _OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
@@ -320,6 +338,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
         )
+    if _passed_as_in_progress(trace):
+        return Match("D8", 0.9, "a later turn passed it over as in progress")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
     if any(s.act is Op.NOT_QUEUED for s in trace.steps):
@@ -331,7 +351,10 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     if log.shows(Op.QUEUED):
         polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
         return Match("D3", 0.8, "accepted, and never queued as the others are", polled)
-    twins = twins_of("D3", log, ("D4", "D9", "D12"))
+    # an endpoint that others name says nothing of those that do not
+    over = () if trace.has_endpoint or "reason" in log.fields else ("D9",)
+    twins = twins_of("D3", log, ("D4", "D12"))
+    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=_number))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
 
 
@@ -395,7 +418,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         log.age_kept_us
         and due - trace.accepted_us
         > max(log.age_kept_us, 0 if log.is_age_sharp else _RETENTION_MIN_US)
-        and Op.PURGED not in log.ops
+        and not has_field(log, "purged")
     ):
         return Match("D11", 0.92, "due longer after its acceptance than any that was taken up")
     made = max((s.attempt or 0 for s in trace.steps), default=0)
@@ -428,6 +451,8 @@ def has_field(log: LogFacts, name: str) -> bool:
         return _OPS[name] in log.ops
     if name == "due" and "ready_at" in log.fields:
         return True
+    if name == "purged" and log.shows(Op.PURGED):
+        return False  # what is done is deleted from the queue: that says nothing of the rest
     if name == "said":
         return log.says_delivered
     return name in log.fields
@@ -436,6 +461,10 @@ def has_field(log: LogFacts, name: str) -> bool:
 def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...]:
     """Of some rivals of a mechanism, those that nothing in the log tells apart from it."""
     return tuple(r for r in among if not any(has_field(log, f) for f in telling(code, r)))
+
+
+def _number(code: str) -> int:
+    return int(code[1:])
 
 
 def telling(code: str, rival: str) -> tuple[str, ...]:

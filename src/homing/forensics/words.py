@@ -214,7 +214,7 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
         return Op.RETRY  # put off because it failed
-    if op is Op.FAILED and why is Op.SKIPPED and is_in_progress(reason):
+    if op in (Op.FAILED, Op.CLAIMED) and why is Op.SKIPPED and is_in_progress(reason):
         return Op.SKIPPED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED

@@ -59,11 +59,11 @@ def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=500,
     )
     assert "1 failed, 1 passed" in written.stdout, written.stdout
     subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "-q", test], check=True, cwd=tmp_path, timeout=120
+        [sys.executable, "-m", "ruff", "check", "-q", test], check=True, cwd=tmp_path, timeout=500
     )
 
 
@@ -169,7 +169,7 @@ def test_the_command_ends_without_a_traceback() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=500,
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith("homing: worker: there is no module 'no_such'")

@@ -175,7 +175,7 @@ def test_what_may_be_harmless_is_told(tmp_path: Path) -> None:
 
 
 def test_a_run_without_end_is_no_loss_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "STEPS_MAX", 5_000)
+    monkeypatch.setattr(loop, "STEPS_MAX", 2_000)
     report = look("Nervous", 40, deliveries=1)
     assert report.found is None, report.found
     endless = report.random.met_runs["endless"]
