@@ -71,7 +71,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|being_|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
