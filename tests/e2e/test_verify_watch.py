@@ -59,20 +59,22 @@ async def test_a_server_is_followed_from_the_deployment_on_even_if_it_is_away_fo
             await publisher.add_endpoint(receiver.url("/hook"))
             await publish(publisher, 20)
             async with watching(tmp_path, homing.url, "--since", "now") as process:
-                line = await read_until(process.stdout, "it takes 87 deliveries without a drop", 60)
+                line = await read_until(
+                    process.stdout, "it takes 87 deliveries without a drop", 180
+                )
                 assert "of before" in line, "the pace before the deployment says how long"
                 await publish(publisher, 40)
-                line = await read_until(process.stdout, "40 of 87 deliveries", 60)
+                line = await read_until(process.stdout, "40 of 87 deliveries", 180)
                 assert "to go" in line
                 homing.signal(signal.SIGTERM)
                 await homing.wait()
-                await read_until(process.stdout, "is away", 60)
+                await read_until(process.stdout, "is away", 180)
                 async with (
                     serving(tmp_path, listen=listen) as again,
                     shop(again, tmp_path) as another,
                 ):
                     await publish(another, 50)
-                    out, err = await asyncio.wait_for(process.communicate(), 60)
+                    out, err = await asyncio.wait_for(process.communicate(), 180)
                     assert process.returncode == 0, err.decode()
                     assert out.decode().splitlines()[-1]
                     assert "fixed: " in out.decode()
@@ -90,10 +92,10 @@ async def test_a_drop_ends_the_watch_and_it_is_not_called_fixed(tmp_path: Path) 
         await publisher.add_endpoint(receiver.url("/hook"))
         await publish(publisher, 40)
         async with watching(tmp_path, "sqlite:///homing.db") as process:
-            await read_until(process.stdout, "40 of 87 deliveries", 60)
+            await read_until(process.stdout, "40 of 87 deliveries", 180)
             _forget_one(tmp_path / "homing.db")
             await publish(publisher, 10)
-            out, err = await asyncio.wait_for(process.communicate(), 60)
+            out, err = await asyncio.wait_for(process.communicate(), 180)
             assert process.returncode == 1, (out.decode(), err.decode())
             assert "not fixed: 1 of " in out.decode()
 
