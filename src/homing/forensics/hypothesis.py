@@ -180,10 +180,12 @@ def _by_company(
     decided = _company(suspects, busiest_share, log)
     if decided is None:
         return matches
+    # what names no endpoint may have been left out because of it, in one stretch too
+    kept = ("D9",) if decided.mechanism == "D3" else ()
     return [
         (
             t,
-            decided
+            decided._replace(twins=(*decided.twins, *(c for c in m.twins if c in kept)))
             if (m.mechanism in ("D3", "D9", "D12") and m.strength <= 0.8)
             or (m.mechanism == "D4" and m.strength < 0.6)
             else m,

@@ -352,7 +352,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
         return Match("D3", 0.8, "accepted, and never queued as the others are", polled)
     # an endpoint that others name says nothing of those that do not
-    over = () if trace.has_endpoint or "reason" in log.fields else ("D9",)
+    over = () if trace.has_endpoint or one.reasons else ("D9",)
     twins = twins_of("D3", log, ("D4", "D12"))
     twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=_number))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
@@ -447,12 +447,12 @@ def has_field(log: LogFacts, name: str) -> bool:
     """Whether the log has a field, or lines of a kind."""
     if name in ("claimed", "sent") and log.is_of_requests:
         return False
+    if name == "purged" and log.shows(Op.PURGED):
+        return False  # what is done is deleted from the queue: that says nothing of the rest
     if name in _OPS:
         return _OPS[name] in log.ops
     if name == "due" and "ready_at" in log.fields:
         return True
-    if name == "purged" and log.shows(Op.PURGED):
-        return False  # what is done is deleted from the queue: that says nothing of the rest
     if name == "said":
         return log.says_delivered
     return name in log.fields

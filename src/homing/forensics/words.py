@@ -71,7 +71,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|being_|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -152,7 +152,8 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
         op, stand = Op.DEAD, Stand.DEAD  # the last state of jobs whose attempts are used up
-    if op is Op.SKIPPED and stand is Stand.DELIVERED and is_in_progress(kind.reason):
+    is_passed = op is Op.SKIPPED and is_in_progress(kind.reason)
+    if is_passed and stand in (Stand.DELIVERED, Stand.LEASED):
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op

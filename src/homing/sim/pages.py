@@ -19,7 +19,9 @@ h1 { font-size: 1.4rem; }
 h2 { font-size: 1.1rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-caption { text-align: left; color: var(--soft); padding-bottom: .5rem; }
+caption { text-align: left; color: var(--soft); padding-bottom: .5rem;
+  max-width: calc(100vw - 2rem); }
+@media (max-width: 40rem) { tbody td:nth-child(2), tbody td:nth-child(3) { min-width: 11rem; } }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
   vertical-align: top; }
 td.time { font-variant-numeric: tabular-nums; white-space: nowrap; }

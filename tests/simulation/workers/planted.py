@@ -266,6 +266,14 @@ class Nervous(Sound):
         await super().take(key, row)
 
 
+class Napping(Sound):
+    """Not explorable: it takes a short nap in the machine's own time."""
+
+    async def attempt(self, key: str, mine: Row) -> None:
+        time.sleep(0.6)
+        await super().attempt(key, mine)
+
+
 class Stubborn(Sound):
     """Sound, and nothing ends it."""
 

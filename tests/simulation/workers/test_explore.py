@@ -13,6 +13,7 @@ from homing.core.errors import Invalid
 from homing.sim import loop
 from homing.sim.draws import FirstInFirstOut
 from homing.sim.workers import explore as exploring
+from homing.sim.workers import prepare as preparing
 from homing.sim.workers.case import Case, declared
 from homing.sim.workers.explore import Plan, Report, explore, run_some, try_all_small
 from homing.sim.workers.loading import load_worker, unusable
@@ -221,6 +222,16 @@ def test_a_worker_that_waits_in_real_time_is_stopped() -> None:
     text = r"planted.py:\d+: one step took 0.6 s and wanted next to no processor time"
     with pytest.raises(Invalid, match=text), watchdog(0.1):
         run_world(case, 0)
+
+
+def test_whoever_waits_for_the_processor_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = declared(load_worker(f"{PLANTED}:Napping"), f"{PLANTED}:Napping", deliveries=1)
+    with pytest.raises(Invalid, match="next to no processor time"), watchdog(0.02):
+        run_world(case, 0, order=FirstInFirstOut(), choices={})
+    monkeypatch.setattr(preparing, "_waited_s", time.monotonic)  # as if others had run meanwhile
+    with watchdog(0.02):
+        result = run_world(case, 0, order=FirstInFirstOut(), choices={})
+    assert result.states == {"d1": "delivered"}
 
 
 def test_somebody_elses_timer_goes_on_after_the_watchdog() -> None:

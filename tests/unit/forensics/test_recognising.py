@@ -10,9 +10,10 @@ pytest.importorskip("ibis")
 from homing.forensics.association import Suspect
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import LogFacts, Match, recognise
+from homing.forensics.mechanisms import LogFacts, Match, has_field, recognise
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
+from homing.forensics.words import Kind, line_of
 
 EVENTS = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),
@@ -208,3 +209,52 @@ def test_words_of_endpoints_and_of_leases_that_are_kept() -> None:
     assert meaning("endpoint disabled").op is Op.PARKED
     assert meaning("lease extended").stand is Stand.NONE
     assert meaning("lease expired").op is Op.LAPSED
+
+
+def test_a_request_that_was_not_made_as_another_was_in_progress_is_passed_over() -> None:
+    kind = Kind("events", None, None, "in_progress", None, "already_in_progress", "none")
+    line = line_of(kind, {}, {})
+    assert (line.op, line.stand) == (Op.SKIPPED, Stand.GONE)
+    claim = line_of(kind._replace(reason=None), {}, {})
+    assert (claim.op, claim.stand) == (Op.CLAIMED, Stand.LEASED)
+
+
+def test_a_state_of_being_taken_that_says_how_long_it_took_has_been_tried() -> None:
+    taken = step(Op.CLAIMED, 2, stand=Stand.LEASED, total_us=1_000)
+    log = LogFacts(fields=frozenset({"to_state", "status"}), ops=EVENTS.ops)
+    assert likest(trace(Why.SILENT, step(Op.ACCEPTED, 1), taken), log).mechanism == "D2"
+    bare = taken._replace(total_us=None)
+    assert likest(trace(Why.SILENT, step(Op.ACCEPTED, 1), bare), log).mechanism == "D4"
+
+
+def test_what_is_deleted_when_it_is_done_tells_nothing_of_a_retention() -> None:
+    retried = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.FAILED, 2), step(Op.RETRY, 3))
+    fields = frozenset({"op", "status"})
+    always = LogFacts(fields=fields, ops=frozenset({Op.PURGED}), usual={Op.PURGED: 1.0})
+    seldom = LogFacts(fields=fields, ops=frozenset({Op.PURGED}), usual={Op.PURGED: 0.0})
+    assert not has_field(always, "purged")
+    assert has_field(seldom, "purged")
+    assert likest(retried, always).mechanism == "D1"
+
+
+@pytest.mark.parametrize(("has_endpoint", "is_of_it"), [(True, False), (False, True)])
+def test_what_names_no_endpoint_may_have_been_left_out_because_of_it(
+    has_endpoint: bool, is_of_it: bool
+) -> None:
+    log = LogFacts(fields=frozenset({"endpoint", "status"}), ops=EVENTS.ops)
+    accepted = trace(Why.SILENT, step(Op.ACCEPTED, 1))._replace(has_endpoint=has_endpoint)
+    assert ("D9" in likest(accepted, log).twins) == is_of_it
+
+
+@pytest.mark.parametrize(("has_endpoint", "is_of_it"), [(True, False), (False, True)])
+def test_one_stretch_rules_out_no_endpoint_that_is_not_named(
+    has_endpoint: bool, is_of_it: bool
+) -> None:
+    log = LogFacts(fields=frozenset({"endpoint", "status"}), ops=EVENTS.ops)
+    accepted = [
+        trace(Why.SILENT, step(Op.ACCEPTED, n))._replace(has_endpoint=has_endpoint)
+        for n in range(10)
+    ]
+    found = form(accepted, [], [], log, busiest_share=0.9)
+    assert ("D9" in found.shares[0].twins) == is_of_it
+    assert "D12" not in found.shares[0].twins

@@ -35,7 +35,7 @@ _TINY_TRIES: Final = 240
 #: worlds nearest to calm that are tried for one that is smaller still
 _NEAREST_RUNS: Final = 300
 #: how much dearer a world is on such a store than on rows: so much less is tried to make it small
-_DEARER: Final = {"sqlite": 4, "postgres": 12}
+_DEARER: Final = {"postgres": 4}
 #: ordering constraints that runs by priorities are good for
 DEPTHS: Final = (2, 3)
 #: steps among which priorities change; most tiny worlds have fewer

@@ -44,9 +44,13 @@ _TIMEOUT_MIN_S: Final = 30.0
 _AT_REST: Final = ("nothing_is_lost", "everything_ends")
 #: processor seconds that one step of somebody's may take
 STUCK_S: Final = 5.0
-#: how much longer it may take in real time, and the share of it that counts as no processor time
+#: how much longer it may take in real time; and the share of it in which it must have wanted the
+#: processor to be no idler, or used it, where nobody counts how long it waited for its turn
 _IDLE_TIMES: Final = 6
-_IDLE_SHARE: Final = 0.02
+_WANTED_SHARE: Final = 0.5
+_USED_SHARE: Final = 0.02
+#: Linux: nanoseconds on the processor, nanoseconds in its queue, turns
+_SCHEDULED: Final = Path("/proc/self/schedstat")
 
 
 def prepare(case: Case, on_note: Callable[[str], None] = lambda text: None) -> Case:
@@ -180,6 +184,7 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
         yield
         return
     busy, idle = _Pulse(), _Pulse()
+    share = _USED_SHARE if _waited_s() is None else _WANTED_SHARE
 
     def ring_busy(_: int, frame: FrameType | None) -> None:
         if busy.is_still(frame):
@@ -190,7 +195,7 @@ def watchdog(seconds: float = STUCK_S) -> Iterator[None]:
 
     def ring_idle(_: int, frame: FrameType | None) -> None:
         before_s = idle.wanted_s
-        if idle.is_still(frame) and idle.wanted_s - before_s < _IDLE_SHARE * seconds * _IDLE_TIMES:
+        if idle.is_still(frame) and idle.wanted_s - before_s < share * seconds * _IDLE_TIMES:
             raise NotExplorable(
                 f"{_place(frame)}: one step took {seconds * _IDLE_TIMES:g} s and wanted next to no "
                 "processor time; does it wait in the machine's own time, as for a lock, a file or "
@@ -231,7 +236,7 @@ class _Pulse:
         Args:
             frame: what was interrupted; the loop below it knows its step.
         """
-        self.wanted_s = time.process_time() + _waited_s()
+        self.wanted_s = time.process_time() + (_waited_s() or 0.0)
         while frame is not None and frame.f_code is not VirtualLoop._run_until.__code__:
             frame = frame.f_back
         now = frame and (frame.f_locals["self"], frame.f_locals["step"])
@@ -251,10 +256,10 @@ def _place(frame: FrameType | None) -> str:
     return "in a world"
 
 
-def _waited_s() -> float:
-    """For how long this process was ready to run and others ran instead; 0 where nobody counts."""
+def _waited_s() -> float | None:
+    """For how long this process was ready to run and others ran instead; None: nobody counts."""
     try:
-        text = Path("/proc/self/schedstat").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    return float(text.split()[1]) / 1e9
+        used_ns, waited_ns, _ = _SCHEDULED.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return float(waited_ns) / 1e9 if float(used_ns) else None

@@ -44,7 +44,7 @@ class Process:
     """One life of a worker or a publisher.
 
     Args:
-        letter: its lane.
+        letter: its lane; "P1" is the publisher of the first delivery, and "P1/2" its second life.
         life: 1, and one more after each crash.
         drop: undoes what it left open at the store.
         restart: told when it crashes.
@@ -62,7 +62,7 @@ class Process:
         self.world = world
         self.letter = letter
         self.life = life
-        self.name = letter if life == 1 else f"{letter}{life}"
+        self.name = letter if life == 1 else f"{letter}{'/' * (len(letter) > 1)}{life}"
         self.is_dead = False
         self.busy = 0  #: calls under way
         self._drop, self._restart = drop, restart

@@ -76,7 +76,10 @@ def tell(
     return Story(
         worker=schedule.case.worker,
         verdict=_verdict(told, crossing, breach),
-        lanes=(*(f"worker {lane}" for lane in lanes), _OTHERS),
+        lanes=(
+            *(f"{'publisher' if lane.startswith('P') else 'worker'} {lane}" for lane in lanes),
+            _OTHERS,
+        ),
         rows=tuple(_rows(told, lanes, crossing)),
         breach=breach,
         mishaps=tuple(_mishaps(result.events)),
@@ -96,7 +99,7 @@ def _machine(event: Event) -> str:
     """The worker's or publisher's lane, whatever its life; empty for whoever is none."""
     if event.lane in _NOT_WORKERS:
         return ""
-    return event.lane if event.lane.startswith("P") else event.lane[:1]
+    return event.lane.partition("/")[0] if event.lane.startswith("P") else event.lane[:1]
 
 
 def _told(events: Sequence[Event], which: str) -> list[Event]:
