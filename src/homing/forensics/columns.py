@@ -222,6 +222,10 @@ def could_be(seen: Seen, form: str) -> bool:
     return sum(_fits(text, form) for text in texts) >= 0.9 * len(texts)
 
 
+#: a form that none of so many texts has is not asked of more
+_TRIED: Final = 8
+
+
 def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[float]) -> str | None:
     if not filled:
         return None
@@ -237,7 +241,9 @@ def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[flo
     if sum(1 for t in some if sum(c.isdigit() for c in t) >= 6 and len(t) >= 12) < 0.9 * len(some):
         return None
     for form in FORMATS:
-        if sum(1 for t in some if _fits(t, form)) >= 0.9 * len(some):
+        if any(_fits(t, form) for t in some[:_TRIED]) and sum(
+            1 for t in some if _fits(t, form)
+        ) >= 0.9 * len(some):
             return form
     return None
 

@@ -73,16 +73,17 @@ class Unmapped(ConfigError):
         self.seen = seen
 
 
-def guess(rows: Sequence[Row], file: str = "") -> Mapping:
+def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = None) -> Mapping:
     """The most likely mapping of a sample.
 
     Args:
         file: its name without folder and ending: `dead_letters` tells what its rows are.
+        seen: the columns of the sample, if they were looked at.
 
     Raises:
         Unmapped: no column can name a delivery, or none can be a time.
     """
-    seen = look(rows)
+    seen = look(rows) if seen is None else seen
     if _is_own(seen):
         return shipped("homing")
     chosen: dict[str, Column] = {}

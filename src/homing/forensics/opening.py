@@ -65,7 +65,8 @@ def open_log(
     if source.form in ("json", "logfmt", "text") or not source.has_header:
         plain = as_lines(source, target, damage)
     rows = sample(plain)
-    mapping, problem = _mapping(rows, source, given, shared)
+    seen = look(rows)
+    mapping, problem = _mapping(rows, seen, source, given, shared)
     if (
         mapping is None
         or _has_lists(rows)
@@ -73,17 +74,18 @@ def open_log(
     ):
         paths = folded(rows)
         whole = _unfolded(rows, paths) if paths else []
-        better = _mapping(whole, source, given)[0] if paths else None
+        beneath = look(whole)
+        better = _mapping(whole, beneath, source, given)[0] if paths else None
         if better is not None and _is_served(better, whole, is_given=given is not None):
             again = Source(str(target.with_suffix(".unfolded")), "jsonl")
             as_lines(plain, Path(again.path), damage, paths)
-            return Opened(again, whole, look(whole), better)
+            return Opened(again, whole, beneath, better)
         if problem is not None:
             if paths:
-                problem.seen = look(whole)
+                problem.seen = beneath
             raise problem
     assert mapping is not None
-    return Opened(plain, rows, look(rows), mapping)
+    return Opened(plain, rows, seen, mapping)
 
 
 def _has_lists(rows: list[Row]) -> bool:
@@ -94,7 +96,11 @@ def _has_lists(rows: list[Row]) -> bool:
 
 
 def _mapping(
-    rows: list[Row], source: Source, given: Mapping | None, shared: Mapping | None = None
+    rows: list[Row],
+    seen: dict[str, Seen],
+    source: Source,
+    given: Mapping | None,
+    shared: Mapping | None = None,
 ) -> tuple[Mapping | None, Unmapped | None]:
     if given is not None:
         return given, None
@@ -102,7 +108,7 @@ def _mapping(
     if shared is not None and (part := _part(shared, rows)):
         return part, None
     try:
-        return _known(look(rows)) or guess(rows, name), None
+        return _known(seen) or guess(rows, name, seen), None
     except Unmapped as error:
         return None, error
 
