@@ -20,6 +20,7 @@ from homing.forensics.expressions import (
     literal,
 )
 from homing.forensics.guessing import EXTRAS_MAX
+from homing.forensics.joining import joined
 from homing.forensics.lines import Row
 from homing.forensics.mapping import Mapping
 from homing.forensics.opening import guess_together, open_log
@@ -113,9 +114,11 @@ def read(
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
     connection.execute("SET threads = 1")
     shared = guess_together(sources) if mapping is None else None
+    keys = _keys(sources, folder, shared) if mapping is None else {}
     for number, source in enumerate(sources):
         progress(f"reading {Path(source.path).name}", number / len(sources))
-        _read_one(connection, raw, source, folder, number, mapping, shared)
+        given = keys.get(source.path) or (mapping and mapping.of_file(source.path))
+        _read_one(connection, raw, source, folder, number, given, shared)
     _join_parts(connection, len(sources))
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
@@ -124,6 +127,23 @@ def read(
     raw.order = order_of(connection, [row for row, _ in raw.starts[1:]])
     connection.execute(f"SET threads = {threads}")
     return raw
+
+
+#: more files than these are of one kind, a day or a host each
+_KINDS_OF_FILES_MAX: Final = 8
+
+
+def _keys(sources: Sequence[Source], folder: str, shared: Mapping | None) -> dict[str, Mapping]:
+    """The mappings of files of which one refers to the rows of another; none where none does."""
+    if not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
+        return {}
+    opened = {
+        source.path: open_log(source, Path(folder) / f"first{n}.jsonl", Damage(), shared=shared)
+        for n, source in enumerate(sources)
+    }
+    samples = {path: one.rows for path, one in opened.items()}
+    before = {path: one.mapping for path, one in opened.items()}
+    return {path: one for path, one in joined(before, samples).items() if one != before[path]}
 
 
 def _join_parts(connection: Any, count: int) -> None:
@@ -183,7 +203,6 @@ def _read_one(
     shared: Mapping | None,
 ) -> None:
     target = Path(folder) / f"part{number}.jsonl"
-    given = given and given.of_file(source.path)
     plain, rows, seen, mapping = open_log(source, target, raw.damage, given, shared)
     check(mapping, seen, source.path)
     raw.seen |= {f"{source.path}:{path}": one for path, one in seen.items()}

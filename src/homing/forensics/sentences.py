@@ -112,7 +112,10 @@ def with_year(iso: str, latest: datetime) -> str:
 def pairs(line: str) -> Found:
     """The pairs of `key=value key="a b"`."""
     return {
-        key: re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] in "\"'" and value else value
+        # a colon behind it belongs to the sentence: `delivery=42: broker unreachable`
+        key: re.sub(r"\\(.)", r"\1", value[1:-1])
+        if value[:1] in "\"'" and value
+        else value.rstrip(":")
         for key, value in _PAIR.findall(line)
     }
 
