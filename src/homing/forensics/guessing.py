@@ -119,6 +119,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if not TELLING & chosen.keys() and (told := _told_by_name(file)):
         chosen["op"] = Column(value=told)
         layout = "events"
+    take("intake", _own_path(rows, chosen, seen))
     if _is_intake(chosen, seen):
         del chosen["status"]
         chosen["op"] = Column(value="accepted")
@@ -210,6 +211,27 @@ def _is_intake(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
         for path, other in seen.items()
         if other.values
     )
+
+
+_WORDLESS_MIN: Final = 0.9
+
+
+def _own_path(rows: Sequence[Row], chosen: dict[str, Column], seen: dict[str, Seen]) -> str | None:
+    """The path of requests to the service itself, in rows that have no word for what happened where
+    others do: by those it was accepted."""
+    words = [chosen[f].path for f in ("op", "to_state") if f in chosen and chosen[f].path]
+    for path, one in seen.items():
+        if not words or not _PATH.search(normal(path)) or one.filled > 0.9 * one.rows:
+            continue
+        asked = [row for row in rows if row.get(path) is not None]
+        wordless = sum(all(row.get(word) is None for word in words) for row in asked)
+        if (
+            asked
+            and all(value.startswith("/") for value in one.values)
+            and wordless >= _WORDLESS_MIN * len(asked)
+        ):
+            return path
+    return None
 
 
 def _named(seen: dict[str, Seen]) -> str:

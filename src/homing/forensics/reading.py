@@ -256,7 +256,8 @@ def _leave_out_copies(connection: Any, number: int) -> int:
         f"WHERE at_us IS NOT NULL AND ({there})) WHERE no > 1"
     )
     count = connection.execute("SELECT count(*) FROM copies").fetchall()[0][0]
-    nothing = ", ".join(f"{key} = NULL" for key in keys)
+    # nor may a trace bring it back
+    nothing = ", ".join(f"{key} = NULL" for key in (*keys, "trace") if key in columns)
     connection.execute(
         f"UPDATE part{number} SET {nothing} WHERE rowid IN (SELECT line FROM copies)"
     )

@@ -52,6 +52,10 @@ class Fields(NamedTuple):
     def value(self, name: str) -> str | None:
         """What the field is, from its own column or from others."""
         own = self.own(name)
+        if name in ("op", "status") and (asked := self.asked()):
+            if name == "op":
+                return f"CASE WHEN {asked} THEN 'accepted' ELSE {own or 'NULL'} END"
+            return f"CASE WHEN {asked} THEN NULL ELSE {own} END" if own else None
         if name == "reason" and own is not None:
             return _with_note(own, self.mapping, self.access)
         if (
@@ -69,6 +73,16 @@ class Fields(NamedTuple):
             if name == "to_state" and own is None and not _STANDING & self.mapping.columns.keys():
                 return self.stand()
         return own
+
+    def asked(self) -> str | None:
+        """Whether a row is of a request to the service itself, if there are such."""
+        path = self.own("intake")
+        words = [word for name in ("op", "to_state") if (word := self.own(name))]
+        return (
+            " AND ".join([f"{path} IS NOT NULL", *(f"{w} IS NULL" for w in words)])
+            if path
+            else None
+        )
 
     def stand(self) -> str | None:
         """How a delivery stands of a table that has no word for it: by which of its times are there."""

@@ -179,6 +179,7 @@ _NAMES: Final = {
         "commit_delay_ms ingest_tx_ms"
     ),
     "pending": "pending_webhooks pending_deliveries",
+    "intake": "request_path path uri route",
     "trace": (
         "trace_id traceid trace correlation_id jid job_id task_id run_id request_id execution_id "
         "span_id provider_job_id"

@@ -354,3 +354,26 @@ def test_what_the_service_answers_its_publishers_is_an_acceptance(tmp_path: Path
                 file.write(json.dumps(row | {"delivery_id": line.id}) + "\n")
     told = understood(tmp_path, path)
     assert (told.deliveries, told.delivered) == (DELIVERIES, 0)
+
+
+@pytest.mark.parametrize("status", ["status", "http_status"])
+def test_a_server_line_beside_the_jobs_is_an_acceptance(status: str, tmp_path: Path) -> None:
+    """Its 202 is what the service answered its publisher; the receivers' are in the jobs' rows."""
+    path = tmp_path / "log.jsonl"
+    words = {
+        "delivered": "done",
+        "failed": "fail",
+        "claimed": "start",
+        "retry": "retry",
+        "dead": "dead",
+    }
+    with path.open("w") as file:
+        for line in LINES:
+            row: Row = {"time": iso(line.at), "delivery_id": line.id}
+            if line.what == "accepted":
+                row |= {"method": "POST", "path": "/v1/events", "status": 202}
+            else:
+                row |= known({"job_status": words[line.what], status: line.status})
+            file.write(json.dumps(row) + "\n")
+    told = understood(tmp_path, path)
+    assert (told.deliveries, told.delivered, told.dead) == (DELIVERIES, DELIVERIES - DEAD, DEAD)
