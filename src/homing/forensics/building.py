@@ -161,8 +161,12 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         ]
         if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
             unknown = [t for t in texts if t not in declared_words]
-        taken = _taken_later(table, column, [t for t in texts if t not in declared_words])
-        learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+        ours = [t for t in texts if t not in declared_words]
+        if column == "op_raw":
+            taken = _taken_later(table, ours)
+            learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+        else:
+            learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             if word.op is not Op.UNKNOWN:
@@ -176,17 +180,26 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
 
 #: fewer lines of a word than this share begin a delivery: it is no acceptance
 _FIRST_MIN: Final = 0.2
+#: of the lines of a state of waiting for a retry, so many have a due time
+_DUE_MIN: Final = 0.5
 
 
-def _taken_later(table: Any, column: str, texts: Sequence[str]) -> list[str]:
+def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     """Of several words that sound like an acceptance (`event accepted`, `record received`), those
     that hardly ever come first: by them a worker takes what another accepted."""
-    accepting = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.ACCEPTED]
+    accepting = [t for t in texts if meaning(t, is_state=False).op is Op.ACCEPTED]
     if len(accepting) < 2:
         return []
-    seen = _behaviours(table, column, accepting)
+    seen = _behaviours(table, "op_raw", accepting)
     later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
     return later if len(later) < len(seen) else []
+
+
+def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
+    """Of the states of waiting, those with a due time that hardly ever come first: after a failure."""
+    waits = [t for t in texts if meaning(t, is_state=True).stand is Stand.WAITING]
+    seen = _behaviours(table, "to_raw", waits)
+    return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
 
 
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
@@ -200,6 +213,8 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         ),
         word=table[column],
         status=table.status,
+        is_due=table.due_us.notnull(),
+        is_held=table.worker.notnull(),
         # times and places as texts of one length: their order is that of both, on every engine
         place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
     )
@@ -220,7 +235,10 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         n=seen.count(),
         ok=is_good.fill_null(False).cast("int64").sum(),
         bad=(~is_good).fill_null(False).cast("int64").sum(),
+        due=seen.is_due.cast("int64").sum(),
+        held=seen.is_held.cast("int64").sum(),
     )
+    has_workers = bool(row(lines.aggregate(held=lines.is_held.cast("int64").sum())).held)
     return {
         one.word: Behaviour(
             int(one.n),
@@ -229,6 +247,8 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
             one.ok / one.n,
             one.bad / one.n,
             lasts.get(one.word, 0) / max(total, 1),
+            one.due / one.n,
+            one.held / one.n if has_workers else None,
         )
         for one in rows(found.order_by("word"))
     }

@@ -338,6 +338,16 @@ def names_of(path: str) -> list[str]:
 _ENDING_MIN: Final = 3
 
 
+#: fields whose values tell whether a shortened name is theirs
+_SHORTENED: Final = frozenset({"to_state", "attempt", "worker", "due", "lease_until", "outcome"})
+_SHORT_MIN: Final = 4
+
+
+def _is_short_for(name: str, word: str) -> bool:
+    """Whether a name is the beginning of a word, as `zust` of `zustand` and `proc` of `process`."""
+    return _SHORT_MIN <= len(name) <= len(word) - 2 and "_" not in word and word.startswith(name)
+
+
 def name_score(field: str, path: str) -> float:
     """How well a column's name says that it is the field: 0 (not at all) to 100."""
     best = 0.0
@@ -349,6 +359,8 @@ def name_score(field: str, path: str) -> float:
                 score = 100 - 1.2 * rank
             elif len(synonym) >= _ENDING_MIN and name.endswith("_" + synonym):
                 score = 55 - 0.8 * rank
+            elif field in _SHORTENED and _is_short_for(name, synonym):
+                score = 45 - 0.5 * rank
             best = max(best, score - 2.0 * depth)
     return best
 

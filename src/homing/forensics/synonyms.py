@@ -88,7 +88,7 @@ _NAMES: Final = {
         "etat statut stato"
     ),
     "worker": (
-        "worker worker_id holder locked_by consumer consumer_id process node pid runner "
+        "worker worker_id wrk holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
@@ -101,7 +101,7 @@ _NAMES: Final = {
     ),
     "version_after": (
         "version_after row_version_after version row_version write_version new_version "
-        "lock_version rev revision etag ver ver_after"
+        "lock_version rev revision etag ver ver_after rv"
     ),
     "rows_written": (
         "rows_written cas_rows affected_rows rows_affected updated_rows cas_ok row_count rows "
@@ -119,12 +119,12 @@ _NAMES: Final = {
         "prochaine_tentative proxima_tentativa prossimo_tentativo naechster_versuch_am then visible_at next_visible_at retry_after_time will_retry_at"
     ),
     "lease_until": (
-        "lease_expires_at locked_until lease_until visibility_deadline lease_expiry lease_end "
+        "lease_expires_at locked_until lease_until lck visibility_deadline lease_expiry lease_end "
         "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires lock_expires "
         "leased_until lock_expires lock_expires_at"
     ),
     "attempt": (
-        "attempt_no attempt attempt_number attempts try tries n_attempts attempt_count "
+        "attempt_no attempt attempt_number att_no attempts try tries n_attempts attempt_count "
         "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
         "total_attempts "
         "versuch intento intentos versuche round "

@@ -105,7 +105,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.WRITTEN, Stand.NONE),
     ),
     (
-        r"exhaust|max_?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|max_?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
@@ -227,7 +227,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"releas|unlock|un_?claim|give_?back|gave_?back|yield", _W(Op.RELEASED, Stand.WAITING)),
     (
-        r"pend|wait|schedul|ready|(^|_)due|idle|backlog|(^|_)open$|todo|retryable|outstanding|not_started",
+        r"pend|wait|schedul|ready|^rdy$|(^|_)due|idle|backlog|(^|_)open$|todo|retryable|outstanding|not_started",
         _W(Op.QUEUED, Stand.WAITING),
     ),
     (
@@ -282,7 +282,7 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
-        r"eingereiht|wartend|ausstehend|pendiente|en_cola|encolad|en_file|en_attente|pendente|na_fila|"
+        r"eingereiht|wart(end|et)(_|$)|bereit(_|$)|ausstehend|pendiente|en_cola|encolad|en_file|en_attente|pendente|na_fila|"
         r"in_coda|in_attesa",
         _W(Op.QUEUED, Stand.WAITING),
     ),

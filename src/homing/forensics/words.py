@@ -44,6 +44,8 @@ class Behaviour(NamedTuple):
     ok: float  #: share with a status of 2xx
     bad: float  #: share with another status
     ends: float  #: share of all deliveries that end with it
+    due: float = 0.0  #: share with a due time
+    held: float | None = None  #: share with a worker; None: no line of the log has one
 
 
 class Line(NamedTuple):
@@ -65,7 +67,13 @@ def by_behaviour(seen: Behaviour) -> Word:
         return Word(Op.ACCEPTED, Stand.WAITING)
     if seen.ends > 0.5:
         return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+    if seen.due > 0.5 and seen.is_last < 0.5:
+        return Word(Op.RETRY, Stand.WAITING)
     if seen.is_last < 0.2 and seen.ok + seen.bad < 0.1:
+        if seen.held is not None and seen.held < 0.1:
+            return Word(
+                Op.QUEUED, Stand.WAITING
+            )  # where workers sign what they do, nobody did this
         return Word(Op.CLAIMED, Stand.LEASED)
     return UNKNOWN
 
