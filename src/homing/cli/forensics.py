@@ -37,7 +37,7 @@ def mapping_of(name: str | None) -> Any:
     """
     if name is None:
         return None
-    mapping = forensics("mapping")
+    mapping = forensics("reading.mapping")
     if name in mapping.SHIPPED:
         return mapping.shipped(name)
     if not Path(name).exists():

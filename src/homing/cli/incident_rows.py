@@ -101,7 +101,7 @@ def _read(
 def _shipped(values: dict[str, Any]) -> str | None:
     """The mapping that the investigation took, if it comes with Homing."""
     named = set(((values.get("log") or {}).get("mappings") or {}).values())
-    return next(iter(named & set(forensics("mapping").SHIPPED)), None)
+    return next(iter(named & set(forensics("reading.mapping").SHIPPED)), None)
 
 
 def _counted(group: Group, paths: dict[str, str]) -> tuple[Counted, ...]:

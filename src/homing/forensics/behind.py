@@ -15,12 +15,12 @@ from homing.core.errors import ConfigError
 from homing.forensics.association import features, settled_of
 from homing.forensics.building import build
 from homing.forensics.engine import on_duckdb
-from homing.forensics.expressions import literal
 from homing.forensics.investigation import Options, judged_tables
-from homing.forensics.lines import PARSERS
-from homing.forensics.reading import Progress, connect, read
+from homing.forensics.reading.expressions import literal
+from homing.forensics.reading.files import Progress, connect, read
+from homing.forensics.reading.lines import PARSERS
+from homing.forensics.reading.sources import Source, document_rows, look_at, open_text
 from homing.forensics.rows import row, rows
-from homing.forensics.sources import Source, document_rows, look_at, open_text
 
 #: names of groups that are no feature
 LOST: Final = "lost"

@@ -14,11 +14,11 @@ import ibis
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.doubts import keep_doubted
 from homing.forensics.engine import Engine
-from homing.forensics.order import Order
-from homing.forensics.reading import Progress, Raw
+from homing.forensics.reading.files import Progress, Raw
+from homing.forensics.reading.order import Order
+from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
-from homing.forensics.sources import Unreadable
 from homing.forensics.vocabulary import Op, Stand, Word, meaning
 from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
 

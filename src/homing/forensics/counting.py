@@ -17,7 +17,7 @@ from homing.forensics.cases import CROSSINGS
 from homing.forensics.engine import on_duckdb
 from homing.forensics.investigation import Options, judged_tables
 from homing.forensics.judging import Verdict
-from homing.forensics.reading import Progress, connect, read
+from homing.forensics.reading.files import Progress, connect, read
 from homing.forensics.traces import dropped_names
 from homing.forensics.vocabulary import Stand
 from homing.insight.verification import Arm, Count, Window

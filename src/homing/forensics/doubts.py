@@ -10,7 +10,7 @@ import ibis
 import pyarrow as arrow
 
 from homing.forensics.engine import Engine
-from homing.forensics.sources import open_text
+from homing.forensics.reading.sources import open_text
 
 #: characters that a name may have
 _WORDS: Final = re.compile(r"[\w.:/@-]{2,200}")

@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from homing.core.errors import ConfigError
+from homing.forensics.reading.sources import Unreadable, missing_extra
 from homing.forensics.rows import portable
-from homing.forensics.sources import Unreadable, missing_extra
 
 #: in another one's database: what is kept there while the analysis runs
 _PREFIX: Final = "homing_"

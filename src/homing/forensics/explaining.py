@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from homing.forensics.building import build
-from homing.forensics.columns import Seen
-from homing.forensics.converting import Damage
-from homing.forensics.guessing import Unmapped
 from homing.forensics.investigation import Options, reading
-from homing.forensics.mapping import Mapping as ColumnMapping
-from homing.forensics.mapping import many_to_toml, to_toml
-from homing.forensics.opening import open_log
-from homing.forensics.reading import Raw
-from homing.forensics.sources import find_files, look_at
+from homing.forensics.reading.columns import Seen
+from homing.forensics.reading.converting import Damage
+from homing.forensics.reading.files import Raw
+from homing.forensics.reading.guessing import Unmapped
+from homing.forensics.reading.mapping import Mapping as ColumnMapping
+from homing.forensics.reading.mapping import many_to_toml, to_toml
+from homing.forensics.reading.opening import open_log
+from homing.forensics.reading.sources import find_files, look_at
 
 
 def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:

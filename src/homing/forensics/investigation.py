@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from homing.core.plurals import plural
 from homing.forensics.building import Events, build
-from homing.forensics.doubting import UNTOLD
-from homing.forensics.mapping import Mapping as ColumnMapping
-from homing.forensics.reading import Progress, Raw, connect, read
+from homing.forensics.reading.doubting import UNTOLD
+from homing.forensics.reading.files import Progress, Raw, connect, read
+from homing.forensics.reading.mapping import Mapping as ColumnMapping
+from homing.forensics.reading.sources import missing_extra
 from homing.forensics.rows import row, rows
-from homing.forensics.sources import missing_extra
 from homing.forensics.vocabulary import Op, Stand
 
 try:
@@ -36,7 +36,7 @@ try:
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
     from homing.forensics.mechanisms import LogFacts, is_take
-    from homing.forensics.warehouse import read_there
+    from homing.forensics.reading.tables import read_there
 except ImportError as _error:
     raise missing_extra(_error) from _error
 

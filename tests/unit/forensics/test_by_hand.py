@@ -15,10 +15,10 @@ pytest.importorskip("ibis")
 from homing.cli.investigate import investigate as command
 from homing.cli.investigate_report import report
 from homing.core.errors import ConfigError
-from homing.forensics.guessing import Unmapped, guess
-from homing.forensics.mapping import many_to_toml, parse, to_toml
-from homing.forensics.sentences import NO_YEAR, sentence, stamped, with_year
-from homing.forensics.sources import look_at
+from homing.forensics.reading.guessing import Unmapped, guess
+from homing.forensics.reading.mapping import many_to_toml, parse, to_toml
+from homing.forensics.reading.sentences import NO_YEAR, sentence, stamped, with_year
+from homing.forensics.reading.sources import look_at
 from homing.forensics.vocabulary import Op, meaning, normal
 
 

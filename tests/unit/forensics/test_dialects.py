@@ -15,7 +15,7 @@ pytest.importorskip("duckdb")
 
 from homing.forensics.building import build
 from homing.forensics.engine import on_duckdb
-from homing.forensics.reading import connect, read
+from homing.forensics.reading.files import connect, read
 
 BEGIN_S: Final = 1_780_000_000
 DELIVERIES: Final = 60

@@ -13,8 +13,8 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
-from homing.forensics.joining import links
-from homing.forensics.sentences import pairs
+from homing.forensics.reading.joining import links
+from homing.forensics.reading.sentences import pairs
 
 LOG = Service("D1", 11, deliveries=400, fail_share=0.2).run()
 ATTEMPTS = [json.loads(line) for line in attempts(LOG)[1].splitlines()]

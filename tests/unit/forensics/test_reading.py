@@ -18,8 +18,8 @@ pytest.importorskip("ibis")
 from homing.cli.investigate import investigate as command
 from homing.cli.verify import verify
 from homing.core.errors import ConfigError
-from homing.forensics.mapping import parse, shipped, to_toml
-from homing.forensics.sources import Unreadable, look_at
+from homing.forensics.reading.mapping import parse, shipped, to_toml
+from homing.forensics.reading.sources import Unreadable, look_at
 
 
 def run(*arguments: str) -> tuple[int, str, BaseException | None]:

@@ -17,9 +17,9 @@ pytest.importorskip("ibis")
 
 from homing.forensics.change import Window, find
 from homing.forensics.document import document
-from homing.forensics.guessing import guess
 from homing.forensics.investigation import Options, investigate
-from homing.forensics.sources import Unreadable, look_at
+from homing.forensics.reading.guessing import guess
+from homing.forensics.reading.sources import Unreadable, look_at
 from homing.forensics.vocabulary import Op, meaning
 from homing.forensics.words import Kind, line_of
 

@@ -21,7 +21,7 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
-from homing.forensics.sources import Unreadable
+from homing.forensics.reading.sources import Unreadable
 
 #: what must be the same wherever it is computed; each engine finds quantiles in its own way, so
 #: that other features are tried

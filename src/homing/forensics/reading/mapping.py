@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.forensics.synonyms import SYNONYMS
+from homing.forensics.reading.synonyms import SYNONYMS
 from homing.forensics.vocabulary import DECLARED, declared
 
 LAYOUTS: Final = ("events", "attempts", "deliveries")
@@ -76,7 +76,7 @@ def shipped(name: str) -> Mapping:
     """
     if name not in SHIPPED:
         raise ConfigError([f"--mapping {name}: expected a file or one of {', '.join(SHIPPED)}"])
-    text = resources.files("homing.forensics").joinpath(f"mappings/{name}.toml").read_text()
+    text = resources.files("homing.forensics.reading").joinpath(f"mappings/{name}.toml").read_text()
     return replace(parse(text, name), name=name)
 
 

@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.columns import LENGTHS, NOTHING, TIMES, Seen, look
-from homing.forensics.converting import Damage
 from homing.forensics.engine import Engine
-from homing.forensics.expressions import SCALE, TEXTS, WHOLES
-from homing.forensics.guessing import EXTRAS_MAX
-from homing.forensics.lines import Row, flat, parts_of
-from homing.forensics.mapping import Column, Mapping
-from homing.forensics.opening import mapping_of
-from homing.forensics.reading import Progress, Raw, check, has_copies
+from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
+from homing.forensics.reading.converting import Damage
+from homing.forensics.reading.expressions import SCALE, TEXTS, WHOLES
+from homing.forensics.reading.files import Progress, Raw, check, has_copies
+from homing.forensics.reading.guessing import EXTRAS_MAX
+from homing.forensics.reading.lines import Row, flat, parts_of
+from homing.forensics.reading.mapping import Column, Mapping
+from homing.forensics.reading.opening import mapping_of
+from homing.forensics.reading.selecting import cuts_of
+from homing.forensics.reading.sources import SAMPLE_ROWS, Unreadable
 from homing.forensics.rows import row, rows
-from homing.forensics.selecting import cuts_of
-from homing.forensics.sources import SAMPLE_ROWS, Unreadable
 
 _NUMBER: Final = r"^\s*[-+]?[0-9]{1,18}([.][0-9]+)?\s*$"
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from homing.forensics.columns import (
+from homing.forensics.reading.columns import (
     Seen,
     fits,
     name_score,
     varies_within,
 )
-from homing.forensics.lines import Row
+from homing.forensics.reading.lines import Row
 from homing.forensics.vocabulary import normal
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from homing.forensics.columns import Seen, look
-from homing.forensics.converting import Damage, as_lines
-from homing.forensics.guessing import TELLING, Unmapped, guess
-from homing.forensics.lines import PARSERS, Row, flat, folded, parts_of, unfold, unfolded
-from homing.forensics.mapping import Mapping, shipped
-from homing.forensics.sources import (
+from homing.forensics.reading.columns import Seen, look
+from homing.forensics.reading.converting import Damage, as_lines
+from homing.forensics.reading.guessing import TELLING, Unmapped, guess
+from homing.forensics.reading.lines import PARSERS, Row, flat, folded, parts_of, unfold, unfolded
+from homing.forensics.reading.mapping import Mapping, shipped
+from homing.forensics.reading.sources import (
     SAMPLE_ROWS,
     Source,
     sample,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from homing.core.errors import ConfigError
 from homing.core.records import LogEntry
-from homing.forensics.columns import (
+from homing.forensics.reading.columns import (
     LENGTHS,
     TIMES,
     Seen,
@@ -19,11 +19,11 @@ from homing.forensics.columns import (
     recognised,
     varies_within,
 )
-from homing.forensics.doubting import doubts_of
-from homing.forensics.lines import Row
-from homing.forensics.mapping import Column, Mapping, shipped
-from homing.forensics.naming import best_named, choose_key
-from homing.forensics.timing import choose_times
+from homing.forensics.reading.doubting import doubts_of
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.mapping import Column, Mapping, shipped
+from homing.forensics.reading.naming import best_named, choose_key
+from homing.forensics.reading.timing import choose_times
 from homing.forensics.vocabulary import Op, meaning, normal
 
 #: other columns that are kept to be compared as innocents

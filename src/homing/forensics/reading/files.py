@@ -12,21 +12,21 @@ from typing import Any, Final
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.forensics.columns import Seen
-from homing.forensics.converting import Damage, as_lines
-from homing.forensics.expressions import (
+from homing.forensics.reading.columns import Seen
+from homing.forensics.reading.converting import Damage, as_lines
+from homing.forensics.reading.expressions import (
     TEXTS,
     WHOLES,
     literal,
 )
-from homing.forensics.guessing import EXTRAS_MAX
-from homing.forensics.joining import joined
-from homing.forensics.lines import Row
-from homing.forensics.mapping import Mapping
-from homing.forensics.opening import guess_together, open_log
-from homing.forensics.order import Order, order_of
-from homing.forensics.selecting import Fields, accesses, feature, reader_of
-from homing.forensics.sources import (
+from homing.forensics.reading.guessing import EXTRAS_MAX
+from homing.forensics.reading.joining import joined
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.mapping import Mapping
+from homing.forensics.reading.opening import guess_together, open_log
+from homing.forensics.reading.order import Order, order_of
+from homing.forensics.reading.selecting import Fields, accesses, feature, reader_of
+from homing.forensics.reading.sources import (
     Source,
     Unreadable,
     find_files,

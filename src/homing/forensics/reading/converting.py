@@ -12,9 +12,9 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from homing.forensics.lines import PARSERS, Row, rows_within, unfold
-from homing.forensics.sentences import with_year
-from homing.forensics.sources import Source, column_names, cut_off, document_rows, open_text
+from homing.forensics.reading.lines import PARSERS, Row, rows_within, unfold
+from homing.forensics.reading.sentences import with_year
+from homing.forensics.reading.sources import Source, column_names, cut_off, document_rows, open_text
 
 #: damaged rows that are named one by one
 DAMAGED_NAMED_MAX: Final = 20

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from homing.forensics.columns import (
+from homing.forensics.reading.columns import (
     Seen,
     fits,
     instant,
     name_score,
     varies_within,
 )
-from homing.forensics.lines import Row
-from homing.forensics.naming import best_named
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.naming import best_named
 
 
 def choose_times(

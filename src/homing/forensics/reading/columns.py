@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from homing.forensics.lines import Row
-from homing.forensics.synonyms import SYNONYMS
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.synonyms import SYNONYMS
 from homing.forensics.vocabulary import Op, meaning, normal
 
 TIMES: Final = (

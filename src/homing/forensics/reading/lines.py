@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from homing.forensics.sentences import pairs, sentence, stamped
+from homing.forensics.reading.sentences import pairs, sentence, stamped
 
 #: the separator of a path inside a nested object
 SEPARATOR: Final = "."

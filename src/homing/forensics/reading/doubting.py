@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from homing.forensics.columns import TIMES, Seen, could_be, name_score
-from homing.forensics.mapping import Mapping
+from homing.forensics.reading.columns import TIMES, Seen, could_be, name_score
+from homing.forensics.reading.mapping import Mapping
 from homing.forensics.vocabulary import Op, meaning, normal
 
 UNTOLD: Final = "no column says what happened to a delivery (op, to_state, outcome or status)"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from homing.forensics.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
-from homing.forensics.mapping import Column
+from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
+from homing.forensics.reading.mapping import Column
 
 #: of a unit of time, in microseconds
 SCALE: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}

@@ -19,8 +19,8 @@ from typing import IO, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from homing.core.errors import ConfigError, HomingError
-from homing.forensics.lines import PARSERS, Row, flat, json_object, logfmt, rows_within
-from homing.forensics.sentences import stamped
+from homing.forensics.reading.lines import PARSERS, Row, flat, json_object, logfmt, rows_within
+from homing.forensics.reading.sentences import stamped
 
 #: rows looked at before the columns are guessed
 SAMPLE_ROWS: Final = 8_000

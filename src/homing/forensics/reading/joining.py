@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Final, NamedTuple
 
-from homing.forensics.columns import text_of
-from homing.forensics.lines import Row
-from homing.forensics.mapping import Column, Mapping
+from homing.forensics.reading.columns import text_of
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.vocabulary import normal
 
 _FIELDS: Final = ("delivery", "message")

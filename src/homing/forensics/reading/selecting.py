@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from homing.forensics.columns import Seen, number_of
-from homing.forensics.expressions import (
+from homing.forensics.reading.columns import Seen, number_of
+from homing.forensics.reading.expressions import (
     literal,
     quoted,
     text_value,
     value_of,
 )
-from homing.forensics.lines import parts_of
-from homing.forensics.mapping import Mapping
-from homing.forensics.sources import (
+from homing.forensics.reading.lines import parts_of
+from homing.forensics.reading.mapping import Mapping
+from homing.forensics.reading.sources import (
     Source,
 )
 
