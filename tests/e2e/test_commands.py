@@ -340,7 +340,7 @@ async def test_a_secret_is_followed_by_another_and_the_doctor_says_what_is_left_
         await made.types("application", "create", "The Shop", "--uid", "shop")
         endpoint = await made.asks("endpoint", "create", "shop", "http://127.0.0.1:1/hook")
     _, fine = await secrets_finding(secret=former)
-    assert (fine["is_fine"], fine["saw"]) == (True, "sealed with the present secret: 1 endpoints")
+    assert (fine["is_fine"], fine["saw"]) == (True, "sealed with the present secret: 1 endpoint")
     code, lost = await secrets_finding(secret=present)
     assert (code, lost["is_fine"]) == (1, False)
     assert endpoint["id"] in lost["saw"]

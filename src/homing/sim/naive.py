@@ -264,11 +264,12 @@ class TransactionStore(FaultyStore):
         if not is_write or not isinstance(store, SnapshotLog):
             return await super()._call(name, is_write, args, given)
         ticket = store.begin(self._node)
-        self._tickets[asyncio.current_task()] = ticket
+        task = asyncio.current_task()
+        self._tickets[task] = ticket
         try:
             return await super()._call(name, is_write, args, given)
-        finally:
-            self._tickets.pop(asyncio.current_task(), None)
+        finally:  # also of a world that is thrown away, whose loop has ended
+            self._tickets.pop(task, None)
             store.end(ticket)
 
     async def _execute(self, name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,7 +35,9 @@ def watched(
 ) -> tuple[Verification, list[str]]:
     """Watch a log; between two looks one thing after the other happens to it."""
     left = list(between)
-    monkeypatch.setattr(watching.time, "sleep", lambda _: left.pop(0)())
+    # of this module alone: other threads of the process sleep too
+    clock = SimpleNamespace(sleep=lambda _: left.pop(0)(), monotonic=time.monotonic, time=time.time)
+    monkeypatch.setattr(watching, "time", clock)
     said: list[str] = []
     found = watch_log(Asked(log=log), BEFORE, lambda arm: verify(BEFORE, arm), say=said.append)
     assert not left
