@@ -12,7 +12,7 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
-from homing.forensics.doubts import keep_doubted
+from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.reading.files import Progress, Raw
 from homing.forensics.reading.order import Order

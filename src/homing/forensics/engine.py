@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import operator
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 from homing.core.errors import ConfigError
@@ -122,9 +121,11 @@ class Engine:
 
     def close(self) -> None:
         """Drop what was kept in another one's database, and leave it."""
-        for named in sorted(self._kept):
-            self._drop(named)
-        self.backend.disconnect()
+        # who does not answer any more has dropped what was temporary, and has said why before
+        with suppress(Exception):
+            for named in sorted(self._kept):
+                self._drop(named)
+            self.backend.disconnect()
 
 
 @functools.cache
@@ -222,8 +223,3 @@ def _spark(ibis: Any, threads: int) -> Any:
         # an error is what it calls a plan that it does not compile but interprets
         spark.sparkContext.setLogLevel("FATAL")
     return ibis.pyspark.connect(spark)
-
-
-def any_of(tests: Sequence[Any]) -> Any:
-    """Whether any of the conditions holds."""
-    return functools.reduce(operator.or_, tests)

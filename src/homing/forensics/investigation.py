@@ -24,7 +24,7 @@ try:
     from homing.forensics import (
         association,
         change,
-        doubts,
+        damaged,
         hypothesis,
         judging,
         limits,
@@ -158,7 +158,7 @@ def judged_tables(
         by_case.by_delivery(table, takes, len(events.extras), has_bit_or=engine.is_duckdb),
     )
     progress("following the hard ones", 0.4)
-    cases = doubts.marked(cases, engine, has_doubted=events.has_doubted)
+    cases = damaged.marked(cases, engine, has_doubted=events.has_doubted)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
     hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
     context = Context(

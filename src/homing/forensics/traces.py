@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics.building import worker_of
-from homing.forensics.engine import Engine, any_of
+from homing.forensics.engine import Engine
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.rows import Line, rows
 from homing.forensics.vocabulary import Op, Stand
@@ -73,9 +73,8 @@ def dropped(engine: Engine, crossings: list[str], limit: int = DROPPED_MAX) -> l
 def fine(engine: Engine, crossings: list[str], limit: int = FINE_MAX) -> list[Trace]:
     """Deliveries that came through although something went wrong on their way."""
     judged = engine.table("judged")
-    went_wrong = any_of(
-        [judged.bad > 0, judged.takes > 1, judged.refused > 0, *(judged[one] for one in crossings)]
-    )
+    tests = [judged.bad > 0, judged.takes > 1, judged.refused > 0, *(judged[c] for c in crossings)]
+    went_wrong = ibis.or_(*tests)
     through = judged.filter((judged.verdict == int(Verdict.DELIVERED)) & went_wrong)
     return _read(engine, through, crossings, limit)
 

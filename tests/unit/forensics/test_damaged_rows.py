@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.damaged import words_of
 from homing.forensics.document import document
-from homing.forensics.doubts import words_of
 from homing.forensics.investigation import Options, investigate
 
 BEGIN_S = 1_780_000_000.0

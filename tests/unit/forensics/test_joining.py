@@ -13,7 +13,8 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
-from homing.forensics.reading.joining import links
+from homing.forensics.reading.joining import joined, links
+from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.sentences import pairs
 
 LOG = Service("D1", 11, deliveries=400, fail_share=0.2).run()
@@ -62,6 +63,17 @@ def test_messages_and_the_attempts_of_each_endpoint_are_one_log(tmp_path: Path) 
     found = _found(tmp_path, {"messages": first, "attempts": ATTEMPTS})
     pairs_ = {(row["message"], row["endpoint"]) for row in LOG.rows}
     assert found["accepted"] == len(pairs_)
+
+
+def test_files_that_meet_already_are_left_as_they_are() -> None:
+    rows = [{"delivery_id": f"dlv_{i:05}", "id": f"ord_{i:05}", "at": i} for i in range(100)]
+    mappings = {
+        name: Mapping(layout="events", columns={"delivery": Column(path="delivery_id")})
+        for name in ("one", "other")
+    }
+    twice = [*rows, *rows]
+    assert links({"one": rows, "other": twice})[0].column == "id"
+    assert joined(mappings, {"one": rows, "other": twice}) == mappings
 
 
 def test_files_of_two_hosts_refer_to_nothing() -> None:

@@ -19,8 +19,11 @@ from support.delivery_logs import Service, attempts, full, iso
 
 pytest.importorskip("ibis")
 
+from homing.core.errors import ConfigError
 from homing.forensics.document import document
+from homing.forensics.engine import elsewhere
 from homing.forensics.investigation import Options, investigate
+from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.sources import Unreadable
 
 #: what must be the same wherever it is computed; each engine finds quantiles in its own way, so
@@ -138,6 +141,63 @@ def test_a_table_of_texts_with_copies_and_a_second_table(
     for part in ("accepted", "dropped", "books"):
         assert found[part] == whole[part], part
     assert any(f"{len(one)} rows are in the log twice" in told for told in found["cannot_tell"])
+
+
+@pytest.mark.postgres
+def test_a_table_that_tells_its_states_by_times_and_waits_by_their_length(
+    reader: str, postgres_empty_url: str
+) -> None:
+    outbox = [
+        {
+            "delivery_id": f"dlv_{n:05}",
+            "created_at": iso(1_790_000_000 + 60 * n),
+            "delivered_at": None if n % 100 == 7 else iso(1_790_000_001 + 60 * n),
+        }
+        for n in range(600)
+    ]
+    times = {"created_at": "timestamptz", "delivered_at": "timestamptz"}
+    _store(postgres_empty_url, "hooks.outbox", outbox, times)
+    found = _there(reader, "hooks.outbox")
+    assert found["accepted"] == 600
+    assert found["books"]["delivered"] == 594
+    assert found["dropped"] == 6
+    columns = {
+        "delivery": Column(path="delivery_id"),
+        "at": Column(path="created_at", others=("delivered_at",)),
+        "op": Column(value="accepted"),
+    }
+    local = Mapping(
+        layout="events", columns=columns | {"at": Column(path="day", zone="Asia/Tokyo")}
+    )
+    _store(postgres_empty_url, "hooks.local", [{**outbox[0], "day": "2026-09-21"}], {"day": "date"})
+    with pytest.raises(ConfigError, match="a column with a time zone"):
+        investigate(["hooks.local"], Options(engine=reader, mapping=local))
+    late = [{**row, "created_at": None} for row in outbox if row["delivered_at"]]
+    _store(postgres_empty_url, "hooks.late", late, times)
+    mapping = Mapping(layout="events", columns=columns)
+    found = document(investigate(["hooks.late"], Options(engine=reader, mapping=mapping)))
+    assert (found["accepted"], found["rows"]) == (594, 594)
+
+
+@pytest.mark.postgres
+def test_a_server_that_goes_away_is_told_in_a_sentence(
+    reader: str, postgres_empty_url: str
+) -> None:
+    _store(postgres_empty_url, "hooks.some", [{"n": "1"}], {})
+
+    def work() -> None:
+        with elsewhere(reader) as engine:
+            some = engine.backend.table("some", database="hooks")
+            engine.keep("one", some)
+            with psycopg.connect(postgres_empty_url, autocommit=True) as owner:
+                owner.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s",
+                    [urlsplit(reader).username],
+                )
+            engine.keep("other", some)
+
+    with pytest.raises(Unreadable, match="cannot compute this: terminating connection"):
+        work()
 
 
 @pytest.mark.postgres

@@ -23,7 +23,7 @@ from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.joining import joined
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
-from homing.forensics.reading.opening import guess_together, open_log
+from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, order_of
 from homing.forensics.reading.selecting import Fields, accesses, feature, reader_of
 from homing.forensics.reading.sources import (
@@ -113,12 +113,9 @@ def read(
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
     connection.execute("SET threads = 1")
-    shared = guess_together(sources) if mapping is None else None
-    keys = _keys(sources, folder, shared) if mapping is None else {}
-    for number, source in enumerate(sources):
+    for number, (source, opened) in enumerate(_opened(sources, folder, raw.damage, mapping)):
         progress(f"reading {Path(source.path).name}", number / len(sources))
-        given = keys.get(source.path) or (mapping and mapping.of_file(source.path))
-        _read_one(connection, raw, source, folder, number, given, shared)
+        _read_one(connection, raw, source, opened, folder, number)
     _join_parts(connection, len(sources))
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
@@ -133,17 +130,32 @@ def read(
 _KINDS_OF_FILES_MAX: Final = 8
 
 
-def _keys(sources: Sequence[Source], folder: str, shared: Mapping | None) -> dict[str, Mapping]:
-    """The mappings of files of which one refers to the rows of another; none where none does."""
-    if not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
-        return {}
-    opened = {
-        source.path: open_log(source, Path(folder) / f"first{n}.jsonl", Damage(), shared=shared)
-        for n, source in enumerate(sources)
-    }
-    samples = {path: one.rows for path, one in opened.items()}
-    before = {path: one.mapping for path, one in opened.items()}
-    return {path: one for path, one in joined(before, samples).items() if one != before[path]}
+def _opened(
+    sources: Sequence[Source], folder: str, damage: Damage, given: Mapping | None
+) -> Iterator[tuple[Source, Opened]]:
+    """Each file with its mapping; where files are few, those that refer to one another agree."""
+    shared = guess_together(sources) if given is None else None
+
+    def open_one(number: int) -> Opened:
+        own = given and given.of_file(sources[number].path)
+        return open_log(sources[number], _lines_of(folder, number), damage, own, shared)
+
+    if given is not None or not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
+        for number, source in enumerate(sources):
+            yield source, open_one(number)
+        return
+    opened = {source.path: open_one(number) for number, source in enumerate(sources)}
+    mappings = joined(
+        {path: one.mapping for path, one in opened.items()},
+        {path: one.rows for path, one in opened.items()},
+    )
+    for source in sources:
+        yield source, opened[source.path]._replace(mapping=mappings[source.path])
+
+
+def _lines_of(folder: str, number: int) -> Path:
+    """Where the clean lines of a file go that cannot be read as it is."""
+    return Path(folder) / f"part{number}.jsonl"
 
 
 def _join_parts(connection: Any, count: int) -> None:
@@ -194,16 +206,9 @@ _KINDS: Final = (
 
 
 def _read_one(
-    connection: Any,
-    raw: Raw,
-    source: Source,
-    folder: str,
-    number: int,
-    given: Mapping | None,
-    shared: Mapping | None,
+    connection: Any, raw: Raw, source: Source, opened: Opened, folder: str, number: int
 ) -> None:
-    target = Path(folder) / f"part{number}.jsonl"
-    plain, rows, seen, mapping = open_log(source, target, raw.damage, given, shared)
+    plain, rows, seen, mapping = opened
     check(mapping, seen, source.path)
     raw.seen |= {f"{source.path}:{path}": one for path, one in seen.items()}
     raw.mappings[source.path] = mapping
@@ -217,7 +222,7 @@ def _read_one(
     except Exception as error:  # the quick reader gives up on what a patient one can read
         if plain.form == "parquet":
             raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
-        plain = as_lines(source, target, raw.damage)
+        plain = as_lines(source, _lines_of(folder, number), raw.damage)
         _insert(connection, raw, plain, mapping, seen, number)
     if has_copies(rows):
         raw.twice += _leave_out_copies(connection, number)

@@ -40,10 +40,23 @@ def joined(mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> dic
     found = dict(mappings)
     for link in links(samples):
         owner, other = found[link.owner], found[link.other]
+        if _meet(owner, samples[link.owner], other, samples[link.other]):
+            continue
         field = _field_of(owner, other, link)
         found[link.owner] = _keyed(owner, field, link.column)
         found[link.other] = _keyed(other, field, link.reference)
     return found
+
+
+def _meet(one: Mapping, ones: Sequence[Row], other: Mapping, others: Sequence[Row]) -> bool:
+    """Whether two files name the same things by the same field as it is."""
+    for field in _FIELDS:
+        if field in one.columns and field in other.columns:
+            mine = {str(row.get(one.columns[field].path)) for row in ones} - {"None"}
+            theirs = {str(row.get(other.columns[field].path)) for row in others} - {"None"}
+            if mine and theirs and len(mine & theirs) >= _SHARED_MIN * min(len(mine), len(theirs)):
+                return True
+    return False
 
 
 def links(samples: Map[str, Sequence[Row]]) -> list[Link]:

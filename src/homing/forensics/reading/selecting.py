@@ -70,7 +70,7 @@ class Fields(NamedTuple):
                 ends = [own, self.own("dead_at"), self.own("cancelled_at")]
                 told = [end for end in ends if end is not None]
                 return f"COALESCE({', '.join(told)})" if told else None
-            if name == "to_state" and own is None and not _STANDING & self.mapping.columns.keys():
+            if name == "to_state" and own is None and not STANDING & self.mapping.columns.keys():
                 return self.stand()
         return own
 
@@ -88,17 +88,17 @@ class Fields(NamedTuple):
         """How a delivery stands of a table that has no word for it: by which of its times are there."""
         whens = [
             f"WHEN {value} IS NOT NULL THEN {literal(word)}"
-            for name, word in _STAND_BY
+            for name, word in STAND_BY
             if (value := self.own(name))
         ]
         return f"CASE {' '.join(whens)} ELSE 'waiting' END" if whens else None
 
 
 #: fields that say how a delivery stands
-_STANDING: Final = frozenset({"to_state", "op", "outcome", "status", "pending"})
+STANDING: Final = frozenset({"to_state", "op", "outcome", "status", "pending"})
 
 #: and what it says if one of these is there, the last word first
-_STAND_BY: Final = (
+STAND_BY: Final = (
     ("finished_at", "delivered"),
     ("cancelled_at", "cancelled"),
     ("dead_at", "dead"),

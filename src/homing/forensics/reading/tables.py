@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import ibis
 
+from homing.core.errors import ConfigError
 from homing.forensics.engine import Engine
 from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
@@ -19,7 +20,7 @@ from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.lines import Row, flat, parts_of
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.opening import mapping_of
-from homing.forensics.reading.selecting import cuts_of
+from homing.forensics.reading.selecting import STAND_BY, STANDING, cuts_of
 from homing.forensics.reading.sources import SAMPLE_ROWS, Unreadable
 from homing.forensics.rows import row, rows
 
@@ -119,14 +120,17 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
     if note is not None:
         both = columns["reason"] + "; " + _text(note)
         columns["reason"] = ibis.coalesce(both, columns["reason"], _text(note))
+    wholes = {field: _number_of(engine, table, mapping, field, seen) for field in _NUMBERS}
+    if wholes["due"] is None and wholes["delay"] is not None and wholes["at"] is not None:
+        wholes["due"] = wholes["at"] + wholes["delay"].nullif(0)
+    if mapping.layout == "deliveries":
+        ends = [wholes[name] for name in ("finished_at", "dead_at", "cancelled_at")]
+        told = [end for end in ends if end is not None]
+        if not STANDING & mapping.columns.keys():
+            columns["to_raw"] = _stand(columns["worker"] if mapping.has("worker") else None, wholes)
+        wholes["finished_at"] = ibis.coalesce(*told) if told else None
     for target, field in WHOLES.items():
-        value = _of(table, mapping, field, seen)
-        column = mapping.columns.get(field)
-        columns[target] = (
-            ibis.null("int64")
-            if value is None or column is None
-            else _whole(engine, field, value, column, seen.get(column.path))
-        )
+        columns[target] = ibis.null("int64") if wholes[field] is None else wholes[field]
     for path in mapping.extras:
         if path in seen and path not in raw.extras and len(raw.extras) < EXTRAS_MAX:
             raw.extras.append(path)
@@ -140,14 +144,49 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
     return table.select(**columns)
 
 
+#: the numbers of a row, and those that others are made of
+_NUMBERS: Final = (*WHOLES.values(), "delay", "dead_at", "cancelled_at")
+
+
 def _of(table: Any, mapping: Mapping, field: str, seen: dict[str, Seen]) -> Any:
-    """The column of a field; None: there is none."""
+    """The column of a field, or the first that is filled of several; None: there is none."""
     column = mapping.columns.get(field)
     if column is None:
         return None
     if column.value is not None:
         return ibis.literal(column.value)
-    return _at(table, seen[column.path].path) if column.path in seen else None
+    paths = (column.path, *column.others)
+    found = [
+        value
+        for path in paths
+        if path in seen
+        if (value := _at(table, seen[path].path)) is not None
+    ]
+    return ibis.coalesce(*found) if len(found) > 1 else next(iter(found), None)
+
+
+def _number_of(
+    engine: Engine, table: Any, mapping: Mapping, field: str, seen: dict[str, Seen]
+) -> Any:
+    value = _of(table, mapping, field, seen)
+    if value is None:
+        return None
+    column = mapping.columns[field]
+    if column.zone is not None and not getattr(value.type(), "timezone", None):
+        raise ConfigError(
+            [
+                f"{field} is a time of {column.zone}: in a table expected a column with a time zone; "
+                "make a view that has one"
+            ]
+        )
+    return _whole(engine, field, value, column, seen.get(column.path))
+
+
+def _stand(worker: Any, wholes: dict[str, Any]) -> Any:
+    """How a delivery stands of a table that has no word for it: by which of its times are there."""
+    told = {**wholes, "worker": worker}
+    cases = [(told[name].notnull(), word) for name, word in STAND_BY if told[name] is not None]
+    return ibis.cases(*cases, else_="waiting") if cases else ibis.null("string")
 
 
 def _at(table: Any, path: str) -> Any:
