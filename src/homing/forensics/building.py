@@ -20,7 +20,7 @@ from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning
-from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
+from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, has_states, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
@@ -267,6 +267,11 @@ _WORDS: Final = {
 _KIND: Final = (*_WORDS.values(), "pends")
 
 
+def _kind(one: Row) -> Kind:
+    pending = None if one.pends is None else int(one.pends)
+    return Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
+
+
 def _kinds(
     raw: Raw, engine: Engine, table: Any, learned: dict[str, Word], why: Any
 ) -> tuple[Any, list[tuple[Kind, Line, int]]]:
@@ -285,15 +290,11 @@ def _kinds(
     counted = counted.mutate(code=engine.code(*(counted[name] for name in _KIND)))
     worded = worded.mutate(code=engine.code(*(worded[name] for name in _KIND)))
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
-    kinds = []
-    codes = []
-    cache: dict[Kind, Line] = {}
-    for one in rows(counted):
-        pending = None if one.pends is None else int(one.pends)
-        kind = Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
-        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned))
-        kinds.append((kind, line, int(one.lines)))
-        codes.append(int(one.code))
+    found = [(_kind(one), int(one.lines), int(one.code)) for one in rows(counted)]
+    states = has_states((kind, lines) for kind, lines, _ in found)
+    cache = {kind: line_of(kind, words, learned, has_states=states) for kind, _, _ in found}
+    kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]
+    codes = [code for _, _, code in found]
     arrow = importlib.import_module("pyarrow")
     small = {"op": "op", "stand": "stand", "before": "from_stand", "result": "result"}
     columns = {
@@ -303,6 +304,10 @@ def _kinds(
     meant = engine.put("kinds", arrow.table({"code": arrow.array(codes, arrow.int64()), **columns}))
     joined = worded.join(meant.rename(meant_code="code"), worded.code == meant.code)
     return joined, kinds
+
+
+#: who is no person, where a log says by whom a delivery was ended
+_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job"
 
 
 def worker_of(table: Any) -> Any:
@@ -414,7 +419,7 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "accepted_us": m.accepted_us,
         "max_attempts": m.max_attempts.cast("int32"),
         "commit_lag_us": ibis.coalesce(m.commit_lag_us, m.committed_us - since_us),
-        "has_actor": m.actor.notnull(),
+        "has_actor": m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES)),
         **coded,
     }
 
