@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from homing.forensics.reading.order import Order
 from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, Stand, Word, meaning
+from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
 from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, has_states, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
@@ -165,6 +166,8 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+            given_up = _given_up(table, ours)
+            learned |= dict.fromkeys(given_up, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
@@ -195,11 +198,36 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     return later if len(later) < len(seen) else []
 
 
+_LETTER: Final = re.compile(r"dead|dl[qxt]($|_)|quarantin|morte|muert")
+
+
+def _given_up(table: Any, texts: Sequence[str]) -> list[str]:
+    """Where a log says of a dead letter that it is one, what it says of the end before that."""
+    dead = [t for t in texts if meaning(t, is_state=False).op is Op.DEAD]
+    letters = [t for t in dead if _LETTER.search(normal(t))]
+    ends = [t for t in dead if t not in letters]
+    if not letters or not ends:
+        return []
+    said = table.filter(table.op_raw.isin(dead))
+    by_delivery = said.group_by(k=_key(said)).aggregate(
+        end=said.op_raw.isin(ends).max(), letter=said.op_raw.isin(letters).max()
+    )
+    ended = by_delivery.filter(by_delivery.end)
+    found = row(ended.aggregate(n=ended.count(), both=ended.letter.cast("int64").sum()))
+    return ends if int(found.both or 0) * 2 > int(found.n or 0) else []
+
+
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
     """Of the states of waiting, those with a due time that hardly ever come first: after a failure."""
     waits = [t for t in texts if meaning(t, is_state=True).stand is Stand.WAITING]
     seen = _behaviours(table, "to_raw", waits)
     return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
+
+
+def _key(table: Any) -> Any:
+    """What a row's delivery is called."""
+    whole = table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
+    return ibis.coalesce(table.delivery, whole)
 
 
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
@@ -208,9 +236,7 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         return {}
     at = ibis.coalesce(table.changed_us, table.at_us, 0)
     lines = table.select(
-        k=ibis.coalesce(
-            table.delivery, table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
-        ),
+        k=_key(table),
         word=table[column],
         status=table.status,
         is_due=table.due_us.notnull(),

@@ -209,3 +209,64 @@ def test_what_is_next_to_them_tells_why_they_were_never_tried(
     fault: str, mechanism: str, tmp_path: Path
 ) -> None:
     assert accepted_beside(fault, tmp_path)["mechanism"] == mechanism
+
+
+# --- sentences with places for values ---
+
+TEMPLATES = {
+    "accepted": "Event {EventId} accepted for subscription {Endpoint} as outbox message {OutboxId}",
+    "claimed": "Outbox message {OutboxId} locked, attempt {Attempt}",
+    "attempt_finished": "POST {Url} for {OutboxId} responded {StatusCode} in {Elapsed:0.0000} ms",
+    "retry_scheduled": "Outbox message {OutboxId} will be retried at {NextAttemptAt}",
+    "delivered": "Outbox message {OutboxId} delivered",
+    "gave_up": "Outbox message {OutboxId} failed permanently after {Attempt} attempts",
+    "buried": "Outbox message {OutboxId} moved to dead letter table",
+}
+COLUMNS = {
+    "ts": "@t",
+    "delivery_id": "OutboxId",
+    "endpoint": "SubscriptionId",
+    "attempt": "Attempt",
+    "status": "StatusCode",
+    "next_retry_at": "NextAttemptAt",
+    "worker": "MachineName",
+}
+
+
+def templated(folder: Path) -> dict[str, Any]:
+    """The log of a .NET service: templates of messages, and hosts called after their work."""
+    draw = random.Random(3)
+    rows: list[Row] = []
+    for number in range(DELIVERIES):
+        one = Life(draw, number)
+        one.say("accepted", worker="webhooks-api-0")
+        if number % 10 == 3:
+            for attempt in range(3):
+                one.turn("outbox-worker-1")
+                one.answer(status=503)
+                if attempt < 2:
+                    one.plan()
+            one.say("gave_up", **one.mine())
+            if number % 20 == 3 or number < 200:
+                one.say("buried", **one.mine())
+        else:
+            one.turn("outbox-worker-0")
+            one.answer(status=200)
+            one.say("delivered", **one.mine())
+        rows += [
+            {"@t": row["ts"], "@mt": TEMPLATES[row["event"]]}
+            | {COLUMNS[k]: v for k, v in row.items() if k in COLUMNS and k != "ts"}
+            for row in one.rows
+        ]
+    rows.sort(key=lambda row: str(row["@t"]))
+    path = folder / "log.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return document(investigate([str(path)], Options(folder=str(folder))))
+
+
+def test_templates_of_messages_are_the_words_of_a_log(tmp_path: Path) -> None:
+    one = templated(tmp_path)
+    unburied = sum(n % 10 == 3 and n % 20 != 3 and n >= 200 for n in range(DELIVERIES))
+    assert (one["accepted"], one["dropped"]) == (DELIVERIES, unburied)
+    assert one["books"]["dead"] == sum(n % 10 == 3 for n in range(DELIVERIES)) - unburied
+    assert one["hypothesis"]["mechanism"] == "D10"
