@@ -166,6 +166,7 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+            learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
             given_up = _given_up(table, ours)
             learned |= dict.fromkeys(given_up, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
@@ -196,6 +197,17 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     seen = _behaviours(table, "op_raw", accepting)
     later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
     return later if len(later) < len(seen) else []
+
+
+#: of the lines of a hand-over that failed, so many with a status are no hand-over to a queue
+_ANSWERED_MIN: Final = 0.2
+
+
+def _answered(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a hand-over that failed (`push failed`), and tells what a receiver answered."""
+    failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
+    seen = _behaviours(table, "op_raw", failed)
+    return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
 
 
 _LETTER: Final = re.compile(r"dead|dl[qxt]($|_)|quarantin|morte|muert")

@@ -164,7 +164,9 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D6", 0.6, "called delivered while two workers held it")
     if _is_said_too_soon(trace):
         return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
-    twins = twins_of("D5", log, ("D6",))
+    tells_turns = log.shows(Op.CLAIMED) or log.shows(Op.SENT)
+    is_alone = tells_turns and not one.lapses and "two_holders" not in trace.crossings
+    twins = () if is_alone else twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
 
 
