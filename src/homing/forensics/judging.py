@@ -256,6 +256,8 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     dlq_missing = is_silent & (c.made >= most) if has_letters else ibis.literal(False)
     return [
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
+        # an entry that leaves its queue with a dead letter is acknowledged like any other
+        (said & contradicts & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
         (said & contradicts, drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (
