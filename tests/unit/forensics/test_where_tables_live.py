@@ -15,11 +15,16 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from support.delivery_logs import Service, attempts, full, iso
 
 pytest.importorskip("ibis")
 
+from homing.cli.impact import impact
+from homing.cli.impact_assumptions import EXAMPLE
+from homing.cli.verify import verify
 from homing.core.errors import ConfigError
+from homing.forensics.counting import count
 from homing.forensics.document import document
 from homing.forensics.engine import elsewhere
 from homing.forensics.investigation import Options, investigate
@@ -177,6 +182,52 @@ def test_a_table_that_tells_its_states_by_times_and_waits_by_their_length(
     mapping = Mapping(layout="events", columns=columns)
     found = document(investigate(["hooks.late"], Options(engine=reader, mapping=mapping)))
     assert (found["accepted"], found["rows"]) == (594, 594)
+
+
+@pytest.mark.postgres
+def test_a_change_is_verified_and_a_drop_priced_where_the_tables_live(
+    reader: str, postgres_empty_url: str, tmp_path: Path
+) -> None:
+    for name, fault in (("before", "D6"), ("after", None)):
+        rows = _lines(attempts(Service(fault, 4, deliveries=400, slow_share=0.1).run())[1])
+        _store(postgres_empty_url, f"hooks.{name}", rows, {})
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    here = count([str(tmp_path / "before.jsonl")], Options(folder=str(tmp_path)), late_s=60.0)
+    there = count(["hooks.before"], Options(engine=reader), late_s=60.0)
+    assert here.drops
+    assert here.late
+    assert there == here
+    told = CliRunner().invoke(verify, ["hooks.before", "hooks.after", "--engine", reader, "--json"])
+    found = json.loads(told.output)
+    assert found["all"]["before"] == {"n": here.arm.all.n, "k": here.arm.all.k}
+    assert found["all"]["after"]["k"] == 0
+    assert found["all"]["after"]["n"] > 0
+    assumed = tmp_path / "impact.toml"
+    value = '[value]\neach = 80\ncurrency = "USD"\n\n[margin]'
+    begin, end = EXAMPLE.index("[payload]"), EXAMPLE.index("[margin]")
+    assumed.write_text(EXAMPLE[:begin] + value + EXAMPLE[end + len("[margin]") :])
+    words = ["hooks.before", "--engine", reader, "--assumptions", str(assumed), "--json"]
+    priced = CliRunner().invoke(impact, words)
+    assert [one["id"] for one in json.loads(priced.output)["affected"]] == list(here.drops)
+
+
+@pytest.mark.postgres
+def test_rows_of_the_service_itself_are_acceptances(
+    reader: str, postgres_empty_url: str, tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = []
+    for n in range(60):
+        asked = {"path": "/v1/events", "status": 202}
+        claimed = {"event": "claimed", "status": None}
+        ended = {"event": "delivered", "status": 200} if n % 20 else claimed
+        for after_s, more in enumerate((asked, claimed, ended)):
+            at = iso(1_790_000_000 + 600 * n + after_s)
+            rows.append({"time": at, "delivery_id": f"dlv_{n:05}", **more})
+    whole = _here(tmp_path, "\n".join(map(json.dumps, rows)))
+    _store(postgres_empty_url, "hooks.both", rows, {"status": "bigint"})
+    found = _there(reader, "hooks.both")
+    assert found["books"] == whole["books"]
+    assert (found["accepted"], found["books"]["delivered"]) == (60, 57)
 
 
 @pytest.mark.postgres
