@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -281,6 +283,40 @@ def test_what_is_no_table_there_is_said_in_a_sentence(reader: str, postgres_empt
         assert said in done.stderr
         assert "hidden" not in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_duckdb_is_read_and_left_as_it_was(tmp_path: Path) -> None:
+    import duckdb
+
+    here = _here(tmp_path, full(Service("D2", 1, deliveries=150).run())[1])
+    file = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA hooks")
+        # a name of ours: nothing of theirs is written over
+        connection.execute(
+            f"CREATE TABLE hooks.raw AS SELECT * FROM read_json('{tmp_path}/log.jsonl')"
+        )
+        connection.execute("CREATE TABLE raw AS FROM hooks.raw")
+    before = file.read_bytes()
+    for name in ("hooks.raw", "raw"):
+        _same(_there(f"duckdb://{file}", name), here)
+    assert file.read_bytes() == before
+    with pytest.raises(ConfigError, match="expected a database of DuckDB that can be read"):
+        _there(f"duckdb://{tmp_path}/absent", "raw")
+
+
+def test_sqlite_says_what_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "service.db"
+    with pytest.raises(ConfigError, match="there is no such file"):
+        _there(f"sqlite://{file}", "changes")
+    assert not file.exists()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE changes (delivery_id text, at text, event text)")
+        made = ((f"dlv_{n}", iso(1_790_000_000 + n), "accepted") for n in range(50))
+        connection.executemany("INSERT INTO changes VALUES (?, ?, ?)", made)
+        connection.commit()
+    with pytest.raises(Unreadable, match="sqlite cannot compute this: .*; export the table"):
+        _there(f"sqlite://{file}", "changes")
 
 
 @pytest.mark.spark

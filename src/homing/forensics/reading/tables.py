@@ -89,8 +89,7 @@ def _source(engine: Engine, name: str) -> Any:
             return backend.read_csv(name, header=True)
         if is_file:
             return backend.read_parquet(name)
-        *where, table = name.split(".")
-        return backend.table(table, database=tuple(where) or None)
+        return engine.source(name)
     except Exception as error:
         # each engine has its own error for what is not there
         why = str(error).strip().splitlines()[0][:160] if str(error).strip() else ""
