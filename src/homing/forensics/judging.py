@@ -185,15 +185,19 @@ def _silent(c: Any, context: Context) -> Any:
     )
 
 
+def _said_bad(c: Any) -> Any:
+    """Called delivered after a failure, and nobody had tried it again."""
+    no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
+    return (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
+
+
 def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
-    no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
-    said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
     no_turn_after = (c.take_pos.isnull()) | (c.take_pos < c.said_pos)
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
-        contradicts = contradicts | said_bad
+        contradicts = contradicts | _said_bad(c)
     if context.has_status:
         contradicts = contradicts | said_nothing
         # called delivered before its last answer came, which was a failure
@@ -256,6 +260,8 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     dlq_missing = is_silent & (c.made >= most) if has_letters else ibis.literal(False)
     return [
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
+        # an entry that leaves its queue with a dead letter is acknowledged like any other
+        (_said_bad(c) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
         (said & contradicts, drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (
