@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from homing.forensics.reading.order import Order
 from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, Stand, Word, meaning
+from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
 from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
@@ -165,6 +166,8 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+            ended = _ended_first(table, ours)
+            learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
@@ -193,6 +196,42 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     seen = _behaviours(table, "op_raw", accepting)
     later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
     return later if len(later) < len(seen) else []
+
+
+#: words for the dead letter itself, rather than for giving up
+_LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin")
+#: of the dead letters, so many follow a line that gives up: then it is no end by itself
+_GIVEN_UP_MIN: Final = 0.8
+
+
+def _ended_first(table: Any, texts: Sequence[str]) -> list[str]:
+    """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
+    expected after them, and they are none."""
+    ends = [t for t in texts if meaning(t).op is Op.DEAD]
+    letters = [t for t in ends if _LETTER.search(normal(t))]
+    others = [t for t in ends if t not in letters]
+    if not letters or not others:
+        return []
+    lines = table.filter(table.op_raw.isin(ends))
+    lines = lines.select(
+        k=ibis.coalesce(
+            lines.delivery, lines.message + ibis.coalesce("/" + lines.endpoint, ibis.literal(""))
+        ),
+        is_letter=lines.op_raw.isin(letters),
+    )
+    by_delivery = lines.group_by("k").aggregate(
+        letters=lines.is_letter.cast("int64").sum(), n=lines.count()
+    )
+    counted = row(
+        by_delivery.aggregate(
+            letters=(by_delivery.letters > 0).cast("int64").sum(),
+            both=((by_delivery.letters > 0) & (by_delivery.n > by_delivery.letters))
+            .cast("int64")
+            .sum(),
+        )
+    )
+    follows = (counted.both or 0) >= _GIVEN_UP_MIN * max(1, counted.letters or 0)
+    return others if follows else []
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
@@ -288,10 +327,12 @@ def _kinds(
     kinds = []
     codes = []
     cache: dict[Kind, Line] = {}
-    for one in rows(counted):
+    known = rows(counted)
+    answering = _answering(known)
+    for one in known:
         pending = None if one.pends is None else int(one.pends)
         kind = Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
-        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned))
+        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned, answering))
         kinds.append((kind, line, int(one.lines)))
         codes.append(int(one.code))
     arrow = importlib.import_module("pyarrow")
@@ -303,6 +344,17 @@ def _kinds(
     meant = engine.put("kinds", arrow.table({"code": arrow.array(codes, arrow.int64()), **columns}))
     joined = worded.join(meant.rename(meant_code="code"), worded.code == meant.code)
     return joined, kinds
+
+
+def _answering(kinds: Sequence[Row]) -> frozenset[str]:
+    """Words most of whose lines have a status."""
+    lines: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for one in kinds:
+        if one.op_raw is not None:
+            lines[one.op_raw] += int(one.lines)
+            told[one.op_raw] += int(one.lines) if one["class"] != "none" else 0
+    return frozenset(word for word, n in lines.items() if 2 * told[word] > n)
 
 
 def worker_of(table: Any) -> Any:
@@ -427,7 +479,7 @@ _NATURAL: Final = (
     (Op.SENT,),
     (Op.ATTEMPTED,),
     (Op.FAILED, Op.SUCCEEDED),
-    (Op.LAPSED, Op.WRITTEN, Op.RELEASED),
+    (Op.LAPSED, Op.WRITTEN, Op.NOTED, Op.RELEASED),
     (Op.RETRY, Op.POSTPONED),
     (Op.EXHAUSTED,),
 )

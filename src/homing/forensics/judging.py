@@ -187,9 +187,11 @@ def _silent(c: Any, context: Context) -> Any:
 
 def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
-    no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
+    # a later attempt is another turn, whether or not turns have lines
+    is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    no_turn_since = ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos)) & ~is_later
     said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
-    no_turn_after = (c.take_pos.isnull()) | (c.take_pos < c.said_pos)
+    no_turn_after = ((c.take_pos.isnull()) | (c.take_pos < c.said_pos)) & ~is_later
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
@@ -253,13 +255,24 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
-    dlq_missing = is_silent & (c.made >= most) if has_letters else ibis.literal(False)
+    is_last = c.made >= min((*context.limits, most))
+    dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     return [
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         (said & contradicts, drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (
             (stands == Stand.DEAD) & early.fill_null(False) & ~permanent.fill_null(False),
+            drop,
+            Why.GIVEN_UP_EARLY,
+        ),
+        (
+            ibis.literal(context.lapse_ends)
+            & by_case.is_ended_by_lapse(c)
+            & (c.made < min((*context.limits, most)))
+            & ~stands.isin([Stand.DEAD, Stand.CANCELLED, Stand.PARKED])
+            & ~has(c.mask, Op.DEAD)
+            & ~c.exhausted,
             drop,
             Why.GIVEN_UP_EARLY,
         ),

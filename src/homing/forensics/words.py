@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Map
+from collections.abc import Set
 from typing import Final, NamedTuple
 
 from homing.forensics.vocabulary import (
@@ -90,6 +91,7 @@ _ATTEMPT_OPS = frozenset(
         Op.RETRY,
         Op.DEAD,
         Op.WRITTEN,
+        Op.NOTED,
         Op.UNKNOWN,
         Op.EXHAUSTED,
         Op.POSTPONED,
@@ -110,12 +112,18 @@ _OP_OF_STAND = {
 }
 
 
-def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
+def line_of(
+    kind: Kind,
+    words: Map[str, str],
+    learned: Map[str, Word],
+    answering: Set[str] = frozenset(),
+) -> Line:
     """What lines of a kind mean.
 
     Args:
         words: declared by the mapping: the log's word → ours.
         learned: words of no list, by how their lines behave.
+        answering: words most of whose lines have a status: by them a request ended.
     """
 
     def look_up(text: str | None, *, is_state: bool = False) -> Word:
@@ -149,23 +157,40 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
+    if _ended_without_answer(op, kind, answering):
+        op, result = Op.FAILED, -1
+    if op is Op.DEAD and to_word.op is Op.EXHAUSTED:
+        op = Op.EXHAUSTED
     if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
         result = -1
     if op is Op.FAILED and to_word.stand is Stand.DEAD:
         op = Op.DEAD
-    stand = to_word.stand if to_word.op is not Op.UNKNOWN else STAND_OF_OP.get(op, Stand.NONE)
+    stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
+    if to_word.op is not Op.UNKNOWN:
+        stand = to_word.stand
+    if op is Op.NOTED:
+        return Line(op, Stand.NONE, before, max(result, 0))
+    if op is Op.LAPSED and stand is Stand.NONE and op_word.op in (Op.FAILED, Op.DEAD):
+        stand = Stand.FAILED  # a lease that ran out is called the failure
     if op is Op.FAILED and stand in (Stand.NONE,):
         stand = Stand.FAILED
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
         op, stand = Op.DEAD, Stand.DEAD  # the last state of jobs whose attempts are used up
-    is_passed = op is Op.SKIPPED and is_in_progress(kind.reason)
+    is_passed = op is Op.SKIPPED and (is_in_progress(kind.reason) or is_in_progress(kind.op))
     if is_passed and stand in (Stand.DELIVERED, Stand.LEASED):
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _ended_without_answer(op: Op, kind: Kind, answering: Set[str]) -> bool:
+    """Whether a request ended by this row, with an error in place of a status."""
+    if kind.status != "none" or kind.layout != "events" or not _tells_of_failure(kind.reason):
+        return False
+    return op is Op.ATTEMPTED or (op is Op.SENT and kind.op in answering)
 
 
 def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:
@@ -219,6 +244,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
     if op in may_lapse and why is Op.LAPSED:
         return Op.LAPSED
+    if op in (Op.FAILED, Op.UNKNOWN) and why is Op.NOT_QUEUED:
+        return Op.NOT_QUEUED
     if op in (Op.PURGED, Op.DISCARDED) and why is Op.CANCELLED:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
