@@ -21,7 +21,7 @@ from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
-from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
+from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, has_states, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
@@ -166,8 +166,8 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
-            ended = _ended_first(table, ours)
-            learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
+            given_up = _given_up(table, ours)
+            learned |= dict.fromkeys(given_up, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
@@ -198,40 +198,23 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     return later if len(later) < len(seen) else []
 
 
-#: words for the dead letter itself, rather than for giving up
-_LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin")
-#: of the dead letters, so many follow a line that gives up: then it is no end by itself
-_GIVEN_UP_MIN: Final = 0.8
+_LETTER: Final = re.compile(r"dead|dl[qxt]($|_)|quarantin|morte|muert")
 
 
-def _ended_first(table: Any, texts: Sequence[str]) -> list[str]:
-    """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
-    expected after them, and they are none."""
-    ends = [t for t in texts if meaning(t).op is Op.DEAD]
-    letters = [t for t in ends if _LETTER.search(normal(t))]
-    others = [t for t in ends if t not in letters]
-    if not letters or not others:
+def _given_up(table: Any, texts: Sequence[str]) -> list[str]:
+    """Where a log says of a dead letter that it is one, what it says of the end before that."""
+    dead = [t for t in texts if meaning(t, is_state=False).op is Op.DEAD]
+    letters = [t for t in dead if _LETTER.search(normal(t))]
+    ends = [t for t in dead if t not in letters]
+    if not letters or not ends:
         return []
-    lines = table.filter(table.op_raw.isin(ends))
-    lines = lines.select(
-        k=ibis.coalesce(
-            lines.delivery, lines.message + ibis.coalesce("/" + lines.endpoint, ibis.literal(""))
-        ),
-        is_letter=lines.op_raw.isin(letters),
+    said = table.filter(table.op_raw.isin(dead))
+    by_delivery = said.group_by(k=_key(said)).aggregate(
+        end=said.op_raw.isin(ends).max(), letter=said.op_raw.isin(letters).max()
     )
-    by_delivery = lines.group_by("k").aggregate(
-        letters=lines.is_letter.cast("int64").sum(), n=lines.count()
-    )
-    counted = row(
-        by_delivery.aggregate(
-            letters=(by_delivery.letters > 0).cast("int64").sum(),
-            both=((by_delivery.letters > 0) & (by_delivery.n > by_delivery.letters))
-            .cast("int64")
-            .sum(),
-        )
-    )
-    follows = (counted.both or 0) >= _GIVEN_UP_MIN * max(1, counted.letters or 0)
-    return others if follows else []
+    ended = by_delivery.filter(by_delivery.end)
+    found = row(ended.aggregate(n=ended.count(), both=ended.letter.cast("int64").sum()))
+    return ends if int(found.both or 0) * 2 > int(found.n or 0) else []
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
@@ -241,15 +224,19 @@ def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
     return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
 
 
+def _key(table: Any) -> Any:
+    """What a row's delivery is called."""
+    whole = table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
+    return ibis.coalesce(table.delivery, whole)
+
+
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
     """What lines with each of the words are like: first or last of a delivery, answered how."""
     if not unknown:
         return {}
     at = ibis.coalesce(table.changed_us, table.at_us, 0)
     lines = table.select(
-        k=ibis.coalesce(
-            table.delivery, table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
-        ),
+        k=_key(table),
         word=table[column],
         status=table.status,
         is_due=table.due_us.notnull(),
@@ -306,6 +293,11 @@ _WORDS: Final = {
 _KIND: Final = (*_WORDS.values(), "pends")
 
 
+def _kind(one: Row) -> Kind:
+    pending = None if one.pends is None else int(one.pends)
+    return Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
+
+
 def _kinds(
     raw: Raw, engine: Engine, table: Any, learned: dict[str, Word], why: Any
 ) -> tuple[Any, list[tuple[Kind, Line, int]]]:
@@ -324,17 +316,15 @@ def _kinds(
     counted = counted.mutate(code=engine.code(*(counted[name] for name in _KIND)))
     worded = worded.mutate(code=engine.code(*(worded[name] for name in _KIND)))
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
-    kinds = []
-    codes = []
-    cache: dict[Kind, Line] = {}
     known = rows(counted)
+    found = [(_kind(one), int(one.lines), int(one.code)) for one in known]
+    states = has_states((kind, lines) for kind, lines, _ in found)
     answering = _answering(known)
-    for one in known:
-        pending = None if one.pends is None else int(one.pends)
-        kind = Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
-        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned, answering))
-        kinds.append((kind, line, int(one.lines)))
-        codes.append(int(one.code))
+    cache = {
+        kind: line_of(kind, words, learned, answering, has_states=states) for kind, _, _ in found
+    }
+    kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]
+    codes = [code for _, _, code in found]
     arrow = importlib.import_module("pyarrow")
     small = {"op": "op", "stand": "stand", "before": "from_stand", "result": "result"}
     columns = {
@@ -344,6 +334,10 @@ def _kinds(
     meant = engine.put("kinds", arrow.table({"code": arrow.array(codes, arrow.int64()), **columns}))
     joined = worded.join(meant.rename(meant_code="code"), worded.code == meant.code)
     return joined, kinds
+
+
+#: who is no person, where a log says by whom a delivery was ended
+_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job"
 
 
 def _answering(kinds: Sequence[Row]) -> frozenset[str]:
@@ -466,7 +460,7 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "accepted_us": m.accepted_us,
         "max_attempts": m.max_attempts.cast("int32"),
         "commit_lag_us": ibis.coalesce(m.commit_lag_us, m.committed_us - since_us),
-        "has_actor": m.actor.notnull(),
+        "has_actor": m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES)),
         **coded,
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Set
 from collections.abc import Mapping as Map
-from collections.abc import Set
 from typing import Final, NamedTuple
 
 from homing.forensics.vocabulary import (
@@ -112,11 +112,34 @@ _OP_OF_STAND = {
 }
 
 
+#: of the lines that name an operation, so many must name the state it led to
+_STATES_MIN: Final = 0.4
+
+
+def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
+    """Whether whatever changes a state in this log says to which: most of what is done, and any turn
+    that a worker takes.
+
+    Args:
+        kinds: the words of the lines, and how many lines have them.
+    """
+    done = [(kind, lines) for kind, lines in kinds if kind.layout == "events" and kind.op]
+    turns = [(k, n) for k, n in done if meaning(k.op).op is Op.CLAIMED]
+    if not turns:
+        return False
+    return all(
+        sum(n for k, n in some if k.to_state) > share * sum(n for _, n in some)
+        for some, share in ((done, _STATES_MIN), (turns, 0.9))
+    )
+
+
 def line_of(
     kind: Kind,
     words: Map[str, str],
     learned: Map[str, Word],
     answering: Set[str] = frozenset(),
+    *,
+    has_states: bool = False,
 ) -> Line:
     """What lines of a kind mean.
 
@@ -124,6 +147,7 @@ def line_of(
         words: declared by the mapping: the log's word → ours.
         learned: words of no list, by how their lines behave.
         answering: words most of whose lines have a status: by them a request ended.
+        has_states: whatever changes the state of a delivery says so: what says none changes none.
     """
 
     def look_up(text: str | None, *, is_state: bool = False) -> Word:
@@ -157,7 +181,7 @@ def line_of(
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
-    if _ended_without_answer(op, kind, answering):
+    if not result and _ended_without_answer(op, kind, answering):
         op, result = Op.FAILED, -1
     if op is Op.DEAD and to_word.op is Op.EXHAUSTED:
         op = Op.EXHAUSTED
@@ -165,15 +189,11 @@ def line_of(
         result = -1
     if op is Op.FAILED and to_word.stand is Stand.DEAD:
         op = Op.DEAD
-    stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
-    if to_word.op is not Op.UNKNOWN:
-        stand = to_word.stand
     if op is Op.NOTED:
         return Line(op, Stand.NONE, before, max(result, 0))
-    if op is Op.LAPSED and stand is Stand.NONE and op_word.op in (Op.FAILED, Op.DEAD):
-        stand = Stand.FAILED  # a lease that ran out is called the failure
-    if op is Op.FAILED and stand in (Stand.NONE,):
-        stand = Stand.FAILED
+    stand = _stand_of(op, op_word, to_word)
+    if has_states and not kind.to_state and result and op in (Op.FAILED, Op.SUCCEEDED):
+        stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
@@ -186,11 +206,25 @@ def line_of(
     return Line(op, stand, before, result)
 
 
+def _stand_of(op: Op, op_word: Word, to_word: Word) -> Stand:
+    """Where a line leaves a delivery, by its state or else by what was done."""
+    if to_word.op is not Op.UNKNOWN:
+        stand = to_word.stand
+    else:
+        stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
+    is_failure = op is Op.FAILED
+    if op is Op.LAPSED:  # a lease that ran out is called the failure
+        is_failure = op_word.op in (Op.FAILED, Op.DEAD)
+    return Stand.FAILED if is_failure and stand is Stand.NONE else stand
+
+
 def _ended_without_answer(op: Op, kind: Kind, answering: Set[str]) -> bool:
     """Whether a request ended by this row, with an error in place of a status."""
-    if kind.status != "none" or kind.layout != "events" or not _tells_of_failure(kind.reason):
+    if kind.status != "none" or not _tells_of_failure(kind.reason):
         return False
-    return op is Op.ATTEMPTED or (op is Op.SENT and kind.op in answering)
+    return op is Op.ATTEMPTED or (
+        op is Op.SENT and kind.layout == "events" and kind.op in answering
+    )
 
 
 def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:
@@ -229,11 +263,20 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
 
 
+#: what libraries say of a request that had no answer, where no word of failure is in it
+_OF_NETWORK: Final = re.compile(
+    r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
+    r"handshake|(^|_)eof$|deadline|connection_(closed|aborted|lost)|no_answer|no_response"
+)
+
+
 def _tells_of_failure(reason: str | None) -> bool:
     """Whether a table's last error is one of an attempt: `HTTP 503`, `connection refused`."""
     if not reason:
         return False
-    return meaning(reason).op is Op.FAILED or re.search(r"\b[45]\d\d\b", reason) is not None
+    if meaning(reason).op is Op.FAILED or re.search(r"\b[45]\d\d\b", reason) is not None:
+        return True
+    return _OF_NETWORK.search(normal(reason)) is not None
 
 
 def _by_reason(op: Op, reason: str | None) -> Op:
