@@ -347,8 +347,15 @@ def _passed_as_in_progress(trace: Trace) -> list[int]:
     return [
         i
         for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED and is_in_progress(f"{s.word} {s.reason}")
+        if s.act is Op.SKIPPED
+        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps[:i])
     ]
+
+
+def _is_under_way(steps: Sequence[Step]) -> bool:
+    """Whether a request had begun, and no answer of it had come."""
+    last = next((s for s in reversed(steps) if s.result or s.act is Op.SENT), None)
+    return last is not None and last.act is Op.SENT
 
 
 _OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
