@@ -235,8 +235,10 @@ def test_what_is_no_table_there_is_said_in_a_sentence(reader: str, postgres_empt
 @pytest.mark.spark
 @pytest.mark.slow
 def test_spark_finds_the_same_in_files_that_it_reads_itself(
-    tmp_path: Path, missing: object
+    tmp_path: Path, missing: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Java that lives for half a minute compiles for longer than it saves: half of its work.
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     pytest.importorskip("pyspark")
     if shutil.which("java") is None:
         missing("spark", "no Java, which Spark needs")  # type: ignore[operator]
