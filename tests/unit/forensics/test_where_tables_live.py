@@ -59,7 +59,7 @@ def _numbered_by_time(found: dict[str, Any]) -> dict[str, Any]:
     """Without the numbers of lines: a table has none."""
     for one in (*found["examples"], *found["counter_examples"]):
         for row in one["rows"]:
-            del row["line"]
+            row.pop("line", None)
     return found
 
 
@@ -315,7 +315,7 @@ def test_sqlite_says_what_it_lacks(tmp_path: Path) -> None:
         made = ((f"dlv_{n}", iso(1_790_000_000 + n), "accepted") for n in range(50))
         connection.executemany("INSERT INTO changes VALUES (?, ?, ?)", made)
         connection.commit()
-    with pytest.raises(Unreadable, match="sqlite cannot compute this: .*; export the table"):
+    with pytest.raises(Unreadable, match=r"sqlite cannot compute this: .*; export the table"):
         _there(f"sqlite://{file}", "changes")
 
 
