@@ -298,11 +298,22 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
+    if _is_passed_by_last_turn(trace):
+        return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
     return None
+
+
+def _is_passed_by_last_turn(trace: Trace) -> bool:
+    """Whether the last worker to take it passed it over, since another was said to be at it, and
+    nothing was planned since."""
+    over = _passed_as_in_progress(trace)
+    if not over:
+        return False
+    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -380,10 +391,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
-    over = [
-        i for i in one.skips if is_in_progress(f"{trace.steps[i].word} {trace.steps[i].reason}")
-    ]
-    if over and not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :]):
+    if _is_passed_by_last_turn(trace):
         return Match(
             "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
         )

@@ -71,7 +71,7 @@ _NAMES: Final = {
         "start_time_unix_nano picked_at begonnen_um"
     ),
     "op": (
-        "op operation action transition activity step event what change verb log_event phase "
+        "op operation action transition activity step event mt message_template what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
         "act action_type evenement evento etape stato_evento state_change text body"
@@ -90,7 +90,7 @@ _NAMES: Final = {
     "worker": (
         "worker worker_id wrk holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
-        "dispatcher holder_id lease_owner thread agent executor by_worker server machine "
+        "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
         "thread_name serveur servidor bearbeiter travailleur consumer_id locked_by_id attempted_by host_name member service_instance_id"
     ),
