@@ -326,12 +326,19 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, whole)))
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
-    parts = [part for layout in sorted(layouts) for part in _parts(engine, m, layout, raw.extras)]
+    is_mixed = len(layouts) > 1
+    parts = [
+        part
+        for layout in sorted(layouts)
+        for part in _parts(engine, m, layout, raw.extras, is_mixed=is_mixed)
+    ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
 
 
-def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[Any]:
-    """The lines that the rows of a layout give."""
+def _parts(
+    engine: Engine, m: Any, layout: str, extras: Sequence[str], *, is_mixed: bool
+) -> list[Any]:
+    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too."""
     m = m.filter(m.layout == layout)
     shared = _shared(engine, m, len(extras))
     told = {name: m[name] for name in ("op", "stand", "from_stand", "result")}
@@ -341,6 +348,8 @@ def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[A
     last = ibis.coalesce(m.finished_us, m.changed_us, m.at_us, m.accepted_us)
     if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance
         last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
+        if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
+            last = last + 1
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {

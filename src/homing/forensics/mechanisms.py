@@ -18,6 +18,8 @@ _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
 )
 
+#: of what was delivered, so much has its row in a table from which nothing is deleted
+_IN_TABLE_MIN: Final = 0.98
 #: nothing that is shorter is a retention of what is not finished
 _RETENTION_MIN_US: Final = 3_600_000_000
 
@@ -52,6 +54,8 @@ class LogFacts:
     buries_failed: bool = False
     #: a row a delivery, with its last state and no history
     is_table: bool = False
+    #: there are such rows, and others beside them
+    has_table: bool = False
     #: a row a change of state, and no word for what was done
     is_of_states: bool = False
     #: a row a request that came back: what a worker did before, or without one, is not in it
@@ -156,24 +160,29 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
-    if one.races:
+    is_too_soon = _is_said_too_soon(trace)
+    if one.races and not is_too_soon:
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
+    if is_too_soon:
+        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     if len(one.takes) > 1 and not one.failures:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
-    if _is_said_too_soon(trace):
-        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     twins = twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
 
 
 def _is_said_too_soon(trace: Trace) -> bool:
     """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
-    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    said = next(
+        (i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED and s.result >= 0), None
+    )
     if said is None:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
+    if {s.worker for s in after} - {trace.steps[said].worker, None}:
+        return False
     attempts = {s.attempt for s in after}
     if trace.steps[said].attempt is None:  # of the turn that is open
         return len(attempts) == 1 and not any(map(is_take, trace.steps[said:]))
@@ -316,6 +325,12 @@ def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
     return ("D2", *lapses, *marked, *(("D10",) if is_last else ()))
 
 
+def _was_queued(trace: Trace, log: LogFacts) -> bool:
+    """Whether a line tells of its hand-over to the queue: that a table has it wait tells of none."""
+    queued = [s for s in trace.steps[1:] if s.act is Op.QUEUED]
+    return any(not (log.has_table and s.word == s.state) for s in queued)
+
+
 def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     """Silent, and no worker had tried it."""
     one = life(trace)
@@ -346,7 +361,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
-    if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
+    if _was_queued(trace, log) and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
         return Match("D4", 0.8, "queued, and never tried")
     if log.shows(Op.QUEUED):
         polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
@@ -370,6 +385,15 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
     return None
 
 
+def _not_in_table(log: LogFacts) -> Match:
+    """Its attempts are on record, and the table has no row of it: deleted, if those of all others are
+    there; else what the table tells of others says nothing of it."""
+    if log.usual.get(Op.ACCEPTED, 0.0) > _IN_TABLE_MIN:
+        return Match("D11", 0.9, "its attempts are on record, and its row is gone from the table")
+    twins = ("D1", "D4", "D5", "D6", "D7", "D8", "D11")
+    return Match("D2", 0.45, "nothing after a failed attempt, and no row in the table", twins)
+
+
 def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     """Silent after a failed attempt: D1 where a retry was planned, D2 where it was not."""
     one = life(trace)
@@ -389,6 +413,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         )
     if ended := _left_early(trace, log):
         return ended
+    if log.has_table and trace.steps[0].act is not Op.ACCEPTED:
+        return _not_in_table(log)
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")

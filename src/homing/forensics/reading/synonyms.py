@@ -126,7 +126,7 @@ _NAMES: Final = {
     "attempt": (
         "attempt_no attempt attempt_number att_no attempts try tries n_attempts attempt_count "
         "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
-        "total_attempts "
+        "total_attempts attempts_count "
         "versuch intento intentos versuche round "
         "tentative tentativa tentativo essai receive_count delivery_count approximate_receive_count attempts_made attempt"
     ),
