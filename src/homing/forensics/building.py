@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from homing.forensics.reading.order import Order
 from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, Stand, Word, meaning
-from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, line_of
+from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
+from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, has_states, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
@@ -102,7 +103,7 @@ def _counts(table: Any) -> Row:
     of_message = table.delivery.isnull() & table.message.notnull()
     tests = {
         "keyless": at.notnull() & ~keyed,
-        "timeless": at.isnull() & keyed,
+        "timeless": at.isnull() & table.started_us.isnull() & keyed,
         "linking": table.delivery.notnull() & table.message.notnull(),
         "of_message": of_message,
         "of_endpoint": of_message & table.endpoint.notnull(),
@@ -165,6 +166,8 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+            given_up = _given_up(table, ours)
+            learned |= dict.fromkeys(given_up, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
@@ -195,11 +198,36 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     return later if len(later) < len(seen) else []
 
 
+_LETTER: Final = re.compile(r"dead|dl[qxt]($|_)|quarantin|morte|muert")
+
+
+def _given_up(table: Any, texts: Sequence[str]) -> list[str]:
+    """Where a log says of a dead letter that it is one, what it says of the end before that."""
+    dead = [t for t in texts if meaning(t, is_state=False).op is Op.DEAD]
+    letters = [t for t in dead if _LETTER.search(normal(t))]
+    ends = [t for t in dead if t not in letters]
+    if not letters or not ends:
+        return []
+    said = table.filter(table.op_raw.isin(dead))
+    by_delivery = said.group_by(k=_key(said)).aggregate(
+        end=said.op_raw.isin(ends).max(), letter=said.op_raw.isin(letters).max()
+    )
+    ended = by_delivery.filter(by_delivery.end)
+    found = row(ended.aggregate(n=ended.count(), both=ended.letter.cast("int64").sum()))
+    return ends if int(found.both or 0) * 2 > int(found.n or 0) else []
+
+
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
     """Of the states of waiting, those with a due time that hardly ever come first: after a failure."""
     waits = [t for t in texts if meaning(t, is_state=True).stand is Stand.WAITING]
     seen = _behaviours(table, "to_raw", waits)
     return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
+
+
+def _key(table: Any) -> Any:
+    """What a row's delivery is called."""
+    whole = table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
+    return ibis.coalesce(table.delivery, whole)
 
 
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
@@ -208,9 +236,7 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         return {}
     at = ibis.coalesce(table.changed_us, table.at_us, 0)
     lines = table.select(
-        k=ibis.coalesce(
-            table.delivery, table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
-        ),
+        k=_key(table),
         word=table[column],
         status=table.status,
         is_due=table.due_us.notnull(),
@@ -267,6 +293,11 @@ _WORDS: Final = {
 _KIND: Final = (*_WORDS.values(), "pends")
 
 
+def _kind(one: Row) -> Kind:
+    pending = None if one.pends is None else int(one.pends)
+    return Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
+
+
 def _kinds(
     raw: Raw, engine: Engine, table: Any, learned: dict[str, Word], why: Any
 ) -> tuple[Any, list[tuple[Kind, Line, int]]]:
@@ -285,15 +316,11 @@ def _kinds(
     counted = counted.mutate(code=engine.code(*(counted[name] for name in _KIND)))
     worded = worded.mutate(code=engine.code(*(worded[name] for name in _KIND)))
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
-    kinds = []
-    codes = []
-    cache: dict[Kind, Line] = {}
-    for one in rows(counted):
-        pending = None if one.pends is None else int(one.pends)
-        kind = Kind(**{field: one[name] for field, name in _WORDS.items()}, pending=pending)
-        line = cache.get(kind) or cache.setdefault(kind, line_of(kind, words, learned))
-        kinds.append((kind, line, int(one.lines)))
-        codes.append(int(one.code))
+    found = [(_kind(one), int(one.lines), int(one.code)) for one in rows(counted)]
+    states = has_states((kind, lines) for kind, lines, _ in found)
+    cache = {kind: line_of(kind, words, learned, has_states=states) for kind, _, _ in found}
+    kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]
+    codes = [code for _, _, code in found]
     arrow = importlib.import_module("pyarrow")
     small = {"op": "op", "stand": "stand", "before": "from_stand", "result": "result"}
     columns = {
@@ -303,6 +330,10 @@ def _kinds(
     meant = engine.put("kinds", arrow.table({"code": arrow.array(codes, arrow.int64()), **columns}))
     joined = worded.join(meant.rename(meant_code="code"), worded.code == meant.code)
     return joined, kinds
+
+
+#: who is no person, where a log says by whom a delivery was ended
+_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job"
 
 
 def worker_of(table: Any) -> Any:
@@ -350,6 +381,7 @@ def _parts(
         last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
         if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
             last = last + 1
+            told["op"] = _standing(m)
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {
@@ -357,11 +389,18 @@ def _parts(
         }
         first = _part(m.filter(at.notnull()), 0, at, _as(m, Op.ACCEPTED, Stand.WAITING), kept)
         return [_part(m, 1, last, told, shared), first]
-    sent = m.filter(m.started_us < last)
+    sent = m.filter((m.started_us <= last) | last.isnull())  # one without an end was cut short
     return [
         _part(m, 1, last, told, shared),
         _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
     ]
+
+
+def _standing(m: Any) -> Any:
+    """What a row that only says how a delivery stands tells, beside rows that say what was done: by
+    `pending` nobody queued it, and by `processing` nobody took it anew."""
+    op = ibis.ifelse(m["op"] == int(Op.QUEUED), int(Op.ACCEPTED), m["op"])
+    return ibis.ifelse(m["op"] == int(Op.CLAIMED), int(Op.WRITTEN), op).cast(m["op"].type())
 
 
 def _part(m: Any, number: int, at: Any, told: dict[str, Any], shared: dict[str, Any]) -> Any:
@@ -423,7 +462,7 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "accepted_us": m.accepted_us,
         "max_attempts": m.max_attempts.cast("int32"),
         "commit_lag_us": ibis.coalesce(m.commit_lag_us, m.committed_us - since_us),
-        "has_actor": m.actor.notnull(),
+        "has_actor": m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES)),
         **coded,
     }
 

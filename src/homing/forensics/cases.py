@@ -108,8 +108,12 @@ def is_hard(cases: Any) -> Any:
     )
 
 
-def ordered(events: Any, takes: Op) -> Any:
-    """The lines of the hard deliveries, each with what came before it in the same delivery."""
+def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
+    """The lines of the hard deliveries, each with what came before it in the same delivery.
+
+    Args:
+        has_versions: whatever is written tells the version that it leaves.
+    """
     one = ibis.window(group_by="d", order_by="pos")
     before = ibis.window(group_by="d", order_by="pos", preceding=(None, 1))
     e = events.mutate(
@@ -119,7 +123,14 @@ def ordered(events: Any, takes: Op) -> Any:
         writes=(events.rows_written.isnull()) | (events.rows_written != 0),
         ends=events.stand.isin([Stand.DELIVERED, Stand.DEAD, Stand.CANCELLED, Stand.GONE]),
     )
+    # an answer of the receiver that has a line of its own writes nothing by itself
+    tells = (e.result != 0) & (e.stand == Stand.NONE)
+    if has_versions:
+        tells = tells | (e.version_after.isnull() & e.version_before.isnull())
+    results = e.result.isin([1, -1]) & e.writes & ~tells
     e = e.mutate(
+        results=results,
+        reports=e.writes & ~tells & _is_report(e, has_versions),
         taken=e.take.cast("int64").sum().over(ibis.cumulative_window(group_by="d", order_by="pos")),
         answered=e.answers.cast("int64").sum().over(before),
         attempt_before=e.attempt.max().over(before),
@@ -137,11 +148,18 @@ def ordered(events: Any, takes: Op) -> Any:
         hold_at=e.at_us.first().over(hold),
         hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(hold),
         hold_sent=(e.act == Op.SENT).cast("int64").sum().over(hold),
-        results_so_far=(e.result.isin([1, -1]))
-        .cast("int64")
+        results_so_far=e.results.cast("int64")
         .sum()
         .over(ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")),
     )
+
+
+def _is_report(e: Any, has_versions: bool) -> Any:
+    """Whether a worker writes by this line what came of its turn."""
+    done = (e.result != 0) | e.act.isin([Op.SUCCEEDED, Op.FAILED, Op.DEAD, Op.WRITTEN])
+    if has_versions:  # then it is no answer's line that does, but the plan that follows from it
+        done = done | ((e.act == Op.RETRY) & e.worker.notnull() & e.attempt.notnull())
+    return done
 
 
 def interleavings(o: Any, *, fine_clock: bool) -> Any:
@@ -156,9 +174,7 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         is_instant = is_instant & (o.ends | (o.act == Op.SKIPPED) | (o.result == SAID))
     else:
         is_instant = o.act == Op.SKIPPED
-    reports = (o.result != 0) | o.act.isin([Op.SUCCEEDED, Op.FAILED, Op.DEAD, Op.WRITTEN])
-    # a worker that has it wait for a retry tells what came of its own turn
-    reports = reports | ((o.act == Op.RETRY) & o.worker.notnull())
+    reports = o.reports
     flags = {
         # a worker took it while another had not said what came of its turn
         "two_holders": o.take & (o.taken - o.answered.fill_null(0) >= 2),
@@ -179,7 +195,7 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
             )
         ),
         # one turn brought two results
-        "second_result": o.result.isin([1, -1]) & (o.taken >= 1) & (o.results_so_far >= 2),
+        "second_result": o.results & (o.taken >= 1) & (o.results_so_far >= 2),
         "taken_after_end": o.take & (o.ended_before == 1),
         "instant_end": (o.taken >= 2) & ~o.take & (o.hold_results == 0) & is_instant,
     }
@@ -276,6 +292,7 @@ def endings(o: Any) -> Any:
     return failed.group_by("status").aggregate(
         lines=failed.count(),
         followed=(failed.next_at.notnull()).cast("int64").sum(),
+        planned=(failed.due_us > failed.at_us).fill_null(False).cast("int64").sum(),
         retried=failed.next_op.isin(
             [
                 Op.CLAIMED,

@@ -22,6 +22,7 @@ from homing.forensics.mechanisms import (
     telling,
     twins_of,
 )
+from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import Op, normal
@@ -72,6 +73,9 @@ _FIELD_WORDS: Final = {
 }
 
 
+_NOTHING_NEAR: Final = Neighbours()
+
+
 class Share(NamedTuple):
     """A mechanism, and how many of the dropped deliveries that were read look like it."""
 
@@ -114,6 +118,7 @@ def form(
     log: LogFacts,
     *,
     busiest_share: float,
+    near: Neighbours = _NOTHING_NEAR,
 ) -> Hypothesis:
     """The hypothesis that fits the dropped deliveries best.
 
@@ -121,11 +126,13 @@ def form(
         dropped: dropped deliveries, all or a sample spread over the log.
         fine: deliveries that came through although something went wrong on their way.
         busiest_share: of the drops, in the busiest twentieth of the windows.
+        near: what is next to them.
     """
     if not dropped:
         return Hypothesis(None, "no delivery was dropped")
     dropped = _without_innocent_crossings(dropped, fine)
     matches = [(trace, recognise(trace, log)) for trace in dropped]
+    matches = _by_neighbours(matches, near)
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
@@ -159,6 +166,53 @@ def _without_innocent_crossings(dropped: Sequence[Trace], fine: Sequence[Trace])
         if among_drops < 1.6 * among_fine or among_fine > 0.5:
             innocent.add(crossing)
     return [t._replace(crossings=t.crossings - innocent) for t in dropped]
+
+
+#: of the drops that were never tried, those next to another of their endpoint: more, and it is the
+#: endpoint; and those next to one of another: more, and it is the time
+_OWN_MIN: Final = 0.8
+_OTHERS_MAX: Final = 0.4
+#: of the drops that were never tried, those accepted after one of a higher number; and at most so
+#: many of them where it is not for that; of those that came through, so many show that there are such
+_OVERTAKEN_MIN: Final = 0.8
+_OVERTAKEN_MAX: Final = 0.2
+_OVERTAKEN_SHOWN: Final = 0.002
+
+
+def _by_neighbours(
+    matches: list[tuple[Trace, Match]], near: Neighbours
+) -> list[tuple[Trace, Match]]:
+    """What was never tried: with all others of its endpoint for a while, or after it was overtaken."""
+    if near.own >= _OWN_MIN and near.others <= _OTHERS_MAX and near.blocks:
+        return [(t, _of_block(t, m, near.blocks)) for t, m in matches]
+    if near.overtaken is None:
+        return matches
+    if near.overtaken >= _OVERTAKEN_MIN and near.overtaken_fine < near.overtaken / 3:
+        what = (
+            f"never listed, and {near.overtaken:.0%} of them were committed after a higher number"
+        )
+        late = Match("D12", 0.85, what)
+        return [(t, late if _is_untried(m) else m) for t, m in matches]
+    if near.overtaken <= _OVERTAKEN_MAX and near.overtaken_fine >= _OVERTAKEN_SHOWN:
+        return [(t, m._replace(twins=_without(m.twins, "D12"))) for t, m in matches]
+    return matches
+
+
+def _is_untried(match: Match) -> bool:
+    return match.mechanism in ("D3", "D9", "D12") and match.strength <= 0.8
+
+
+def _of_block(trace: Trace, match: Match, blocks: Sequence[Block]) -> Match:
+    """The match of a delivery, or that it was left out as all of its endpoint were then."""
+    mine = [one for one in blocks if one.endpoint == trace.endpoint]
+    if _is_untried(match) and any(b.since_us <= trace.accepted_us <= b.until_us for b in mine):
+        return Match("D9", 0.85, "never tried, as all others of its endpoint at that time")
+    due = max((s.due_us for s in trace.steps if s.due_us), default=0)
+    if match.mechanism in ("D1", "D11") and any(
+        2 * b.since_us - b.until_us <= due <= 2 * b.until_us - b.since_us for b in mine
+    ):
+        return Match("D9", 0.8, "due again while its endpoint was left out, and never tried")
+    return match
 
 
 def _by_company(
@@ -372,6 +426,10 @@ def _undecided(candidates: Sequence[Candidate]) -> str:
     return f"cannot tell {first} from {which}"
 
 
+#: of the drops that look like one mechanism, so many must look like no other
+_PLAIN_MIN: Final = 0.2
+
+
 def _shares(matches: Sequence[tuple[Trace, Match]]) -> list[Share]:
     counts = Counter(m.mechanism for _, m in matches)
     shares = []
@@ -380,7 +438,14 @@ def _shares(matches: Sequence[tuple[Trace, Match]]) -> list[Share]:
         what = Counter(m.what for m in of_it).most_common(1)[0][0]
         strength = sum(m.strength for m in of_it) / count
         alike = Counter(code for m in of_it for code in m.twins)
-        twins = tuple(sorted((c for c, n in alike.items() if n > count / 2), key=_number))
+        # where some show it plainly, it is what the others look like as well
+        plain = sum(not m.twins for m in of_it)
+        is_plain = plain >= max(_COUNT_MIN, _PLAIN_MIN * count)
+        twins = (
+            ()
+            if is_plain
+            else tuple(sorted((c for c, n in alike.items() if n > count / 2), key=_number))
+        )
         shares.append(Share(mechanism, count, count / len(matches), strength, what, twins))
     return sorted(shares, key=lambda s: (s.mechanism == "", -s.drops, -s.strength))
 

@@ -28,6 +28,7 @@ try:
         hypothesis,
         judging,
         limits,
+        neighbours,
         traces,
         variants,
     )
@@ -160,7 +161,10 @@ def judged_tables(
     progress("following the hard ones", 0.4)
     cases = damaged.marked(cases, engine, has_doubted=events.has_doubted)
     hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
-    hard = engine.keep("ordered", by_case.ordered(table.semi_join(hard_ids, "d"), takes))
+    lines = table.semi_join(hard_ids, "d")
+    hard = engine.keep(
+        "ordered", by_case.ordered(lines, takes, has_versions=_has_versions(table, takes))
+    )
     context = Context(
         end_us=events.last_us,
         span_us=events.last_us - events.first_us,
@@ -172,6 +176,13 @@ def judged_tables(
     progress("judging", 0.7)
     judged = engine.keep("judged", judging.judge(cases, hard, table, context, engine.keep))
     return judged, hard, context
+
+
+def _has_versions(events: Any, takes: Op) -> bool:
+    """Whether a worker's turn tells the version that it leaves, so that any other write does."""
+    turns = events.filter(events.act == takes)
+    told = row(turns.aggregate(n=turns.count(), told=turns.version_after.count()))
+    return int(told.told or 0) > 0.9 * int(told.n or 0)
 
 
 def _analyse(
@@ -190,7 +201,14 @@ def _analyse(
     dropped = traces.dropped(engine, crossings)
     fine = traces.fine(engine, crossings) if dropped else []
     log = _facts(raw, events, judged, fine, dropped, context)
-    shaped = hypothesis.form(dropped, fine, suspects, log, busiest_share=clumping.busiest_share)
+    shaped = hypothesis.form(
+        dropped,
+        fine,
+        suspects,
+        log,
+        busiest_share=clumping.busiest_share,
+        near=_near(engine, judged, events, dropped),
+    )
     progress("writing it down", 0.9)
     findings = Findings(
         raw=raw,
@@ -217,6 +235,16 @@ def _analyse(
         findings.doubted = int(row(silent.aggregate(n=silent.count())).n)
     findings.cannot_tell = [*shaped.cannot_tell, *_blind_spots(findings)]
     return findings
+
+
+def _near(
+    engine: Engine, judged: Any, events: Events, dropped: Sequence[traces.Trace]
+) -> neighbours.Neighbours:
+    """What is next to the dropped deliveries, where some were never tried: only then it tells."""
+    if not any(not any(s.result or is_take(s) for s in t.steps) for t in dropped):
+        return neighbours.Neighbours()
+    endpoints = events.names.get("endpoint", {})
+    return neighbours.look(judged, engine.table("events"), engine.table("raw"), endpoints)
 
 
 def _books(judged: Any) -> tuple[dict[Verdict, int], dict[str, int]]:

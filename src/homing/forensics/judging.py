@@ -301,7 +301,13 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             drop,
             Why.NO_DEAD_LETTER,
         ),
-        ((stands == Stand.CANCELLED), Verdict.CANCELLED, Why.NONE),
+        (
+            # what was withdrawn may be deleted later
+            (stands == Stand.CANCELLED)
+            | (stands == Stand.GONE) & has(c.mask, Op.CANCELLED) & ~has(c.mask, Op.RESUMED),
+            Verdict.CANCELLED,
+            Why.NONE,
+        ),
         ((stands == Stand.GONE) & c.last_actor.fill_null(False), Verdict.CANCELLED, Why.NONE),
         ((stands == Stand.GONE) & (c.last_op == Op.PURGED), drop, Why.PURGED),
         ((stands == Stand.GONE) & (c.last_op == Op.SKIPPED), drop, Why.SKIPPED),

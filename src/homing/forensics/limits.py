@@ -250,6 +250,8 @@ def _permanent_statuses(hard: Any) -> tuple[int, ...]:
             retried
             and one.lines >= 5
             and one.retried < 0.02 * one.lines
+            # a row that says when the next attempt is due was not the end
+            and one.planned < 0.5 * one.lines
             and 400 <= one.status < 500
         )
     )

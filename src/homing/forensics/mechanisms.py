@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
@@ -307,11 +308,28 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
+    if _is_passed_by_last_turn(trace) or _is_idle_turn(trace, log):
+        return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
     return None
+
+
+def _is_passed_by_last_turn(trace: Trace) -> bool:
+    """Whether the last worker to take it passed it over, since another was said to be at it or was
+    and failed later, and nothing was planned since."""
+    over = _passed_as_in_progress(trace)
+    over += [
+        i
+        for i, s in enumerate(trace.steps)
+        if s.act is Op.SKIPPED and s.attempt
+        if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
+    ]
+    if not over:
+        return False
+    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[max(over) :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -323,12 +341,6 @@ def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
     lapses = () if Op.LAPSED in log.ops else ("D6", "D7")
     marked = ("D8",) if len(life(trace).takes) > 1 and Op.SENT not in log.ops else ()
     return ("D2", *lapses, *marked, *(("D10",) if is_last else ()))
-
-
-def _was_queued(trace: Trace, log: LogFacts) -> bool:
-    """Whether a line tells of its hand-over to the queue: that a table has it wait tells of none."""
-    queued = [s for s in trace.steps[1:] if s.act is Op.QUEUED]
-    return any(not (log.has_table and s.word == s.state) for s in queued)
 
 
 def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
@@ -361,7 +373,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
-    if _was_queued(trace, log) and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
+    if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
         return Match("D4", 0.8, "queued, and never tried")
     if log.shows(Op.QUEUED):
         polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
@@ -380,9 +392,24 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if _is_idle_turn(trace, log):
+        return Match("D8", 0.9, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
+
+
+def _is_idle_turn(trace: Trace, log: LogFacts) -> bool:
+    """Whether the last attempt to begin ended at once, with no answer and no error, where others have
+    one or the other: no request was made."""
+    begun = [s for s in trace.steps if s.act is Op.SENT]
+    if len(begun) < 2 or begun[-1].attempt is None or not log.fields >= {"status", "reason"}:
+        return False
+    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
+    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
+    return bool(ends) and all(
+        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
+    )
 
 
 def _not_in_table(log: LogFacts) -> Match:
@@ -404,16 +431,13 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
-    over = [
-        i for i in one.skips if is_in_progress(f"{trace.steps[i].word} {trace.steps[i].reason}")
-    ]
-    if over and not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :]):
+    if _is_passed_by_last_turn(trace):
         return Match(
             "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
         )
     if ended := _left_early(trace, log):
         return ended
-    if log.has_table and trace.steps[0].act is not Op.ACCEPTED:
+    if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
         return _not_in_table(log)
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:

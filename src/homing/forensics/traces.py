@@ -62,6 +62,7 @@ class Trace(NamedTuple):
     of_message: bool  #: it has no line that names an endpoint
     accepted_us: int
     has_endpoint: bool = True  #: some line of it names its endpoint
+    endpoint: str | None = None
 
 
 def dropped(engine: Engine, crossings: list[str], limit: int = DROPPED_MAX) -> list[Trace]:
@@ -120,7 +121,7 @@ def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list
             raw.delivery, raw.message + ibis.coalesce("/" + raw.endpoint, ibis.literal(""))
         ),
         is_of_message=raw.delivery.isnull() & raw.endpoint.isnull(),
-        names_endpoint=raw.endpoint.notnull(),
+        row_endpoint=raw.endpoint,
     )
     mine = mine.drop("worker", "build").join(worded, mine.line == worded["rowid"])
     grouped: dict[int, list[Line]] = {}
@@ -138,7 +139,8 @@ def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list
                 steps=tuple(_step(line) for line in lines[:_LINES_MAX]),
                 of_message=all(line.is_of_message for line in lines),
                 accepted_us=int(one.accepted_at),
-                has_endpoint=any(line.names_endpoint for line in lines),
+                has_endpoint=any(line.row_endpoint for line in lines),
+                endpoint=next((line.row_endpoint for line in lines if line.row_endpoint), None),
             )
         )
     return sorted(traces, key=lambda t: (t.accepted_us, t.name))
@@ -150,7 +152,7 @@ _COLUMNS: Final = (
     *("version_after", "rows_written", "status", "total_us", "due_us", "lease_us", "line"),
 )
 _WORDS: Final = ("worker", "word", "state", "reason", "actor", "build")
-_ABOUT: Final = ("name", "is_of_message", "names_endpoint")
+_ABOUT: Final = ("name", "is_of_message", "row_endpoint")
 
 
 def _step(line: Line) -> Step:

@@ -216,6 +216,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
+        r"(^|_)(accepted|ingested|received)_(for|as|from|by|into)_",
+        _W(Op.ACCEPTED, Stand.WAITING),
+    ),
+    (
         r"enqueu|(^|_)queue|publish\w*_(to|queue)|pushed|push$|listed|fan_?out|outbox|handed|polled_(in|row)|"
         r"deliver\w*_creat|creat\w*_deliver|row_(insert|creat)|job_(creat|insert|added)",
         _W(Op.QUEUED, Stand.WAITING),
@@ -322,6 +326,10 @@ def normal(text: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
 
 
+#: in a sentence: places for values, and which attempt it is
+_ASIDE: Final = re.compile(r"\{[^{}]*\}|[,;(:]\s*attempt\b.*$", re.IGNORECASE)
+
+
 def meaning(text: str | None, *, is_state: bool = False) -> Word:
     """What a word of a log means, by itself; UNKNOWN if it cannot be told.
 
@@ -330,7 +338,7 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
     """
     if not text:
         return UNKNOWN
-    word = normal(text)
+    word = normal(_ASIDE.sub(" ", text))
     if word in _WHOLE:
         return _WHOLE[word]
     # a prefix such as "webhook.delivery." says nothing about what happened

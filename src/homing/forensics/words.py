@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
 
@@ -111,12 +112,36 @@ _OP_OF_STAND = {
 }
 
 
-def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
+#: of the lines that name an operation, so many must name the state it led to
+_STATES_MIN: Final = 0.4
+
+
+def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
+    """Whether whatever changes a state in this log says to which: most of what is done, and any turn
+    that a worker takes.
+
+    Args:
+        kinds: the words of the lines, and how many lines have them.
+    """
+    done = [(kind, lines) for kind, lines in kinds if kind.layout == "events" and kind.op]
+    turns = [(k, n) for k, n in done if meaning(k.op).op is Op.CLAIMED]
+    if not turns:
+        return False
+    return all(
+        sum(n for k, n in some if k.to_state) > share * sum(n for _, n in some)
+        for some, share in ((done, _STATES_MIN), (turns, 0.9))
+    )
+
+
+def line_of(
+    kind: Kind, words: Map[str, str], learned: Map[str, Word], *, has_states: bool = False
+) -> Line:
     """What lines of a kind mean.
 
     Args:
         words: declared by the mapping: the log's word → ours.
         learned: words of no list, by how their lines behave.
+        has_states: whatever changes the state of a delivery says so: what says none changes none.
     """
 
     def look_up(text: str | None, *, is_state: bool = False) -> Word:
@@ -152,13 +177,17 @@ def line_of(kind: Kind, words: Map[str, str], learned: Map[str, Word]) -> Line:
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
+    if op is Op.ATTEMPTED and not result and _tells_of_failure(kind.reason):
+        op, result = Op.FAILED, -1  # it ended without an answer
     if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
         result = -1
     if op is Op.FAILED and to_word.stand is Stand.DEAD:
         op = Op.DEAD
     stand = to_word.stand if to_word.op is not Op.UNKNOWN else STAND_OF_OP.get(op, Stand.NONE)
-    if op is Op.FAILED and stand in (Stand.NONE,):
+    if op is Op.FAILED and stand is Stand.NONE:
         stand = Stand.FAILED
+    if has_states and not kind.to_state and result and op in (Op.FAILED, Op.SUCCEEDED):
+        stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
@@ -207,11 +236,20 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
 
 
+#: what libraries say of a request that had no answer, where no word of failure is in it
+_OF_NETWORK: Final = re.compile(
+    r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
+    r"handshake|(^|_)eof$|deadline|connection_(closed|aborted|lost)|no_answer|no_response"
+)
+
+
 def _tells_of_failure(reason: str | None) -> bool:
     """Whether a table's last error is one of an attempt: `HTTP 503`, `connection refused`."""
     if not reason:
         return False
-    return meaning(reason).op is Op.FAILED or re.search(r"\b[45]\d\d\b", reason) is not None
+    if meaning(reason).op is Op.FAILED or re.search(r"\b[45]\d\d\b", reason) is not None:
+        return True
+    return _OF_NETWORK.search(normal(reason)) is not None
 
 
 def _by_reason(op: Op, reason: str | None) -> Op:

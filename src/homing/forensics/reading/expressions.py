@@ -30,7 +30,7 @@ TEXTS: Final = {
     "trace": "trace",
 }
 #: whole-number columns of the raw table → the field that fills them; what no step asks about (the
-#: time to the first byte, a process's sequence) is not kept
+#: time to the first byte) is not kept
 WHOLES: Final = {
     "at_us": "at",
     "accepted_us": "accepted_at",
@@ -53,6 +53,7 @@ WHOLES: Final = {
     "bytes": "bytes",
     "commit_lag_us": "commit_lag_ms",
     "pending": "pending",
+    "number": "sequence",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 from homing.core.errors import ConfigError
@@ -73,6 +74,30 @@ class Unmapped(ConfigError):
         self.seen = seen
 
 
+#: of the rows that have it, so many must be higher than the one before: a count of what is accepted
+_RISING_MIN: Final = 0.8
+_RISING_FEWEST: Final = 20
+
+
+def _rising(
+    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> str | None:
+    """The column that counts deliveries as they are accepted, whatever it is called; one at most of
+    a delivery's rows has it, or it is what the delivery is called itself."""
+    names = {chosen[f].path for f in ("delivery", "message") if f in chosen}
+    for path, column in seen.items():
+        if (path in taken and path not in names) or not column.is_whole or column.time is not None:
+            continue
+        values = [int(row[path]) for row in rows if str(row.get(path) or "").isdigit()]
+        if path in names:
+            values = list(dict.fromkeys(values))
+        is_many = len(values) >= _RISING_FEWEST and len(set(values)) == len(values)
+        rises = sum(a < b for a, b in pairwise(values))
+        if is_many and rises > _RISING_MIN * len(values):
+            return path
+    return None
+
+
 def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = None) -> Mapping:
     """The most likely mapping of a sample.
 
@@ -115,6 +140,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         raise Unmapped(
             [_NO_TIME.format(_named(seen))], Mapping(layout="events", columns=chosen), seen
         )
+    if "sequence" not in chosen:
+        take("sequence", _rising(rows, seen, chosen, taken))
     layout = _layout(chosen, repeated, seen)
     if not TELLING & chosen.keys() and (told := _told_by_name(file)):
         chosen["op"] = Column(value=told)

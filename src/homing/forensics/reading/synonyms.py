@@ -62,16 +62,16 @@ _NAMES: Final = {
     ),
     "finished_at": (
         "delivered_at finished_at completed_at ended_at succeeded_at sent_at done_at acked_at "
-        "finish_time response_at end_time end_ts end "
+        "finish_time response_at responded_at end_time end_ts end ended finished completed "
         "published_at processed_at dispatched_at end_time_unix_nano zugestellt_am entregado_en livre_a"
     ),
     "started_at": (
         "started_at begun_at start_time request_started_at start start_ts claimed_at "
-        "request_at locked_at "
+        "request_at requested_at locked_at started begun "
         "start_time_unix_nano picked_at begonnen_um"
     ),
     "op": (
-        "op operation action transition activity step event what change verb log_event phase "
+        "op operation action transition activity step event mt message_template what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
         "act action_type evenement evento etape stato_evento state_change text body"
@@ -90,7 +90,7 @@ _NAMES: Final = {
     "worker": (
         "worker worker_id wrk holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
-        "dispatcher holder_id lease_owner thread agent executor by_worker server machine "
+        "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
         "thread_name serveur servidor bearbeiter travailleur consumer_id locked_by_id attempted_by host_name member service_instance_id"
     ),

@@ -1,0 +1,135 @@
+"""What dropped deliveries have in common with those accepted next to them. Ibis, any engine.
+
+Two ways to get lost show in no delivery alone: an endpoint whose deliveries are left out for a while
+loses all that come in that time, while others come through; and a poller that has gone past a number
+loses what is committed with a lower one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import ibis
+
+from homing.forensics.judging import Verdict
+from homing.forensics.rows import row, rows
+from homing.forensics.vocabulary import Op
+
+#: deliveries that are looked at, from the first drop on
+_LOOKED_AT_MAX: Final = 2_000_000
+_BLOCKS_MAX: Final = 5_000
+#: of the numbers, so many must rise with the acceptances, and so many must be there
+_RISING_MIN: Final = 0.7
+_NUMBERED_MIN: Final = 0.9
+
+
+class Block(NamedTuple):
+    """A time in which all deliveries of an endpoint were dropped."""
+
+    endpoint: str
+    since_us: int  #: acceptance of the first
+    until_us: int  #: acceptance of the last
+    drops: int
+
+
+class Neighbours(NamedTuple):
+    """Shares of the dropped deliveries that nobody had tried, 0 to 1."""
+
+    own: float = 0.0  #: the one before or after it for the same endpoint was dropped too
+    others: float = 0.0  #: the one before or after it was for another endpoint, and dropped too
+    blocks: tuple[Block, ...] = ()
+    #: accepted after one of a higher number; None: no number rises with the acceptances
+    overtaken: float | None = None
+    overtaken_fine: float = 0.0  #: the same, of those that came through
+
+
+def look(judged: Any, events: Any, raw: Any, endpoints: dict[int, str]) -> Neighbours:
+    """The neighbours of the dropped deliveries.
+
+    Args:
+        judged: the table of deliveries with their verdict.
+        endpoints: code → name.
+    """
+    lost = judged.verdict == int(Verdict.DROPPED)
+    first = row(judged.aggregate(at=judged.accepted_at.min(where=lost))).at
+    if first is None:
+        return Neighbours()
+    few = judged.filter(judged.accepted_at >= int(first)).mutate(lost=lost)
+    few = few.mutate(untried=few.lost & (few.takes == 0) & (few.bad == 0))
+    few = few.select("d", "accepted_at", "endpoint", "lost", "untried")
+    few = few.order_by("accepted_at", "d").limit(_LOOKED_AT_MAX)
+    found = _beside(few, endpoints)
+    late = _overtaken(few, events, raw)
+    return found if late is None else found._replace(overtaken=late[0], overtaken_fine=late[1])
+
+
+def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
+    one = ibis.window(group_by="endpoint", order_by=["accepted_at", "d"])
+    all_ = ibis.window(order_by=["accepted_at", "d"])
+    f = few.filter(few.endpoint.notnull())
+    f = f.mutate(
+        own_before=f.lost.lag().over(one).fill_null(False),
+        own_after=f.lost.lead().over(one).fill_null(False),
+        before=(f.lost.lag().over(all_) & (f.endpoint.lag().over(all_) != f.endpoint)),
+        after=(f.lost.lead().over(all_) & (f.endpoint.lead().over(all_) != f.endpoint)),
+        fine_so_far=(~f.lost)
+        .cast("int64")
+        .sum()
+        .over(ibis.cumulative_window(group_by="endpoint", order_by=["accepted_at", "d"])),
+    )
+    drops = f.filter(f.untried)
+    counts = row(
+        drops.aggregate(
+            n=drops.count(),
+            own=(drops.own_before | drops.own_after).cast("int64").sum(),
+            others=(drops.before | drops.after).fill_null(False).cast("int64").sum(),
+        )
+    )
+    if not counts.n:
+        return Neighbours()
+    grouped = drops.group_by("endpoint", "fine_so_far").aggregate(
+        since=drops.accepted_at.min(), until=drops.accepted_at.max(), n=drops.count()
+    )
+    blocks = grouped.filter(grouped.n > 1).order_by(ibis.desc("n"), "since").limit(_BLOCKS_MAX)
+    return Neighbours(
+        own=int(counts.own) / int(counts.n),
+        others=int(counts.others) / int(counts.n),
+        blocks=tuple(
+            Block(endpoints.get(int(b.endpoint), "?"), int(b.since), int(b.until), int(b.n))
+            for b in rows(blocks)
+        ),
+    )
+
+
+def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
+    """Of the dropped ones and of the others: the share accepted after one of a higher number; None
+    where nothing numbers them."""
+    accepted = events.filter(events.act == int(Op.ACCEPTED)).select("d", "pos", "line")
+    accepted = accepted.semi_join(few, "d")
+    rows_ = raw.select(row=raw["rowid"], number=raw.number)
+    numbered = accepted.join(rows_, accepted.line == rows_.row)
+    numbered = numbered.filter(numbered.number.notnull())
+    before = ibis.window(order_by="pos", preceding=(None, 1))
+    order = ibis.window(order_by="pos")
+    n = numbered.mutate(
+        late=(numbered.number < numbered.number.max().over(before)).fill_null(False),
+        rises=(numbered.number > numbered.number.lag().over(order)).fill_null(False),
+    )
+    n = n.inner_join(few.select("d", "lost", "untried"), "d")
+    counts = row(
+        n.aggregate(
+            n=n.count(),
+            rising=n.rises.cast("int64").sum(),
+            lost=n.lost.cast("int64").sum(),
+            untried=n.untried.cast("int64").sum(),
+            untried_late=(n.untried & n.late).cast("int64").sum(),
+            fine_late=(~n.lost & n.late).cast("int64").sum(),
+        )
+    )
+    all_ = int(row(few.aggregate(n=few.count())).n)
+    total, untried = int(counts.n), int(counts.untried or 0)
+    fine = total - int(counts.lost or 0)
+    is_number = total > _NUMBERED_MIN * all_ and int(counts.rising or 0) > _RISING_MIN * total
+    if not is_number or not untried or not fine:
+        return None
+    return int(counts.untried_late or 0) / untried, int(counts.fine_late or 0) / fine
