@@ -343,6 +343,9 @@ def _facts(
         dead_from=dead_from,
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
+        has_table=any(
+            m.layout == "deliveries" and m.has("to_state") for m in raw.mappings.values()
+        ),
         is_of_states="to_state" in fields and "op" not in fields,
         is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
         and events.ops <= _OF_REQUESTS,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
@@ -18,6 +19,8 @@ _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
 )
 
+#: of what was delivered, so much has its row in a table from which nothing is deleted
+_IN_TABLE_MIN: Final = 0.98
 #: nothing that is shorter is a retention of what is not finished
 _RETENTION_MIN_US: Final = 3_600_000_000
 
@@ -52,6 +55,8 @@ class LogFacts:
     buries_failed: bool = False
     #: a row a delivery, with its last state and no history
     is_table: bool = False
+    #: there are such rows, and others beside them
+    has_table: bool = False
     #: a row a change of state, and no word for what was done
     is_of_states: bool = False
     #: a row a request that came back: what a worker did before, or without one, is not in it
@@ -183,7 +188,9 @@ def _turns_ended(trace: Trace, log: LogFacts) -> bool:
 
 def _is_said_too_soon(trace: Trace) -> bool:
     """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
-    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    said = next(
+        (i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED and s.result >= 0), None
+    )
     if said is None:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
@@ -373,7 +380,7 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
-    if _is_passed_by_last_turn(trace):
+    if _is_passed_by_last_turn(trace) or _is_idle_turn(trace, log):
         return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
@@ -383,12 +390,18 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
 
 
 def _is_passed_by_last_turn(trace: Trace) -> bool:
-    """Whether the last worker to take it passed it over, since another was said to be at it, and
-    nothing was planned since."""
+    """Whether the last worker to take it passed it over, since another was said to be at it or was
+    and failed later, and nothing was planned since."""
     over = _passed_as_in_progress(trace)
+    over += [
+        i
+        for i, s in enumerate(trace.steps)
+        if s.act is Op.SKIPPED and s.attempt
+        if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
+    ]
     if not over:
         return False
-    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :])
+    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[max(over) :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -457,9 +470,33 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if _is_idle_turn(trace, log):
+        return Match("D8", 0.9, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
+
+
+def _is_idle_turn(trace: Trace, log: LogFacts) -> bool:
+    """Whether the last attempt to begin ended at once, with no answer and no error, where others have
+    one or the other: no request was made."""
+    begun = [s for s in trace.steps if s.act is Op.SENT]
+    if len(begun) < 2 or begun[-1].attempt is None or not log.fields >= {"status", "reason"}:
+        return False
+    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
+    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
+    return bool(ends) and all(
+        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
+    )
+
+
+def _not_in_table(log: LogFacts) -> Match:
+    """Its attempts are on record, and the table has no row of it: deleted, if those of all others are
+    there; else what the table tells of others says nothing of it."""
+    if log.usual.get(Op.ACCEPTED, 0.0) > _IN_TABLE_MIN:
+        return Match("D11", 0.9, "its attempts are on record, and its row is gone from the table")
+    twins = ("D1", "D4", "D5", "D6", "D7", "D8", "D11")
+    return Match("D2", 0.45, "nothing after a failed attempt, and no row in the table", twins)
 
 
 def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
@@ -474,6 +511,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
     if ended := _left_early(trace, log):
         return ended
+    if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
+        return _not_in_table(log)
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
