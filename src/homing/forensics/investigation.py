@@ -34,9 +34,10 @@ try:
     )
     from homing.forensics import cases as by_case
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
+    from homing.forensics.facts import LogFacts
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
-    from homing.forensics.mechanisms import LogFacts, is_take
+    from homing.forensics.mechanisms import is_take
     from homing.forensics.reading.tables import read_there
 except ImportError as _error:
     raise missing_extra(_error) from _error

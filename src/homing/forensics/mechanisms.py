@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
@@ -25,54 +25,6 @@ _IN_TABLE_MIN: Final = 0.98
 _RETENTION_MIN_US: Final = 3_600_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFacts:
-    """What a log shows at all, and what is usual in it."""
-
-    fields: frozenset[str]  #: canonical fields that some row has
-    ops: frozenset[Op]
-    #: of the deliveries that came through: the share with a line of the operation
-    usual: dict[Op, float] = field(default_factory=dict)
-    #: of failed attempts that were followed by another: the share whose next line plans it
-    plans_retries: float = 0.0
-    attempts_last: int | None = None  #: after which a delivery is given up
-    end_us: int = 0
-    #: the longest time from acceptance to a due time that was kept, while others were not; 0: none
-    age_kept_us: int = 0
-    #: drops are only just older than that: it is their age that decides, not their attempts
-    is_age_sharp: bool = False
-    #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
-    dead_from: int = 0
-    #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
-    is_queued_by_acceptor: bool = False
-    #: lines by which a worker takes a delivery, in a life without trouble
-    takes_usual: int = 1
-    #: what is delivered has a line that says so, apart from the answer of the receiver
-    says_delivered: bool = False
-    #: a failed attempt has a line that says so, apart from what follows of it
-    tells_failures: bool = True
-    #: what has failed for good has a line that says so, and a dead letter next
-    buries_failed: bool = False
-    #: a row a delivery, with its last state and no history
-    is_table: bool = False
-    #: there are such rows, and others beside them
-    has_table: bool = False
-    #: a row a change of state, and no word for what was done
-    is_of_states: bool = False
-    #: a row a request that came back: what a worker did before, or without one, is not in it
-    is_of_requests: bool = False
-
-    @property
-    def tells_attempts(self) -> bool:
-        """Whether anything in the log speaks of attempts or of workers."""
-        told = self.fields & {"status", "attempt", "retries", "worker", "outcome", "reason"}
-        return bool(told or self.ops - {Op.ACCEPTED, Op.QUEUED, Op.SUCCEEDED})
-
-    def shows(self, op: Op) -> bool:
-        """Whether deliveries that come through nearly always have such a line."""
-        return self.usual.get(op, 0.0) > 0.5
-
-
 class Match(NamedTuple):
     """That a dropped delivery looks as a mechanism leaves it."""
 
@@ -84,17 +36,6 @@ class Match(NamedTuple):
 
 
 Rule = Callable[[Trace, LogFacts], Match | None]
-
-#: lines that a log may have, as needed to tell mechanisms apart
-_OPS: Final = {
-    "accepted": Op.ACCEPTED,
-    "queued": Op.QUEUED,
-    "claimed": Op.CLAIMED,
-    "sent": Op.SENT,
-    "lapsed": Op.LAPSED,
-    "purged": Op.PURGED,
-    "exhausted": Op.EXHAUSTED,
-}
 
 
 def _significant(trace: Trace) -> list[Step]:
@@ -453,7 +394,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     # an endpoint that others name says nothing of those that do not
     over = () if trace.has_endpoint or one.reasons else ("D9",)
     twins = twins_of("D3", log, ("D4", "D12"))
-    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=_number))
+    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=number_of))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
 
 
@@ -565,36 +506,6 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D2", 0.7, what, twins_of("D2", log, ("D5",)))
     twins = twins_of("D2", log, ("D1", "D4", "D5", "D6", "D7", "D8", "D11"))
     return Match("D2", 0.45, "nothing after a failed attempt", twins)
-
-
-def has_field(log: LogFacts, name: str) -> bool:
-    """Whether the log has a field, or lines of a kind."""
-    if name in ("claimed", "sent") and log.is_of_requests:
-        return False
-    if name == "purged" and log.shows(Op.PURGED):
-        return False  # what is done is deleted from the queue: that says nothing of the rest
-    if name in _OPS:
-        return _OPS[name] in log.ops
-    if name == "due" and "ready_at" in log.fields:
-        return True
-    if name == "said":
-        return log.says_delivered
-    return name in log.fields
-
-
-def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...]:
-    """Of some rivals of a mechanism, those that nothing in the log tells apart from it."""
-    return tuple(r for r in among if not any(has_field(log, f) for f in telling(code, r)))
-
-
-def _number(code: str) -> int:
-    return int(code[1:])
-
-
-def telling(code: str, rival: str) -> tuple[str, ...]:
-    """The fields any of which tells a mechanism from a rival; most are told by what is attempted."""
-    rivals = MECHANISMS[code].rivals
-    return rivals[rival][0] if rival in rivals else ("attempts",)
 
 
 def _without_refused(trace: Trace) -> Trace:

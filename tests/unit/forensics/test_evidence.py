@@ -12,9 +12,10 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
+from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import LogFacts, recognise
+from homing.forensics.mechanisms import recognise
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
