@@ -237,7 +237,7 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
     is_planned = (o.stand == Stand.WAITING) & (o.due_us > o.at_us) & o.writes
     found = o.group_by("d").aggregate(
         good_end=o.pos.max(where=o.result == 1),
-        bad_end=o.pos.max(where=o.result == -1),
+        bad_end=o.pos.max(where=(o.result == -1) & o.writes),
         take_end=o.pos.max(where=o.take),
         good_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == 1),
         bad_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == -1),

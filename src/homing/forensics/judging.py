@@ -323,6 +323,12 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             Why.NONE,
         ),
         ((stands == Stand.GONE) & c.last_actor.fill_null(False), Verdict.CANCELLED, Why.NONE),
+        # as a queue of jobs calls those whose attempts are used up
+        (
+            (stands == Stand.GONE) & (c.last_op == Op.DISCARDED) & (c.attempt >= c.allowed),
+            Verdict.DEAD,
+            Why.NONE,
+        ),
         ((stands == Stand.GONE) & (c.last_op == Op.PURGED), drop, Why.PURGED),
         ((stands == Stand.GONE) & (c.last_op == Op.SKIPPED), drop, Why.SKIPPED),
         ((stands == Stand.GONE), drop, Why.DISCARDED),

@@ -80,7 +80,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
-        r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|(write|update)_(reject|refus)|"
+        r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
+        r"(result|outcome|write|update)_(reject|refus)|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
         _W(Op.NOTED, Stand.NONE),
     ),

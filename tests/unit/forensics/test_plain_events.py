@@ -329,3 +329,51 @@ def test_a_push_that_was_answered_is_a_request(
     one = pushed(tmp_path, answers=answers)
     assert one["dropped"] == sum(number % 20 == 3 for number in range(DELIVERIES))
     assert one["hypothesis"]["mechanism"] == mechanism
+
+
+# --- a row a request ---
+
+
+def requests(fault: str, folder: Path) -> dict[str, Any]:
+    """Acceptances and requests; a worker that is held for dead may answer late."""
+    draw = random.Random(8)
+    rows: list[Row] = []
+
+    def tried(one: Life, no: int, host: str | None, after: float, result: str, **told: Any) -> None:
+        """The row of a request; who was no worker has no name."""
+        one.say("attempt", after=after, attempt=no, host=host, result=result, **told)
+
+    for number in range(DELIVERIES):
+        one = Life(draw, number)
+        one.say("accepted")
+        is_hit = number % 20 == 3
+        host = f"ip-{draw.randint(1, 4)}"
+        is_slow = is_hit or number % 15 == 7
+        if is_slow:
+            ends = is_hit and fault == "failed under way"
+            tried(one, 1, None, 40, "failure", state="failed" if ends else "retrying")
+        if is_hit and fault == "skipped":
+            tried(one, 2, "ip-9", 1, "skipped")
+        if is_slow:
+            tried(one, 1, host, 5, "failure", code=504, state="failed" if is_hit else "retrying")
+        often = 0 if is_hit else 3 * (number % 11 == 5)
+        for again in range(often):
+            tried(one, 1 + is_slow + again, host, 30, "failure", code=503, state="retrying")
+        if not is_hit:
+            tried(one, 1 + is_slow + often, host, 30, "success", code=200, state="delivered")
+        rows += one.rows
+    rows.sort(key=lambda row: str(row["ts"]))
+    path = folder / "log.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return document(investigate([str(path)], Options(folder=str(folder))))
+
+
+@pytest.mark.parametrize(
+    ("fault", "mechanism"), [("failed under way", "D7"), ("skipped", "D8"), ("forgotten", None)]
+)
+def test_an_answer_after_the_failure_of_its_attempt_tells_who_called_it_failed(
+    fault: str, mechanism: str | None, tmp_path: Path
+) -> None:
+    one = requests(fault, tmp_path)
+    assert one["dropped"] == sum(number % 20 == 3 for number in range(DELIVERIES))
+    assert one["hypothesis"]["mechanism"] == mechanism
