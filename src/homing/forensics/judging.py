@@ -189,6 +189,8 @@ def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
     # a later attempt is another turn, whether or not turns have lines
     is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    if not context.has_status:  # nor is it a contradiction that an earlier one came through, late
+        is_later = (c.said_attempt != c.bad_attempt).fill_null(False)
     no_turn_since = ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos)) & ~is_later
     said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
     no_turn_after = ((c.take_pos.isnull()) | (c.take_pos < c.said_pos)) & ~is_later

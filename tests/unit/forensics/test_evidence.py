@@ -312,3 +312,25 @@ def test_a_name_with_bytes_that_are_no_text_is_no_delivery_of_its_own(
         lives.append(rows(number, (0.0, "accepted", {}), (0.1, "claimed", worked), done))
     lives[10].append({**lives[10][0], "delivery_id": name})
     assert investigated(tmp_path, lives)["dropped"] == (name == "d-9007")
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+def test_delivered_by_another_attempt_than_failed_is_no_contradiction(
+    tmp_path: Path, attempt: int
+) -> None:
+    lives = []
+    for number in range(200):
+        said = {"attempt": 1, "state": "delivered"}
+        told: list[tuple[float, str, dict[str, Any]]] = [(0.0, "accepted", {"state": "pending"})]
+        if number % 10 == 3:
+            failed = {"attempt": 1, "state": "waiting", "status": 503}
+            told.append((1.0, "request failed", failed))
+            said = {"attempt": 2, "state": "delivered"}
+        if number % 50 == 7:
+            lapsed = {"attempt": 1, "state": "pending"}
+            failed = {"attempt": 2, "state": "waiting", "status": 503}
+            told += [(10.0, "lease expired", lapsed), (11.0, "request failed", failed)]
+            said = {"attempt": attempt, "state": "delivered"}
+        told.append((13.0, "delivery done", said))
+        lives.append(rows(number, *told))
+    assert investigated(tmp_path, lives)["dropped"] == (4 if attempt == 2 else 0)
