@@ -334,3 +334,16 @@ def test_delivered_by_another_attempt_than_failed_is_no_contradiction(
         told.append((13.0, "delivery done", said))
         lives.append(rows(number, *told))
     assert investigated(tmp_path, lives)["dropped"] == (4 if attempt == 2 else 0)
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_last_line_that_does_not_end_may_name_half_a_delivery(tmp_path: Path, end: str) -> None:
+    lines = []
+    for number in reversed(range(300)):  # the newest first
+        at = f"2026-03-01T{number // 60:02}:{number % 60:02}"
+        said = f"delivery_id=d-{number:04}77 worker=a attempt=1"
+        lines += [f"{at}:02Z delivered {said} status=200", f"{at}:01Z claimed {said}"]
+        lines.append(f"{at}:00Z accepted delivery_id=d-{number:04}77")
+    log = tmp_path / "service.log"
+    log.write_text("\n".join(lines)[:-2] + end, "utf-8")
+    assert document(investigate([str(log)], Options(threads=1)))["dropped"] == (end == "\n")
