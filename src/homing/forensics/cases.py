@@ -174,6 +174,14 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
     )
 
 
+def _is_report(e: Any, has_versions: bool) -> Any:
+    """Whether a worker writes by this line what came of its turn."""
+    done = (e.result != 0) | e.act.isin([Op.SUCCEEDED, Op.FAILED, Op.DEAD, Op.WRITTEN])
+    if has_versions:  # then it is no answer's line that does, but the plan that follows from it
+        done = done | ((e.act == Op.RETRY) & e.worker.notnull() & e.attempt.notnull())
+    return done
+
+
 def _differs(e: Any, hold: Any) -> Any:
     """Whether the results of a turn are more than two lines about the same answer: of two workers, of
     two attempts, or a success and a failure."""
@@ -187,14 +195,6 @@ def _differs(e: Any, hold: Any) -> Any:
             for column in (e.worker, e.attempt, e.result)
         ],
     )
-
-
-def _is_report(e: Any, has_versions: bool) -> Any:
-    """Whether a worker writes by this line what came of its turn."""
-    done = (e.result != 0) | e.act.isin([Op.SUCCEEDED, Op.FAILED, Op.DEAD, Op.WRITTEN])
-    if has_versions:  # then it is no answer's line that does, but the plan that follows from it
-        done = done | ((e.act == Op.RETRY) & e.worker.notnull() & e.attempt.notnull())
-    return done
 
 
 def interleavings(o: Any, *, fine_clock: bool) -> Any:

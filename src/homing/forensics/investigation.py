@@ -59,7 +59,7 @@ class Options:
     threads: int = 2
     folder: str | None = None  #: where to spill; None: a temporary folder
     drops: Path | None = None  #: where the names of all dropped deliveries go, a line each
-    engine: str = "duckdb"  #: or "spark", or the URL of a warehouse
+    engine: str = "duckdb"  #: or "spark", or the URL of a warehouse or of a file of DuckDB
 
 
 @dataclass(slots=True)
@@ -130,7 +130,8 @@ def reading(
         Unreadable: a file or a table cannot be read.
         ConfigError: the mapping does not fit, a package is missing, or a warehouse does not answer.
     """
-    if options.engine != "duckdb":
+    scheme, is_url, path = options.engine.partition("://")
+    if scheme != "duckdb":
         with elsewhere(options.engine, options.threads) as engine:
             yield read_there(engine, patterns, mapping=options.mapping, progress=progress), engine
         return
@@ -138,8 +139,13 @@ def reading(
         tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
         connect(folder, options.memory, options.threads) as connection,
     ):
+        engine = on_duckdb(connection)
+        if is_url:
+            engine.attach(path)
+            yield read_there(engine, patterns, mapping=options.mapping, progress=progress), engine
+            return
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
-        yield raw, on_duckdb(connection)
+        yield raw, engine
 
 
 def takes_of(ops: frozenset[Op]) -> Op:

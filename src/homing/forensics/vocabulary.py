@@ -75,8 +75,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(dead|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
-        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead|dlq|dlx|dlt)",
+        r"(dead(?!line)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
+        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line)|dlq|dlx|dlt)",
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
@@ -96,7 +96,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_", _W(Op.NOTED, Stand.NONE)),
-    (r"(^|_)deadline|timed?_?out_after", _W(Op.FAILED, Stand.FAILED, -1)),
+    (r"(?<!ack)(^|_)deadline|timed?_?out_after", _W(Op.FAILED, Stand.FAILED, -1)),
     (
         r"(en_?queue|queue|push|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
@@ -109,7 +109,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"exhaust|^exh$|max_?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
@@ -120,13 +120,13 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line)|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|holder|ack)_?\w{0,24}"
-        r"(expir|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
+        r"(expir|exceed|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
         r"expired?_(lease|lock|claim)|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
@@ -192,7 +192,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
-        r"(send|request|attempt|deliver\w*|dispatch|http|call|post)_?\w*_?(start|begin|began|begun|init|open)|"
+        r"(send|request|attempt|deliver\w*|dispatch|http|call|post|push)_?\w*_?(start|begin|began|begun|init|open)|"
         r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
         r"http_(request|post|send)|^(post|put)_(?!\w*(fail|error|_ok$|_done$))\w+|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
         r"request|event|notification|attempt|to|for|http|post|endpoint))*$|request_sent|attempt_sent",

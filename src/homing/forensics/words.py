@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Set
 from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
@@ -116,6 +117,18 @@ _OP_OF_STAND = {
 _STATES_MIN: Final = 0.4
 
 
+class Habits(NamedTuple):
+    """What holds for the lines of a log as a whole."""
+
+    #: whatever changes the state of a delivery says so: what says none changes none
+    has_states: bool = False
+    #: words most of whose lines have a status: by them a request ended
+    answering: frozenset[str] = frozenset()
+
+
+_NO_HABITS: Final = Habits()
+
+
 def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
     """Whether whatever changes a state in this log says to which: most of what is done, and any turn
     that a worker takes.
@@ -133,21 +146,26 @@ def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
     )
 
 
+def answering(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
+    """Words most of whose lines have a status; see `has_states`."""
+    lines: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for kind, n in kinds:
+        if kind.op is not None:
+            lines[kind.op] += n
+            told[kind.op] += n if kind.status != "none" else 0
+    return frozenset(word for word, n in lines.items() if 2 * told[word] > n)
+
+
 def line_of(
-    kind: Kind,
-    words: Map[str, str],
-    learned: Map[str, Word],
-    answering: Set[str] = frozenset(),
-    *,
-    has_states: bool = False,
+    kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NO_HABITS
 ) -> Line:
     """What lines of a kind mean.
 
     Args:
         words: declared by the mapping: the log's word → ours.
         learned: words of no list, by how their lines behave.
-        answering: words most of whose lines have a status: by them a request ended.
-        has_states: whatever changes the state of a delivery says so: what says none changes none.
+        about: what holds for all lines.
     """
 
     def look_up(text: str | None, *, is_state: bool = False) -> Word:
@@ -181,7 +199,7 @@ def line_of(
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
-    if not result and _ended_without_answer(op, kind, answering):
+    if _ended_without_answer(op, kind, about.answering):
         op, result = Op.FAILED, -1
     if op is Op.DEAD and to_word.op is Op.EXHAUSTED:
         op = Op.EXHAUSTED
@@ -189,10 +207,16 @@ def line_of(
         result = -1
     if op is Op.FAILED and to_word.stand is Stand.DEAD:
         op = Op.DEAD
+    stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
+    if to_word.op is not Op.UNKNOWN:
+        stand = to_word.stand
     if op is Op.NOTED:
         return Line(op, Stand.NONE, before, max(result, 0))
-    stand = _stand_of(op, op_word, to_word)
-    if has_states and not kind.to_state and result and op in (Op.FAILED, Op.SUCCEEDED):
+    if op is Op.LAPSED and stand is Stand.NONE and op_word.op in (Op.FAILED, Op.DEAD):
+        stand = Stand.FAILED  # a lease that ran out is called the failure
+    if op is Op.FAILED and stand is Stand.NONE:
+        stand = Stand.FAILED
+    if about.has_states and not kind.to_state and result and op in (Op.FAILED, Op.SUCCEEDED):
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
@@ -206,25 +230,11 @@ def line_of(
     return Line(op, stand, before, result)
 
 
-def _stand_of(op: Op, op_word: Word, to_word: Word) -> Stand:
-    """Where a line leaves a delivery, by its state or else by what was done."""
-    if to_word.op is not Op.UNKNOWN:
-        stand = to_word.stand
-    else:
-        stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
-    is_failure = op is Op.FAILED
-    if op is Op.LAPSED:  # a lease that ran out is called the failure
-        is_failure = op_word.op in (Op.FAILED, Op.DEAD)
-    return Stand.FAILED if is_failure and stand is Stand.NONE else stand
-
-
 def _ended_without_answer(op: Op, kind: Kind, answering: Set[str]) -> bool:
     """Whether a request ended by this row, with an error in place of a status."""
-    if kind.status != "none" or not _tells_of_failure(kind.reason):
+    if kind.status != "none" or kind.layout != "events" or not _tells_of_failure(kind.reason):
         return False
-    return op is Op.ATTEMPTED or (
-        op is Op.SENT and kind.layout == "events" and kind.op in answering
-    )
+    return op is Op.ATTEMPTED or (op is Op.SENT and kind.op in answering)
 
 
 def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:

@@ -18,7 +18,7 @@ from homing.forensics.mechanisms import LogFacts, recognise
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
-from homing.forensics.words import Kind, Line, line_of
+from homing.forensics.words import Habits, Kind, Line, line_of
 
 LOG = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),
@@ -43,7 +43,7 @@ def named(why: Why, *steps: Step, crossings: tuple[str, ...] = ()) -> str:
 def line(op: str, **about: Any) -> Line:
     told = {"from_state": None, "to_state": None, "outcome": None, "reason": None}
     kind = Kind(layout="events", op=op, **{**told, "status": "none", **about})
-    return line_of(kind, {}, {}, frozenset({"webhook.deliver"}))
+    return line_of(kind, {}, {}, Habits(answering=frozenset({"webhook.deliver"})))
 
 
 @pytest.mark.parametrize(
