@@ -101,7 +101,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         fine_clock=span.fine > FINE_MIN * span.rows,
         odd_clocks=span.odd,
         odd_us=span.odd_us,
-        has_doubted=keep_doubted(engine, raw.damage.places),
+        has_doubted=keep_doubted(engine, raw.damage.places, raw.mappings),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from os import SEEK_END
+from pathlib import Path
 from typing import Any, Final
 
 import ibis
@@ -40,11 +42,40 @@ def words_of(places: Mapping[str, Sequence[int]]) -> set[str]:
     return words
 
 
-def keep_doubted(engine: Engine, places: Mapping[str, Sequence[int]]) -> bool:
-    """Keep the table `doubted` of deliveries by number; whether there is any."""
+#: the first bytes of files that are packed, or no text
+_NO_TEXT: Final = (b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+#: the longest last line that is looked at
+_TAIL_BYTES: Final = 4_096
+
+
+def cut_off(paths: Iterable[str]) -> set[str]:
+    """The words of last lines that do not end: each may be the beginning of a name."""
+    words: set[str] = set()
+    for path in paths:
+        if not Path(path).is_file():
+            continue
+        with Path(path).open("rb") as file:
+            is_text = not file.read(4).startswith(_NO_TEXT)
+            file.seek(max(0, file.seek(0, SEEK_END) - _TAIL_BYTES))
+            tail = file.read()
+        if is_text and not tail.endswith(b"\n"):
+            text = tail.rpartition(b"\n")[2].decode("utf-8", "replace")
+            words.update(_WORDS.findall(text), _PARTS.findall(text))
+    return words
+
+
+def keep_doubted(
+    engine: Engine, places: Mapping[str, Sequence[int]], paths: Iterable[str] = ()
+) -> bool:
+    """Keep the table `doubted` of deliveries by number; whether there is any.
+
+    Args:
+        places: of the damaged rows.
+        paths: of all files.
+    """
     raw = engine.table("raw")
     broken = raw.filter(raw.delivery.contains(_BROKEN)).select(t=raw.delivery).distinct()
-    words = words_of(places) | {one.t for one in rows(broken.limit(_WORDS_MAX))}
+    words = words_of(places) | cut_off(paths) | {one.t for one in rows(broken.limit(_WORDS_MAX))}
     if not words:
         return False
     table = engine.put("damaged_words", arrow.table({"t": sorted(words)}))

@@ -199,10 +199,12 @@ def _silent(c: Any, context: Context) -> Any:
     )
 
 
-def _said_bad(c: Any) -> Any:
+def _said_bad(c: Any, context: Context) -> Any:
     """Called delivered after a failure, and nobody had tried it again."""
     # a later attempt is another turn, whether or not turns have lines
     is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    if not context.has_status:  # nor is it a contradiction that an earlier one came through, late
+        is_later = (c.said_attempt != c.bad_attempt).fill_null(False)
     no_turn_since = ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos)) & ~is_later
     return (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
 
@@ -214,7 +216,7 @@ def _contradicts(c: Any, context: Context) -> Any:
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
-        contradicts = contradicts | _said_bad(c)
+        contradicts = contradicts | _said_bad(c, context)
     if context.has_status:
         contradicts = contradicts | said_nothing
         # called delivered before its last answer came, which was a failure
@@ -225,6 +227,13 @@ def _contradicts(c: Any, context: Context) -> Any:
         shows = shows | ibis.literal(context.judges_retried)
         contradicts = contradicts | (on_one_row(c) & shows)
     return contradicts
+
+
+def _failed_after_interim(c: Any) -> Any:
+    """Whether all that was good was a 202, and the request for it took longer, and failed."""
+    is_same = (c.bad_attempt == c.interim_attempt) & (c.timed_bad_pos > c.interim_pos)
+    no_turn_since = c.take_pos.isnull() | (c.take_pos < c.interim_pos)
+    return ((c.good > 0) & (c.firm == 0) & is_same & no_turn_since).fill_null(False)
 
 
 def _ended_early(c: Any, context: Context, most: int) -> Any:
@@ -291,10 +300,10 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_last = c.made >= min((*context.limits, most))
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     return [
-        (c.taken_back, drop, Why.FALSE_DELIVERED),
+        (c.taken_back | _failed_after_interim(c), drop, Why.FALSE_DELIVERED),
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
-        (_said_bad(c) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
+        (_said_bad(c, context) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
         (said & contradicts, drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (

@@ -313,3 +313,55 @@ def test_a_name_with_bytes_that_are_no_text_is_no_delivery_of_its_own(
         lives.append(rows(number, (0.0, "accepted", {}), (0.1, "claimed", worked), done))
     lives[10].append({**lives[10][0], "delivery_id": name})
     assert investigated(tmp_path, lives)["dropped"] == (name == "d-9007")
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+def test_delivered_by_another_attempt_than_failed_is_no_contradiction(
+    tmp_path: Path, attempt: int
+) -> None:
+    lives = []
+    for number in range(200):
+        said = {"attempt": 1, "state": "delivered"}
+        told: list[tuple[float, str, dict[str, Any]]] = [(0.0, "accepted", {"state": "pending"})]
+        if number % 10 == 3:
+            failed = {"attempt": 1, "state": "waiting", "status": 503}
+            told.append((1.0, "request failed", failed))
+            said = {"attempt": 2, "state": "delivered"}
+        if number % 50 == 7:
+            lapsed = {"attempt": 1, "state": "pending"}
+            failed = {"attempt": 2, "state": "waiting", "status": 503}
+            told += [(10.0, "lease expired", lapsed), (11.0, "request failed", failed)]
+            said = {"attempt": attempt, "state": "delivered"}
+        told.append((13.0, "delivery done", said))
+        lives.append(rows(number, *told))
+    assert investigated(tmp_path, lives)["dropped"] == (4 if attempt == 2 else 0)
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_last_line_that_does_not_end_may_name_half_a_delivery(tmp_path: Path, end: str) -> None:
+    lines = []
+    for number in reversed(range(300)):  # the newest first
+        at = f"2026-03-01T{number // 60:02}:{number % 60:02}"
+        said = f"delivery_id=d-{number:04}77 worker=a attempt=1"
+        lines += [f"{at}:02Z delivered {said} status=200", f"{at}:01Z claimed {said}"]
+        lines.append(f"{at}:00Z accepted delivery_id=d-{number:04}77")
+    log = tmp_path / "service.log"
+    log.write_text("\n".join(lines)[:-2] + end, "utf-8")
+    assert document(investigate([str(log)], Options(threads=1)))["dropped"] == (end == "\n")
+
+
+@pytest.mark.parametrize(("status", "lost"), [(202, 4), (200, 0)])
+def test_a_202_is_not_the_last_word_of_a_request_that_fails_after_it(
+    tmp_path: Path, status: int, lost: int
+) -> None:
+    lives = []
+    for number in range(200):
+        worked = {"attempt": 1, "worker": "a"}
+        told = [(0.0, "accepted", {}), (0.1, "claimed", worked)]
+        told.append((4.0, "delivered", {**worked, "status": status}))
+        if number % 50 == 7:
+            told.append((25.0, "request failed", {**worked, "took_ms": 25_000}))
+        lives.append(rows(number, *told))
+    found = investigated(tmp_path, lives)
+    assert found["dropped"] == lost
+    assert found["hypothesis"]["mechanism"] == ("D5" if lost else None)
