@@ -140,16 +140,20 @@ def life(trace: Trace) -> _Life:
     steps = trace.steps
     after_first = steps[1:]
     telling = _significant(trace) or list(steps)
+    takes = [i for i, s in enumerate(steps) if is_take(s)]
+    sent = [i for i, s in enumerate(steps) if s.act is Op.SENT]
+    # who has it alone cannot be crossed: two results of one turn are two lines about it
+    of_one = frozenset({"second_result"} if max(len(takes), len(sent)) < 2 else ())
     return _Life(
-        takes=[i for i, s in enumerate(steps) if is_take(s)],
-        sent=[i for i, s in enumerate(steps) if s.act is Op.SENT],
+        takes=takes,
+        sent=sent,
         failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
         lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
         last=telling[-1],
         last_act=telling[-1].act,
-        races=trace.crossings & _RACES,
+        races=(trace.crossings & _RACES) - of_one,
         reasons=" ".join(str(s.reason) for s in steps if s.reason),
     )
 
@@ -220,6 +224,42 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
         return None
     what = "failed for good with attempts left, and no answer of the last one shows"
     return Match("D7", 0.8, what, twins_of("D7", log, ("D6",)))
+
+
+#: a state that is older by this than the answer of the attempt does not follow from it
+_UNDER_WAY_US: Final = 1_000_000
+
+
+def _failed_under_way(trace: Trace, log: LogFacts) -> Match | None:
+    """Called failed, with attempts left, while its only attempt at that time had no answer yet."""
+    steps = trace.steps
+    made = max((s.attempt or 0 for s in steps), default=0)
+    if log.attempts_last is None or not 0 < made < log.attempts_last:
+        return None
+    for i, failed in enumerate(steps):
+        is_bare = not failed.status and failed.total_us is None and failed.due_us is None
+        if failed.stand is not Stand.FAILED or not is_bare:
+            continue
+        later = steps[i + 1 :]
+        if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in later):
+            continue
+        begun = max((s.at_us for s in steps[:i] if s.act is Op.SENT), default=None)
+        answers = [s for s in later if s.result and s.attempt in (failed.attempt, None)]
+        starts = [s.at_us - s.total_us if s.total_us else begun for s in answers]
+        if answers and all(
+            start is not None and start < failed.at_us <= s.at_us - _UNDER_WAY_US
+            for s, start in zip(answers, starts, strict=True)
+        ):
+            return Match("D7", 0.92, "called failed with attempts left, and its answer came later")
+        is_open = begun is not None and not any(s.result for s in steps[:i] if s.at_us > begun)
+        if not later and log.has_table and is_open:
+            return Match("D7", 0.9, "called failed with attempts left, and no answer ever came")
+        is_answered = any(s.result and s.attempt == failed.attempt for s in steps[:i])
+        is_unsigned = failed.worker is None and "worker" in log.fields
+        if not later and is_unsigned and not is_answered:
+            what = "failed for good with attempts left, by no worker"
+            return Match("D7", 0.6, what, ("D2", "D4"))
+    return None
 
 
 def _has_cleared_retry(trace: Trace) -> bool:
@@ -324,8 +364,9 @@ def _is_passed_by_last_turn(trace: Trace) -> bool:
     over += [
         i
         for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED and s.attempt
+        if s.act is Op.SKIPPED and s.attempt and s.attempt > 1
         if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
+        or (s is trace.steps[-1] and not names_endpoint(str(s.reason)))
     ]
     if not over:
         return False
@@ -435,7 +476,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
         )
-    if ended := _left_early(trace, log):
+    if ended := _left_early(trace, log) or _failed_under_way(trace, log):
         return ended
     if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
         return _not_in_table(log)

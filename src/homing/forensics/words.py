@@ -177,6 +177,8 @@ def line_of(
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
+    if op is Op.ATTEMPTED and not status and outcome.op is Op.SKIPPED:
+        return Line(Op.SKIPPED, to_word.stand, before, 0)  # what becomes of it is not said by this
     if op is Op.ATTEMPTED and not result and _tells_of_failure(kind.reason):
         op, result = Op.FAILED, -1  # it ended without an answer
     if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
