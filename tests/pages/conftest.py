@@ -38,6 +38,8 @@ async def chromium(missing: Callable[[str, str], None]) -> AsyncIterator[Browser
         missing("browser", "no `chromium` on PATH; scripts/install-browser installs it")
     async with async_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
+        # There is no graphics card: a process less for what paints in its place.
+        flags += ["--disable-gpu", "--disable-software-rasterizer", "--in-process-gpu"]
         browser = await playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         with suppress(TimeoutError):  # it ends with Playwright then

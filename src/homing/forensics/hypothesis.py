@@ -17,7 +17,6 @@ from homing.forensics.mechanisms import (
     LogFacts,
     Match,
     has_field,
-    is_take,
     recognise,
     telling,
     twins_of,
@@ -25,6 +24,7 @@ from homing.forensics.mechanisms import (
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
+from homing.forensics.turns import is_take
 from homing.forensics.vocabulary import Op, normal
 
 _RACES: Final = frozenset(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
+from homing.forensics.turns import failed_under_way, is_idle, is_take, skips
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
 
@@ -102,11 +102,6 @@ def _significant(trace: Trace) -> list[Step]:
     return [s for s in trace.steps if not s.is_refused]
 
 
-def is_take(step: Step) -> bool:
-    """Whether a worker took the delivery by this line."""
-    return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
-
-
 def _is_told_by_retry(steps: Sequence[Step], i: int) -> bool:
     """Whether an attempt's failure has no line of its own but that a retry was planned."""
     if steps[i].act is not Op.RETRY or i == 0:
@@ -165,17 +160,29 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
-    is_too_soon = _is_said_too_soon(trace)
-    if one.races and not is_too_soon:
-        return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
-    if is_too_soon:
+    if _is_said_too_soon(trace):
         return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
+    if one.races:
+        return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
     if len(one.takes) > 1 and not one.failures:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
-    twins = twins_of("D5", log, ("D6",))
+    # where turns have lines, and each had its answer before the next, nobody was left to write late
+    twins = () if _turns_ended(trace, log) else twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
+
+
+def _turns_ended(trace: Trace, log: LogFacts) -> bool:
+    """Whether each turn has a line, and its answer comes before the next one."""
+    if not (log.shows(Op.CLAIMED) or log.shows(Op.SENT)):
+        return False
+    is_open = False
+    for one, after in zip(trace.steps, trace.steps[1:], strict=False):
+        is_open = (is_open or is_take(one)) and not one.result
+        if is_open and is_take(after) and not is_take(one):
+            return False
+    return bool(life(trace).takes or life(trace).sent)
 
 
 def _is_said_too_soon(trace: Trace) -> bool:
@@ -186,12 +193,18 @@ def _is_said_too_soon(trace: Trace) -> bool:
     if said is None:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
-    if {s.worker for s in after} - {trace.steps[said].worker, None}:
-        return False
     attempts = {s.attempt for s in after}
-    if trace.steps[said].attempt is None:  # of the turn that is open
-        return len(attempts) == 1 and not any(map(is_take, trace.steps[said:]))
-    return attempts == {trace.steps[said].attempt}
+    workers = {s.worker for s in (trace.steps[said], *after) if s.worker is not None}
+    if len(workers) > 1:
+        return False
+    attempt = trace.steps[said].attempt
+    if attempt is not None:
+        return attempts == {attempt}
+    if any(map(is_take, trace.steps[said:])):
+        return False
+    turn = next((s for s in reversed(trace.steps[:said]) if is_take(s)), None)
+    is_of_turn = turn is None or turn.attempt is None or attempts <= {turn.attempt, None}
+    return len(attempts) == 1 and is_of_turn
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -226,54 +239,42 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D7", 0.8, what, twins_of("D7", log, ("D6",)))
 
 
-#: a state that is older by this than the answer of the attempt does not follow from it
-_UNDER_WAY_US: Final = 1_000_000
-
-
-def _failed_under_way(trace: Trace, log: LogFacts) -> Match | None:
-    """Called failed, with attempts left, while its only attempt at that time had no answer yet."""
-    steps = trace.steps
-    made = max((s.attempt or 0 for s in steps), default=0)
-    if log.attempts_last is None or not 0 < made < log.attempts_last:
-        return None
-    for i, failed in enumerate(steps):
-        is_bare = not failed.status and failed.total_us is None and failed.due_us is None
-        if failed.stand is not Stand.FAILED or not is_bare:
-            continue
-        later = steps[i + 1 :]
-        if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in later):
-            continue
-        begun = max((s.at_us for s in steps[:i] if s.act is Op.SENT), default=None)
-        answers = [s for s in later if s.result and s.attempt in (failed.attempt, None)]
-        starts = [s.at_us - s.total_us if s.total_us else begun for s in answers]
-        if answers and all(
-            start is not None and start < failed.at_us <= s.at_us - _UNDER_WAY_US
-            for s, start in zip(answers, starts, strict=True)
-        ):
-            return Match("D7", 0.92, "called failed with attempts left, and its answer came later")
-        is_open = begun is not None and not any(s.result for s in steps[:i] if s.at_us > begun)
-        if not later and log.has_table and is_open:
-            return Match("D7", 0.9, "called failed with attempts left, and no answer ever came")
-        is_answered = any(s.result and s.attempt == failed.attempt for s in steps[:i])
-        is_unsigned = failed.worker is None and "worker" in log.fields
-        if not later and is_unsigned and not is_answered:
-            what = "failed for good with attempts left, by no worker"
-            return Match("D7", 0.6, what, ("D2", "D4"))
-    return None
+def _under_way(trace: Trace, log: LogFacts) -> Match | None:
+    tells = {"has_table": log.has_table, "has_workers": "worker" in log.fields}
+    ended = failed_under_way(trace, log.attempts_last, **tells)
+    return Match("D7", *ended) if ended else None
 
 
 def _has_cleared_retry(trace: Trace) -> bool:
     """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
-    plan = next(
-        (i for i in range(len(trace.steps) - 1, -1, -1) if trace.steps[i].act is Op.RETRY), None
-    )
-    if plan is None or any(s.act is Op.DEAD_FAILED for s in trace.steps):
+    steps = trace.steps
+    plan = next((i for i in range(len(steps) - 1, -1, -1) if _plans(steps[i])), None)
+    if plan is None or any(s.act is Op.DEAD_FAILED for s in steps):
         return False
-    after = trace.steps[plan + 1 :]
-    writers = {s.worker for s in after if s.result < 0 or s.act is Op.WRITTEN}
-    planner = trace.steps[plan].worker
+    writers = _late_writers(steps, plan)
+    planner = steps[plan].worker
     is_other = planner is not None and bool(writers - {planner, None})
+    after = steps[plan + 1 :]
     return bool(writers) and (is_other or bool(life(trace).races)) and not any(map(is_take, after))
+
+
+def _plans(step: Step) -> bool:
+    """Whether a line plans a retry: by its operation, or as a failure that waits for a later time."""
+    is_due = step.due_us is not None and step.due_us > step.at_us
+    return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
+
+
+def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
+    """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
+    planned, after = steps[plan].attempt, steps[plan + 1 :]
+    refused = {s.worker for s in after if s.act is Op.NOTED}
+    return {
+        s.worker
+        for s in after
+        if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED)
+        if s.worker not in refused
+        if s.attempt is None or planned is None or s.attempt <= planned
+    }
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -309,19 +310,48 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
+    is_idle = not (one.takes or one.sent or one.failures)
+    if trace.why is Why.SILENT and is_idle and _is_said_of_endpoint(trace):
+        return Match("D9", 0.9, "discarded because of its endpoint, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
     if _has_cleared_retry(trace):
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
-    if names_endpoint(one.reasons):
+    if names_endpoint(one.reasons) or _is_said_of_endpoint(trace):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent or one.failures or _passed_as_in_progress(trace):
+    if one.takes or one.sent or _has_answer(trace) or _passed_as_in_progress(trace):
         twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
-    twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
+    twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _is_said_of_endpoint(trace: Trace) -> bool:
+    """Whether a line that ends it names its endpoint as the reason."""
+    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)]
+    return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
+
+
+def _has_answer(trace: Trace) -> bool:
+    """Whether some request of it was answered, by its status, its number or the time that it took."""
+    told = (s for s in trace.steps if s.result)
+    return any(s.status or s.attempt or s.total_us is not None for s in told)
+
+
+def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent, and after a first turn another was given up because somebody seemed to be at it."""
+    if trace.why is not Why.SILENT:
+        return None
+    one, over = life(trace), sorted({*_passed_as_in_progress(trace), *skips(trace.steps)})
+    begun = min((*one.takes, *one.sent, *one.failures), default=len(trace.steps))
+    if not over or begun > over[-1]:
+        return None
+    after = trace.steps[over[-1] + 1 :]
+    if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in after):
+        return None
+    return Match("D8", 0.95, "a later turn passed it over as in progress, and the first one failed")
 
 
 def _passed_as_in_progress(trace: Trace) -> list[int]:
@@ -348,29 +378,11 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
-    if _is_passed_by_last_turn(trace) or _is_idle_turn(trace, log):
-        return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
     return None
-
-
-def _is_passed_by_last_turn(trace: Trace) -> bool:
-    """Whether the last worker to take it passed it over, since another was said to be at it or was
-    and failed later, and nothing was planned since."""
-    over = _passed_as_in_progress(trace)
-    over += [
-        i
-        for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED and s.attempt and s.attempt > 1
-        if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
-        or (s is trace.steps[-1] and not names_endpoint(str(s.reason)))
-    ]
-    if not over:
-        return False
-    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[max(over) :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -410,7 +422,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
-    if any(s.act is Op.NOT_QUEUED for s in trace.steps):
+    if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
@@ -426,6 +438,12 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
 
 
+def _is_failed_hand_over(step: Step) -> bool:
+    """Whether a line of the hand-over to the queue, of what was never tried, tells of a failure."""
+    why = meaning(step.reason).op
+    return step.act is Op.QUEUED and why in (Op.FAILED, Op.NOT_QUEUED, Op.EXHAUSTED)
+
+
 def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
     """Silent in the middle of an attempt."""
     one = life(trace)
@@ -433,24 +451,11 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
-    if _is_idle_turn(trace, log):
-        return Match("D8", 0.9, "a later turn ended at once, with no request")
+    if log.fields >= {"status", "reason"} and is_idle(trace):
+        return Match("D8", 0.95, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
-
-
-def _is_idle_turn(trace: Trace, log: LogFacts) -> bool:
-    """Whether the last attempt to begin ended at once, with no answer and no error, where others have
-    one or the other: no request was made."""
-    begun = [s for s in trace.steps if s.act is Op.SENT]
-    if len(begun) < 2 or begun[-1].attempt is None or not log.fields >= {"status", "reason"}:
-        return False
-    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
-    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
-    return bool(ends) and all(
-        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
-    )
 
 
 def _not_in_table(log: LogFacts) -> Match:
@@ -472,11 +477,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
-    if _is_passed_by_last_turn(trace):
-        return Match(
-            "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
-        )
-    if ended := _left_early(trace, log) or _failed_under_way(trace, log):
+    if ended := _left_early(trace, log) or _under_way(trace, log):
         return ended
     if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
         return _not_in_table(log)
@@ -564,6 +565,18 @@ def telling(code: str, rival: str) -> tuple[str, ...]:
     return rivals[rival][0] if rival in rivals else ("attempts",)
 
 
+def _without_refused(trace: Trace) -> Trace:
+    """Without the answers that came when a later attempt had begun, and of which the log says next
+    that they were thrown away."""
+    kept, highest = [], 0
+    for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
+        is_refused = after is not None and after.act is Op.NOTED and after.worker == one.worker
+        if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
+            kept.append(one)
+        highest = max(highest, one.attempt or 0)
+    return trace._replace(steps=tuple(kept))
+
+
 #: every rule is asked about every dropped delivery; the strongest answer counts
 RULES: Final[tuple[Rule, ...]] = (
     _contradiction,
@@ -571,6 +584,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _no_dead_letter,
     _deleted,
     _passed_over,
+    _swallowed,
     _silent_race,
     _silent_untried,
     _silent_sent,
@@ -580,5 +594,6 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
+    trace = _without_refused(trace)
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))
