@@ -14,10 +14,11 @@ from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, telling, twins_of
 from homing.forensics.judging import Why
-from homing.forensics.mechanisms import Match, is_take, recognise
+from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
+from homing.forensics.turns import is_take
 from homing.forensics.vocabulary import Op, normal
 
 _RACES: Final = frozenset(

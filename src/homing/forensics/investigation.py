@@ -37,8 +37,8 @@ try:
     from homing.forensics.facts import LogFacts
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
-    from homing.forensics.mechanisms import is_take
     from homing.forensics.reading.tables import read_there
+    from homing.forensics.turns import is_take
 except ImportError as _error:
     raise missing_extra(_error) from _error
 

@@ -179,8 +179,11 @@ def _silent(c: Any, context: Context) -> Any:
     keys = sorted(context.gaps)
     known = [key for key in keys if context.is_known(*key)]
     # what waits for its first turn waits as long as others did for theirs
-    unknown = ibis.ifelse(
-        untried, context.limit_us(int(Op.ACCEPTED), 0), ibis.literal(context.fallback_us)
+    # and who has it has it no longer than others had
+    unknown = ibis.cases(
+        (untried, context.limit_us(int(Op.ACCEPTED), 0)),
+        (c.last_stand == Stand.LEASED, context.turn_us),
+        else_=context.fallback_us,
     )
     limit = ibis.cases(
         *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in known],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from homing.forensics.mechanisms import is_take
 from homing.forensics.traces import Step, Trace
+from homing.forensics.turns import is_take
 from homing.forensics.vocabulary import Op
 
 ROWS_MAX: Final = 12

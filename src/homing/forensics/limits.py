@@ -74,6 +74,18 @@ class Context:
         """Whether enough lines of a kind had a next one to tell how long that may take."""
         return self.gaps.get((op, no), (0, 0, 0))[2] >= _LINES_MIN
 
+    @property
+    def turn_us(self) -> int:
+        """The longest that a worker may have a delivery, where nothing else tells."""
+        turns = [
+            gap
+            for (op, no), (gap, _, _) in self.gaps.items()
+            if op in (int(Op.CLAIMED), int(Op.SENT)) and self.is_known(op, no)
+        ]
+        if not turns:
+            return self.fallback_us
+        return min(3 * max(turns) + 5 * MINUTE_US, self.fallback_us)
+
     def limit_us(self, op: int, no: int) -> int:
         """The longest silence after such a line that is no drop."""
         gap, _, _ = self.gaps.get((op, no), (0, 0, 0))

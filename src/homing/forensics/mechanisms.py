@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
+from homing.forensics.turns import failed_under_way, is_idle, is_take, skips
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
 
@@ -41,11 +41,6 @@ Rule = Callable[[Trace, LogFacts], Match | None]
 def _significant(trace: Trace) -> list[Step]:
     """The lines that changed something, in order."""
     return [s for s in trace.steps if not s.is_refused]
-
-
-def is_take(step: Step) -> bool:
-    """Whether a worker took the delivery by this line."""
-    return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
 
 
 def _is_told_by_retry(steps: Sequence[Step], i: int) -> bool:
@@ -81,16 +76,20 @@ def life(trace: Trace) -> _Life:
     steps = trace.steps
     after_first = steps[1:]
     telling = _significant(trace) or list(steps)
+    takes = [i for i, s in enumerate(steps) if is_take(s)]
+    sent = [i for i, s in enumerate(steps) if s.act is Op.SENT]
+    # who has it alone cannot be crossed: two results of one turn are two lines about it
+    of_one = frozenset({"second_result"} if max(len(takes), len(sent)) < 2 else ())
     return _Life(
-        takes=[i for i, s in enumerate(steps) if is_take(s)],
-        sent=[i for i, s in enumerate(steps) if s.act is Op.SENT],
+        takes=takes,
+        sent=sent,
         failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
         lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
         last=telling[-1],
         last_act=telling[-1].act,
-        races=trace.crossings & _RACES,
+        races=(trace.crossings & _RACES) - of_one,
         reasons=" ".join(str(s.reason) for s in steps if s.reason),
     )
 
@@ -197,6 +196,12 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D7", 0.8, what, twins_of("D7", log, ("D6",)))
 
 
+def _under_way(trace: Trace, log: LogFacts) -> Match | None:
+    tells = {"has_table": log.has_table, "has_workers": "worker" in log.fields}
+    ended = failed_under_way(trace, log.attempts_last, **tells)
+    return Match("D7", *ended) if ended else None
+
+
 def _has_cleared_retry(trace: Trace) -> bool:
     """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
     steps = trace.steps
@@ -296,7 +301,7 @@ def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
     """Silent, and after a first turn another was given up because somebody seemed to be at it."""
     if trace.why is not Why.SILENT:
         return None
-    one, over = life(trace), _passed_as_in_progress(trace)
+    one, over = life(trace), sorted({*_passed_as_in_progress(trace), *skips(trace.steps)})
     begun = min((*one.takes, *one.sent, *one.failures), default=len(trace.steps))
     if not over or begun > over[-1]:
         return None
@@ -340,28 +345,11 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
-    if _is_passed_by_last_turn(trace) or _is_idle_turn(trace, log):
-        return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
     return None
-
-
-def _is_passed_by_last_turn(trace: Trace) -> bool:
-    """Whether the last worker to take it passed it over, since another was said to be at it or was
-    and failed later, and nothing was planned since."""
-    over = _passed_as_in_progress(trace)
-    over += [
-        i
-        for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED and s.attempt
-        if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
-    ]
-    if not over:
-        return False
-    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[max(over) :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -430,24 +418,11 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
-    if _is_idle_turn(trace, log):
-        return Match("D8", 0.9, "a later turn ended at once, with no request")
+    if log.fields >= {"status", "reason"} and is_idle(trace):
+        return Match("D8", 0.95, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
-
-
-def _is_idle_turn(trace: Trace, log: LogFacts) -> bool:
-    """Whether the last attempt to begin ended at once, with no answer and no error, where others have
-    one or the other: no request was made."""
-    begun = [s for s in trace.steps if s.act is Op.SENT]
-    if len(begun) < 2 or begun[-1].attempt is None or not log.fields >= {"status", "reason"}:
-        return False
-    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
-    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
-    return bool(ends) and all(
-        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
-    )
 
 
 def _not_in_table(log: LogFacts) -> Match:
@@ -469,7 +444,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
-    if ended := _left_early(trace, log):
+    if ended := _left_early(trace, log) or _under_way(trace, log):
         return ended
     if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
         return _not_in_table(log)

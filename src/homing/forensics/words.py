@@ -204,6 +204,8 @@ def line_of(
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
+    if op is Op.ATTEMPTED and not status and outcome.op is Op.SKIPPED:
+        return Line(Op.SKIPPED, to_word.stand, before, 0)  # what becomes of it is not said by this
     if _ended_without_answer(op, kind, about.answering):
         op, result = Op.FAILED, -1
     if op is Op.DEAD and to_word.op is Op.EXHAUSTED:

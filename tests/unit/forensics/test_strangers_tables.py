@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.judging import Verdict, Why
+from homing.forensics.mechanisms import LogFacts, recognise
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import joined
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.traces import Step, Trace
+from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
 from homing.forensics.words import SAID, Behaviour, Kind, by_behaviour, line_of
 
 Row = dict[str, Any]
@@ -109,3 +113,90 @@ def test_a_number_of_a_delivery_joins_its_table_and_its_attempts() -> None:
 
 def test_numbers_of_something_else_join_nothing() -> None:
     assert keys(tables("batch_no"))[0] is None
+
+
+LOG = LogFacts(
+    fields=frozenset({"at", "delivery", "to_state", "status", "reason", "attempt", "worker"}),
+    ops=frozenset({Op.ACCEPTED, Op.SENT, Op.FAILED, Op.SUCCEEDED}),
+    usual={Op.ACCEPTED: 1.0, Op.SENT: 1.0, Op.SUCCEEDED: 1.0},
+    attempts_last=5,
+    has_table=True,
+)
+
+
+def step(act: Op, second: float, attempt: int | None = 1, **about: object) -> Step:
+    told: dict[str, object] = dict.fromkeys(Step._fields)
+    told |= {"at_us": int(1e6 * second), "act": act, "stand": STAND_OF_OP.get(act, Stand.NONE)}
+    told |= {"before": Stand.NONE, "result": 0, "attempt": attempt, "line": 1}
+    return Step(**(told | about))  # type: ignore[arg-type]
+
+
+def trace(*steps: Step, crossings: tuple[str, ...] = (), why: Why = Why.SILENT) -> Trace:
+    return Trace("d-1", why, Verdict.DROPPED, frozenset(crossings), steps, False, 0)
+
+
+def answer(second: float, attempt: int = 1, **about: object) -> Step:
+    return step(Op.FAILED, second, attempt, **({"result": -1, "status": 502} | about))
+
+
+BEGUN = (step(Op.ACCEPTED, 0, None), step(Op.SENT, 1))
+CALLED = step(Op.FAILED, 60, result=-1, word="failed", state="failed")
+
+
+def test_called_failed_while_its_attempt_is_under_way_is_d7() -> None:
+    late = trace(*BEGUN, CALLED, answer(80), crossings=("second_result",))
+    assert recognise(late, LOG).mechanism == "D7"
+    left = trace(*BEGUN, CALLED)
+    assert recognise(left, LOG).mechanism == "D7"
+    told = [step(Op.FAILED, 59.9, result=-1, status=502), CALLED]
+    assert recognise(trace(*BEGUN, *told), LOG).mechanism != "D7"  # it follows from the answer
+    last = trace(*BEGUN, CALLED._replace(attempt=5), answer(80, 5))
+    assert recognise(last, LOG).mechanism != "D7"  # no attempts were left
+
+
+def test_two_lines_of_one_turn_are_no_crossing_but_those_of_two_turns_are() -> None:
+    twice = (answer(2), answer(3))
+    alone = trace(*BEGUN, *twice, crossings=("second_result",))
+    assert recognise(alone, LOG).mechanism != "D6"
+    both = trace(*BEGUN, step(Op.SENT, 1.5, 2), *twice, crossings=("second_result",))
+    assert recognise(both, LOG).mechanism == "D6"
+
+
+def test_a_turn_that_made_no_request_met_a_marker() -> None:
+    idle = (step(Op.SENT, 40, 2), step(Op.UNKNOWN, 40, 2))
+    met = trace(*BEGUN, *idle, answer(80), crossings=("late_attempt",))
+    assert recognise(met, LOG).mechanism == "D8"
+    failed = (step(Op.SENT, 40, 2), step(Op.UNKNOWN, 40, 2, reason="connection refused"))
+    tried = trace(*BEGUN, *failed, answer(80), crossings=("late_attempt",))
+    assert recognise(tried, LOG).mechanism == "D6"
+
+
+def test_a_row_that_is_gone_was_deleted_only_where_others_are_kept() -> None:
+    gone = trace(step(Op.SENT, 1), answer(2))
+    assert recognise(gone, LOG).mechanism == "D11"
+    swept = replace(LOG, usual={Op.ACCEPTED: 0.2, Op.SENT: 1.0})
+    assert recognise(gone, swept).mechanism == "D2"
+    assert "D11" in recognise(gone, swept).twins
+    assert recognise(trace(*BEGUN, answer(2)), LOG).mechanism != "D11"
+
+
+def test_a_success_taken_back_by_the_same_turn_is_d5_and_by_another_one_d6() -> None:
+    said = step(Op.SUCCEEDED, 4, result=1, status=202, worker="a")
+    crossings = ("second_result",)
+    back = trace(*BEGUN, said, answer(20, worker="a"), crossings=crossings, why=Why.FALSE_DELIVERED)
+    assert recognise(back, LOG).mechanism == "D5"
+    other = trace(
+        *BEGUN,
+        step(Op.SENT, 3, 2, worker="b"),
+        said,
+        answer(20, 2, worker="b"),
+        crossings=crossings,
+        why=Why.FALSE_DELIVERED,
+    )
+    assert recognise(other, LOG).mechanism == "D6"
+
+
+def test_an_attempt_that_was_skipped_says_nothing_of_its_delivery() -> None:
+    kind = Kind("events", "attempt", None, None, "skipped", None, "none")
+    assert line_of(kind, {}, {})[:2] == (Op.SKIPPED, Stand.NONE)
+    assert line_of(kind._replace(outcome="failure"), {}, {}).op is Op.FAILED

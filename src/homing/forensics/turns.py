@@ -1,0 +1,91 @@
+"""What single turns of workers show in the lines of a delivery. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from homing.forensics.cases import INSTANT_US
+from homing.forensics.traces import Step, Trace
+from homing.forensics.vocabulary import Op, Stand
+
+
+class Ended(NamedTuple):
+    """That a delivery was ended while attempts were left."""
+
+    strength: float  #: 0 to 1
+    what: str  #: the signature in words
+    twins: tuple[str, ...] = ()  #: mechanisms that may leave the same lines
+
+
+def is_take(step: Step) -> bool:
+    """Whether a worker took the delivery by this line."""
+    return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
+
+
+#: a state that is older by this than the answer of the attempt does not follow from it
+_UNDER_WAY_US: Final = 1_000_000
+
+
+def failed_under_way(
+    trace: Trace, attempts_last: int | None, *, has_table: bool, has_workers: bool
+) -> Ended | None:
+    """Called failed, with attempts left, while its only attempt at that time had no answer yet.
+
+    Args:
+        attempts_last: after so many a delivery is given up; None: that is not known.
+        has_table: the log has rows that only say how a delivery stands.
+        has_workers: its lines say which worker writes.
+    """
+    steps = trace.steps
+    made = max((s.attempt or 0 for s in steps), default=0)
+    if attempts_last is None or not 0 < made < attempts_last:
+        return None
+    for i, failed in enumerate(steps):
+        is_bare = not failed.status and failed.total_us is None and failed.due_us is None
+        if failed.stand is not Stand.FAILED or not is_bare:
+            continue
+        later = steps[i + 1 :]
+        if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in later):
+            continue
+        begun = max((s.at_us for s in steps[:i] if s.act is Op.SENT), default=None)
+        answers = [s for s in later if s.result and s.attempt in (failed.attempt, None)]
+        starts = [s.at_us - s.total_us if s.total_us else begun for s in answers]
+        if answers and all(
+            start is not None and start < failed.at_us <= s.at_us - _UNDER_WAY_US
+            for s, start in zip(answers, starts, strict=True)
+        ):
+            return Ended(0.92, "called failed with attempts left, and its answer came later")
+        is_open = begun is not None and not any(s.result for s in steps[:i] if s.at_us > begun)
+        if not later and has_table and is_open:
+            return Ended(0.9, "called failed with attempts left, and no answer ever came")
+        is_answered = any(s.result and s.attempt == failed.attempt for s in steps[:i])
+        is_unsigned = failed.worker is None and has_workers
+        if not later and is_unsigned and not is_answered:
+            what = "failed for good with attempts left, by no worker"
+            return Ended(0.6, what, ("D2", "D4"))
+    return None
+
+
+def is_idle(trace: Trace) -> bool:
+    """Whether the last attempt to begin ended at once, with no answer and no error: no request
+    was made, in a log that tells both."""
+    begun = [s for s in trace.steps if s.act is Op.SENT]
+    if len(begun) < 2 or begun[-1].attempt is None:
+        return False
+    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
+    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
+    return bool(ends) and all(
+        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
+    )
+
+
+def skips(steps: Sequence[Step]) -> list[int]:
+    """The places of later attempts that were skipped while an earlier one was under way, or for good."""
+    return [
+        i
+        for i, s in enumerate(steps)
+        if s.act is Op.SKIPPED and s.attempt and s.attempt > 1 and not s.reason
+        if s is steps[-1]
+        or any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in steps[i:])
+    ]
