@@ -17,6 +17,7 @@ from homing.cli.verify import verify
 from homing.core.errors import ConfigError
 from homing.lab.explorable import FixedWorker
 from homing.lab.founding import have_week
+from homing.lab.incidents import write_incident
 from homing.lab.service.worker import RetryWorker
 
 pytest.importorskip("ibis", reason="needs the extra `forensics`")
@@ -174,3 +175,12 @@ def test_a_declared_average_will_do_without_payloads(logs: Path, tmp_path: Path)
     found = json.loads(result.output)
     assert found["by_currency"]["USD"]["inputs"][2]["basis"] == "declared"
     assert found["at_risk"] == pytest.approx(80 * len(found["affected"]), rel=0.01)
+
+
+def test_a_fault_around_a_queue_is_verified_as_any_other(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    write_incident("popped-and-gone", seed=4, size=4_000, form="jsonl", log=before)
+    write_incident("popped-and-gone", seed=4, size=4_000, form="jsonl", log=after, is_mended=True)
+    found = ask(str(before), str(after))
+    assert found.exit_code == 0, found.output
+    assert found.output.startswith("fixed: none of")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from homing.cli.forensics import forensics, forensics_progress, mapping_of
+from homing.cli.forensics import HERE, forensics, forensics_progress, mapping_of
 from homing.cli.investigate_sources import as_files
 from homing.cli.moments import moment
 from homing.core.errors import ConfigError
@@ -49,12 +49,14 @@ def count_logs(
     logs: Sequence[str],
     *,
     mapping: str | None = None,
+    engine: str = HERE,
     since_us: int | None = None,
     late_s: float | None = None,
 ) -> Counted:
-    """Count logs: files, globs, a database of Homing or its server.
+    """Count logs: files, globs, a Homing that runs, or the tables of an engine elsewhere.
 
     Args:
+        engine: where they are read and counted.
         since_us: only what was accepted from then on.
         late_s: also name what was delivered so many seconds after it was accepted, or later.
 
@@ -66,8 +68,8 @@ def count_logs(
         tempfile.TemporaryDirectory(prefix="homing-") as folder,
         forensics_progress() as on_progress,
     ):
-        files = as_files(logs, folder)
-        options = forensics("investigation").Options(mapping=mapping_of(mapping))
+        files = as_files(logs, folder) if engine == HERE else list(logs)
+        options = forensics("investigation").Options(mapping=mapping_of(mapping), engine=engine)
         counted: Counted = counting.count(
             files, options, on_progress, since_us=since_us, late_s=late_s
         )

@@ -6,10 +6,24 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import click
 
 from homing.cli.progress import progress_bar
 from homing.core.errors import ConfigError
+
+#: the engine of this process, which reads files
+HERE: Final = "duckdb"
+
+#: the option of every command that reads logs
+as_engine: Final = click.option(
+    "--engine",
+    default=HERE,
+    show_default=True,
+    metavar="NAME",
+    help="What reads and computes: spark, or the URL of a warehouse whose tables LOG names.",
+)
 
 
 def forensics(name: str) -> Any:

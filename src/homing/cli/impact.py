@@ -13,6 +13,7 @@ import msgspec
 from rich.text import Text
 
 from homing.cli.counted_logs import count_logs
+from homing.cli.forensics import as_engine
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
 from homing.cli.incidents import files_of, record
 from homing.cli.output import as_json, note, print_json, print_table, say, why
@@ -46,6 +47,7 @@ _BAR: Final = 34
 @click.option("--svg", type=_FILE, metavar="FILE", help="Write the sensitivity as a plot.")
 @click.option("--ids", type=_FILE, metavar="FILE", help="Write the ids that are affected.")
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
+@as_engine
 @as_json
 def impact(
     logs: tuple[str, ...],
@@ -57,6 +59,7 @@ def impact(
     svg: Path | None,
     ids: Path | None,
     mapping: str | None,
+    engine: str,
     as_json: bool,
 ) -> None:
     """Say what the drop costs a week: a formula, its inputs, and an interval.
@@ -74,6 +77,7 @@ def impact(
       homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml
       homing impact log.jsonl --assumptions impact.toml --json --ids affected.txt
       homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml --late
+      homing impact hooks.attempts --engine postgresql://reader@db/logs --assumptions impact.toml
 
     Exit codes: 0 priced, 2 the input cannot be read or does not fit.
     """
@@ -83,7 +87,8 @@ def impact(
     if not logs or assumptions is None:
         raise click.UsageError("expected LOG and --assumptions FILE (homing impact --example)")
     declared = load_assumptions(assumptions)
-    counted = count_logs(logs, mapping=mapping, late_s=declared.assumptions.late_s)
+    late_s = declared.assumptions.late_s
+    counted = count_logs(logs, mapping=mapping, engine=engine, late_s=late_s)
     delays: dict[str, float | None] = dict.fromkeys(counted.drops)
     if late:
         delays |= dict(counted.late)
@@ -118,7 +123,7 @@ def impact(
         else:
             say(_nothing(counted.arm.all.n))
         if counted.late and not late:
-            text = f"{len(counted.late):,} came {declared.assumptions.late_s:g} s or more after"
+            text = f"{len(counted.late):,} came {late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
     record("impact", told, inputs=[*files_of(logs), payloads, assumptions], files=[svg, ids])
 

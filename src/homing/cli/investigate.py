@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from homing.cli.forensics import forensics, forensics_progress, mapping_of
+from homing.cli.forensics import HERE, as_engine, forensics, forensics_progress, mapping_of
 from homing.cli.incidents import files_of, record
 from homing.cli.investigate_sources import as_files
 from homing.cli.output import as_json, console, note, print_json, say_prose
@@ -100,13 +100,7 @@ def _place(_context: click.Context, _parameter: click.Parameter, path: Path | No
     metavar="DIR",
     help="Where it spills; default: the system's.",
 )
-@click.option(
-    "--engine",
-    default="duckdb",
-    show_default=True,
-    metavar="NAME",
-    help="What reads and computes: spark, or the URL of a warehouse whose tables LOG names.",
-)
+@as_engine
 @as_json
 def investigate(
     logs: tuple[str, ...],
@@ -148,7 +142,7 @@ def investigate(
         raise click.UsageError("expected LOG: a file, a glob, a database URL or a server URL")
     module = forensics("investigation")
     with tempfile.TemporaryDirectory(prefix="homing-", dir=work_folder) as folder:
-        files = as_files(logs, folder) if engine == "duckdb" else list(logs)
+        files = as_files(logs, folder) if engine == HERE else list(logs)
         options: Options = module.Options(
             mapping=mapping_of(mapping),
             horizon_us=horizon,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 import msgspec
@@ -18,6 +18,7 @@ from homing.cli.counted_logs import (
     is_investigation,
     load_investigation,
 )
+from homing.cli.forensics import as_engine
 from homing.cli.incidents import files_of, open_here, place_of, record
 from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say, say_prose
@@ -61,6 +62,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Of AFTER: accepted from then on; `now`, or `deployed`: the open incident's last fix.",
 )
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
+@as_engine
 @click.option("--watch", is_flag=True, help="Read AFTER again until it proves something.")
 @click.option(
     "--every",
@@ -80,6 +82,7 @@ def verify(
     model: Path | None,
     since: str | None,
     mapping: str | None,
+    engine: str,
     watch: bool,
     every: float,
     as_json: bool,
@@ -96,6 +99,7 @@ def verify(
       homing verify before.jsonl after.jsonl --incident incident.json
       homing verify incident.json after.jsonl --model reproduced.json
       homing verify --before 30/10000 --after 0/2000
+      homing verify incident.json hooks.attempts --engine postgresql://reader@db/logs --since now
       homing verify incident.json sqlite:homing.db --since 2026-11-24T09:00Z --watch
       homing verify incident.json https://homing.example.com --since deployed --watch
 
@@ -106,7 +110,8 @@ def verify(
     left, right = _two(logs, before, after)
     if isinstance(left, str) and is_investigation(left):
         document = document or load_investigation(Path(left))
-    arm = _arm(left, mapping, None)
+    read = _Reading(mapping, engine)
+    arm = _arm(left, read, None)
     name = guilty or guilty_of(arm, document)
     _known(name, guilty, arm, document)
     arm = _with_strata(arm, document)
@@ -114,13 +119,13 @@ def verify(
     if watch:
         if not isinstance(right, str):
             raise click.UsageError("--watch: expected AFTER to be a log, a database or a server")
-        asked = Asked(log=right, mapping=mapping, since_us=since_us, every_s=every)
+        asked = Asked(log=right, mapping=mapping, engine=engine, since_us=since_us, every_s=every)
         found = watch_log(
             asked, arm, lambda after: verified(arm, after, guilty=name, model=checked),
             say=None if as_json else say,
         )  # fmt: skip
     else:
-        found = verified(arm, _arm(right, mapping, since_us), guilty=name, model=checked)
+        found = verified(arm, _arm(right, read, since_us), guilty=name, model=checked)
     told = {"verdict": found.verdict, "is_fixed": found.is_fixed, **_plain(found)}
     if as_json:
         print_json(told)
@@ -150,12 +155,19 @@ def _two(
     return given[0], given[1]
 
 
-def _arm(given: str | Count, mapping: str | None, since_us: int | None) -> Arm:
+class _Reading(NamedTuple):
+    """How logs are read."""
+
+    mapping: str | None
+    engine: str
+
+
+def _arm(given: str | Count, read: _Reading, since_us: int | None) -> Arm:
     if isinstance(given, Count):
         return Arm(all=given)
     if is_investigation(given):
         return arm_of(load_investigation(Path(given)))
-    return count_logs([given], mapping=mapping, since_us=since_us).arm
+    return count_logs([given], mapping=read.mapping, engine=read.engine, since_us=since_us).arm
 
 
 def _with_strata(arm: Arm, document: dict[str, Any] | None) -> Arm:

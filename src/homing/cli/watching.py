@@ -13,6 +13,7 @@ import msgspec
 from homing.cli.client import ApiError
 from homing.cli.counted_logs import count_logs
 from homing.cli.following import LiveLog, is_live
+from homing.cli.forensics import HERE
 from homing.core.errors import ConfigError, HomingError, StoreError
 from homing.core.plurals import plural
 from homing.insight.rates import deliveries_to_exclude, exact
@@ -29,8 +30,9 @@ _US: Final = 1_000_000
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is watched, and from when."""
 
-    log: str  #: a file, a glob, a database of Homing or its server
+    log: str  #: a file, a glob, a database of Homing or its server; or a table of the engine
     mapping: str | None = None
+    engine: str = HERE
     since_us: int | None = None
     every_s: float = 30.0
 
@@ -56,13 +58,13 @@ def watch_log(
         raise ConfigError(
             ["--watch: nothing was dropped before, so no number of zeros proves more"]
         )
-    if asked.log == "-":
+    if asked.log == "-" and asked.engine == HERE:
         raise ConfigError(["--watch: expected a log that can be read again; standard input cannot"])
     say = say or (lambda text: None)
     needed = deliveries_to_exclude(exact(before.all.k, before.all.n).low)
     with tempfile.TemporaryDirectory(prefix="homing-") as folder:
         looks: _LiveLooks | _FileLooks
-        if is_live(asked.log):
+        if asked.engine == HERE and is_live(asked.log):
             looks = _LiveLooks(asked, Path(folder) / "live.jsonl", say)
         else:
             looks = _FileLooks(asked, say)
@@ -136,7 +138,9 @@ class _FileLooks:
         """
         asked, log = self._asked, self._asked.log
         try:
-            counted = count_logs([log], mapping=asked.mapping, since_us=asked.since_us)
+            counted = count_logs(
+                [log], mapping=asked.mapping, engine=asked.engine, since_us=asked.since_us
+            )
         except HomingError as error:
             is_empty = Path(log).is_file() and not Path(log).stat().st_size
             if self._accepted is None and not is_empty:

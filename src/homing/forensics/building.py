@@ -21,7 +21,16 @@ from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
-from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, has_states, line_of
+from homing.forensics.words import (
+    Behaviour,
+    Habits,
+    Kind,
+    Line,
+    answering,
+    by_behaviour,
+    has_states,
+    line_of,
+)
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
@@ -166,8 +175,9 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
-            given_up = _given_up(table, ours)
-            learned |= dict.fromkeys(given_up, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
+            learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
+            ended = _ended_first(table, ours)
+            learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
@@ -198,23 +208,39 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     return later if len(later) < len(seen) else []
 
 
-_LETTER: Final = re.compile(r"dead|dl[qxt]($|_)|quarantin|morte|muert")
+#: of the lines of a hand-over that failed, so many with a status are no hand-over to a queue
+_ANSWERED_MIN: Final = 0.2
 
 
-def _given_up(table: Any, texts: Sequence[str]) -> list[str]:
-    """Where a log says of a dead letter that it is one, what it says of the end before that."""
-    dead = [t for t in texts if meaning(t, is_state=False).op is Op.DEAD]
-    letters = [t for t in dead if _LETTER.search(normal(t))]
-    ends = [t for t in dead if t not in letters]
-    if not letters or not ends:
+def _answered(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a hand-over that failed (`push failed`), and tells what a receiver answered."""
+    failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
+    seen = _behaviours(table, "op_raw", failed)
+    return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
+
+
+#: words for the dead letter itself, rather than for giving up
+_LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|morte|muert")
+#: of the dead letters, so many follow a line that gives up: then it is no end by itself
+_GIVEN_UP_MIN: Final = 0.8
+
+
+def _ended_first(table: Any, texts: Sequence[str]) -> list[str]:
+    """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
+    expected after them, and they are none."""
+    ends = [t for t in texts if meaning(t).op is Op.DEAD]
+    letters = [t for t in ends if _LETTER.search(normal(t))]
+    others = [t for t in ends if t not in letters]
+    if not letters or not others:
         return []
-    said = table.filter(table.op_raw.isin(dead))
-    by_delivery = said.group_by(k=_key(said)).aggregate(
-        end=said.op_raw.isin(ends).max(), letter=said.op_raw.isin(letters).max()
+    lines = table.filter(table.op_raw.isin(ends))
+    by_delivery = lines.group_by(k=_key(lines)).aggregate(
+        letter=lines.op_raw.isin(letters).max(), end=lines.op_raw.isin(others).max()
     )
-    ended = by_delivery.filter(by_delivery.end)
-    found = row(ended.aggregate(n=ended.count(), both=ended.letter.cast("int64").sum()))
-    return ends if int(found.both or 0) * 2 > int(found.n or 0) else []
+    buried = by_delivery.filter(by_delivery.letter)
+    counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
+    follows = int(counted.both or 0) >= _GIVEN_UP_MIN * max(1, int(counted.n or 0))
+    return others if follows else []
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
@@ -317,8 +343,11 @@ def _kinds(
     worded = worded.mutate(code=engine.code(*(worded[name] for name in _KIND)))
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
     found = [(_kind(one), int(one.lines), int(one.code)) for one in rows(counted)]
-    states = has_states((kind, lines) for kind, lines, _ in found)
-    cache = {kind: line_of(kind, words, learned, has_states=states) for kind, _, _ in found}
+    about = Habits(
+        has_states=has_states((kind, lines) for kind, lines, _ in found),
+        answering=answering((kind, lines) for kind, lines, _ in found),
+    )
+    cache = {kind: line_of(kind, words, learned, about) for kind, _, _ in found}
     kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]
     codes = [code for _, _, code in found]
     arrow = importlib.import_module("pyarrow")
@@ -458,7 +487,7 @@ _NATURAL: Final = (
     (Op.SENT,),
     (Op.ATTEMPTED,),
     (Op.FAILED, Op.SUCCEEDED),
-    (Op.LAPSED, Op.WRITTEN, Op.RELEASED),
+    (Op.LAPSED, Op.WRITTEN, Op.NOTED, Op.RELEASED),
     (Op.RETRY, Op.POSTPONED),
     (Op.EXHAUSTED,),
 )

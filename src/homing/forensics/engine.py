@@ -8,9 +8,11 @@ import inspect
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from homing.core.errors import ConfigError
+from homing.forensics.reading.expressions import literal
 from homing.forensics.reading.sources import Unreadable, missing_extra
 from homing.forensics.rows import portable
 
@@ -27,14 +29,35 @@ class Engine:
     def __init__(self, backend: Any) -> None:
         self.backend = backend
         self._kept: set[str] = set()
+        self._catalog: str | None = None  #: of DuckDB, where the tables are that are read
 
     @property
     def is_duckdb(self) -> bool:
         """Whether it computes in this process."""
         return bool(self.backend.name == "duckdb")
 
+    def attach(self, path: str) -> None:
+        """Have the tables of a file of DuckDB to read; what is kept stays out of it.
+
+        Raises:
+            ConfigError: it is none, or somebody else is writing to it.
+        """
+        try:
+            self.backend.raw_sql(f"ATTACH {literal(path)} AS there (READ_ONLY)")
+        except Exception as error:
+            text = f"--engine duckdb://{path}: expected a database of DuckDB that can be read; "
+            raise ConfigError([text + _first_line(error)]) from error
+        self._catalog = "there"
+
+    def source(self, name: str) -> Any:
+        """A table of those whose log it is: `table`, or `schema.table`."""
+        *where, table = name.split(".")
+        if self._catalog is not None:
+            where = [self._catalog, *(where or ["main"])]
+        return self.backend.table(table, database=tuple(where) or None)
+
     def table(self, name: str) -> Any:
-        """A table that is there."""
+        """A table that is kept."""
         return self.backend.table(self._named(name))
 
     def keep(self, name: str, expression: Any) -> Any:
@@ -180,7 +203,9 @@ def elsewhere(name: str, threads: int = 2) -> Iterator[Engine]:
 
 
 def _connected(ibis: Any, url: str) -> Any:
-    scheme = url.partition(":")[0]
+    scheme, _, path = url.partition("://")
+    if scheme == "sqlite" and not Path(path).is_file():  # it would be made
+        raise ConfigError([f"--engine {url}: expected a database of SQLite; there is no such file"])
     try:
         return ibis.connect(url)
     except ImportError as error:

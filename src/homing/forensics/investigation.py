@@ -59,7 +59,7 @@ class Options:
     threads: int = 2
     folder: str | None = None  #: where to spill; None: a temporary folder
     drops: Path | None = None  #: where the names of all dropped deliveries go, a line each
-    engine: str = "duckdb"  #: or "spark", or the URL of a warehouse
+    engine: str = "duckdb"  #: or "spark", or the URL of a warehouse or of a file of DuckDB
 
 
 @dataclass(slots=True)
@@ -130,7 +130,8 @@ def reading(
         Unreadable: a file or a table cannot be read.
         ConfigError: the mapping does not fit, a package is missing, or a warehouse does not answer.
     """
-    if options.engine != "duckdb":
+    scheme, is_url, path = options.engine.partition("://")
+    if scheme != "duckdb":
         with elsewhere(options.engine, options.threads) as engine:
             yield read_there(engine, patterns, mapping=options.mapping, progress=progress), engine
         return
@@ -138,8 +139,13 @@ def reading(
         tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder,
         connect(folder, options.memory, options.threads) as connection,
     ):
+        engine = on_duckdb(connection)
+        if is_url:
+            engine.attach(path)
+            yield read_there(engine, patterns, mapping=options.mapping, progress=progress), engine
+            return
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
-        yield raw, on_duckdb(connection)
+        yield raw, engine
 
 
 def takes_of(ops: frozenset[Op]) -> Op:
@@ -379,7 +385,23 @@ def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:
         if t.steps[0].act is Op.ACCEPTED
     ]
     told = [(one, other) for one, other in pairs if one and other]
-    return bool(told) and all(one == other for one, other in told)
+    return bool(told) and all(one == other for one, other in told) and not _is_polled(fine)
+
+
+#: what an acceptor hands over itself it does so soon; a poller comes by now and then
+_AT_ONCE_US: Final = 100_000
+_AT_ONCE_MIN: Final = 0.9
+
+
+def _is_polled(fine: Sequence[traces.Trace]) -> bool:
+    """Whether it often takes a while from the acceptance to the hand-over: then a poller makes it, and
+    a name that both have, as a number of a process, is one by chance."""
+    waits = [
+        t.steps[1].at_us - t.steps[0].at_us
+        for t in fine
+        if [s.act for s in t.steps[:2]] == [Op.ACCEPTED, Op.QUEUED]
+    ]
+    return sum(wait <= _AT_ONCE_US for wait in waits) < _AT_ONCE_MIN * len(waits)
 
 
 #: so many of the drops may have been kept although they were as old: a sweep comes now and then
@@ -394,7 +416,7 @@ def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) 
         for trace in (*fine, *dropped)
         for step in trace.steps[:-1]
         if step.due_us and step.due_us > step.at_us >= begins_us
-        if step.result < 0 or step.act is Op.RETRY
+        if step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED)
     )
     by_chance = int(_KEPT_BY_CHANCE * len(dropped))
     return ages[-1 - by_chance] if len(ages) > by_chance else 0

@@ -185,15 +185,22 @@ def _silent(c: Any, context: Context) -> Any:
     )
 
 
+def _said_bad(c: Any) -> Any:
+    """Called delivered after a failure, and nobody had tried it again."""
+    # a later attempt is another turn, whether or not turns have lines
+    is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    no_turn_since = ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos)) & ~is_later
+    return (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
+
+
 def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
-    no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
-    said_bad = (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
-    no_turn_after = (c.take_pos.isnull()) | (c.take_pos < c.said_pos)
+    is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    no_turn_after = ((c.take_pos.isnull()) | (c.take_pos < c.said_pos)) & ~is_later
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
-        contradicts = contradicts | said_bad
+        contradicts = contradicts | _said_bad(c)
     if context.has_status:
         contradicts = contradicts | said_nothing
         # called delivered before its last answer came, which was a failure
@@ -240,6 +247,18 @@ def _is_used_up(c: Any, context: Context, most: int) -> Any:
     return is_used_up
 
 
+def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
+    """Called a failure when its lease ran out, with attempts left, where nothing ever follows that."""
+    return (
+        ibis.literal(context.lapse_ends)
+        & by_case.is_ended_by_lapse(c)
+        & (c.made < min((*context.limits, most)))
+        & ~c.last_stand.isin([Stand.DEAD, Stand.CANCELLED, Stand.PARKED])
+        & ~by_case.has(c.mask, Op.DEAD)
+        & ~c.exhausted
+    )
+
+
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
     """The first that holds decides."""
     has = by_case.has
@@ -252,10 +271,15 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_used_up = _is_used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
+    ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
+    ends_failed = ends_failed & (stands != Stand.WAITING)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
-    dlq_missing = is_silent & (c.made >= most) if has_letters else ibis.literal(False)
+    is_last = c.made >= min((*context.limits, most))
+    dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     return [
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
+        # an entry that leaves its queue with a dead letter is acknowledged like any other
+        (_said_bad(c) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
         (said & contradicts, drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (
@@ -263,26 +287,16 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             drop,
             Why.GIVEN_UP_EARLY,
         ),
+        (_left_after_lapse(c, context, most), drop, Why.GIVEN_UP_EARLY),
         (has(c.mask, Op.DEAD_FAILED) & ~has(c.mask, Op.DEAD), drop, Why.NO_DEAD_LETTER),
         (
             (stands == Stand.DEAD) | has(c.mask, Op.DEAD) & ~has(c.mask, Op.RESUMED),
             Verdict.DEAD,
             Why.NONE,
         ),
+        (ibis.literal(context.fails_finally) & ends_failed, Verdict.DEAD, Why.NONE),
         (
-            ibis.literal(context.fails_finally)
-            & (c.end_op == Op.FAILED).fill_null(False)
-            & (stands != Stand.WAITING)
-            & (c.takes > 0),
-            Verdict.DEAD,
-            Why.NONE,
-        ),
-        (
-            ibis.literal(context.fails_to_letter)
-            & (c.end_op == Op.FAILED).fill_null(False)
-            & (stands != Stand.WAITING)
-            & (c.takes > 0)
-            & is_silent,
+            ibis.literal(context.fails_to_letter) & ends_failed & is_silent,
             drop,
             Why.NO_DEAD_LETTER,
         ),

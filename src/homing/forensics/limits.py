@@ -43,6 +43,7 @@ class Context:
     permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
     exhausted_has_dead: bool = False
     tells_failures: bool = True  #: a failed attempt has a line that says so, apart from its retry
+    lapse_ends: bool = False  #: a lease that ran out, and is called a failure, is never followed
     fails_finally: bool = False  #: "failed" is said of the last attempt only, and ends a delivery
     buries_failed: bool = False  #: what "failed", without a retry, has a dead letter next
     fails_to_letter: bool = False  #: the same, where "failed" is said of the last attempt only
@@ -90,9 +91,12 @@ def _totals(c: Any, moved: Any) -> Line:
                 & (c.bad > 0)
                 & (c.said_pos > c.bad_pos.fill_null(0))
                 & ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos))
+                & ~(c.said_attempt > c.bad_attempt).fill_null(False)
             )
             .cast("int64")
             .sum(),
+            lapsed=c.lapse_pos.notnull().cast("int64").sum(),
+            lapsed_last=by_case.is_ended_by_lapse(c).cast("int64").sum(),
             row_bad=(on_one_row(c) & (c.n <= TABLE_LINES) & (c.attempt > 1)).cast("int64").sum(),
             row_good=((c.good > 0) & (c.bad == 0) & (c.attempt > 1)).cast("int64").sum(),
             row_bare=(on_one_row(c) & (c.n <= TABLE_LINES) & c.attempt.isnull())
@@ -128,6 +132,8 @@ IDLE: Final = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOT_
 _SHOWN_MIN: Final = 6
 #: so many times "failed" must end a delivery, and never be followed, to be the end on record
 _FINAL_MIN: Final = 5
+#: so many leases must have run out, and been called failures, to tell what follows
+_LAPSED_MIN: Final = 3
 #: lines that a row of a table of deliveries gives
 TABLE_LINES: Final = 2
 
@@ -164,6 +170,9 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
     context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
+    context.lapse_ends = number("lapsed") >= _LAPSED_MIN and number("lapsed_last") >= 0.98 * number(
+        "lapsed"
+    )
     context.is_max_told = number("allowed") > 0
     context.attempts_max = number("allowed") or number("attempt") or number("bad") or None
     # when the workers themselves stand still at the end of a log, what waits for them is not lost

@@ -156,16 +156,29 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
+    if _is_said_too_soon(trace):
+        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     if one.races:
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
     if len(one.takes) > 1 and not one.failures:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
-    if _is_said_too_soon(trace):
-        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
-    twins = twins_of("D5", log, ("D6",))
+    # where turns have lines, and each had its answer before the next, nobody was left to write late
+    twins = () if _turns_ended(trace, log) else twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
+
+
+def _turns_ended(trace: Trace, log: LogFacts) -> bool:
+    """Whether each turn has a line, and its answer comes before the next one."""
+    if not (log.shows(Op.CLAIMED) or log.shows(Op.SENT)):
+        return False
+    is_open = False
+    for one, after in zip(trace.steps, trace.steps[1:], strict=False):
+        is_open = (is_open or is_take(one)) and not one.result
+        if is_open and is_take(after) and not is_take(one):
+            return False
+    return bool(life(trace).takes or life(trace).sent)
 
 
 def _is_said_too_soon(trace: Trace) -> bool:
@@ -175,9 +188,17 @@ def _is_said_too_soon(trace: Trace) -> bool:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
     attempts = {s.attempt for s in after}
-    if trace.steps[said].attempt is None:  # of the turn that is open
-        return len(attempts) == 1 and not any(map(is_take, trace.steps[said:]))
-    return attempts == {trace.steps[said].attempt}
+    workers = {s.worker for s in (trace.steps[said], *after) if s.worker is not None}
+    if len(workers) > 1:
+        return False
+    attempt = trace.steps[said].attempt
+    if attempt is not None:
+        return attempts == {attempt}
+    if any(map(is_take, trace.steps[said:])):
+        return False
+    turn = next((s for s in reversed(trace.steps[:said]) if is_take(s)), None)
+    is_of_turn = turn is None or turn.attempt is None or attempts <= {turn.attempt, None}
+    return len(attempts) == 1 and is_of_turn
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -214,16 +235,34 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
 
 def _has_cleared_retry(trace: Trace) -> bool:
     """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
-    plan = next(
-        (i for i in range(len(trace.steps) - 1, -1, -1) if trace.steps[i].act is Op.RETRY), None
-    )
-    if plan is None or any(s.act is Op.DEAD_FAILED for s in trace.steps):
+    steps = trace.steps
+    plan = next((i for i in range(len(steps) - 1, -1, -1) if _plans(steps[i])), None)
+    if plan is None or any(s.act is Op.DEAD_FAILED for s in steps):
         return False
-    after = trace.steps[plan + 1 :]
-    writers = {s.worker for s in after if s.result < 0 or s.act is Op.WRITTEN}
-    planner = trace.steps[plan].worker
+    writers = _late_writers(steps, plan)
+    planner = steps[plan].worker
     is_other = planner is not None and bool(writers - {planner, None})
+    after = steps[plan + 1 :]
     return bool(writers) and (is_other or bool(life(trace).races)) and not any(map(is_take, after))
+
+
+def _plans(step: Step) -> bool:
+    """Whether a line plans a retry: by its operation, or as a failure that waits for a later time."""
+    is_due = step.due_us is not None and step.due_us > step.at_us
+    return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
+
+
+def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
+    """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
+    planned, after = steps[plan].attempt, steps[plan + 1 :]
+    refused = {s.worker for s in after if s.act is Op.NOTED}
+    return {
+        s.worker
+        for s in after
+        if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED)
+        if s.worker not in refused
+        if s.attempt is None or planned is None or s.attempt <= planned
+    }
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -259,19 +298,48 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
+    is_idle = not (one.takes or one.sent or one.failures)
+    if trace.why is Why.SILENT and is_idle and _is_said_of_endpoint(trace):
+        return Match("D9", 0.9, "discarded because of its endpoint, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
     if _has_cleared_retry(trace):
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
-    if names_endpoint(one.reasons):
+    if names_endpoint(one.reasons) or _is_said_of_endpoint(trace):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent or one.failures or _passed_as_in_progress(trace):
+    if one.takes or one.sent or _has_answer(trace) or _passed_as_in_progress(trace):
         twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
-    twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
+    twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _is_said_of_endpoint(trace: Trace) -> bool:
+    """Whether a line that ends it names its endpoint as the reason."""
+    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)]
+    return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
+
+
+def _has_answer(trace: Trace) -> bool:
+    """Whether some request of it was answered, by its status, its number or the time that it took."""
+    told = (s for s in trace.steps if s.result)
+    return any(s.status or s.attempt or s.total_us is not None for s in told)
+
+
+def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent, and after a first turn another was given up because somebody seemed to be at it."""
+    if trace.why is not Why.SILENT:
+        return None
+    one, over = life(trace), _passed_as_in_progress(trace)
+    begun = min((*one.takes, *one.sent, *one.failures), default=len(trace.steps))
+    if not over or begun > over[-1]:
+        return None
+    after = trace.steps[over[-1] + 1 :]
+    if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in after):
+        return None
+    return Match("D8", 0.95, "a later turn passed it over as in progress, and the first one failed")
 
 
 def _passed_as_in_progress(trace: Trace) -> list[int]:
@@ -353,7 +421,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
-    if any(s.act is Op.NOT_QUEUED for s in trace.steps):
+    if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
@@ -367,6 +435,12 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     twins = twins_of("D3", log, ("D4", "D12"))
     twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=_number))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
+
+
+def _is_failed_hand_over(step: Step) -> bool:
+    """Whether a line of the hand-over to the queue, of what was never tried, tells of a failure."""
+    why = meaning(step.reason).op
+    return step.act is Op.QUEUED and why in (Op.FAILED, Op.NOT_QUEUED, Op.EXHAUSTED)
 
 
 def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
@@ -391,10 +465,6 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
-    if _is_passed_by_last_turn(trace):
-        return Match(
-            "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
-        )
     if ended := _left_early(trace, log):
         return ended
     if one.takes and one.takes[-1] > one.failures[-1]:
@@ -481,6 +551,18 @@ def telling(code: str, rival: str) -> tuple[str, ...]:
     return rivals[rival][0] if rival in rivals else ("attempts",)
 
 
+def _without_refused(trace: Trace) -> Trace:
+    """Without the answers that came when a later attempt had begun, and of which the log says next
+    that they were thrown away."""
+    kept, highest = [], 0
+    for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
+        is_refused = after is not None and after.act is Op.NOTED and after.worker == one.worker
+        if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
+            kept.append(one)
+        highest = max(highest, one.attempt or 0)
+    return trace._replace(steps=tuple(kept))
+
+
 #: every rule is asked about every dropped delivery; the strongest answer counts
 RULES: Final[tuple[Rule, ...]] = (
     _contradiction,
@@ -488,6 +570,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _no_dead_letter,
     _deleted,
     _passed_over,
+    _swallowed,
     _silent_race,
     _silent_untried,
     _silent_sent,
@@ -497,5 +580,6 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
+    trace = _without_refused(trace)
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))

@@ -82,24 +82,49 @@ def fine(engine: Engine, crossings: list[str], limit: int = FINE_MAX) -> list[Tr
 
 def dropped_names(engine: Engine, since_us: int = 0) -> Iterator[str]:
     """The names of all dropped deliveries accepted from then on, in the order of the log."""
-    events, raw, judged = engine.table("events"), engine.table("raw"), engine.table("judged")
+    judged = engine.table("judged")
     wanted = judged.filter(
         (judged.verdict == int(Verdict.DROPPED)) & (judged.accepted_at >= since_us)
     )
+    for one in rows(_named(engine, wanted).order_by("first")):
+        yield _name(one)
+
+
+def late_names(engine: Engine, judged: Any, late_s: float) -> Iterator[tuple[str, float]]:
+    """Those of them that were delivered so many seconds after their acceptance or later, and how many:
+    until the first line that says so. In the order of the log."""
+    late_us = round(late_s * 1_000_000)
+    took = judged.last_at - judged.accepted_at
+    wanted = judged.filter((judged.verdict == int(Verdict.DELIVERED)) & (took >= late_us))
+    events = engine.table("events")
+    is_done = (events.result > 0) | (events.stand == int(Stand.DELIVERED))
+    done = (
+        events.semi_join(wanted, "d").group_by("d").aggregate(done=events.at_us.min(where=is_done))
+    )
+    found = _named(engine, wanted).join(done, "d").join(wanted.select("d", "accepted_at"), "d")
+    found = found.mutate(late_us=found.done - found.accepted_at)
+    for one in rows(found.filter(found.late_us >= late_us).order_by("first")):
+        yield _name(one), int(one.late_us) / 1_000_000
+
+
+def _name(one: Line) -> str:
+    return one.delivery or "/".join(part for part in (one.message, one.endpoint) if part)
+
+
+def _named(engine: Engine, wanted: Any) -> Any:
+    """What those deliveries are called, and the place of their first line."""
+    events, raw = engine.table("events"), engine.table("raw")
     named = raw.select(
         "delivery", "message", row_endpoint="endpoint", row=raw["rowid"]
     )  # of the events, `endpoint` is a number
     lines = events.semi_join(wanted, "d").select("d", "pos", "line")
     lines = lines.join(named, lines.line == named.row)
-    found = lines.group_by("d").aggregate(
+    return lines.group_by("d").aggregate(
         first=lines.pos.min(),
         delivery=lines.delivery.max(),
         message=lines.message.max(),
         endpoint=lines.row_endpoint.max(),
     )
-    for one in rows(found.order_by("first")):
-        pair = "/".join(part for part in (one.message, one.endpoint) if part)
-        yield one.delivery or pair
 
 
 def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list[Trace]:

@@ -52,7 +52,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     worker: Any  #: the class with the fault
     sound: Any = Worker  #: what ran before the fault was deployed
-    fixed: Any = None  #: the smallest change of the worker that mends it; None: the sound one
+    #: what mends it, by the name of the part; nothing: the sound worker, and no setup
+    fixed: dict[str, Any] = {}
     intake: Any = Intake
     relay: Any = None  #: one more process, made like a worker
     temper: Temper = Temper(kinds=(OVERLOADED, AWAY), bad_share=0.05)
@@ -80,29 +81,36 @@ class Truth(msgspec.Struct, kw_only=True):
     drops: list[str]  #: the deliveries that no receiver took and nobody was going to send
 
 
-def _deaths(plan: Plan, world: World, tasks: list[Task], intake: Any) -> None:
-    """Two hosts have too little memory: when there is much to do, a process is killed."""
+def _deaths_of(kind: Any) -> Setup:
+    """Two hosts have too little memory: when there is much to do, a process is killed.
 
-    class Kernel:
-        name = "kernel"
+    Args:
+        kind: the class of the workers; `is_full` says when there is much to do.
+    """
 
-        async def run(self) -> None:
-            draws, clock = Draws(plan.seed, 6), world.ports("kernel")[2]
-            workers = [_replace(world, tasks, index) for index in (0, 1)]
-            while True:
-                await clock.sleep(draws.wait(plan.traffic.length_s / 150))
-                index = draws.whole(0, 1)
-                while not workers[index].is_full:
-                    await clock.sleep(0.2)
-                workers[index] = _replace(world, tasks, index)
+    def deaths(plan: Plan, world: World, tasks: list[Task], intake: Any) -> None:
+        class Kernel:
+            name = "kernel"
 
-    world.spawn(Kernel(), "")
+            async def run(self) -> None:
+                draws, clock = Draws(plan.seed, 6), world.ports("kernel")[2]
+                workers = [_replace(kind, world, tasks, index) for index in (0, 1)]
+                while True:
+                    await clock.sleep(draws.wait(plan.traffic.length_s / 150))
+                    index = draws.whole(0, 1)
+                    while not workers[index].is_full:
+                        await clock.sleep(0.2)
+                    workers[index] = _replace(kind, world, tasks, index)
+
+        world.spawn(Kernel(), "")
+
+    return deaths
 
 
-def _replace(world: World, tasks: list[Task], index: int) -> queues.Popped:
+def _replace(kind: Any, world: World, tasks: list[Task], index: int) -> Any:
     """Kill a worker wherever it stands; another process starts in its place."""
     tasks[index].kill()
-    worker = queues.Popped(*world.ports(f"worker-{index + 1}"))
+    worker = kind(*world.ports(f"worker-{index + 1}"))
     tasks[index] = world.spawn(worker, _AFTER)
     return worker
 
@@ -158,6 +166,7 @@ INCIDENTS: Final = (
         worker=queues.QueueWorker,
         intake=queues.SkippedTwice,
         setup=_outages,
+        fixed={"intake": queues.Relisted},
         may_start_late=False,
         has_timeless=False,
     ),
@@ -167,7 +176,8 @@ INCIDENTS: Final = (
         title="entries are popped into memory, and the process dies",
         worker=queues.Popped,
         intake=queues.QueueIntake,
-        setup=_deaths,
+        setup=_deaths_of(queues.Popped),
+        fixed={"worker": queues.Leased, "setup": _deaths_of(queues.Leased)},
         may_start_late=False,
         has_timeless=False,
     ),
@@ -183,7 +193,7 @@ INCIDENTS: Final = (
         mechanism="D6",
         title="the late result of one attempt is written over the next one's",
         worker=RetryWorker,
-        fixed=FixedWorker,
+        fixed={"worker": FixedWorker},
         temper=_SLOW,
         has_timeless=False,
     ),
@@ -235,6 +245,7 @@ INCIDENTS: Final = (
         worker=Worker,
         intake=queues.SlowCommits,
         relay=queues.CursorRelay,
+        fixed={"relay": queues.UnlistedRelay},
         may_start_late=False,
     ),
     Incident(
@@ -273,15 +284,15 @@ def mended(incident: Incident) -> Incident:
     """The same service without its fault, for the time after: the same payments and receivers.
 
     Raises:
-        Invalid: the fault is not in the worker, or there is none.
+        Invalid: there is no fault to take out.
     """
-    if incident.mechanism is None or incident.intake is not Intake or incident.relay is not None:
-        found = "has no fault" if incident.mechanism is None else "has its fault around its queue"
-        able = [one.name for one in INCIDENTS if one.mechanism and one.intake is Intake]
-        text = f"{incident.name} {found}; expected one that a change of its workers mends: "
-        raise Invalid([Problem(("NAME",), text + ", ".join(able))])
-    worker = incident.fixed or incident.sound
-    return msgspec.structs.replace(incident, worker=worker, sound=worker, setup=None)
+    if incident.mechanism is None:
+        able = ", ".join(one.name for one in INCIDENTS if one.mechanism)
+        text = f"{incident.name} has no fault; expected one of {able}"
+        raise Invalid([Problem(("NAME",), text)])
+    changed = incident.fixed or {"worker": incident.sound, "setup": None}
+    worker = changed.get("worker", incident.worker)
+    return msgspec.structs.replace(incident, **{"sound": worker, **changed})
 
 
 def plan_of(incident: Incident, seed: int, size: int) -> Plan:

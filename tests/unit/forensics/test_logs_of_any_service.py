@@ -105,3 +105,19 @@ def test_a_table_that_keeps_the_status_of_the_last_failure_is_not_called_false(
     path = tmp_path / "table.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert document(investigate([str(path)], Options(folder=str(tmp_path))))["dropped"] == 0
+
+
+def test_an_entry_that_is_acknowledged_with_its_dead_letter_is_no_drop(tmp_path: Path) -> None:
+    rows = []
+    for n in range(300):
+        ended = ("dead", 503) if n % 40 == 7 else ("succeeded", 200)
+        life = (("accepted", None), ("claimed", None), ended, ("acked", None))
+        for after_s, (event, status) in enumerate(life):
+            at = 1_790_000_000 + 60 * n + after_s
+            row = {"at": at, "delivery_id": f"dlv_{n:04}", "event": event, "status": status}
+            rows.append(row)
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = document(investigate([str(path)], Options(folder=str(tmp_path))))
+    books = found["books"]
+    assert (found["dropped"], books["dead"], books["delivered"]) == (0, 8, 292)

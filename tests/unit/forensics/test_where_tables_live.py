@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from support.delivery_logs import Service, attempts, full, iso
 
 pytest.importorskip("ibis")
 
+from homing.cli.impact import impact
+from homing.cli.impact_assumptions import EXAMPLE
+from homing.cli.verify import verify
 from homing.core.errors import ConfigError
+from homing.forensics.counting import count
 from homing.forensics.document import document
 from homing.forensics.engine import elsewhere
 from homing.forensics.investigation import Options, investigate
@@ -52,7 +59,7 @@ def _numbered_by_time(found: dict[str, Any]) -> dict[str, Any]:
     """Without the numbers of lines: a table has none."""
     for one in (*found["examples"], *found["counter_examples"]):
         for row in one["rows"]:
-            del row["line"]
+            row.pop("line", None)
     return found
 
 
@@ -180,6 +187,52 @@ def test_a_table_that_tells_its_states_by_times_and_waits_by_their_length(
 
 
 @pytest.mark.postgres
+def test_a_change_is_verified_and_a_drop_priced_where_the_tables_live(
+    reader: str, postgres_empty_url: str, tmp_path: Path
+) -> None:
+    for name, fault in (("before", "D6"), ("after", None)):
+        rows = _lines(attempts(Service(fault, 4, deliveries=400, slow_share=0.1).run())[1])
+        _store(postgres_empty_url, f"hooks.{name}", rows, {})
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    here = count([str(tmp_path / "before.jsonl")], Options(folder=str(tmp_path)), late_s=60.0)
+    there = count(["hooks.before"], Options(engine=reader), late_s=60.0)
+    assert here.drops
+    assert here.late
+    assert there == here
+    told = CliRunner().invoke(verify, ["hooks.before", "hooks.after", "--engine", reader, "--json"])
+    found = json.loads(told.output)
+    assert found["all"]["before"] == {"n": here.arm.all.n, "k": here.arm.all.k}
+    assert found["all"]["after"]["k"] == 0
+    assert found["all"]["after"]["n"] > 0
+    assumed = tmp_path / "impact.toml"
+    value = '[value]\neach = 80\ncurrency = "USD"\n\n[margin]'
+    begin, end = EXAMPLE.index("[payload]"), EXAMPLE.index("[margin]")
+    assumed.write_text(EXAMPLE[:begin] + value + EXAMPLE[end + len("[margin]") :])
+    words = ["hooks.before", "--engine", reader, "--assumptions", str(assumed), "--json"]
+    priced = CliRunner().invoke(impact, words)
+    assert [one["id"] for one in json.loads(priced.output)["affected"]] == list(here.drops)
+
+
+@pytest.mark.postgres
+def test_rows_of_the_service_itself_are_acceptances(
+    reader: str, postgres_empty_url: str, tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = []
+    for n in range(60):
+        asked = {"path": "/v1/events", "status": 202}
+        claimed = {"event": "claimed", "status": None}
+        ended = {"event": "delivered", "status": 200} if n % 20 else claimed
+        for after_s, more in enumerate((asked, claimed, ended)):
+            at = iso(1_790_000_000 + 600 * n + after_s)
+            rows.append({"time": at, "delivery_id": f"dlv_{n:05}", **more})
+    whole = _here(tmp_path, "\n".join(map(json.dumps, rows)))
+    _store(postgres_empty_url, "hooks.both", rows, {"status": "bigint"})
+    found = _there(reader, "hooks.both")
+    assert found["books"] == whole["books"]
+    assert (found["accepted"], found["books"]["delivered"]) == (60, 57)
+
+
+@pytest.mark.postgres
 def test_a_server_that_goes_away_is_told_in_a_sentence(
     reader: str, postgres_empty_url: str
 ) -> None:
@@ -230,6 +283,40 @@ def test_what_is_no_table_there_is_said_in_a_sentence(reader: str, postgres_empt
         assert said in done.stderr
         assert "hidden" not in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_duckdb_is_read_and_left_as_it_was(tmp_path: Path) -> None:
+    import duckdb
+
+    here = _here(tmp_path, full(Service("D2", 1, deliveries=150).run())[1])
+    file = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA hooks")
+        # a name of ours: nothing of theirs is written over
+        connection.execute(
+            f"CREATE TABLE hooks.raw AS SELECT * FROM read_json('{tmp_path}/log.jsonl')"
+        )
+        connection.execute("CREATE TABLE raw AS FROM hooks.raw")
+    before = file.read_bytes()
+    for name in ("hooks.raw", "raw"):
+        _same(_there(f"duckdb://{file}", name), here)
+    assert file.read_bytes() == before
+    with pytest.raises(ConfigError, match="expected a database of DuckDB that can be read"):
+        _there(f"duckdb://{tmp_path}/absent", "raw")
+
+
+def test_sqlite_says_what_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "service.db"
+    with pytest.raises(ConfigError, match="there is no such file"):
+        _there(f"sqlite://{file}", "changes")
+    assert not file.exists()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE changes (delivery_id text, at text, event text)")
+        made = ((f"dlv_{n}", iso(1_790_000_000 + n), "accepted") for n in range(50))
+        connection.executemany("INSERT INTO changes VALUES (?, ?, ?)", made)
+        connection.commit()
+    with pytest.raises(Unreadable, match=r"sqlite cannot compute this: .*; export the table"):
+        _there(f"sqlite://{file}", "changes")
 
 
 @pytest.mark.spark

@@ -180,6 +180,8 @@ _SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker")
 _SPARE: Final = ("finished_at", "changed_at", "started_at")
 
 _SPLIT_BELOW: Final = 0.9
+#: of the texts of the other kind of rows, so many must mean something
+_KNOWN_MIN: Final = 0.5
 
 
 def _others(
@@ -192,6 +194,8 @@ def _others(
     found = []
     for path, one in seen.items():
         is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
+        if field == "op" and name_score(field, path) >= 46 and not one.is_number:
+            is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if path in taken or not is_named or not fits(field, one):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
@@ -380,8 +384,31 @@ def _most_telling(candidates: dict[str, Seen]) -> str | None:
         (recognised(one, is_state=False), score, path)
         for path, one in candidates.items()
         if not one.is_number and one.time is None and (score := name_score("note", path)) >= 46.0
+        if not _is_severity(one)
     ]
     return max(scored, default=(0.0, 0.0, None))[2]
+
+
+_SEVERITIES: Final = frozenset(
+    [
+        "trace",
+        "debug",
+        "info",
+        "information",
+        "notice",
+        "warn",
+        "warning",
+        "error",
+        "err",
+        "fatal",
+        "critical",
+    ]
+)
+
+
+def _is_severity(seen: Seen) -> bool:
+    """Whether a column says how bad a line is, and not what happened."""
+    return bool(seen.values) and all(value.lower() in _SEVERITIES for value in seen.values)
 
 
 def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:

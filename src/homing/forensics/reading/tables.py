@@ -89,8 +89,7 @@ def _source(engine: Engine, name: str) -> Any:
             return backend.read_csv(name, header=True)
         if is_file:
             return backend.read_parquet(name)
-        *where, table = name.split(".")
-        return backend.table(table, database=tuple(where) or None)
+        return engine.source(name)
     except Exception as error:
         # each engine has its own error for what is not there
         why = str(error).strip().splitlines()[0][:160] if str(error).strip() else ""
@@ -121,6 +120,13 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
         both = columns["reason"] + "; " + _text(note)
         columns["reason"] = ibis.coalesce(both, columns["reason"], _text(note))
     wholes = {field: _number_of(engine, table, mapping, field, seen) for field in _NUMBERS}
+    path = _of(table, mapping, "intake", seen)
+    if path is not None:  # a request to the service itself: by it a delivery was accepted
+        words = (columns["op_raw"], columns["to_raw"])
+        is_asked = ibis.and_(_text(path).notnull(), *(word.isnull() for word in words))
+        columns["op_raw"] = is_asked.ifelse("accepted", columns["op_raw"])
+        if wholes["status"] is not None:
+            wholes["status"] = is_asked.ifelse(ibis.null("int64"), wholes["status"])
     if wholes["due"] is None and wholes["delay"] is not None and wholes["at"] is not None:
         wholes["due"] = wholes["at"] + wholes["delay"].nullif(0)
     if mapping.layout == "deliveries":

@@ -63,6 +63,20 @@ class SkippedTwice(QueueIntake):
         await super().enqueue(payment)
 
 
+class Relisted(SkippedTwice):
+    """The fix: a repeat of what was accepted brings back the entry that it lacks."""
+
+    async def repeat(self, payment: Payment) -> None:
+        row = await self.store.get(key_of(payment))
+        if row is None:
+            await self.take(payment)
+        elif row["state"] == "pending" and await self.store.get(entry_of(key_of(payment))) is None:
+            try:
+                await self.enqueue(payment)
+            except ConnectionError:
+                self.world.loop.spawn(self.repeat(payment), at_s=self.world.loop.now_s + 5.0)
+
+
 class QueueWorker(Worker):
     """Takes an entry of the queue under a lease; acknowledges it when it is done with it."""
 
@@ -107,6 +121,17 @@ class QueueWorker(Worker):
             )
         else:
             await self.store.delete(entry_key)
+
+
+class Leased(QueueWorker):
+    """The fix of what is popped: an entry is leased, and so outlives the process that has it."""
+
+    is_full = False  #: an entry is in hand
+
+    async def work(self, entry_key: str, entry: Row) -> None:
+        self.is_full = True
+        await super().work(entry_key, entry)
+        self.is_full = False
 
 
 class Popped(QueueWorker):
@@ -221,3 +246,10 @@ class CursorRelay(Worker):
 
     def is_beyond(self, row: Row) -> bool:
         return bool(row["state"] == "pending" and row.get("number", 0) > self.cursor)
+
+
+class UnlistedRelay(CursorRelay):
+    """The fix: what has not been listed yet is asked for, whatever its number."""
+
+    def is_beyond(self, row: Row) -> bool:
+        return row["state"] == "pending" and row["due_at"] is None
