@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import run
 
-from bench.processes import Setup, homing
 from homing.insight.promises import PROMISE_OF
 from homing.sim.on_sqlite import SqliteWorld
 from homing.sim.watch import at_once
@@ -53,30 +53,31 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raise AssertionError("nothing that was delivered was ever resent")
 
 
-def audited(path: Path, *options: str) -> tuple[int, Any]:
-    ended = homing(Setup(f"sqlite:///{path}"), "audit", "--json", *options)
-    assert not ended.stderr
-    return ended.returncode, json.loads(ended.stdout)
+async def audited(path: Path, *options: str) -> tuple[int, Any]:
+    url = f"sqlite:///{path}"
+    code, out, err = await run(path.parent, "audit", "--json", *options, database_url=url)
+    assert not err
+    return code, json.loads(out)
 
 
-def test_a_database_that_nobody_spoilt_is_sound(lived: Path) -> None:
-    code, report = audited(lived)
+async def test_a_database_that_nobody_spoilt_is_sound(lived: Path) -> None:
+    code, report = await audited(lived)
     assert (code, report["breaches"]) == (0, [])
     assert report["lives"]["deliveries"] == report["total"]["accepted"] > 20
-    ended = homing(Setup(f"sqlite:///{lived}"), "audit")
-    assert "sound: each step may follow the one before" in ended.stdout
+    _, out, _ = await run(lived.parent, "audit", database_url=f"sqlite:///{lived}")
+    assert "sound: each step may follow the one before" in out
 
 
 @pytest.mark.parametrize("invariant", SPOILT)
-def test_what_was_spoilt_is_named(invariant: str, lived: Path, tmp_path: Path) -> None:
+async def test_what_was_spoilt_is_named(invariant: str, lived: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(lived, tmp_path / "homing.db"))
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA ignore_check_constraints = ON")
         change = SPOILT[invariant].format(one_delivered=ONE_DELIVERED)
         assert db.execute(change).rowcount == 1
-    code, report = audited(path)
+    code, report = await audited(path)
     assert code == 1
     found = {one["invariant"]: one for one in report["breaches"]}
     assert found[invariant]["promise"] == PROMISE_OF[invariant]
     assert found[invariant]["delivery"].startswith("msg_")
-    assert audited(path, "--books")[0] == 0, "the books alone do not show it"
+    assert (await audited(path, "--books"))[0] == 0, "the books alone do not show it"

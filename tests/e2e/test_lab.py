@@ -39,6 +39,7 @@ def played(folder: Path, *words: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Path) -> None:
     found = played(tmp_path, "--size", "12000")
     assert found["is_fine"]

@@ -46,6 +46,7 @@ async def publish(publisher: Any, count: int) -> None:
         await asyncio.gather(*(publisher.send(first + n) for n in range(10)))
 
 
+@pytest.mark.slow
 async def test_a_server_is_followed_from_the_deployment_on_even_if_it_is_away_for_a_while(
     tmp_path: Path,
 ) -> None:
@@ -82,6 +83,7 @@ async def test_a_server_is_followed_from_the_deployment_on_even_if_it_is_away_fo
                     assert re.search(r"\b0/(8[7-9]|90)\b", out.decode())
 
 
+@pytest.mark.slow
 async def test_a_drop_ends_the_watch_and_it_is_not_called_fixed(tmp_path: Path) -> None:
     async with (
         Receiver() as receiver,

@@ -13,6 +13,9 @@ import httpx
 from support.processes import Homing, Shop, audit, serving, shop
 from support.receiver import Receiver
 
+#: longest time that publishing may take: hundreds, one after the other
+_SENDING_S = 240.0
+
 
 class Publisher:
     """Publishes one after the other, and knows what was accepted and how it was refused."""
@@ -34,7 +37,8 @@ class Publisher:
                 self.refused.append(answer)
 
     async def send_until(self, is_enough: Callable[[], bool], **more: Any) -> None:
-        async with asyncio.timeout(60):
+        """Raises: TimeoutError: even a busy machine would have had enough by then."""
+        async with asyncio.timeout(_SENDING_S):
             while not is_enough():
                 await self.send(1, **more)
 
@@ -75,7 +79,7 @@ def received(receiver: Receiver) -> set[str]:
 
 async def all_delivered(folder: Path, count: int, **settings: Any) -> None:
     """The books say so; more than `count` where a commit was made whose answer was cut off."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             report = await audit(folder, **settings)
             if report["total"]["delivered"] == report["total"]["accepted"]:

@@ -116,10 +116,15 @@ def _spent_of_objectives(facts: Facts) -> list[Block]:
         path = f"reports.{i}"
         seen = report["good"] + report["bad"]
         allowed = budget(parse_target(report["objective"]["target"])) * seen
+        apart = sum(bad["count"] for bad in report["byOwner"] if not bad["counts"])
+        whole = f"{OBJECTIVES}:{path}.good + {OBJECTIVES}:{path}.bad"
         for j, bad in enumerate(report["byOwner"]):
             share = Fraction(bad["count"]) / allowed if allowed else None
+            of_all = facts.derived(count(seen), whole)
             of_budget = line("the promise allows none")
             if not bad["counts"]:
+                # what is not counted is neither good nor bad, and may be all that there was
+                of_all = facts.derived(count(seen + apart), f"{whole} + what is not counted")
                 of_budget = line("not counted against it")
             elif share is not None:
                 formula = f"{OBJECTIVES}:{path}.byOwner.{j}.count / budget"
@@ -140,9 +145,7 @@ def _spent_of_objectives(facts: Facts) -> list[Block]:
                     (
                         facts.value(OBJECTIVES, f"{path}.byOwner.{j}.count", count),
                         " of ",
-                        facts.derived(
-                            count(seen), f"{OBJECTIVES}:{path}.good + {OBJECTIVES}:{path}.bad"
-                        ),
+                        of_all,
                     ),
                     of_budget,
                 )

@@ -95,6 +95,7 @@ def test_held_to_its_mechanism_it_breaks_each_time_and_its_fix_never(name: str) 
     assert (against.reproduced, against.held) == (0, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_the_same_on_postgres(postgres_empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from homing.sim.workers.adapters.postgres import URL, forget

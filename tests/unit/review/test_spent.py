@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from homing.review.check import check
@@ -49,6 +50,14 @@ def test_each_owner_has_its_share_of_the_budget() -> None:
     assert "[20,000]" in section
     assert "not counted against it" in section
     assert "homing slo report" in section
+
+
+def test_what_is_not_counted_is_a_part_of_all_even_if_there_was_nothing_else() -> None:
+    alone = report("delivered", ("receiver", "status", 3, False)) | {"good": 0, "bad": 0}
+    text = page_of(alone)  # which asks that no zero stands for a whole
+    assert re.search(r"\[3\]\([^)]*\) of \[3\]", text), text
+    both = report("delivered", ("platform", "lost", 40, True), ("receiver", "status", 900, False))
+    assert re.search(r"\[900\]\([^)]*\) of \[20,900\]", page_of(both))
 
 
 def test_that_there_was_no_bad_event_is_said() -> None:
