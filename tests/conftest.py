@@ -7,7 +7,7 @@ import itertools
 import os
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +17,7 @@ import asyncpg
 import hypothesis
 import pytest
 from support import postgres
+from support.last_seen import last_seen
 
 #: what a machine may lack; `--require` names those that it must have
 NEEDS = ("postgres", "browser", "node", "sdk", "faketime", "netns", "prometheus", "spark")
@@ -78,6 +79,17 @@ def _early(slow: list[pytest.Item], quick: list[pytest.Item]) -> Iterator[pytest
         yield item
         yield from quick[place * some : (place + 1) * some]
     yield from quick[len(slow) * some :]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A wait that took too long says what it saw last."""
+    report = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(TimeoutError):
+        report.sections.append(("what was seen last", last_seen(call.excinfo)))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

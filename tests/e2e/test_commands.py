@@ -37,6 +37,14 @@ class Person:
         """The same with --json, parsed."""
         return json.loads(await self.types(*words, "--json", code=code))
 
+    async def sees_delivered(self, count: int) -> None:
+        """Audits until the books say so."""
+        async with asyncio.timeout(60):
+            while True:
+                report = await self.asks("audit")
+                if report["total"]["delivered"] == count:
+                    return
+
 
 @pytest.fixture
 async def person(tmp_path: Path) -> AsyncIterator[Person]:
@@ -134,9 +142,7 @@ async def test_a_dead_letter_is_listed_redriven_and_discarded(person: Person) ->
         assert "finished qtask_" in done
         assert "1 sent, 1 delivered" in done
         await receiver.wait_for(3)
-        async with asyncio.timeout(60):
-            while (await person.asks("audit"))["total"]["delivered"] != 1:
-                pass
+        await person.sees_delivered(1)
 
         receiver.script("/hook", respond(500))
         await person.asks("send", "shop", "payment.failed", "--wait", "60", code=1)
@@ -160,9 +166,7 @@ async def test_what_went_wrong_is_sent_again_by_tasks_that_can_be_watched(person
         words = ("shop", main["id"], "--since", "1h")
         done = await person.asks("recover", *words, "--watch")
         assert (done["status"], done["data"]["messagesSent"]) == ("finished", 1)
-        async with asyncio.timeout(60):
-            while (await person.asks("audit"))["total"]["delivered"] != 1:
-                pass
+        await person.sees_delivered(1)
         words = ("shop", late["id"], "--since", "1h")
         assert "1 sent again" in await person.types("replay-missing", *words, "--watch")
         words = ("shop", main["id"], "--since", "1h")
@@ -175,9 +179,7 @@ async def test_what_went_wrong_is_sent_again_by_tasks_that_can_be_watched(person
         ]
         assert "is not running" in await person.types("tasks", "cancel", done["id"], code=2)
 
-        async with asyncio.timeout(60):  # what was sent again has come, and is under way no more
-            while (await person.asks("audit"))["total"]["delivered"] != 2:
-                pass
+        await person.sees_delivered(2)  # what was sent again has come, and is under way no more
         await person.types("endpoint", "update", "shop", main["id"], "--disable")
         await person.types("send", "shop", "payment.failed")
         words = ("message", "expunge-all", "shop", "--yes", "--watch")

@@ -320,12 +320,14 @@ async def test_a_delivery_that_is_open_while_the_service_restarts_catches_up(
 
 
 ROWS = 10_000
+#: for ever: they are of a day long ago, and what is beyond its retention goes after a minute
+KEPT = {f"retain_{part}_d": 0 for part in ("payload", "attempts", "log", "dead")}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def crowded(serve: Serve) -> AsyncIterator[Site]:
     """A Homing with ten thousand deliveries, one of them dead, and one with a word of its own."""
-    async with serve() as site:
+    async with serve(**KEPT) as site:
         app = await site.shop("many", "Many")
         endpoint = await site.endpoint("many", "/many", description="Many")
         await asyncio.to_thread(_fill, next(site.folder.glob("*.db")), app, endpoint)

@@ -16,6 +16,10 @@ from typing import Any
 
 import httpx
 
+from .forged import Forged, start
+
+#: what Python runs
+SERVE = ("-m", "homing.cli", "serve")
 SECRET = "a secret of the end-to-end tests"
 _START_S = 120.0
 #: longest run of a command: most of it is Python that starts
@@ -48,7 +52,7 @@ def without_our_options() -> dict[str, str]:
 class Homing:
     """A running `homing serve`."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forged
     url: str
     log: list[str] = field(default_factory=list)
     _reading: asyncio.Task[None] | None = None
@@ -87,7 +91,7 @@ async def serving(
     folder: Path,
     *arguments: str,
     database_url: str | None = None,
-    program: tuple[str, ...] = ("-m", "homing.cli", "serve"),
+    program: tuple[str, ...] = SERVE,
     **settings: object,
 ) -> AsyncIterator[Homing]:
     """`homing serve` in `folder`; killed at the end if it still runs.
@@ -95,14 +99,19 @@ async def serving(
     Args:
         program: what Python is to run instead of it.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *program,
-        *arguments,
-        cwd=folder,
-        env=environment(database_url or "sqlite:///homing.db", **settings),
-        stderr=asyncio.subprocess.PIPE,
-    )
+    given = environment(database_url or "sqlite:///homing.db", **settings)
+    process: asyncio.subprocess.Process | Forged
+    if program == SERVE:
+        process = await start(
+            folder, "serve", *arguments, environment=given, stderr=asyncio.subprocess.PIPE
+        )
+    else:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, *arguments),
+            cwd=folder,
+            env=given,
+            stderr=asyncio.subprocess.PIPE,
+        )
     assert process.stderr is not None
     homing = Homing(process, "")
     try:
@@ -127,7 +136,7 @@ async def serving(
         await homing.read_to_end()
 
 
-async def kill(process: asyncio.subprocess.Process, *, is_leader: bool = False) -> None:
+async def kill(process: asyncio.subprocess.Process | Forged, *, is_leader: bool = False) -> None:
     """End a process that may still run, and read what is left in its pipes.
 
     Args:
@@ -162,19 +171,23 @@ async def read_until(stream: asyncio.StreamReader | None, words: str, within_s: 
     raise AssertionError(f"it ended without {words!r}: {''.join(said)}")
 
 
-async def run(folder: Path, *arguments: str, **settings: Any) -> tuple[int, str, str]:
-    """One `homing` command: exit code, standard output, standard error."""
+async def run(
+    folder: Path, *arguments: str, anew: bool = False, **settings: Any
+) -> tuple[int, str, str]:
+    """One `homing` command: exit code, standard output, standard error.
+
+    Args:
+        anew: by a new interpreter, which takes ten times as long.
+    """
     database_url = settings.pop("database_url", "sqlite:///homing.db")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "homing.cli",
+    process = await start(
+        folder,
         *arguments,
-        cwd=folder,
-        env=environment(database_url, **settings) | {"COLUMNS": "100"},
+        environment=environment(database_url, **settings) | {"COLUMNS": "100"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        anew=anew,
     )
     try:
         out, err = await asyncio.wait_for(process.communicate(), _RUN_S)

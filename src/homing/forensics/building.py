@@ -21,7 +21,16 @@ from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
-from homing.forensics.words import Behaviour, Kind, Line, by_behaviour, has_states, line_of
+from homing.forensics.words import (
+    Behaviour,
+    Habits,
+    Kind,
+    Line,
+    answering,
+    by_behaviour,
+    has_states,
+    line_of,
+)
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
@@ -92,7 +101,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         fine_clock=span.fine > FINE_MIN * span.rows,
         odd_clocks=span.odd,
         odd_us=span.odd_us,
-        has_doubted=bool(raw.damage.places) and keep_doubted(engine, raw.damage.places),
+        has_doubted=keep_doubted(engine, raw.damage.places),
     )
 
 
@@ -103,7 +112,7 @@ def _counts(table: Any) -> Row:
     of_message = table.delivery.isnull() & table.message.notnull()
     tests = {
         "keyless": at.notnull() & ~keyed,
-        "timeless": at.isnull() & keyed,
+        "timeless": at.isnull() & table.started_us.isnull() & keyed,
         "linking": table.delivery.notnull() & table.message.notnull(),
         "of_message": of_message,
         "of_endpoint": of_message & table.endpoint.notnull(),
@@ -166,8 +175,9 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
-            given_up = _given_up(table, ours)
-            learned |= dict.fromkeys(given_up, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
+            learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
+            ended = _ended_first(table, ours)
+            learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         for text, seen in _behaviours(table, column, unknown).items():
@@ -198,23 +208,39 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     return later if len(later) < len(seen) else []
 
 
-_LETTER: Final = re.compile(r"dead|dl[qxt]($|_)|quarantin|morte|muert")
+#: of the lines of a hand-over that failed, so many with a status are no hand-over to a queue
+_ANSWERED_MIN: Final = 0.2
 
 
-def _given_up(table: Any, texts: Sequence[str]) -> list[str]:
-    """Where a log says of a dead letter that it is one, what it says of the end before that."""
-    dead = [t for t in texts if meaning(t, is_state=False).op is Op.DEAD]
-    letters = [t for t in dead if _LETTER.search(normal(t))]
-    ends = [t for t in dead if t not in letters]
-    if not letters or not ends:
+def _answered(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a hand-over that failed (`push failed`), and tells what a receiver answered."""
+    failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
+    seen = _behaviours(table, "op_raw", failed)
+    return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
+
+
+#: words for the dead letter itself, rather than for giving up
+_LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|morte|muert")
+#: of the dead letters, so many follow a line that gives up: then it is no end by itself
+_GIVEN_UP_MIN: Final = 0.8
+
+
+def _ended_first(table: Any, texts: Sequence[str]) -> list[str]:
+    """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
+    expected after them, and they are none."""
+    ends = [t for t in texts if meaning(t).op is Op.DEAD]
+    letters = [t for t in ends if _LETTER.search(normal(t))]
+    others = [t for t in ends if t not in letters]
+    if not letters or not others:
         return []
-    said = table.filter(table.op_raw.isin(dead))
-    by_delivery = said.group_by(k=_key(said)).aggregate(
-        end=said.op_raw.isin(ends).max(), letter=said.op_raw.isin(letters).max()
+    lines = table.filter(table.op_raw.isin(ends))
+    by_delivery = lines.group_by(k=_key(lines)).aggregate(
+        letter=lines.op_raw.isin(letters).max(), end=lines.op_raw.isin(others).max()
     )
-    ended = by_delivery.filter(by_delivery.end)
-    found = row(ended.aggregate(n=ended.count(), both=ended.letter.cast("int64").sum()))
-    return ends if int(found.both or 0) * 2 > int(found.n or 0) else []
+    buried = by_delivery.filter(by_delivery.letter)
+    counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
+    follows = int(counted.both or 0) >= _GIVEN_UP_MIN * max(1, int(counted.n or 0))
+    return others if follows else []
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
@@ -317,8 +343,11 @@ def _kinds(
     worded = worded.mutate(code=engine.code(*(worded[name] for name in _KIND)))
     words = {w: o for m in raw.mappings.values() for w, o in m.words.items()}
     found = [(_kind(one), int(one.lines), int(one.code)) for one in rows(counted)]
-    states = has_states((kind, lines) for kind, lines, _ in found)
-    cache = {kind: line_of(kind, words, learned, has_states=states) for kind, _, _ in found}
+    about = Habits(
+        has_states=has_states((kind, lines) for kind, lines, _ in found),
+        answering=answering((kind, lines) for kind, lines, _ in found),
+    )
+    cache = {kind: line_of(kind, words, learned, about) for kind, _, _ in found}
     kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]
     codes = [code for _, _, code in found]
     arrow = importlib.import_module("pyarrow")
@@ -357,12 +386,19 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, whole)))
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
-    parts = [part for layout in sorted(layouts) for part in _parts(engine, m, layout, raw.extras)]
+    is_mixed = len(layouts) > 1
+    parts = [
+        part
+        for layout in sorted(layouts)
+        for part in _parts(engine, m, layout, raw.extras, is_mixed=is_mixed)
+    ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
 
 
-def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[Any]:
-    """The lines that the rows of a layout give."""
+def _parts(
+    engine: Engine, m: Any, layout: str, extras: Sequence[str], *, is_mixed: bool
+) -> list[Any]:
+    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too."""
     m = m.filter(m.layout == layout)
     shared = _shared(engine, m, len(extras))
     told = {name: m[name] for name in ("op", "stand", "from_stand", "result")}
@@ -372,6 +408,9 @@ def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[A
     last = ibis.coalesce(m.finished_us, m.changed_us, m.at_us, m.accepted_us)
     if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance
         last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
+        if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
+            last = last + 1
+            told["op"] = _standing(m)
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {
@@ -379,11 +418,18 @@ def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[A
         }
         first = _part(m.filter(at.notnull()), 0, at, _as(m, Op.ACCEPTED, Stand.WAITING), kept)
         return [_part(m, 1, last, told, shared), first]
-    sent = m.filter(m.started_us < last)
+    sent = m.filter((m.started_us <= last) | last.isnull())  # one without an end was cut short
     return [
         _part(m, 1, last, told, shared),
         _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
     ]
+
+
+def _standing(m: Any) -> Any:
+    """What a row that only says how a delivery stands tells, beside rows that say what was done: by
+    `pending` nobody queued it, and by `processing` nobody took it anew."""
+    op = ibis.ifelse(m["op"] == int(Op.QUEUED), int(Op.ACCEPTED), m["op"])
+    return ibis.ifelse(m["op"] == int(Op.CLAIMED), int(Op.WRITTEN), op).cast(m["op"].type())
 
 
 def _part(m: Any, number: int, at: Any, told: dict[str, Any], shared: dict[str, Any]) -> Any:
@@ -458,7 +504,7 @@ _NATURAL: Final = (
     (Op.SENT,),
     (Op.ATTEMPTED,),
     (Op.FAILED, Op.SUCCEEDED),
-    (Op.LAPSED, Op.WRITTEN, Op.RELEASED),
+    (Op.LAPSED, Op.WRITTEN, Op.NOTED, Op.RELEASED),
     (Op.RETRY, Op.POSTPONED),
     (Op.EXHAUSTED,),
 )

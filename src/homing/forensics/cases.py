@@ -20,6 +20,7 @@ _PLAIN: Final = (
     Op.SENT,
     Op.SUCCEEDED,
     Op.WRITTEN,
+    Op.NOTED,
     Op.ATTEMPTED,
 )
 _PLAIN_MASK: Final = sum(1 << op for op in _PLAIN)
@@ -27,6 +28,10 @@ _PLAIN_MASK: Final = sum(1 << op for op in _PLAIN)
 INSTANT_US: Final = 50_000
 #: attempts are told apart up to this number
 ATTEMPT_MAX: Final = 30
+
+
+#: by these a delivery goes on
+_MOVES: Final = [Op.SENT, Op.QUEUED, Op.RETRY, Op.POSTPONED, Op.RESUMED, Op.SUCCEEDED]
 
 
 def has(mask: Any, *ops: Op) -> Any:
@@ -48,10 +53,12 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     is_written = (e.rows_written.isnull()) | (e.rows_written != 0)
     # a late failure that leaves a delivery as it is does not call it delivered
     is_end = (e.stand == Stand.DELIVERED) & (e.from_stand != Stand.DELIVERED)
+    changes = e.act != Op.NOTED
+    lapse = (e.act == Op.LAPSED) & (e.stand == Stand.FAILED)
     return e.group_by("d").aggregate(
         n=e.count(),
         first_at=e.at_us.min(),
-        last_at=e.at_us.max(),
+        last_at=ibis.coalesce(e.at_us.max(where=changes), e.at_us.max()),
         accept_at=e.at_us.min(where=e.act == Op.ACCEPTED),
         accepted_us=e.accepted_us.min(),
         mask=_mask(e, has_bit_or),
@@ -63,7 +70,12 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         refused=(~is_written).cast("int64").sum(),
         attempt=e.attempt.max(),
         allowed=e.max_attempts.max(),
-        last_pos=e.pos.max(),
+        last_pos=ibis.coalesce(e.pos.max(where=changes), e.pos.max()),
+        lapse_pos=e.pos.max(where=lapse),
+        lapse_attempt=e.attempt.max(where=lapse),
+        move_pos=e.pos.max(where=take | e.act.isin(_MOVES)),
+        bad_attempt=e.attempt.max(where=e.result == -1),
+        said_attempt=e.attempt.max(where=(e.result == SAID) | is_end),
         stand_pos=e.pos.max(where=(e.stand > 0) & is_written),
         bad_pos=e.pos.max(
             # given up by a line that says how long the request took: it had an answer, or a time-out
@@ -97,6 +109,12 @@ def _takes(e: Any, takes: Op) -> Any:
     return (e.act == takes) | ((e.act == Op.ACCEPTED) & (e.stand == Stand.LEASED))
 
 
+def is_ended_by_lapse(c: Any) -> Any:
+    """Whether nothing moved a delivery any more since a lease that ran out was called its failure."""
+    ended = c.lapse_pos.notnull() & (c.move_pos.isnull() | (c.lapse_pos > c.move_pos))
+    return ended & ~(c.attempt > c.lapse_attempt).fill_null(False)
+
+
 def is_hard(cases: Any) -> Any:
     """Whether the order of a delivery's lines can matter: all but the plainly delivered."""
     return (
@@ -116,6 +134,7 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
     """
     one = ibis.window(group_by="d", order_by="pos")
     before = ibis.window(group_by="d", order_by="pos", preceding=(None, 1))
+    events = events.filter(events.act != Op.NOTED)
     e = events.mutate(
         take=_takes(events, takes),
         answers=(events.result != 0)
@@ -147,6 +166,7 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         hold_lease=e.lease_us.first(include_null=True).over(hold),
         hold_at=e.at_us.first().over(hold),
         hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(hold),
+        hold_differs=_differs(e, hold),
         hold_sent=(e.act == Op.SENT).cast("int64").sum().over(hold),
         results_so_far=e.results.cast("int64")
         .sum()
@@ -160,6 +180,21 @@ def _is_report(e: Any, has_versions: bool) -> Any:
     if has_versions:  # then it is no answer's line that does, but the plan that follows from it
         done = done | ((e.act == Op.RETRY) & e.worker.notnull() & e.attempt.notnull())
     return done
+
+
+def _differs(e: Any, hold: Any) -> Any:
+    """Whether the results of a turn are more than two lines about the same answer: of two workers, of
+    two attempts, or a success and a failure."""
+    is_result = e.result.isin([1, -1])
+    return functools.reduce(
+        operator.or_,
+        [
+            (
+                column.max(where=is_result).over(hold) != column.min(where=is_result).over(hold)
+            ).fill_null(False)
+            for column in (e.worker, e.attempt, e.result)
+        ],
+    )
 
 
 def interleavings(o: Any, *, fine_clock: bool) -> Any:
@@ -195,18 +230,34 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
             )
         ),
         # one turn brought two results
-        "second_result": o.results & (o.taken >= 1) & (o.results_so_far >= 2),
+        "second_result": o.results & (o.taken >= 1) & (o.results_so_far >= 2) & o.hold_differs,
         "taken_after_end": o.take & (o.ended_before == 1),
         "instant_end": (o.taken >= 2) & ~o.take & (o.hold_results == 0) & is_instant,
     }
     is_planned = (o.stand == Stand.WAITING) & (o.due_us > o.at_us) & o.writes
-    return o.group_by("d").aggregate(
+    found = o.group_by("d").aggregate(
+        good_end=o.pos.max(where=o.result == 1),
+        bad_end=o.pos.max(where=o.result == -1),
+        take_end=o.pos.max(where=o.take),
+        good_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == 1),
+        bad_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == -1),
+        good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
+        bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
         # the last attempt after which another one was planned
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
     )
+    # an attempt that succeeded by one line and failed by a later one, of the same turn
+    is_same = (found.good_no == found.bad_no) & (found.good_worker == found.bad_worker)
+    is_open = found.take_end.isnull() | (found.take_end < found.good_end)
+    taken_back = (found.bad_end > found.good_end) & is_open & is_same
+    found = found.mutate(taken_back=taken_back.fill_null(False))
+    return found.drop(*_ENDS)
 
 
+_ENDS: Final = (
+    *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker"),
+)
 #: the crossings that `interleavings` finds, with what each is in words
 CROSSINGS: Final = {
     "two_holders": "two workers held it at once",
@@ -227,7 +278,6 @@ def gaps(o: Any) -> Any:
     Lines that a person or a rule brings about are no sign of how long the machine takes.
     """
     by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
-    due = ibis.greatest(o.at_us, ibis.coalesce(o.due_us, o.lease_us, o.at_us))
     machine = o.filter((o.next_at.notnull()) & ~o.next_op.isin(by_hand))
     machine = machine.mutate(
         gap=machine.next_at - machine.at_us,
@@ -236,9 +286,11 @@ def gaps(o: Any) -> Any:
             machine.at_us, ibis.coalesce(machine.due_us, machine.lease_us, machine.at_us)
         ),
     )
-    del due
     return machine.group_by("act", no=ibis.least(_.attempt.fill_null(0), ATTEMPT_MAX)).aggregate(
-        gap=machine.gap.max(), lateness=machine.lateness.max(), lines=machine.count()
+        gap=machine.gap.max(),
+        lateness=machine.lateness.max(),
+        lines=machine.count(),
+        due=(machine.due_us.notnull() | machine.lease_us.notnull()).cast("int64").sum(),
     )
 
 
@@ -275,6 +327,7 @@ def endings(o: Any) -> Any:
     return failed.group_by("status").aggregate(
         lines=failed.count(),
         followed=(failed.next_at.notnull()).cast("int64").sum(),
+        planned=(failed.due_us > failed.at_us).fill_null(False).cast("int64").sum(),
         retried=failed.next_op.isin(
             [
                 Op.CLAIMED,

@@ -35,9 +35,10 @@ try:
     )
     from homing.forensics import cases as by_case
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
+    from homing.forensics.facts import LogFacts
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
-    from homing.forensics.mechanisms import LogFacts, is_take
+    from homing.forensics.mechanisms import is_take
     from homing.forensics.reading.tables import read_there
 except ImportError as _error:
     raise missing_extra(_error) from _error
@@ -347,6 +348,9 @@ def _facts(
         dead_from=dead_from,
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
+        has_table=any(
+            m.layout == "deliveries" and m.has("to_state") for m in raw.mappings.values()
+        ),
         is_of_states="to_state" in fields and "op" not in fields,
         is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
         and events.ops <= _OF_REQUESTS,
@@ -389,7 +393,23 @@ def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:
         if t.steps[0].act is Op.ACCEPTED
     ]
     told = [(one, other) for one, other in pairs if one and other]
-    return bool(told) and all(one == other for one, other in told)
+    return bool(told) and all(one == other for one, other in told) and not _is_polled(fine)
+
+
+#: what an acceptor hands over itself it does so soon; a poller comes by now and then
+_AT_ONCE_US: Final = 100_000
+_AT_ONCE_MIN: Final = 0.9
+
+
+def _is_polled(fine: Sequence[traces.Trace]) -> bool:
+    """Whether it often takes a while from the acceptance to the hand-over: then a poller makes it, and
+    a name that both have, as a number of a process, is one by chance."""
+    waits = [
+        t.steps[1].at_us - t.steps[0].at_us
+        for t in fine
+        if [s.act for s in t.steps[:2]] == [Op.ACCEPTED, Op.QUEUED]
+    ]
+    return sum(wait <= _AT_ONCE_US for wait in waits) < _AT_ONCE_MIN * len(waits)
 
 
 #: so many of the drops may have been kept although they were as old: a sweep comes now and then
@@ -404,7 +424,7 @@ def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) 
         for trace in (*fine, *dropped)
         for step in trace.steps[:-1]
         if step.due_us and step.due_us > step.at_us >= begins_us
-        if step.result < 0 or step.act is Op.RETRY
+        if step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED)
     )
     by_chance = int(_KEPT_BY_CHANCE * len(dropped))
     return ages[-1 - by_chance] if len(ages) > by_chance else 0

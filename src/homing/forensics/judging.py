@@ -11,7 +11,7 @@ from ibis import _
 
 from homing.forensics import cases as by_case
 from homing.forensics.limits import IDLE, MINUTE_US, TABLE_LINES, Context, Fate, on_one_row
-from homing.forensics.rows import rows
+from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand
 
 _DAY_US: Final = 86_400_000_000
@@ -50,6 +50,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     crossed = keep("crossed", by_case.interleavings(hard, fine_clock=context.fine_clock))
     c = cases.left_join(crossed, "d").drop("d_right")
     c = c.mutate(**{name: c[name].fill_null(0) > 0 for name in by_case.CROSSINGS})
+    c = c.mutate(taken_back=c.taken_back.fill_null(False) & _judges_taken_back(crossed, cases))
     last = events.select(
         stand_pos_="pos",
         last_op="act",
@@ -93,6 +94,14 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
     return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
+
+
+def _judges_taken_back(crossed: Any, cases: Any) -> bool:
+    """Whether a failure after the success of the same attempt says that it failed: where that is most
+    of what failed and came through, it is how the log is written."""
+    both = crossed.inner_join(cases.filter((cases.good > 0) & (cases.bad > 0)).select("d"), "d")
+    found = row(both.aggregate(n=both.count(), k=both.taken_back.cast("int64").sum()))
+    return 0 < 2 * int(found.k or 0) < int(found.n)
 
 
 #: siblings that must have been left before the next one is given up
@@ -168,9 +177,14 @@ def _silent(c: Any, context: Context) -> Any:
         return end - waits - context.horizon_us
     no = ibis.least(c.last_attempt.fill_null(0), by_case.ATTEMPT_MAX)
     keys = sorted(context.gaps)
+    known = [key for key in keys if context.is_known(*key)]
+    # what waits for its first turn waits as long as others did for theirs
+    unknown = ibis.ifelse(
+        untried, context.limit_us(int(Op.ACCEPTED), 0), ibis.literal(context.fallback_us)
+    )
     limit = ibis.cases(
-        *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in keys],
-        else_=context.fallback_us,
+        *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in known],
+        else_=unknown,
     )
     late = ibis.cases(
         *[((c.end_op == op) & (no == n), context.late_us(op, n)) for op, n in keys],
@@ -187,13 +201,16 @@ def _silent(c: Any, context: Context) -> Any:
 
 def _said_bad(c: Any) -> Any:
     """Called delivered after a failure, and nobody had tried it again."""
-    no_turn_since = (c.take_pos.isnull()) | (c.take_pos < c.bad_pos)
+    # a later attempt is another turn, whether or not turns have lines
+    is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    no_turn_since = ((c.take_pos.isnull()) | (c.take_pos < c.bad_pos)) & ~is_later
     return (c.bad > 0) & (c.said_pos > c.bad_pos) & no_turn_since
 
 
 def _contradicts(c: Any, context: Context) -> Any:
     """Called delivered, while what is written of it says otherwise."""
-    no_turn_after = (c.take_pos.isnull()) | (c.take_pos < c.said_pos)
+    is_later = (c.said_attempt > c.bad_attempt).fill_null(False)
+    no_turn_after = ((c.take_pos.isnull()) | (c.take_pos < c.said_pos)) & ~is_later
     said_nothing = (c.takes >= 2) & c.instant_end
     contradicts = ibis.literal(False)
     if context.judges_said:
@@ -244,6 +261,18 @@ def _is_used_up(c: Any, context: Context, most: int) -> Any:
     return is_used_up
 
 
+def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
+    """Called a failure when its lease ran out, with attempts left, where nothing ever follows that."""
+    return (
+        ibis.literal(context.lapse_ends)
+        & by_case.is_ended_by_lapse(c)
+        & (c.made < min((*context.limits, most)))
+        & ~c.last_stand.isin([Stand.DEAD, Stand.CANCELLED, Stand.PARKED])
+        & ~by_case.has(c.mask, Op.DEAD)
+        & ~c.exhausted
+    )
+
+
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
     """The first that holds decides."""
     has = by_case.has
@@ -255,9 +284,13 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_used_up = _is_used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
+    ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
+    ends_failed = ends_failed & (stands != Stand.WAITING)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
-    dlq_missing = is_silent & (c.made >= most) if has_letters else ibis.literal(False)
+    is_last = c.made >= min((*context.limits, most))
+    dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     return [
+        (c.taken_back, drop, Why.FALSE_DELIVERED),
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
         (_said_bad(c) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
@@ -268,26 +301,16 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             drop,
             Why.GIVEN_UP_EARLY,
         ),
+        (_left_after_lapse(c, context, most), drop, Why.GIVEN_UP_EARLY),
         (has(c.mask, Op.DEAD_FAILED) & ~has(c.mask, Op.DEAD), drop, Why.NO_DEAD_LETTER),
         (
             (stands == Stand.DEAD) | has(c.mask, Op.DEAD) & ~has(c.mask, Op.RESUMED),
             Verdict.DEAD,
             Why.NONE,
         ),
+        (ibis.literal(context.fails_finally) & ends_failed, Verdict.DEAD, Why.NONE),
         (
-            ibis.literal(context.fails_finally)
-            & (c.end_op == Op.FAILED).fill_null(False)
-            & (stands != Stand.WAITING)
-            & (c.takes > 0),
-            Verdict.DEAD,
-            Why.NONE,
-        ),
-        (
-            ibis.literal(context.fails_to_letter)
-            & (c.end_op == Op.FAILED).fill_null(False)
-            & (stands != Stand.WAITING)
-            & (c.takes > 0)
-            & is_silent,
+            ibis.literal(context.fails_to_letter) & ends_failed & is_silent,
             drop,
             Why.NO_DEAD_LETTER,
         ),

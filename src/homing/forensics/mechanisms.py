@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
@@ -18,54 +19,10 @@ _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
 )
 
+#: of what was delivered, so much has its row in a table from which nothing is deleted
+_IN_TABLE_MIN: Final = 0.98
 #: nothing that is shorter is a retention of what is not finished
 _RETENTION_MIN_US: Final = 3_600_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFacts:
-    """What a log shows at all, and what is usual in it."""
-
-    fields: frozenset[str]  #: canonical fields that some row has
-    ops: frozenset[Op]
-    #: of the deliveries that came through: the share with a line of the operation
-    usual: dict[Op, float] = field(default_factory=dict)
-    #: of failed attempts that were followed by another: the share whose next line plans it
-    plans_retries: float = 0.0
-    attempts_last: int | None = None  #: after which a delivery is given up
-    end_us: int = 0
-    #: the longest time from acceptance to a due time that was kept, while others were not; 0: none
-    age_kept_us: int = 0
-    #: drops are only just older than that: it is their age that decides, not their attempts
-    is_age_sharp: bool = False
-    #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
-    dead_from: int = 0
-    #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
-    is_queued_by_acceptor: bool = False
-    #: lines by which a worker takes a delivery, in a life without trouble
-    takes_usual: int = 1
-    #: what is delivered has a line that says so, apart from the answer of the receiver
-    says_delivered: bool = False
-    #: a failed attempt has a line that says so, apart from what follows of it
-    tells_failures: bool = True
-    #: what has failed for good has a line that says so, and a dead letter next
-    buries_failed: bool = False
-    #: a row a delivery, with its last state and no history
-    is_table: bool = False
-    #: a row a change of state, and no word for what was done
-    is_of_states: bool = False
-    #: a row a request that came back: what a worker did before, or without one, is not in it
-    is_of_requests: bool = False
-
-    @property
-    def tells_attempts(self) -> bool:
-        """Whether anything in the log speaks of attempts or of workers."""
-        told = self.fields & {"status", "attempt", "retries", "worker", "outcome", "reason"}
-        return bool(told or self.ops - {Op.ACCEPTED, Op.QUEUED, Op.SUCCEEDED})
-
-    def shows(self, op: Op) -> bool:
-        """Whether deliveries that come through nearly always have such a line."""
-        return self.usual.get(op, 0.0) > 0.5
 
 
 class Match(NamedTuple):
@@ -79,17 +36,6 @@ class Match(NamedTuple):
 
 
 Rule = Callable[[Trace, LogFacts], Match | None]
-
-#: lines that a log may have, as needed to tell mechanisms apart
-_OPS: Final = {
-    "accepted": Op.ACCEPTED,
-    "queued": Op.QUEUED,
-    "claimed": Op.CLAIMED,
-    "sent": Op.SENT,
-    "lapsed": Op.LAPSED,
-    "purged": Op.PURGED,
-    "exhausted": Op.EXHAUSTED,
-}
 
 
 def _significant(trace: Trace) -> list[Step]:
@@ -156,28 +102,51 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
+    if _is_said_too_soon(trace):
+        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     if one.races:
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
     if len(one.takes) > 1 and not one.failures:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
-    if _is_said_too_soon(trace):
-        return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
-    twins = twins_of("D5", log, ("D6",))
+    # where turns have lines, and each had its answer before the next, nobody was left to write late
+    twins = () if _turns_ended(trace, log) else twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
+
+
+def _turns_ended(trace: Trace, log: LogFacts) -> bool:
+    """Whether each turn has a line, and its answer comes before the next one."""
+    if not (log.shows(Op.CLAIMED) or log.shows(Op.SENT)):
+        return False
+    is_open = False
+    for one, after in zip(trace.steps, trace.steps[1:], strict=False):
+        is_open = (is_open or is_take(one)) and not one.result
+        if is_open and is_take(after) and not is_take(one):
+            return False
+    return bool(life(trace).takes or life(trace).sent)
 
 
 def _is_said_too_soon(trace: Trace) -> bool:
     """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
-    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    said = next(
+        (i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED and s.result >= 0), None
+    )
     if said is None:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
     attempts = {s.attempt for s in after}
-    if trace.steps[said].attempt is None:  # of the turn that is open
-        return len(attempts) == 1 and not any(map(is_take, trace.steps[said:]))
-    return attempts == {trace.steps[said].attempt}
+    workers = {s.worker for s in (trace.steps[said], *after) if s.worker is not None}
+    if len(workers) > 1:
+        return False
+    attempt = trace.steps[said].attempt
+    if attempt is not None:
+        return attempts == {attempt}
+    if any(map(is_take, trace.steps[said:])):
+        return False
+    turn = next((s for s in reversed(trace.steps[:said]) if is_take(s)), None)
+    is_of_turn = turn is None or turn.attempt is None or attempts <= {turn.attempt, None}
+    return len(attempts) == 1 and is_of_turn
 
 
 def _early_end(trace: Trace, log: LogFacts) -> Match | None:
@@ -214,16 +183,34 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
 
 def _has_cleared_retry(trace: Trace) -> bool:
     """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
-    plan = next(
-        (i for i in range(len(trace.steps) - 1, -1, -1) if trace.steps[i].act is Op.RETRY), None
-    )
-    if plan is None or any(s.act is Op.DEAD_FAILED for s in trace.steps):
+    steps = trace.steps
+    plan = next((i for i in range(len(steps) - 1, -1, -1) if _plans(steps[i])), None)
+    if plan is None or any(s.act is Op.DEAD_FAILED for s in steps):
         return False
-    after = trace.steps[plan + 1 :]
-    writers = {s.worker for s in after if s.result < 0 or s.act is Op.WRITTEN}
-    planner = trace.steps[plan].worker
+    writers = _late_writers(steps, plan)
+    planner = steps[plan].worker
     is_other = planner is not None and bool(writers - {planner, None})
+    after = steps[plan + 1 :]
     return bool(writers) and (is_other or bool(life(trace).races)) and not any(map(is_take, after))
+
+
+def _plans(step: Step) -> bool:
+    """Whether a line plans a retry: by its operation, or as a failure that waits for a later time."""
+    is_due = step.due_us is not None and step.due_us > step.at_us
+    return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
+
+
+def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
+    """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
+    planned, after = steps[plan].attempt, steps[plan + 1 :]
+    refused = {s.worker for s in after if s.act is Op.NOTED}
+    return {
+        s.worker
+        for s in after
+        if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED)
+        if s.worker not in refused
+        if s.attempt is None or planned is None or s.attempt <= planned
+    }
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -259,19 +246,48 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
+    is_idle = not (one.takes or one.sent or one.failures)
+    if trace.why is Why.SILENT and is_idle and _is_said_of_endpoint(trace):
+        return Match("D9", 0.9, "discarded because of its endpoint, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
     if _has_cleared_retry(trace):
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
-    if names_endpoint(one.reasons):
+    if names_endpoint(one.reasons) or _is_said_of_endpoint(trace):
         return Match("D9", 0.8, "passed over because of its endpoint")
-    if one.takes or one.sent or one.failures or _passed_as_in_progress(trace):
+    if one.takes or one.sent or _has_answer(trace) or _passed_as_in_progress(trace):
         twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
-    twins = () if one.reasons or log.shows(Op.QUEUED) else ("D9",)
+    twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _is_said_of_endpoint(trace: Trace) -> bool:
+    """Whether a line that ends it names its endpoint as the reason."""
+    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)]
+    return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
+
+
+def _has_answer(trace: Trace) -> bool:
+    """Whether some request of it was answered, by its status, its number or the time that it took."""
+    told = (s for s in trace.steps if s.result)
+    return any(s.status or s.attempt or s.total_us is not None for s in told)
+
+
+def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent, and after a first turn another was given up because somebody seemed to be at it."""
+    if trace.why is not Why.SILENT:
+        return None
+    one, over = life(trace), _passed_as_in_progress(trace)
+    begun = min((*one.takes, *one.sent, *one.failures), default=len(trace.steps))
+    if not over or begun > over[-1]:
+        return None
+    after = trace.steps[over[-1] + 1 :]
+    if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in after):
+        return None
+    return Match("D8", 0.95, "a later turn passed it over as in progress, and the first one failed")
 
 
 def _passed_as_in_progress(trace: Trace) -> list[int]:
@@ -279,8 +295,15 @@ def _passed_as_in_progress(trace: Trace) -> list[int]:
     return [
         i
         for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED and is_in_progress(f"{s.word} {s.reason}")
+        if s.act is Op.SKIPPED
+        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps[:i])
     ]
+
+
+def _is_under_way(steps: Sequence[Step]) -> bool:
+    """Whether a request had begun, and no answer of it had come."""
+    last = next((s for s in reversed(steps) if s.result or s.act is Op.SENT), None)
+    return last is not None and last.act is Op.SENT
 
 
 _OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
@@ -298,7 +321,7 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
-    if _is_passed_by_last_turn(trace):
+    if _is_passed_by_last_turn(trace) or _is_idle_turn(trace, log):
         return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
@@ -308,12 +331,18 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
 
 
 def _is_passed_by_last_turn(trace: Trace) -> bool:
-    """Whether the last worker to take it passed it over, since another was said to be at it, and
-    nothing was planned since."""
+    """Whether the last worker to take it passed it over, since another was said to be at it or was
+    and failed later, and nothing was planned since."""
     over = _passed_as_in_progress(trace)
+    over += [
+        i
+        for i, s in enumerate(trace.steps)
+        if s.act is Op.SKIPPED and s.attempt
+        if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
+    ]
     if not over:
         return False
-    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :])
+    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[max(over) :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -353,7 +382,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
-    if any(s.act is Op.NOT_QUEUED for s in trace.steps):
+    if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
         return Match("D9", 0.6, "accepted, and no delivery was made of it")
@@ -365,8 +394,14 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     # an endpoint that others name says nothing of those that do not
     over = () if trace.has_endpoint or one.reasons else ("D9",)
     twins = twins_of("D3", log, ("D4", "D12"))
-    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=_number))
+    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=number_of))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
+
+
+def _is_failed_hand_over(step: Step) -> bool:
+    """Whether a line of the hand-over to the queue, of what was never tried, tells of a failure."""
+    why = meaning(step.reason).op
+    return step.act is Op.QUEUED and why in (Op.FAILED, Op.NOT_QUEUED, Op.EXHAUSTED)
 
 
 def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
@@ -376,9 +411,33 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if _is_idle_turn(trace, log):
+        return Match("D8", 0.9, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
+
+
+def _is_idle_turn(trace: Trace, log: LogFacts) -> bool:
+    """Whether the last attempt to begin ended at once, with no answer and no error, where others have
+    one or the other: no request was made."""
+    begun = [s for s in trace.steps if s.act is Op.SENT]
+    if len(begun) < 2 or begun[-1].attempt is None or not log.fields >= {"status", "reason"}:
+        return False
+    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
+    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
+    return bool(ends) and all(
+        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
+    )
+
+
+def _not_in_table(log: LogFacts) -> Match:
+    """Its attempts are on record, and the table has no row of it: deleted, if those of all others are
+    there; else what the table tells of others says nothing of it."""
+    if log.usual.get(Op.ACCEPTED, 0.0) > _IN_TABLE_MIN:
+        return Match("D11", 0.9, "its attempts are on record, and its row is gone from the table")
+    twins = ("D1", "D4", "D5", "D6", "D7", "D8", "D11")
+    return Match("D2", 0.45, "nothing after a failed attempt, and no row in the table", twins)
 
 
 def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
@@ -391,12 +450,10 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         is_tried = is_tried or any(s.attempt or s.status for s in trace.steps)
     if not is_tried and names_endpoint(one.reasons):
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
-    if _is_passed_by_last_turn(trace):
-        return Match(
-            "D8", 0.9, "a later turn passed it over as in progress, and the first one failed"
-        )
     if ended := _left_early(trace, log):
         return ended
+    if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
+        return _not_in_table(log)
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
@@ -451,36 +508,16 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D2", 0.45, "nothing after a failed attempt", twins)
 
 
-def has_field(log: LogFacts, name: str) -> bool:
-    """Whether the log has a field, or lines of a kind."""
-    if name in ("claimed", "sent") and log.is_of_requests:
-        return False
-    if name == "purged" and log.shows(Op.PURGED):
-        return False  # what is done is deleted from the queue: that says nothing of the rest
-    if name == "max_attempts" and log.dead_from > 1:
-        return True  # it shows by where the others end
-    if name in _OPS:
-        return _OPS[name] in log.ops
-    if name == "due" and "ready_at" in log.fields:
-        return True
-    if name == "said":
-        return log.says_delivered
-    return name in log.fields
-
-
-def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...]:
-    """Of some rivals of a mechanism, those that nothing in the log tells apart from it."""
-    return tuple(r for r in among if not any(has_field(log, f) for f in telling(code, r)))
-
-
-def _number(code: str) -> int:
-    return int(code[1:])
-
-
-def telling(code: str, rival: str) -> tuple[str, ...]:
-    """The fields any of which tells a mechanism from a rival; most are told by what is attempted."""
-    rivals = MECHANISMS[code].rivals
-    return rivals[rival][0] if rival in rivals else ("attempts",)
+def _without_refused(trace: Trace) -> Trace:
+    """Without the answers that came when a later attempt had begun, and of which the log says next
+    that they were thrown away."""
+    kept, highest = [], 0
+    for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
+        is_refused = after is not None and after.act is Op.NOTED and after.worker == one.worker
+        if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
+            kept.append(one)
+        highest = max(highest, one.attempt or 0)
+    return trace._replace(steps=tuple(kept))
 
 
 #: every rule is asked about every dropped delivery; the strongest answer counts
@@ -490,6 +527,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _no_dead_letter,
     _deleted,
     _passed_over,
+    _swallowed,
     _silent_race,
     _silent_untried,
     _silent_sent,
@@ -499,5 +537,6 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
+    trace = _without_refused(trace)
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))

@@ -106,7 +106,8 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     where nothing numbers them."""
     accepted = events.filter(events.act == int(Op.ACCEPTED)).select("d", "pos", "line")
     accepted = accepted.semi_join(few, "d")
-    rows_ = raw.select(row=raw["rowid"], number=raw.number)
+    # a number, or the time at which the row itself began to be, before it could be seen
+    rows_ = raw.select(row=raw["rowid"], number=ibis.coalesce(raw.number, raw.accepted_us))
     numbered = accepted.join(rows_, accepted.line == rows_.row)
     numbered = numbered.filter(numbered.number.notnull())
     before = ibis.window(order_by="pos", preceding=(None, 1))

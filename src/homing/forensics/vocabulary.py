@@ -35,6 +35,7 @@ class Op(IntEnum):
     STARTED = 21  #: a process began: it belongs to no delivery
     POSTPONED = 22  #: left for later without an attempt
     NOT_QUEUED = 23  #: the hand-over to the queue failed
+    NOTED = 24  #: nothing changed by it: a heartbeat, a late result that was ignored, a crash
 
 
 class Stand(IntEnum):
@@ -74,53 +75,58 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(dead|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
-        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead|dlq|dlx|dlt)",
+        r"(dead(?!line)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
+        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line)|dlq|dlx|dlt)",
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (
+        r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|(write|update)_(reject|refus)|"
+        r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
+        _W(Op.NOTED, Stand.NONE),
+    ),
+    (
         r"(disabled|inactive|gone|missing)_(\w+_)?(skip|ignor|drop|discard|nothing_to|not_)|"
+        r"(skip|ignor|drop|discard)\w*_(\w+_)?(disabled|inactive|paused)|"
         r"no_(active_)?(endpoint|subscri|webhook|destination)",
         _W(Op.DISCARDED, Stand.GONE),
     ),
     (
         r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|heart_?beat|keep_?alive|"
         r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
-        _W(Op.WRITTEN, Stand.NONE),
+        _W(Op.NOTED, Stand.NONE),
     ),
+    (r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_", _W(Op.NOTED, Stand.NONE)),
+    (r"(?<!ack)(^|_)deadline|timed?_?out_after", _W(Op.FAILED, Stand.FAILED, -1)),
     (
         r"(en_?queue|queue|push|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
-        r"(fail|error|unable|could_not|couldn_t|can_?not)\w*_(to_)?(en_?queue|push|publish|produce|hand_over)|in_after_commit|not_enqueued|(^|_)add_(job_)?fail",
+        r"(fail|error|unable|could_not|couldn_t|can_?not)\w*_(to_)?((signal|notify|wake)_)?(the_)?((en_?)?queue|push|publish|produce|hand_over)|in_after_commit|not_enqueued|(^|_)add_(job_)?fail",
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (
         r"(could_not|can_?not|unable_to|fail(ed|ure)?_to)_(\w+_)?(retr|delay|re_?sched)|"
         r"(delay|re_?sched)\w*_(fail|error)",
-        _W(Op.WRITTEN, Stand.NONE),
+        _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|(write|update)_(reject|refus)|"
-        r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
-        _W(Op.WRITTEN, Stand.NONE),
-    ),
-    (
-        r"exhaust|^exh$|max_?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
         r"re_?deliver\w*_(\w+_)?(poison|fail|kill)|stuck_(\w+_)?(reap|fail|kill)|"
-        r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)",
-        _W(Op.LAPSED, Stand.NONE),
+        r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)|"
+        r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
+        r"stall\w*_(more|too)_(than|often|many)",
+        _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line)|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|holder|ack)_?\w{0,24}"
-        r"(expir|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
+        r"(expir|exceed|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
         r"expired?_(lease|lock|claim)|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
@@ -186,9 +192,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
-        r"(send|request|attempt|deliver\w*|dispatch|http|call|post)_?\w*_?(start|begin|began|begun|init|open)|"
+        r"(send|request|attempt|deliver\w*|dispatch|http|call|post|push)_?\w*_?(start|begin|began|begun|init|open)|"
         r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
-        r"http_(request|post|send)|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
+        r"http_(request|post|send)|^(post|put)_(?!\w*(fail|error|_ok$|_done$))\w+|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
         r"request|event|notification|attempt|to|for|http|post|endpoint))*$|request_sent|attempt_sent",
         _W(Op.SENT, Stand.LEASED),
     ),
@@ -236,7 +242,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"claim|leas|lock|pick|(^|_)tak(e|en)|took|(^|_)b?r?pop|dequeu|acquir|reserv|process|start|running|"
-        r"in_?flight|in_?progress|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
+        r"in_?flight|in_?progress|(^|_)run$|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
@@ -252,7 +258,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
 #: the commonest words of German, Spanish, French, Italian and Portuguese logs: asked first, for parts of them look English
 _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
     (
-        r"nicht_zugestellt|no_entregad|nao_entreg|non_(livr|consegnat)|unzustellbar",
+        r"nicht_zugestellt|no_entregad|nao_entreg|non_(livr|consegnat)|unzustellbar|"
+        r"zeitueberschreit|verbindung_(zurueck|ab|unter|fehl)|"
+        r"tiempo_(de_espera_)?(agotado|excedido)|delai_(depasse|expire)|tempo_(esgotado|scaduto)",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Set
 from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
 
@@ -63,7 +64,8 @@ def by_behaviour(seen: Behaviour) -> Word:
     if seen.ok > 0.8:
         return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
     if seen.bad > 0.8:
-        return Word(Op.FAILED, Stand.FAILED, -1)
+        is_planned = seen.due > 0.5 and seen.is_last < 0.5
+        return Word(Op.RETRY, Stand.WAITING) if is_planned else Word(Op.FAILED, Stand.FAILED, -1)
     if seen.is_first > 0.8 and seen.is_last < 0.5:
         return Word(Op.ACCEPTED, Stand.WAITING)
     if seen.ends > 0.5:
@@ -91,6 +93,7 @@ _ATTEMPT_OPS = frozenset(
         Op.RETRY,
         Op.DEAD,
         Op.WRITTEN,
+        Op.NOTED,
         Op.UNKNOWN,
         Op.EXHAUSTED,
         Op.POSTPONED,
@@ -115,6 +118,18 @@ _OP_OF_STAND = {
 _STATES_MIN: Final = 0.4
 
 
+class Habits(NamedTuple):
+    """What holds for the lines of a log as a whole."""
+
+    #: whatever changes the state of a delivery says so: what says none changes none
+    has_states: bool = False
+    #: words most of whose lines have a status: by them a request ended
+    answering: frozenset[str] = frozenset()
+
+
+_NO_HABITS: Final = Habits()
+
+
 def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
     """Whether whatever changes a state in this log says to which: most of what is done, and any turn
     that a worker takes.
@@ -132,15 +147,26 @@ def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
     )
 
 
+def answering(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
+    """Words most of whose lines have a status; see `has_states`."""
+    lines: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for kind, n in kinds:
+        if kind.op is not None:
+            lines[kind.op] += n
+            told[kind.op] += n if kind.status != "none" else 0
+    return frozenset(word for word, n in lines.items() if 2 * told[word] > n)
+
+
 def line_of(
-    kind: Kind, words: Map[str, str], learned: Map[str, Word], *, has_states: bool = False
+    kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NO_HABITS
 ) -> Line:
     """What lines of a kind mean.
 
     Args:
         words: declared by the mapping: the log's word → ours.
         learned: words of no list, by how their lines behave.
-        has_states: whatever changes the state of a delivery says so: what says none changes none.
+        about: what holds for all lines.
     """
 
     def look_up(text: str | None, *, is_state: bool = False) -> Word:
@@ -168,33 +194,51 @@ def line_of(
     result = _result(op, kind, status, outcome)
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
+    if op is Op.SUCCEEDED and result == SAID and not kind.op and _tells_of_failure(kind.reason):
+        result = -1  # the state stays, and beside it stands what its request came to
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
         and result
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
-    if op is Op.ATTEMPTED and not result and _tells_of_failure(kind.reason):
-        op, result = Op.FAILED, -1  # it ended without an answer
+    if _ended_without_answer(op, kind, about.answering):
+        op, result = Op.FAILED, -1
+    if op is Op.DEAD and to_word.op is Op.EXHAUSTED:
+        op = Op.EXHAUSTED
     if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
         result = -1
     if op is Op.FAILED and to_word.stand is Stand.DEAD:
         op = Op.DEAD
-    stand = to_word.stand if to_word.op is not Op.UNKNOWN else STAND_OF_OP.get(op, Stand.NONE)
+    stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
+    if to_word.op is not Op.UNKNOWN:
+        stand = to_word.stand
+    if op is Op.NOTED:
+        return Line(op, Stand.NONE, before, max(result, 0))
+    if op is Op.LAPSED and stand is Stand.NONE and op_word.op in (Op.FAILED, Op.DEAD):
+        stand = Stand.FAILED  # a lease that ran out is called the failure
     if op is Op.FAILED and stand is Stand.NONE:
         stand = Stand.FAILED
-    if has_states and not kind.to_state and result and op in (Op.FAILED, Op.SUCCEEDED):
+    is_bare = not (kind.from_state or kind.to_state)
+    if about.has_states and is_bare and result and op in (Op.FAILED, Op.SUCCEEDED):
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
         op, stand = Op.DEAD, Stand.DEAD  # the last state of jobs whose attempts are used up
-    is_passed = op is Op.SKIPPED and is_in_progress(kind.reason)
+    is_passed = op is Op.SKIPPED and (is_in_progress(kind.reason) or is_in_progress(kind.op))
     if is_passed and stand in (Stand.DELIVERED, Stand.LEASED):
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _ended_without_answer(op: Op, kind: Kind, answering: Set[str]) -> bool:
+    """Whether a request ended by this row, with an error in place of a status."""
+    if kind.status != "none" or kind.layout != "events" or not _tells_of_failure(kind.reason):
+        return False
+    return op is Op.ATTEMPTED or (op is Op.SENT and kind.op in answering)
 
 
 def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:
@@ -257,6 +301,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
     if op in may_lapse and why is Op.LAPSED:
         return Op.LAPSED
+    if op in (Op.FAILED, Op.UNKNOWN) and why is Op.NOT_QUEUED:
+        return Op.NOT_QUEUED
     if op in (Op.PURGED, Op.DISCARDED) and why is Op.CANCELLED:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):

@@ -17,6 +17,7 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
+from homing.forensics.vocabulary import Op, meaning
 
 BEGIN_S = 1_780_000_000.0
 DELIVERIES = 600
@@ -270,3 +271,61 @@ def test_templates_of_messages_are_the_words_of_a_log(tmp_path: Path) -> None:
     assert (one["accepted"], one["dropped"]) == (DELIVERIES, unburied)
     assert one["books"]["dead"] == sum(n % 10 == 3 for n in range(DELIVERIES)) - unburied
     assert one["hypothesis"]["mechanism"] == "D10"
+
+
+# --- a queue that pushes ---
+
+
+@pytest.mark.parametrize(
+    ("text", "op"),
+    [
+        ("ack deadline exceeded, redelivering", Op.LAPSED),  # no dead letter
+        ("visibility timeout exceeded", Op.LAPSED),
+        ("maximum delivery attempts reached", Op.EXHAUSTED),
+        ("attempts exceeded", Op.EXHAUSTED),
+        ("forwarded to dead letter topic", Op.DEAD),
+        ("push.started", Op.SENT),
+        ("message locked, attempt {Attempt}", Op.CLAIMED),
+    ],
+)
+def test_words_of_queues_that_push(text: str, op: Op) -> None:
+    assert meaning(text).op is op
+
+
+def pushed(folder: Path, *, answers: bool) -> dict[str, Any]:
+    """A queue that says `push failed`: of a request, with its answer, or of its broker."""
+    draw = random.Random(4)
+    rows: list[Row] = []
+    for number in range(DELIVERIES):
+        one = Life(draw, number)
+        one.say("message accepted")
+        is_hit = number % 20 == 3
+        if answers:
+            if number % 10 == 7:
+                one.say("message leased", attempt=1)
+                one.say("push failed", attempt=1, status=503)
+                one.say("message nacked, retry scheduled", attempt=1)
+            one.say("message leased", attempt=2)
+            told = {"status": 429} if is_hit else {"status": 200}
+            one.say("push failed" if is_hit else "push succeeded", attempt=2, **told)
+            one.say("message acked", attempt=2)
+        elif is_hit:
+            one.say("push failed", error="broker unreachable")
+        else:
+            one.say("message queued")
+            one.say("message leased", attempt=1)
+            one.say("message acked", attempt=1, status=200)
+        rows += one.rows
+    rows.sort(key=lambda row: str(row["ts"]))
+    path = folder / "log.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return document(investigate([str(path)], Options(folder=str(folder))))
+
+
+@pytest.mark.parametrize(("answers", "mechanism"), [(True, "D5"), (False, "D3")])
+def test_a_push_that_was_answered_is_a_request(
+    answers: bool, mechanism: str, tmp_path: Path
+) -> None:
+    one = pushed(tmp_path, answers=answers)
+    assert one["dropped"] == sum(number % 20 == 3 for number in range(DELIVERIES))
+    assert one["hypothesis"]["mechanism"] == mechanism

@@ -10,13 +10,14 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.association import Suspect
+from homing.forensics.facts import LogFacts, has_field
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.losing import Loss, first_deleted
-from homing.forensics.mechanisms import LogFacts, Match, has_field, recognise
+from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import Habits, Kind, line_of
 
 EVENTS = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),
@@ -292,3 +293,10 @@ def test_what_was_deleted_was_lost_then_and_not_when_it_was_accepted() -> None:
     assert first_deleted([purged, waiting]) == Loss(70, 70)
     assert first_deleted([waiting, other]) == Loss(60, 80)
     assert first_deleted([trace(Why.SILENT, step(Op.ACCEPTED, 1))]) is None
+
+
+def test_a_failure_that_leaves_a_state_for_none_is_a_change_and_no_answer_alone() -> None:
+    deleted = Kind("events", "failed", "processing", None, None, "timeout", "none")
+    habits = Habits(has_states=True)
+    assert line_of(deleted, {}, {}, habits).stand is Stand.FAILED
+    assert line_of(deleted._replace(from_state=None), {}, {}, habits).stand is Stand.NONE

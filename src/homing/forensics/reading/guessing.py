@@ -180,6 +180,8 @@ _SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker")
 _SPARE: Final = ("finished_at", "changed_at", "started_at")
 
 _SPLIT_BELOW: Final = 0.9
+#: of the texts of the other kind of rows, so many must mean something
+_KNOWN_MIN: Final = 0.5
 
 
 def _others(
@@ -192,6 +194,8 @@ def _others(
     found = []
     for path, one in seen.items():
         is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
+        if field == "op" and name_score(field, path) >= 46 and not one.is_number:
+            is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if path in taken or not is_named or not fits(field, one):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
@@ -214,8 +218,10 @@ _OF_A_FILE: Final = frozenset(
 
 
 def _told_by_name(name: str) -> str | None:
-    """What the rows of a file are, if no column says so and its name does: `dead_letters`."""
-    return name if meaning(name).op in _OF_A_FILE else None
+    """What the rows of a file are, if no column says so and its name does: `dead_letters`; a part with
+    a digit (`run3`) is a label, and a log that is called clean is not what a clean-up deleted."""
+    parts = [part for part in normal(name).split("_") if part.isalpha() and part != "clean"]
+    return name if meaning("_".join(parts)).op in _OF_A_FILE else None
 
 
 _PATH: Final = re.compile(r"(^|_)(path|uri|route|request_url)$")
@@ -367,11 +373,21 @@ def _best(
                     score -= 40  # the same in all of a delivery's rows: what it is about
             if one.is_number:
                 score -= 10
-            if known < 0.3 and name_score(name, path) < 80:
+            if known < 0.3 and name_score(name, path) < 80 and not _are_codes(one):
                 score -= 40
         scored.append((score, path))
     best = max(scored, default=(0.0, ""))
     return best[1] if best[0] >= (60 if name == "op" else 46) else None
+
+
+#: of a column of states that are written as one letter or a few
+_CODE: Final = re.compile(r"[A-Za-z]{1,2}")
+_CODES: Final = range(3, 16)
+
+
+def _are_codes(seen: Seen) -> bool:
+    """Whether a column's words are letters that no list can have: what their lines do tells of them."""
+    return seen.distinct in _CODES and all(map(_CODE.fullmatch, seen.values))
 
 
 def _most_telling(candidates: dict[str, Seen]) -> str | None:
@@ -380,8 +396,31 @@ def _most_telling(candidates: dict[str, Seen]) -> str | None:
         (recognised(one, is_state=False), score, path)
         for path, one in candidates.items()
         if not one.is_number and one.time is None and (score := name_score("note", path)) >= 46.0
+        if not _is_severity(one)
     ]
     return max(scored, default=(0.0, 0.0, None))[2]
+
+
+_SEVERITIES: Final = frozenset(
+    [
+        "trace",
+        "debug",
+        "info",
+        "information",
+        "notice",
+        "warn",
+        "warning",
+        "error",
+        "err",
+        "fatal",
+        "critical",
+    ]
+)
+
+
+def _is_severity(seen: Seen) -> bool:
+    """Whether a column says how bad a line is, and not what happened."""
+    return bool(seen.values) and all(value.lower() in _SEVERITIES for value in seen.values)
 
 
 def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:

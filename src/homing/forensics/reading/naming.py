@@ -98,6 +98,8 @@ def _trace(
     return None
 
 
+#: what a delivery may be called, as well as where it goes
+_OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
 #: fewer different values than this share of the rows cannot be deliveries
 _ID_SHARE_MIN: Final = 0.05
 
@@ -155,6 +157,7 @@ def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) 
             continue
         repeats = one.filled / one.distinct
         looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
+        looks += 10 * bool(_OF_SENDING.search(last))
         if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
             continue
         if 1.05 <= repeats <= 30:
