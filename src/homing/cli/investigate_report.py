@@ -26,6 +26,8 @@ def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterat
     yield from _head(document)
     if document["dropped"]:
         yield from _since(document)
+        if document["deleted"]:
+            yield Text(f"         {document['deleted']['sentence']}")
         yield from _who(document)
         yield from _suspect(document)
         for number, example in enumerate(document["examples"], 1):

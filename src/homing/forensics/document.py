@@ -52,6 +52,7 @@ def document(findings: Findings) -> dict[str, Any]:
         },
         "excluded_rate": excluded_rate(n) if n and not k else None,
         "since": _since(findings),
+        "deleted": _deleted(findings),
         "verdict": "dropped" if k else "no drop",
         "summary": summary(findings),
         "hypothesis": _hypothesis(findings),
@@ -147,6 +148,21 @@ def _since(findings: Findings) -> dict[str, Any] | None:
         "rate_before": one.rate_before,
         "rate_after": one.rate_after,
     }
+
+
+def _deleted(findings: Findings) -> dict[str, Any] | None:
+    one = findings.deleted
+    if one is None:
+        return None
+    after, until = time_text(one.after_us), time_text(one.until_us)
+    if after == until:
+        sentence = f"accepted then, and lost later: the first was deleted at {after}"
+    else:
+        sentence = (
+            f"accepted then, and lost later: the first one's last line is at {after}, and it was "
+            f"due at {until}"
+        )
+    return {"after": after, "until": until, "sentence": sentence}
 
 
 def _horizon(findings: Findings) -> dict[str, Any]:

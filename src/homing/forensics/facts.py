@@ -75,6 +75,8 @@ def has_field(log: LogFacts, name: str) -> bool:
         return False
     if name == "purged" and log.shows(Op.PURGED):
         return False  # what is done is deleted from the queue: that says nothing of the rest
+    if name == "max_attempts" and log.dead_from > 1:
+        return True  # it shows by where the others end
     if name in _OPS:
         return _OPS[name] in log.ops
     if name == "due" and "ready_at" in log.fields:

@@ -27,6 +27,8 @@ _RACES: Final = frozenset(
 #: a mechanism with a smaller share of the drops is mentioned only if it has this many
 _SHARE_MIN: Final = 0.05
 _COUNT_MIN: Final = 3
+#: or lines of its own that tell it
+_OWN_STRENGTH: Final = 0.8
 #: share of the drops in the busiest twentieth of the log: as at a deployment or an outage
 _ONE_STRETCH: Final = 0.6
 #: share of the drops that endpoints which are hit more than others must have between them
@@ -130,7 +132,7 @@ def form(
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
-    shares = _shares(matches)
+    shares = _explained(_shares(matches))
     top = shares[0]
     if not top.mechanism:
         return Hypothesis(
@@ -148,6 +150,8 @@ def form(
     if len(_notable(shares)) > 1:
         parts = ", ".join(f"{s.mechanism} ({s.share:.0%})" for s in _notable(shares))
         found.evidence.append(f"more than one mechanism is at work: {parts}")
+    if not shares[-1].mechanism:
+        found.evidence.append(f"{shares[-1].drops} of {len(matches)} are not explained by it")
     return found
 
 
@@ -439,6 +443,20 @@ def _shares(matches: Sequence[tuple[Trace, Match]]) -> list[Share]:
         twins = () if is_plain else tuple(most)
         shares.append(Share(mechanism, count, count / len(matches), strength, what, twins))
     return sorted(shares, key=lambda s: (s.mechanism == "", -s.drops, -s.strength))
+
+
+def _explained(shares: Sequence[Share]) -> list[Share]:
+    """Without mechanisms that only one or two drops look like, and without evidence of their own:
+    the last one then is those that nothing explains."""
+    left = [
+        s
+        for s in shares[1:]
+        if not s.mechanism or (s.drops < _COUNT_MIN and s.strength < _OWN_STRENGTH)
+    ]
+    if not left:
+        return [*shares]
+    drops, share = sum(s.drops for s in left), sum(s.share for s in left)
+    return [s for s in shares if s not in left] + [Share("", drops, share, 0.0, "not explained")]
 
 
 def _notable(shares: Sequence[Share]) -> list[Share]:

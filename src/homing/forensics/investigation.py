@@ -28,6 +28,7 @@ try:
         hypothesis,
         judging,
         limits,
+        losing,
         neighbours,
         traces,
         variants,
@@ -83,6 +84,7 @@ class Findings:
     hit: dict[str, list[tuple[str, int, int]]]  #: field → (text, dropped, accepted)
     examples: list[traces.Trace]
     counter_examples: list[traces.Trace]
+    deleted: losing.Loss | None = None  #: when that began, if it is why they are lost
     doubted: int = 0  #: silent deliveries that a damaged row may name
     cannot_tell: list[str] = field(default_factory=list)
     log: LogFacts = field(default_factory=lambda: LogFacts(fields=frozenset(), ops=frozenset()))
@@ -240,6 +242,8 @@ def _analyse(
         silent = judged.filter(judged.is_doubted & (judged.silent_us > 0))
         silent = silent.filter(silent.verdict == int(Verdict.OPEN))
         findings.doubted = int(row(silent.aggregate(n=silent.count())).n)
+    if shaped.mechanism == "D11":
+        findings.deleted = losing.first_deleted(dropped)
     findings.cannot_tell = [*shaped.cannot_tell, *_blind_spots(findings)]
     return findings
 

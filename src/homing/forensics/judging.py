@@ -291,7 +291,6 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     drop = Verdict.DROPPED
     most = context.attempts_max or 1
     stands = c.last_stand
-    contradicts = _contradicts(c, context)
     early = _ended_early(c, context, most)
     permanent = _met_permanent(c, context)
     is_used_up = _is_used_up(c, context, most)
@@ -307,7 +306,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
         (_said_bad(c, context) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
-        (said & contradicts, drop, Why.FALSE_DELIVERED),
+        (said & _contradicts(c, context), drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (
             (stands == Stand.DEAD) & early.fill_null(False) & ~permanent.fill_null(False),

@@ -157,22 +157,6 @@ def _early_end(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D7", 0.9, "ended for good with attempts left and no answer from the last one")
 
 
-def _failed_under_way(trace: Trace, log: LogFacts) -> Match | None:
-    """Called failed for good by nobody, while a worker was at it whose answer came later."""
-    one = life(trace)
-    if trace.why is not Why.SILENT or "worker" not in log.fields or len(one.failures) < 2:
-        return None
-    first, last = (trace.steps[i] for i in one.failures[-2:])
-    is_of_nobody = first.worker is None and not first.status and first.stand is Stand.FAILED
-    is_answer = last.worker is not None and last.attempt == first.attempt is not None
-    since = trace.steps[one.failures[-2] :]
-    made = max(s.attempt or 0 for s in since)
-    is_last = log.attempts_last is not None and made >= log.attempts_last
-    if not (is_of_nobody and is_answer) or is_last or any(s.act is Op.RETRY for s in since):
-        return None
-    return Match("D7", 0.92, "called failed with attempts left, before the answer of its worker")
-
-
 def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.NO_DEAD_LETTER:
         return None
@@ -522,7 +506,6 @@ RULES: Final[tuple[Rule, ...]] = (
     _deleted,
     _passed_over,
     _swallowed,
-    _failed_under_way,
     _silent_race,
     _silent_untried,
     _silent_sent,

@@ -80,6 +80,8 @@ def _over_time(document: dict[str, Any]) -> str:
     caption = "Deliveries by time of acceptance (grey) and their drop rate (red)."
     if since and since["is_change"]:
         caption += f" The drops begin at {since['at']} (shaded: 95% interval)."
+    if document["deleted"]:
+        caption += f" They were {document['deleted']['sentence']}."
     plot = plots.rate_over_time(document["windows"], since)
     return f"<h2>Since when</h2><figure>{plot}<figcaption>{escape(caption)}</figcaption></figure>"
 

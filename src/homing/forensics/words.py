@@ -223,7 +223,8 @@ def line_of(
         stand = Stand.FAILED  # a lease that ran out is called the failure
     if op is Op.FAILED and stand is Stand.NONE:
         stand = Stand.FAILED
-    if about.has_states and not kind.to_state and result and op in (Op.FAILED, Op.SUCCEEDED):
+    is_bare = not (kind.from_state or kind.to_state)
+    if about.has_states and is_bare and result and op in (Op.FAILED, Op.SUCCEEDED):
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation

@@ -125,7 +125,7 @@ to the schedule that the log shows.""",
 Every time. The lease is ten seconds and an answer may take thirty. The second worker takes over, is
 refused, and plans the next attempt; the first one's answer comes at last, and it writes what it
 knows over the other's row, without a due time. Each leaves the next attempt to the other, and
-nobody makes it. (Which of the two is called A there is chance.) Look at `record` and `save` in
+nobody makes it. Look at `record` and `save` in
 worker.py: which line would you change?""",
     ),
     Step(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 pytest.importorskip("duckdb")
@@ -11,10 +13,11 @@ from homing.forensics.association import Suspect
 from homing.forensics.facts import LogFacts, has_field
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Verdict, Why
+from homing.forensics.losing import Loss, first_deleted
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import Habits, Kind, line_of
 
 EVENTS = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),
@@ -259,3 +262,41 @@ def test_one_stretch_rules_out_no_endpoint_that_is_not_named(
     found = form(accepted, [], [], log, busiest_share=0.9)
     assert ("D9" in found.shares[0].twins) == is_of_it
     assert "D12" not in found.shares[0].twins
+
+
+def test_one_drop_that_looks_like_something_else_is_no_second_mechanism() -> None:
+    planned = trace(
+        Why.SILENT,
+        step(Op.ACCEPTED, 1),
+        step(Op.CLAIMED, 2),
+        step(Op.FAILED, 3, attempt=1, status=503),
+        step(Op.RETRY, 4, due_us=9),
+    )
+    odd = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2), step(Op.CLAIMED, 3))
+    told = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.NOT_QUEUED, 2))
+    found = form([planned] * 20 + [odd], [], [], EVENTS, busiest_share=0.1)
+    assert [(s.mechanism, s.drops) for s in found.shares] == [("D1", 20), ("", 1)]
+    assert found.evidence[-1] == "1 of 21 are not explained by it"
+    found = form([planned] * 20 + [told], [], [], EVENTS, busiest_share=0.1)
+    assert [(s.mechanism, s.drops) for s in found.shares] == [("D1", 20), ("D3", 1)], "it says so"
+
+
+def test_where_the_others_end_is_the_limit_of_attempts() -> None:
+    assert not has_field(EVENTS, "max_attempts")
+    assert has_field(dataclasses.replace(EVENTS, dead_from=4), "max_attempts")
+
+
+def test_what_was_deleted_was_lost_then_and_not_when_it_was_accepted() -> None:
+    purged = trace(Why.PURGED, step(Op.ACCEPTED, 1), step(Op.PURGED, 70))
+    waiting = trace(Why.SILENT, step(Op.ACCEPTED, 1), step(Op.FAILED, 40, due_us=90))
+    other = trace(Why.SILENT, step(Op.ACCEPTED, 5), step(Op.FAILED, 60, due_us=80))
+    assert first_deleted([purged, waiting]) == Loss(70, 70)
+    assert first_deleted([waiting, other]) == Loss(60, 80)
+    assert first_deleted([trace(Why.SILENT, step(Op.ACCEPTED, 1))]) is None
+
+
+def test_a_failure_that_leaves_a_state_for_none_is_a_change_and_no_answer_alone() -> None:
+    deleted = Kind("events", "failed", "processing", None, None, "timeout", "none")
+    habits = Habits(has_states=True)
+    assert line_of(deleted, {}, {}, habits).stand is Stand.FAILED
+    assert line_of(deleted._replace(from_state=None), {}, {}, habits).stand is Stand.NONE
