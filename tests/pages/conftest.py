@@ -21,6 +21,27 @@ from support.processes import serving
 
 HERE = Path(__file__).parent
 
+#: Playwright turns these off; what is said last counts, so they are said again
+_OFF = (
+    *("AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
+    *("DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades"),
+    *("LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints"),
+    *("PaintHolding", "PreconnectToSearch", "TcpPortRandomizationWin"),
+    "ThirdPartyStoragePartitioning",
+)
+#: pages of Chromium's own behind its address bar, which nobody sees: each window had two of them in
+#: processes of their own, and they took as long as ours; and processes for pages that may come
+_UNSEEN = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    "SpareRendererForSitePerProcess",
+)
+FLAGS = (
+    *("--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"),
+    # There is no graphics card: a process less for what paints in its place.
+    *("--disable-gpu", "--disable-software-rasterizer", "--in-process-gpu"),
+    f"--disable-features={','.join((*_OFF, *_UNSEEN))}",
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test here needs the browser, and shares its event loop."""
@@ -37,10 +58,7 @@ async def chromium(missing: Callable[[str, str], None]) -> AsyncIterator[Browser
     if path is None:
         missing("browser", "no `chromium` on PATH; scripts/install-browser installs it")
     async with async_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
-        # There is no graphics card: a process less for what paints in its place.
-        flags += ["--disable-gpu", "--disable-software-rasterizer", "--in-process-gpu"]
-        browser = await playwright.chromium.launch(executable_path=path, args=flags)
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         with suppress(TimeoutError):  # it ends with Playwright then
             async with asyncio.timeout(BROWSER_S):

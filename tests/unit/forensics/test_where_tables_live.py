@@ -322,8 +322,10 @@ def test_sqlite_says_what_it_lacks(tmp_path: Path) -> None:
 @pytest.mark.spark
 @pytest.mark.slow
 def test_spark_finds_the_same_in_files_that_it_reads_itself(
-    tmp_path: Path, missing: object
+    tmp_path: Path, missing: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Java that lives for half a minute compiles for longer than it saves: half of its work.
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     pytest.importorskip("pyspark")
     if shutil.which("java") is None:
         missing("spark", "no Java, which Spark needs")  # type: ignore[operator]
