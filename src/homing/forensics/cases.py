@@ -75,11 +75,6 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         lapse_attempt=e.attempt.max(where=lapse),
         move_pos=e.pos.max(where=take | e.act.isin(_MOVES)),
         bad_attempt=e.attempt.max(where=e.result == -1),
-        # 202 says that the receiver has begun; the same attempt may fail after it
-        firm=((e.result == 1) & (e.status.fill_null(0) != 202)).cast("int64").sum(),
-        interim_pos=e.pos.max(where=(e.result == 1) & (e.status == 202)),
-        interim_attempt=e.attempt.max(where=(e.result == 1) & (e.status == 202)),
-        timed_bad_pos=e.pos.max(where=(e.result == -1) & e.total_us.notnull()),
         said_attempt=e.attempt.max(where=(e.result == SAID) | is_end),
         stand_pos=e.pos.max(where=(e.stand > 0) & is_written),
         bad_pos=e.pos.max(

@@ -232,13 +232,6 @@ def _contradicts(c: Any, context: Context) -> Any:
     return contradicts
 
 
-def _failed_after_interim(c: Any) -> Any:
-    """Whether all that was good was a 202, and the request for it took longer, and failed."""
-    is_same = (c.bad_attempt == c.interim_attempt) & (c.timed_bad_pos > c.interim_pos)
-    no_turn_since = c.take_pos.isnull() | (c.take_pos < c.interim_pos)
-    return ((c.good > 0) & (c.firm == 0) & is_same & no_turn_since).fill_null(False)
-
-
 def _ended_early(c: Any, context: Context, most: int) -> Any:
     """Ended with attempts left, and without an answer to the last."""
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
@@ -302,7 +295,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_last = c.made >= min((*context.limits, most))
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     return [
-        (c.taken_back | _failed_after_interim(c), drop, Why.FALSE_DELIVERED),
+        (c.taken_back, drop, Why.FALSE_DELIVERED),
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
         (_said_bad(c, context) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),

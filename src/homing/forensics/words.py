@@ -187,8 +187,6 @@ def line_of(
         op = _from_states(kind, before, to_word, status)
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         op = outcome.op
-    if op is Op.ATTEMPTED and outcome.op is Op.SKIPPED and not status:
-        op = Op.SKIPPED  # what was to be a request, and was none
     if op is Op.UNKNOWN and kind.pending is not None:
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says

@@ -348,20 +348,3 @@ def test_a_last_line_that_does_not_end_may_name_half_a_delivery(tmp_path: Path, 
     log = tmp_path / "service.log"
     log.write_text("\n".join(lines)[:-2] + end, "utf-8")
     assert document(investigate([str(log)], Options(threads=1)))["dropped"] == (end == "\n")
-
-
-@pytest.mark.parametrize(("status", "lost"), [(202, 4), (200, 0)])
-def test_a_202_is_not_the_last_word_of_a_request_that_fails_after_it(
-    tmp_path: Path, status: int, lost: int
-) -> None:
-    lives = []
-    for number in range(200):
-        worked = {"attempt": 1, "worker": "a"}
-        told = [(0.0, "accepted", {}), (0.1, "claimed", worked)]
-        told.append((4.0, "delivered", {**worked, "status": status}))
-        if number % 50 == 7:
-            told.append((25.0, "request failed", {**worked, "took_ms": 25_000}))
-        lives.append(rows(number, *told))
-    found = investigated(tmp_path, lives)
-    assert found["dropped"] == lost
-    assert found["hypothesis"]["mechanism"] == ("D5" if lost else None)

@@ -355,7 +355,8 @@ def requests(fault: str, folder: Path) -> dict[str, Any]:
         if is_hit and fault == "skipped":
             tried(one, 2, "ip-9", 1, "skipped")
         if is_slow:
-            tried(one, 1, host, 5, "failure", code=504, state="failed" if is_hit else "retrying")
+            late = {"code": 504, "latency_ms": 44_000, "state": "failed" if is_hit else "retrying"}
+            tried(one, 1, host, 5, "failure", **late)
         often = 0 if is_hit else 3 * (number % 11 == 5)
         for again in range(often):
             tried(one, 1 + is_slow + again, host, 30, "failure", code=503, state="retrying")
