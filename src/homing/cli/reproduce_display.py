@@ -8,7 +8,7 @@ import msgspec
 from rich.text import Text
 
 from homing.cli.output import console, print_table, say
-from homing.cli.simulate_display import lanes_table
+from homing.cli.schedule_lanes import calls, schedule_lines
 from homing.core.plurals import plural
 from homing.sim.workers.explore import DEPTHS, Report, Tally
 from homing.sim.workers.pages import footnote
@@ -101,12 +101,16 @@ def statements(report: Report) -> list[str]:
     return lines
 
 
-def show_story(story: Story) -> None:
-    """The screen: verdict, lanes, invariant, the same with the fix, replay, how sure."""
+def show_story(story: Story, *, is_sure: bool = False) -> None:
+    """The screen: verdict, lanes, invariant, the same with the fix, replay, how sure.
+
+    Args:
+        is_sure: the command that was given has it again, and has said how often.
+    """
     say()
-    say(Text.assemble(("BROKEN ", "bold red"), story.verdict))
-    say()
-    console().print(lanes_table(story, "fields"))
+    say(Text.assemble(("BROKEN ", "bold red"), calls(story.verdict)))
+    for line in schedule_lines(story, console().width):
+        say(line)
     say()
     name = story.breach.invariant
     say(Text.assemble(("invariant  ", "dim"), (name, "bold"), f": {INVARIANTS[name]}"))
@@ -117,13 +121,14 @@ def show_story(story: Story) -> None:
         say(
             Text.assemble(
                 ("fixed      ", "dim"),
-                f"{refusal.worker}: ",
-                (refusal.where, style),
+                f"{refusal.worker.rpartition(':')[2]}: ",
+                (calls(refusal.where), style),
                 f"; {story.breach.delivery} ends {refusal.ends}",
             )
         )
-    say(Text.assemble(("again      ", "dim"), (story.command, "bold")))
-    say(Text(footnote(story), style="dim"))
+    if not is_sure:
+        say(Text.assemble(("again      ", "dim"), (story.command, "bold")))
+        say(Text(footnote(story), style="dim"))
 
 
 def story_document(story: Story) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +14,13 @@ from homing.cli.incidents import record
 from homing.cli.output import note, print_json, say
 from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
-from homing.sim.shrink import shrink
+from homing.sim.shrink import Shrunk, shrink
 from homing.sim.workers.case import Case, declared
 from homing.sim.workers.incident import Candidate, Incident, Skeleton, read_incident
 from homing.sim.workers.loading import load_worker
 from homing.sim.workers.pins import PINNABLE, Trial, reproduce, run_pinned, try_pin, with_times
 from homing.sim.workers.prepare import prepare, watchdog
-from homing.sim.workers.schedule import schedule_of
+from homing.sim.workers.schedule import Schedule, schedule_of
 from homing.sim.workers.story import Story, tell
 
 #: the lab's workers by mechanism, with their fixes: a table LAB_WORKERS
@@ -59,7 +60,7 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
     all_held = [_hold(suspect, asked) for suspect in _suspects(incident, path)]
     best = max(all_held, key=lambda held: held.trial.reproduced)
     with watchdog():
-        story = _story(best.case, best.trial, best.fixed) if best.trial.broken else None
+        story = _story(best)
     told = _document(best, story)
     told["tried"] = [
         {"mechanism": h.suspect.mechanism, "reproduced": h.trial.reproduced, "times": asked.times}
@@ -73,7 +74,7 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
         for held in all_held:
             _show(held)
         if story is not None:
-            show_story(story)
+            show_story(story, is_sure=True)
     record("reproduce", told, inputs=[path, best.worker.rpartition(":")[0]])
     return story
 
@@ -128,27 +129,63 @@ def _workers(mechanism: str, asked: Asked) -> tuple[str, str]:
     return f"{_LAB}:{faulty}", asked.fixed or f"{_LAB}:{fixed}"
 
 
-def _story(case: Case, trial: Trial, fixed: str) -> Story | None:
-    """The first world that broke, with only what the breach takes."""
-    drawn, result, _ = run_pinned(case, trial.pin, trial.broken[0])
-    assert trial.breach is not None
-    schedule = schedule_of(drawn, result)
-    for workers, deliveries in ((1, 1), (2, 1), (2, 2)):
-        small = msgspec.structs.replace(
-            schedule, case=msgspec.structs.replace(drawn, workers=workers, deliveries=deliveries)
-        )
-        if small.find(small.run(), trial.breach.invariant) is not None:
-            schedule = small
-            break
-    shrunk = shrink(schedule, trial.breach.invariant)
-    return tell(
-        shrunk.schedule,
-        trial.breach.invariant,
-        runs=trial.times,
-        shrink_runs=shrunk.runs,
-        shrinks=shrunk.shrinks,
-        fixed=fixed,
+#: worlds that are made small, to show the one whose lanes agree with the suspected schedule
+_LANES_TRIED: Final = 8
+
+
+def _story(held: Held) -> Story | None:
+    """A world that broke, with only what the breach takes, its lanes as in the suspected schedule:
+    where that has two workers, A is who was first to send."""
+    skeleton = held.suspect.skeleton or Skeleton()
+    sizes: Sequence[tuple[int, int]] = ((1, 1), (2, 1), (2, 2))
+    if any(step.who == "B" for step in skeleton.steps):
+        sizes = sizes[1:]
+    found = [_made_small(held, seed, sizes) for seed in held.trial.broken[:_LANES_TRIED]]
+    if not found or held.trial.breach is None:
+        return None
+    first = min(
+        found,
+        key=lambda one: (
+            _first_to_send(one.schedule, held.trial) not in ("A", ""),
+            one.schedule.case.workers,
+            one.schedule.size,
+        ),
     )
+    return tell(
+        first.schedule,
+        held.trial.breach.invariant,
+        runs=held.trial.times,
+        shrink_runs=first.runs,
+        shrinks=first.shrinks,
+        fixed=held.fixed,
+    )
+
+
+def _made_small(held: Held, seed: int, sizes: Sequence[tuple[int, int]]) -> Shrunk[Schedule]:
+    """The world of a seed in the smallest size in which it breaks, shrunk."""
+    case, trial = held.case, held.trial
+    assert trial.breach is not None
+    name = trial.breach.invariant
+    drawn, result, _ = run_pinned(case, trial.pin, seed)
+    whole = schedule_of(drawn, result)
+    for workers, deliveries in sizes:
+        size = {"workers": workers, "deliveries": deliveries}
+        drawn, result, _ = run_pinned(msgspec.structs.replace(case, **size), trial.pin, seed)
+        if any(breach.invariant == name for breach in result.breaches):
+            return shrink(schedule_of(drawn, result), name)
+        smaller = msgspec.structs.replace(whole, case=msgspec.structs.replace(whole.case, **size))
+        if smaller.find(smaller.run(), name) is not None:
+            return shrink(smaller, name)
+    return shrink(whole, name)
+
+
+def _first_to_send(schedule: Schedule, trial: Trial) -> str:
+    """The lane of the first request for the delivery that is lost; empty: there was none."""
+    assert trial.breach is not None
+    result = schedule.run(trace=True)
+    breach = schedule.find(result, trial.breach.invariant)
+    lost = breach.delivery if breach is not None else ""
+    return next((e.lane[:1] for e in result.events if e.op == "send" and e.delivery == lost), "")
 
 
 def _show(held: Held) -> None:

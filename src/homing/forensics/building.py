@@ -101,7 +101,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         fine_clock=span.fine > FINE_MIN * span.rows,
         odd_clocks=span.odd,
         odd_us=span.odd_us,
-        has_doubted=bool(raw.damage.places) and keep_doubted(engine, raw.damage.places),
+        has_doubted=keep_doubted(engine, raw.damage.places),
     )
 
 
@@ -112,7 +112,7 @@ def _counts(table: Any) -> Row:
     of_message = table.delivery.isnull() & table.message.notnull()
     tests = {
         "keyless": at.notnull() & ~keyed,
-        "timeless": at.isnull() & keyed,
+        "timeless": at.isnull() & table.started_us.isnull() & keyed,
         "linking": table.delivery.notnull() & table.message.notnull(),
         "of_message": of_message,
         "of_endpoint": of_message & table.endpoint.notnull(),
@@ -386,12 +386,19 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, whole)))
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
-    parts = [part for layout in sorted(layouts) for part in _parts(engine, m, layout, raw.extras)]
+    is_mixed = len(layouts) > 1
+    parts = [
+        part
+        for layout in sorted(layouts)
+        for part in _parts(engine, m, layout, raw.extras, is_mixed=is_mixed)
+    ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
 
 
-def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[Any]:
-    """The lines that the rows of a layout give."""
+def _parts(
+    engine: Engine, m: Any, layout: str, extras: Sequence[str], *, is_mixed: bool
+) -> list[Any]:
+    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too."""
     m = m.filter(m.layout == layout)
     shared = _shared(engine, m, len(extras))
     told = {name: m[name] for name in ("op", "stand", "from_stand", "result")}
@@ -401,6 +408,9 @@ def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[A
     last = ibis.coalesce(m.finished_us, m.changed_us, m.at_us, m.accepted_us)
     if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance
         last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
+        if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
+            last = last + 1
+            told["op"] = _standing(m)
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {
@@ -408,11 +418,18 @@ def _parts(engine: Engine, m: Any, layout: str, extras: Sequence[str]) -> list[A
         }
         first = _part(m.filter(at.notnull()), 0, at, _as(m, Op.ACCEPTED, Stand.WAITING), kept)
         return [_part(m, 1, last, told, shared), first]
-    sent = m.filter(m.started_us < last)
+    sent = m.filter((m.started_us <= last) | last.isnull())  # one without an end was cut short
     return [
         _part(m, 1, last, told, shared),
         _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
     ]
+
+
+def _standing(m: Any) -> Any:
+    """What a row that only says how a delivery stands tells, beside rows that say what was done: by
+    `pending` nobody queued it, and by `processing` nobody took it anew."""
+    op = ibis.ifelse(m["op"] == int(Op.QUEUED), int(Op.ACCEPTED), m["op"])
+    return ibis.ifelse(m["op"] == int(Op.CLAIMED), int(Op.WRITTEN), op).cast(m["op"].type())
 
 
 def _part(m: Any, number: int, at: Any, told: dict[str, Any], shared: dict[str, Any]) -> Any:

@@ -235,13 +235,29 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         "instant_end": (o.taken >= 2) & ~o.take & (o.hold_results == 0) & is_instant,
     }
     is_planned = (o.stand == Stand.WAITING) & (o.due_us > o.at_us) & o.writes
-    return o.group_by("d").aggregate(
+    found = o.group_by("d").aggregate(
+        good_end=o.pos.max(where=o.result == 1),
+        bad_end=o.pos.max(where=o.result == -1),
+        take_end=o.pos.max(where=o.take),
+        good_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == 1),
+        bad_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == -1),
+        good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
+        bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
         # the last attempt after which another one was planned
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
     )
+    # an attempt that succeeded by one line and failed by a later one, of the same turn
+    is_same = (found.good_no == found.bad_no) & (found.good_worker == found.bad_worker)
+    is_open = found.take_end.isnull() | (found.take_end < found.good_end)
+    taken_back = (found.bad_end > found.good_end) & is_open & is_same
+    found = found.mutate(taken_back=taken_back.fill_null(False))
+    return found.drop(*_ENDS)
 
 
+_ENDS: Final = (
+    *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker"),
+)
 #: the crossings that `interleavings` finds, with what each is in words
 CROSSINGS: Final = {
     "two_holders": "two workers held it at once",
@@ -262,7 +278,6 @@ def gaps(o: Any) -> Any:
     Lines that a person or a rule brings about are no sign of how long the machine takes.
     """
     by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
-    due = ibis.greatest(o.at_us, ibis.coalesce(o.due_us, o.lease_us, o.at_us))
     machine = o.filter((o.next_at.notnull()) & ~o.next_op.isin(by_hand))
     machine = machine.mutate(
         gap=machine.next_at - machine.at_us,
@@ -271,9 +286,11 @@ def gaps(o: Any) -> Any:
             machine.at_us, ibis.coalesce(machine.due_us, machine.lease_us, machine.at_us)
         ),
     )
-    del due
     return machine.group_by("act", no=ibis.least(_.attempt.fill_null(0), ATTEMPT_MAX)).aggregate(
-        gap=machine.gap.max(), lateness=machine.lateness.max(), lines=machine.count()
+        gap=machine.gap.max(),
+        lateness=machine.lateness.max(),
+        lines=machine.count(),
+        due=(machine.due_us.notnull() | machine.lease_us.notnull()).cast("int64").sum(),
     )
 
 
@@ -310,6 +327,7 @@ def endings(o: Any) -> Any:
     return failed.group_by("status").aggregate(
         lines=failed.count(),
         followed=(failed.next_at.notnull()).cast("int64").sum(),
+        planned=(failed.due_us > failed.at_us).fill_null(False).cast("int64").sum(),
         retried=failed.next_op.isin(
             [
                 Op.CLAIMED,

@@ -11,11 +11,14 @@ import pyarrow as arrow
 
 from homing.forensics.engine import Engine
 from homing.forensics.reading.sources import open_text
+from homing.forensics.rows import rows
 
 #: characters that a name may have
 _WORDS: Final = re.compile(r"[\w.:/@-]{2,200}")
 _PARTS: Final = re.compile(r"[\w-]{2,200}")
 _WORDS_MAX: Final = 200_000
+#: in a name where bytes of a file were no text: the row is damaged, and its name another's
+_BROKEN: Final = "\ufffd"
 
 
 def words_of(places: Mapping[str, Sequence[int]]) -> set[str]:
@@ -39,7 +42,9 @@ def words_of(places: Mapping[str, Sequence[int]]) -> set[str]:
 
 def keep_doubted(engine: Engine, places: Mapping[str, Sequence[int]]) -> bool:
     """Keep the table `doubted` of deliveries by number; whether there is any."""
-    words = words_of(places)
+    raw = engine.table("raw")
+    broken = raw.filter(raw.delivery.contains(_BROKEN)).select(t=raw.delivery).distinct()
+    words = words_of(places) | {one.t for one in rows(broken.limit(_WORDS_MAX))}
     if not words:
         return False
     table = engine.put("damaged_words", arrow.table({"t": sorted(words)}))

@@ -12,16 +12,9 @@ from typing import Any, Final, NamedTuple
 from homing.forensics.association import COVERAGE_WANTED, Q_MAX, Suspect
 from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.facts import LogFacts, has_field, number_of, telling, twins_of
 from homing.forensics.judging import Why
-from homing.forensics.mechanisms import (
-    LogFacts,
-    Match,
-    has_field,
-    is_take,
-    recognise,
-    telling,
-    twins_of,
-)
+from homing.forensics.mechanisms import Match, is_take, recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
@@ -441,17 +434,10 @@ def _shares(matches: Sequence[tuple[Trace, Match]]) -> list[Share]:
         # where some show it plainly, it is what the others look like as well
         plain = sum(not m.twins for m in of_it)
         is_plain = plain >= max(_COUNT_MIN, _PLAIN_MIN * count)
-        twins = (
-            ()
-            if is_plain
-            else tuple(sorted((c for c, n in alike.items() if n > count / 2), key=_number))
-        )
+        most = sorted((c for c, n in alike.items() if n > count / 2), key=number_of)
+        twins = () if is_plain else tuple(most)
         shares.append(Share(mechanism, count, count / len(matches), strength, what, twins))
     return sorted(shares, key=lambda s: (s.mechanism == "", -s.drops, -s.strength))
-
-
-def _number(code: str) -> int:
-    return int(code[1:])
 
 
 def _notable(shares: Sequence[Share]) -> list[Share]:

@@ -34,9 +34,10 @@ try:
     )
     from homing.forensics import cases as by_case
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
+    from homing.forensics.facts import LogFacts
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
-    from homing.forensics.mechanisms import LogFacts, is_take
+    from homing.forensics.mechanisms import is_take
     from homing.forensics.reading.tables import read_there
 except ImportError as _error:
     raise missing_extra(_error) from _error
@@ -343,6 +344,9 @@ def _facts(
         dead_from=dead_from,
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
+        has_table=any(
+            m.layout == "deliveries" and m.has("to_state") for m in raw.mappings.values()
+        ),
         is_of_states="to_state" in fields and "op" not in fields,
         is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
         and events.ops <= _OF_REQUESTS,

@@ -11,7 +11,7 @@ from ibis import _
 
 from homing.forensics import cases as by_case
 from homing.forensics.limits import IDLE, MINUTE_US, TABLE_LINES, Context, Fate, on_one_row
-from homing.forensics.rows import rows
+from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand
 
 _DAY_US: Final = 86_400_000_000
@@ -50,6 +50,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     crossed = keep("crossed", by_case.interleavings(hard, fine_clock=context.fine_clock))
     c = cases.left_join(crossed, "d").drop("d_right")
     c = c.mutate(**{name: c[name].fill_null(0) > 0 for name in by_case.CROSSINGS})
+    c = c.mutate(taken_back=c.taken_back.fill_null(False) & _judges_taken_back(crossed, cases))
     last = events.select(
         stand_pos_="pos",
         last_op="act",
@@ -93,6 +94,14 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
     return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
+
+
+def _judges_taken_back(crossed: Any, cases: Any) -> bool:
+    """Whether a failure after the success of the same attempt says that it failed: where that is most
+    of what failed and came through, it is how the log is written."""
+    both = crossed.inner_join(cases.filter((cases.good > 0) & (cases.bad > 0)).select("d"), "d")
+    found = row(both.aggregate(n=both.count(), k=both.taken_back.cast("int64").sum()))
+    return 0 < 2 * int(found.k or 0) < int(found.n)
 
 
 #: siblings that must have been left before the next one is given up
@@ -168,9 +177,14 @@ def _silent(c: Any, context: Context) -> Any:
         return end - waits - context.horizon_us
     no = ibis.least(c.last_attempt.fill_null(0), by_case.ATTEMPT_MAX)
     keys = sorted(context.gaps)
+    known = [key for key in keys if context.is_known(*key)]
+    # what waits for its first turn waits as long as others did for theirs
+    unknown = ibis.ifelse(
+        untried, context.limit_us(int(Op.ACCEPTED), 0), ibis.literal(context.fallback_us)
+    )
     limit = ibis.cases(
-        *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in keys],
-        else_=context.fallback_us,
+        *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in known],
+        else_=unknown,
     )
     late = ibis.cases(
         *[((c.end_op == op) & (no == n), context.late_us(op, n)) for op, n in keys],
@@ -277,6 +291,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_last = c.made >= min((*context.limits, most))
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     return [
+        (c.taken_back, drop, Why.FALSE_DELIVERED),
         (c.good > 0, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
         (_said_bad(c) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),

@@ -14,6 +14,10 @@ from homing.forensics.vocabulary import Op
 MINUTE_US: Final = 60_000_000
 
 
+#: fewer lines of a kind tell nothing of how long the next one takes
+_LINES_MIN: Final = 5
+
+
 class Fate(NamedTuple):
     """A kind of last line after which nothing has come any more, to any delivery."""
 
@@ -66,10 +70,14 @@ class Context:
             return int(1.5 * self.gap_max_us) + MINUTE_US
         return max(5 * MINUTE_US, self.span_us // 50)
 
+    def is_known(self, op: int, no: int) -> bool:
+        """Whether enough lines of a kind had a next one to tell how long that may take."""
+        return self.gaps.get((op, no), (0, 0, 0))[2] >= _LINES_MIN
+
     def limit_us(self, op: int, no: int) -> int:
         """The longest silence after such a line that is no drop."""
-        gap, _, lines = self.gaps.get((op, no), (0, 0, 0))
-        if lines < 5:
+        gap, _, _ = self.gaps.get((op, no), (0, 0, 0))
+        if not self.is_known(op, no):
             return self.fallback_us
         return min(3 * gap, 2 * self.gap_max_us) + MINUTE_US
 
@@ -222,12 +230,18 @@ def _gather_failures(hard: Any, context: Context) -> None:
 
 def _gather_gaps(hard: Any, context: Context, plain: int) -> None:
     """How long it takes from one line to the next, µs; `plain`: where nothing went wrong."""
+    is_due_told = False
     for one in rows(by_case.gaps(hard)):
+        is_due_told = is_due_told or bool(one.due)
         context.gaps[int(one.act), int(one.no)] = (int(one.gap), int(one.lateness), int(one.lines))
     accepted = context.gaps.get((int(Op.ACCEPTED), 0), (0, 0, 0))
     context.gaps[int(Op.ACCEPTED), 0] = (max(accepted[0], plain), max(accepted[1], plain), 1_000)
     context.gap_max_us = max(g for g, _, _ in context.gaps.values())
-    context.lateness_max_us = max((late for _, late, _ in context.gaps.values()), default=0)
+    context.lateness_max_us = max(late for _, late, _ in context.gaps.values())
+    if (
+        not is_due_told
+    ):  # no due time was seen kept: a retry is as late as a first turn, or little more
+        context.lateness_max_us = context.gaps[int(Op.ACCEPTED), 0][0] + 5 * MINUTE_US
     followed = hard.filter(hard.next_at.notnull() & hard.due_us.notnull())
     delay = row(followed.aggregate(most=(followed.due_us - followed.at_us).max())).most
     context.due_delay_max_us = int(delay or 0)
@@ -245,6 +259,8 @@ def _permanent_statuses(hard: Any) -> tuple[int, ...]:
             retried
             and one.lines >= 5
             and one.retried < 0.02 * one.lines
+            # a row that says when the next attempt is due was not the end
+            and one.planned < 0.5 * one.lines
             and 400 <= one.status < 500
         )
     )

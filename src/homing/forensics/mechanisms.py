@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from homing.forensics.cases import INSTANT_US
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
@@ -18,54 +19,10 @@ _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
 )
 
+#: of what was delivered, so much has its row in a table from which nothing is deleted
+_IN_TABLE_MIN: Final = 0.98
 #: nothing that is shorter is a retention of what is not finished
 _RETENTION_MIN_US: Final = 3_600_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFacts:
-    """What a log shows at all, and what is usual in it."""
-
-    fields: frozenset[str]  #: canonical fields that some row has
-    ops: frozenset[Op]
-    #: of the deliveries that came through: the share with a line of the operation
-    usual: dict[Op, float] = field(default_factory=dict)
-    #: of failed attempts that were followed by another: the share whose next line plans it
-    plans_retries: float = 0.0
-    attempts_last: int | None = None  #: after which a delivery is given up
-    end_us: int = 0
-    #: the longest time from acceptance to a due time that was kept, while others were not; 0: none
-    age_kept_us: int = 0
-    #: drops are only just older than that: it is their age that decides, not their attempts
-    is_age_sharp: bool = False
-    #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
-    dead_from: int = 0
-    #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
-    is_queued_by_acceptor: bool = False
-    #: lines by which a worker takes a delivery, in a life without trouble
-    takes_usual: int = 1
-    #: what is delivered has a line that says so, apart from the answer of the receiver
-    says_delivered: bool = False
-    #: a failed attempt has a line that says so, apart from what follows of it
-    tells_failures: bool = True
-    #: what has failed for good has a line that says so, and a dead letter next
-    buries_failed: bool = False
-    #: a row a delivery, with its last state and no history
-    is_table: bool = False
-    #: a row a change of state, and no word for what was done
-    is_of_states: bool = False
-    #: a row a request that came back: what a worker did before, or without one, is not in it
-    is_of_requests: bool = False
-
-    @property
-    def tells_attempts(self) -> bool:
-        """Whether anything in the log speaks of attempts or of workers."""
-        told = self.fields & {"status", "attempt", "retries", "worker", "outcome", "reason"}
-        return bool(told or self.ops - {Op.ACCEPTED, Op.QUEUED, Op.SUCCEEDED})
-
-    def shows(self, op: Op) -> bool:
-        """Whether deliveries that come through nearly always have such a line."""
-        return self.usual.get(op, 0.0) > 0.5
 
 
 class Match(NamedTuple):
@@ -79,17 +36,6 @@ class Match(NamedTuple):
 
 
 Rule = Callable[[Trace, LogFacts], Match | None]
-
-#: lines that a log may have, as needed to tell mechanisms apart
-_OPS: Final = {
-    "accepted": Op.ACCEPTED,
-    "queued": Op.QUEUED,
-    "claimed": Op.CLAIMED,
-    "sent": Op.SENT,
-    "lapsed": Op.LAPSED,
-    "purged": Op.PURGED,
-    "exhausted": Op.EXHAUSTED,
-}
 
 
 def _significant(trace: Trace) -> list[Step]:
@@ -183,7 +129,9 @@ def _turns_ended(trace: Trace, log: LogFacts) -> bool:
 
 def _is_said_too_soon(trace: Trace) -> bool:
     """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
-    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    said = next(
+        (i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED and s.result >= 0), None
+    )
     if said is None:
         return False
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
@@ -347,8 +295,15 @@ def _passed_as_in_progress(trace: Trace) -> list[int]:
     return [
         i
         for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED and is_in_progress(f"{s.word} {s.reason}")
+        if s.act is Op.SKIPPED
+        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps[:i])
     ]
+
+
+def _is_under_way(steps: Sequence[Step]) -> bool:
+    """Whether a request had begun, and no answer of it had come."""
+    last = next((s for s in reversed(steps) if s.result or s.act is Op.SENT), None)
+    return last is not None and last.act is Op.SENT
 
 
 _OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
@@ -366,7 +321,7 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
-    if _is_passed_by_last_turn(trace):
+    if _is_passed_by_last_turn(trace) or _is_idle_turn(trace, log):
         return None  # whoever was at it failed, late or not: nobody else would try it
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
@@ -376,12 +331,18 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
 
 
 def _is_passed_by_last_turn(trace: Trace) -> bool:
-    """Whether the last worker to take it passed it over, since another was said to be at it, and
-    nothing was planned since."""
+    """Whether the last worker to take it passed it over, since another was said to be at it or was
+    and failed later, and nothing was planned since."""
     over = _passed_as_in_progress(trace)
+    over += [
+        i
+        for i, s in enumerate(trace.steps)
+        if s.act is Op.SKIPPED and s.attempt
+        if any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in trace.steps[i:])
+    ]
     if not over:
         return False
-    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[over[-1] :])
+    return not any(s.act is Op.RETRY or is_take(s) for s in trace.steps[max(over) :])
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:
@@ -433,7 +394,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     # an endpoint that others name says nothing of those that do not
     over = () if trace.has_endpoint or one.reasons else ("D9",)
     twins = twins_of("D3", log, ("D4", "D12"))
-    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=_number))
+    twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=number_of))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
 
 
@@ -450,9 +411,33 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if _is_idle_turn(trace, log):
+        return Match("D8", 0.9, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
+
+
+def _is_idle_turn(trace: Trace, log: LogFacts) -> bool:
+    """Whether the last attempt to begin ended at once, with no answer and no error, where others have
+    one or the other: no request was made."""
+    begun = [s for s in trace.steps if s.act is Op.SENT]
+    if len(begun) < 2 or begun[-1].attempt is None or not log.fields >= {"status", "reason"}:
+        return False
+    last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
+    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
+    return bool(ends) and all(
+        s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
+    )
+
+
+def _not_in_table(log: LogFacts) -> Match:
+    """Its attempts are on record, and the table has no row of it: deleted, if those of all others are
+    there; else what the table tells of others says nothing of it."""
+    if log.usual.get(Op.ACCEPTED, 0.0) > _IN_TABLE_MIN:
+        return Match("D11", 0.9, "its attempts are on record, and its row is gone from the table")
+    twins = ("D1", "D4", "D5", "D6", "D7", "D8", "D11")
+    return Match("D2", 0.45, "nothing after a failed attempt, and no row in the table", twins)
 
 
 def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
@@ -467,6 +452,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
     if ended := _left_early(trace, log):
         return ended
+    if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
+        return _not_in_table(log)
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
@@ -519,36 +506,6 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D2", 0.7, what, twins_of("D2", log, ("D5",)))
     twins = twins_of("D2", log, ("D1", "D4", "D5", "D6", "D7", "D8", "D11"))
     return Match("D2", 0.45, "nothing after a failed attempt", twins)
-
-
-def has_field(log: LogFacts, name: str) -> bool:
-    """Whether the log has a field, or lines of a kind."""
-    if name in ("claimed", "sent") and log.is_of_requests:
-        return False
-    if name == "purged" and log.shows(Op.PURGED):
-        return False  # what is done is deleted from the queue: that says nothing of the rest
-    if name in _OPS:
-        return _OPS[name] in log.ops
-    if name == "due" and "ready_at" in log.fields:
-        return True
-    if name == "said":
-        return log.says_delivered
-    return name in log.fields
-
-
-def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...]:
-    """Of some rivals of a mechanism, those that nothing in the log tells apart from it."""
-    return tuple(r for r in among if not any(has_field(log, f) for f in telling(code, r)))
-
-
-def _number(code: str) -> int:
-    return int(code[1:])
-
-
-def telling(code: str, rival: str) -> tuple[str, ...]:
-    """The fields any of which tells a mechanism from a rival; most are told by what is attempted."""
-    rivals = MECHANISMS[code].rivals
-    return rivals[rival][0] if rival in rivals else ("attempts",)
 
 
 def _without_refused(trace: Trace) -> Trace:

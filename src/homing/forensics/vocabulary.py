@@ -242,7 +242,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"claim|leas|lock|pick|(^|_)tak(e|en)|took|(^|_)b?r?pop|dequeu|acquir|reserv|process|start|running|"
-        r"in_?flight|in_?progress|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
+        r"in_?flight|in_?progress|(^|_)run$|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
@@ -258,7 +258,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
 #: the commonest words of German, Spanish, French, Italian and Portuguese logs: asked first, for parts of them look English
 _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
     (
-        r"nicht_zugestellt|no_entregad|nao_entreg|non_(livr|consegnat)|unzustellbar",
+        r"nicht_zugestellt|no_entregad|nao_entreg|non_(livr|consegnat)|unzustellbar|"
+        r"zeitueberschreit|verbindung_(zurueck|ab|unter|fehl)|"
+        r"tiempo_(de_espera_)?(agotado|excedido)|delai_(depasse|expire)|tempo_(esgotado|scaduto)",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (

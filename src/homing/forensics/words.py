@@ -64,7 +64,8 @@ def by_behaviour(seen: Behaviour) -> Word:
     if seen.ok > 0.8:
         return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
     if seen.bad > 0.8:
-        return Word(Op.FAILED, Stand.FAILED, -1)
+        is_planned = seen.due > 0.5 and seen.is_last < 0.5
+        return Word(Op.RETRY, Stand.WAITING) if is_planned else Word(Op.FAILED, Stand.FAILED, -1)
     if seen.is_first > 0.8 and seen.is_last < 0.5:
         return Word(Op.ACCEPTED, Stand.WAITING)
     if seen.ends > 0.5:
@@ -193,6 +194,8 @@ def line_of(
     result = _result(op, kind, status, outcome)
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
+    if op is Op.SUCCEEDED and result == SAID and not kind.op and _tells_of_failure(kind.reason):
+        result = -1  # the state stays, and beside it stands what its request came to
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
         and result

@@ -116,6 +116,9 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert (told["reproduced"], told["refused"], told["times"]) == (12, 12, 12)
     assert told["held"] == told["held_with_fix"] == 12
     assert told["story"]["refusal"]["is_refused"]
+    sends = [cell for row in told["story"]["rows"] for cell in row["cells"][:1] if "sends" in cell]
+    assert told["story"]["lanes"][0] == "worker A"
+    assert sends, "A is who was first to send, as in the suspected schedule"
     fine = run(str(path), "--worker", FIXED)
     assert fine.exit_code == 0
     assert "reproduces 0 of 20" in fine.output

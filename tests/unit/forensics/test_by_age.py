@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import Hypothesis, form
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import LogFacts
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand
 

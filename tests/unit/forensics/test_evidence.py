@@ -12,9 +12,10 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
+from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import LogFacts, recognise
+from homing.forensics.mechanisms import recognise
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
@@ -287,3 +288,28 @@ def test_where_every_turn_had_its_answer_nobody_was_left_to_write_late(
     ]
     one = Trace("d", Why.FALSE_DELIVERED, Verdict.DROPPED, frozenset(), tuple(steps), False, 0)
     assert recognise(one, plain).twins == twins
+
+
+def test_passed_over_while_a_request_is_under_way_is_d8_whatever_it_is_called() -> None:
+    accepted, sent = step(Op.ACCEPTED, 1), step(Op.SENT, 2, attempt=1)
+    over = step(Op.SKIPPED, 30, attempt=2, word="skipped")
+    late = step(Op.FAILED, 50, attempt=1, status=504)
+    assert named(Why.SILENT, accepted, sent, over, late, crossings=("late_attempt",)) == "D8"
+    # answered before: nobody was at it, so that it may as well have been its endpoint
+    answered = step(Op.FAILED, 3, attempt=1, status=503)
+    steps = (accepted, sent, answered, step(Op.RETRY, 4), over)
+    one = Trace("d", Why.SKIPPED, Verdict.DROPPED, frozenset(), steps, False, 0)
+    assert recognise(one, LOG).twins == ("D9",)
+
+
+@pytest.mark.parametrize("name", ["d-0007\ufffd", "d-9007"])
+def test_a_name_with_bytes_that_are_no_text_is_no_delivery_of_its_own(
+    tmp_path: Path, name: str
+) -> None:
+    lives = []
+    for number in range(100):
+        worked = {"attempt": 1, "worker": "a"}
+        done = (0.4, "delivered", {**worked, "status": 200})
+        lives.append(rows(number, (0.0, "accepted", {}), (0.1, "claimed", worked), done))
+    lives[10].append({**lives[10][0], "delivery_id": name})
+    assert investigated(tmp_path, lives)["dropped"] == (name == "d-9007")

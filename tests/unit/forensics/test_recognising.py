@@ -8,9 +8,10 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.association import Suspect
+from homing.forensics.facts import LogFacts, has_field
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import LogFacts, Match, has_field, recognise
+from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
 from homing.forensics.words import Kind, line_of

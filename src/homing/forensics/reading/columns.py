@@ -199,6 +199,11 @@ def _seen(path: str, values: list[Any]) -> Seen:
 
 #: of the values of a column so many show of what form they are
 _FEW: Final = 200
+#: a calendar time in one number, 20260329011447; as milliseconds it would be in the year 2612
+COMPACT: Final = "%Y%m%d%H%M%S"
+_COMPACT: Final = re.compile(
+    r"\s*(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d\s*$"
+)
 
 
 def _names_zone(form: str, value: Any) -> bool:
@@ -232,7 +237,9 @@ def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[flo
     if all(isinstance(v, datetime) for v in filled[:20]):
         return "date"
     if numbers:
-        return _number_time(path, sorted(numbers))
+        few = texts[:_FEW]
+        is_compact = sum(map(bool, map(_COMPACT.match, few))) >= 0.9 * len(few)
+        return COMPACT if is_compact else _number_time(path, sorted(numbers))
     some = texts[:: max(1, len(texts) // 400)]
     if sum(1 for t in some if _ISO.match(t)) >= 0.9 * len(some):
         return "iso"
@@ -339,7 +346,9 @@ _ENDING_MIN: Final = 3
 
 
 #: fields whose values tell whether a shortened name is theirs
-_SHORTENED: Final = frozenset({"to_state", "attempt", "worker", "due", "lease_until", "outcome"})
+_SHORTENED: Final = frozenset(
+    {"to_state", "attempt", "worker", "due", "lease_until", "outcome", "reason"}
+)
 _SHORT_MIN: Final = 4
 
 
@@ -360,7 +369,7 @@ def name_score(field: str, path: str) -> float:
             elif len(synonym) >= _ENDING_MIN and name.endswith("_" + synonym):
                 score = 55 - 0.8 * rank
             elif field in _SHORTENED and _is_short_for(name, synonym):
-                score = 45 - 0.5 * rank
+                score = 50 - 0.05 * rank
             best = max(best, score - 2.0 * depth)
     return best
 

@@ -189,6 +189,8 @@ def _native_value(field: str, source: str, column: Column, seen: Seen) -> str:
         unit = column.unit or seen.time or "us"
         if unit == "date" or seen.time == "date":
             return f"epoch_us({_in_zone(source, None if seen.is_zoned else column.zone)})"
+        if unit not in SCALE:
+            return time_value(f"CAST({source} AS VARCHAR)", column, seen)
         if unit == "us" and seen.is_whole:
             return f"CAST({source} AS BIGINT)"
         return f"CAST(round({source} * {SCALE.get(unit, 1.0)}) AS BIGINT)"

@@ -218,8 +218,10 @@ _OF_A_FILE: Final = frozenset(
 
 
 def _told_by_name(name: str) -> str | None:
-    """What the rows of a file are, if no column says so and its name does: `dead_letters`."""
-    return name if meaning(name).op in _OF_A_FILE else None
+    """What the rows of a file are, if no column says so and its name does: `dead_letters`; a part with
+    a digit (`run3`) is a label, and a log that is called clean is not what a clean-up deleted."""
+    parts = [part for part in normal(name).split("_") if part.isalpha() and part != "clean"]
+    return name if meaning("_".join(parts)).op in _OF_A_FILE else None
 
 
 _PATH: Final = re.compile(r"(^|_)(path|uri|route|request_url)$")
@@ -371,11 +373,21 @@ def _best(
                     score -= 40  # the same in all of a delivery's rows: what it is about
             if one.is_number:
                 score -= 10
-            if known < 0.3 and name_score(name, path) < 80:
+            if known < 0.3 and name_score(name, path) < 80 and not _are_codes(one):
                 score -= 40
         scored.append((score, path))
     best = max(scored, default=(0.0, ""))
     return best[1] if best[0] >= (60 if name == "op" else 46) else None
+
+
+#: of a column of states that are written as one letter or a few
+_CODE: Final = re.compile(r"[A-Za-z]{1,2}")
+_CODES: Final = range(3, 16)
+
+
+def _are_codes(seen: Seen) -> bool:
+    """Whether a column's words are letters that no list can have: what their lines do tells of them."""
+    return seen.distinct in _CODES and all(map(_CODE.fullmatch, seen.values))
 
 
 def _most_telling(candidates: dict[str, Seen]) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Final, NamedTuple
 
-from homing.forensics.reading.columns import text_of
+from homing.forensics.reading.columns import name_score, text_of
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.vocabulary import normal
@@ -18,6 +18,8 @@ _FIELDS: Final = ("delivery", "message")
 _OWN_MIN: Final = 0.98
 #: of the fewer values of two columns, so many are in the other too
 _SHARED_MIN: Final = 0.5
+#: where it is the names that tell: of two samples of long files only some meet
+_NUMBERS_SHARED_MIN: Final = 0.1
 _ROWS_MIN: Final = 20
 
 
@@ -68,15 +70,34 @@ def links(samples: Map[str, Sequence[Row]]) -> list[Link]:
             if not is_own:
                 continue
             for reference, (theirs, _) in values[other].items():
+                is_number = all(map(str.isdigit, mine))
+                if is_number and not _refers(column, reference):
+                    continue  # each file counts its own rows, and any number is among another's
                 share = len(mine & theirs) / min(len(mine), len(theirs))
                 # two files of the same columns, of several hosts, refer to nothing
-                if share < _SHARED_MIN or (reference == column and _is_own(samples[other], column)):
+                if share < (_NUMBERS_SHARED_MIN if is_number else _SHARED_MIN) or (
+                    reference == column and _is_own(samples[other], column)
+                ):
                     continue
                 link = Link(owner, column, other, reference, share)
                 best = found.get(other)
                 if best is None or _rank(link) > _rank(best):
                     found[other] = link
     return sorted(found.values(), key=_rank, reverse=True)
+
+
+#: so well must a column's name say that its numbers are those of deliveries
+_NAMED_MIN: Final = 80.0
+
+
+def _may_number(column: str) -> bool:
+    """Whether the numbers of a column may name deliveries: an `id`, or what is called a delivery's."""
+    return normal(column) == "id" or name_score("delivery", column) >= _NAMED_MIN
+
+
+def _refers(column: str, reference: str) -> bool:
+    """Whether by their names the one may refer to the other: a `delivery_id` to an `id`."""
+    return normal(column) == "id" and normal(reference) != "id"
 
 
 def _rank(link: Link) -> tuple[float, bool, str, str]:
@@ -88,9 +109,11 @@ def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
     """Column → its values and whether each row has one of its own; columns of words and numbers aside."""
     found = {}
     for column in {path: None for row in rows for path in row}:
-        texts = [text_of(row[column]) for row in rows if isinstance(row.get(column), str)]
+        texts = [text_of(row[column]) for row in rows if isinstance(row.get(column), str | int)]
         distinct = set(texts)
-        if len(distinct) < max(_ROWS_MIN, 0.2 * len(rows)) or not _are_ids(distinct):
+        if len(distinct) < max(_ROWS_MIN, 0.2 * len(rows)) or not (
+            _are_ids(distinct) or (_may_number(column) and all(map(str.isdigit, distinct)))
+        ):
             continue
         found[column] = (distinct, len(distinct) >= _OWN_MIN * len(rows))
     return found

@@ -62,12 +62,12 @@ _NAMES: Final = {
     ),
     "finished_at": (
         "delivered_at finished_at completed_at ended_at succeeded_at sent_at done_at acked_at "
-        "finish_time response_at end_time end_ts end "
+        "finish_time response_at responded_at end_time end_ts end ended finished completed "
         "published_at processed_at dispatched_at end_time_unix_nano zugestellt_am entregado_en livre_a"
     ),
     "started_at": (
         "started_at begun_at start_time request_started_at start start_ts claimed_at "
-        "request_at locked_at "
+        "request_at requested_at locked_at started begun "
         "start_time_unix_nano picked_at begonnen_um"
     ),
     "op": (
@@ -126,7 +126,7 @@ _NAMES: Final = {
     "attempt": (
         "attempt_no attempt attempt_number att_no attempts try tries n_attempts attempt_count "
         "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
-        "total_attempts "
+        "total_attempts attempts_count "
         "versuch intento intentos versuche round "
         "tentative tentativa tentativo essai receive_count delivery_count approximate_receive_count attempts_made attempt"
     ),

@@ -1,0 +1,111 @@
+"""Tables and exports of other people that were misread once, each with its opposite beside it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+pytest.importorskip("duckdb")
+pytest.importorskip("ibis")
+
+from homing.forensics.reading.columns import COMPACT, look
+from homing.forensics.reading.guessing import guess
+from homing.forensics.reading.joining import joined
+from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.words import SAID, Behaviour, Kind, by_behaviour, line_of
+
+Row = dict[str, Any]
+
+
+def iso(at: int) -> str:
+    return datetime.fromtimestamp(1_780_000_000 + at, UTC).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("first", "form"), [(20260329011447, COMPACT), (1774746887123, "ms"), (20261329011447, "ms")]
+)
+def test_a_number_that_is_a_calendar_time_is_no_count_of_milliseconds(
+    first: int, form: str
+) -> None:
+    column = look([{"ts": first + n} for n in range(10)])["ts"]
+    assert column.time == form
+
+
+def letters(number: int) -> list[Row]:
+    told = [("N", ""), ("B", ""), ("A", f"w{number % 3}"), ("Z", f"w{number % 3}")]
+    return [
+        {"nr": 4 * number + i, "zst_id": f"z-{number:05}", "zust": state, "vers": min(i, 1)}
+        | {"zp": iso(60 * number + i), "bearb": who, "fehl": "", "ziel": f"T{number % 7}"}
+        | {"code": 200 if state == "Z" else ""}
+        for i, (state, who) in enumerate(told)
+    ]
+
+
+def test_states_of_one_letter_and_shortened_names_are_understood() -> None:
+    columns = guess([row for number in range(200) for row in letters(number)]).columns
+    assert columns["to_state"].path == "zust"
+    assert columns["attempt"].path == "vers"
+    assert columns["worker"].path == "bearb"
+
+
+def test_a_letter_of_each_row_alone_is_no_state() -> None:
+    rows = [row | {"zust": "XY"[number % 2]} for number in range(200) for row in letters(number)]
+    assert "to_state" not in guess(rows).columns
+
+
+def test_a_file_is_not_what_its_name_is_like() -> None:
+    rows = [{"id": f"msg_{n:06}", "timestamp": iso(n), "kind": "x"} for n in range(100)]
+    assert "op" not in guess(rows, "svix-clean1").columns
+    assert "op" not in guess(rows, "clean").columns
+    assert guess(rows, "dead_letters").columns["op"].value == "dead_letters"
+    assert guess(rows, "cleaned_up_3").columns["op"].value == "cleaned_up_3"
+
+
+def test_a_state_with_a_bad_status_and_a_due_time_is_a_wait_for_a_retry() -> None:
+    waits = Behaviour(100, 0.0, 0.1, 0.0, 0.9, 0.01, due=0.9, held=1.0)
+    assert by_behaviour(waits).op is Op.RETRY
+    assert by_behaviour(waits._replace(due=0.0)).op is Op.FAILED
+    assert by_behaviour(waits._replace(is_last=0.9)).op is Op.FAILED
+
+
+def test_a_state_of_delivered_beside_an_error_of_its_request_is_no_success() -> None:
+    kind = Kind("events", None, None, "zugestellt", None, "Zeitüberschreitung", "none")
+    assert line_of(kind, {}, {}).result == -1
+    assert line_of(kind._replace(reason=None), {}, {}).result == SAID
+    assert line_of(kind._replace(status="ok"), {}, {}).result == 1  # what failed before stays there
+
+
+def test_a_time_out_is_a_failure_in_other_languages() -> None:
+    for text in ("Zeitüberschreitung", "Verbindung zurückgesetzt", "tiempo de espera agotado"):
+        assert meaning(text).op is Op.FAILED
+    assert meaning("intentos agotados").op is Op.EXHAUSTED
+
+
+def tables(reference: str) -> dict[str, list[Row]]:
+    deliveries = [
+        {"id": 1_000 + n, "message_id": f"evt_{n:06}", "endpoint_id": 40 + n % 9}
+        | {"status": "delivered", "attempts": 1, "created_at": iso(n), "updated_at": iso(n + 2)}
+        for n in range(300)
+    ]
+    attempts = [
+        {"id": 5 + n, reference: 1_000 + n, "attempt_no": 1, "worker": f"w{n % 3}"}
+        | {"started_at": iso(n + 1), "finished_at": iso(n + 2), "response_status": 200}
+        for n in range(300)
+    ]
+    return {"deliveries": deliveries, "attempts": attempts}
+
+
+def keys(samples: dict[str, list[Row]]) -> list[str | None]:
+    found = joined({name: guess(rows, name) for name, rows in samples.items()}, samples)
+    columns = [found[name].columns for name in samples]
+    return [one["delivery"].path if "delivery" in one else None for one in columns]
+
+
+def test_a_number_of_a_delivery_joins_its_table_and_its_attempts() -> None:
+    assert keys(tables("delivery_id")) == ["id", "delivery_id"]
+
+
+def test_numbers_of_something_else_join_nothing() -> None:
+    assert keys(tables("batch_no"))[0] is None
