@@ -53,11 +53,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--require={','.join(sorted(unknown))}: expected {NEEDS}")
 
 
+@pytest.hookimpl(trylast=True)  # when it is known which are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What draws at random for minutes may take them; what is slow comes early.
 
     A slow test that a worker begins last keeps the others waiting. xdist gives each worker one
     piece of the list, so each piece has its share of the slow ones, spread over its first half.
+    Tests of a file stay together, or each worker would make what its fixtures make for all.
     """
     for item in items:
         if item.get_closest_marker("explore"):
@@ -65,20 +67,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = [item for item in items if item.get_closest_marker("slow")]
     quick = [item for item in items if not item.get_closest_marker("slow")]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    left = iter(quick)
     items[:] = [
         item
-        for worker in range(workers)
-        for item in _early(slow[worker::workers], quick[worker::workers])
+        for worker, size in enumerate(_shares(len(items), workers))
+        for item in _early(slow[worker::workers], left, size)
     ]
 
 
-def _early(slow: list[pytest.Item], quick: list[pytest.Item]) -> Iterator[pytest.Item]:
-    """The slow ones, each with some of the quick ones after it, and then the rest."""
-    some = len(quick) // (2 * len(slow)) if slow else 0
+def _shares(count: int, workers: int) -> Iterator[int]:
+    """How many each worker gets at first, as xdist counts."""
+    for left in range(workers, 0, -1):
+        yield count // left
+        count -= count // left
+
+
+def _early(
+    slow: list[pytest.Item], left: Iterator[pytest.Item], size: int
+) -> Iterator[pytest.Item]:
+    """So many: the slow ones, each with some files of quick ones after it, and then the rest."""
+    quick = itertools.islice(left, size - len(slow))
+    files = [list(of) for _, of in itertools.groupby(quick, lambda item: item.path)]
+    some = len(files) // (2 * len(slow)) if slow else 0
     for place, item in enumerate(slow):
         yield item
-        yield from quick[place * some : (place + 1) * some]
-    yield from quick[len(slow) * some :]
+        yield from itertools.chain(*files[place * some : (place + 1) * some])
+    yield from itertools.chain(*files[len(slow) * some :])
 
 
 @pytest.hookimpl(wrapper=True)
