@@ -22,6 +22,7 @@ from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
 from homing.forensics.words import (
+    SAID,
     Behaviour,
     Habits,
     Kind,
@@ -411,6 +412,9 @@ def _parts(
         if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
             last = last + 1
             told["op"] = _standing(m)
+            # nor is the last status beside `delivered` an answer that came after the success
+            is_stale = (m.stand == int(Stand.DELIVERED)) & (m.result == -1)
+            told["result"] = ibis.ifelse(is_stale, SAID, m.result).cast(m.result.type())
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {
