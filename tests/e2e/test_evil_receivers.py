@@ -48,7 +48,7 @@ async def test_evil_receivers_harm_no_good_one_and_the_books_balance(tmp_path: P
     async with contextlib.AsyncExitStack() as stack:
         evils = {n: await stack.enter_async_context(EvilReceiver(m)) for n, m in misdeeds.items()}
         goods = [await stack.enter_async_context(Receiver()) for _ in range(GOOD)]
-        homing = await stack.enter_async_context(serving(tmp_path, **SETTINGS))
+        homing = await stack.enter_async_context(serving(tmp_path, anew=True, **SETTINGS))
         publisher = await stack.enter_async_context(shop(homing, tmp_path))
         files_before = open_files(homing)
         for receiver in (*goods, *evils.values()):

@@ -92,18 +92,25 @@ async def serving(
     *arguments: str,
     database_url: str | None = None,
     program: tuple[str, ...] = SERVE,
+    anew: bool = False,
     **settings: object,
 ) -> AsyncIterator[Homing]:
     """`homing serve` in `folder`; killed at the end if it still runs.
 
     Args:
         program: what Python is to run instead of it.
+        anew: by a new interpreter, with memory that it shares with nobody.
     """
     given = environment(database_url or "sqlite:///homing.db", **settings)
     process: asyncio.subprocess.Process | Forged
     if program == SERVE:
         process = await start(
-            folder, "serve", *arguments, environment=given, stderr=asyncio.subprocess.PIPE
+            folder,
+            "serve",
+            *arguments,
+            environment=given,
+            stderr=asyncio.subprocess.PIPE,
+            anew=anew,
         )
     else:
         process = await asyncio.create_subprocess_exec(
@@ -237,5 +244,5 @@ async def audit(folder: Path, *arguments: str, **settings: Any) -> dict[str, Any
     """What `homing audit --json` finds."""
     code, out, err = await run(folder, "audit", "--json", *arguments, **settings)
     report: dict[str, Any] = json.loads(out)
-    assert (code == 0) == report["balanced"], err
+    assert (code == 0) == report["balanced"], (code, out, err)
     return report

@@ -19,6 +19,8 @@ class LogFacts:
     usual: dict[Op, float] = field(default_factory=dict)
     #: of failed attempts that were followed by another: the share whose next line plans it
     plans_retries: float = 0.0
+    #: of the same: the share that tells, in its own line, when the next one is due
+    plans_due: float = 0.0
     attempts_last: int | None = None  #: after which a delivery is given up
     end_us: int = 0
     #: the longest time from acceptance to a due time that was kept, while others were not; 0: none

@@ -132,6 +132,7 @@ def form(
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
+    matches = _by_unknown_word(matches, fine)
     shares = _explained(_shares(matches))
     top = shares[0]
     if not top.mechanism:
@@ -203,7 +204,8 @@ def _is_untried(match: Match) -> bool:
 def _of_block(trace: Trace, match: Match, blocks: Sequence[Block]) -> Match:
     """The match of a delivery, or that it was left out as all of its endpoint were then."""
     mine = [one for one in blocks if one.endpoint == trace.endpoint]
-    if _is_untried(match) and any(b.since_us <= trace.accepted_us <= b.until_us for b in mine):
+    is_untried = _is_untried(match) and not any(s.attempt for s in trace.steps)
+    if is_untried and any(b.since_us <= trace.accepted_us <= b.until_us for b in mine):
         return Match("D9", 0.85, "never tried, as all others of its endpoint at that time")
     due = max((s.due_us for s in trace.steps if s.due_us), default=0)
     if match.mechanism in ("D1", "D11") and any(
@@ -346,7 +348,7 @@ def _by_age(
         because = next(m for _, m in alike if m.mechanism == "D11")
         return [(t, because if m.mechanism == "D1" else m) for t, m in matches]
     planned = [t for t, m in alike if m.mechanism == "D1" and not m.twins]
-    if "due" in log.fields or not planned or not _is_told_by_age(planned, fine):
+    if not planned or not _is_told_by_age(planned, fine):
         return matches
     twins = twins_of("D1", log, ("D11",))
     names = {t.name for t in planned}
@@ -373,6 +375,29 @@ def _is_told_by_age(dropped: Sequence[Trace], fine: Sequence[Trace]) -> bool:
         for ours, theirs in zip(zip(*lost, strict=True), zip(*kept, strict=True), strict=True)
     )
     return by_age >= _OLDER_MIN and by_age > by_number
+
+
+#: of the drops, so many must end with one word that none of the others has
+_LAST_WORD_MIN: Final = 0.5
+
+
+def _by_unknown_word(
+    matches: list[tuple[Trace, Match]], fine: Sequence[Trace]
+) -> list[tuple[Trace, Match]]:
+    """Whatever a word means that nobody understands: it ends most of the drops, and no other has it."""
+    ends = Counter(t.steps[-1].word for t, _ in matches if t.steps[-1].act is Op.UNKNOWN)
+    word, count = ends.most_common(1)[0] if ends else (None, 0)
+    is_theirs = not any(s.word == word for t in fine for s in t.steps)
+    if word is None or count < max(_COUNT_MIN, _LAST_WORD_MIN * len(matches)) or not is_theirs:
+        return matches
+    what = f"nothing after a line {word!r}, which is not understood"
+    may_be = ("D1", "D2", "D6", "D7", "D8", "D9", "D10", "D11")
+    return [
+        (t, Match(m.mechanism, min(m.strength, 0.5), what, _without(may_be, m.mechanism)))
+        if t.steps[-1].word == word and m.mechanism
+        else (t, m)
+        for t, m in matches
+    ]
 
 
 def _share_above(ours: Sequence[int], theirs: Sequence[int]) -> float:

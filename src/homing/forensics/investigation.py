@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -324,12 +325,9 @@ def _facts(
         )
     )
     usual = {op: int(counts[f"o{int(op)}"] or 0) / max(1, int(counts.n)) for op in ops}
-    planned = [
-        t.steps[i + 1].act in (Op.RETRY, Op.QUEUED)
-        for t in fine
-        for i, s in enumerate(t.steps[:-1])
-        if s.result < 0
-    ]
+    failed = [(s, after) for t in fine for s, after in pairwise(t.steps) if s.result < 0]
+    planned = [after.act in (Op.RETRY, Op.QUEUED) for _, after in failed]
+    dues = [s.due_us is not None for s, _ in failed]
     dead_from = _dead_from(judged)
     age_kept_us = _age_kept_us(fine, dropped)
     return LogFacts(
@@ -337,6 +335,7 @@ def _facts(
         ops=events.ops,
         usual=usual,
         plans_retries=sum(planned) / len(planned) if planned else 0.0,
+        plans_due=sum(dues) / len(dues) if dues else 0.0,
         takes_usual=max(1, round(counts.takes or 1)),
         says_delivered=(counts.said or 0) > _SAID_MIN * counts.n,
         tells_failures=context.tells_failures,

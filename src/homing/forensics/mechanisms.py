@@ -94,6 +94,10 @@ def life(trace: Trace) -> _Life:
     )
 
 
+#: by this status a receiver says that it has begun
+_BEGUN: Final = 202
+
+
 def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     """Called delivered, and no request succeeded: D8, D6 or D5."""
     if trace.why is not Why.FALSE_DELIVERED:
@@ -102,6 +106,10 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
     if _is_said_too_soon(trace):
+        said = next(s for s in trace.steps if s.stand is Stand.DELIVERED and s.result >= 0)
+        if said.result == 1 and said.status not in (None, _BEGUN):
+            what = "it succeeded, and the failure of another request was written over that"
+            return Match("D6", 0.7, what, twins_of("D6", log, ("D5",)))
         return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
     if one.races:
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
@@ -376,7 +384,12 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
     if trace.of_message and "endpoint" in log.fields:
-        return Match("D9", 0.6, "accepted, and no delivery was made of it")
+        # where requests alone have rows, a delivery that was never taken up has none either
+        twins = ("D3", *twins_of("D3", log, ("D4", "D12"))) if log.is_of_requests else ()
+        return Match("D9", 0.6, "accepted, and no delivery was made of it", twins)
+    if log.is_of_requests and any(s.attempt for s in trace.steps):
+        what = "an attempt was begun, and nothing came of it"
+        return Match("D4", 0.6, what, twins_of("D4", log, ("D8",)))
     if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
         return Match("D4", 0.8, "queued, and never tried")
     if log.shows(Op.QUEUED):
@@ -448,10 +461,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     stand = next(
         (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE
     )
-    planned = any(
-        s.act in (Op.RETRY, Op.QUEUED, Op.POSTPONED) or s.due_us is not None
-        for s in trace.steps[one.failures[-1] :]
-    )
+    planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :])
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it
         twins = twins_of("D2", log, ("D6",)) if log.is_table else ()
@@ -478,12 +488,29 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     if stand is Stand.WAITING:
         is_silent = trace.steps[one.failures[-1]].status is None
         twins = twins_of("D1", log, ("D8",) if is_silent else ())
+        if "due" in log.fields:  # and it has none, so perhaps nobody planned it
+            twins = ("D2", *twins)
         return Match("D1", 0.8, "waiting for a retry that nobody makes", twins)
     if log.plans_retries > 0.5:
         what = "no retry was planned, as it is after other failures"
         return Match("D2", 0.7, what, twins_of("D2", log, ("D5",)))
     twins = twins_of("D2", log, ("D1", "D4", "D5", "D6", "D7", "D8", "D11"))
+    if log.plans_due < _PLANS_DUE_MIN and "D1" not in twins:
+        twins = ("D1", *twins)  # no plan of a retry is ever told
+    if "attempt" not in log.fields:
+        twins = (*twins, "D10")  # nor how many there were
     return Match("D2", 0.45, "nothing after a failed attempt", twins)
+
+
+#: of failures that were followed, so many must tell when the next attempt is due
+_PLANS_DUE_MIN: Final = 0.8
+
+
+def _is_plan(step: Step, log: LogFacts) -> bool:
+    """Whether a line plans another attempt; a failure in whose row that has a time does with a time."""
+    if step.result < 0 and log.plans_due >= _PLANS_DUE_MIN:
+        return step.due_us is not None
+    return step.act in (Op.RETRY, Op.QUEUED, Op.POSTPONED) or step.due_us is not None
 
 
 def _without_refused(trace: Trace) -> Trace:

@@ -55,7 +55,8 @@ def look(judged: Any, events: Any, raw: Any, endpoints: dict[int, str]) -> Neigh
     if first is None:
         return Neighbours()
     few = judged.filter(judged.accepted_at >= int(first)).mutate(lost=lost)
-    few = few.mutate(untried=few.lost & (few.takes == 0) & (few.bad == 0))
+    is_untried = (few.takes == 0) & (few.bad == 0) & (few.attempt.fill_null(0) == 0)
+    few = few.mutate(untried=few.lost & is_untried)
     few = few.select("d", "accepted_at", "endpoint", "lost", "untried")
     few = few.order_by("accepted_at", "d").limit(_LOOKED_AT_MAX)
     found = _beside(few, endpoints)

@@ -10,8 +10,8 @@ or because it moved on meanwhile, is read again line by line before anything is 
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections.abc import AsyncIterator, Callable, Iterable
-from sys import intern
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ from homing.core.queries import DeliveryFilter, LogCursor, LoggedEntry, Page, Sp
 from homing.core.records import LogEntry
 from homing.core.store import Store
 from homing.insight import steps
-from homing.insight.evidence import Breach, Left
+from homing.insight.evidence import Breach
 from homing.insight.stretches import Present, Stretch, present
 from homing.service.keeping import Round
 from homing.service.log_export import place_at
@@ -235,12 +235,27 @@ class _Held(msgspec.Struct):
     """One delivery that is being looked at closely."""
 
     row: Delivery
-    last: Left | None = None  #: of what is written of it
-    decided: int = 0  #: written lines that an attempt led to
+    lines: list[LogEntry] = []  #: that were written, in the order of their versions
+
+    @property
+    def last(self) -> LogEntry | None:
+        return self.lines[-1] if self.lines else None
+
+    @property
+    def decided(self) -> int:
+        """Lines that an attempt led to."""
+        return sum(line.attempt_id is not None for line in self.lines)
 
     @property
     def is_odd(self) -> bool:
-        return self.last is None or not steps.is_what(self.row, self.last)
+        if self.last is None or not steps.is_what(self.row, self.last):
+            return True
+        return self.lines[0].version_before > 0  # what came before is not shown yet, or not there
+
+    def add(self, line: LogEntry) -> None:
+        """One more line. A transaction may have begun before another, and written after it; so may
+        the lines of one delivery stand in the log."""
+        insort(self.lines, line, key=lambda one: one.version_after)
 
 
 class _Closely:
@@ -270,6 +285,10 @@ class _Closely:
                 break
             await asyncio.sleep(self._look_every_s)
             await self._read_log()
+        for held in self._held.values():
+            for before, line in zip([None, *held.lines], held.lines, strict=False):
+                for breach in steps.wrongs(before, line):
+                    self._name(breach)
         for held in odd:
             self._name_row(held)
         await self._compare_attempts()
@@ -279,15 +298,8 @@ class _Closely:
             for one in page:
                 held = self._held.get((one.entry.message_id, one.entry.endpoint_id))
                 if held is not None and one.entry.rows_written:
-                    self._look_at(held, one.entry)
+                    held.add(one.entry)
             self._end = page[-1].cursor
-
-    def _look_at(self, held: _Held, line: LogEntry) -> None:
-        for breach in steps.wrongs(held.last, line):
-            self._name(breach)
-        op, holder = intern(line.op), intern(line.holder)
-        held.last = Left(line.version_after, line.to_state, line.lease_epoch, op, holder)
-        held.decided += line.attempt_id is not None
 
     async def _is_still_odd(self, held: _Held) -> bool:
         """Whether it is, as it is now: it may have moved on, or been purged."""

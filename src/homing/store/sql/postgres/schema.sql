@@ -171,6 +171,8 @@ CREATE INDEX attempts_endpoint ON attempts (endpoint_id, id, reason);
 -- Every change of a delivery, in the transaction that made it. Only ever appended.
 -- `transaction` puts lines in an order that no later commit can slip in before: a line is shown
 -- once every transaction that began before its own has ended.
+-- Of one delivery it is the versions that tell the order: a claim within limits may have begun before
+-- what it takes was accepted, and its line stands before the other then.
 CREATE TABLE delivery_log (
     at_us bigint NOT NULL,
     mono_us bigint NOT NULL,
