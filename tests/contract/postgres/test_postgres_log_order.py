@@ -37,7 +37,7 @@ def lease(delivery: Delivery) -> Change:
 async def test_a_claim_that_began_before_what_it_takes_was_accepted_is_no_breach(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A claim within limits locks them first; from then on it is a transaction, and an older one."""
+    """A claim within limits locks them first, and is the older transaction from then on."""
     one, other = await open_store(postgres_url), await open_store(postgres_url)
     application = make_application()
     await one.put(application)
