@@ -57,7 +57,8 @@ def failed_under_way(
         ):
             return Ended(0.92, "called failed with attempts left, and its answer came later")
         is_open = begun is not None and not any(s.result for s in steps[:i] if s.at_us > begun)
-        if not later and has_table and is_open:
+        # an error in the row of an attempt is what came of it
+        if not later and has_table and is_open and not failed.reason:
             return Ended(0.9, "called failed with attempts left, and no answer ever came")
         is_answered = any(s.result and s.attempt == failed.attempt for s in steps[:i])
         is_unsigned = failed.worker is None and has_workers
