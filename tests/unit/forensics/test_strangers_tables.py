@@ -148,7 +148,7 @@ def test_called_failed_while_its_attempt_is_under_way_is_d7() -> None:
     assert recognise(late, LOG).mechanism == "D7"
     left = trace(*BEGUN, CALLED)
     assert recognise(left, LOG).mechanism == "D7"
-    of_attempt = CALLED._replace(reason="timeout", state=None)
+    of_attempt = CALLED._replace(reason="timeout", state=None, worker="w1")
     assert recognise(trace(*BEGUN, of_attempt), LOG).mechanism != "D7"  # that is what came of it
     told = [step(Op.FAILED, 59.9, result=-1, status=502), CALLED]
     assert recognise(trace(*BEGUN, *told), LOG).mechanism != "D7"  # it follows from the answer
