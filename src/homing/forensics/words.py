@@ -101,6 +101,8 @@ _ATTEMPT_OPS = frozenset(
 )
 #: what the row of a request may be taken for by the state beside it
 _OF_REQUEST: Final = frozenset({Op.UNKNOWN, Op.SENT, Op.ATTEMPTED, Op.CLAIMED, Op.SUCCEEDED})
+#: outcomes of a turn that was settled, other than delivered
+_NOT_DELIVERED: Final = frozenset({Op.FAILED, Op.RETRY, Op.DEAD, Op.EXHAUSTED, Op.CANCELLED})
 _OP_OF_STAND = {
     Stand.WAITING: Op.QUEUED,
     Stand.LEASED: Op.CLAIMED,
@@ -187,6 +189,8 @@ def line_of(
         op = _from_states(kind, before, to_word, status)
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         op = outcome.op
+    if op is Op.SUCCEEDED and status <= 0 and outcome.op in _NOT_DELIVERED:
+        op = outcome.op  # settled, and the outcome says how
     if op is Op.UNKNOWN and kind.pending is not None:
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says

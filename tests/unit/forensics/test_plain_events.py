@@ -18,6 +18,7 @@ pytest.importorskip("ibis")
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.words import Kind, line_of
 
 BEGIN_S = 1_780_000_000.0
 DELIVERIES = 600
@@ -329,6 +330,20 @@ def test_a_push_that_was_answered_is_a_request(
     one = pushed(tmp_path, answers=answers)
     assert one["dropped"] == sum(number % 20 == 3 for number in range(DELIVERIES))
     assert one["hypothesis"]["mechanism"] == mechanism
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "op"),
+    [
+        ("retry", "none", Op.RETRY),
+        ("dead", "none", Op.DEAD),
+        ("delivered", "none", Op.SUCCEEDED),
+        ("retry", "ok", Op.SUCCEEDED),
+    ],
+)
+def test_how_a_turn_was_settled_is_told_by_its_outcome(outcome: str, status: str, op: Op) -> None:
+    kind = Kind("events", "settled", None, None, outcome, None, status)
+    assert line_of(kind, {}, {}).op is op
 
 
 # --- a row a request ---
