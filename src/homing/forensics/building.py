@@ -235,7 +235,7 @@ def _ended_first(table: Any, texts: Sequence[str]) -> list[str]:
     if not letters or not others:
         return []
     lines = table.filter(table.op_raw.isin(ends))
-    by_delivery = lines.group_by(k=_key(lines)).aggregate(
+    by_delivery = lines.group_by(k=name_of(lines)).aggregate(
         letter=lines.op_raw.isin(letters).max(), end=lines.op_raw.isin(others).max()
     )
     buried = by_delivery.filter(by_delivery.letter)
@@ -251,8 +251,8 @@ def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
     return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
 
 
-def _key(table: Any) -> Any:
-    """What a row's delivery is called."""
+def name_of(table: Any) -> Any:
+    """What a row's delivery is called: itself, or its message and endpoint."""
     whole = table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
     return ibis.coalesce(table.delivery, whole)
 
@@ -263,7 +263,7 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         return {}
     at = ibis.coalesce(table.changed_us, table.at_us, 0)
     lines = table.select(
-        k=_key(table),
+        k=name_of(table),
         word=table[column],
         status=table.status,
         is_due=table.due_us.notnull(),
@@ -383,8 +383,7 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
     if lonely is not None:
         m = m.left_join(lonely, m.delivery.isnull() & (lonely.id == m.message))
         linked = m.endpoint.isnull().ifelse(m.of_message, ibis.null("string"))
-    whole = m.message + ibis.coalesce("/" + m.endpoint, ibis.literal(""))
-    m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, whole)))
+    m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, name_of(m))))
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     is_mixed = len(layouts) > 1

@@ -209,16 +209,15 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         is_instant = is_instant & (o.ends | (o.act == Op.SKIPPED) | (o.result == SAID))
     else:
         is_instant = o.act == Op.SKIPPED
-    reports = o.reports
     flags = {
         # a worker took it while another had not said what came of its turn
         "two_holders": o.take & (o.taken - o.answered.fill_null(0) >= 2),
         # a worker reported on it although somebody else had taken it since
-        "foreign_write": reports & ~o.take & (o.taken >= 1) & (o.worker != o.hold_worker),
-        "old_epoch": reports & ~o.take & (o.taken >= 1) & (o.epoch != o.hold_epoch),
+        "foreign_write": o.reports & ~o.take & (o.taken >= 1) & (o.worker != o.hold_worker),
+        "old_epoch": o.reports & ~o.take & (o.taken >= 1) & (o.epoch != o.hold_epoch),
         # the result of an attempt after a later attempt had begun; or a row that was saved whole,
         # with the number of an earlier attempt
-        "late_attempt": (reports | o.take) & (o.attempt > 0) & (o.attempt < o.attempt_before),
+        "late_attempt": (o.reports | o.take) & (o.attempt > 0) & (o.attempt < o.attempt_before),
         "after_lease": (o.result != 0) & (o.at_us > o.hold_lease),
         # it was written over a version that its writer had not read
         "lost_update": o.writes
@@ -252,12 +251,11 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
     is_open = found.take_end.isnull() | (found.take_end < found.good_end)
     taken_back = (found.bad_end > found.good_end) & is_open & is_same
     found = found.mutate(taken_back=taken_back.fill_null(False))
-    return found.drop(*_ENDS)
+    return found.drop(
+        *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker")
+    )
 
 
-_ENDS: Final = (
-    *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker"),
-)
 #: the crossings that `interleavings` finds, with what each is in words
 CROSSINGS: Final = {
     "two_holders": "two workers held it at once",

@@ -94,6 +94,7 @@ def twins_of(code: str, log: LogFacts, among: tuple[str, ...]) -> tuple[str, ...
 
 
 def number_of(code: str) -> int:
+    """The number of a mechanism, to put them in order: 12 of D12."""
     return int(code[1:])
 
 

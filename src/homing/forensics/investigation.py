@@ -39,6 +39,7 @@ try:
     from homing.forensics.facts import LogFacts
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
+    from homing.forensics.mechanisms import recognise
     from homing.forensics.reading.tables import read_there
     from homing.forensics.turns import is_take
 except ImportError as _error:
@@ -253,7 +254,7 @@ def _near(
     engine: Engine, judged: Any, events: Events, dropped: Sequence[traces.Trace]
 ) -> neighbours.Neighbours:
     """What is next to the dropped deliveries, where some were never tried: only then it tells."""
-    if not any(not any(s.result or is_take(s) for s in t.steps) for t in dropped):
+    if all(any(s.result or is_take(s) for s in t.steps) for t in dropped):
         return neighbours.Neighbours()
     endpoints = events.names.get("endpoint", {})
     return neighbours.look(judged, engine.table("events"), engine.table("raw"), endpoints)
@@ -461,8 +462,6 @@ def _examples(
     dropped: Sequence[traces.Trace], shaped: hypothesis.Hypothesis, log: LogFacts
 ) -> list[traces.Trace]:
     """Three of the leading mechanism, the shortest first: they are read by people."""
-    from homing.forensics.mechanisms import recognise
-
     named = {shaped.mechanism, *(c.mechanism for c in shaped.candidates)}
     like = [t for t in dropped if recognise(t, log).mechanism in named] or list(dropped)
     return sorted(like, key=lambda t: (len(t.steps), t.accepted_us))[:3]

@@ -178,8 +178,7 @@ def _silent(c: Any, context: Context) -> Any:
     no = ibis.least(c.last_attempt.fill_null(0), by_case.ATTEMPT_MAX)
     keys = sorted(context.gaps)
     known = [key for key in keys if context.is_known(*key)]
-    # what waits for its first turn waits as long as others did for theirs
-    # and who has it has it no longer than others had
+    # what waits for its first turn waits as long as others did, and a worker has it as long
     unknown = ibis.cases(
         (untried, context.limit_us(int(Op.ACCEPTED), 0)),
         (c.last_stand == Stand.LEASED, context.turn_us),

@@ -250,9 +250,8 @@ def _gather_gaps(hard: Any, context: Context, plain: int) -> None:
     context.gaps[int(Op.ACCEPTED), 0] = (max(accepted[0], plain), max(accepted[1], plain), 1_000)
     context.gap_max_us = max(g for g, _, _ in context.gaps.values())
     context.lateness_max_us = max(late for _, late, _ in context.gaps.values())
-    if (
-        not is_due_told
-    ):  # no due time was seen kept: a retry is as late as a first turn, or little more
+    if not is_due_told:
+        # no due time was seen kept: a retry is as late as a first turn, or little more
         context.lateness_max_us = context.gaps[int(Op.ACCEPTED), 0][0] + 5 * MINUTE_US
     followed = hard.filter(hard.next_at.notnull() & hard.due_us.notnull())
     delay = row(followed.aggregate(most=(followed.due_us - followed.at_us).max())).most

@@ -309,17 +309,14 @@ def _passed_as_in_progress(trace: Trace) -> list[int]:
         i
         for i, s in enumerate(trace.steps)
         if s.act is Op.SKIPPED
-        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps, i)
+        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps[:i])
     ]
 
 
-def _is_under_way(steps: Sequence[Step], i: int) -> bool:
-    """Whether a request had begun before a line, and its answer had not come."""
-    last = next((s for s in reversed(steps[:i]) if s.result or s.act is Op.SENT), None)
-    if last is not None and last.act is Op.SENT:
-        return True
-    no = steps[i].attempt or 0
-    return any(s.result and 0 < (s.attempt or 0) < no for s in steps[i + 1 :])
+def _is_under_way(steps: Sequence[Step]) -> bool:
+    """Whether a request had begun, and no answer of it had come."""
+    last = next((s for s in reversed(steps) if s.result or s.act is Op.SENT), None)
+    return last is not None and last.act is Op.SENT
 
 
 _OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
@@ -396,7 +393,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
         return Match("D3", 0.8, "accepted, and never queued as the others are", polled)
     # an endpoint that others name says nothing of those that do not
-    over = () if trace.has_endpoint or one.reasons else ("D9",)
+    over = () if trace.endpoint or one.reasons else ("D9",)
     twins = twins_of("D3", log, ("D4", "D12"))
     twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=number_of))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)

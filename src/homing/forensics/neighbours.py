@@ -29,7 +29,6 @@ class Block(NamedTuple):
     endpoint: str
     since_us: int  #: acceptance of the first
     until_us: int  #: acceptance of the last
-    drops: int
 
 
 class Neighbours(NamedTuple):
@@ -96,7 +95,7 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
         own=int(counts.own) / int(counts.n),
         others=int(counts.others) / int(counts.n),
         blocks=tuple(
-            Block(endpoints.get(int(b.endpoint), "?"), int(b.since), int(b.until), int(b.n))
+            Block(endpoints.get(int(b.endpoint), "?"), int(b.since), int(b.until))
             for b in rows(blocks)
         ),
     )

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import ibis
 
-from homing.forensics.building import worker_of
+from homing.forensics.building import name_of, worker_of
 from homing.forensics.engine import Engine
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.rows import Line, rows
@@ -61,8 +61,7 @@ class Trace(NamedTuple):
     steps: tuple[Step, ...]
     of_message: bool  #: it has no line that names an endpoint
     accepted_us: int
-    has_endpoint: bool = True  #: some line of it names its endpoint
-    endpoint: str | None = None
+    endpoint: str | None  #: None: no line of it names one
 
 
 def dropped(engine: Engine, crossings: list[str], limit: int = DROPPED_MAX) -> list[Trace]:
@@ -142,9 +141,7 @@ def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list
         reason="reason",
         actor="actor",
         build="build",
-        name=ibis.coalesce(
-            raw.delivery, raw.message + ibis.coalesce("/" + raw.endpoint, ibis.literal(""))
-        ),
+        name=name_of(raw),
         is_of_message=raw.delivery.isnull() & raw.endpoint.isnull(),
         row_endpoint=raw.endpoint,
     )
@@ -164,7 +161,6 @@ def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list
                 steps=tuple(_step(line) for line in lines[:_LINES_MAX]),
                 of_message=all(line.is_of_message for line in lines),
                 accepted_us=int(one.accepted_at),
-                has_endpoint=any(line.row_endpoint for line in lines),
                 endpoint=next((line.row_endpoint for line in lines if line.row_endpoint), None),
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from support.dropped import make_dropped, make_step
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -13,7 +14,7 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import Hypothesis, form
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand
+from homing.forensics.vocabulary import RESULT_OF_OP, Op
 
 HOUR = 3_600_000_000
 TTL = 6 * HOUR
@@ -21,10 +22,7 @@ OPS = frozenset({Op.ACCEPTED, Op.FAILED, Op.RETRY, Op.SUCCEEDED})
 
 
 def step(act: Op, at: float, **about: object) -> Step:
-    told: dict[str, object] = dict.fromkeys(Step._fields)
-    told |= {"at_us": int(at), "act": act, "stand": STAND_OF_OP[act], "before": Stand.NONE}
-    told |= {"result": {Op.FAILED: -1, Op.SUCCEEDED: 1}.get(act, 0), "line": 1, **about}
-    return Step(**told)  # type: ignore[arg-type]
+    return make_step(act, int(at), result=RESULT_OF_OP.get(act, 0), word=None, **about)
 
 
 def lives(*, by_age: bool, has_due: bool, blur: float = 0.0) -> tuple[list[Trace], list[Trace]]:
@@ -42,25 +40,15 @@ def lives(*, by_age: bool, has_due: bool, blur: float = 0.0) -> tuple[list[Trace
             steps.append(step(Op.RETRY, at + 2, attempt=no + 1, **about))
             is_lost = due - born > limit if by_age else draw.random() < 0.1
             if is_lost:
-                name, lost = f"d-{number}", frozenset[str]()
                 dropped.append(
-                    Trace(name, Why.SILENT, Verdict.DROPPED, lost, tuple(steps), False, int(born))
+                    make_dropped(Why.SILENT, *steps, name=f"d-{number}", accepted_us=int(born))
                 )
                 break
             at = due
         else:
             steps.append(step(Op.SUCCEEDED, at))
-            fine.append(
-                Trace(
-                    f"d-{number}",
-                    Why.NONE,
-                    Verdict.DELIVERED,
-                    frozenset(),
-                    tuple(steps),
-                    False,
-                    int(born),
-                )
-            )
+            one = make_dropped(Why.NONE, *steps, name=f"d-{number}", accepted_us=int(born))
+            fine.append(one._replace(verdict=Verdict.DELIVERED))
     return dropped, fine
 
 

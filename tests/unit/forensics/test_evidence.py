@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.dropped import make_dropped as trace
+from support.dropped import make_step as step
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -14,11 +16,11 @@ pytest.importorskip("ibis")
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Options, investigate
-from homing.forensics.judging import Verdict, Why
+from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.reading.guessing import guess
-from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
+from homing.forensics.traces import Step
+from homing.forensics.vocabulary import Op, Stand, meaning
 from homing.forensics.words import Habits, Kind, Line, line_of
 
 LOG = LogFacts(
@@ -28,17 +30,8 @@ LOG = LogFacts(
 )
 
 
-def step(act: Op, at: int, **about: object) -> Step:
-    told: dict[str, object] = dict.fromkeys(Step._fields)
-    result = -1 if act is Op.FAILED else 0
-    told |= {"at_us": at, "act": act, "stand": STAND_OF_OP.get(act, Stand.NONE), "line": at}
-    told |= {"before": Stand.NONE, "result": result, "word": act.name.lower(), **about}
-    return Step(**told)  # type: ignore[arg-type]
-
-
 def named(why: Why, *steps: Step, crossings: tuple[str, ...] = ()) -> str:
-    one = Trace("d-1", why, Verdict.DROPPED, frozenset(crossings), steps, False, 0)
-    return recognise(one, LOG).mechanism
+    return recognise(trace(why, *steps, crossings=crossings), LOG).mechanism
 
 
 def line(op: str, **about: Any) -> Line:
@@ -286,7 +279,7 @@ def test_where_every_turn_had_its_answer_nobody_was_left_to_write_late(
         step(Op.FAILED, 6, attempt=2, status=503),
         step(Op.SUCCEEDED, 7, attempt=2),
     ]
-    one = Trace("d", Why.FALSE_DELIVERED, Verdict.DROPPED, frozenset(), tuple(steps), False, 0)
+    one = trace(Why.FALSE_DELIVERED, *steps)
     assert recognise(one, plain).twins == twins
 
 
@@ -298,7 +291,7 @@ def test_passed_over_while_a_request_is_under_way_is_d8_whatever_it_is_called() 
     # answered before: nobody was at it, so that it may as well have been its endpoint
     answered = step(Op.FAILED, 3, attempt=1, status=503)
     steps = (accepted, sent, answered, step(Op.RETRY, 4), over)
-    one = Trace("d", Why.SKIPPED, Verdict.DROPPED, frozenset(), steps, False, 0)
+    one = trace(Why.SKIPPED, *steps)
     assert recognise(one, LOG).twins == ("D9",)
 
 

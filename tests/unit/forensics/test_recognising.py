@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from support.dropped import make_dropped as trace
+from support.dropped import make_step as step
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -12,11 +14,11 @@ pytest.importorskip("ibis")
 from homing.forensics.association import Suspect
 from homing.forensics.facts import LogFacts, has_field
 from homing.forensics.hypothesis import form
-from homing.forensics.judging import Verdict, Why
+from homing.forensics.judging import Why
 from homing.forensics.losing import Loss, first_deleted
 from homing.forensics.mechanisms import Match, recognise
-from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
+from homing.forensics.traces import Trace
+from homing.forensics.vocabulary import Op, Stand, meaning
 from homing.forensics.words import Habits, Kind, line_of
 
 EVENTS = LogFacts(
@@ -24,18 +26,6 @@ EVENTS = LogFacts(
     ops=frozenset({Op.ACCEPTED, Op.CLAIMED, Op.FAILED, Op.RETRY, Op.SUCCEEDED}),
     usual={Op.CLAIMED: 1.0, Op.SUCCEEDED: 1.0},
 )
-
-
-def step(act: Op, at: int, **about: object) -> Step:
-    told: dict[str, object] = dict.fromkeys(Step._fields)
-    result = -1 if act is Op.FAILED else 0
-    told |= {"at_us": at, "act": act, "stand": STAND_OF_OP.get(act, Stand.NONE), "line": at}
-    told |= {"before": Stand.NONE, "result": result, "word": act.name.lower(), **about}
-    return Step(**told)  # type: ignore[arg-type]
-
-
-def trace(why: Why, *steps: Step, crossings: tuple[str, ...] = ()) -> Trace:
-    return Trace("d-1", why, Verdict.DROPPED, frozenset(crossings), steps, False, 0)
 
 
 def likest(one: Trace, log: LogFacts = EVENTS) -> Match:
@@ -199,8 +189,7 @@ def test_only_how_long_a_transaction_was_open_speaks_for_d12(
 ) -> None:
     suspect = Suspect(name, kind, 10, 10, 1.0, 1.0, 0.9, 1.0, 50.0, 0.0, 0.0)
     accepted = [
-        Trace(f"d-{n}", Why.SILENT, Verdict.DROPPED, frozenset(), (step(Op.ACCEPTED, n),), False, n)
-        for n in range(10)
+        trace(Why.SILENT, step(Op.ACCEPTED, n), name=f"d-{n}", accepted_us=n) for n in range(10)
     ]
     found = form(accepted, [], [suspect], EVENTS, busiest_share=0.1)
     assert (found.mechanism == "D12") == is_of_it
@@ -246,7 +235,9 @@ def test_what_names_no_endpoint_may_have_been_left_out_because_of_it(
     has_endpoint: bool, is_of_it: bool
 ) -> None:
     log = LogFacts(fields=frozenset({"endpoint", "status"}), ops=EVENTS.ops)
-    accepted = trace(Why.SILENT, step(Op.ACCEPTED, 1))._replace(has_endpoint=has_endpoint)
+    accepted = trace(Why.SILENT, step(Op.ACCEPTED, 1))._replace(
+        endpoint="ep_1" if has_endpoint else None
+    )
     assert ("D9" in likest(accepted, log).twins) == is_of_it
 
 
@@ -256,7 +247,7 @@ def test_one_stretch_rules_out_no_endpoint_that_is_not_named(
 ) -> None:
     log = LogFacts(fields=frozenset({"endpoint", "status"}), ops=EVENTS.ops)
     accepted = [
-        trace(Why.SILENT, step(Op.ACCEPTED, n))._replace(has_endpoint=has_endpoint)
+        trace(Why.SILENT, step(Op.ACCEPTED, n))._replace(endpoint="ep_1" if has_endpoint else None)
         for n in range(10)
     ]
     found = form(accepted, [], [], log, busiest_share=0.9)

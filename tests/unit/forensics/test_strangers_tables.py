@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from support.dropped import make_dropped, make_step
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.judging import Verdict, Why
+from homing.forensics.judging import Why
 from homing.forensics.mechanisms import LogFacts, recognise
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import joined
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import STAND_OF_OP, Op, Stand, meaning
+from homing.forensics.vocabulary import Op, Stand, meaning
 from homing.forensics.words import SAID, Behaviour, Kind, by_behaviour, line_of
 
 Row = dict[str, Any]
@@ -125,14 +126,12 @@ LOG = LogFacts(
 
 
 def step(act: Op, second: float, attempt: int | None = 1, **about: object) -> Step:
-    told: dict[str, object] = dict.fromkeys(Step._fields)
-    told |= {"at_us": int(1e6 * second), "act": act, "stand": STAND_OF_OP.get(act, Stand.NONE)}
-    told |= {"before": Stand.NONE, "result": 0, "attempt": attempt, "line": 1}
-    return Step(**(told | about))  # type: ignore[arg-type]
+    told: dict[str, object] = {"attempt": attempt, "result": 0, "word": None}
+    return make_step(act, int(1e6 * second), **(told | about))
 
 
 def trace(*steps: Step, crossings: tuple[str, ...] = (), why: Why = Why.SILENT) -> Trace:
-    return Trace("d-1", why, Verdict.DROPPED, frozenset(crossings), steps, False, 0)
+    return make_dropped(why, *steps, crossings=crossings)
 
 
 def answer(second: float, attempt: int = 1, **about: object) -> Step:
