@@ -155,6 +155,15 @@ def test_other_incidents_are_listed_and_written(tmp_path: Path) -> None:
     assert (tmp_path / "log.csv").read_text().count("accepted") == truth["accepted"]
 
 
+def test_the_week_with_the_fix_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
+    assert lab(tmp_path, "D2", "--size", "1000").returncode == 0
+    before = (tmp_path / "D2.jsonl.gz").read_bytes()
+    told = lab(tmp_path, "D2", "--size", "1000", "--mended").stdout
+    assert told.splitlines()[-1] == "homing verify D2.jsonl.gz D2-mended.jsonl.gz"
+    assert (tmp_path / "D2.jsonl.gz").read_bytes() == before
+    assert (tmp_path / "D2-mended.jsonl.gz").read_bytes() != before
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -127,7 +127,8 @@ def _other(
     name: str, log: Path | None, truth: Path | None, given: dict[str, Any], *, as_json: bool
 ) -> None:
     """The log of another incident."""
-    log = log or Path(f"{name}.jsonl.gz")
+    before = Path(f"{name}.jsonl.gz")
+    log = log or (Path(f"{name}-mended.jsonl.gz") if given["is_mended"] else before)
     form = next(
         (
             form
@@ -146,7 +147,7 @@ def _other(
         return
     if given["is_mended"]:
         say(f"{plural(told.accepted, 'delivery')} in {log}, without the fault; is it gone?")
-        say(f"homing verify BEFORE {log}")
+        say(f"homing verify {before if before.is_file() else 'BEFORE'} {log}")
     else:
         say(f"{plural(told.accepted, 'delivery')} in {log}; how many are missing, and why?")
         say(f"homing investigate {log}")
