@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from support.dropped import make_dropped, make_step
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.judging import Why
+from homing.forensics.investigation import Options, investigate
+from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import LogFacts, recognise
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess
@@ -36,6 +39,26 @@ def test_a_number_that_is_a_calendar_time_is_no_count_of_milliseconds(
 ) -> None:
     column = look([{"ts": first + n} for n in range(10)])["ts"]
     assert column.time == form
+
+
+@pytest.mark.parametrize(("second", "is_time"), [("0", True), ("x", False)])
+def test_the_name_of_a_streams_entry_is_its_time(second: str, is_time: bool, tmp_path: Path) -> None:
+    events = ("added", "active", "completed")
+    rows = [
+        {"id": f"{1788649867591 + 1000 * n}-{second if second == 'x' else i}"}
+        | {"event": event, "jobId": f"{n:05}"}
+        for n in range(50)
+        for i, event in enumerate(events)
+    ]
+    assert (look(rows)["id"].time == "stream") is is_time
+    if not is_time:
+        return
+    log = tmp_path / "events.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = investigate([str(log)], Options(folder=str(tmp_path)))
+    assert found.books == {Verdict.DELIVERED: 50}
+    assert found.events.first_us == 1_788_649_867_591_000
+    assert found.events.last_us == 1_788_649_867_591_000 + 49_000_000 + 2  # third of its ms
 
 
 def letters(number: int) -> list[Row]:

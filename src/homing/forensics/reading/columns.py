@@ -110,6 +110,8 @@ NOTHING: Final = (
     "<null>",
 )
 _NOTHING: Final = frozenset(NOTHING)
+#: the name of an entry of a Redis stream: the milliseconds since 1970, and which of that millisecond
+_STREAM: Final = re.compile(r"^\s*1\d{12}-\d+\s*$")
 _NUMBER: Final = re.compile(r"^\s*[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?\s*$")
 
 
@@ -124,7 +126,8 @@ class Seen(NamedTuple):
     is_whole: bool
     least: float
     most: float
-    time: str | None  #: "iso", "s", "ms", "us", "ns", "date" (a Python value), a format, or None
+    #: "iso", "s", "ms", "us", "ns", "date" (a Python value), "stream", "named", a format, or None
+    time: str | None
     nested: bool = False
     is_native: bool = False  #: numbers or times, not text that looks like them
     is_zoned: bool = True  #: of times: they name their zone, or count from 1970 UTC
@@ -213,7 +216,7 @@ def _names_zone(form: str, value: Any) -> bool:
         return bool(
             re.search(r"(Z|UTC|GMT|:\d\d(\.\d+)?\s*[+-]\d\d(:?\d\d)?)\s*$", str(value), re.I)
         )
-    return form in (*_PER_SECOND, "named") or "%z" in form or form.endswith(("Z", "GMT"))
+    return form in (*_PER_SECOND, "named", "stream") or "%z" in form or form.endswith(("Z", "GMT"))
 
 
 def number_of(text: str) -> float | None:
@@ -245,6 +248,8 @@ def _time_form(path: str, filled: list[Any], texts: list[str], numbers: list[flo
         return "iso"
     if sum(1 for t in some if _offset(t) is not None) >= 0.9 * len(some):
         return "named"
+    if all(map(_STREAM.match, some)):
+        return "stream"
     if sum(1 for t in some if sum(c.isdigit() for c in t) >= 6 and len(t) >= 12) < 0.9 * len(some):
         return None
     for form in FORMATS:
@@ -313,6 +318,8 @@ def instant(value: Any, form: str | None) -> float | None:
         if form in _PER_SECOND:
             return float(value) / _PER_SECOND[form]
         text = str(value).strip()
+        if form == "stream":
+            return float(text.partition("-")[0]) / _PER_SECOND["ms"]
         if form == "named":
             text, form = _offset(text) or "", "iso"
         when = (

@@ -88,6 +88,9 @@ def time_value(source: str, column: Column, seen: Seen | None) -> str:
         return f"epoch_us({_in_zone(source, column.zone)})"
     if unit == "named":
         return f"epoch_us(TRY_CAST({_with_offset(source)} AS TIMESTAMPTZ))"
+    if unit == "stream":  # which of its millisecond an entry is keeps their order
+        first, second = (f"TRY_CAST(split_part({source}, '-', {i}) AS BIGINT)" for i in (1, 2))
+        return f"{first} * 1000 + LEAST({second}, 999)"
     plain = f"replace(trim({source}), ',', '.')"
     iso = f"epoch_us({_iso(plain, column.zone)})"
     if unit in SCALE:
