@@ -42,7 +42,9 @@ def test_a_number_that_is_a_calendar_time_is_no_count_of_milliseconds(
 
 
 @pytest.mark.parametrize(("second", "is_time"), [("0", True), ("x", False)])
-def test_the_name_of_a_streams_entry_is_its_time(second: str, is_time: bool, tmp_path: Path) -> None:
+def test_the_name_of_a_streams_entry_is_its_time(
+    second: str, is_time: bool, tmp_path: Path
+) -> None:
     events = ("added", "active", "completed")
     rows = [
         {"id": f"{1788649867591 + 1000 * n}-{second if second == 'x' else i}"}

@@ -116,7 +116,8 @@ _NAMES: Final = {
         "available_at eta not_before next_try_at next_run_at scheduled_for due next_retry "
         "next_attempt retry_due deliver_after process_after nextretryat next_at "
         "proximo_intento naechster_versuch faellig faellig_am next_run again retry_after_at "
-        "prochaine_tentative proxima_tentativa prossimo_tentativo naechster_versuch_am then visible_at next_visible_at retry_after_time will_retry_at"
+        "prochaine_tentative proxima_tentativa prossimo_tentativo naechster_versuch_am then visible_at next_visible_at retry_after_time will_retry_at "
+        "next_redelivery_at redeliver_at next_delivery_at"
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until lck visibility_deadline lease_expiry lease_end "
@@ -186,7 +187,7 @@ _NAMES: Final = {
     ),
     "dead_at": (
         "dead_at failed_at discarded_at dead_lettered_at given_up_at abandoned_at exhausted_at "
-        "moved_to_dlq_at buried_at"
+        "moved_to_dlq_at buried_at gave_up_at"
     ),
     "cancelled_at": "cancelled_at canceled_at withdrawn_at deleted_at revoked_at",
     "delay": (
