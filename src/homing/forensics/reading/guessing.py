@@ -174,7 +174,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
 
 
 #: fields that rows of two kinds, as spans and log records, may have in a column each
-_SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker")
+_SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker", "reason", "actor")
 
 #: times that may as well be the time of a row
 _SPARE: Final = ("finished_at", "changed_at", "started_at")
@@ -199,7 +199,9 @@ def _others(
         if path in taken or not is_named or not fits(field, one):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
-        if filled >= 0.98 * one.filled and filled > 0.1 * len(lacking):
+        # errors are rare, and so is what somebody did
+        is_many = filled > (0 if field in ("reason", "actor") else 0.1 * len(lacking))
+        if filled >= 0.98 * one.filled and is_many:
             found.append(str(path))
     # of a span its end rather than its beginning
     found.sort(key=lambda path: name_score("started_at", path) >= 60)

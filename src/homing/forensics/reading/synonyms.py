@@ -164,7 +164,10 @@ _NAMES: Final = {
         "last_error exception error reason cause log_message mensaje nachricht hinweis "
         "remark remarks explanation summary returnvalue return_value output"
     ),
-    "actor": "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by",
+    "actor": (
+        "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by "
+        "discarded_by closed_by policy rule policy_name policy_id"
+    ),
     "build": (
         "build deploy release git_sha app_version commit_sha deploy_id software_version image"
     ),
