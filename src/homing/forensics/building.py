@@ -177,10 +177,10 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
-            ended = _ended_first(table, ours)
-            learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
+        ended = _ended_first(table, column, ours)
+        learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             if word.op is not Op.UNKNOWN:
@@ -226,17 +226,17 @@ _LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|m
 _GIVEN_UP_MIN: Final = 0.8
 
 
-def _ended_first(table: Any, texts: Sequence[str]) -> list[str]:
+def _ended_first(table: Any, column: str, texts: Sequence[str]) -> list[str]:
     """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
     expected after them, and they are none."""
-    ends = [t for t in texts if meaning(t).op is Op.DEAD]
+    ends = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.DEAD]
     letters = [t for t in ends if _LETTER.search(normal(t))]
     others = [t for t in ends if t not in letters]
     if not letters or not others:
         return []
-    lines = table.filter(table.op_raw.isin(ends))
+    lines = table.filter(table[column].isin(ends))
     by_delivery = lines.group_by(k=name_of(lines)).aggregate(
-        letter=lines.op_raw.isin(letters).max(), end=lines.op_raw.isin(others).max()
+        letter=lines[column].isin(letters).max(), end=lines[column].isin(others).max()
     )
     buried = by_delivery.filter(by_delivery.letter)
     counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
@@ -257,6 +257,10 @@ def name_of(table: Any) -> Any:
     return ibis.coalesce(table.delivery, whole)
 
 
+#: of the rows with a status, so many tell of which attempt it is
+_NUMBERED_MIN: Final = 0.5
+
+
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
     """What lines with each of the words are like: first or last of a delivery, answered how."""
     if not unknown:
@@ -268,6 +272,7 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         status=table.status,
         is_due=table.due_us.notnull(),
         is_held=table.worker.notnull(),
+        is_numbered=(table.attempt.notnull() | table.retries.notnull()),
         # times and places as texts of one length: their order is that of both, on every engine
         place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
     )
@@ -290,8 +295,17 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         bad=(~is_good).fill_null(False).cast("int64").sum(),
         due=seen.is_due.cast("int64").sum(),
         held=seen.is_held.cast("int64").sum(),
+        numbered=seen.is_numbered.cast("int64").sum(),
     )
-    has_workers = bool(row(lines.aggregate(held=lines.is_held.cast("int64").sum())).held)
+    answered = lines.status.notnull()
+    told = row(
+        lines.aggregate(
+            held=lines.is_held.cast("int64").sum(),
+            answers=answered.cast("int64").sum(),
+            numbered=(answered & lines.is_numbered).cast("int64").sum(),
+        )
+    )
+    are_numbered = int(told.numbered or 0) > _NUMBERED_MIN * int(told.answers or 0)
     return {
         one.word: Behaviour(
             int(one.n),
@@ -301,7 +315,8 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
             one.bad / one.n,
             lasts.get(one.word, 0) / max(total, 1),
             one.due / one.n,
-            one.held / one.n if has_workers else None,
+            one.held / one.n if told.held else None,
+            one.numbered / one.n if are_numbered else None,
         )
         for one in rows(found.order_by("word"))
     }
@@ -347,6 +362,7 @@ def _kinds(
     about = Habits(
         has_states=has_states((kind, lines) for kind, lines, _ in found),
         answering=answering((kind, lines) for kind, lines, _ in found),
+        accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
     )
     cache = {kind: line_of(kind, words, learned, about) for kind, _, _ in found}
     kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]

@@ -83,6 +83,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         ),
         take_pos=e.pos.max(where=take),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
+        named=(e.has_actor & (e.stand == Stand.GONE)).max(),
         total_us=e.total_us.max(),
         bytes=e.bytes.max(),
         commit_lag_us=e.commit_lag_us.max(),
@@ -217,7 +218,9 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         "old_epoch": o.reports & ~o.take & (o.taken >= 1) & (o.epoch != o.hold_epoch),
         # the result of an attempt after a later attempt had begun; or a row that was saved whole,
         # with the number of an earlier attempt
-        "late_attempt": (o.reports | o.take) & (o.attempt > 0) & (o.attempt < o.attempt_before),
+        "late_attempt": ((o.reports | o.take) & (o.attempt > 0) & (o.attempt < o.attempt_before))
+        # or the row of a table of deliveries counts fewer than there were
+        | ((o.act == Op.ACCEPTED) & (o.attempt < o.attempt_before)),
         "after_lease": (o.result != 0) & (o.at_us > o.hold_lease),
         # it was written over a version that its writer had not read
         "lost_update": o.writes

@@ -208,6 +208,7 @@ MECHANISMS: Final = {
             ("claimed",),
             {
                 "D3": (("claimed",), "whether it had been taken before it was skipped"),
+                "D4": (("claimed",), "whether a second worker had taken it at all"),
                 "D6": (("sent", "status"), "whether the second turn made a request"),
                 "D9": (("reason",), "whether its endpoint was switched off"),
             },

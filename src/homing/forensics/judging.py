@@ -59,7 +59,6 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         last_due="due_us",
         last_lease="lease_us",
         last_attempt="attempt",
-        last_actor="has_actor",
         last_line="at_us",
     )
     unsure = cases.filter(cases.good == 0).select("d", "stand_pos", "last_pos", "bad_pos")
@@ -182,6 +181,8 @@ def _silent(c: Any, context: Context) -> Any:
     unknown = ibis.cases(
         (untried, context.limit_us(int(Op.ACCEPTED), 0)),
         (c.last_stand == Stand.LEASED, context.turn_us),
+        # how it stands after a failure is no line of its own: it waits as long as others did
+        *_standing(c, context),
         else_=context.fallback_us,
     )
     limit = ibis.cases(
@@ -199,6 +200,15 @@ def _silent(c: Any, context: Context) -> Any:
         end - ibis.greatest(due, c.last_at) - late,
         end - c.last_at - limit,
     )
+
+
+def _standing(c: Any, context: Context) -> list[tuple[Any, int]]:
+    """Where the last row of a delivery is that of a table, after a failure: by its attempt."""
+    is_standing = c.end_op.isin([int(Op.ACCEPTED), int(Op.WRITTEN)]) & (c.bad > 0)
+    failed = sorted(no for op, no in context.gaps if op == Op.FAILED and context.is_known(op, no))
+    return [
+        (is_standing & (c.bad_attempt == no), context.limit_us(int(Op.FAILED), no)) for no in failed
+    ]
 
 
 def _said_bad(c: Any, context: Context) -> Any:
@@ -325,7 +335,8 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             Verdict.CANCELLED,
             Why.NONE,
         ),
-        ((stands == Stand.GONE) & c.last_actor.fill_null(False), Verdict.CANCELLED, Why.NONE),
+        # whatever came after somebody had thrown it away, as a duplicate that was passed over
+        ((stands == Stand.GONE) & c.named.fill_null(False), Verdict.CANCELLED, Why.NONE),
         # as a queue of jobs calls those whose attempts are used up
         (
             (stands == Stand.GONE) & (c.last_op == Op.DISCARDED) & (c.attempt >= c.allowed),

@@ -10,7 +10,7 @@ from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.turns import failed_under_way, is_idle, is_take, skips
+from homing.forensics.turns import UNDER_WAY_US, failed_under_way, is_idle, is_take, skips
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
 
@@ -172,6 +172,8 @@ def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
+    if "late_attempt" in trace.crossings and trace.steps[-1].act is Op.ACCEPTED:
+        return Match("D6", 0.7, "fewer attempts are counted than were made: it was written over")
     return _left_early(trace, log) or Match(
         "D10", 0.9, "its attempts came to their end, and there is no dead letter"
     )
@@ -415,6 +417,10 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
     if log.fields >= {"status", "reason"} and is_idle(trace):
         return Match("D8", 0.95, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
+        touched = one.last.at_us - trace.steps[one.sent[-1]].at_us >= UNDER_WAY_US
+        if log.has_table and touched and one.last.stand is Stand.LEASED:
+            what = "its row was written again after its worker fell silent, and no request made"
+            return Match("D8", 0.6, what, twins_of("D8", log, ("D4",)))
         return Match("D4", 0.5, "its worker fell silent during the request")
     return None
 

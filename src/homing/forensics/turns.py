@@ -24,7 +24,7 @@ def is_take(step: Step) -> bool:
 
 
 #: a state that is older by this than the answer of the attempt does not follow from it
-_UNDER_WAY_US: Final = 1_000_000
+UNDER_WAY_US: Final = 1_000_000
 
 
 def failed_under_way(
@@ -52,7 +52,7 @@ def failed_under_way(
         answers = [s for s in later if s.result and s.attempt in (failed.attempt, None)]
         starts = [s.at_us - s.total_us if s.total_us else begun for s in answers]
         if answers and all(
-            start is not None and start < failed.at_us <= s.at_us - _UNDER_WAY_US
+            start is not None and start < failed.at_us <= s.at_us - UNDER_WAY_US
             for s, start in zip(answers, starts, strict=True)
         ):
             return Ended(0.92, "called failed with attempts left, and its answer came later")

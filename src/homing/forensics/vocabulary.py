@@ -97,7 +97,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_", _W(Op.NOTED, Stand.NONE)),
-    (r"(?<!ack)(^|_)deadline|timed?_?out_after", _W(Op.FAILED, Stand.FAILED, -1)),
+    (r"(?<!ack)(^|_)deadline|timed?_?out_after|(^|_)no_(answer|response|reply)", _W(Op.FAILED, Stand.FAILED, -1)),
     (
         r"(en_?queue|queue|push|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
@@ -126,8 +126,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|holder|ack)_?\w{0,24}"
-        r"(expir|exceed|lost|laps|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
+        r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
+        r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
         r"expired?_(lease|lock|claim)|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
@@ -147,7 +147,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
-        r"not_acquired|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
+        r"not_acquired|nothing_to_do_(being|already|finish|done)|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
@@ -214,7 +214,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
     ),
     (
-        r"respon|result|outcome|callback|(^|_)attempt(ed)?$|attempt_(end|finish|log)|http_(response|result)|"
+        r"respon|result|outcome|callback|(^|_)answer(ed)?$|(^|_)attempt(ed)?$|attempt_(end|finish|log)|http_(response|result)|"
         r"delivery_attempt$|^try$|^tried$",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),

@@ -48,6 +48,8 @@ class Behaviour(NamedTuple):
     ends: float  #: share of all deliveries that end with it
     due: float = 0.0  #: share with a due time
     held: float | None = None  #: share with a worker; None: no line of the log has one
+    #: share with the number of an attempt; None: no answer of the log has one
+    numbered: float | None = None
 
 
 class Line(NamedTuple):
@@ -61,6 +63,8 @@ class Line(NamedTuple):
 
 def by_behaviour(seen: Behaviour) -> Word:
     """The meaning of a word that no list has, from what its lines do; UNKNOWN if they do not tell."""
+    if seen.ok + seen.bad > 0.8 and seen.numbered is not None and seen.numbered < 0.1:
+        return Word(Op.NOTED, Stand.NONE)  # a status, and of no attempt: the service's own
     if seen.ok > 0.8:
         return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
     if seen.bad > 0.8:
@@ -82,7 +86,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|being_|^busy$|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -127,6 +131,8 @@ class Habits(NamedTuple):
     has_states: bool = False
     #: words most of whose lines have a status: by them a request ended
     answering: frozenset[str] = frozenset()
+    #: an acceptance has a word of its own: what is saved as waiting waits again
+    accepts: bool = False
 
 
 _NO_HABITS: Final = Habits()
@@ -187,8 +193,12 @@ def line_of(
     op = op_word.op
     if op in (Op.UNKNOWN, Op.WRITTEN) and to_word.op is not Op.UNKNOWN:
         op = _from_states(kind, before, to_word, status)
+        if op is Op.ACCEPTED and op_word.op is Op.WRITTEN and about.accepts:
+            op = Op.RETRY
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         op = outcome.op
+    if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
+        op = to_word.op  # taken, and thrown away at once
     if op is Op.SUCCEEDED and status <= 0 and outcome.op in _NOT_DELIVERED:
         op = outcome.op  # settled, and the outcome says how
     if op is Op.UNKNOWN and kind.pending is not None:
@@ -214,13 +224,13 @@ def line_of(
         op = Op.EXHAUSTED
     if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
         result = -1
-    if op is Op.FAILED and to_word.stand is Stand.DEAD:
+    if op in (Op.FAILED, Op.PARKED) and to_word.stand is Stand.DEAD:
         op = Op.DEAD
     stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
     if to_word.op is not Op.UNKNOWN:
         stand = to_word.stand
-    if op is Op.NOTED:
-        return Line(op, Stand.NONE, before, max(result, 0))
+    if op is Op.NOTED:  # a late result that was ignored came all the same
+        return Line(op, Stand.NONE, before, 0 if kind.op in learned else max(result, 0))
     if op is Op.LAPSED and stand is Stand.NONE and op_word.op in (Op.FAILED, Op.DEAD):
         stand = Stand.FAILED  # a lease that ran out is called the failure
     if op is Op.FAILED and stand is Stand.NONE:
@@ -283,6 +293,10 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
 
 
+#: a text that only names who or what did it: a person, or a rule
+_BY: Final = re.compile(r"\s*(by|rule|policy)\s*[:=]\s*\S", re.IGNORECASE)
+
+
 #: what libraries say of a request that had no answer, where no word of failure is in it
 _OF_NETWORK: Final = re.compile(
     r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
@@ -304,6 +318,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     if not reason:
         return op
     why = meaning(reason).op
+    if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):
+        return Op.CANCELLED  # ended by whom the text names
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
     if op in may_lapse and why is Op.LAPSED:
         return Op.LAPSED
@@ -313,7 +329,7 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
         return Op.RETRY  # put off because it failed
-    if op in (Op.FAILED, Op.CLAIMED) and why is Op.SKIPPED and is_in_progress(reason):
+    if op in (Op.FAILED, Op.CLAIMED) and is_in_progress(reason):
         return Op.SKIPPED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED

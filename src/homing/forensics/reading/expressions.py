@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
-from homing.forensics.reading.mapping import Column
+from homing.forensics.reading.mapping import WORDS, Column
 
 #: of a unit of time, in microseconds
 SCALE: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
@@ -184,6 +184,8 @@ def value_of(
         return f"COALESCE({whole_value(source)}, {code})"
     if field in WHOLES.values():
         return whole_value(source)
+    if column.unit == WORDS:
+        return f"CASE WHEN TRY_CAST({source} AS DOUBLE) IS NULL THEN {text_value(source)} END"
     return text_value(source)
 
 

@@ -17,12 +17,13 @@ from homing.forensics.reading.columns import (
     fits,
     look,
     name_score,
+    number_of,
     recognised,
     varies_within,
 )
 from homing.forensics.reading.doubting import doubts_of
 from homing.forensics.reading.lines import Row
-from homing.forensics.reading.mapping import Column, Mapping, shipped
+from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.timing import choose_times
 from homing.forensics.vocabulary import Op, meaning, normal
@@ -126,7 +127,12 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         raise Unmapped([_NO_KEY.format(_named(seen))], Mapping(layout="events", columns={}), seen)
     key = [chosen["delivery"].path] if "delivery" in chosen else key
     repeated = _is_repeated(rows, key)
-    _choose_status(seen, take, taken)
+    mixed = _mixed(seen, taken)
+    if mixed is None:
+        _choose_status(seen, take, taken)
+    else:
+        chosen |= {"status": Column(path=mixed), "to_state": Column(path=mixed, unit=WORDS)}
+        taken.add(mixed)
     _choose_attempt(seen, take, taken)
     for name in _ORDER:
         candidates = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
@@ -134,7 +140,10 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             candidates = {p: s for p, s in candidates.items() if s.distinct > 1} or candidates
         if name == "to_state" and "op" in chosen:  # a logger's name may sound like a state
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
-        take(name, _best(name, candidates, rows, key, repeated))
+        if name not in chosen:
+            take(name, _best(name, candidates, rows, key, repeated))
+    if mixed is not None:
+        chosen.setdefault("reason", Column(path=mixed, unit=WORDS))
     choose_times(rows, seen, take, taken, key, repeated)
     if "at" not in chosen:
         raise Unmapped(
@@ -322,6 +331,25 @@ def _unit(name: str, seen: Seen) -> str | None:
     return "us" if seen.most > 3e6 else "ms"
 
 
+#: of a column that has both, so many must be statuses of HTTP, and so many words
+_MIXED_MIN: Final = 0.1
+
+
+def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
+    """The column that has a status of HTTP in some rows and a word for what came of it in others."""
+    for path, one in seen.items():
+        is_named = max(name_score(field, path) for field in ("status", "to_state", "outcome")) >= 60
+        codes = one.http_share
+        if path in taken or not is_named or not _MIXED_MIN <= codes <= 1 - _MIXED_MIN:
+            continue
+        words = {v: n for v, n in one.values.items() if number_of(v) is None}
+        known = sum(n for v, n in words.items() if meaning(v, is_state=True).op is not Op.UNKNOWN)
+        count = sum(words.values())
+        if count >= _MIXED_MIN * one.filled and known >= _KNOWN_MIN * count:
+            return path
+    return None
+
+
 def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
     path = best_named("status", seen, taken)
     if path is None:
@@ -375,13 +403,16 @@ def _best(
                     score -= 40  # the same in all of a delivery's rows: what it is about
             if one.is_number:
                 score -= 10
-            if known < 0.3 and name_score(name, path) < 80 and not _are_codes(one):
+            is_sure = name_score(name, path) >= 80 and normal(path) not in _OF_MANY
+            if known < 0.3 and not is_sure and not _are_codes(one):
                 score -= 40
         scored.append((score, path))
     best = max(scored, default=(0.0, ""))
     return best[1] if best[0] >= (60 if name == "op" else 46) else None
 
 
+#: names of a state as well as of a receiver, or of a time
+_OF_MANY: Final = frozenset({"to", "from", "before", "after"})
 #: of a column of states that are written as one letter or a few
 _CODE: Final = re.compile(r"[A-Za-z]{1,2}")
 _CODES: Final = range(3, 16)

@@ -17,6 +17,8 @@ from homing.core.errors import ConfigError
 from homing.forensics.reading.synonyms import SYNONYMS
 from homing.forensics.vocabulary import DECLARED, declared
 
+#: the unit of a column that has statuses of HTTP too: of it only the words
+WORDS: Final = "words"
 LAYOUTS: Final = ("events", "attempts", "deliveries")
 SHIPPED: Final = ("homing", "svix-attempts", "stripe-events", "job-queue")
 

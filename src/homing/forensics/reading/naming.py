@@ -10,6 +10,7 @@ from homing.forensics.reading.columns import (
     Seen,
     fits,
     name_score,
+    recognised,
     varies_within,
 )
 from homing.forensics.reading.lines import Row
@@ -57,6 +58,12 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
             delivery = endpoint if is_many else None
         if delivery == endpoint:
             endpoint = None
+    if delivery is not None and names[delivery].filled < _SPARSE * names[delivery].rows:
+        other = _some_id(rows, {p: s for p, s in names.items() if p != delivery}, endpoint)
+        if other is not None and names[other].filled > 2 * names[delivery].filled:
+            delivery = other  # now and then a sentence names one by its kind
+    if endpoint is None and "to" in rest and recognised(rest["to"], is_state=True) < 0.3:
+        endpoint = "to"
     if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
         endpoint = None  # a host that differs within a delivery is whose turn it was
     if endpoint is None:
@@ -98,6 +105,8 @@ def _trace(
     return None
 
 
+#: of the rows that a column names, fewer are too few for what most rows are about
+_SPARSE: Final = 0.3
 #: what a delivery may be called, as well as where it goes
 _OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
 #: fewer different values than this share of the rows cannot be deliveries

@@ -167,6 +167,7 @@ _LONG: Final = re.compile(
     re.I,
 )
 _DIGITS: Final = re.compile(r"\S*\d\S*")
+_LETTERS: Final = re.compile(r"dead_?letter|(^|\W)dlq", re.I)
 #: what a delivery is named by, the most telling first
 _OWN: Final = ("delivery", "job", "task", "notification")
 _SECOND: Final = ("message", "event")
@@ -199,6 +200,9 @@ def sentence(text: str) -> Found:
     cut(_LEVEL, "level", "thread")
     cut(_THREAD, "thread")
     cut(_LOGGER, "logger")
+    part = found.get("thread") or found.get("logger", "")
+    if _LETTERS.search(part):  # what the part of the dead letters stores is one
+        rest = f"{part} {rest}"
     _requests(rest, found)
     rest = _REQUEST.sub(lambda m: f" {m['method']} request ", _PROXIED.sub(" ", rest))
     if url := _URL.search(rest):

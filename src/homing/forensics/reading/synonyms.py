@@ -122,7 +122,7 @@ _NAMES: Final = {
     "lease_until": (
         "lease_expires_at locked_until lease_until lck visibility_deadline lease_expiry lease_end "
         "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires lock_expires "
-        "leased_until lock_expires lock_expires_at"
+        "leased_until lock_expires lock_expires_at hold_until held_until reserved_until claimed_until"
     ),
     "attempt": (
         "attempt_no attempt attempt_number att_no attempts try tries n_attempts attempt_count "
@@ -157,7 +157,7 @@ _NAMES: Final = {
         "reason error last_error detail note error_message failure_reason cause err "
         "error_code details comment description exception dead_reason info "
         "fehler grund motivo causa message msg text "
-        "erreur errore erro motif errors err_msg detail"
+        "erreur errore erro motif errors err_msg detail exc because why exc_type exception_class error_class"
     ),
     "note": (
         "message msg note notes detail details description comment text info error_message "
