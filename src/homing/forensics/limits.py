@@ -146,9 +146,7 @@ def _totals(c: Any, moved: Any) -> Line:
 
 
 #: operations for which no worker is needed
-IDLE: Final = sum(
-    1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOT_QUEUED, Op.NOTED)
-)
+IDLE: Final = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOT_QUEUED, Op.NOTED))
 #: of what is delivered, so many times more must show a 2xx than be called so only; those that a
 #: fault calls so are among the latter
 _SHOWN_MIN: Final = 6

@@ -97,7 +97,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_", _W(Op.NOTED, Stand.NONE)),
-    (r"(?<!ack)(^|_)deadline|timed?_?out_after|(^|_)no_(answer|response|reply)", _W(Op.FAILED, Stand.FAILED, -1)),
+    (
+        r"(?<!ack)(^|_)deadline|timed?_?out_after|(^|_)no_(answer|response|reply)",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
     (
         r"(en_?queue|queue|push|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
