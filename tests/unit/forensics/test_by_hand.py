@@ -156,6 +156,7 @@ def test_a_time_without_a_year_is_not_after_the_file() -> None:
     [
         ("[2026-11-09 01:00:01,123: INFO/W-1] Task x[1] received\n", "text"),
         ("2026-11-09 01:00:01,200,abc\n2026-11-09 01:00:02,503,abd\n", "csv"),
+        ('id,at,error\n4100,2026-11-09 01:00:01,"a, b, c"\n4101,2026-11-09 01:00:02,d\n', "csv"),
         ("time,status,id\n2026-11-09 01:00:01,200,abc\n2026-11-09 01:00:02,503,abd\n", "csv"),
         ("ts=2026-11-09T01:00:01Z id=1 msg=sent\n", "logfmt"),
     ],

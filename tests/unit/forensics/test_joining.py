@@ -65,6 +65,29 @@ def test_messages_and_the_attempts_of_each_endpoint_are_one_log(tmp_path: Path) 
     assert found["accepted"] == len(pairs_)
 
 
+def test_a_job_is_the_delivery_that_its_arguments_name(tmp_path: Path) -> None:
+    accepted = {row["delivery"]: iso(row["at"]) for row in reversed(LOG.rows)}
+    lines = [
+        {"time": at, "event": "accepted", "delivery_id": name} for name, at in accepted.items()
+    ]
+    jobs = [
+        {
+            "id": number,
+            "state": "completed",
+            "args": json.dumps({"delivery_id": name, "endpoint_id": number % 7}),
+            "inserted_at": at.replace("T", " "),
+            "completed_at": at.replace("T", " "),
+        }
+        for number, (name, at) in enumerate(accepted.items(), 4100)
+    ]
+    found = _found(tmp_path, {"lines": lines, "jobs": jobs})
+    assert (found["accepted"], found["dropped"]) == (len(accepted), 0)
+    # of arguments that name nothing else the job itself is what is delivered
+    for job in jobs:
+        job["args"] = json.dumps({"amount": job["id"]})
+    assert _found(tmp_path, {"jobs": jobs})["accepted"] == len(jobs)
+
+
 def test_files_that_meet_already_are_left_as_they_are() -> None:
     rows = [{"delivery_id": f"dlv_{i:05}", "id": f"ord_{i:05}", "at": i} for i in range(100)]
     mappings = {

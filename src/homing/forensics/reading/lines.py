@@ -127,6 +127,8 @@ def unfolded(value: Any) -> Row | None:
         return json_object(value)
     if " " not in value.strip() or len(value) > 4_000:
         return None
+    if (stamp := stamped(value)) and not stamp.rest:
+        return None  # a time and no more
     found = sentence(value)
     return found if len(found) > 1 else None
 

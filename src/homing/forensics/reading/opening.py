@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from homing.forensics.reading.columns import Seen, look
+from homing.forensics.reading.columns import Seen, look, name_score
 from homing.forensics.reading.converting import Damage, as_lines
 from homing.forensics.reading.guessing import TELLING, Unmapped, guess
 from homing.forensics.reading.lines import PARSERS, Row, flat, folded, parts_of, unfold, unfolded
@@ -71,6 +71,7 @@ def open_log(
         mapping is None
         or _has_lists(rows)
         or not _is_served(mapping, rows, is_given=given is not None)
+        or (given is None and _is_named_inside(mapping, rows))
     ):
         paths = folded(rows)
         whole = _unfolded(rows, paths) if paths else []
@@ -93,6 +94,29 @@ def _has_lists(rows: list[Row]) -> bool:
     return any(
         isinstance(v, list) and unfolded(v) is not None for r in rows[:100] for v in r.values()
     )
+
+
+#: a column whose name says less than this is called a delivery's for want of another
+_NAMED_MIN: Final = 62.0
+
+
+def _is_named_inside(mapping: Mapping, rows: list[Row]) -> bool:
+    """Whether rows are named by a number of their own, and an object written as text in them (the
+    arguments of a job) says of which delivery they are."""
+    own = mapping.columns.get("delivery")
+    if mapping.name != "guessed" or own is None or name_score("delivery", own.path) >= _NAMED_MIN:
+        return False
+    objects = [
+        inside
+        for row in rows[:_OBJECTS_LOOKED_AT]
+        for value in row.values()
+        if isinstance(value, str) and value.lstrip()[:1] == "{" and (inside := unfolded(value))
+    ]
+    names = {name for inside in objects for name in inside}
+    return any(name_score("delivery", name) >= _NAMED_MIN for name in names)
+
+
+_OBJECTS_LOOKED_AT: Final = 100
 
 
 def _mapping(

@@ -171,7 +171,7 @@ def _form(path: str, text: str) -> Source:
     stamps = [stamped(line) for line in told]
     if sum(stamp is not None for stamp in stamps) > len(told) / 2:
         # of a row of values: as many cells in each, and more than the comma of a time's fraction
-        counts = [line.count(delimiter) for line in told]
+        counts = [_cells(line, delimiter) - 1 for line in told]
         is_sentence = sum(one is not None and delimiter not in one.rest for one in stamps)
         is_table = columns and counts.count(columns) >= 0.9 * len(counts)
         if stamps[0] is not None and is_sentence > len(told) / 2:
@@ -189,6 +189,14 @@ def _form(path: str, text: str) -> Source:
             f"lines that begin with a time; found {first[:60]!r}"
         )
     return Source(path, "csv", delimiter, has_header=not _is_of_values(first, delimiter))
+
+
+def _cells(line: str, delimiter: str) -> int:
+    """How many cells a line has; what is in quotes separates none."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:
+        return line.count(delimiter) + 1
 
 
 _LINES_LOOKED_AT: Final = 50
