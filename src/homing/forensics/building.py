@@ -20,9 +20,9 @@ from homing.forensics.reading.order import Order
 from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
+from homing.forensics.standing import is_of_letters, standing, with_told
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
 from homing.forensics.words import (
-    SAID,
     Behaviour,
     Habits,
     Kind,
@@ -175,7 +175,7 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         ours = [t for t in texts if t not in declared_words]
         if column == "op_raw":
             taken = _taken_later(table, ours)
-            learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
+            learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
@@ -207,6 +207,16 @@ def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
     seen = _behaviours(table, "op_raw", accepting)
     later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
     return later if len(later) < len(seen) else []
+
+
+#: what makes a row of its own, rather than that somebody has got something
+_MAKING: Final = re.compile(r"insert|creat|(^|_)add(ed)?$|publish|submit|emit|stored|regist")
+
+
+def _taken_as(text: str) -> Word:
+    """What a word that sounds like an acceptance, and is none, is: a job that is made of it, or a turn."""
+    is_made = _MAKING.search(normal(text))
+    return Word(Op.QUEUED, Stand.WAITING) if is_made else Word(Op.CLAIMED, Stand.LEASED)
 
 
 #: of the lines of a hand-over that failed, so many with a status are no hand-over to a queue
@@ -403,18 +413,29 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     is_mixed = len(layouts) > 1
+    m = with_told(engine, m, is_mixed=is_mixed and "deliveries" in layouts)
+    has_letters = any(map(is_of_letters, raw.mappings.values()))
     parts = [
         part
         for layout in sorted(layouts)
-        for part in _parts(engine, m, layout, raw.extras, is_mixed=is_mixed)
+        for part in _parts(
+            engine, m, layout, raw.extras, is_mixed=is_mixed, has_letters=has_letters
+        )
     ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
 
 
 def _parts(
-    engine: Engine, m: Any, layout: str, extras: Sequence[str], *, is_mixed: bool
+    engine: Engine,
+    m: Any,
+    layout: str,
+    extras: Sequence[str],
+    *,
+    is_mixed: bool,
+    has_letters: bool,
 ) -> list[Any]:
-    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too."""
+    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too, and
+    `has_letters`: a file of dead letters."""
     m = m.filter(m.layout == layout)
     shared = _shared(engine, m, len(extras))
     told = {name: m[name] for name in ("op", "stand", "from_stand", "result")}
@@ -425,11 +446,8 @@ def _parts(
     if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance
         last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
         if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
-            last = last + 1
-            told["op"] = _standing(m)
-            # nor is the last status beside `delivered` an answer that came after the success
-            is_stale = (m.stand == int(Stand.DELIVERED)) & (m.result == -1)
-            told["result"] = ibis.ifelse(is_stale, SAID, m.result).cast(m.result.type())
+            last = ibis.greatest(last, ibis.coalesce(m.told_us, last)) + 1
+            told |= standing(m, has_letters=has_letters)
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {
@@ -442,13 +460,6 @@ def _parts(
         _part(m, 1, last, told, shared),
         _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
     ]
-
-
-def _standing(m: Any) -> Any:
-    """What a row that only says how a delivery stands tells, beside rows that say what was done: by
-    `pending` nobody queued it, and by `processing` nobody took it anew."""
-    op = ibis.ifelse(m["op"] == int(Op.QUEUED), int(Op.ACCEPTED), m["op"])
-    return ibis.ifelse(m["op"] == int(Op.CLAIMED), int(Op.WRITTEN), op).cast(m["op"].type())
 
 
 def _part(m: Any, number: int, at: Any, told: dict[str, Any], shared: dict[str, Any]) -> Any:

@@ -43,6 +43,8 @@ class LogFacts:
     is_table: bool = False
     #: there are such rows, and others beside them
     has_table: bool = False
+    #: of what was accepted from then on the table has a row each, nearly; 0: of nothing
+    rows_from_us: int = 0
     #: a row a change of state, and no word for what was done
     is_of_states: bool = False
     #: a row a request that came back: what a worker did before, or without one, is not in it

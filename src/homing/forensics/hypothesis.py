@@ -132,7 +132,7 @@ def form(
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
-    matches = _by_unknown_word(matches, fine)
+    matches = _by_rows(_by_unknown_word(matches, fine))
     shares = _explained(_shares(matches))
     top = shares[0]
     if not top.mechanism:
@@ -398,6 +398,16 @@ def _by_unknown_word(
         else (t, m)
         for t, m in matches
     ]
+
+
+def _by_rows(matches: list[tuple[Trace, Match]]) -> list[tuple[Trace, Match]]:
+    """What a worker left with no row in the table ended as those did that are still in it, where these
+    were all ended alike."""
+    told = [m for t, m in matches if any(s.is_row for s in t.steps)]
+    ended = [m for m in told if m.mechanism == "D7" and not m.twins]
+    if len(ended) < _COUNT_MIN or any(m.mechanism == "D4" for m in told):
+        return matches
+    return [(t, ended[0] if m.mechanism == "D4" and "D7" in m.twins else m) for t, m in matches]
 
 
 def _share_above(ours: Sequence[int], theirs: Sequence[int]) -> float:

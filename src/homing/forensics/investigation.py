@@ -351,10 +351,27 @@ def _facts(
         has_table=any(
             m.layout == "deliveries" and m.has("to_state") for m in raw.mappings.values()
         ),
+        rows_from_us=_rows_from_us(fine),
         is_of_states="to_state" in fields and "op" not in fields,
         is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
         and events.ops <= _OF_REQUESTS,
     )
+
+
+#: of what was accepted last, so many must be in a table, and so many at all
+_IN_TABLE_MIN: Final = 0.9
+_IN_TABLE_FEWEST: Final = 5
+
+
+def _rows_from_us(fine: Sequence[traces.Trace]) -> int:
+    """From which acceptance on a table has nearly all that came through: what is older may be gone
+    because it was done long ago. 0: it has none, or of any age some."""
+    begins_us, there = 0, 0
+    for count, one in enumerate(reversed(fine), 1):
+        there += any(s.is_row for s in one.steps)
+        if count >= _IN_TABLE_FEWEST and there >= _IN_TABLE_MIN * count:
+            begins_us = one.accepted_us
+    return begins_us
 
 
 #: of the dead deliveries so many may have been given up earlier than all the others

@@ -84,7 +84,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
             c.end_due,
             c.last_due,
         ),
-        made=ibis.greatest(c.attempt.fill_null(0), c.bad.cast("int32")),
+        made=_made(c),
     )
     silent = _silent(c, context)
     c = c.mutate(silent_us=silent)
@@ -93,6 +93,15 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
     return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
+
+
+def _made(c: Any) -> Any:
+    """How many attempts were made: by their numbers, or, where a row lacks one or they begin at 0, by
+    the failures; more of these are two lines about the same one."""
+    failures = c.bad.cast("int32")
+    is_told_twice = c.bad_attempt.notnull() & (failures > c.attempt + 1)
+    told = c.attempt.fill_null(0)
+    return ibis.ifelse(is_told_twice.fill_null(False), told, ibis.greatest(told, failures))
 
 
 def _judges_taken_back(crossed: Any, cases: Any) -> bool:

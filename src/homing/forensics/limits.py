@@ -124,6 +124,7 @@ def _totals(c: Any, moved: Any) -> Line:
             .sum(),
             retried=((c.good + c.said > 0) & (c.bad > 0)).cast("int64").sum(),
             allowed=c.allowed.max(),
+            allowed_least=c.allowed.min(),
             attempt=c.attempt.max(),
             bad=c.bad.max(),
             dead=by_case.has(c.mask, Op.DEAD).cast("int64").sum(),
@@ -211,6 +212,9 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         # nor does anything fail more often: else what ends here was ended by a fault
         and sum(o.lines for o in failed if o.attempt > one.attempt) <= 0.2 * one.lines
     )
+    if number("dead_attempt") >= number("allowed_least") > 0:
+        # what has a dead letter had all the attempts that a column allows, and so may the others
+        context.limits = tuple(n for n in context.limits if n >= number("allowed_least"))
     if not number("attempt") and not number("dead"):
         context.may_lack_one = _may_lack_one(c)
     if not number("allowed") and number("dead"):

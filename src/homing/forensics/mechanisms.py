@@ -111,7 +111,7 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
             what = "it succeeded, and the failure of another request was written over that"
             return Match("D6", 0.7, what, twins_of("D6", log, ("D5",)))
         return Match("D5", 0.9, "called delivered before its answer came, which was a failure")
-    if one.races:
+    if one.races and not _is_alone(trace):
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
     if len(one.takes) > 1 and not one.failures:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
@@ -134,6 +134,13 @@ def _turns_ended(trace: Trace, log: LogFacts) -> bool:
     return bool(life(trace).takes or life(trace).sent)
 
 
+def _is_alone(trace: Trace) -> bool:
+    """Whether one worker took it, once: who else wrote only brought an answer."""
+    return (
+        sum(map(is_take, trace.steps)) == 1 and len({s.attempt for s in trace.steps} - {None}) == 1
+    )
+
+
 def _is_said_too_soon(trace: Trace) -> bool:
     """Whether an attempt was called delivered first and failed then: by one worker, in one turn."""
     said = next(
@@ -144,11 +151,11 @@ def _is_said_too_soon(trace: Trace) -> bool:
     after = [s for s in trace.steps[said + 1 :] if s.result < 0]
     attempts = {s.attempt for s in after}
     workers = {s.worker for s in (trace.steps[said], *after) if s.worker is not None}
-    if len(workers) > 1:
+    if len(workers) > 1 and not _is_alone(trace):
         return False
     attempt = trace.steps[said].attempt
     if attempt is not None:
-        return attempts == {attempt}
+        return attempts == {attempt} or (attempts == {None} and _is_alone(trace))
     if any(map(is_take, trace.steps[said:])):
         return False
     turn = next((s for s in reversed(trace.steps[:said]) if is_take(s)), None)
@@ -259,6 +266,8 @@ def names_endpoint(text: str) -> bool:
 
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
+    if trace.why is Why.DISCARDED and _is_left_by_worker(trace, log):
+        return Match("D7", 0.85, "discarded with attempts left and no answer from the last one")
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     is_idle = not (one.takes or one.sent or one.failures)
@@ -271,12 +280,30 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
     if names_endpoint(one.reasons) or _is_said_of_endpoint(trace):
-        return Match("D9", 0.8, "passed over because of its endpoint")
+        return Match("D9", 0.85, "passed over because of its endpoint")
     if one.takes or one.sent or _has_answer(trace) or _passed_as_in_progress(trace):
         twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _is_left_by_worker(trace: Trace, log: LogFacts) -> bool:
+    """Whether a table says that it was discarded, with attempts left and no reason, and its worker had
+    taken it and said nothing of it any more; who passes it over because of its endpoint does so at
+    once, and says so."""
+    one, last = life(trace), trace.steps[-1]
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    if not last.is_row or one.reasons or not 0 < made < (log.attempts_last or 0):
+        return False
+    begun = max((*one.takes, *one.sent), default=None)
+    if begun is None or any(s.result or s.act is Op.SUCCEEDED for s in trace.steps[begun + 1 :]):
+        return False
+    return last.at_us - trace.steps[begun].at_us > _AT_ONCE_US
+
+
+#: nobody needs so long to see that an endpoint is not there
+_AT_ONCE_US: Final = 1_000_000
 
 
 def _is_said_of_endpoint(trace: Trace) -> bool:
@@ -372,7 +399,10 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
         # a second turn changes no state: it has no row where changes of state are all there is
         marked = twins_of("D4", log, ("D8",)) if log.is_table or log.is_of_states else ()
+        if log.has_table and not log.is_table and not any(s.is_row for s in trace.steps):
+            marked = (*marked, "D7")  # the row that would say how it ended is gone
         twins = (*_unsaid(trace, log), *marked) if not log.is_table else marked
+        twins = tuple(dict.fromkeys(twins))
         return Match(
             "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
         )
@@ -446,6 +476,11 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
     if ended := _left_early(trace, log) or _under_way(trace, log):
         return ended
+    if log.rows_from_us and not any(s.is_row for s in trace.steps):
+        # what is not finished is kept; but the table may have been written of the latest ones only
+        is_old = trace.accepted_us < log.rows_from_us
+        what = "not finished, and its row is gone from the table, which has those of others"
+        return Match("D11", 0.8 if is_old else 0.92, what, ("D1", "D2") if is_old else ())
     if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
         return _not_in_table(log)
     if one.takes and one.takes[-1] > one.failures[-1]:

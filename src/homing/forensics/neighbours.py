@@ -104,11 +104,18 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
 def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     """Of the dropped ones and of the others: the share accepted after one of a higher number; None
     where nothing numbers them."""
-    accepted = events.filter(events.act == int(Op.ACCEPTED)).select("d", "pos", "line")
+    accepted = events.filter(events.act == int(Op.ACCEPTED))
+    # a table that has a row of it as well numbers it anew
+    accepted = accepted.group_by("d").aggregate(
+        pos=accepted.pos.min(), line=accepted.line.argmin(accepted.pos)
+    )
     accepted = accepted.semi_join(few, "d")
     # a number, or the time at which the row itself began to be, before it could be seen
-    rows_ = raw.select(row=raw["rowid"], number=ibis.coalesce(raw.number, raw.accepted_us))
+    rows_ = raw.select("accepted_us", "number", row=raw["rowid"])
     numbered = accepted.join(rows_, accepted.line == rows_.row)
+    told = row(numbered.aggregate(n=numbered.count(), k=numbered.number.count()))
+    is_counted = int(told.k) > _NUMBERED_MIN * int(told.n)
+    numbered = numbered.mutate(number=numbered.number if is_counted else numbered.accepted_us)
     numbered = numbered.filter(numbered.number.notnull())
     before = ibis.window(order_by="pos", preceding=(None, 1))
     order = ibis.window(order_by="pos")

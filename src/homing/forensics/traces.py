@@ -44,6 +44,7 @@ class Step(NamedTuple):
     actor: str | None
     build: str | None
     line: int
+    is_row: bool = False  #: of a table of deliveries, which says how it stands
 
     @property
     def is_refused(self) -> bool:
@@ -144,6 +145,7 @@ def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list
         name=name_of(raw),
         is_of_message=raw.delivery.isnull() & raw.endpoint.isnull(),
         row_endpoint=raw.endpoint,
+        is_row=raw.layout == "deliveries",
     )
     mine = mine.drop("worker", "build").join(worded, mine.line == worded["rowid"])
     grouped: dict[int, list[Line]] = {}
@@ -173,7 +175,7 @@ _COLUMNS: Final = (
     *("version_after", "rows_written", "status", "total_us", "due_us", "lease_us", "line"),
 )
 _WORDS: Final = ("worker", "word", "state", "reason", "actor", "build")
-_ABOUT: Final = ("name", "is_of_message", "row_endpoint")
+_ABOUT: Final = ("name", "is_of_message", "row_endpoint", "is_row")
 
 
 def _step(line: Line) -> Step:
@@ -185,5 +187,6 @@ def _step(line: Line) -> Step:
         "before": Stand(told.pop("from_stand")),
         "line": line.line + 1,
         "word": line.word if line.part == 1 else act.name.lower(),
+        "is_row": bool(line.is_row) and line.part == 1,
     }
     return Step(**told)

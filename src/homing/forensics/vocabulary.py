@@ -369,6 +369,14 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
     return UNKNOWN
 
 
+_PROVISIONAL: Final = re.compile(r"(en)?queued|pending|provisional|interim|in_progress|processing")
+
+
+def is_provisional(outcome: str | None) -> bool:
+    """Whether an answer with this outcome is none yet: whoever gave it has only put the request by."""
+    return bool(outcome) and _PROVISIONAL.fullmatch(normal(str(outcome))) is not None
+
+
 #: words that may be declared in a mapping, and what they stand for
 DECLARED: Final = {op.name.lower(): op for op in Op} | {
     "leased": Op.CLAIMED,

@@ -16,6 +16,7 @@ from homing.forensics.vocabulary import (
     Stand,
     Word,
     declared,
+    is_provisional,
     meaning,
     normal,
 )
@@ -201,6 +202,8 @@ def line_of(
         op = to_word.op  # taken, and thrown away at once
     if op is Op.SUCCEEDED and status <= 0 and outcome.op in _NOT_DELIVERED:
         op = outcome.op  # settled, and the outcome says how
+    if op in _OF_REQUEST and status > 0 and is_provisional(kind.outcome):
+        return Line(Op.NOTED, Stand.NONE, before, 0)
     if op is Op.UNKNOWN and kind.pending is not None:
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
@@ -242,6 +245,8 @@ def line_of(
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
         op, stand = Op.DEAD, Stand.DEAD  # the last state of jobs whose attempts are used up
+    if op is Op.FAILED and to_word.op is Op.DISCARDED and result < 0:
+        op, stand = Op.EXHAUSTED, Stand.EXHAUSTED  # and the attempt after which a job is
     is_passed = op is Op.SKIPPED and (is_in_progress(kind.reason) or is_in_progress(kind.op))
     if is_passed and stand in (Stand.DELIVERED, Stand.LEASED):
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this

@@ -108,6 +108,8 @@ NOTHING: Final = (
     "n/a",
     "(null)",
     "<null>",
+    "[]",
+    "{}",
 )
 _NOTHING: Final = frozenset(NOTHING)
 #: the name of an entry of a Redis stream: the milliseconds since 1970, and which of that millisecond

@@ -26,7 +26,7 @@ from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.timing import choose_times
-from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.vocabulary import Op, is_provisional, meaning, normal
 
 #: other columns that are kept to be compared as innocents
 EXTRAS_MAX: Final = 12
@@ -144,6 +144,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             take(name, _best(name, candidates, rows, key, repeated))
     if mixed is not None:
         chosen.setdefault("reason", Column(path=mixed, unit=WORDS))
+    if "outcome" not in chosen and "status" in chosen:
+        take("outcome", _of_answers(seen, taken))
     choose_times(rows, seen, take, taken, key, repeated)
     if "at" not in chosen:
         raise Unmapped(
@@ -181,6 +183,20 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     mapping = Mapping(layout=layout, columns=chosen, extras=extras)
     return replace(mapping, doubts=doubts_of(mapping, seen))
 
+
+def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
+    """The column that calls some answers final and others not yet: of a gateway that says first that
+    it has queued a request, and then what came of it."""
+    for path, one in seen.items():
+        if path in taken or not one.is_words or one.distinct > _ANSWERS_MAX:
+            continue
+        words = {normal(value) for value in one.values}
+        if "final" in words and any(map(is_provisional, words)):
+            return path
+    return None
+
+
+_ANSWERS_MAX: Final = 6
 
 #: fields that rows of two kinds, as spans and log records, may have in a column each
 _SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker", "reason", "actor")
