@@ -118,9 +118,10 @@ def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
 
 
 def unfolded(value: Any) -> Row | None:
-    """The values that a list of attributes or a text holds; None if it holds none."""
+    """The values that a list of attributes, or of one object, or a text holds; None if it holds none."""
     if isinstance(value, list):
-        return _attributes(value)
+        is_one = len(value) == 1 and isinstance(value[0], dict)
+        return attributes(value) or (value[0] if is_one else None)
     if not isinstance(value, str):
         return None
     if value.lstrip()[:1] == "{":
@@ -131,7 +132,7 @@ def unfolded(value: Any) -> Row | None:
     return found if len(found) > 1 else None
 
 
-def _attributes(listed: list[Any]) -> Row | None:
+def attributes(listed: list[Any]) -> Row | None:
     """The attributes of OpenTelemetry: `[{"key": …, "value": {"stringValue": …}}]`."""
     if not listed or not all(isinstance(one, dict) and "key" in one for one in listed):
         return None
@@ -161,10 +162,10 @@ _GROUPS: Final = (
 def _telemetry(value: Row) -> Iterator[Row]:
     for outer, middle, inner in _GROUPS:
         for resource in _dicts(value.get(outer)):
-            about = _attributes((resource.get("resource") or {}).get("attributes") or [])
+            about = attributes((resource.get("resource") or {}).get("attributes") or [])
             for scope in _dicts(resource.get(middle)):
                 for one in _dicts(scope.get(inner)):
-                    row = {**one, "attributes": _attributes(one.get("attributes") or [])}
+                    row = {**one, "attributes": attributes(one.get("attributes") or [])}
                     if isinstance(body := row.get("body"), dict):
                         row["body"] = _plain(body)
                     yield row | ({"resource": about} if about else {})

@@ -41,6 +41,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         for p, s in seen.items()
         if p not in (delivery, message) and s.time is None and not s.nested
         if s.distinct > 1 or not _HOST.search(normal(p))  # the one host that wrote the log
+        if not all(map(_MODULE.fullmatch, s.values))
     }
     endpoint = best_named(
         "endpoint", {p: s for p, s in rest.items() if not s.is_number or s.is_whole}, taken, 40.0
@@ -113,6 +114,9 @@ _OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
 _ID_SHARE_MIN: Final = 0.05
 
 _HOST: Final = re.compile(r"(^|_)host_?name$")
+
+#: a part of a program, as tracing calls the `target` of a line
+_MODULE: Final = re.compile(r"\w+(::\w+)+")
 
 #: a URL, or the name of a host: `invoice.paid` is none
 _ADDRESS: Final = re.compile(
