@@ -177,7 +177,7 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
-            learned |= dict.fromkeys(_acked_anyway(table, ours), Word(Op.UNKNOWN, Stand.NONE))
+            learned |= dict.fromkeys(_acked_anyway(table, ours), Word(Op.NOTED, Stand.NONE))
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         ended = _ended_first(table, column, ours)
@@ -464,7 +464,10 @@ def _parts(
             told["op"] = _standing(m)
             # nor is the last status beside `delivered` an answer that came after the success
             is_stale = (m.stand == int(Stand.DELIVERED)) & (m.result == -1)
-            told["result"] = ibis.ifelse(is_stale, SAID, m.result).cast(m.result.type())
+            is_untried = (m.stand == int(Stand.FAILED)) & (m.attempt == 0) & m.status.isnull()
+            told["result"] = ibis.cases(
+                (is_stale.fill_null(False), SAID), (is_untried.fill_null(False), 0), else_=m.result
+            ).cast(m.result.type())
         at = ibis.coalesce(m.accepted_us, m.at_us)
         # what its end is like is not said of its beginning
         kept = {
@@ -582,7 +585,7 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
 def _natural_place(lines: Any) -> list[Any]:
     """The order of a life, one attempt after the other."""
     ranks = [(lines["op"].isin([int(op) for op in ops]), rank) for rank, ops in enumerate(_NATURAL)]
-    is_first = lines["op"].isin([int(Op.ACCEPTED), int(Op.QUEUED)])
+    is_first = lines["op"].isin([int(Op.ACCEPTED), int(Op.QUEUED), int(Op.RESUMED)])
     attempt = ibis.coalesce(lines.attempt, is_first.ifelse(0, 9999))
     return [attempt, ibis.cases(*ranks, else_=len(_NATURAL))]
 

@@ -215,10 +215,15 @@ def _plans(step: Step) -> bool:
     return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
 
 
+def _is_refusal(step: Step) -> bool:
+    """Whether a line says that a result was not written; that an entry of a queue is done with does not."""
+    return step.act is Op.NOTED and meaning(step.word).op is not Op.SUCCEEDED
+
+
 def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
     planned, after = steps[plan].attempt, steps[plan + 1 :]
-    refused = {s.worker for s in after if s.act is Op.NOTED}
+    refused = {s.worker for s in after if _is_refusal(s)}
     return {
         s.worker
         for s in after
@@ -321,7 +326,7 @@ def _is_under_way(steps: Sequence[Step]) -> bool:
     return last is not None and last.act is Op.SENT
 
 
-_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
+_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked|marker|again")
 
 
 def _is_said_of_work(trace: Trace) -> bool:
@@ -521,7 +526,7 @@ def _without_refused(trace: Trace) -> Trace:
     that they were thrown away."""
     kept, highest = [], 0
     for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
-        is_refused = after is not None and after.act is Op.NOTED and after.worker == one.worker
+        is_refused = after is not None and _is_refusal(after) and after.worker == one.worker
         if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
             kept.append(one)
         highest = max(highest, one.attempt or 0)

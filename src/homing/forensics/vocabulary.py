@@ -70,7 +70,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
-        r"(moved|sent|published|written|put|added|routed|forwarded|pushed)_(\w+_)?(to|in|into|on)_"
+        r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded)_(\w+_)?(to|in|into|on)_"
         r"(the_|a_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD, Stand.DEAD),
     ),

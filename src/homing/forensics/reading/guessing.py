@@ -193,6 +193,10 @@ _SPLIT_BELOW: Final = 0.9
 _KNOWN_MIN: Final = 0.5
 
 
+#: how often an entry of a queue was handed out; each retry is a new entry
+_OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
+
+
 def _others(
     field: str, column: Column, rows: Sequence[Row], seen: dict[str, Seen], taken: set[str]
 ) -> tuple[str, ...]:
@@ -206,6 +210,8 @@ def _others(
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if path in taken or not is_named or not fits(field, one):
+            continue
+        if field == "attempt" and _OF_ENTRY.search(normal(path)):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
         # errors are rare, and so is what somebody did

@@ -277,6 +277,7 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
     for line in islice(file, rows_max):
         seen_bytes += len(line.encode("utf-8", "replace"))
         yield line
+    yield from _of_rare_shape(source.path, rows_max)
     size = Path(source.path).stat().st_size
     # what the first rows were is not read again: a row that is there twice looks like two lines
     # of one delivery
@@ -288,6 +289,25 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
             raw.readline()
             for _ in range(_RUN):
                 yield raw.readline().decode("utf-8", "replace")
+
+
+#: so many lines after the first are looked through for those with keys that few have
+_LOOKED_THROUGH: Final = 60_000
+#: a shape of which the sample has so many is known
+_SHAPE_KNOWN: Final = 20
+_KEY: Final = re.compile(r'"(\w+)":|(\w+)=')
+
+
+def _of_rare_shape(path: str, rows_max: int) -> Iterator[str]:
+    """Lines with keys that no other line of the sample has: what a person did is rare, and so is its
+    column."""
+    known: dict[tuple[str, ...], int] = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(islice(file, rows_max + _LOOKED_THROUGH)):
+            shape = tuple(a or b for a, b in _KEY.findall(line))
+            known[shape] = known.get(shape, 0) + 1
+            if number >= rows_max and known[shape] <= _SHAPE_KNOWN:
+                yield line
 
 
 def _spread_rows(rows: Iterable[_T], rows_max: int) -> Iterator[_T]:
