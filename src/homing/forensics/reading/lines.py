@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from homing.forensics.reading.changes import changed
 from homing.forensics.reading.sentences import pairs, sentence, stamped
 
 #: the separator of a path inside a nested object
@@ -86,7 +87,18 @@ def text_row(line: str) -> Row | None:
     return {"time": stamp.iso, **stamp.head, **sentence(stamp.rest)}
 
 
-PARSERS: Final = {"jsonl": json_object, "logfmt": logfmt, "text": text_row}
+def change_row(line: str) -> Row | None:
+    """The change of a database row that a line tells of, as a row."""
+    value = json_object(line)
+    return None if value is None else changed(value)
+
+
+PARSERS: Final = {
+    "jsonl": json_object,
+    "logfmt": logfmt,
+    "text": text_row,
+    "changes": change_row,
+}
 
 
 def folded(rows: Sequence[Row]) -> frozenset[str]:

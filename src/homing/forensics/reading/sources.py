@@ -19,6 +19,7 @@ from typing import IO, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from homing.core.errors import ConfigError, HomingError
+from homing.forensics.reading.changes import envelope
 from homing.forensics.reading.lines import PARSERS, Row, flat, json_object, logfmt, rows_within
 from homing.forensics.reading.sentences import stamped
 
@@ -50,7 +51,7 @@ class Source(NamedTuple):
     """One file of a log."""
 
     path: str
-    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt" or "text" (sentences with a time)
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows) or "text" (sentences with a time)
     delimiter: str = ","
     has_header: bool = True  #: of CSV
 
@@ -162,6 +163,9 @@ def _form(path: str, text: str) -> Source:
     if text[0] == "{":
         if not _is_object(first):
             return _json(path, text, first)
+        objects = [found for line in lines if (found := json_object(line)) is not None]
+        if sum(envelope(one) is not None for one in objects) > len(objects) / 2:
+            return Source(path, "changes")
         return Source(path, "json" if _is_listing(text) else "jsonl")
     if any(map(_is_object, lines)):
         return Source(path, "jsonl")  # a damaged first line
