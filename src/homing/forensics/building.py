@@ -262,7 +262,8 @@ def _acked_anyway(table: Any, texts: Sequence[str]) -> list[str]:
         k=name_of(table),
         ack=table.op_raw.isin(acks).fill_null(False).cast("int64"),
         failed=table.op_raw.isin(failures).fill_null(False),
-        ok=table.status.between(200, 299).fill_null(False) & ~table.op_raw.isin(acks).fill_null(False),
+        ok=table.status.between(200, 299).fill_null(False)
+        & ~table.op_raw.isin(acks).fill_null(False),
     )
     by_delivery = lines.group_by("k").aggregate(
         acks=lines.ack.sum(), failed=lines.failed.max(), ok=lines.ok.max()

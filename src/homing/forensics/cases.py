@@ -90,6 +90,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         take_pos=e.pos.max(where=take),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         named=(e.has_actor & (e.stand == Stand.GONE)).max(),
+        ended_bad=(is_end & is_written & (e.result == -1)).max(),
         total_us=e.total_us.max(),
         bytes=e.bytes.max(),
         commit_lag_us=e.commit_lag_us.max(),

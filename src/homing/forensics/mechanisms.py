@@ -84,7 +84,7 @@ def life(trace: Trace) -> _Life:
         takes=takes,
         sent=sent,
         failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
-        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
+        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not _is_late(steps, i)],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
         last=telling[-1],
@@ -92,6 +92,12 @@ def life(trace: Trace) -> _Life:
         races=(trace.crossings & _RACES) - of_one,
         reasons=" ".join(str(s.reason) for s in steps if s.reason),
     )
+
+
+def _is_late(steps: Sequence[Step], i: int) -> bool:
+    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
+    before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
+    return any(s.worker == steps[i].worker is not None for s in before)
 
 
 #: by this status a receiver says that it has begun
@@ -252,6 +258,8 @@ _ABOUT_ENDPOINT: Final = (
     "not_found",
     "missing",
     "inactive",
+    "circuit",
+    "breaker",
     "no route",
     "moved",
 )
@@ -469,7 +477,12 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     stand = next(
         (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE
     )
-    planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :])
+    # the plan may stand before the line that tells of the same answer
+    begun = max((i for i in (*one.takes, *one.sent) if i < one.failures[-1]), default=-1)
+    first = min(i for i in one.failures if i > begun)
+    planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
+        _plans(s) for s in trace.steps[first:]
+    )
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it
         twins = twins_of("D2", log, ("D6",)) if log.is_table else ()

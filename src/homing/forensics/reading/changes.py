@@ -13,7 +13,9 @@ Row = dict[str, Any]
 _KINDS: Final = {"c": "insert", "u": "update", "d": "delete", "r": None}
 _STATE: Final = re.compile(r"(^|_)(state|status)$")
 _VERSION: Final = re.compile(r"(^|_)(version|rev|revision)$")
-_HOLDER: Final = re.compile(r"^(lock|claim|lease|reserv)\w*_(by|until|at)$|^(worker|owner|holder)(_id)?$")
+_HOLDER: Final = re.compile(
+    r"^(lock|claim|lease|reserv)\w*_(by|until|at)$|^(worker|owner|holder)(_id)?$"
+)
 _LAST: Final = re.compile(r"^last_|(^|_)error$")
 
 
@@ -44,7 +46,7 @@ def changed(value: Row) -> Row:
         row.pop(state)
         row["to_state"] = None if kind == "delete" else after.get(state)
         row["from_state"] = stood
-        if kind == "update" and stood == after.get(state) and _is_let_go(before, after):
+        if kind == "update" and _is_unheld(before, after, str(after.get(state))):
             kind = "release"
     if before and after:
         # what stays in a row from an earlier attempt was not told by this change
@@ -76,10 +78,12 @@ def _is_state(name: str, row: Row, before: Row) -> bool:
     return bool(_STATE.search(normal(name))) and isinstance(value, str) and not value.isdigit()
 
 
-def _is_let_go(before: Row, after: Row) -> bool:
-    """Whether a change takes a row from whoever held it."""
+def _is_unheld(before: Row, after: Row, state: str) -> bool:
+    """Whether a row is left in progress, and nobody holds it although rows in progress are held."""
     names = [name for name in before if _HOLDER.search(normal(name))]
-    return any(before[n] is not None and after.get(n) is None for n in names)
+    is_held = any(after.get(name) is not None for name in names)
+    is_open = meaning(state, is_state=True).stand is Stand.LEASED
+    return bool(names) and is_open and not is_held
 
 
 def _singular(table: str) -> str:

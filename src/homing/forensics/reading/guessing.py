@@ -183,7 +183,17 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
 
 
 #: fields that rows of two kinds, as spans and log records, may have in a column each
-_SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker", "reason", "actor", "status")
+_SPLIT: Final = (
+    "at",
+    "delivery",
+    "op",
+    "to_state",
+    "attempt",
+    "worker",
+    "reason",
+    "actor",
+    "status",
+)
 
 #: times that may as well be the time of a row
 _SPARE: Final = ("finished_at", "changed_at", "started_at")

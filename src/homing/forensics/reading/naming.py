@@ -49,7 +49,11 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     if delivery is not None and message is not None and endpoint is not None:
         # a number of the row, not of the delivery: unique where message and endpoint repeat
         pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
-        if names[delivery].distinct >= 0.999 * names[delivery].filled and pairs < 0.9 * len(rows):
+        if (
+            names[delivery].filled >= 0.5 * len(rows)
+            and names[delivery].distinct >= 0.999 * names[delivery].filled
+            and pairs < 0.9 * len(rows)
+        ):
             delivery = None
     if delivery is None and message is None:
         delivery = _some_id(rows, names, endpoint)
