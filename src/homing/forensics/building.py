@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import ibis
 
+from homing.forensics.acks import acked_anyway
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
@@ -177,7 +178,9 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours)
             learned |= dict.fromkeys(taken, Word(Op.CLAIMED, Stand.LEASED))
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
-            learned |= dict.fromkeys(_acked_anyway(table, ours), Word(Op.NOTED, Stand.NONE))
+            learned |= dict.fromkeys(
+                acked_anyway(table, name_of(table), ours), Word(Op.NOTED, Stand.NONE)
+            )
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         ended = _ended_first(table, column, ours)
@@ -243,41 +246,6 @@ def _ended_first(table: Any, column: str, texts: Sequence[str]) -> list[str]:
     counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
     follows = int(counted.both or 0) >= _GIVEN_UP_MIN * max(1, int(counted.n or 0))
     return others if follows else []
-
-
-#: words for an entry of a queue that is done with
-_ACK: Final = re.compile(r"(^|_)ack(ed|nowledg\w*)?$|^delete_message$")
-#: of the deliveries that failed and have such a line, so many have several: then each turn ends with one
-_TURNS_MIN: Final = 0.3
-
-
-def _acked_anyway(table: Any, texts: Sequence[str]) -> list[str]:
-    """Of the words of success, those by which a queue is told that an entry is done with, whatever came
-    of it (`task acked`): a delivery that failed has one for each turn, and others say 2xx."""
-    acks = [t for t in texts if _ACK.search(normal(t)) and meaning(t).op is Op.SUCCEEDED]
-    failures = [t for t in texts if meaning(t).op in (Op.FAILED, Op.RETRY)]
-    if not acks or not failures:
-        return []
-    lines = table.select(
-        k=name_of(table),
-        ack=table.op_raw.isin(acks).fill_null(False).cast("int64"),
-        failed=table.op_raw.isin(failures).fill_null(False),
-        ok=table.status.between(200, 299).fill_null(False)
-        & ~table.op_raw.isin(acks).fill_null(False),
-    )
-    by_delivery = lines.group_by("k").aggregate(
-        acks=lines.ack.sum(), failed=lines.failed.max(), ok=lines.ok.max()
-    )
-    acked = by_delivery.filter(by_delivery.acks > 0)
-    counted = row(
-        acked.aggregate(
-            ok=acked.ok.cast("int64").sum(),
-            failed=acked.failed.cast("int64").sum(),
-            many=(acked.failed & (acked.acks > 1)).cast("int64").sum(),
-        )
-    )
-    is_each = int(counted.many or 0) > _TURNS_MIN * max(1, int(counted.failed or 0))
-    return acks if is_each and counted.ok else []
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:

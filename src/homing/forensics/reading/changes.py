@@ -36,7 +36,8 @@ def changed(value: Row) -> Row:
     if told is None:
         return value
     before, after = (part if isinstance(part, dict) else {} for part in map(told.get, _SIDES))
-    source = told.get("source") if isinstance(told.get("source"), dict) else {}
+    about = told.get("source")
+    source: Row = about if isinstance(about, dict) else {}
     table = normal(str(source.get("table") or source.get("collection") or "row"))
     row = dict(after or before)
     state = next((name for name in row if _is_state(name, row, before)), None)
