@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import ibis
 
+from homing.forensics.acks import acked_anyway
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
@@ -177,6 +178,9 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
+            learned |= dict.fromkeys(
+                acked_anyway(table, name_of(table), ours), Word(Op.NOTED, Stand.NONE)
+            )
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         ended = _ended_first(table, column, ours)
@@ -558,7 +562,7 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
 def _natural_place(lines: Any) -> list[Any]:
     """The order of a life, one attempt after the other."""
     ranks = [(lines["op"].isin([int(op) for op in ops]), rank) for rank, ops in enumerate(_NATURAL)]
-    is_first = lines["op"].isin([int(Op.ACCEPTED), int(Op.QUEUED)])
+    is_first = lines["op"].isin([int(Op.ACCEPTED), int(Op.QUEUED), int(Op.RESUMED)])
     attempt = ibis.coalesce(lines.attempt, is_first.ifelse(0, 9999))
     return [attempt, ibis.cases(*ranks, else_=len(_NATURAL))]
 

@@ -55,6 +55,12 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     is_end = (e.stand == Stand.DELIVERED) & (e.from_stand != Stand.DELIVERED)
     changes = e.act != Op.NOTED
     lapse = (e.act == Op.LAPSED) & (e.stand == Stand.FAILED)
+    stands = (e.stand > 0) & is_written
+    # "failed", unsigned and with no answer, says no more of an end than the line that made it
+    is_bare = (e.act == Op.FAILED) & (e.stand == Stand.FAILED) & e.worker.isnull()
+    is_bare = is_bare & e.status.isnull()
+    firm_pos = e.pos.max(where=stands & e.stand.isin([Stand.CANCELLED, Stand.DEAD, Stand.GONE]))
+    other_pos = e.pos.max(where=stands & ~is_bare)
     return e.group_by("d").aggregate(
         n=e.count(),
         first_at=e.at_us.min(),
@@ -76,7 +82,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         move_pos=e.pos.max(where=take | e.act.isin(_MOVES)),
         bad_attempt=e.attempt.max(where=e.result == -1),
         said_attempt=e.attempt.max(where=(e.result == SAID) | is_end),
-        stand_pos=e.pos.max(where=(e.stand > 0) & is_written),
+        stand_pos=ibis.ifelse(firm_pos == other_pos, firm_pos, e.pos.max(where=stands)),
         bad_pos=e.pos.max(
             # given up by a line that says how long the request took: it had an answer, or a time-out
             where=(e.result == -1) | ((e.act == Op.DEAD) & e.total_us.notnull())
@@ -84,6 +90,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         take_pos=e.pos.max(where=take),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         named=(e.has_actor & (e.stand == Stand.GONE)).max(),
+        ended_bad=(is_end & is_written & (e.result == -1)).max(),
         total_us=e.total_us.max(),
         bytes=e.bytes.max(),
         commit_lag_us=e.commit_lag_us.max(),

@@ -161,7 +161,8 @@ TABLE_LINES: Final = 2
 
 def on_one_row(c: Any) -> Any:
     """Called delivered by the very line that shows a bad status: a table's row, mostly."""
-    return (c.good == 0) & (c.said == 0) & (c.bad > 0) & (c.said_pos == c.bad_pos)
+    is_one = (c.said_pos == c.bad_pos) | c.ended_bad.fill_null(False)
+    return (c.good == 0) & (c.said == 0) & (c.bad > 0) & is_one
 
 
 def gather(cases: Any, hard: Any, context: Context) -> Context:

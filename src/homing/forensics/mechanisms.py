@@ -84,7 +84,7 @@ def life(trace: Trace) -> _Life:
         takes=takes,
         sent=sent,
         failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
-        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED],
+        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not _is_late(steps, i)],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
         last=telling[-1],
@@ -92,6 +92,12 @@ def life(trace: Trace) -> _Life:
         races=(trace.crossings & _RACES) - of_one,
         reasons=" ".join(str(s.reason) for s in steps if s.reason),
     )
+
+
+def _is_late(steps: Sequence[Step], i: int) -> bool:
+    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
+    before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
+    return any(s.worker == steps[i].worker is not None for s in before)
 
 
 #: by this status a receiver says that it has begun
@@ -222,10 +228,15 @@ def _plans(step: Step) -> bool:
     return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
 
 
+def _is_refusal(step: Step) -> bool:
+    """Whether a line says that a result was not written; that an entry of a queue is done with does not."""
+    return step.act is Op.NOTED and meaning(step.word).op is not Op.SUCCEEDED
+
+
 def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
     planned, after = steps[plan].attempt, steps[plan + 1 :]
-    refused = {s.worker for s in after if s.act is Op.NOTED}
+    refused = {s.worker for s in after if _is_refusal(s)}
     return {
         s.worker
         for s in after
@@ -254,6 +265,8 @@ _ABOUT_ENDPOINT: Final = (
     "not_found",
     "missing",
     "inactive",
+    "circuit",
+    "breaker",
     "no route",
     "moved",
 )
@@ -348,7 +361,7 @@ def _is_under_way(steps: Sequence[Step]) -> bool:
     return last is not None and last.act is Op.SENT
 
 
-_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked")
+_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked|marker|again")
 
 
 def _is_said_of_work(trace: Trace) -> bool:
@@ -499,7 +512,12 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     stand = next(
         (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE
     )
-    planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :])
+    # the plan may stand before the line that tells of the same answer
+    begun = max((i for i in (*one.takes, *one.sent) if i < one.failures[-1]), default=-1)
+    first = min(i for i in one.failures if i > begun)
+    planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
+        _plans(s) for s in trace.steps[first:]
+    )
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it
         twins = twins_of("D2", log, ("D6",)) if log.is_table else ()
@@ -556,7 +574,7 @@ def _without_refused(trace: Trace) -> Trace:
     that they were thrown away."""
     kept, highest = [], 0
     for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
-        is_refused = after is not None and after.act is Op.NOTED and after.worker == one.worker
+        is_refused = after is not None and _is_refusal(after) and after.worker == one.worker
         if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
             kept.append(one)
         highest = max(highest, one.attempt or 0)

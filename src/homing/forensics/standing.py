@@ -80,7 +80,12 @@ def standing(m: Any, *, has_letters: bool) -> dict[str, Any]:
     )
     # nor is the last status beside `delivered` an answer that came after the success
     is_stale = (m.stand == int(Stand.DELIVERED)) & (m.result == -1)
-    result = ibis.cases((is_stale, SAID), ((m.result == -1) & is_open, 0), else_=m.result)
+    # nor does what was never tried fail by an answer
+    is_untried = (m.stand == int(Stand.FAILED)) & (m.attempt == 0) & m.status.isnull()
+    is_none = ((m.result == -1) & is_open) | is_untried
+    result = ibis.cases(
+        (is_stale.fill_null(False), SAID), (is_none.fill_null(False), 0), else_=m.result
+    )
     stand = ibis.ifelse(is_spent, int(Stand.EXHAUSTED), m.stand)
     return {
         "op": op.cast(m["op"].type()),

@@ -70,7 +70,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
-        r"(moved|sent|published|written|put|added|routed|forwarded|pushed)_(\w+_)?(to|in|into|on)_"
+        r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded)_(\w+_)?(to|in|into|on)_"
         r"(the_|a_)?(dead|dlq|dlx|dlt)",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -119,7 +119,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"re_?deliver\w*_(\w+_)?(poison|fail|kill)|stuck_(\w+_)?(reap|fail|kill)|"
         r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)|"
-        r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
+        r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall|idle_(past|longer|for|over)\w*)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
         r"stall\w*_(more|too)_(than|often|many)",
         _W(Op.LAPSED, Stand.FAILED),
     ),
@@ -131,7 +131,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
-        r"expired?_(lease|lock|claim)|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
+        r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (
@@ -150,7 +150,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
-        r"not_acquired|nothing_to_do_(being|already|finish|done)|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
+        r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do_(being|already|finish|done)|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
@@ -164,7 +164,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"cancel|withdraw|revok|abort|(^|_)void", _W(Op.CANCELLED, Stand.CANCELLED)),
     (
-        r"un_?park|resum|re_?driv|re_?play|re_?sen[dt]|reviv|re_?enabl|un_?paus|recover",
+        r"un_?park|resum|re_?driv|re_?play|(^|_)re_?sen[dt]|reviv|re_?enabl|un_?paus|recover",
         _W(Op.RESUMED, Stand.WAITING),
     ),
     (r"park|paus|suspend|on_hold|held$|disabled", _W(Op.PARKED, Stand.PARKED)),

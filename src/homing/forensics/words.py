@@ -87,7 +87,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|^busy$|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|being_|marker_(present|exists|found)|^busy$|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -147,13 +147,21 @@ def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
         kinds: the words of the lines, and how many lines have them.
     """
     done = [(kind, lines) for kind, lines in kinds if kind.layout == "events" and kind.op]
-    turns = [(k, n) for k, n in done if meaning(k.op).op is Op.CLAIMED]
+    turns = [(k, n) for k, n in done if meaning(k.op).op is Op.CLAIMED or _is_taken_by_state(k)]
     if not turns:
         return False
     return all(
         sum(n for k, n in some if k.to_state) > share * sum(n for _, n in some)
         for some, share in ((done, _STATES_MIN), (turns, 0.9))
     )
+
+
+def _is_taken_by_state(kind: Kind) -> bool:
+    """Whether a change of a row (`update`) is a turn that begins, by the states."""
+    if not kind.from_state or meaning(kind.op).op is not Op.WRITTEN:
+        return False
+    states = (meaning(state, is_state=True).stand for state in (kind.from_state, kind.to_state))
+    return tuple(states) == (Stand.WAITING, Stand.LEASED)
 
 
 def answering(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
@@ -293,6 +301,8 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
         return Op.FAILED if status < 0 else Op.ATTEMPTED
     if to is Stand.LEASED and kind.layout == "attempts" and _tells_of_failure(kind.reason):
         return Op.FAILED  # a request that ended, of a delivery still marked as in progress
+    if _is_taken_by_state(kind):
+        return Op.CLAIMED
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)

@@ -199,7 +199,17 @@ def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
 _ANSWERS_MAX: Final = 6
 
 #: fields that rows of two kinds, as spans and log records, may have in a column each
-_SPLIT: Final = ("at", "delivery", "op", "to_state", "attempt", "worker", "reason", "actor")
+_SPLIT: Final = (
+    "at",
+    "delivery",
+    "op",
+    "to_state",
+    "attempt",
+    "worker",
+    "reason",
+    "actor",
+    "status",
+)
 
 #: times that may as well be the time of a row
 _SPARE: Final = ("finished_at", "changed_at", "started_at")
@@ -207,6 +217,10 @@ _SPARE: Final = ("finished_at", "changed_at", "started_at")
 _SPLIT_BELOW: Final = 0.9
 #: of the texts of the other kind of rows, so many must mean something
 _KNOWN_MIN: Final = 0.5
+
+
+#: how often an entry of a queue was handed out; each retry is a new entry
+_OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
 
 
 def _others(
@@ -222,6 +236,8 @@ def _others(
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if path in taken or not is_named or not fits(field, one):
+            continue
+        if field == "attempt" and _OF_ENTRY.search(normal(path)):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
         # errors are rare, and so is what somebody did

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from homing.forensics.reading.changes import changed
 from homing.forensics.reading.sentences import pairs, sentence, stamped
 
 #: the separator of a path inside a nested object
@@ -86,7 +87,18 @@ def text_row(line: str) -> Row | None:
     return {"time": stamp.iso, **stamp.head, **sentence(stamp.rest)}
 
 
-PARSERS: Final = {"jsonl": json_object, "logfmt": logfmt, "text": text_row}
+def change_row(line: str) -> Row | None:
+    """The change of a database row that a line tells of, as a row."""
+    value = json_object(line)
+    return None if value is None else changed(value)
+
+
+PARSERS: Final = {
+    "jsonl": json_object,
+    "logfmt": logfmt,
+    "text": text_row,
+    "changes": change_row,
+}
 
 
 def folded(rows: Sequence[Row]) -> frozenset[str]:
@@ -118,9 +130,10 @@ def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
 
 
 def unfolded(value: Any) -> Row | None:
-    """The values that a list of attributes or a text holds; None if it holds none."""
+    """The values that a list of attributes, or of one object, or a text holds; None if it holds none."""
     if isinstance(value, list):
-        return _attributes(value)
+        is_one = len(value) == 1 and isinstance(value[0], dict)
+        return attributes(value) or (value[0] if is_one else None)
     if not isinstance(value, str):
         return None
     if value.lstrip()[:1] == "{":
@@ -133,7 +146,7 @@ def unfolded(value: Any) -> Row | None:
     return found if len(found) > 1 else None
 
 
-def _attributes(listed: list[Any]) -> Row | None:
+def attributes(listed: list[Any]) -> Row | None:
     """The attributes of OpenTelemetry: `[{"key": …, "value": {"stringValue": …}}]`."""
     if not listed or not all(isinstance(one, dict) and "key" in one for one in listed):
         return None
@@ -163,10 +176,10 @@ _GROUPS: Final = (
 def _telemetry(value: Row) -> Iterator[Row]:
     for outer, middle, inner in _GROUPS:
         for resource in _dicts(value.get(outer)):
-            about = _attributes((resource.get("resource") or {}).get("attributes") or [])
+            about = attributes((resource.get("resource") or {}).get("attributes") or [])
             for scope in _dicts(resource.get(middle)):
                 for one in _dicts(scope.get(inner)):
-                    row = {**one, "attributes": _attributes(one.get("attributes") or [])}
+                    row = {**one, "attributes": attributes(one.get("attributes") or [])}
                     if isinstance(body := row.get("body"), dict):
                         row["body"] = _plain(body)
                     yield row | ({"resource": about} if about else {})

@@ -20,7 +20,7 @@ from homing.forensics.vocabulary import DECLARED, declared
 #: the unit of a column that has statuses of HTTP too: of it only the words
 WORDS: Final = "words"
 LAYOUTS: Final = ("events", "attempts", "deliveries")
-SHIPPED: Final = ("homing", "svix-attempts", "stripe-events", "job-queue")
+SHIPPED: Final = ("homing", "svix-attempts", "svix-messages", "stripe-events", "job-queue")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         for p, s in seen.items()
         if p not in (delivery, message) and s.time is None and not s.nested
         if s.distinct > 1 or not _HOST.search(normal(p))  # the one host that wrote the log
+        if not all(map(_MODULE.fullmatch, s.values))
     }
     endpoint = best_named(
         "endpoint", {p: s for p, s in rest.items() if not s.is_number or s.is_whole}, taken, 40.0
@@ -48,7 +49,11 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     if delivery is not None and message is not None and endpoint is not None:
         # a number of the row, not of the delivery: unique where message and endpoint repeat
         pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
-        if names[delivery].distinct >= 0.999 * names[delivery].filled and pairs < 0.9 * len(rows):
+        if (
+            names[delivery].filled >= 0.5 * len(rows)
+            and names[delivery].distinct >= 0.999 * names[delivery].filled
+            and pairs < 0.9 * len(rows)
+        ):
             delivery = None
     if delivery is None and message is None:
         delivery = _some_id(rows, names, endpoint)
@@ -113,6 +118,9 @@ _OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
 _ID_SHARE_MIN: Final = 0.05
 
 _HOST: Final = re.compile(r"(^|_)host_?name$")
+
+#: a part of a program, as tracing calls the `target` of a line
+_MODULE: Final = re.compile(r"\w+(::\w+)+")
 
 #: a URL, or the name of a host: `invoice.paid` is none
 _ADDRESS: Final = re.compile(

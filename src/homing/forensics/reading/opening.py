@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from homing.forensics.reading.columns import Seen, look, name_score
 from homing.forensics.reading.converting import Damage, as_lines
 from homing.forensics.reading.guessing import TELLING, Unmapped, guess
-from homing.forensics.reading.lines import PARSERS, Row, flat, folded, parts_of, unfold, unfolded
+from homing.forensics.reading.lines import PARSERS, Row, attributes, flat, folded, parts_of, unfold
 from homing.forensics.reading.mapping import Mapping, shipped
 from homing.forensics.reading.sources import (
     SAMPLE_ROWS,
@@ -62,7 +62,7 @@ def open_log(
         Unmapped: no mapping can be guessed.
     """
     plain = source
-    if source.form in ("json", "logfmt", "text") or not source.has_header:
+    if source.form in ("json", "logfmt", "text", "changes") or not source.has_header:
         plain = as_lines(source, target, damage)
     rows = sample(plain)
     seen = look(rows)
@@ -92,7 +92,7 @@ def open_log(
 def _has_lists(rows: list[Row]) -> bool:
     """Whether values stand in lists of keys and values, as OpenTelemetry's attributes do."""
     return any(
-        isinstance(v, list) and unfolded(v) is not None for r in rows[:100] for v in r.values()
+        isinstance(v, list) and attributes(v) is not None for r in rows[:100] for v in r.values()
     )
 
 
@@ -129,10 +129,12 @@ def _mapping(
     if given is not None:
         return given, None
     name = Path(source.path).name.partition(".")[0]
+    if known := _known(seen):
+        return known, None
     if shared is not None and (part := _part(shared, rows)):
         return part, None
     try:
-        return _known(seen) or guess(rows, name, seen), None
+        return guess(rows, name, seen), None
     except Unmapped as error:
         return None, error
 
@@ -184,6 +186,8 @@ def _known(seen: dict[str, Seen]) -> Mapping | None:
     """A mapping that comes with Homing, where the columns leave no doubt."""
     if {"msgId", "endpointId", "responseStatusCode", "timestamp"} <= seen.keys():
         return _fitting("svix-attempts", seen)
+    if {"id", "destinations.endpointId", "destinations.status"} <= seen.keys():
+        return _fitting("svix-messages", seen)
     if {"id", "created", "type", "pending_webhooks"} <= seen.keys():
         return _fitting("stripe-events", seen)
     return None

@@ -56,7 +56,7 @@ class Fields(NamedTuple):
             if name == "op":
                 return f"CASE WHEN {asked} THEN 'accepted' ELSE {own or 'NULL'} END"
             return f"CASE WHEN {asked} THEN NULL ELSE {own} END" if own else None
-        if name == "reason" and own is not None:
+        if name == "reason":
             return _with_note(own, self.mapping, self.access)
         if (
             name == "due"
@@ -106,12 +106,14 @@ STAND_BY: Final = (
 )
 
 
-def _with_note(reason: str, mapping: Mapping, access: dict[str, str]) -> str:
-    """The reason, and behind it what another column says in free words."""
+def _with_note(reason: str | None, mapping: Mapping, access: dict[str, str]) -> str | None:
+    """The reason, and behind it what another column says in free words; or that alone."""
     column = mapping.columns.get("note")
     if column is None or column.path not in access:
         return reason
     note = text_value(f"CAST({access[column.path]} AS VARCHAR)")
+    if reason is None:
+        return note
     return f"NULLIF(concat_ws('; ', {reason}, {note}), '')"
 
 

@@ -19,6 +19,7 @@ from typing import IO, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from homing.core.errors import ConfigError, HomingError
+from homing.forensics.reading.changes import envelope
 from homing.forensics.reading.lines import PARSERS, Row, flat, json_object, logfmt, rows_within
 from homing.forensics.reading.sentences import stamped
 
@@ -50,7 +51,7 @@ class Source(NamedTuple):
     """One file of a log."""
 
     path: str
-    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt" or "text" (sentences with a time)
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows) or "text" (sentences with a time)
     delimiter: str = ","
     has_header: bool = True  #: of CSV
 
@@ -162,6 +163,9 @@ def _form(path: str, text: str) -> Source:
     if text[0] == "{":
         if not _is_object(first):
             return _json(path, text, first)
+        objects = [found for line in lines if (found := json_object(line)) is not None]
+        if sum(envelope(one) is not None for one in objects) > len(objects) / 2:
+            return Source(path, "changes")
         return Source(path, "json" if _is_listing(text) else "jsonl")
     if any(map(_is_object, lines)):
         return Source(path, "jsonl")  # a damaged first line
@@ -285,6 +289,7 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
     for line in islice(file, rows_max):
         seen_bytes += len(line.encode("utf-8", "replace"))
         yield line
+    yield from _of_rare_shape(source.path, rows_max)
     size = Path(source.path).stat().st_size
     # what the first rows were is not read again: a row that is there twice looks like two lines
     # of one delivery
@@ -296,6 +301,25 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
             raw.readline()
             for _ in range(_RUN):
                 yield raw.readline().decode("utf-8", "replace")
+
+
+#: so many lines after the first are looked through for those with keys that few have
+_LOOKED_THROUGH: Final = 60_000
+#: a shape of which the sample has so many is known
+_SHAPE_KNOWN: Final = 20
+_KEY: Final = re.compile(r'"(\w+)":|(\w+)=')
+
+
+def _of_rare_shape(path: str, rows_max: int) -> Iterator[str]:
+    """Lines with keys that no other line of the sample has: what a person did is rare, and so is its
+    column."""
+    known: dict[tuple[str, ...], int] = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(islice(file, rows_max + _LOOKED_THROUGH)):
+            shape = tuple(a or b for a, b in _KEY.findall(line))
+            known[shape] = known.get(shape, 0) + 1
+            if number >= rows_max and known[shape] <= _SHAPE_KNOWN:
+                yield line
 
 
 def _spread_rows(rows: Iterable[_T], rows_max: int) -> Iterator[_T]:

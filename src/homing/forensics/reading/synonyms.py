@@ -24,7 +24,7 @@ _NAMES: Final = {
         "endpoint_id endpoint subscription_id destination_id destination target_id target "
         "webhook_id hook_id receiver receiver_id subscriber_id subscriber url target_url "
         "callback_url endpoint_url webhook_url sink ep dest subscription consumer_url "
-        "host_name ep_id hook "
+        "ep_id endp_id hook host_name "
         "empfaenger ziel destino receptor "
         "destinataire destinatario empfaenger_id recepteur"
     ),
@@ -166,7 +166,7 @@ _NAMES: Final = {
     ),
     "actor": (
         "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by "
-        "discarded_by closed_by policy rule policy_name policy_id"
+        "discarded_by closed_by disabled_by policy rule policy_name policy_id"
     ),
     "build": (
         "build deploy release git_sha app_version commit_sha deploy_id software_version image"
