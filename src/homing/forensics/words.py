@@ -86,7 +86,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|^busy$|lock_held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|being_|^busy$|lock_(is_)?held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {

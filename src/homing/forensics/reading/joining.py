@@ -155,4 +155,4 @@ def _keyed(mapping: Mapping, field: str, column: str) -> Mapping:
         if name not in _FIELDS or (field == "delivery" and name == "message" and one.path != column)
     }
     columns = {name: one for name, one in columns.items() if one.path != column}
-    return replace(mapping, columns={field: Column(path=column), **columns})
+    return replace(mapping, columns={field: Column(path=str(column)), **columns})
