@@ -175,7 +175,9 @@ def _learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             unknown = [t for t in texts if t not in declared_words]
         ours = [t for t in texts if t not in declared_words]
         if column == "op_raw":
-            taken = _taken_later(table, ours)
+            asked = _asked_first(table, ours)
+            learned |= dict.fromkeys(asked, Word(Op.ACCEPTED, Stand.WAITING))
+            taken = _taken_later(table, ours, asked)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
             learned |= dict.fromkeys(
@@ -202,10 +204,21 @@ _FIRST_MIN: Final = 0.2
 _DUE_MIN: Final = 0.5
 
 
-def _taken_later(table: Any, texts: Sequence[str]) -> list[str]:
+#: a request to the service itself, as the sentences of a log have it
+_OWN_REQUEST: Final = re.compile(r"(POST|PUT) /\S*$")
+
+
+def _asked_first(table: Any, texts: Sequence[str]) -> list[str]:
+    """The requests to the service itself by which deliveries begin, and hardly any ends."""
+    seen = _behaviours(table, "op_raw", [t for t in texts if _OWN_REQUEST.match(t)])
+    return [t for t, one in seen.items() if one.is_first > 0.8 and one.is_last < 0.5]
+
+
+def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> list[str]:
     """Of several words that sound like an acceptance (`event accepted`, `record received`), those
     that hardly ever come first: by them a worker takes what another accepted."""
     accepting = [t for t in texts if meaning(t, is_state=False).op is Op.ACCEPTED]
+    accepting += asked
     if len(accepting) < 2:
         return []
     seen = _behaviours(table, "op_raw", accepting)
@@ -236,6 +249,8 @@ def _answered(table: Any, texts: Sequence[str]) -> list[str]:
 
 #: words for the dead letter itself, rather than for giving up
 _LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|morte|muert")
+#: the same where a bare `dead` is how a delivery stands
+_LETTER_ITSELF: Final = re.compile(r"dead_?letter|dlq|dlx|dlt|bury|buried|quarantin")
 #: of the dead letters, so many follow a line that gives up: then it is no end by itself
 _GIVEN_UP_MIN: Final = 0.8
 
@@ -244,7 +259,8 @@ def _ended_first(table: Any, column: str, texts: Sequence[str]) -> list[str]:
     """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
     expected after them, and they are none."""
     ends = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.DEAD]
-    letters = [t for t in ends if _LETTER.search(normal(t))]
+    letters = [t for t in ends if _LETTER_ITSELF.search(normal(t))]
+    letters = letters or [t for t in ends if _LETTER.search(normal(t))]
     others = [t for t in ends if t not in letters]
     if not letters or not others:
         return []
@@ -458,7 +474,11 @@ def _parts(
             k: v if k in _OF_DELIVERY or k[0] == "x" else _nothing(k, v) for k, v in shared.items()
         }
         first = _part(m.filter(at.notnull()), 0, at, _as(m, Op.ACCEPTED, Stand.WAITING), kept)
-        return [_part(m, 1, last, told, shared), first]
+        parts = [_part(m, 1, last, told, shared), first]
+        if is_mixed:  # beside rows of what was done, the hand-over to the queue is one of them
+            handed = m.filter(m.queued_us >= at)
+            parts.append(_part(handed, 2, m.queued_us, _as(m, Op.QUEUED, Stand.WAITING), kept))
+        return parts
     sent = m.filter((m.started_us <= last) | last.isnull())  # one without an end was cut short
     return [
         _part(m, 1, last, told, shared),

@@ -533,6 +533,8 @@ def _blind_spots(findings: Findings) -> list[str]:
         )
     spots.extend(findings.events.assumed)
     spots.extend(doubts_of(findings.raw))
+    for path in findings.raw.nameless:
+        spots.append(f"{path} names no delivery and was left out")
     if findings.raw.twice:
         spots.append(
             f"{findings.raw.twice} rows are in the log twice, word for word, and were counted once"

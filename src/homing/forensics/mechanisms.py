@@ -321,7 +321,9 @@ _AT_ONCE_US: Final = 1_000_000
 
 def _is_said_of_endpoint(trace: Trace) -> bool:
     """Whether a line that ends it names its endpoint as the reason."""
-    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)]
+    last = max(life(trace).takes, default=0)  # held for its endpoint and then passed over at once
+    held = [s for s in trace.steps[last:] if s.act is Op.PARKED]
+    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)] + held
     return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
 
 

@@ -75,7 +75,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(dead(?!line)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout)|"
+        r"(dead(?!line)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
         r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line)|dlq|dlx|dlt)",
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
@@ -90,6 +90,24 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(skip|ignor|drop|discard)\w*_(\w+_)?(disabled|inactive|paused)|"
         r"no_(active_)?(endpoint|subscri|webhook|destination)",
         _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
+        r"(^|_)(no|without|missed|lost)_(a_)?heart_?beats?(_|$)|heart_?beat\w*_(missed|missing|lost|stopped|stale)",
+        _W(Op.LAPSED, Stand.NONE),
+    ),
+    (
+        # it was written all the same, by one who no longer held it
+        r"(lease|lock|claim)\w*_(expir|lost|laps)\w*_(\w+_)?(sav(e|ed|ing)|writ\w*|wrote|updat\w*)(_|$)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
+    (
+        r"(^|_)(row|record|delivery|message|job)_(does_not|doesn_t|did_not|no_longer)_exist",
+        _W(Op.PURGED, Stand.GONE),
+    ),
+    (
+        r"(^|_)re_?deliver\w*_(request|trigger|ask|by)|(^|_)retry_(was_)?requested",
+        _W(Op.RESUMED, Stand.WAITING),
     ),
     (
         r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|heart_?beat|keep_?alive|"

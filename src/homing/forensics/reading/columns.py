@@ -23,6 +23,7 @@ TIMES: Final = (
     "due",
     "lease_until",
     "committed_at",
+    "queued_at",
     "dead_at",
     "cancelled_at",
 )

@@ -57,7 +57,7 @@ def as_lines(
     """
     encode = msgspec.json.Encoder(enc_hook=str).encode
     with target.open("wb") as file:
-        for line, row, problem in _rows(source):
+        for line, row, problem in rows_of(source):
             if row is None:
                 damage.add(source.path, line, problem)
             else:
@@ -65,7 +65,8 @@ def as_lines(
     return Source(str(target), "jsonl")
 
 
-def _rows(source: Source) -> _Read:
+def rows_of(source: Source) -> _Read:
+    """Each row of a file, with the number of its line and what is wrong with it."""
     if source.form == "json":
         yield from ((line, row, "") for line, row in enumerate(document_rows(source.path), 1))
     elif source.form == "parquet":

@@ -41,6 +41,7 @@ WHOLES: Final = {
     "lease_us": "lease_until",
     "ready_us": "ready_at",
     "committed_us": "committed_at",
+    "queued_us": "queued_at",
     "attempt": "attempt",
     "retries": "retries",
     "max_attempts": "max_attempts",

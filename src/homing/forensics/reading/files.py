@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +19,12 @@ from homing.forensics.reading.expressions import (
     WHOLES,
     literal,
 )
-from homing.forensics.reading.guessing import EXTRAS_MAX
+from homing.forensics.reading.guessing import EXTRAS_MAX, Unmapped
+from homing.forensics.reading.hosts import name_hosts
 from homing.forensics.reading.joining import joined
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
+from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, order_of
 from homing.forensics.reading.selecting import Fields, accesses, feature, reader_of
@@ -52,6 +54,8 @@ class Raw:
     extras: list[str]  #: what x0, x1, … are
     twice: int = 0  #: rows that are there again, word for word, and count once
     order: Order = Order.MIXED
+    #: files that name no delivery, beside others that do: they are left out
+    nameless: list[str] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
         """Whether any file of the log has the field."""
@@ -113,12 +117,20 @@ def read(
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
     connection.execute("SET threads = 1")
-    for number, (source, opened) in enumerate(_opened(sources, folder, raw.damage, mapping)):
-        progress(f"reading {Path(source.path).name}", number / len(sources))
+    number = 0
+    for source, opened in _opened(sources, folder, raw, mapping):
+        progress(f"reading {Path(source.path).name}", number / (len(sources) + 1))
         _read_one(connection, raw, source, opened, folder, number)
-    _join_parts(connection, len(sources))
+        number += 1
+        inner = open_nested(source, opened, Path(folder) / f"nested{number}.jsonl", mapping)
+        if inner is not None:
+            _read_one(connection, raw, *inner, folder, number)
+            number += 1
+    _join_parts(connection, number)
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
+    if number > 1 and raw.has("worker"):
+        name_hosts(connection, raw.starts, raw.mappings, raw.rows)
     if raw.has("trace"):
         _follow_traces(connection)
     raw.order = order_of(connection, [row for row, _ in raw.starts[1:]])
@@ -131,26 +143,38 @@ _KINDS_OF_FILES_MAX: Final = 8
 
 
 def _opened(
-    sources: Sequence[Source], folder: str, damage: Damage, given: Mapping | None
+    sources: Sequence[Source], folder: str, raw: Raw, given: Mapping | None
 ) -> Iterator[tuple[Source, Opened]]:
     """Each file with its mapping; where files are few, those that refer to one another agree."""
     shared = guess_together(sources) if given is None else None
 
     def open_one(number: int) -> Opened:
         own = given and given.of_file(sources[number].path)
-        return open_log(sources[number], _lines_of(folder, number), damage, own, shared)
+        return open_log(sources[number], _lines_of(folder, number), raw.damage, own, shared)
 
     if given is not None or not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
         for number, source in enumerate(sources):
             yield source, open_one(number)
         return
-    opened = {source.path: open_one(number) for number, source in enumerate(sources)}
+    opened: dict[str, Opened] = {}
+    problems: list[Unmapped] = []
+    for number, source in enumerate(sources):
+        try:
+            opened[source.path] = open_one(number)
+        except Unmapped as problem:
+            if problem.mapping.columns:
+                raise
+            problems.append(problem)
+            raw.nameless.append(source.path)
+    if not opened or (problems and shared is None):
+        raise problems[0]
     mappings = joined(
         {path: one.mapping for path, one in opened.items()},
         {path: one.rows for path, one in opened.items()},
     )
     for source in sources:
-        yield source, opened[source.path]._replace(mapping=mappings[source.path])
+        if source.path in opened:
+            yield source, opened[source.path]._replace(mapping=mappings[source.path])
 
 
 def _lines_of(folder: str, number: int) -> Path:
@@ -181,17 +205,24 @@ def _join_parts(connection: Any, count: int) -> None:
 
 
 def _follow_traces(connection: Any) -> None:
-    """Rows that name no delivery belong to the one that others of their trace name, if it is one."""
+    """Rows that name no delivery belong to the one that others of their trace name, if it is one; so
+    do those that call it by the trace itself, as a queue calls a delivery by its task."""
+    # a number is a name of anything
+    own = "(NOT regexp_full_match(trace, '\\d+') AND COALESCE(delivery, message) = trace)"
     connection.execute(
         "CREATE TEMP TABLE traced AS SELECT trace, min(delivery) AS delivery, min(message) AS message, "
         "min(endpoint) AS endpoint FROM raw WHERE trace IS NOT NULL AND (delivery IS NOT NULL OR "
-        "message IS NOT NULL) GROUP BY trace HAVING count(DISTINCT COALESCE(delivery, message)) = 1"
+        f"message IS NOT NULL) AND NOT {own} GROUP BY trace "
+        "HAVING count(DISTINCT COALESCE(delivery, message)) = 1"
     )
     described = connection.execute("SELECT * FROM parts LIMIT 0").description
     there = [name for name, *_ in described if name in ("delivery", "message", "endpoint")]
+    names = [name for name in ("delivery", "message") if name in there]
+    said = f"COALESCE({', '.join(f'parts.{name}' for name in names)}, NULL)"
     connection.execute(
         f"UPDATE parts SET {', '.join(f'{name} = traced.{name}' for name in there)} FROM traced "
-        f"WHERE parts.trace = traced.trace AND {' AND '.join(f'parts.{n} IS NULL' for n in there if n != 'endpoint')}"
+        f"WHERE ({said} IS NULL AND parts.trace = traced.trace) "
+        f"OR ({said} = traced.trace AND NOT regexp_full_match(traced.trace, '\\d+'))"
     )
     connection.execute("DROP TABLE traced")
 
@@ -222,7 +253,7 @@ def _read_one(
     except Exception as error:  # the quick reader gives up on what a patient one can read
         if plain.form == "parquet":
             raise Unreadable(f"{source.path}: {str(error).splitlines()[0]}") from error
-        plain = as_lines(source, _lines_of(folder, number), raw.damage)
+        plain = as_lines(source, Path(folder) / f"again{number}.jsonl", raw.damage)
         _insert(connection, raw, plain, mapping, seen, number)
     if has_copies(rows):
         raw.twice += _leave_out_copies(connection, number)

@@ -89,9 +89,9 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
 def _trace(
     rows: Sequence[Row], seen: dict[str, Seen], taken: set[str], key: list[str]
 ) -> str | None:
-    """What else names a delivery, where rows that do not name it themselves share it with some that
-    do: the id of a trace or of a job."""
-    if not key or not any(row.get(key[0]) is None for row in rows):
+    """What else names a delivery, where rows that do not name it themselves, or by nothing else, share
+    it with some that do: the id of a trace or of a job."""
+    if not key:
         return None
     for path in sorted(seen, key=lambda p: -name_score("trace", p)):
         if path in taken or name_score("trace", path) < 46.0:
@@ -100,7 +100,7 @@ def _trace(
         lacking = set()
         for row in rows:
             name, other = row.get(key[0]), row.get(path)
-            if other is not None and name is not None:
+            if other is not None and name is not None and name != other:
                 own.setdefault(str(other), set()).add(str(name))
             elif other is not None:
                 lacking.add(str(other))

@@ -161,6 +161,35 @@ _NAMED: Final = re.compile(
     re.I,
 )
 _INDEXED: Final = re.compile(r"[\w.]+\[([\w-]*\d[\w-]*)\]")
+#: the task of a queue, `shop.tasks.deliver[6f1c…]`: what it runs, and by which name
+_TASK: Final = re.compile(
+    r"(?<![\w.])(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*"
+    r"\[([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\]:?",
+    re.I,
+)
+#: a hand-over to a queue by its call, `deliver.delay(42)`
+_HAND_OVER: Final = re.compile(
+    r"(?<![\w.])[\w.]*\w\.(?:delay|apply_async|send_task|perform_async|perform_later)"
+    r"\([\"']?([\w-]*\d[\w-]*)[\"']?\)"
+)
+#: what a task gave back, and other texts in quotation marks at the end
+_QUOTED: Final = re.compile(r"""(?<=: )(["'])([^"']*)\1\s*$""")
+#: a request to a path of the service itself
+_OWN_REQUEST: Final = re.compile(r"(?:^|\s)(POST|PUT) (/\S*) ([1-5]\d\d)(?=\s|$)")
+#: the change of a state in a sentence, `state sending -> failed`
+_MOVE: Final = re.compile(
+    r"(?:\b(?:state|status):? )?(?<![\w.])([a-z_]+) ?(?:->|=>|→) ?([a-z_]+)\b"
+)
+#: a person by name or address
+_BY: Final = re.compile(r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.])|[\w.+-]+@[\w-]+\.[\w.-]+)")
+#: a task came to its end: what it gave back says how its turn ended
+_RETURNED: Final = re.compile(r"^\W*Task\b.*succeeded in\s*$")
+#: pairs by which a line without a sentence tells what a request came to
+_ANSWERS: Final = frozenset(
+    {"status", "status_code", "http_status", "response_status", "error", "exception"}
+)
+#: a process of a pool was killed: the number of its job names nothing
+_KILLED: Final = re.compile(r"(exited prematurely: .{0,40}?)Job: \d+\.?")
 _LONG: Final = re.compile(
     r"(?<![\w.])(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|\d{5,})(?![\w.])",
@@ -194,9 +223,19 @@ def sentence(text: str) -> Found:
                     found.setdefault(name, value)
             rest = rest[: match.start()] + by + rest[match.end() :]
 
+    rest = _QUOTED.sub(r"\2", rest)
     if said := pairs(rest):
         found.update(said)
         rest = _PAIR.sub(" ", rest)
+    is_bare = not said.keys().isdisjoint(_ANSWERS)
+    cut(_TASK, "task_id")
+    cut(_HAND_OVER, "delivery", by=" enqueue ")
+    cut(_MOVE, "from_state", "to_state")
+    cut(_BY, "actor", by=" by person ")
+    if own := _OWN_REQUEST.search(rest):
+        found.setdefault("status", own[3])
+        rest = f"{rest[: own.start()]} {own[1]} {re.sub('[0-9]', '', own[2])} {rest[own.end() :]}"
+    rest = _KILLED.sub(r"\1", rest)
     cut(_LEVEL, "level", "thread")
     cut(_THREAD, "thread")
     cut(_LOGGER, "logger")
@@ -214,10 +253,12 @@ def sentence(text: str) -> Found:
     rest = re.sub(r"[\[({]\s*[,#]*\s*[\])}]", " ", _DIGITS.sub(" ", rest))
     rest = re.sub(r"\s+", " ", rest)
     head, _, why = rest.rpartition(": ")
-    if meaning(head).op is not Op.UNKNOWN and re.search(r"\w", why):
+    is_whole = meaning(rest).op is Op.DEAD_FAILED
+    if meaning(head).op is not Op.UNKNOWN and re.search(r"\w", why) and not is_whole:
         found["detail"] = why.strip()
-        rest = head
-    found["text"] = rest.strip(" ,;:.-[]()|\"'") or "-"
+        rest = why if _RETURNED.search(head) and meaning(why).op is not Op.UNKNOWN else head
+    rest = rest.strip(" ,;:.-[]()|\"'")
+    found["text"] = rest or ("response" if is_bare else "-")
     return found
 
 
@@ -265,6 +306,7 @@ def _ids(text: str, found: Found) -> str:
     text = _NAMED.sub(take, text)
     if "delivery" not in found and not any(name.lower().endswith("id") for name in found):
         own = next((v for k in _SECOND if re.search(r"\d", v := found.get(k, ""))), None)
+        own = own or found.get("task_id")
         if own is None and (indexed := _INDEXED.search(text)):
             own = indexed[1]
         if own is None and (looks := _LONG.search(text)):

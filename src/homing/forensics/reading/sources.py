@@ -167,6 +167,8 @@ def _form(path: str, text: str) -> Source:
         if sum(envelope(one) is not None for one in objects) > len(objects) / 2:
             return Source(path, "changes")
         return Source(path, "json" if _is_listing(text) else "jsonl")
+    if text[0] == "[" and text[1:].lstrip()[:1] == "{":
+        return _json(path, text, first)
     if any(map(_is_object, lines)):
         return Source(path, "jsonl")  # a damaged first line
     told = [line for line in lines if line]

@@ -177,6 +177,7 @@ _NAMES: Final = {
         "body_size"
     ),
     "sequence": "sequence seq seq_no line_no lsn log_seq offset",
+    "queued_at": "queued_at enqueued_at queued_on enqueued_on",
     "committed_at": "committed_at commit_at commit_time committed_ts commit_ts tx_committed_at",
     "commit_lag_ms": (
         "commit_lag_ms tx_ms transaction_ms commit_ms tx_duration_ms ingest_ms txn_ms "

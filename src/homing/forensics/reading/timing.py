@@ -14,6 +14,7 @@ from homing.forensics.reading.columns import (
 )
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.naming import best_named
+from homing.forensics.vocabulary import normal
 
 
 def choose_times(
@@ -35,6 +36,7 @@ def choose_times(
         p in taken and (name_score("due", p) >= 60 or name_score("ready_at", p) >= 60) for p in seen
     )
     if not repeated:
+        _choose_steps(free, take)
         for name in (
             "finished_at",
             "dead_at",
@@ -75,6 +77,23 @@ def choose_times(
             return
     _fill_at(free, seen, take, taken)
 
+
+#: when a row that was created before was stored
+_STORED: Final = ("ingested_at", "persisted_at")
+
+
+def _choose_steps(free: dict[str, Seen], take: Any) -> None:
+    """Where a row tells when it was created, and when it was stored or handed to a queue as well, these
+    are steps of their own; else each is the time of its acceptance."""
+    created = [p for p in free if normal(p) in _CREATED]
+    if not created:
+        return
+    take("committed_at", next((p for p in free if normal(p) in _STORED), None))
+    take("queued_at", best_named("queued_at", free, set(), 90.0))
+
+
+#: when a delivery was accepted, by the name of its row
+_CREATED: Final = ("accepted_at", "created_at", "inserted_at", "received_at")
 
 #: a time that fewer rows have, and that is nearly always later than its row's, is one to wait for
 _DUE_FILLED_MAX: Final = 0.7
