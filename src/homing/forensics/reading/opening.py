@@ -10,7 +10,16 @@ from typing import Final, NamedTuple
 from homing.forensics.reading.columns import Seen, look, name_score
 from homing.forensics.reading.converting import Damage, as_lines
 from homing.forensics.reading.guessing import TELLING, Unmapped, guess
-from homing.forensics.reading.lines import PARSERS, Row, attributes, flat, folded, parts_of, unfold
+from homing.forensics.reading.lines import (
+    PARSERS,
+    Row,
+    attributes,
+    flat,
+    folded,
+    parts_of,
+    unfold,
+    unfolded,
+)
 from homing.forensics.reading.mapping import Mapping, shipped
 from homing.forensics.reading.sources import (
     SAMPLE_ROWS,
