@@ -1,0 +1,213 @@
+"""What words of a log mean that no list has, or that mean one thing beside another, from what the lines
+with them do: Ibis, any engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import ibis
+
+from homing.forensics.acks import acked_anyway
+from homing.forensics.reading.files import Raw
+from homing.forensics.rows import row, rows
+from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
+from homing.forensics.words import Behaviour, by_behaviour
+
+_WORDS_MAX: Final = 5_000
+
+
+def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
+    """The meaning of words that no list has, by how their lines behave."""
+    declared_words = {w for m in raw.mappings.values() for w in m.words}
+    learned: dict[str, Word] = {}
+    assumed: list[str] = []
+    for column in ("op_raw", "to_raw"):
+        words = table.select(word=table[column]).distinct()
+        words = words.filter(words.word.notnull()).order_by("word").limit(_WORDS_MAX)
+        texts = [one.word for one in rows(words)]
+        unknown = [
+            t
+            for t in texts
+            if meaning(t, is_state=column == "to_raw").op is Op.UNKNOWN and t not in declared_words
+        ]
+        if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
+            unknown = [t for t in texts if t not in declared_words]
+        ours = [t for t in texts if t not in declared_words]
+        if column == "op_raw":
+            asked = _asked_first(table, ours)
+            learned |= dict.fromkeys(asked, Word(Op.ACCEPTED, Stand.WAITING))
+            taken = _taken_later(table, ours, asked)
+            learned |= {text: _taken_as(text) for text in taken}
+            learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
+            learned |= dict.fromkeys(
+                acked_anyway(table, name_of(table), ours), Word(Op.NOTED, Stand.NONE)
+            )
+        elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
+            learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
+        ended = _ended_first(table, column, ours)
+        learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
+        for text, seen in _behaviours(table, column, unknown).items():
+            word = by_behaviour(seen)
+            if word.op is not Op.UNKNOWN:
+                learned[text] = word
+                assumed.append(
+                    f"{text!r} was taken for {word.op.name.lower()} by what its {seen.rows} lines do "
+                    f"({seen.ends:.0%} of the deliveries end with it)"
+                )
+    return learned, assumed
+
+
+#: fewer lines of a word than this share begin a delivery: it is no acceptance
+_FIRST_MIN: Final = 0.2
+#: of the lines of a state of waiting for a retry, so many have a due time
+_DUE_MIN: Final = 0.5
+
+
+#: a request to the service itself, as the sentences of a log have it
+_OWN_REQUEST: Final = re.compile(r"(POST|PUT) /\S*$")
+
+
+def _asked_first(table: Any, texts: Sequence[str]) -> list[str]:
+    """The requests to the service itself by which deliveries begin, and hardly any ends."""
+    seen = _behaviours(table, "op_raw", [t for t in texts if _OWN_REQUEST.match(t)])
+    return [t for t, one in seen.items() if one.is_first > 0.8 and one.is_last < 0.5]
+
+
+def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Of several words that sound like an acceptance (`event accepted`, `record received`), those
+    that hardly ever come first: by them a worker takes what another accepted."""
+    accepting = [t for t in texts if meaning(t, is_state=False).op is Op.ACCEPTED]
+    accepting += asked
+    if len(accepting) < 2:
+        return []
+    seen = _behaviours(table, "op_raw", accepting)
+    later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
+    return later if len(later) < len(seen) else []
+
+
+#: what makes a row of its own, rather than that somebody has got something
+_MAKING: Final = re.compile(r"insert|creat|(^|_)add(ed)?$|publish|submit|emit|stored|regist")
+
+
+def _taken_as(text: str) -> Word:
+    """What a word that sounds like an acceptance, and is none, is: a job that is made of it, or a turn."""
+    is_made = _MAKING.search(normal(text))
+    return Word(Op.QUEUED, Stand.WAITING) if is_made else Word(Op.CLAIMED, Stand.LEASED)
+
+
+#: of the lines of a hand-over that failed, so many with a status are no hand-over to a queue
+_ANSWERED_MIN: Final = 0.2
+
+
+def _answered(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a hand-over that failed (`push failed`), and tells what a receiver answered."""
+    failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
+    seen = _behaviours(table, "op_raw", failed)
+    return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
+
+
+#: words for the dead letter itself, rather than for giving up
+_LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|morte|muert")
+#: the same where a bare `dead` is how a delivery stands
+_LETTER_ITSELF: Final = re.compile(r"dead_?letter|dlq|dlx|dlt|bury|buried|quarantin")
+#: of the dead letters, so many follow a line that gives up: then it is no end by itself
+_GIVEN_UP_MIN: Final = 0.8
+
+
+def _ended_first(table: Any, column: str, texts: Sequence[str]) -> list[str]:
+    """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
+    expected after them, and they are none."""
+    ends = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.DEAD]
+    letters = [t for t in ends if _LETTER_ITSELF.search(normal(t))]
+    letters = letters or [t for t in ends if _LETTER.search(normal(t))]
+    others = [t for t in ends if t not in letters]
+    if not letters or not others:
+        return []
+    lines = table.filter(table[column].isin(ends))
+    by_delivery = lines.group_by(k=name_of(lines)).aggregate(
+        letter=lines[column].isin(letters).max(), end=lines[column].isin(others).max()
+    )
+    buried = by_delivery.filter(by_delivery.letter)
+    counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
+    follows = int(counted.both or 0) >= _GIVEN_UP_MIN * max(1, int(counted.n or 0))
+    return others if follows else []
+
+
+def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
+    """Of the states of waiting, those with a due time that hardly ever come first: after a failure."""
+    waits = [t for t in texts if meaning(t, is_state=True).stand is Stand.WAITING]
+    seen = _behaviours(table, "to_raw", waits)
+    return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
+
+
+def name_of(table: Any) -> Any:
+    """What a row's delivery is called: itself, or its message and endpoint."""
+    whole = table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
+    return ibis.coalesce(table.delivery, whole)
+
+
+#: of the rows with a status, so many tell of which attempt it is
+_NUMBERED_MIN: Final = 0.5
+
+
+def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
+    """What lines with each of the words are like: first or last of a delivery, answered how."""
+    if not unknown:
+        return {}
+    at = ibis.coalesce(table.changed_us, table.at_us, 0)
+    lines = table.select(
+        k=name_of(table),
+        word=table[column],
+        status=table.status,
+        is_due=table.due_us.notnull(),
+        is_held=table.worker.notnull(),
+        is_numbered=(table.attempt.notnull() | table.retries.notnull()),
+        # times and places as texts of one length: their order is that of both, on every engine
+        place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
+    )
+    ends = lines.group_by("k").aggregate(
+        first_word=lines.word.argmin(lines.place), last_word=lines.word.argmax(lines.place)
+    )
+    firsts, lasts = (
+        {
+            one.word: int(one.n)
+            for one in rows(ends.group_by(word=ends[end]).aggregate(n=ends.count()))
+        }
+        for end in ("first_word", "last_word")
+    )
+    total = sum(firsts.values())
+    is_good = lines.status.between(200, 299)
+    seen = lines.filter(lines.word.isin(unknown))
+    found = seen.group_by("word").aggregate(
+        n=seen.count(),
+        ok=is_good.fill_null(False).cast("int64").sum(),
+        bad=(~is_good).fill_null(False).cast("int64").sum(),
+        due=seen.is_due.cast("int64").sum(),
+        held=seen.is_held.cast("int64").sum(),
+        numbered=seen.is_numbered.cast("int64").sum(),
+    )
+    answered = lines.status.notnull()
+    told = row(
+        lines.aggregate(
+            held=lines.is_held.cast("int64").sum(),
+            answers=answered.cast("int64").sum(),
+            numbered=(answered & lines.is_numbered).cast("int64").sum(),
+        )
+    )
+    are_numbered = int(told.numbered or 0) > _NUMBERED_MIN * int(told.answers or 0)
+    return {
+        one.word: Behaviour(
+            int(one.n),
+            firsts.get(one.word, 0) / one.n,
+            lasts.get(one.word, 0) / one.n,
+            one.ok / one.n,
+            one.bad / one.n,
+            lasts.get(one.word, 0) / max(total, 1),
+            one.due / one.n,
+            one.held / one.n if told.held else None,
+            one.numbered / one.n if are_numbered else None,
+        )
+        for one in rows(found.order_by("word"))
+    }
