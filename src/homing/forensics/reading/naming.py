@@ -64,8 +64,11 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         if delivery == endpoint:
             endpoint = None
     if delivery is not None and names[delivery].filled < _SPARSE * names[delivery].rows:
-        other = _some_id(rows, {p: s for p, s in names.items() if p != delivery}, endpoint)
-        if other is not None and names[other].filled > 2 * names[delivery].filled:
+        fuller = {p: s for p, s in names.items() if s.filled > 2 * names[delivery].filled}
+        # files and tables that call it each by another name tell the same together
+        is_shared = best_named("delivery", fuller, taken, 62.0) is not None
+        other = None if is_shared else _some_id(rows, fuller, endpoint)
+        if other is not None:
             delivery = other  # now and then a sentence names one by its kind
     if endpoint is None and "to" in rest and recognised(rest["to"], is_state=True) < 0.3:
         endpoint = "to"
