@@ -131,7 +131,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if mixed is None:
         _choose_status(seen, take, taken)
     else:
-        chosen |= {"status": Column(path=mixed), "to_state": Column(path=mixed, unit=WORDS)}
+        path = str(mixed)
+        chosen |= {"status": Column(path=path), "to_state": Column(path=path, unit=WORDS)}
         taken.add(mixed)
     _choose_attempt(seen, take, taken)
     for name in _ORDER:
@@ -143,7 +144,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         if name not in chosen:
             take(name, _best(name, candidates, rows, key, repeated))
     if mixed is not None:
-        chosen.setdefault("reason", Column(path=mixed, unit=WORDS))
+        chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
         take("outcome", _of_answers(seen, taken))
     choose_times(rows, seen, take, taken, key, repeated)
