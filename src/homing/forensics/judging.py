@@ -298,8 +298,7 @@ def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
 
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
     """The first that holds decides."""
-    has = by_case.has
-    drop = Verdict.DROPPED
+    has, drop = by_case.has, Verdict.DROPPED
     most = context.attempts_max or 1
     stands = c.last_stand
     early = _ended_early(c, context, most)
