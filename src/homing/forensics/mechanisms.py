@@ -279,7 +279,7 @@ def names_endpoint(text: str) -> bool:
 
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
-    if trace.why is Why.DISCARDED and _is_left_by_worker(trace, log):
+    if trace.why is Why.DISCARDED and is_left_by_worker(trace, log.attempts_last):
         return Match("D7", 0.85, "discarded with attempts left and no answer from the last one")
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
@@ -299,24 +299,6 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
-
-
-def _is_left_by_worker(trace: Trace, log: LogFacts) -> bool:
-    """Whether a table says that it was discarded, with attempts left and no reason, and its worker had
-    taken it and said nothing of it any more; who passes it over because of its endpoint does so at
-    once, and says so."""
-    one, last = life(trace), trace.steps[-1]
-    made = max((s.attempt or 0 for s in trace.steps), default=0)
-    if not last.is_row or one.reasons or not 0 < made < (log.attempts_last or 0):
-        return False
-    begun = max((*one.takes, *one.sent), default=None)
-    if begun is None or any(s.result or s.act is Op.SUCCEEDED for s in trace.steps[begun + 1 :]):
-        return False
-    return last.at_us - trace.steps[begun].at_us > _AT_ONCE_US
-
-
-#: nobody needs so long to see that an endpoint is not there
-_AT_ONCE_US: Final = 1_000_000
 
 
 def _is_said_of_endpoint(trace: Trace) -> bool:

@@ -90,3 +90,22 @@ def skips(steps: Sequence[Step]) -> list[int]:
         if s is steps[-1]
         or any(t.result < 0 and (t.attempt or s.attempt) < s.attempt for t in steps[i:])
     ]
+
+
+#: nobody needs so long to see that an endpoint is not there
+_AT_ONCE_US: Final = 1_000_000
+
+
+def is_left_by_worker(trace: Trace, attempts_last: int | None) -> bool:
+    """Whether a table says that it was discarded, with attempts left and no reason, and its worker had
+    taken it and said nothing of it any more; who passes it over because of its endpoint does so at
+    once, and says so."""
+    steps = trace.steps
+    made = max((s.attempt or 0 for s in steps), default=0)
+    has_reason = any(s.reason for s in steps)
+    if not steps[-1].is_row or has_reason or not 0 < made < (attempts_last or 0):
+        return False
+    begun = max((i for i, s in enumerate(steps) if is_take(s) or s.act is Op.SENT), default=None)
+    if begun is None or any(s.result or s.act is Op.SUCCEEDED for s in steps[begun + 1 :]):
+        return False
+    return steps[-1].at_us - steps[begun].at_us > _AT_ONCE_US
