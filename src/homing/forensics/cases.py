@@ -160,6 +160,7 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         reports=e.writes & ~tells & _is_report(e, has_versions),
         taken=e.take.cast("int64").sum().over(ibis.cumulative_window(group_by="d", order_by="pos")),
         answered=e.answers.cast("int64").sum().over(before),
+        resumed=(e.act == Op.RESUMED).cast("int64").max().over(before),
         attempt_before=e.attempt.max().over(before),
         version_before_max=e.version_after.max(where=e.writes).over(before),
         ended_before=(e.ends & e.writes).cast("int64").max().over(before),
@@ -303,8 +304,10 @@ def gaps(o: Any) -> Any:
 
 
 def stops(o: Any) -> Any:
-    """By the number of an attempt that failed: how many there were, and after how many it went on."""
-    failed = o.filter((o.result == -1) & o.attempt.notnull())
+    """By the number of an attempt that failed: how many there were, and after how many it went on; what
+    somebody had tried again is left out, for it is no sign of how often the machine tries."""
+    by_itself = o.resumed.fill_null(0) == 0
+    failed = o.filter((o.result == -1) & o.attempt.notnull() & by_itself)
     # a second failure of the same attempt says more of its end; one of another attempt is later news
     ends = failed.next_op.isin([Op.DEAD, Op.EXHAUSTED, Op.DEAD_FAILED]) | (
         (failed.next_op == Op.FAILED) & (failed.next_attempt == failed.attempt)

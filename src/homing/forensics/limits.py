@@ -101,6 +101,8 @@ class Context:
 
 def _totals(c: Any, moved: Any) -> Line:
     """Counts over all deliveries that tell what is normal in a log."""
+    # a person may try what is dead again, more often than the machine does
+    ended = by_case.has(c.mask, Op.DEAD) & ~by_case.has(c.mask, Op.RESUMED)
     return row(
         c.aggregate(
             shown=(c.good > 0).cast("int64").sum(),
@@ -136,9 +138,9 @@ def _totals(c: Any, moved: Any) -> Line:
             .sum(),
             moved_at=c.last_at.max(where=moved),
             moved_accepted=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at).max(where=moved),
-            dead_attempt=c.attempt.max(where=by_case.has(c.mask, Op.DEAD)),
+            dead_attempt=c.attempt.max(where=ended),
             own_attempt=c.attempt.max(where=~by_case.has(c.mask, Op.RESUMED)),
-            dead_bad=c.bad.max(where=by_case.has(c.mask, Op.DEAD)),
+            dead_bad=c.bad.max(where=ended),
             exhausted=c.exhausted.cast("int64").sum(),
             exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
             plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),

@@ -182,3 +182,27 @@ def test_lists_that_are_no_rows_of_deliveries_are_left(tmp_path: Path) -> None:
         row["attempts"] = [{"name": "accept", "value": "text"}]
     (tmp_path / "events.json").write_text(json.dumps(rows))
     assert list(investigated(tmp_path).raw.mappings) == [str(tmp_path / "events.json")]
+
+
+def test_what_a_person_tries_again_is_no_sign_of_how_often_the_machine_does(tmp_path: Path) -> None:
+    rows = []
+    for number in range(COUNT):
+        minute = f"2026-10-06T{10 + number // 60:02}:{number % 60:02}"
+        told = {"delivery_id": f"dlv_{number:05}", "endpoint": f"ep_{number % 3}"}
+        rows.append(told | {"at": f"{minute}:00Z", "event": "accepted"})
+        for attempt in (1, 2, 3):
+            failed = {"event": "attempt failed", "attempt": attempt, "status": 503}
+            rows.append(told | {"at": f"{minute}:0{attempt}Z"} | failed)
+        rows.append(told | {"at": f"{minute}:04Z", "event": "moved to dead letters", "attempt": 3})
+        if number % 3 == 0:
+            rows.append(told | {"at": f"{minute}:30Z", "event": "replayed", "actor": "ana"})
+            failed = {"event": "attempt failed", "attempt": 4, "status": 503}
+            rows.append(told | {"at": f"{minute}:31Z"} | failed)
+            rows.append(
+                told | {"at": f"{minute}:32Z", "event": "moved to dead letters", "attempt": 4}
+            )
+    text = "\n".join(map(json.dumps, sorted(rows, key=lambda row: row["at"])))
+    (tmp_path / "log.jsonl").write_text(text + "\n")
+    found = investigated(tmp_path)
+    assert found.dropped == 0
+    assert (found.context.attempts_max, found.context.limits) == (3, (3,))
