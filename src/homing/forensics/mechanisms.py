@@ -10,7 +10,14 @@ from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.traces import Step, Trace
-from homing.forensics.turns import UNDER_WAY_US, failed_under_way, is_idle, is_take, skips
+from homing.forensics.turns import (
+    UNDER_WAY_US,
+    failed_under_way,
+    is_idle,
+    is_left_by_worker,
+    is_take,
+    skips,
+)
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
 
@@ -493,6 +500,11 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         and not any(s.act is Op.RETRY for s in trace.steps[lapse:])
     ):
         return Match("D7", 0.8, "nothing since its lease ran out")
+    return _waiting(trace, log, one)
+
+
+def _waiting(trace: Trace, log: LogFacts, one: _Life) -> Match:
+    """After a failure with which nobody's turn is open any more: whether its retry was planned."""
     stand = next(
         (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE
     )
