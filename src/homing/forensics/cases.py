@@ -344,6 +344,7 @@ def endings(o: Any) -> Any:
                 Op.CLAIMED,
                 Op.SENT,
                 Op.RETRY,
+                Op.POSTPONED,
                 Op.FAILED,
                 Op.SUCCEEDED,
                 Op.QUEUED,

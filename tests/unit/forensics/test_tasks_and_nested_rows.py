@@ -206,3 +206,24 @@ def test_what_a_person_tries_again_is_no_sign_of_how_often_the_machine_does(tmp_
     found = investigated(tmp_path)
     assert found.dropped == 0
     assert (found.context.attempts_max, found.context.limits) == (3, (3,))
+
+
+def test_a_status_after_which_it_is_put_off_is_not_the_end(tmp_path: Path) -> None:
+    rows = []
+    for number in range(COUNT):
+        minute = f"2026-10-06T{10 + number // 60:02}:{number % 60:02}"
+        told = {"delivery_id": f"dlv_{number:05}", "endpoint": f"ep_{number % 3}"}
+        status = 429 if number % 4 == 1 else 503
+        lines: list[dict[str, Any]] = [
+            {"event": "accepted"},
+            {"event": "attempt failed", "attempt": 1, "status": status},
+            {"event": "rate limited" if status == 429 else "retry scheduled"},
+            {"event": "attempt succeeded", "attempt": 2, "status": 200},
+        ]
+        for second, line in enumerate(lines[: 3 if number in {9, 21, 33} else 4]):
+            rows.append(told | {"at": f"{minute}:{10 * second:02}Z"} | line)
+    text = "\n".join(map(json.dumps, rows))
+    (tmp_path / "log.jsonl").write_text(text + "\n")
+    found = investigated(tmp_path)
+    assert found.context.permanent == ()
+    assert found.dropped == 3
