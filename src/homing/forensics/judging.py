@@ -239,7 +239,9 @@ def _contradicts(c: Any, context: Context) -> Any:
     if context.judges_said:
         contradicts = contradicts | _said_bad(c, context)
     if context.has_status:
-        contradicts = contradicts | said_nothing
+        # or after a line by which it was passed over, with no request at all
+        is_passed = by_case.has(c.mask, Op.DISCARDED) & ~by_case.has(c.mask, Op.SENT)
+        contradicts = contradicts | said_nothing | (is_passed & (c.bad == 0))
         # called delivered before its last answer came, which was a failure
         contradicts = contradicts | (
             (c.bad > 0) & (c.said > 0) & (c.said_pos < c.bad_pos) & no_turn_after

@@ -116,6 +116,8 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.FALSE_DELIVERED:
         return None
     one = life(trace)
+    if not (one.sent or one.failures) and _is_said_of_endpoint(trace):
+        return Match("D9", 0.9, "called done with no request, because of its endpoint")
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
     if _is_said_too_soon(trace):
@@ -459,9 +461,16 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
     return None
 
 
-def _not_in_table(log: LogFacts) -> Match:
-    """Its attempts are on record, and the table has no row of it: deleted, if those of all others are
-    there; else what the table tells of others says nothing of it."""
+def _not_in_table(trace: Trace, log: LogFacts) -> Match | None:
+    """Its attempts are on record, and the table has no row of it: deleted, if those of others are there;
+    else what the table tells of others says nothing of it. None: it has one."""
+    if log.rows_from_us and not any(s.is_row for s in trace.steps):
+        # what is not finished is kept; but the table may have been written of the latest ones only
+        is_old = trace.accepted_us < log.rows_from_us
+        what = "not finished, and its row is gone from the table, which has those of others"
+        return Match("D11", 0.8 if is_old else 0.92, what, ("D1", "D2") if is_old else ())
+    if any(s.act is Op.ACCEPTED for s in trace.steps):
+        return None
     if log.usual.get(Op.ACCEPTED, 0.0) > _IN_TABLE_MIN:
         return Match("D11", 0.9, "its attempts are on record, and its row is gone from the table")
     twins = ("D1", "D4", "D5", "D6", "D7", "D8", "D11")
@@ -480,13 +489,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.85, "turned away because of its endpoint, before any attempt")
     if ended := _left_early(trace, log) or _under_way(trace, log):
         return ended
-    if log.rows_from_us and not any(s.is_row for s in trace.steps):
-        # what is not finished is kept; but the table may have been written of the latest ones only
-        is_old = trace.accepted_us < log.rows_from_us
-        what = "not finished, and its row is gone from the table, which has those of others"
-        return Match("D11", 0.8 if is_old else 0.92, what, ("D1", "D2") if is_old else ())
-    if log.has_table and all(s.act is not Op.ACCEPTED for s in trace.steps):
-        return _not_in_table(log)
+    if log.has_table and (gone := _not_in_table(trace, log)):
+        return gone
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")

@@ -90,6 +90,15 @@ def test_an_answer_that_another_one_brings_is_no_race() -> None:
     assert recognise(both, LOG).mechanism == "D6"
 
 
+def test_done_without_a_request_because_of_the_endpoint_is_d9() -> None:
+    over = step(Op.DISCARDED, 2.1, word="endpoint not found, nothing to do")
+    done = step(Op.SUCCEEDED, 2.1, stand=Stand.DELIVERED)
+    passed = make_dropped(Why.FALSE_DELIVERED, *TAKEN, over, done, crossings=("instant_end",))
+    assert recognise(passed, LOG).mechanism == "D9"
+    again = make_dropped(Why.FALSE_DELIVERED, *TAKEN, done, crossings=("instant_end",))
+    assert recognise(again, LOG).mechanism == "D8"
+
+
 def test_an_answer_that_is_not_the_final_one_is_none() -> None:
     callback = Kind("events", "gateway:callback", None, None, "queued", None, "ok")
     assert line_of(callback, {}, {}).op is Op.NOTED
