@@ -210,7 +210,29 @@ def _kinds(
 
 
 #: who is no person, where a log says by whom a delivery was ended
-_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job"
+_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job|router|keeper|feeder|relay|dispatch"
+
+
+#: whoever makes attempts is no person; nor is who writes so much of what is queued and planned
+_ATTEMPTS: Final = [int(op) for op in (Op.CLAIMED, Op.SENT, Op.ATTEMPTED, Op.FAILED)]
+_PLANS: Final = [int(op) for op in (Op.QUEUED, Op.RETRY, Op.SUCCEEDED)]
+_PLANS_MIN: Final = 0.02
+_ACTORS_MAX: Final = 5_000
+
+
+def _by_person(raw: Raw, engine: Engine, m: Any) -> Any:
+    """Whether a row names a person or a rule that did it, and no machine that works on deliveries."""
+    if not raw.has("actor"):
+        return ibis.literal(False)
+    work = m.filter(m.actor.notnull() & m["op"].isin([*_ATTEMPTS, *_PLANS]))
+    counted = work.group_by("actor").aggregate(
+        n=work.count(), makes=work["op"].isin(_ATTEMPTS).cast("int64").sum()
+    )
+    found = rows(counted.order_by(ibis.desc("n"), "actor").limit(_ACTORS_MAX))
+    least = _PLANS_MIN * sum(int(one.n) for one in found)
+    machines = [one.actor for one in found if int(one.makes) or int(one.n) > least]
+    named = m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES))
+    return named & ~m.actor.isin(machines) if machines else named
 
 
 def worker_of(table: Any) -> Any:
@@ -231,6 +253,7 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
         m = m.left_join(lonely, m.delivery.isnull() & (lonely.id == m.message))
         linked = m.endpoint.isnull().ifelse(m.of_message, ibis.null("string"))
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, name_of(m))))
+    m = m.mutate(by_person=_by_person(raw, engine, m))
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     is_mixed = len(layouts) > 1
@@ -346,7 +369,7 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "accepted_us": m.accepted_us,
         "max_attempts": m.max_attempts.cast("int32"),
         "commit_lag_us": ibis.coalesce(m.commit_lag_us, m.committed_us - since_us),
-        "has_actor": m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES)),
+        "has_actor": m.by_person,
         **coded,
     }
 

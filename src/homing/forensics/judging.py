@@ -341,7 +341,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (
             # what was withdrawn may be deleted later
             (stands == Stand.CANCELLED)
-            | (stands == Stand.GONE) & has(c.mask, Op.CANCELLED) & ~has(c.mask, Op.RESUMED),
+            | (stands == Stand.GONE) & (c.cancel_pos > c.resume_pos.fill_null(0)).fill_null(False),
             Verdict.CANCELLED,
             Why.NONE,
         ),

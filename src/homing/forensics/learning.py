@@ -3,6 +3,8 @@ with them do: Ibis, any engine."""
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,6 +25,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
     declared_words = {w for m in raw.mappings.values() for w in m.words}
     learned: dict[str, Word] = {}
     assumed: list[str] = []
+    told: dict[str, list[str]] = {}
     for column in ("op_raw", "to_raw"):
         words = table.select(word=table[column]).distinct()
         words = words.filter(words.word.notnull()).order_by("word").limit(_WORDS_MAX)
@@ -46,8 +49,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             )
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
-        ended = _ended_first(table, column, ours)
-        learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
+        told[column] = ours
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             if word.op is not Op.UNKNOWN:
@@ -56,6 +58,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
                     f"{text!r} was taken for {word.op.name.lower()} by what its {seen.rows} lines do "
                     f"({seen.ends:.0%} of the deliveries end with it)"
                 )
+    ended = _ended_first(table, told)
+    learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
     return learned, assumed
 
 
@@ -66,7 +70,7 @@ _DUE_MIN: Final = 0.5
 
 
 #: a request to the service itself, as the sentences of a log have it
-_OWN_REQUEST: Final = re.compile(r"(POST|PUT) /\S*$")
+_OWN_REQUEST: Final = re.compile(r"(POST|PUT) /\S*$|.*[Rr]equested$")
 
 
 def _asked_first(table: Any, texts: Sequence[str]) -> list[str]:
@@ -109,30 +113,47 @@ def _answered(table: Any, texts: Sequence[str]) -> list[str]:
 
 
 #: words for the dead letter itself, rather than for giving up
-_LETTER: Final = re.compile(r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|morte|muert")
+_LETTER: Final = re.compile(
+    r"dead(?!_?line)|dlq|dlx|dlt|bury|buried|quarantin|undeliver|morte|muert"
+)
 #: the same where a bare `dead` is how a delivery stands
 _LETTER_ITSELF: Final = re.compile(r"dead_?letter|dlq|dlx|dlt|bury|buried|quarantin")
 #: of the dead letters, so many follow a line that gives up: then it is no end by itself
 _GIVEN_UP_MIN: Final = 0.8
 
 
-def _ended_first(table: Any, column: str, texts: Sequence[str]) -> list[str]:
+def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
     """Of the words of an end, those that give up (`giving up`) where a dead letter follows: it is
-    expected after them, and they are none."""
-    ends = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.DEAD]
-    letters = [t for t in ends if _LETTER_ITSELF.search(normal(t))]
-    letters = letters or [t for t in ends if _LETTER.search(normal(t))]
-    others = [t for t in ends if t not in letters]
+    expected after them, and they are none.
+
+    Args:
+        texts: the words of each column.
+    """
+    ends = {
+        text
+        for column, some in texts.items()
+        for text in some
+        if meaning(text, is_state=column != "op_raw").op is Op.DEAD
+    }
+    letters = {t for t in ends if _LETTER_ITSELF.search(normal(t))}
+    letters = letters or {t for t in ends if _LETTER.search(normal(t))}
+    others = ends - letters
     if not letters or not others:
         return []
-    lines = table.filter(table[column].isin(ends))
+
+    def says(words: set[str]) -> Any:
+        found = [table[column].isin(sorted(words)).fill_null(False) for column in texts]
+        return functools.reduce(operator.or_, found)
+
+    lines = table.mutate(letter=says(letters), end=says(others))
+    lines = lines.filter(lines.letter | lines.end)
     by_delivery = lines.group_by(k=name_of(lines)).aggregate(
-        letter=lines[column].isin(letters).max(), end=lines[column].isin(others).max()
+        letter=lines.letter.max(), end=lines.end.max()
     )
     buried = by_delivery.filter(by_delivery.letter)
     counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
     follows = int(counted.both or 0) >= _GIVEN_UP_MIN * max(1, int(counted.n or 0))
-    return others if follows else []
+    return sorted(others) if follows else []
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:

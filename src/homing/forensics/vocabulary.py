@@ -68,6 +68,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(process|worker|service|node|boot|instance)_(start|boot|restart|up|stop|shutdown|exit)|boot|restart(ed)?$|^startup$|^shutdown$|worker_(died|crash\w*|exit\w*|kill\w*)",
         _W(Op.STARTED, Stand.NONE),
     ),
+    (  # of an endpoint, and so of no delivery
+        r"^(subscription|endpoint|webhook_endpoint|destination)_(was_)?(re_?)?"
+        r"(resumed|enabled|created|registered|updated)$",
+        _W(Op.STARTED, Stand.NONE),
+    ),
     (
         r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
         r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded)_(\w+_)?(to|in|into|on)_"
@@ -81,7 +86,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
-        r"(result|outcome|write|update)_(reject|refus)|"
+        r"(result|outcome|write|update|(^|_)late_answer)_(reject|refus)|^late$|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
         _W(Op.NOTED, Stand.NONE),
     ),
@@ -168,7 +173,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
-        r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do_(being|already|finish|done)|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
+        r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do_(being|already|finish|done)|passed_over|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
@@ -180,7 +185,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"purg|delet|(^|_)ttl|retention|expung|evict|truncat|vacuum|garbage|(^|_)gc($|_)|clean|remov",
         _W(Op.PURGED, Stand.GONE),
     ),
-    (r"cancel|withdraw|revok|abort|(^|_)void", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (r"cancel|withdraw|revok|abort|waiv|(^|_)void", _W(Op.CANCELLED, Stand.CANCELLED)),
     (
         r"un_?park|resum|re_?driv|re_?play|(^|_)re_?sen[dt]|reviv|re_?enabl|un_?paus|recover",
         _W(Op.RESUMED, Stand.WAITING),
@@ -210,7 +215,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
-        r"un_?success|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
+        r"un_?success|(^|_)broke$|^(try_)?again$|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
@@ -248,7 +253,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
     (
-        r"enqueu|(^|_)queue|publish\w*_(to|queue)|pushed|push$|listed|fan_?out|outbox|handed|polled_(in|row)|"
+        r"enqueu|(^|_)queue|lined_up|publish\w*_(to|queue)|pushed|push$|listed|fan_?out|outbox|handed|polled_(in|row)|"
         r"deliver\w*_creat|creat\w*_deliver|row_(insert|creat)|job_(creat|insert|added)",
         _W(Op.QUEUED, Stand.WAITING),
     ),

@@ -249,6 +249,8 @@ def line_of(
     is_bare = not (kind.from_state or kind.to_state)
     if about.has_states and is_bare and result and op in (Op.FAILED, Op.SUCCEEDED):
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
+    if op in (Op.DISCARDED, Op.CANCELLED) and stand is Stand.DELIVERED:
+        stand = STAND_OF_OP[op]  # the state says closed, and the reason how
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
@@ -308,6 +310,11 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
 
 
+#: that there is nobody to send to
+_OF_ENDPOINT: Final = re.compile(
+    r"(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_|has_been_)?"
+    r"(inactive|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off)"
+)
 #: a text that only names who or what did it: a person, or a rule
 _BY: Final = re.compile(r"\s*(by|rule|policy)\s*[:=]\s*\S", re.IGNORECASE)
 
@@ -333,6 +340,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     if not reason:
         return op
     why = meaning(reason).op
+    if op is Op.SUCCEEDED and _OF_ENDPOINT.search(normal(reason)):
+        return Op.DISCARDED  # closed, because there was nobody to send it to
     if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):
         return Op.CANCELLED  # ended by whom the text names
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
@@ -362,7 +371,8 @@ def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
     if status:
         return status
     if kind.outcome and outcome.result:
-        return outcome.result
+        is_unfit = outcome.result > 0 and kind.layout == "attempts"
+        return -1 if is_unfit and _tells_of_failure(kind.reason) else outcome.result
     if kind.layout == "attempts" and _tells_of_failure(kind.reason):
         return -1  # called delivered, and its request failed
     said = RESULT_OF_OP.get(op, 0)

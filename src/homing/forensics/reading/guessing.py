@@ -131,8 +131,9 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if mixed is None:
         _choose_status(seen, take, taken)
     else:
-        path = str(mixed)
-        chosen |= {"status": Column(path=path), "to_state": Column(path=path, unit=WORDS)}
+        chosen["status"] = Column(path=str(mixed))
+        if _tells_states(seen[mixed]):
+            chosen["to_state"] = Column(path=str(mixed), unit=WORDS)
         taken.add(mixed)
     _choose_attempt(seen, take, taken)
     for name in _ORDER:
@@ -143,6 +144,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
         if name not in chosen:
             take(name, _best(name, candidates, rows, key, repeated))
+    if _writes_all(chosen, seen):
+        chosen["worker"] = chosen["actor"]
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
@@ -364,8 +367,23 @@ def _unit(name: str, seen: Seen) -> str | None:
     return "us" if seen.most > 3e6 else "ms"
 
 
+#: of the rows so many tell who wrote them: it is no person that is named now and then
+_WRITES_MIN: Final = 0.5
+
+
+def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
+    """Whether the column of who did it names the workers, and none of theirs does."""
+    if "actor" not in chosen:
+        return False
+    told = seen[chosen["actor"].path].filled
+    worker = chosen.get("worker")
+    known = seen[worker.path].filled if worker is not None and worker.path in seen else 0
+    return told >= _WRITES_MIN * seen[chosen["actor"].path].rows and 2 * known < told
+
+
 #: of a column that has both, so many must be statuses of HTTP, and so many words
-_MIXED_MIN: Final = 0.1
+_CODES_MIN: Final = 0.1
+_MIXED_MIN: Final = 0.005
 
 
 def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
@@ -373,7 +391,7 @@ def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
     for path, one in seen.items():
         is_named = max(name_score(field, path) for field in ("status", "to_state", "outcome")) >= 60
         codes = one.http_share
-        if path in taken or not is_named or not _MIXED_MIN <= codes <= 1 - _MIXED_MIN:
+        if path in taken or not is_named or not _CODES_MIN <= codes <= 1 - _MIXED_MIN:
             continue
         words = {v: n for v, n in one.values.items() if number_of(v) is None}
         known = sum(n for v, n in words.items() if meaning(v, is_state=True).op is not Op.UNKNOWN)
@@ -381,6 +399,12 @@ def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
         if count >= _MIXED_MIN * one.filled and known >= _KNOWN_MIN * count:
             return path
     return None
+
+
+def _tells_states(one: Seen) -> bool:
+    """Whether the words of such a column are states too, and not only what went wrong."""
+    ops = {meaning(v, is_state=True).op for v in one.values if number_of(v) is None}
+    return bool(ops - {Op.FAILED, Op.UNKNOWN, Op.NOTED})
 
 
 def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:

@@ -63,8 +63,9 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
             delivery = endpoint if is_many else None
         if delivery == endpoint:
             endpoint = None
-    if delivery is not None and names[delivery].filled < _SPARSE * names[delivery].rows:
-        fuller = {p: s for p, s in names.items() if s.filled > 2 * names[delivery].filled}
+    named = delivery or message
+    if named is not None and names[named].filled < _SPARSE * names[named].rows:
+        fuller = {p: s for p, s in names.items() if s.filled > 2 * names[named].filled}
         # files and tables that call it each by another name tell the same together
         is_shared = best_named("delivery", fuller, taken, 62.0) is not None
         other = None if is_shared else _some_id(rows, fuller, endpoint)

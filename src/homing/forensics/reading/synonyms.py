@@ -138,7 +138,7 @@ _NAMES: Final = {
         "status_code http_status response_code response_status response_status_code status "
         "code http_code last_status_code last_http_status httpstatus statuscode last_status "
         "last_response_code resp_code http last_response_status resp_status rc response "
-        "http_response_code "
+        "http_response_code answer last_answer answer_code "
         "antwort codigo_http http_status_recibido codigo respuesta "
         "code_http http_status_code codigo_de_http statut_http code_reponse stato_http"
     ),
