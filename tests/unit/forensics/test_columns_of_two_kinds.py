@@ -150,6 +150,14 @@ def test_a_late_result_that_was_ignored_came_and_a_status_of_the_service_did_not
         ("nothing to do", Op.DISCARDED),
         ("deadletter stored", Op.DEAD),
         ("stored notification", Op.ACCEPTED),
+        ("passed over", Op.SKIPPED),
+        ("DeliveryWaived", Op.CANCELLED),
+        ("AttemptBroke", Op.FAILED),
+        ("again", Op.FAILED),
+        ("late", Op.NOTED),
+        ("lost", Op.LAPSED),
+        ("SubscriptionResumed", Op.STARTED),
+        ("DeliveryResumed", Op.RESUMED),
     ],
 )
 def test_words_of_plain_text(text: str, op: Op) -> None:
@@ -223,6 +231,34 @@ def test_a_name_that_few_rows_have_is_not_that_of_the_deliveries(every: int) -> 
         for i, event in enumerate(("stored", "sent"))
     ]
     assert guess(rows).columns["delivery"].path == ("delivery" if every == 1 else "id")
+
+
+def thrown_away(number: int, by: str) -> list[Row]:
+    about = {"stream": f"delivery/{number:05}x", "at": iso(60 * number)}
+    data = {"message": f"msg_{number:05}", "subscription": f"sub_{number % 9}"}
+    rows = [about | {"type": "DeliveryRequested", "by": "gateway-a", "data": data}]
+    if number % 20 == 9:
+        gone = {"type": "DeliveryDiscarded", "at": iso(60 * number + 1), "by": by, "data": {}}
+        return [*rows, about | gone]
+    for wait, what, told in (
+        (1, "AttemptStarted", {"attempt": 1}),
+        (2, "AttemptAnswered", {"attempt": 1, "status": 200}),
+        (3, "DeliveryConfirmed", {"attempt": 1}),
+    ):
+        rows.append(
+            about | {"type": what, "at": iso(60 * number + wait), "by": "sender-1", "data": told}
+        )
+    return rows
+
+
+@pytest.mark.parametrize(("by", "dropped"), [("ines", 0), ("sender-1", 20), ("router", 20)])
+def test_who_makes_attempts_is_no_person(by: str, dropped: int, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    rows = [row for number in range(400) for row in thrown_away(number, by)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = document(investigate([str(log)], Options(threads=1)))
+    assert (found["accepted"], found["dropped"]) == (400, dropped)
+    assert found["hypothesis"]["mechanism"] == ("D9" if dropped else None)
 
 
 def test_unknown_words_stay_unknown() -> None:
