@@ -514,9 +514,9 @@ def _waiting(trace: Trace, log: LogFacts, one: _Life) -> Match:
     )
     # the plan may stand before the line that tells of the same answer
     begun = max((i for i in (*one.takes, *one.sent) if i < one.failures[-1]), default=-1)
-    first = min(i for i in one.failures if i > begun)
+    first, no = min(i for i in one.failures if i > begun), trace.steps[one.failures[-1]].attempt
     planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
-        _plans(s) for s in trace.steps[first:]
+        _plans(s) and (None in (s.attempt, no) or s.attempt == no) for s in trace.steps[first:]
     )
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it
