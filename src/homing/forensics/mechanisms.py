@@ -91,7 +91,7 @@ def life(trace: Trace) -> _Life:
         takes=takes,
         sent=sent,
         failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
-        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not _is_late(steps, i)],
+        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not is_late(steps, i)],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
         last=telling[-1],
@@ -99,12 +99,6 @@ def life(trace: Trace) -> _Life:
         races=(trace.crossings & _RACES) - of_one,
         reasons=" ".join(str(s.reason) for s in steps if s.reason),
     )
-
-
-def _is_late(steps: Sequence[Step], i: int) -> bool:
-    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
-    before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
-    return any(s.worker == steps[i].worker is not None for s in before)
 
 
 #: by this status a receiver says that it has begun
