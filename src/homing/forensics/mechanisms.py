@@ -14,6 +14,7 @@ from homing.forensics.turns import (
     UNDER_WAY_US,
     failed_under_way,
     is_idle,
+    is_late,
     is_left_by_worker,
     is_take,
     skips,
