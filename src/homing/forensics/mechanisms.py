@@ -14,6 +14,7 @@ from homing.forensics.turns import (
     UNDER_WAY_US,
     failed_under_way,
     is_idle,
+    is_late,
     is_left_by_worker,
     is_take,
     skips,
@@ -91,7 +92,7 @@ def life(trace: Trace) -> _Life:
         takes=takes,
         sent=sent,
         failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
-        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not _is_late(steps, i)],
+        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not is_late(steps, i)],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),
         last=telling[-1],
@@ -99,12 +100,6 @@ def life(trace: Trace) -> _Life:
         races=(trace.crossings & _RACES) - of_one,
         reasons=" ".join(str(s.reason) for s in steps if s.reason),
     )
-
-
-def _is_late(steps: Sequence[Step], i: int) -> bool:
-    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
-    before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
-    return any(s.worker == steps[i].worker is not None for s in before)
 
 
 #: by this status a receiver says that it has begun
@@ -514,9 +509,9 @@ def _waiting(trace: Trace, log: LogFacts, one: _Life) -> Match:
     )
     # the plan may stand before the line that tells of the same answer
     begun = max((i for i in (*one.takes, *one.sent) if i < one.failures[-1]), default=-1)
-    first = min(i for i in one.failures if i > begun)
+    first, no = min(i for i in one.failures if i > begun), trace.steps[one.failures[-1]].attempt
     planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
-        _plans(s) for s in trace.steps[first:]
+        _plans(s) and (None in (s.attempt, no) or s.attempt == no) for s in trace.steps[first:]
     )
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it

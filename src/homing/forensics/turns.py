@@ -109,3 +109,9 @@ def is_left_by_worker(trace: Trace, attempts_last: int | None) -> bool:
     if begun is None or any(s.result or s.act is Op.SUCCEEDED for s in steps[begun + 1 :]):
         return False
     return steps[-1].at_us - steps[begun].at_us > _AT_ONCE_US
+
+
+def is_late(steps: Sequence[Step], i: int) -> bool:
+    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
+    before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
+    return any(s.worker == steps[i].worker is not None for s in before)
