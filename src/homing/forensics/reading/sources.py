@@ -309,7 +309,7 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
 _LOOKED_THROUGH: Final = 60_000
 #: a shape of which the sample has so many is known
 _SHAPE_KNOWN: Final = 20
-_KEY: Final = re.compile(r'"(\w+)":|(\w+)=')
+_KEY: Final = re.compile(r'"(\w{1,80})":|\b(\w{1,80})=')
 
 
 def _of_rare_shape(path: str, rows_max: int) -> Iterator[str]:
