@@ -145,7 +145,8 @@ def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
         found = [table[column].isin(sorted(words)).fill_null(False) for column in texts]
         return functools.reduce(operator.or_, found)
 
-    lines = table.mutate(letter=says(letters), end=says(others))
+    # the state beside a dead letter's word is no other line
+    lines = table.mutate(letter=says(letters), end=says(others) & ~says(letters))
     lines = lines.filter(lines.letter | lines.end)
     by_delivery = lines.group_by(k=name_of(lines)).aggregate(
         letter=lines.letter.max(), end=lines.end.max()
