@@ -192,7 +192,7 @@ def test_a_policy_that_has_a_name_is_somebody(
     told: Row, dropped: int, tmp_path: Path, *, is_again: bool
 ) -> None:
     rows = [r for n in range(400) for r in discarded(n, told, is_again=is_again)]
-    rows[1] |= {"by": "jo"}  # so that both columns are there
+    rows[0] |= {"by": "jo"}  # so that both columns are there
     log = tmp_path / "log.jsonl"
     log.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = document(investigate([str(log)], Options(threads=1)))
