@@ -17,6 +17,7 @@ from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.mapping import WORDS, Column, parse, to_toml
+from homing.forensics.reading.sources import look_at, sample
 from homing.forensics.vocabulary import UNKNOWN, Op, Stand, Word, meaning
 from homing.forensics.words import Behaviour, Habits, Kind, by_behaviour, line_of
 
@@ -259,6 +260,18 @@ def test_who_makes_attempts_is_no_person(by: str, dropped: int, tmp_path: Path) 
     found = document(investigate([str(log)], Options(threads=1)))
     assert (found["accepted"], found["dropped"]) == (400, dropped)
     assert found["hypothesis"]["mechanism"] == ("D9" if dropped else None)
+
+
+def test_a_row_with_a_rare_key_is_in_the_sample_and_once(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    about = [
+        {"id": n, "at": n} | ({"withdrawn_by": "jo"} if 500 < n < 560 else {}) for n in range(3_000)
+    ]
+    log.write_text("".join(json.dumps(row) + "\n" for row in about), "utf-8")
+    ids = [row["id"] for row in sample(look_at(str(log)), 100) if row["id"]]
+    assert len(set(ids)) == len(ids)
+    assert {501, 520} <= set(ids)  # of a key that none of the first rows has
+    assert max(ids) > 2_000  # and rows from further on
 
 
 def test_unknown_words_stay_unknown() -> None:

@@ -291,9 +291,11 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
     for line in islice(file, rows_max):
         seen_bytes += len(line.encode("utf-8", "replace"))
         yield line
-    yield from _of_rare_shape(source.path, rows_max)
+    rare = list(_of_rare_shape(source.path, rows_max))
+    yield from rare
+    known = {line.rstrip() for line in rare}
     size = Path(source.path).stat().st_size
-    # what the first rows were is not read again: a row that is there twice looks like two lines
+    # what the first rows were, or the rare ones, is not read again: a row that is there twice looks like two lines
     # of one delivery
     with open(source.path, "rb") as raw:
         for part in range(1, 64):
@@ -302,7 +304,9 @@ def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
             raw.seek(size * part // 64)
             raw.readline()
             for _ in range(_RUN):
-                yield raw.readline().decode("utf-8", "replace")
+                line = raw.readline().decode("utf-8", "replace")
+                if line.rstrip() not in known:
+                    yield line
 
 
 #: so many lines after the first are looked through for those with keys that few have
