@@ -86,8 +86,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
-        r"(result|outcome|write|update|(^|_)late_answer)_(reject|refus)|^late$|"
-        r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|write)",
+        r"(result|outcome|write|update)_(reject|refus)|^late$|"
+        r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|answer|write)",
         _W(Op.NOTED, Stand.NONE),
     ),
     (

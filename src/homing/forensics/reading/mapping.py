@@ -28,7 +28,8 @@ class Column:
     """Where a field comes from."""
 
     path: str = ""
-    unit: str | None = None  #: of a time or a length: s, ms, us, ns, iso, date, or a format
+    #: of a time or a length: s, ms, us, ns, iso, date, stream, or a format; of a text: WORDS
+    unit: str | None = None
     zone: str | None = None  #: of times that name none, such as Europe/Berlin; None: UTC
     value: str | None = None  #: the same for all rows of the file, which has no column for it
     others: tuple[str, ...] = ()  #: where it stands in rows that lack `path`
