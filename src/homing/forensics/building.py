@@ -23,6 +23,7 @@ from homing.forensics.rows import row, rows
 from homing.forensics.standing import is_of_letters, standing, with_told
 from homing.forensics.vocabulary import Op, Stand, Word, meaning
 from homing.forensics.words import (
+    SAID,
     Habits,
     Kind,
     Line,
@@ -287,6 +288,8 @@ def _parts(
         m = m.filter(m["op"] != int(Op.STARTED))
         return [_part(m, 1, ibis.coalesce(m.at_us, m.accepted_us), told, shared)]
     last = ibis.coalesce(m.finished_us, m.changed_us, m.at_us, m.accepted_us)
+    if layout == "jobs":
+        return _of_jobs(m, last, told, shared)
     if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance
         last = ibis.greatest(last, ibis.coalesce(m.accepted_us, m.at_us))
         if is_mixed:  # how a delivery stands comes after what other files tell of the same moment
@@ -308,6 +311,26 @@ def _parts(
         _part(m, 1, last, told, shared),
         _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
     ]
+
+
+def _of_jobs(m: Any, last: Any, told: dict[str, Any], shared: dict[str, Any]) -> list[Any]:
+    """The lines of jobs whose deliveries have rows of their own: that a job was made, and how it
+    ended; a job that is done has not delivered anything by that."""
+    is_done = m.result == SAID
+    ended = {
+        "op": is_done.ifelse(int(Op.NOTED), told["op"]).cast(told["op"].type()),
+        "stand": is_done.ifelse(int(Stand.NONE), told["stand"]).cast(told["stand"].type()),
+        "from_stand": told["from_stand"],
+        "result": is_done.ifelse(0, told["result"]).cast(told["result"].type()),
+    }
+    at = ibis.coalesce(m.accepted_us, m.at_us)
+    kept = {k: v if k in _OF_DELIVERY else _nothing(k, v) for k, v in shared.items()}
+    made = _part(m.filter(at.notnull()), 0, at, _as(m, Op.QUEUED, Stand.WAITING), kept)
+    over = ibis.coalesce(m.finished_us, m.at_us)
+    begun = ibis.coalesce(m.started_us, m.changed_us)
+    turns = m.filter((begun > at) & (begun < over))
+    turn = _part(turns, 2, begun, _as(m, Op.CLAIMED, Stand.LEASED), shared)
+    return [_part(m, 1, ibis.greatest(last, over, at), ended, shared), made, turn]
 
 
 def _part(m: Any, number: int, at: Any, told: dict[str, Any], shared: dict[str, Any]) -> Any:

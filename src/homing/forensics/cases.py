@@ -53,7 +53,8 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     is_written = (e.rows_written.isnull()) | (e.rows_written != 0)
     # a late failure that leaves a delivery as it is does not call it delivered
     is_end = (e.stand == Stand.DELIVERED) & (e.from_stand != Stand.DELIVERED)
-    changes = e.act != Op.NOTED
+    # nor is a hand-over to the queue that fails again and again a sign of life
+    changes = ~e.act.isin([Op.NOTED, Op.NOT_QUEUED])
     lapse = (e.act == Op.LAPSED) & (e.stand == Stand.FAILED)
     stands = (e.stand > 0) & is_written
     # "failed", unsigned and with no answer, says no more of an end than the line that made it

@@ -18,7 +18,7 @@ from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
-from homing.forensics.turns import is_take
+from homing.forensics.turns import is_done_idle, is_take
 from homing.forensics.vocabulary import Op, normal
 
 _RACES: Final = frozenset(
@@ -215,6 +215,10 @@ def _of_block(trace: Trace, match: Match, blocks: Sequence[Block]) -> Match:
     return match
 
 
+#: of the drops, so many were accepted at the very time of another: in one transaction, perhaps
+_AT_ONCE: Final = 0.5
+
+
 def _by_company(
     matches: list[tuple[Trace, Match]],
     suspects: Sequence[Suspect],
@@ -229,9 +233,11 @@ def _by_company(
     ]
     if len(untried) < 0.3 * len(matches):
         return matches
-    if busiest_share > _ONE_STRETCH:  # long transactions are spread over the log
+    # long transactions are spread over the log; but what is of one was accepted at one time
+    at_once = 1 - len({t.accepted_us for t, _ in matches}) / len(matches)
+    if busiest_share > _ONE_STRETCH and at_once < _AT_ONCE:
         matches = [(t, m._replace(twins=_without(m.twins, "D12"))) for t, m in matches]
-    decided = _company(suspects, busiest_share, log)
+    decided = _company(suspects, 0.0 if at_once >= _AT_ONCE else busiest_share, log)
     if decided is None:
         return matches
     # what names no endpoint may have been left out because of it, in one stretch too
@@ -428,13 +434,21 @@ def _changed_hands(trace: Trace) -> bool:
 def _by_endpoint(
     matches: list[tuple[Trace, Match]], suspects: Sequence[Suspect]
 ) -> list[tuple[Trace, Match]]:
-    """What was passed over, mostly of a few endpoints, was so because of them."""
-    of_it = [s for s in suspects if s.name.startswith("endpoint ") and s.q <= Q_MAX and s.lift >= 2]
-    if sum(s.coverage for s in of_it) < _OF_ENDPOINTS:
-        return matches
-    because = Match("D9", 0.7, "passed over, and nearly all are of a few endpoints")
+    """What was passed over, mostly of a few endpoints, was so because of them; and what was passed over
+    of all endpoints alike was not."""
+    named = [s for s in suspects if s.name.startswith("endpoint ") and ", and " not in s.name]
+    of_it = [s for s in named if s.q <= Q_MAX and s.lift >= 2]
     over = (Why.SKIPPED, Why.PURGED)
-    return [(t, because if "D9" in m.twins and t.why in over else m) for t, m in matches]
+    if sum(s.coverage for s in of_it) >= _OF_ENDPOINTS:
+        because = Match("D9", 0.7, "passed over, and nearly all are of a few endpoints")
+        return [
+            (t, because if "D9" in m.twins and (t.why in over or is_done_idle(t.steps)) else m)
+            for t, m in matches
+        ]
+    return [
+        (t, m._replace(twins=_without(m.twins, "D9")) if is_done_idle(t.steps) else m)
+        for t, m in matches
+    ]
 
 
 def _candidates(top: Share, log: LogFacts) -> list[Candidate]:

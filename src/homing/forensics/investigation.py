@@ -311,8 +311,7 @@ def _facts(
         for f in m.columns
         # a table of deliveries shows its last state: who had it before is not in it; and of an
         # attempt the state says how it ended, not where its delivery stands
-        if not (m.layout == "deliveries" and f in _HISTORY)
-        and not (m.layout == "attempts" and f in _STATES)
+        if not (m.is_table and f in _HISTORY) and not (m.layout == "attempts" and f in _STATES)
     )
     ops = [op for op in Op if op in events.ops]
     delivered = judged.filter(judged.verdict == int(Verdict.DELIVERED))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.acks import acked_anyway
+from homing.forensics.acks import acked_anyway, ends_turns
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
@@ -52,6 +52,9 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         told[column] = ours
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
+            is_end = word.op is Op.SUCCEEDED and not seen.ok and column == "op_raw"
+            if is_end and ends_turns(table, name_of(table), text):
+                word = Word(Op.NOTED, Stand.NONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
                 assumed.append(

@@ -13,11 +13,15 @@ from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import (
     UNDER_WAY_US,
     failed_under_way,
+    given_up_open,
+    is_done_idle,
     is_idle,
     is_late,
     is_left_by_worker,
+    is_refusal,
     is_take,
     skips,
+    without_refused,
 )
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
@@ -209,7 +213,9 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
 
 def _under_way(trace: Trace, log: LogFacts) -> Match | None:
     tells = {"has_table": log.has_table, "has_workers": "worker" in log.fields}
-    ended = failed_under_way(trace, log.attempts_last, **tells)
+    ended = failed_under_way(trace, log.attempts_last, **tells) or given_up_open(
+        trace.steps, log.attempts_last
+    )
     return Match("D7", *ended) if ended else None
 
 
@@ -232,15 +238,10 @@ def _plans(step: Step) -> bool:
     return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
 
 
-def _is_refusal(step: Step) -> bool:
-    """Whether a line says that a result was not written; that an entry of a queue is done with does not."""
-    return step.act is Op.NOTED and meaning(step.word).op is not Op.SUCCEEDED
-
-
 def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
     planned, after = steps[plan].attempt, steps[plan + 1 :]
-    refused = {s.worker for s in after if _is_refusal(s)}
+    refused = {s.worker for s in after if is_refusal(s)}
     return {
         s.worker
         for s in after
@@ -394,6 +395,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D7", 0.8, "nothing since its lease ran out")
     if one.last_act is Op.RETRY and one.takes:
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
+    if is_done_idle(trace.steps) and len(one.takes) == 1:
+        return Match("D4", 0.8, "its job was done, and no request was made", ("D9",))
     if one.takes:
         if len(one.takes) > log.takes_usual and not one.lapses:
             return Match("D8", 0.5, "a later turn was taken and made no request")
@@ -445,6 +448,8 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
         return Match("D7", 0.8, "nothing since its lease ran out")
+    if given_up := given_up_open(trace.steps, log.attempts_last):
+        return Match("D7", *given_up)
     if log.fields >= {"status", "reason"} and is_idle(trace):
         return Match("D8", 0.95, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
@@ -489,6 +494,9 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return Match("D7", 0.8, "nothing since its lease ran out")
+        if is_done_idle(trace.steps):
+            what = "its last turn was over with no request, and it is not planned again"
+            return Match("D9", 0.7, what, ("D4", "D8"))
         what = "taken again by a worker that never said what came of it"
         return Match("D4", 0.6, what, _unsaid(trace, log))
     lapse = one.lapses[-1] if one.lapses else -1
@@ -564,18 +572,6 @@ def _is_plan(step: Step, log: LogFacts) -> bool:
     return step.act in (Op.RETRY, Op.QUEUED, Op.POSTPONED) or step.due_us is not None
 
 
-def _without_refused(trace: Trace) -> Trace:
-    """Without the answers that came when a later attempt had begun, and of which the log says next
-    that they were thrown away."""
-    kept, highest = [], 0
-    for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
-        is_refused = after is not None and _is_refusal(after) and after.worker == one.worker
-        if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
-            kept.append(one)
-        highest = max(highest, one.attempt or 0)
-    return trace._replace(steps=tuple(kept))
-
-
 #: every rule is asked about every dropped delivery; the strongest answer counts
 RULES: Final[tuple[Rule, ...]] = (
     _contradiction,
@@ -593,6 +589,6 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def recognise(trace: Trace, log: LogFacts) -> Match:
     """What a dropped delivery looks like most; its mechanism is "" if like nothing known."""
-    trace = _without_refused(trace)
+    trace = without_refused(trace)
     found = [match for rule in RULES if (match := rule(trace, log)) is not None]
     return max(found, key=lambda m: m.strength, default=Match("", 0.0, "like nothing known"))

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from homing.forensics.cases import INSTANT_US
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand
+from homing.forensics.vocabulary import Op, Stand, meaning
 
 
 class Ended(NamedTuple):
@@ -68,6 +68,22 @@ def failed_under_way(
     return None
 
 
+def given_up_open(steps: Sequence[Step], attempts_last: int | None) -> Ended | None:
+    """Whether its job was given up with attempts left, while a request had begun and had no answer,
+    and the delivery's own row was left as it was."""
+    made = max((s.attempt or 0 for s in steps), default=0)
+    if not 0 < made < (attempts_last or 0):
+        return None
+    for i, one in enumerate(steps):
+        if one.act not in (Op.DISCARDED, Op.DEAD, Op.EXHAUSTED) or one.is_row:
+            continue
+        begun = max((n for n, s in enumerate(steps[:i]) if s.act is Op.SENT), default=None)
+        is_open = begun is not None and not any(s.result for s in steps[begun:])
+        if is_open and not any(is_take(s) or s.act is Op.SENT for s in steps[i + 1 :]):
+            return Ended(0.9, "its job was given up with attempts left, and no answer had come")
+    return None
+
+
 def is_idle(trace: Trace) -> bool:
     """Whether the last attempt to begin ended at once, with no answer and no error: no request
     was made, in a log that tells both."""
@@ -79,6 +95,14 @@ def is_idle(trace: Trace) -> bool:
     return bool(ends) and all(
         s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
     )
+
+
+def is_done_idle(steps: Sequence[Step]) -> bool:
+    """Whether the job of its last turn is called done, and no request of that turn shows."""
+    taken = max((i for i, s in enumerate(steps) if is_take(s)), default=None)
+    if taken is None or any(s.act is Op.SENT or s.result for s in steps[taken + 1 :]):
+        return False
+    return any(s.act is Op.NOTED and meaning(s.word).op is Op.SUCCEEDED for s in steps[taken + 1 :])
 
 
 def skips(steps: Sequence[Step]) -> list[int]:
@@ -109,6 +133,23 @@ def is_left_by_worker(trace: Trace, attempts_last: int | None) -> bool:
     if begun is None or any(s.result or s.act is Op.SUCCEEDED for s in steps[begun + 1 :]):
         return False
     return steps[-1].at_us - steps[begun].at_us > _AT_ONCE_US
+
+
+def is_refusal(step: Step) -> bool:
+    """Whether a line says that a result was not written; that an entry of a queue is done with does not."""
+    return step.act is Op.NOTED and meaning(step.word).op is not Op.SUCCEEDED
+
+
+def without_refused(trace: Trace) -> Trace:
+    """Without the answers that came when a later attempt had begun, and of which the log says next
+    that they were thrown away."""
+    kept, highest = [], 0
+    for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
+        is_refused = after is not None and is_refusal(after) and after.worker == one.worker
+        if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
+            kept.append(one)
+        highest = max(highest, one.attempt or 0)
+    return trace._replace(steps=tuple(kept))
 
 
 def is_late(steps: Sequence[Step], i: int) -> bool:

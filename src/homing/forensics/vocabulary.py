@@ -172,7 +172,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
-        r"idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
+        r"not_accepting|idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
         r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do_(being|already|finish|done)|passed_over|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
@@ -191,7 +191,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.RESUMED, Stand.WAITING),
     ),
     (r"park|paus|suspend|on_hold|held$|disabled", _W(Op.PARKED, Stand.PARKED)),
-    (r"throttl|rate_limit|postpon|defer|snooz|delay", _W(Op.POSTPONED, Stand.WAITING)),
+    (
+        r"throttl|rate_limit|postpon|defer|snooz|delay|(circuit|breaker)_(\w+_)?(open|tripped)(_|$)",
+        _W(Op.POSTPONED, Stand.WAITING),
+    ),
     (
         r"(fail|error|time[d_]*out)\w*_?(will_)?retr|retr\w*_?(fail|error)",
         _W(Op.FAILED, Stand.FAILED, -1),
@@ -268,7 +271,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.QUEUED, Stand.WAITING),
     ),
     (
-        r"claim|leas|lock|pick|(^|_)tak(e|en)|took|(^|_)b?r?pop|dequeu|acquir|reserv|process|start|running|"
+        r"claim|leas|lock|pick|^performing|(^|_)tak(e|en)|took|(^|_)b?r?pop|dequeu|acquir|reserv|process|start|running|"
         r"in_?flight|in_?progress|(^|_)run$|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
         _W(Op.CLAIMED, Stand.LEASED),
     ),

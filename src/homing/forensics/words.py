@@ -282,7 +282,7 @@ def _has_failed(kind: Kind, op: Op, status: int, outcome: Word) -> bool:
 def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
     """The operation that leads from one state to the other, where the log names none."""
     to = to_word.stand
-    if kind.layout == "deliveries":
+    if kind.layout in ("deliveries", "jobs"):
         failed = status < 0 or (status == 0 and _tells_of_failure(kind.reason))
         if to is Stand.WAITING:
             return Op.FAILED if failed else Op.QUEUED

@@ -444,7 +444,7 @@ def varies_within(rows: Sequence[Row], key: Sequence[str], path: str) -> float:
     sizes: Counter[tuple[str, ...]] = Counter()
     for row in rows:
         name = tuple(str(row.get(k)) for k in key)
-        if row.get(path) is not None:
+        if row.get(path) is not None and any(row.get(k) is not None for k in key):
             groups[name].add(text_of(row[path]))
             sizes[name] += 1
     many = [name for name, n in sizes.items() if n > 1]

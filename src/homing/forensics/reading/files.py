@@ -21,7 +21,7 @@ from homing.forensics.reading.expressions import (
 )
 from homing.forensics.reading.guessing import EXTRAS_MAX, Unmapped
 from homing.forensics.reading.hosts import name_hosts
-from homing.forensics.reading.joining import joined
+from homing.forensics.reading.joining import beside, joined
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
 from homing.forensics.reading.nested import open_nested
@@ -168,12 +168,11 @@ def _opened(
             raw.nameless.append(source.path)
     if not opened or (problems and shared is None):
         raise problems[0]
-    mappings = joined(
-        {path: one.mapping for path, one in opened.items()},
-        {path: one.rows for path, one in opened.items()},
-    )
+    samples = {path: one.rows for path, one in opened.items()}
+    raw.nameless += beside(samples)
+    mappings = joined({path: one.mapping for path, one in opened.items()}, samples)
     for source in sources:
-        if source.path in opened:
+        if source.path in opened and source.path not in raw.nameless:
             yield source, opened[source.path]._replace(mapping=mappings[source.path])
 
 

@@ -239,6 +239,8 @@ def _others(
         is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
+        if field == "delivery":
+            is_named = is_named or _is_same_thing(rows, column.path, path)
         if path in taken or not is_named or not fits(field, one):
             continue
         if field == "attempt" and _OF_ENTRY.search(normal(path)):
@@ -252,6 +254,24 @@ def _others(
     found.sort(key=lambda path: name_score("started_at", path) >= 60)
     return tuple(found[:2])
 
+
+#: of the values of a column that rows of another kind have, so many must be of the delivery's
+_SAME_MIN: Final = 0.8
+
+
+def _is_same_thing(rows: Sequence[Row], path: str, other: str) -> bool:
+    """Whether a column has the same values as another one, and never beside it in a row."""
+    theirs = {str(row[other]) for row in rows if row.get(other) is not None}
+    if len(theirs) < _SAME_LEAST or any(
+        row.get(other) is not None and row.get(path) is not None for row in rows
+    ):
+        return False
+    ours = {str(row[path]) for row in rows if row.get(path) is not None}
+    return len(theirs & ours) >= _SAME_MIN * len(theirs)
+
+
+#: fewer values may be the same by chance
+_SAME_LEAST: Final = 20
 
 #: fields that say what happened, or how it stands
 TELLING: Final = frozenset(
@@ -441,8 +461,11 @@ def _best(
     if name not in ("op", "to_state", "from_state", "outcome", "event_type"):
         return best_named(name, candidates, set(), 46.0)
     scored = []
+    is_sparse = name == "op" and any(map(_tells_all, candidates.values()))
     for path, one in candidates.items():
         score = name_score(name, path)
+        if is_sparse and one.filled < _OP_FILLED_MIN * one.rows:
+            score -= 40  # what most rows have says what happened
         if name == "event_type":
             if re.search(r"(^|_)(err|error|exception)(_|$)", normal(path)):
                 continue
@@ -466,6 +489,18 @@ def _best(
         scored.append((score, path))
     best = max(scored, default=(0.0, ""))
     return best[1] if best[0] >= (60 if name == "op" else 46) else None
+
+
+#: a column that fewer rows have is no column of operations beside one that most have
+_OP_FILLED_MIN: Final = 0.3
+_TOLD_MIN: Final = 0.7
+
+
+def _tells_all(seen: Seen) -> bool:
+    """Whether most rows say by this column what happened."""
+    if seen.filled < _TOLD_MIN * seen.rows or name_score("op", seen.path) <= 0:
+        return False
+    return recognised(seen, is_state=False) >= _KNOWN_MIN
 
 
 #: names of a state as well as of a receiver, or of a time

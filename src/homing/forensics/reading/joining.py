@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import Final, NamedTuple
@@ -40,14 +41,114 @@ def joined(mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> dic
     of its own: guessed file by file, each would be keyed by its `id`, and nothing would meet.
     """
     found = dict(mappings)
+    groups: dict[tuple[str, str], list[Link]] = {}
     for link in links(samples):
-        owner, other = found[link.owner], found[link.other]
-        if _meet(owner, samples[link.owner], other, samples[link.other]):
-            continue
-        field = _field_of(owner, other, link)
-        found[link.owner] = _keyed(owner, field, link.column)
-        found[link.other] = _keyed(other, field, link.reference)
+        groups.setdefault((link.owner, link.column), []).append(link)
+    for group in groups.values():
+        _key_alike(found, samples, group)
     return found
+
+
+def _key_alike(
+    found: dict[str, Mapping], samples: Map[str, Sequence[Row]], group: Sequence[Link]
+) -> None:
+    """Have what refers to the same rows, and those rows, name them by one field."""
+    apart = [
+        link
+        for link in group
+        if not _meet(found[link.owner], samples[link.owner], found[link.other], samples[link.other])
+    ]
+    if not apart:
+        return
+    first = group[0]
+    if len(group) == 1:
+        field = _field_of(found[first.owner], found[first.other], first)
+    else:
+        is_message = any(_is_fanned(samples[link.other], link.reference) for link in group)
+        field = "message" if is_message else "delivery"
+    found[first.owner] = _keyed(found[first.owner], field, first.column)
+    for link in group:
+        found[link.other] = _keyed(found[link.other], field, link.reference)
+        if _are_jobs(found[link.owner], found[link.other], samples[link.other], link.reference):
+            found[link.other] = replace(found[link.other], layout="jobs")
+
+
+def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: str) -> bool:
+    """Whether rows with a state refer to others with a state of their own: a job is done when its turn
+    is over, whatever came of the delivery."""
+    if owner.layout != "deliveries" or not (owner.has("to_state") and other.has("to_state")):
+        return False
+    named = [str(row[reference]) for row in rows if row.get(reference) is not None]
+    # of the changes of a state there are several to a delivery
+    is_one = len(named) < _JOBS_MAX * len(set(named))
+    return not other.has("op") and other.has("accepted_at") and is_one
+
+
+#: so many jobs, to a delivery, may be made of it at most
+_JOBS_MAX: Final = 1.5
+
+
+def beside(samples: Map[str, Sequence[Row]]) -> list[str]:
+    """The files of receivers, workers and the like, which others refer to: no delivery is in them."""
+    every = links(samples)
+    meeting = {path for link in every for path in (link.owner, link.other)}
+    return [
+        path
+        for path in samples
+        if path not in meeting
+        and any(_is_looked_up(samples[path], samples[other]) for other in sorted(meeting))
+    ]
+
+
+def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:
+    """Whether the rows are of what a column of another file names, many times each."""
+    for column in {path: None for row in rows for path in row}:
+        mine = [text_of(row.get(column)) for row in rows if isinstance(row.get(column), str | int)]
+        if len(mine) < len(rows) or len(set(mine)) < len(rows):
+            continue
+        for reference in {path: None for row in others for path in row}:
+            if normal(reference) == "id" or not _names_receiver_or_worker(reference):
+                continue
+            theirs = Counter(
+                text_of(row[reference])
+                for row in others
+                if isinstance(row.get(reference), str | int)
+            )
+            known = sum(n for value, n in theirs.items() if value in set(mine))
+            total = sum(theirs.values())
+            if total and known >= _LOOKED_UP_MIN * total and total >= 2 * len(theirs):
+                return True
+    return False
+
+
+#: of the rows of the other file, so many name one of the rows that are looked up
+_LOOKED_UP_MIN: Final = 0.9
+
+
+def _names_receiver_or_worker(column: str) -> bool:
+    own = max(name_score(field, column) for field in _FIELDS)
+    return max(name_score(f, column) for f in ("endpoint", "worker", "app")) > max(_OF_OTHERS, own)
+
+
+#: so well a column's name says that it is of a receiver, a worker or a tenant
+_OF_OTHERS: Final = 60.0
+
+
+def _is_fanned(rows: Sequence[Row], reference: str) -> bool:
+    """Whether what is referred to went to several endpoints, so that it is a message."""
+    paths = {path: None for row in rows for path in row}
+    endpoint = max(paths, key=lambda path: name_score("endpoint", path), default="")
+    if name_score("endpoint", endpoint) < _OF_OTHERS:
+        return False
+    endpoints: dict[str, set[str]] = {}
+    for row in rows:
+        if row.get(reference) is not None:
+            endpoints.setdefault(str(row[reference]), set()).add(str(row.get(endpoint)))
+    return sum(len(one) > 1 for one in endpoints.values()) > _FANNED_MIN * len(endpoints)
+
+
+#: of the messages, so many go to several endpoints
+_FANNED_MIN: Final = 0.02
 
 
 def _meet(one: Mapping, ones: Sequence[Row], other: Mapping, others: Sequence[Row]) -> bool:
@@ -63,27 +164,53 @@ def _meet(one: Mapping, ones: Sequence[Row], other: Mapping, others: Sequence[Ro
 
 def links(samples: Map[str, Sequence[Row]]) -> list[Link]:
     """The best reference from each file to another, the surest first."""
-    values = {path: _named(rows) for path, rows in samples.items() if len(rows) >= _ROWS_MIN}
-    found: dict[str, Link] = {}
+    values = {path: _named(rows) for path, rows in samples.items()}
+    every: list[Link] = []
     for owner, other in permutations(values, 2):
         for column, (mine, is_own) in values[owner].items():
-            if not is_own:
+            if not is_own or len(mine) < _ROWS_MIN:
                 continue
-            for reference, (theirs, _) in values[other].items():
-                is_number = all(map(str.isdigit, mine))
-                if is_number and not _refers(column, reference):
-                    continue  # each file counts its own rows, and any number is among another's
-                share = len(mine & theirs) / min(len(mine), len(theirs))
-                # two files of the same columns, of several hosts, refer to nothing
-                if share < (_NUMBERS_SHARED_MIN if is_number else _SHARED_MIN) or (
-                    reference == column and _is_own(samples[other], column)
-                ):
-                    continue
-                link = Link(owner, column, other, reference, share)
-                best = found.get(other)
-                if best is None or _rank(link) > _rank(best):
-                    found[other] = link
-    return sorted(found.values(), key=_rank, reverse=True)
+            every += _references(samples, values, (owner, column), other)
+    # what many more rows are named by than by another is what the log is of
+    most = max((len(values[link.owner][link.column][0]) for link in every), default=0)
+    every = [o for o in every if len(values[o.owner][o.column][0]) >= _OF_MOST_MIN * most]
+    referred = Counter((link.owner, link.column) for link in every)
+    found: dict[str, Link] = {}
+    for link in every:
+        best = found.get(link.other)
+        if best is None or _rank(link, referred, every, samples) > _rank(
+            best, referred, every, samples
+        ):
+            found[link.other] = link
+    return sorted(
+        found.values(), key=lambda one: _rank(one, referred, every, samples), reverse=True
+    )
+
+
+#: a thing of which there are so few, to the one of which there are most, is not what the log is of
+_OF_MOST_MIN: Final = 0.1
+
+
+def _references(
+    samples: Map[str, Sequence[Row]],
+    values: Map[str, Map[str, tuple[set[str], bool]]],
+    owned: tuple[str, str],
+    other: str,
+) -> Iterator[Link]:
+    """The columns of another file that hold the names of a file's rows."""
+    owner, column = owned
+    mine, _ = values[owner][column]
+    for reference, (theirs, _) in values[other].items():
+        is_number = all(map(str.isdigit, mine))
+        if is_number and not _refers(column, reference):
+            continue  # each file counts its own rows, and any number is among another's
+        is_small = len(theirs) < _ROWS_MIN
+        share = len(mine & theirs) / (len(theirs) if is_small else min(len(mine), len(theirs)))
+        wanted = _NUMBERS_SHARED_MIN if is_number and not is_small else _SHARED_MIN
+        # two files of the same columns, of several hosts, refer to nothing
+        if share < wanted or (reference == column and _is_own(samples[other], column)):
+            continue
+        yield Link(owner, column, other, reference, share)
 
 
 #: so well must a column's name say that its numbers are those of deliveries
@@ -92,7 +219,7 @@ _NAMED_MIN: Final = 80.0
 
 def _may_number(column: str) -> bool:
     """Whether the numbers of a column may name deliveries: an `id`, or what is called a delivery's."""
-    return normal(column) == "id" or name_score("delivery", column) >= _NAMED_MIN
+    return normal(column) == "id" or any(name_score(f, column) >= _NAMED_MIN for f in _FIELDS)
 
 
 def _refers(column: str, reference: str) -> bool:
@@ -100,20 +227,48 @@ def _refers(column: str, reference: str) -> bool:
     return normal(column) == "id" and normal(reference) != "id"
 
 
-def _rank(link: Link) -> tuple[float, bool, str, str]:
+def _rank(
+    link: Link,
+    referred: Map[tuple[str, str], int],
+    every: Sequence[Link],
+    samples: Map[str, Sequence[Row]],
+) -> tuple[float, bool, int, bool, str, str]:
+    """How sure a reference is, and how well what it refers to names what all files are of.
+
+    What other things belong to, several to one (the event of deliveries), names them less well.
+    """
+    is_finer = any(
+        one.other == link.owner and _is_fanned(samples[one.other], one.reference) for one in every
+    )
     # an `id` is what a row is of, rather than another number that each row has
-    return (round(link.share, 1), normal(link.column) == "id", link.owner, link.reference)
+    return (
+        round(link.share, 1),
+        is_finer,
+        referred[link.owner, link.column],
+        normal(link.column) == "id",
+        link.owner,
+        link.reference,
+    )
 
 
 def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
-    """Column → its values and whether each row has one of its own; columns of words and numbers aside."""
+    """Column → its values and whether each row has one of its own; columns of words and numbers aside.
+
+    A file of few rows, such as one of dead letters, has only columns that say what they name.
+    """
     found = {}
+    few = len(rows) < _ROWS_MIN
     for column in {path: None for row in rows for path in row}:
         texts = [text_of(row[column]) for row in rows if isinstance(row.get(column), str | int)]
         distinct = set(texts)
-        if len(distinct) < max(_ROWS_MIN, 0.2 * len(rows)) or not (
-            _are_ids(distinct) or (_may_number(column) and all(map(str.isdigit, distinct)))
-        ):
+        is_said = normal(column) != "id" and _may_number(column)
+        if few and not (is_said and distinct):
+            continue
+        if not few and len(distinct) < max(_ROWS_MIN, (0.02 if is_said else 0.2) * len(rows)):
+            continue
+        if _names_receiver_or_worker(column):
+            continue
+        if not (_are_ids(distinct) or (_may_number(column) and all(map(str.isdigit, distinct)))):
             continue
         found[column] = (distinct, len(distinct) >= _OWN_MIN * len(rows))
     return found

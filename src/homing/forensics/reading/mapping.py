@@ -19,7 +19,7 @@ from homing.forensics.vocabulary import DECLARED, declared
 
 #: the unit of a column that has statuses of HTTP too: of it only the words
 WORDS: Final = "words"
-LAYOUTS: Final = ("events", "attempts", "deliveries")
+LAYOUTS: Final = ("events", "attempts", "deliveries", "jobs")
 SHIPPED: Final = ("homing", "svix-attempts", "svix-messages", "stripe-events", "job-queue")
 
 
@@ -65,6 +65,11 @@ class Mapping:
         if not self.files:
             return self
         return next((one for pattern, one in self.files if PurePath(path).match(pattern)), None)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a row is there once for what it is of, and tells how that stands."""
+        return self.layout in ("deliveries", "jobs")
 
     def has(self, name: str) -> bool:
         """Whether the log has the field."""
@@ -187,7 +192,8 @@ def to_toml(
     lines = [
         "# How the columns of this log become those of a delivery log.",
         "# Edit, and pass with `homing investigate --mapping FILE`.",
-        "# layout: events (a row per change), attempts (a row per request), deliveries (a row each)",
+        "# layout: events (a row per change), attempts (a row per request), deliveries (a row each),",
+        "# jobs (a row each, of deliveries that have rows of their own)",
         f"layout = {_quoted(mapping.layout)}",
         f"extras = [{', '.join(map(_quoted, mapping.extras))}]",
         "",

@@ -65,7 +65,7 @@ class Fields(NamedTuple):
             and (at := self.own("at"))
         ):
             return f"{at} + NULLIF({delay}, 0)"
-        if self.mapping.layout == "deliveries":
+        if self.mapping.is_table:
             if name == "finished_at":
                 ends = [own, self.own("dead_at"), self.own("cancelled_at")]
                 told = [end for end in ends if end is not None]

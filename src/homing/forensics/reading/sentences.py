@@ -132,7 +132,7 @@ _REQUEST: Final = re.compile(
 _PROXIED: Final = re.compile(r"(?<!\S)[\d/+-]+/(\d+)/\+?(\d+) ([1-5]\d\d) \d+(?!\S)")
 _URL: Final = re.compile(r"https?://[^\s\"'<>)\],]+")
 _LATER: Final = re.compile(
-    rf"(?:\b(?:at|until|after|on)\s+)?(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})"
+    rf"(?:\b(?:(?:en)?queued at|at|until|after|on|since)\s+)?(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})"
 )
 _WAIT: Final = re.compile(
     r"\b(?:retr\w*|again|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
@@ -161,10 +161,11 @@ _NAMED: Final = re.compile(
     re.I,
 )
 _INDEXED: Final = re.compile(r"[\w.]+\[([\w-]*\d[\w-]*)\]")
+_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 #: the task of a queue, `shop.tasks.deliver[6f1c…]`: what it runs, and by which name
 _TASK: Final = re.compile(
     r"(?<![\w.])(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*"
-    r"\[([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\]:?",
+    rf"\[({_UUID})\]:?",
     re.I,
 )
 #: a hand-over to a queue by its call, `deliver.delay(42)`
@@ -172,10 +173,23 @@ _HAND_OVER: Final = re.compile(
     r"(?<![\w.])[\w.]*\w\.(?:delay|apply_async|send_task|perform_async|perform_later)"
     r"\([\"']?([\w-]*\d[\w-]*)[\"']?\)"
 )
+#: Rails' Active Job, `[ActiveJob] [DeliverJob] [6f1c…]`, and what its sentences say of a job: its name, and what
+#: it was given
+_ACTIVE_JOB: Final = re.compile(rf"\[ActiveJob\](?: \[[A-Z][\w:]*\])?(?: \[({_UUID})\])?", re.I)
+_JOB_ID: Final = re.compile(r"\(Job ID: ([\w-]+)\)")
+_ARGUMENTS: Final = re.compile(r"\bwith arguments: [\"']?([\w-]*\d[\w-]*)[\"']?(?=,|\s|$)")
+#: the process of a platform that drains all logs into one, `app[worker.1]:`
+_DYNO: Final = re.compile(r"^(?:app|heroku)\[([a-z][\w-]*\.[\w-]+)\]:")
 #: what a task gave back, and other texts in quotation marks at the end
 _QUOTED: Final = re.compile(r"""(?<=: )(["'])([^"']*)\1\s*$""")
 #: a request to a path of the service itself
 _OWN_REQUEST: Final = re.compile(r"(?:^|\s)(POST|PUT) (/\S*) ([1-5]\d\d)(?=\s|$)")
+#: to which host a request went, without a scheme
+_TO_HOST: Final = re.compile(
+    r"\b((?:POST|PUT|PATCH|GET) )((?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)(?=\s|$)"
+)
+#: what a request came to, behind an arrow: `POST shop.example -> 202 (145ms)`
+_CAME_TO: Final = re.compile(r"(?<=\s)(?:->|=>|→) ?([1-5]\d\d)(?=[\s,;.(]|$)")
 #: the change of a state in a sentence, `state sending -> failed`
 _MOVE: Final = re.compile(
     r"(?:\b(?:state|status):? )?(?<![\w.])([a-z_]+) ?(?:->|=>|→) ?([a-z_]+)\b"
@@ -191,7 +205,7 @@ _ANSWERS: Final = frozenset(
 #: a process of a pool was killed: the number of its job names nothing
 _KILLED: Final = re.compile(r"(exited prematurely: .{0,40}?)Job: \d+\.?")
 _LONG: Final = re.compile(
-    r"(?<![\w.])(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    rf"(?<![\w.])(?:{_UUID}"
     r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|\d{5,})(?![\w.])",
     re.I,
 )
@@ -227,10 +241,18 @@ def sentence(text: str) -> Found:
     if said := pairs(rest):
         found.update(said)
         rest = _PAIR.sub(" ", rest)
+    cut(_DYNO, "worker")
+    cut(_ACTIVE_JOB, "job_id")
+    cut(_JOB_ID, "job_id")
+    cut(_ARGUMENTS, "delivery")
     is_bare = not said.keys().isdisjoint(_ANSWERS)
     cut(_TASK, "task_id")
     cut(_HAND_OVER, "delivery", by=" enqueue ")
     cut(_MOVE, "from_state", "to_state")
+    cut(_CAME_TO, "status", by=" answered ")
+    if host := _TO_HOST.search(rest):
+        found.setdefault("url", host[2])
+        rest = _TO_HOST.sub(r"\1", rest)
     cut(_BY, "actor", by=" by person ")
     if own := _OWN_REQUEST.search(rest):
         found.setdefault("status", own[3])
@@ -300,6 +322,8 @@ def _ids(text: str, found: Found) -> str:
         kind, value = _KIND_OF[match[1].lower()], match[3]
         if kind == "status" and not re.fullmatch(r"[1-5]\d\d", value):
             return match[0]
+        if match[1].lower() == "deliveries" and re.fullmatch(r"\d{1,4}", value):
+            return match[0]  # how many
         found.setdefault("delivery" if kind in _OWN else kind, value)
         return " " if kind in _MERE else f"{match[1]} "
 

@@ -61,7 +61,7 @@ _NAMES: Final = {
         "dernier_essai letzter_versuch zuletzt_geaendert"
     ),
     "finished_at": (
-        "delivered_at finished_at completed_at ended_at succeeded_at sent_at done_at acked_at "
+        "delivered_at finished_at completed_at finalized_at ended_at succeeded_at sent_at done_at acked_at "
         "finish_time response_at responded_at end_time end_ts end ended finished completed "
         "published_at processed_at dispatched_at end_time_unix_nano zugestellt_am entregado_en livre_a"
     ),

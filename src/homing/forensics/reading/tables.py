@@ -129,7 +129,7 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
             wholes["status"] = is_asked.ifelse(ibis.null("int64"), wholes["status"])
     if wholes["due"] is None and wholes["delay"] is not None and wholes["at"] is not None:
         wholes["due"] = wholes["at"] + wholes["delay"].nullif(0)
-    if mapping.layout == "deliveries":
+    if mapping.is_table:
         ends = [wholes[name] for name in ("finished_at", "dead_at", "cancelled_at")]
         told = [end for end in ends if end is not None]
         if not STANDING & mapping.columns.keys():
