@@ -356,7 +356,12 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         ((stands == Stand.GONE) & (c.last_op == Op.PURGED), drop, Why.PURGED),
         ((stands == Stand.GONE) & (c.last_op == Op.SKIPPED), drop, Why.SKIPPED),
         ((stands == Stand.GONE), drop, Why.DISCARDED),
-        ((stands == Stand.PARKED), Verdict.PARKED, Why.NONE),
+        # kept until a time that is long past, it waits like any other
+        (
+            (stands == Stand.PARKED) & ~(is_silent & (c.last_due > c.last_line).fill_null(False)),
+            Verdict.PARKED,
+            Why.NONE,
+        ),
         ((stands == Stand.EXHAUSTED) & dlq_missing, drop, Why.NO_DEAD_LETTER),
         ((stands == Stand.EXHAUSTED), Verdict.DEAD, Why.NONE),
         (never_due.fill_null(False), drop, Why.NEVER_DUE),

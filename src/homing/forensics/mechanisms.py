@@ -235,6 +235,8 @@ def _has_cleared_retry(trace: Trace) -> bool:
 def _plans(step: Step) -> bool:
     """Whether a line plans a retry: by its operation, or as a failure that waits for a later time."""
     is_due = step.due_us is not None and step.due_us > step.at_us
+    if step.act in (Op.PARKED, Op.POSTPONED):
+        return is_due
     return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
 
 
@@ -309,7 +311,7 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
 def _is_said_of_endpoint(trace: Trace) -> bool:
     """Whether a line that ends it names its endpoint as the reason."""
     last = max(life(trace).takes, default=0)  # held for its endpoint and then passed over at once
-    held = [s for s in trace.steps[last:] if s.act is Op.PARKED]
+    held = [s for s in trace.steps[last:] if s.act is Op.PARKED and s.due_us is None]
     ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)] + held
     return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
 
@@ -393,7 +395,9 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D3", 0.3, "accepted, and not delivered", others)
     if one.lapses and one.lapses[-1] > max(one.takes, default=-1):
         return Match("D7", 0.8, "nothing since its lease ran out")
-    if one.last_act is Op.RETRY and one.takes:
+    if (one.last_act is Op.RETRY and one.takes) or (
+        one.last_act in (Op.PARKED, Op.POSTPONED) and _plans(one.last)
+    ):
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if is_done_idle(trace.steps) and len(one.takes) == 1:
         return Match("D4", 0.8, "its job was done, and no request was made", ("D9",))

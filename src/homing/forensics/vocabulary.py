@@ -87,6 +87,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
         r"(result|outcome|write|update)_(reject|refus)|^late$|"
+        r"(result|response|outcome|answer)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept)|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|answer|write)",
         _W(Op.NOTED, Stand.NONE),
     ),
@@ -152,6 +153,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
+        r"(^|_)los[te]\w*_(the_|its_|my_)?(lease|lock|claim|ownership)(_|$)|"
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
         r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^lost$|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
@@ -243,7 +245,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
     ),
     (
-        r"respon|result|outcome|callback|(^|_)answer(ed)?$|(^|_)attempt(ed)?$|attempt_(end|finish|log)|http_(response|result)|"
+        r"respon|result|outcome|callback|(^|_)answer(ed)?(_(in|with|after|within))?$|(^|_)attempt(ed)?$|attempt_(end|finish|log)|http_(response|result)|"
         r"delivery_attempt$|^try$|^tried$",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),

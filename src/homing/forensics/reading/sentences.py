@@ -184,6 +184,35 @@ _DYNO: Final = re.compile(r"^(?:app|heroku)\[([a-z][\w-]*\.[\w-]+)\]:")
 _QUOTED: Final = re.compile(r"""(?<=: )(["'])([^"']*)\1\s*$""")
 #: a request to a path of the service itself
 _OWN_REQUEST: Final = re.compile(r"(?:^|\s)(POST|PUT) (/\S*) ([1-5]\d\d)(?=\s|$)")
+#: how a request was answered, in words: `answered 200`, `responded with HTTP 503`
+_ANSWERED: Final = re.compile(
+    r"\b(?:answer|respon[ds]|return|repl(?:y|i)|got|receiv|gave|came back|http|code)\w*:?"
+    r"(?: (?:with|by|a|an|http|status|code|response))* ([1-5]\d\d)(?=[\s,;:.)\]]|$)",
+    re.I,
+)
+#: which of how many attempts
+_OF_ATTEMPTS: Final = re.compile(
+    r"\b(attempt|try|delivery attempt)(?: no\.?| number)?[ #:]*(\d{1,3}) ?(?:/|of) ?(\d{1,3})(?![\w/])",
+    re.I,
+)
+#: until when a worker has it
+_HELD_UNTIL: Final = re.compile(
+    rf"\b(?:lease|leased|lock|locked|claim|claimed|reserved|held|invisible|visibility)\w*"
+    rf"(?: \w+){{0,2}} (?:until|till|to|expires(?: at)?) (\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})",
+    re.I,
+)
+#: a type of event, as `invoice.paid`
+_TYPE: Final = re.compile(
+    r"(?<![\w./@:=-])(?!(?:[a-z0-9-]+\.)+(?:com|net|org|io|dev|example|test|local|internal|cloud|app|co|"
+    r"log|go|py|rb|js|java|ts|so|json|yaml|conf)\b)"
+    r"([a-z][a-z_]+(?:\.[a-z][a-z_]+){1,3})(?![\w./@:(\[-])"
+)
+#: a receiver by a name without digits: `endpoint globex-orders`
+_RECEIVER: Final = re.compile(
+    r"\b(endpoint|subscription|destination|receiver|subscriber)(?: name)?[ =:]+[\"']?"
+    r"([a-z][a-z0-9]*(?:[-_.][a-z0-9]+)+)[\"']?(?=[\s,;:.)\]]|$)",
+    re.I,
+)
 #: to which host a request went, without a scheme
 _TO_HOST: Final = re.compile(
     r"\b((?:POST|PUT|PATCH|GET) )((?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)(?=\s|$)"
@@ -233,7 +262,7 @@ def sentence(text: str) -> Found:
         match = pattern.search(rest)
         if match:
             for name, value in zip(names, match.groups(), strict=True):
-                if value is not None:
+                if name and value is not None:
                     found.setdefault(name, value)
             rest = rest[: match.start()] + by + rest[match.end() :]
 
@@ -250,10 +279,14 @@ def sentence(text: str) -> Found:
     cut(_HAND_OVER, "delivery", by=" enqueue ")
     cut(_MOVE, "from_state", "to_state")
     cut(_CAME_TO, "status", by=" answered ")
+    cut(_OF_ATTEMPTS, "", "attempt", "max_attempts", by=" attempt ")
+    cut(_ANSWERED, "status", by=" answered ")
     if host := _TO_HOST.search(rest):
         found.setdefault("url", host[2])
         rest = _TO_HOST.sub(r"\1", rest)
     cut(_BY, "actor", by=" by person ")
+    cut(_TYPE, "event_type")
+    cut(_RECEIVER, "", "endpoint", by=" endpoint ")
     if own := _OWN_REQUEST.search(rest):
         found.setdefault("status", own[3])
         rest = f"{rest[: own.start()]} {own[1]} {re.sub('[0-9]', '', own[2])} {rest[own.end() :]}"
@@ -269,6 +302,7 @@ def sentence(text: str) -> Found:
     if url := _URL.search(rest):
         found.setdefault("url", url[0])
         rest = _URL.sub(" ", rest)
+    cut(_HELD_UNTIL, "lease_until", by=" leased ")
     cut(_LATER, "then")
     rest = _lengths(rest, found)
     rest = _ids(rest, found)
