@@ -41,6 +41,10 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             asked = _asked_first(table, ours)
             learned |= dict.fromkeys(asked, Word(Op.ACCEPTED, Stand.WAITING))
+            begun = _begun_by(table, ours)
+            learned |= dict.fromkeys(begun, Word(Op.ACCEPTED, Stand.WAITING))
+            listed = _listed_by(table, [t for t in ours if t not in begun])
+            learned |= dict.fromkeys(listed, Word(Op.QUEUED, Stand.WAITING))
             taken = _taken_later(table, ours, asked)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
@@ -93,6 +97,48 @@ def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> list
     later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
     return later if len(later) < len(seen) else []
 
+
+#: of a word's lines, so many come first, and so many deliveries begin with it
+_BEGINS_MIN: Final = 0.95
+_BEGUN_MIN: Final = 0.5
+
+
+def _begun_by(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a worker's turn (`taken in`), and is how nearly all deliveries begin: beside
+    another turn, that never comes first, it is their acceptance."""
+    turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
+    seen = _behaviours(table, "op_raw", turns) if turns else {}
+    firsts = [
+        t for t, one in seen.items() if one.is_first > _BEGINS_MIN and one.starts > _BEGUN_MIN
+    ]
+    accepted = [t for t in texts if meaning(t).op is Op.ACCEPTED]
+    if len(firsts) != 1 or any(
+        one.is_first > _FIRST_MIN for one in _behaviours(table, "op_raw", accepted).values()
+    ):
+        return []
+    return firsts
+
+
+def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a worker's turn (`picked`), and is always followed by a hand-over to the queue,
+    from which another takes it: the turn of a relay."""
+    turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
+    queues = [t for t in texts if meaning(t).op is Op.QUEUED]
+    if not turns or not queues:
+        return []
+    place = ibis.coalesce(table.changed_us, table.at_us, 0)
+    lines = table.select(k=name_of(table), word=table.op_raw, at=place, row=table["rowid"])
+    window = ibis.window(group_by="k", order_by=["at", "row"])
+    lines = lines.mutate(next_word=lines.word.lead().over(window))
+    lines = lines.filter(lines.word.isin(turns))
+    found = lines.group_by("word").aggregate(
+        n=lines.count(), listed=lines.next_word.isin(queues).fill_null(False).cast("int64").sum()
+    )
+    return [one.word for one in rows(found.order_by("word")) if one.listed > _LISTED_MIN * one.n]
+
+
+#: of a relay's turns, so many are followed by the hand-over
+_LISTED_MIN: Final = 0.9
 
 #: what makes a row of its own, rather than that somebody has got something
 _MAKING: Final = re.compile(r"insert|creat|(^|_)add(ed)?$|publish|submit|emit|stored|regist")
@@ -188,6 +234,7 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         status=table.status,
         is_due=table.due_us.notnull(),
         is_held=table.worker.notnull(),
+        is_signed=table.actor.notnull(),
         is_numbered=(table.attempt.notnull() | table.retries.notnull()),
         # times and places as texts of one length: their order is that of both, on every engine
         place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
@@ -212,6 +259,7 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
         due=seen.is_due.cast("int64").sum(),
         held=seen.is_held.cast("int64").sum(),
         numbered=seen.is_numbered.cast("int64").sum(),
+        signed=seen.is_signed.cast("int64").sum(),
     )
     answered = lines.status.notnull()
     told = row(
@@ -233,6 +281,8 @@ def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Be
             one.due / one.n,
             one.held / one.n if told.held else None,
             one.numbered / one.n if are_numbered else None,
+            one.signed / one.n,
+            firsts.get(one.word, 0) / max(total, 1),
         )
         for one in rows(found.order_by("word"))
     }

@@ -187,7 +187,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"purg|delet|(^|_)ttl|retention|expung|evict|truncat|vacuum|garbage|(^|_)gc($|_)|clean|remov",
         _W(Op.PURGED, Stand.GONE),
     ),
-    (r"cancel|withdraw|revok|abort|waiv|(^|_)void", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (
+        r"cancel|withdraw|revok|abort|waiv|(^|_)void|call\w*_(it_)?off|rescind|retract",
+        _W(Op.CANCELLED, Stand.CANCELLED),
+    ),
     (
         r"un_?park|resum|re_?driv|re_?play|(^|_)re_?sen[dt]|reviv|re_?enabl|un_?paus|recover",
         _W(Op.RESUMED, Stand.WAITING),

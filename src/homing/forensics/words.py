@@ -51,6 +51,9 @@ class Behaviour(NamedTuple):
     held: float | None = None  #: share with a worker; None: no line of the log has one
     #: share with the number of an attempt; None: no answer of the log has one
     numbered: float | None = None
+    #: share that name a person or a rule that did it
+    signed: float = 0.0
+    starts: float = 0.0  #: share of all deliveries that begin with it
 
 
 class Line(NamedTuple):
@@ -68,6 +71,8 @@ def by_behaviour(seen: Behaviour) -> Word:
         return Word(Op.NOTED, Stand.NONE)  # a status, and of no attempt: the service's own
     if seen.ok > 0.8:
         return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+    if seen.signed > 0.9 and seen.is_last > 0.9 and seen.ends < 0.05:
+        return Word(Op.CANCELLED, Stand.CANCELLED)  # by whom it was ended is said, and of few
     if seen.bad > 0.8:
         is_planned = seen.due > 0.5 and seen.is_last < 0.5
         return Word(Op.RETRY, Stand.WAITING) if is_planned else Word(Op.FAILED, Stand.FAILED, -1)

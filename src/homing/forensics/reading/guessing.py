@@ -25,6 +25,7 @@ from homing.forensics.reading.doubting import doubts_of
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
+from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
 from homing.forensics.vocabulary import Op, is_provisional, meaning, normal
 
@@ -135,7 +136,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         if _tells_states(seen[mixed]):
             chosen["to_state"] = Column(path=str(mixed), unit=WORDS)
         taken.add(mixed)
-    _choose_attempt(seen, take, taken)
+    choose_attempt(rows, seen, take, taken, key if repeated else [])
     for name in _ORDER:
         candidates = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
         if name == "worker":  # one process id for all of them tells no worker from another
@@ -145,12 +146,15 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         if name not in chosen:
             take(name, _best(name, candidates, rows, key, repeated))
     if _writes_all(chosen, seen):
+        other = chosen.get("worker")
         chosen["worker"] = chosen["actor"]
+        if other is not None and other.path in seen:  # who did what is rare
+            chosen["actor"] = other
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
         take("outcome", _of_answers(seen, taken))
-    choose_times(rows, seen, take, taken, key, repeated)
+    choose_times(rows, seen, take, taken, key, repeated, chosen)
     if "at" not in chosen:
         raise Unmapped(
             [_NO_TIME.format(_named(seen))], Mapping(layout="events", columns=chosen), seen
@@ -389,6 +393,9 @@ def _unit(name: str, seen: Seen) -> str | None:
 
 #: of the rows so many tell who wrote them: it is no person that is named now and then
 _WRITES_MIN: Final = 0.5
+#: or so many, beside a column that hardly any row has
+_WRITES_SOME: Final = 0.2
+_WRITES_RARE: Final = 0.01
 
 
 def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
@@ -398,7 +405,9 @@ def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
     told = seen[chosen["actor"].path].filled
     worker = chosen.get("worker")
     known = seen[worker.path].filled if worker is not None and worker.path in seen else 0
-    return told >= _WRITES_MIN * seen[chosen["actor"].path].rows and 2 * known < told
+    rows = seen[chosen["actor"].path].rows
+    least = _WRITES_MIN if known > _WRITES_RARE * rows else _WRITES_SOME
+    return told >= least * rows and 2 * known < told
 
 
 #: of a column that has both, so many must be statuses of HTTP, and so many words
@@ -440,19 +449,6 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
     take("status", path)
 
 
-def _choose_attempt(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
-    # one number above 1 in all rows is how many there may be, whatever it is called
-    limits = {p: s for p, s in seen.items() if s.distinct == 1 and s.filled > 1 and s.least > 1}
-    counts = {p: s for p, s in seen.items() if p not in limits}
-    path = best_named("attempt", counts, taken, 40.0)
-    if path is not None:
-        take("attempt", path)
-    else:
-        take("retries", best_named("retries", counts, taken, 50.0))
-    if best_named("max_attempts", seen, taken, 46.0) is None:
-        take("max_attempts", best_named("attempt", limits, taken, 60.0))
-
-
 def _best(
     name: str, candidates: dict[str, Seen], rows: Sequence[Row], key: list[str], repeated: bool
 ) -> str | None:
@@ -492,15 +488,16 @@ def _best(
 
 
 #: a column that fewer rows have is no column of operations beside one that most have
-_OP_FILLED_MIN: Final = 0.3
+_OP_FILLED_MIN: Final = 0.4
 _TOLD_MIN: Final = 0.7
+_TOLD_KNOWN_MIN: Final = 0.3
 
 
 def _tells_all(seen: Seen) -> bool:
     """Whether most rows say by this column what happened."""
     if seen.filled < _TOLD_MIN * seen.rows or name_score("op", seen.path) <= 0:
         return False
-    return recognised(seen, is_state=False) >= _KNOWN_MIN
+    return recognised(seen, is_state=False) >= _TOLD_KNOWN_MIN
 
 
 #: names of a state as well as of a receiver, or of a time

@@ -24,7 +24,7 @@ _NAMES: Final = {
         "endpoint_id endpoint subscription_id destination_id destination target_id target "
         "webhook_id hook_id receiver receiver_id subscriber_id subscriber url target_url "
         "callback_url endpoint_url webhook_url sink ep dest subscription consumer_url "
-        "ep_id endp_id hook host_name "
+        "ep_id endp_id hook host_name route route_id "
         "empfaenger ziel destino receptor "
         "destinataire destinatario empfaenger_id recepteur"
     ),

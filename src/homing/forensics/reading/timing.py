@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from homing.forensics.reading.columns import (
@@ -13,6 +14,7 @@ from homing.forensics.reading.columns import (
     varies_within,
 )
 from homing.forensics.reading.lines import Row
+from homing.forensics.reading.mapping import Column
 from homing.forensics.reading.naming import best_named
 from homing.forensics.vocabulary import normal
 
@@ -24,6 +26,7 @@ def choose_times(
     taken: set[str],
     key: list[str],
     repeated: bool,
+    chosen: dict[str, Column],
 ) -> None:
     """The time of the row first: where deliveries have several rows, it is what differs in them."""
     times = {p: s for p, s in seen.items() if p not in taken and fits("at", s)}
@@ -74,6 +77,7 @@ def choose_times(
         if has_time:
             left = {p: s for p, s in free.items() if p not in taken}
             take("due", _later(rows, left, free[best[2]]) if is_due_open else None)
+            _tell_apart(rows, seen, left, free[best[2]], key, chosen, take)
             return
     _fill_at(free, seen, take, taken)
 
@@ -101,6 +105,53 @@ _DUE_FILLED_MAX: Final = 0.7
 _DUE_LATER: Final = 0.95
 
 _DUE_FEWEST: Final = 5
+
+
+#: of the rows with the end of a lease, so many are followed by another before it
+_LEASE_MIN: Final = 0.8
+_LEASE_ROWS_MIN: Final = 50
+
+
+def _tell_apart(
+    rows: Sequence[Row],
+    seen: dict[str, Seen],
+    left: dict[str, Seen],
+    at: Seen,
+    key: list[str],
+    chosen: dict[str, Column],
+    take: Any,
+) -> None:
+    """What was taken for a due time, and is past before it comes, is the end of a lease: the next line
+    comes while it holds, as it never does before a retry is due."""
+    due = chosen.get("due")
+    if due is None or "lease_until" in chosen or name_score("due", due.path) >= _DUE_NAMED:
+        return
+    if not _is_followed_before(rows, seen[due.path], at, key):
+        return
+    chosen["lease_until"] = chosen.pop("due")
+    others = {p: s for p, s in left.items() if p != due.path}
+    take("due", _later(rows, others, at))
+
+
+#: a name that says so much is a due time's, whatever follows
+_DUE_NAMED: Final = 80.0
+
+
+def _is_followed_before(rows: Sequence[Row], one: Seen, at: Seen, key: list[str]) -> bool:
+    lines: dict[tuple[str, ...], list[tuple[float, float | None]]] = {}
+    for row in rows:
+        now = instant(row.get(at.path), at.time)
+        if now is not None and any(row.get(k) is not None for k in key):
+            name = tuple(str(row.get(k)) for k in key)
+            lines.setdefault(name, []).append((now, instant(row.get(one.path), one.time)))
+    told = before = 0
+    for some in lines.values():
+        some.sort(key=lambda line: line[0])
+        for (_, until), (after, _) in pairwise(some):
+            if until is not None:
+                told += 1
+                before += after < until
+    return told >= _LEASE_ROWS_MIN and before >= _LEASE_MIN * told
 
 
 def _later(rows: Sequence[Row], left: dict[str, Seen], at: Seen) -> str | None:
