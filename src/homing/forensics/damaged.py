@@ -12,6 +12,7 @@ import ibis
 import pyarrow as arrow
 
 from homing.forensics.engine import Engine
+from homing.forensics.reading.lines import json_object
 from homing.forensics.reading.sources import open_text
 from homing.forensics.rows import rows
 
@@ -49,7 +50,8 @@ _TAIL_BYTES: Final = 4_096
 
 
 def cut_off(paths: Iterable[str]) -> set[str]:
-    """The words of last lines that do not end: each may be the beginning of a name."""
+    """The words of last lines that do not end, and are no whole object: each may be the beginning of a
+    name."""
     words: set[str] = set()
     for path in paths:
         if not Path(path).is_file():
@@ -60,6 +62,8 @@ def cut_off(paths: Iterable[str]) -> set[str]:
             tail = file.read()
         if is_text and not tail.endswith(b"\n"):
             text = tail.rpartition(b"\n")[2].decode("utf-8", "replace")
+            if json_object(text) is not None:
+                continue  # whole, though no line ends it
             words.update(_WORDS.findall(text), _PARTS.findall(text))
     return words
 

@@ -298,6 +298,12 @@ def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
     )
 
 
+def _is_kept(c: Any, is_silent: Any) -> Any:
+    """Parked; but until a time that is long past it waits like any other."""
+    is_past = is_silent & (c.last_due > c.last_line).fill_null(False)
+    return (c.last_stand == Stand.PARKED) & ~is_past
+
+
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
     """The first that holds decides."""
     has, drop = by_case.has, Verdict.DROPPED
@@ -356,12 +362,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         ((stands == Stand.GONE) & (c.last_op == Op.PURGED), drop, Why.PURGED),
         ((stands == Stand.GONE) & (c.last_op == Op.SKIPPED), drop, Why.SKIPPED),
         ((stands == Stand.GONE), drop, Why.DISCARDED),
-        # kept until a time that is long past, it waits like any other
-        (
-            (stands == Stand.PARKED) & ~(is_silent & (c.last_due > c.last_line).fill_null(False)),
-            Verdict.PARKED,
-            Why.NONE,
-        ),
+        (_is_kept(c, is_silent), Verdict.PARKED, Why.NONE),
         ((stands == Stand.EXHAUSTED) & dlq_missing, drop, Why.NO_DEAD_LETTER),
         ((stands == Stand.EXHAUSTED), Verdict.DEAD, Why.NONE),
         (never_due.fill_null(False), drop, Why.NEVER_DUE),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -65,7 +66,9 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
                     f"{text!r} was taken for {word.op.name.lower()} by what its {seen.rows} lines do "
                     f"({seen.ends:.0%} of the deliveries end with it)"
                 )
-    ended = _ended_first(table, told)
+    stored = _stored_after(table, told["op_raw"])
+    learned |= dict.fromkeys(stored, Word(Op.DEAD, Stand.DEAD))
+    ended = stored.values() or _ended_first(table, told)
     learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
     return learned, assumed
 
@@ -126,15 +129,29 @@ def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
     queues = [t for t in texts if meaning(t).op is Op.QUEUED]
     if not turns or not queues:
         return []
+    next_to = _followers(table.filter(table["rowid"] < _LOOKED_THROUGH), turns)
+    return [
+        text
+        for text, after in next_to.items()
+        if sum(after[q] for q in queues) > _LISTED_MIN * after.total()
+    ]
+
+
+#: so many rows tell how the words of a log follow one another
+_LOOKED_THROUGH: Final = 1_000_000
+
+
+def _followers(table: Any, texts: Sequence[str]) -> dict[str, Counter[str | None]]:
+    """Word → what its delivery's next line says, and how often; None: it was the last."""
     place = ibis.coalesce(table.changed_us, table.at_us, 0)
     lines = table.select(k=name_of(table), word=table.op_raw, at=place, row=table["rowid"])
     window = ibis.window(group_by="k", order_by=["at", "row"])
-    lines = lines.mutate(next_word=lines.word.lead().over(window))
-    lines = lines.filter(lines.word.isin(turns))
-    found = lines.group_by("word").aggregate(
-        n=lines.count(), listed=lines.next_word.isin(queues).fill_null(False).cast("int64").sum()
-    )
-    return [one.word for one in rows(found.order_by("word")) if one.listed > _LISTED_MIN * one.n]
+    lines = lines.mutate(after=lines.word.lead().over(window))
+    lines = lines.filter(lines.word.isin(texts))
+    found: dict[str, Counter[str | None]] = {text: Counter() for text in texts}
+    for one in rows(lines.group_by(["word", "after"]).aggregate(n=lines.count())):
+        found[one.word][one.after] += int(one.n)
+    return found
 
 
 #: of a relay's turns, so many are followed by the hand-over
@@ -204,6 +221,41 @@ def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
     counted = row(buried.aggregate(n=buried.count(), both=buried.end.cast("int64").sum()))
     follows = int(counted.both or 0) >= _GIVEN_UP_MIN * max(1, int(counted.n or 0))
     return sorted(others) if follows else []
+
+
+#: of the lines that give up, so many are followed by one word, at least; and of that word's lines so
+#: many follow them
+_STORED_MIN: Final = 0.1
+_STORED_OWN_MIN: Final = 0.9
+_STORED_FEWEST: Final = 5
+
+
+def _stored_after(table: Any, texts: Sequence[str]) -> dict[str, str]:
+    """Where no word speaks of dead letters: what is put away (`parked`) right after a delivery was given
+    up, and never else, with the word that gives up."""
+    ends = [t for t in texts if meaning(t).op in (Op.DEAD, Op.EXHAUSTED)]
+    if not ends or any(_LETTER.search(normal(t)) for t in ends):
+        return {}
+    given_up = table.filter(table.op_raw.isin(ends)).select(k=name_of(table)).distinct()
+    named = table.mutate(k_=name_of(table))
+    followers = _followers(named.semi_join(given_up, named.k_ == given_up.k), ends)
+    found = {}
+    for end, after in followers.items():
+        for text, n in after.items():
+            is_put_away = text is not None and meaning(text).op in (Op.PARKED, Op.WRITTEN)
+            if is_put_away and n >= max(_STORED_FEWEST, _STORED_MIN * after.total()):
+                found[str(text)] = end
+    if not found:
+        return {}
+    words = table.filter(table.op_raw.isin(list(found)))
+    counted = {
+        one.w: int(one.n) for one in rows(words.group_by(w="op_raw").aggregate(n=words.count()))
+    }
+    return {
+        text: end
+        for text, end in found.items()
+        if followers[end][text] >= _STORED_OWN_MIN * counted[text]
+    }
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:

@@ -274,7 +274,8 @@ _ABOUT_ENDPOINT: Final = (
     "inactive",
     "circuit",
     "breaker",
-    "no route",
+    "route",
+    "not active",
     "moved",
 )
 

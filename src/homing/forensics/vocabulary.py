@@ -156,7 +156,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)los[te]\w*_(the_|its_|my_)?(lease|lock|claim|ownership)(_|$)|"
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
-        r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^lost$|^laps|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
+        r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^lost$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (

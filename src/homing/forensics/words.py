@@ -210,11 +210,14 @@ def line_of(
         if op is Op.ACCEPTED and op_word.op is Op.WRITTEN and about.accepts:
             op = Op.RETRY
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
-        op = outcome.op
+        is_begun = kind.op and outcome.op in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT)
+        op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
     if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
         op = to_word.op  # taken, and thrown away at once
     if op is Op.SUCCEEDED and status <= 0 and outcome.op in _NOT_DELIVERED:
         op = outcome.op  # settled, and the outcome says how
+    if op is Op.SUCCEEDED and status <= 0 and kind.op and to_word.op in _NOT_DELIVERED:
+        op = to_word.op  # closed, and the state says how
     if op in _OF_REQUEST and status > 0 and is_provisional(kind.outcome):
         return Line(Op.NOTED, Stand.NONE, before, 0)
     if op is Op.UNKNOWN and kind.pending is not None:

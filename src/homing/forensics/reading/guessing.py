@@ -148,8 +148,11 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if _writes_all(chosen, seen):
         other = chosen.get("worker")
         chosen["worker"] = chosen["actor"]
-        if other is not None and other.path in seen:  # who did what is rare
-            chosen["actor"] = other
+        rare = other.path if other else best_named("worker", seen, taken)
+        if (
+            rare is not None and rare in seen and fits("actor", seen[rare])
+        ):  # whoever else did something is a person
+            take("actor", rare)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
@@ -201,6 +204,9 @@ def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
         words = {normal(value) for value in one.values}
         if "final" in words and any(map(is_provisional, words)):
             return path
+        ops = {meaning(word).op for word in words}
+        if normal(path).endswith("phase") and Op.FAILED in ops and len(ops) > 1:
+            return path
     return None
 
 
@@ -217,6 +223,7 @@ _SPLIT: Final = (
     "reason",
     "actor",
     "status",
+    "due",
 )
 
 #: times that may as well be the time of a row

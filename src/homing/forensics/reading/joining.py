@@ -71,6 +71,8 @@ def _key_alike(
         found[link.other] = _keyed(found[link.other], field, link.reference)
         if _are_jobs(found[link.owner], found[link.other], samples[link.other], link.reference):
             found[link.other] = replace(found[link.other], layout="jobs")
+        elif _are_requests(found[link.owner], found[link.other]):
+            found[link.other] = replace(found[link.other], layout="attempts")
 
 
 def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: str) -> bool:
@@ -82,6 +84,14 @@ def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: st
     # of the changes of a state there are several to a delivery
     is_one = len(named) < _JOBS_MAX * len(set(named))
     return not other.has("op") and other.has("accepted_at") and is_one
+
+
+def _are_requests(owner: Mapping, other: Mapping) -> bool:
+    """Whether rows that tell how a request was answered, and no state, refer to rows with a state: one
+    each where nothing was tried again."""
+    if not (owner.layout == other.layout == "deliveries") or not owner.has("to_state"):
+        return False
+    return other.has("status") and other.has("started_at") and not other.has("to_state")
 
 
 #: so many jobs, to a delivery, may be made of it at most

@@ -187,7 +187,8 @@ _OWN_REQUEST: Final = re.compile(r"(?:^|\s)(POST|PUT) (/\S*) ([1-5]\d\d)(?=\s|$)
 #: how a request was answered, in words: `answered 200`, `responded with HTTP 503`
 _ANSWERED: Final = re.compile(
     r"\b(?:answer|respon[ds]|return|repl(?:y|i)|got|receiv|gave|came back|http|code)\w*:?"
-    r"(?: (?:with|by|a|an|http|status|code|response))* ([1-5]\d\d)(?=[\s,;:.)\]]|$)",
+    r"(?: (?:with|by|a|an|http|status|code|response))* ([1-5]\d\d)(?=[\s,;:.)\]]|$)"
+    r"(?! (?:rows?|records?|bytes|items?|messages?|events?|jobs?|deliver\w*)\b)",
     re.I,
 )
 #: which of how many attempts

@@ -117,7 +117,7 @@ _NAMES: Final = {
         "next_attempt retry_due deliver_after process_after nextretryat next_at "
         "proximo_intento naechster_versuch faellig faellig_am next_run again retry_after_at "
         "prochaine_tentative proxima_tentativa prossimo_tentativo naechster_versuch_am then visible_at next_visible_at retry_after_time will_retry_at "
-        "next_redelivery_at redeliver_at next_delivery_at"
+        "next_redelivery_at redeliver_at next_delivery_at resume_at resumes_at hold_until wake_at next_go_at"
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until lck visibility_deadline lease_expiry lease_end "
