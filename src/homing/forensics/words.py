@@ -214,10 +214,9 @@ def line_of(
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
     if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
         op = to_word.op  # taken, and thrown away at once
-    if op is Op.SUCCEEDED and status <= 0 and outcome.op in _NOT_DELIVERED:
-        op = outcome.op  # settled, and the outcome says how
-    if op is Op.SUCCEEDED and status <= 0 and kind.op and to_word.op in _NOT_DELIVERED:
-        op = to_word.op  # closed, and the state says how
+    if op is Op.SUCCEEDED and status <= 0:  # settled or closed, and what stands beside it says how
+        told = (outcome.op, to_word.op if kind.op else Op.UNKNOWN)
+        op = next((one for one in told if one in _NOT_DELIVERED), op)
     if op in _OF_REQUEST and status > 0 and is_provisional(kind.outcome):
         return Line(Op.NOTED, Stand.NONE, before, 0)
     if op is Op.UNKNOWN and kind.pending is not None:

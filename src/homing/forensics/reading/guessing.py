@@ -145,14 +145,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
         if name not in chosen:
             take(name, _best(name, candidates, rows, key, repeated))
-    if _writes_all(chosen, seen):
-        other = chosen.get("worker")
-        chosen["worker"] = chosen["actor"]
-        rare = other.path if other else best_named("worker", seen, taken)
-        if (
-            rare is not None and rare in seen and fits("actor", seen[rare])
-        ):  # whoever else did something is a person
-            take("actor", rare)
+    _tell_workers(chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
@@ -403,6 +396,19 @@ _WRITES_MIN: Final = 0.5
 #: or so many, beside a column that hardly any row has
 _WRITES_SOME: Final = 0.2
 _WRITES_RARE: Final = 0.01
+
+
+def _tell_workers(
+    chosen: dict[str, Column], seen: dict[str, Seen], take: Any, taken: set[str]
+) -> None:
+    """Where who did it names the workers, they are these, and whoever else did something a person."""
+    if not _writes_all(chosen, seen):
+        return
+    other = chosen.get("worker")
+    chosen["worker"] = chosen["actor"]
+    rare = other.path if other else best_named("worker", seen, taken)
+    if rare is not None and rare in seen and fits("actor", seen[rare]):
+        take("actor", rare)
 
 
 def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
