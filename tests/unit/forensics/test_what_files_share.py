@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import beside, links
+from homing.forensics.reading.mapping import Column
 from homing.forensics.turns import given_up_open, is_done_idle
 from homing.forensics.vocabulary import Op
 
@@ -134,10 +137,19 @@ def test_what_most_files_refer_to_is_what_all_are_of() -> None:
         ("message", "job", "args.message_id"),
         ("message", "request", "message_id"),
     }
-    assert beside({**files, "job": flat}) == ["endpoint"]
-    # without a column that names them, receivers are nothing that is looked up
+    every = {**files, "job": flat}
+    guessed = {name: guess(rows) for name, rows in every.items()}
+    assert beside(guessed, every) == ["endpoint"]
+    # without a column that names them, receivers are nothing that is looked up; what they say is
+    # none of any delivery either
     without = [{k: v for k, v in row.items() if k != "endpoint_id"} for row in files["message"]]
-    assert beside({**files, "job": flat, "message": without}) == []
+    apart = {**every, "message": without}
+    assert beside(guessed, apart) == []
+    told = {
+        **guessed,
+        "endpoint": replace(guessed["endpoint"], columns={"delivery": Column(path="id")}),
+    }
+    assert beside(told, apart) == ["endpoint"]
 
 
 LOG = LogFacts(

@@ -166,14 +166,25 @@ def _opened(
                 raise
             problems.append(problem)
             raw.nameless.append(source.path)
-    if not opened or (problems and shared is None):
-        raise problems[0]
+    most = max((len(one.rows) for one in opened.values()), default=0)
+    big = [one for one in problems if shared is None and _rows_of(one) > _ASIDE_MAX * most]
+    if not opened or big:
+        raise (big or problems)[0]
     samples = {path: one.rows for path, one in opened.items()}
-    raw.nameless += beside(samples)
-    mappings = joined({path: one.mapping for path, one in opened.items()}, samples)
+    mappings = {path: one.mapping for path, one in opened.items()}
+    raw.nameless += beside(mappings, samples)
+    mappings = joined(mappings, samples)
     for source in sources:
         if source.path in opened and source.path not in raw.nameless:
             yield source, opened[source.path]._replace(mapping=mappings[source.path])
+
+
+#: a file that names no delivery may be left out beside one of so many more rows
+_ASIDE_MAX: Final = 0.1
+
+
+def _rows_of(problem: Unmapped) -> int:
+    return max((one.rows for one in problem.seen.values()), default=0)
 
 
 def _lines_of(folder: str, number: int) -> Path:

@@ -244,7 +244,8 @@ def _others(
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if field == "delivery":
-            is_named = is_named or _is_same_thing(rows, column.path, path)
+            shared = _shared(rows, column.path, path)
+            is_named = shared >= _SAME_MIN or (is_named and shared > _OTHER_MAX)
         if path in taken or not is_named or not fits(field, one):
             continue
         if field == "attempt" and _OF_ENTRY.search(normal(path)):
@@ -259,23 +260,25 @@ def _others(
     return tuple(found[:2])
 
 
-#: of the values of a column that rows of another kind have, so many must be of the delivery's
+#: of the values of a column that rows of another kind have, so many must be of the delivery's, whatever
+#: it is called; and a column that is called so has fewer of other things
 _SAME_MIN: Final = 0.8
-
-
-def _is_same_thing(rows: Sequence[Row], path: str, other: str) -> bool:
-    """Whether a column has the same values as another one, and never beside it in a row."""
-    theirs = {str(row[other]) for row in rows if row.get(other) is not None}
-    if len(theirs) < _SAME_LEAST or any(
-        row.get(other) is not None and row.get(path) is not None for row in rows
-    ):
-        return False
-    ours = {str(row[path]) for row in rows if row.get(path) is not None}
-    return len(theirs & ours) >= _SAME_MIN * len(theirs)
-
-
-#: fewer values may be the same by chance
+_OTHER_MAX: Final = 0.05
+#: fewer values may be the same, or others, by chance
 _SAME_LEAST: Final = 20
+
+
+def _shared(rows: Sequence[Row], path: str, other: str) -> float:
+    """Of the values of a column that stands beside another in no row, the share that is the other's too;
+    0.5 where there are too few to tell."""
+    theirs = {str(row[other]) for row in rows if row.get(other) is not None}
+    if len(theirs) < _SAME_LEAST:
+        return 0.5
+    if any(row.get(other) is not None and row.get(path) is not None for row in rows):
+        return 0.5
+    ours = {str(row[path]) for row in rows if row.get(path) is not None}
+    return len(theirs & ours) / len(theirs)
+
 
 #: fields that say what happened, or how it stands
 TELLING: Final = frozenset(

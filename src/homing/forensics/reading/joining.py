@@ -10,6 +10,7 @@ from itertools import permutations
 from typing import Final, NamedTuple
 
 from homing.forensics.reading.columns import name_score, text_of
+from homing.forensics.reading.guessing import TELLING
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.vocabulary import normal
@@ -98,7 +99,7 @@ def _are_requests(owner: Mapping, other: Mapping) -> bool:
 _JOBS_MAX: Final = 1.5
 
 
-def beside(samples: Map[str, Sequence[Row]]) -> list[str]:
+def beside(mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> list[str]:
     """The files of receivers, workers and the like, which others refer to: no delivery is in them."""
     every = links(samples)
     meeting = {path for link in every for path in (link.owner, link.other)}
@@ -106,8 +107,28 @@ def beside(samples: Map[str, Sequence[Row]]) -> list[str]:
         path
         for path in samples
         if path not in meeting
-        and any(_is_looked_up(samples[path], samples[other]) for other in sorted(meeting))
+        and (
+            any(_is_looked_up(samples[path], samples[other]) for other in sorted(meeting))
+            or _is_apart(path, mappings, samples)
+        )
     ]
+
+
+#: a file of so many of the rows of another, that tells nothing of any delivery of it
+_SMALL_MAX: Final = 0.1
+
+
+def _is_apart(path: str, mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> bool:
+    """Whether a small table says nothing of what happened, and names nothing that others name."""
+    own = mappings[path]
+    most = max(map(len, samples.values()))
+    if TELLING & own.columns.keys() or len(samples[path]) > _SMALL_MAX * most:
+        return False
+    return not any(
+        _meet(own, samples[path], mapping, samples[other])
+        for other, mapping in mappings.items()
+        if other != path
+    )
 
 
 def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:
