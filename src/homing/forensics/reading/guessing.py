@@ -452,13 +452,22 @@ def _tells_states(one: Seen) -> bool:
     return bool(ops - {Op.FAILED, Op.UNKNOWN, Op.NOTED})
 
 
+#: of the answers of receivers, so many are 2xx where nobody calls them answers
+_GOOD_MIN: Final = 0.3
+
+
+def _has_good(seen: Seen) -> bool:
+    good = sum(n for value, n in seen.values.items() if value.startswith("2"))
+    return good >= _GOOD_MIN * seen.filled
+
+
 def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
     path = best_named("status", seen, taken)
     if path is None:
         shares = [
             (s.http_share, p)
             for p, s in seen.items()
-            if p not in taken and s.is_whole and s.distinct > 1
+            if p not in taken and s.is_whole and s.distinct > 1 and _has_good(s)
         ]
         share, found = max(shares, default=(0.0, None))
         path = found if share > 0.95 else None

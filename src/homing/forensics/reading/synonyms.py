@@ -10,7 +10,7 @@ _NAMES: Final = {
         "delivery_id delivery webhook_delivery_id deliveryid job_id jobid task_id "
         "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv dlv_id "
         "deliv_id job task delivery_uuid delivery_key record_id delivery_ref job_key wid ref "
-        "subject_id entity_id "
+        "subject_id entity_id d hook_no "
         "id_envio envio id_entrega entrega zustellung zustellung_id auftrag auftrags_id jid guid tarea "
         "identifiant_de_livraison livraison id_livraison id_da_entrega id_consegna consegna dispatch"
     ),
@@ -61,7 +61,7 @@ _NAMES: Final = {
         "dernier_essai letzter_versuch zuletzt_geaendert"
     ),
     "finished_at": (
-        "delivered_at finished_at completed_at finalized_at ended_at succeeded_at sent_at done_at acked_at "
+        "delivered_at finished_at completed_at finalized_at closed_at ended_at succeeded_at sent_at done_at acked_at "
         "finish_time response_at responded_at end_time end_ts end ended finished completed "
         "published_at processed_at dispatched_at end_time_unix_nano zugestellt_am entregado_en livre_a"
     ),
@@ -71,7 +71,7 @@ _NAMES: Final = {
         "start_time_unix_nano picked_at begonnen_um"
     ),
     "op": (
-        "op operation action transition activity step event mt message_template what change verb log_event phase "
+        "op operation action transition activity step event e mt message_template what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
         "act action_type evenement evento etape stato_evento state_change text body"
@@ -88,7 +88,7 @@ _NAMES: Final = {
         "etat statut stato"
     ),
     "worker": (
-        "worker worker_id wrk holder locked_by consumer consumer_id process node pid runner "
+        "worker worker_id wrk w holder hauler locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
@@ -129,13 +129,14 @@ _NAMES: Final = {
         "attempts_made try_no delivery_attempt attempt_num attempt_index num_attempts tried "
         "total_attempts attempts_count "
         "versuch intento intentos versuche round "
-        "tentative tentativa tentativo essai receive_count delivery_count approximate_receive_count attempts_made attempt"
+        "tentative tentativa tentativo essai receive_count delivery_count approximate_receive_count attempts_made n nth"
     ),
     "retries": "retry_count retries retry_no retry num_retries retry_number retries_done",
     "max_attempts": "max_attempts attempts_max max_retries retry_limit attempt_limit max_tries",
     "attempt_id": "attempt_id attemptid request_id try_id attempt_uuid atmpt",
     "status": (
         "status_code http_status response_code response_status response_status_code status "
+        "c "
         "code http_code last_status_code last_http_status httpstatus statuscode last_status "
         "last_response_code resp_code http last_response_status resp_status rc response "
         "http_response_code answer last_answer answer_code "

@@ -1,0 +1,43 @@
+"""Whether what was understood of a log can be what it says: a guess that fits so badly is none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from homing.forensics.building import Events
+from homing.forensics.judging import Verdict
+
+#: fewer deliveries, or rows, may be anything
+_FEWEST: Final = 200
+#: a service that loses more than this share, and brings less than that, has no one to ask why
+_DROPPED_MAX: Final = 0.5
+_DELIVERED_MIN: Final = 0.3
+#: of the rows with a time, so many name nothing
+_KEYLESS_MAX: Final = 0.9
+_WORDS_SHOWN: Final = 4
+_ASK: Final = (
+    "say what is what: `homing investigate LOG --explain-mapping > mapping.toml`, edit it, and give it "
+    "by --mapping mapping.toml; then it is counted as it stands"
+)
+
+
+def misread(books: Mapping[Verdict, int], events: Events) -> str:
+    """Why a guessed mapping must be wrong, and what to do; empty if it may be right."""
+    accepted = sum(books.values())
+    dropped, delivered = books.get(Verdict.DROPPED, 0), books.get(Verdict.DELIVERED, 0)
+    rows = events.rows + events.keyless
+    if events.keyless > _KEYLESS_MAX * rows >= _FEWEST and events.keyless >= _FEWEST:
+        return (
+            f"only {rows - events.keyless:,} of {rows:,} rows name a delivery by the columns that "
+            f"were guessed, so they were guessed wrong; {_ASK}"
+        )
+    is_lost = dropped > _DROPPED_MAX * accepted and delivered < _DELIVERED_MIN * accepted
+    if accepted < _FEWEST or not is_lost:
+        return ""
+    unknown = [repr(word) for word, op in events.words.items() if op == "unknown"]
+    words = f" (words not understood: {', '.join(unknown[:_WORDS_SHOWN])})" if unknown else ""
+    return (
+        f"{dropped:,} of {accepted:,} deliveries would be dropped and {delivered:,} delivered, so it "
+        f"was misread{words}; {_ASK}"
+    )
