@@ -14,6 +14,7 @@ pytest.importorskip("ibis")
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import text_row
+from homing.forensics.reading.sources import Unreadable
 from homing.forensics.vocabulary import Op, Stand, meaning
 from homing.forensics.words import Behaviour, Kind, by_behaviour, line_of
 
@@ -149,10 +150,14 @@ def stories(*, lost: str = "lost") -> Rows:
     ]
 
 
-def found_in(folder: Path, rows: Rows) -> Findings:
+def written(folder: Path, rows: Rows) -> Path:
     path = folder / "events.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    return investigate([str(path)], Options())
+    return path
+
+
+def found_in(folder: Path, rows: Rows) -> Findings:
+    return investigate([str(written(folder, rows))], Options())
 
 
 def test_columns_are_known_by_how_they_count_and_what_follows() -> None:
@@ -251,3 +256,33 @@ def test_a_hand_over_that_fails_again_and_again_is_no_sign_of_life(tmp_path: Pat
     found = found_in(tmp_path, rows)
     assert (found.dropped, found.hypothesis.mechanism) == (1, "D3")
     assert Stand.NONE is meaning("enqueue_failed").stand
+
+
+def in_riddles(count: int, ends: str) -> Rows:
+    """Deliveries of which nothing but the acceptance is understood, unless `ends` is."""
+    return [
+        {"ts": iso(n, clock), "delivery_id": f"dlv_{n:05}", "event": event}
+        for n in range(count)
+        for clock, event in enumerate(("accepted", "claimed", "zzyzx", ends))
+        if event
+    ]
+
+
+def test_a_log_of_which_hardly_anything_is_understood_is_not_counted(tmp_path: Path) -> None:
+    lost = [row for row in in_riddles(300, "") if row["event"] != "zzyzx"]
+    with pytest.raises(Unreadable, match=r"300 deliveries would be dropped .* --mapping"):
+        found_in(tmp_path, lost)
+    assert found_in(tmp_path, in_riddles(300, "delivered")).dropped == 0
+    # whoever says what the columns are has it counted as it stands; and of few anything may be
+    options = Options(mapping=guess(lost))
+    assert investigate([str(written(tmp_path, lost))], options).dropped > 250
+    assert found_in(tmp_path, lost[:100]).dropped > 0
+
+
+def test_rows_that_name_nothing_by_the_guess_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    rows = in_riddles(300, "delivered")
+    for number, row in enumerate(rows):
+        if number % 40:
+            del row["delivery_id"]
+    with pytest.raises(Unreadable, match="rows name a delivery by the columns that were guessed"):
+        found_in(tmp_path, rows)
