@@ -49,6 +49,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours, asked)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
+            learned |= dict.fromkeys(_deleted_at_once(table, ours), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
                 acked_anyway(table, name_of(table), ours), Word(Op.NOTED, Stand.NONE)
             )
@@ -134,6 +135,39 @@ def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
         text
         for text, after in next_to.items()
         if sum(after[q] for q in queues) > _LISTED_MIN * after.total()
+    ]
+
+
+#: so soon after what a turn came to its entry is deleted from the queue, in so many of its lines; what
+#: is swept away is so hours later
+_AT_ONCE_US: Final = 5_000_000
+_AT_ONCE_MIN: Final = 0.9
+#: of the deliveries, so many have such a line
+_DELETED_MIN: Final = 0.5
+
+
+def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a deletion (`message deleted`), and comes to most deliveries as soon as a turn is
+    over: an entry of the queue is done with, whatever came of it."""
+    words = [t for t in texts if meaning(t).op is Op.PURGED]
+    if not words:
+        return []
+    some = table.filter(table["rowid"] < _LOOKED_THROUGH)
+    at = ibis.coalesce(some.changed_us, some.at_us, 0)
+    lines = some.select(k=name_of(some), word=some.op_raw, at=at, row=some["rowid"])
+    window = ibis.window(group_by="k", order_by=["at", "row"])
+    lines = lines.mutate(gap=lines.at - lines.at.lag().over(window))
+    total = int(row(lines.aggregate(n=lines.k.nunique())).n or 0)
+    lines = lines.filter(lines.word.isin(words))
+    found = lines.group_by("word").aggregate(
+        n=lines.count(),
+        deliveries=lines.k.nunique(),
+        soon=(lines.gap <= _AT_ONCE_US).fill_null(False).cast("int64").sum(),
+    )
+    return [
+        one.word
+        for one in rows(found.order_by("word"))
+        if one.deliveries > _DELETED_MIN * total and one.soon > _AT_ONCE_MIN * one.n
     ]
 
 

@@ -286,3 +286,23 @@ def test_rows_that_name_nothing_by_the_guess_are_not_left_out_in_silence(tmp_pat
             del row["delivery_id"]
     with pytest.raises(Unreadable, match="rows name a delivery by the columns that were guessed"):
         found_in(tmp_path, rows)
+
+
+@pytest.mark.parametrize(("after_s", "op"), [(1, "noted"), (1800, "purged")])
+def test_an_entry_deleted_from_its_queue_is_no_delivery_deleted(
+    tmp_path: Path, after_s: int, op: str
+) -> None:
+    rows: Rows = []
+    for n in range(COUNT):
+        name = {"delivery_id": f"dlv_{n:05}"}
+        code = 503 if n == 20 else 200
+        lines = [("accepted", 0, None), ("received", 1, None), ("response", 2, code)]
+        rows += [
+            {"ts": iso(n, clock), **name, "event": event, "status": status}
+            for event, clock, status in lines
+        ]
+        gone = n + (2 + after_s) // 60
+        rows.append({"ts": iso(gone, (2 + after_s) % 60), **name, "event": "message deleted"})
+    found = found_in(tmp_path, rows)
+    assert found.events.words["message deleted"] == op
+    assert found.dropped == 1
