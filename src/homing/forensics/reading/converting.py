@@ -13,8 +13,17 @@ from typing import IO, Any, Final
 import msgspec
 
 from homing.forensics.reading.lines import PARSERS, Row, rows_within, unfold
+from homing.forensics.reading.particulars import names_in, without_names
 from homing.forensics.reading.sentences import with_year
-from homing.forensics.reading.sources import Source, column_names, cut_off, document_rows, open_text
+from homing.forensics.reading.sources import (
+    Source,
+    Unreadable,
+    column_names,
+    cut_off,
+    document_rows,
+    open_text,
+    sample,
+)
 
 #: damaged rows that are named one by one
 DAMAGED_NAMED_MAX: Final = 20
@@ -56,13 +65,25 @@ def as_lines(
         folded: columns whose texts hold values of their own, which become columns.
     """
     encode = msgspec.json.Encoder(enc_hook=str).encode
+    names = _names_in(source)
     with target.open("wb") as file:
         for line, row, problem in rows_of(source):
             if row is None:
                 damage.add(source.path, line, problem)
             else:
+                row = without_names(row, names) if names else row
                 file.write(encode(unfold(row, folded) if folded else row) + b"\n")
     return Source(str(target), "jsonl")
+
+
+def _names_in(source: Source) -> frozenset[str]:
+    """The names in the sentences of a log of text, as a sample of it shows them."""
+    if source.form != "text":
+        return frozenset()
+    try:
+        return names_in(str(row.get("text", "")) for row in sample(source))
+    except Unreadable:
+        return frozenset()  # no row at all: that is said where the rows are read
 
 
 def rows_of(source: Source) -> _Read:

@@ -1,0 +1,70 @@
+"""Names that stand in sentences with nothing to tell that they are names: `sets off to saffron-house`. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from homing.forensics.reading.lines import Row
+from homing.forensics.vocabulary import Op, meaning
+
+#: a log of no more sentences than these has no names in them
+_SENTENCES_MAX: Final = 80
+#: so many words in one place of sentences that are otherwise alike: it is the place of a name
+_ALTERNATIVES_MIN: Final = 5
+#: if so many of them mean something to us, it is the place of what happened
+_MEANT_MAX: Final = 0.4
+#: a name stands in so many kinds of sentences: in one it may be a word
+_PLACES_MIN: Final = 2
+_MARKS: Final = ".,;:()[]\"'"
+
+
+def names_in(texts: Iterable[str]) -> frozenset[str]:
+    """The words that are names: they stand where many others do, in several kinds of sentences.
+
+    Args:
+        texts: sentences of a sample, without their ids and numbers.
+    """
+    known = {text for text in texts if text}
+    if len(known) <= _SENTENCES_MAX:
+        return frozenset()
+    places: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for text in known:
+        words = text.split()
+        for i, word in enumerate(words):
+            name = word.strip(_MARKS)
+            if name:
+                around = (*words[:i], word.replace(name, "*", 1), *words[i + 1 :])
+                places[around].add(name)
+    found: dict[str, int] = defaultdict(int)
+    for names in places.values():
+        if len(names) >= _ALTERNATIVES_MIN and _are_names(names):
+            for name in names:
+                found[name] += 1
+    return frozenset(name for name, count in found.items() if count >= _PLACES_MIN)
+
+
+def _are_names(words: Sequence[str] | set[str]) -> bool:
+    meant = sum(meaning(word).op is not Op.UNKNOWN for word in words)
+    return meant <= _MEANT_MAX * len(words)
+
+
+#: what is left at the end of a sentence whose names and numbers are taken out
+_LEFT_OVER: Final = frozenset(
+    ["in", "after", "at", "with", "to", "of", "for", "from", "by", "on", "-"]
+) | {""}
+
+
+def without_names(row: Row, names: frozenset[str]) -> Row:
+    """A line of text without the names in its sentence; the first is its `endpoint`, if it has none."""
+    text = row.get("text")
+    if not isinstance(text, str):
+        return row
+    words = text.split()
+    told = [name for word in words if (name := word.strip(_MARKS)) in names]
+    left = [word for word in words if word.strip(_MARKS) not in names]
+    while left and left[-1].strip(_MARKS) in _LEFT_OVER:
+        left.pop()
+    found = {"endpoint": told[0]} if told else {}
+    return {**found, **row, "text": " ".join(left).rstrip(_MARKS) or "-"}
