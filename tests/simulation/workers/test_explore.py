@@ -6,6 +6,8 @@ import pickle
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -280,3 +282,11 @@ def test_what_cannot_be_imported_says_where(text: str, complaint: str, tmp_path:
     path.write_text(text)
     with pytest.raises(Invalid, match=complaint):
         load_worker(f"{path}:Worker")
+
+
+def test_the_watchdog_asks_a_world_that_has_not_begun_its_first_step() -> None:
+    code = loop.VirtualLoop._run_until.__code__
+    frame: Any = SimpleNamespace(f_code=code, f_back=None, f_locals={"self": "a world"})
+    pulse = preparing._Pulse()
+    assert not pulse.is_still(frame)
+    assert pulse.is_still(frame)

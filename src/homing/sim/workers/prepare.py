@@ -239,7 +239,8 @@ class _Pulse:
         self.wanted_s = time.process_time() + (_waited_s() or 0.0)
         while frame is not None and frame.f_code is not VirtualLoop._run_until.__code__:
             frame = frame.f_back
-        now = frame and (frame.f_locals["self"], frame.f_locals["step"])
+        # interrupted before its first step it has none
+        now = frame and (frame.f_locals["self"], frame.f_locals.get("step"))
         before, self._seen = self._seen, now
         return now is not None and now == before
 
