@@ -188,7 +188,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.PURGED, Stand.GONE),
     ),
     (
-        r"cancel|withdraw|revok|abort|waiv|(^|_)void|call\w*_(it_)?off|rescind|retract",
+        r"cancel|withdr[ae]w|revok|abort|waiv|(^|_)void|call\w*_(it_)?off|rescind|retract",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (

@@ -73,6 +73,7 @@ def test_rails_jobs_name_what_they_were_given() -> None:
         ("circuit open", Op.POSTPONED),
         ("not accepting, return", Op.SKIPPED),
         ("called_off", Op.CANCELLED),
+        ("withdrew notice, wrong season", Op.CANCELLED),
         ("answered in", Op.ATTEMPTED),
     ],
 )
