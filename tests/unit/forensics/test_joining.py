@@ -96,7 +96,8 @@ def test_files_that_meet_already_are_left_as_they_are() -> None:
     }
     twice = [*rows, *rows]
     assert links({"one": rows, "other": twice})[0].column == "id"
-    assert joined(mappings, {"one": rows, "other": twice}) == mappings
+    samples = {"one": rows, "other": twice}
+    assert joined(links(samples), mappings, samples) == mappings
 
 
 def test_files_of_two_hosts_refer_to_nothing() -> None:

@@ -139,17 +139,17 @@ def test_what_most_files_refer_to_is_what_all_are_of() -> None:
     }
     every = {**files, "job": flat}
     guessed = {name: guess(rows) for name, rows in every.items()}
-    assert beside(guessed, every) == ["endpoint"]
+    assert beside(links(every), guessed, every) == ["endpoint"]
     # without a column that names them, receivers are nothing that is looked up; what they say is
     # none of any delivery either
     without = [{k: v for k, v in row.items() if k != "endpoint_id"} for row in files["message"]]
     apart = {**every, "message": without}
-    assert beside(guessed, apart) == []
+    assert beside(links(apart), guessed, apart) == []
     told = {
         **guessed,
         "endpoint": replace(guessed["endpoint"], columns={"delivery": Column(path="id")}),
     }
-    assert beside(told, apart) == ["endpoint"]
+    assert beside(links(apart), told, apart) == ["endpoint"]
 
 
 LOG = LogFacts(

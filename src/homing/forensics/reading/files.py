@@ -21,7 +21,7 @@ from homing.forensics.reading.expressions import (
 )
 from homing.forensics.reading.guessing import EXTRAS_MAX, Unmapped
 from homing.forensics.reading.hosts import name_hosts
-from homing.forensics.reading.joining import beside, joined
+from homing.forensics.reading.joining import beside, joined, links
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
 from homing.forensics.reading.nested import open_nested
@@ -172,8 +172,9 @@ def _opened(
         raise (big or problems)[0]
     samples = {path: one.rows for path, one in opened.items()}
     mappings = {path: one.mapping for path, one in opened.items()}
-    raw.nameless += beside(mappings, samples)
-    mappings = joined(mappings, samples)
+    references = links(samples)
+    raw.nameless += beside(references, mappings, samples)
+    mappings = joined(references, mappings, samples)
     for source in sources:
         if source.path in opened and source.path not in raw.nameless:
             yield source, opened[source.path]._replace(mapping=mappings[source.path])

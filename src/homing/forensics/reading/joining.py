@@ -16,6 +16,7 @@ from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.vocabulary import normal
 
 _FIELDS: Final = ("delivery", "message")
+_OTHERS: Final = ("endpoint", "worker", "app")
 #: of the rows of the one file, so many have a value of their own: it is what the row is of
 _OWN_MIN: Final = 0.98
 #: of the fewer values of two columns, so many are in the other too
@@ -35,15 +36,20 @@ class Link(NamedTuple):
     share: float
 
 
-def joined(mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> dict[str, Mapping]:
+def joined(
+    every: Sequence[Link], mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]
+) -> dict[str, Mapping]:
     """The mappings of files, with the same thing by the same field in all of them.
 
     An export of events has its `id`, and the export of their attempts an `event_id` beside an `id`
     of its own: guessed file by file, each would be keyed by its `id`, and nothing would meet.
+
+    Args:
+        every: how the files refer to one another, as `links` finds it.
     """
     found = dict(mappings)
     groups: dict[tuple[str, str], list[Link]] = {}
-    for link in links(samples):
+    for link in every:
         groups.setdefault((link.owner, link.column), []).append(link)
     for group in groups.values():
         _key_alike(found, samples, group)
@@ -99,9 +105,10 @@ def _are_requests(owner: Mapping, other: Mapping) -> bool:
 _JOBS_MAX: Final = 1.5
 
 
-def beside(mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> list[str]:
+def beside(
+    every: Sequence[Link], mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]
+) -> list[str]:
     """The files of receivers, workers and the like, which others refer to: no delivery is in them."""
-    every = links(samples)
     meeting = {path for link in every for path in (link.owner, link.other)}
     return [
         path
@@ -138,7 +145,7 @@ def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:
         if len(mine) < len(rows) or len(set(mine)) < len(rows):
             continue
         for reference in {path: None for row in others for path in row}:
-            if normal(reference) == "id" or not _names_receiver_or_worker(reference):
+            if normal(reference) == "id" or not _names_another_thing(reference):
                 continue
             theirs = Counter(
                 text_of(row[reference])
@@ -156,12 +163,13 @@ def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:
 _LOOKED_UP_MIN: Final = 0.9
 
 
-def _names_receiver_or_worker(column: str) -> bool:
+def _names_another_thing(column: str) -> bool:
+    """Whether a column, by its name, is of receivers, workers or tenants."""
     own = max(name_score(field, column) for field in _FIELDS)
-    return max(name_score(f, column) for f in ("endpoint", "worker", "app")) > max(_OF_OTHERS, own)
+    return max(name_score(field, column) for field in _OTHERS) > max(_OF_OTHERS, own)
 
 
-#: so well a column's name says that it is of a receiver, a worker or a tenant
+#: so well its name must say so
 _OF_OTHERS: Final = 60.0
 
 
@@ -205,17 +213,10 @@ def links(samples: Map[str, Sequence[Row]]) -> list[Link]:
     # what many more rows are named by than by another is what the log is of
     most = max((len(values[link.owner][link.column][0]) for link in every), default=0)
     every = [o for o in every if len(values[o.owner][o.column][0]) >= _OF_MOST_MIN * most]
-    referred = Counter((link.owner, link.column) for link in every)
-    found: dict[str, Link] = {}
-    for link in every:
-        best = found.get(link.other)
-        if best is None or _rank(link, referred, every, samples) > _rank(
-            best, referred, every, samples
-        ):
-            found[link.other] = link
-    return sorted(
-        found.values(), key=lambda one: _rank(one, referred, every, samples), reverse=True
-    )
+    ranks = _ranks(every, samples)
+    # the last of those from each file is the best
+    found = {link.other: link for link in sorted(every, key=ranks.__getitem__)}
+    return sorted(found.values(), key=ranks.__getitem__, reverse=True)
 
 
 #: a thing of which there are so few, to the one of which there are most, is not what the log is of
@@ -258,28 +259,27 @@ def _refers(column: str, reference: str) -> bool:
     return normal(column) == "id" and normal(reference) != "id"
 
 
-def _rank(
-    link: Link,
-    referred: Map[tuple[str, str], int],
-    every: Sequence[Link],
-    samples: Map[str, Sequence[Row]],
-) -> tuple[float, bool, int, bool, str, str]:
-    """How sure a reference is, and how well what it refers to names what all files are of.
+def _ranks(
+    every: Sequence[Link], samples: Map[str, Sequence[Row]]
+) -> dict[Link, tuple[float, bool, int, bool, str, str]]:
+    """How sure each reference is, and how well what it refers to names what all files are of.
 
     What other things belong to, several to one (the event of deliveries), names them less well.
     """
-    is_finer = any(
-        one.other == link.owner and _is_fanned(samples[one.other], one.reference) for one in every
-    )
-    # an `id` is what a row is of, rather than another number that each row has
-    return (
-        round(link.share, 1),
-        is_finer,
-        referred[link.owner, link.column],
-        normal(link.column) == "id",
-        link.owner,
-        link.reference,
-    )
+    referred = Counter((link.owner, link.column) for link in every)
+    finer = {link.other for link in every if _is_fanned(samples[link.other], link.reference)}
+    return {
+        link: (
+            round(link.share, 1),
+            link.owner in finer,
+            referred[link.owner, link.column],
+            # an `id` is what a row is of, rather than another number that each row has
+            normal(link.column) == "id",
+            link.owner,
+            link.reference,
+        )
+        for link in every
+    }
 
 
 def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
@@ -297,7 +297,7 @@ def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
             continue
         if not few and len(distinct) < max(_ROWS_MIN, (0.02 if is_said else 0.2) * len(rows)):
             continue
-        if _names_receiver_or_worker(column):
+        if _names_another_thing(column):
             continue
         if not (_are_ids(distinct) or (_may_number(column) and all(map(str.isdigit, distinct)))):
             continue
