@@ -27,6 +27,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
     learned: dict[str, Word] = {}
     assumed: list[str] = []
     told: dict[str, list[str]] = {}
+    some = table.filter(table["rowid"] < _LOOKED_THROUGH)
     for column in ("op_raw", "to_raw"):
         words = table.select(word=table[column]).distinct()
         words = words.filter(words.word.notnull()).order_by("word").limit(_WORDS_MAX)
@@ -42,16 +43,16 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             asked = _asked_first(table, ours)
             learned |= dict.fromkeys(asked, Word(Op.ACCEPTED, Stand.WAITING))
-            begun = _begun_by(table, ours)
+            begun = _begun_by(some, ours)
             learned |= dict.fromkeys(begun, Word(Op.ACCEPTED, Stand.WAITING))
-            listed = _listed_by(table, [t for t in ours if t not in begun])
+            listed = _listed_by(some, [t for t in ours if t not in begun])
             learned |= dict.fromkeys(listed, Word(Op.QUEUED, Stand.WAITING))
             taken = _taken_later(table, ours, asked)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
-            learned |= dict.fromkeys(_deleted_at_once(table, ours), Word(Op.NOTED, Stand.NONE))
+            learned |= dict.fromkeys(_deleted_at_once(some, ours), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
-                acked_anyway(table, name_of(table), ours), Word(Op.NOTED, Stand.NONE)
+                acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
         elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
@@ -59,7 +60,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             is_end = word.op is Op.SUCCEEDED and not seen.ok and column == "op_raw"
-            if is_end and ends_turns(table, name_of(table), text):
+            if is_end and ends_turns(some, name_of(some), text):
                 word = Word(Op.NOTED, Stand.NONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
@@ -130,7 +131,7 @@ def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
     queues = [t for t in texts if meaning(t).op is Op.QUEUED]
     if not turns or not queues:
         return []
-    next_to = _followers(table.filter(table["rowid"] < _LOOKED_THROUGH), turns)
+    next_to = _followers(table, turns)
     return [
         text
         for text, after in next_to.items()
@@ -152,10 +153,7 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
     words = [t for t in texts if meaning(t).op is Op.PURGED]
     if not words:
         return []
-    some = table.filter(table["rowid"] < _LOOKED_THROUGH)
-    at = ibis.coalesce(some.changed_us, some.at_us, 0)
-    lines = some.select(k=name_of(some), word=some.op_raw, at=at, row=some["rowid"])
-    window = ibis.window(group_by="k", order_by=["at", "row"])
+    lines, window = _in_order(table)
     lines = lines.mutate(gap=lines.at - lines.at.lag().over(window))
     total = int(row(lines.aggregate(n=lines.k.nunique())).n or 0)
     lines = lines.filter(lines.word.isin(words))
@@ -171,15 +169,20 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
     ]
 
 
-#: so many rows tell how the words of a log follow one another
+#: so many rows tell which habits a log has: how its words follow one another
 _LOOKED_THROUGH: Final = 1_000_000
+
+
+def _in_order(table: Any) -> tuple[Any, Any]:
+    """The words of the lines, and the window of each delivery's in their order."""
+    at = ibis.coalesce(table.changed_us, table.at_us, 0)
+    lines = table.select(k=name_of(table), word=table.op_raw, at=at, row=table["rowid"])
+    return lines, ibis.window(group_by="k", order_by=["at", "row"])
 
 
 def _followers(table: Any, texts: Sequence[str]) -> dict[str, Counter[str | None]]:
     """Word → what its delivery's next line says, and how often; None: it was the last."""
-    place = ibis.coalesce(table.changed_us, table.at_us, 0)
-    lines = table.select(k=name_of(table), word=table.op_raw, at=place, row=table["rowid"])
-    window = ibis.window(group_by="k", order_by=["at", "row"])
+    lines, window = _in_order(table)
     lines = lines.mutate(after=lines.word.lead().over(window))
     lines = lines.filter(lines.word.isin(texts))
     found: dict[str, Counter[str | None]] = {text: Counter() for text in texts}
