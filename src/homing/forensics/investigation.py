@@ -35,12 +35,12 @@ try:
         variants,
     )
     from homing.forensics import cases as by_case
-    from homing.forensics.doubting import misread
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
     from homing.forensics.facts import LogFacts
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
     from homing.forensics.mechanisms import recognise
+    from homing.forensics.misreading import misread
     from homing.forensics.reading.sources import Unreadable
     from homing.forensics.reading.tables import read_there
     from homing.forensics.turns import is_take
@@ -203,8 +203,8 @@ def _analyse(
 ) -> Findings:
     judged, hard, context = judged_tables(engine, events, options, progress)
     books, whys = _books(judged)
-    if options.mapping is None and (doubt := misread(books, events)):
-        raise Unreadable(f"{next(iter(raw.mappings))}: {doubt}")
+    if options.mapping is None and (why := misread(books, events, raw.mappings.values())):
+        raise Unreadable(f"{next(iter(raw.mappings))}: {why}")
     progress("ranking", 0.0)
     suspects = association.rank(judged, events.names, events.extras)
     progress("dating", 0.3)

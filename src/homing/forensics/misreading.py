@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from collections.abc import Mapping as Map
 from typing import Final
 
 from homing.forensics.building import Events
 from homing.forensics.judging import Verdict
+from homing.forensics.reading.columns import name_score
+from homing.forensics.reading.mapping import Mapping
 
 #: fewer deliveries, or rows, may be anything
 _FEWEST: Final = 200
 #: a service that loses more than this share, and brings less than that, has no one to ask why
 _DROPPED_MAX: Final = 0.5
 _DELIVERED_MIN: Final = 0.3
-#: of the rows with a time, so many name nothing
+#: of the rows with a time, so many name nothing; where the column is called a delivery's, the others
+#: are of something else
 _KEYLESS_MAX: Final = 0.9
+_NAMED_MIN: Final = 80.0
 _WORDS_SHOWN: Final = 4
 _ASK: Final = (
     "say what is what: `homing investigate LOG --explain-mapping > mapping.toml`, edit it, and give it "
@@ -22,12 +27,12 @@ _ASK: Final = (
 )
 
 
-def misread(books: Mapping[Verdict, int], events: Events) -> str:
+def misread(books: Map[Verdict, int], events: Events, mappings: Iterable[Mapping]) -> str:
     """Why a guessed mapping must be wrong, and what to do; empty if it may be right."""
     accepted = sum(books.values())
     dropped, delivered = books.get(Verdict.DROPPED, 0), books.get(Verdict.DELIVERED, 0)
     rows = events.rows + events.keyless
-    if events.keyless > _KEYLESS_MAX * rows >= _FEWEST and events.keyless >= _FEWEST:
+    if rows >= _FEWEST and events.keyless > _KEYLESS_MAX * rows and not _is_named(mappings):
         return (
             f"only {rows - events.keyless:,} of {rows:,} rows name a delivery by the columns that "
             f"were guessed, so they were guessed wrong; {_ASK}"
@@ -40,4 +45,14 @@ def misread(books: Mapping[Verdict, int], events: Events) -> str:
     return (
         f"{dropped:,} of {accepted:,} deliveries would be dropped and {delivered:,} delivered, so it "
         f"was misread{words}; {_ASK}"
+    )
+
+
+def _is_named(mappings: Iterable[Mapping]) -> bool:
+    """Whether some column that names deliveries is called so."""
+    return any(
+        name_score(field, one.columns[field].path) >= _NAMED_MIN
+        for one in mappings
+        for field in ("delivery", "message")
+        if one.has(field)
     )

@@ -283,10 +283,14 @@ def test_a_log_of_which_hardly_anything_is_understood_is_not_counted(tmp_path: P
 def test_rows_that_name_nothing_by_the_guess_are_not_left_out_in_silence(tmp_path: Path) -> None:
     rows = in_riddles(300, "delivered")
     for number, row in enumerate(rows):
-        if number % 40:
-            del row["delivery_id"]
+        name = row.pop("delivery_id")
+        if number % 40 in (0, 3):
+            row["zz"] = name
     with pytest.raises(Unreadable, match="rows name a delivery by the columns that were guessed"):
         found_in(tmp_path, rows)
+    # where they are called deliveries, the other rows are of something else
+    named = [{"delivery_id" if k == "zz" else k: v for k, v in row.items()} for row in rows]
+    assert found_in(tmp_path, named).accepted == 30
 
 
 @pytest.mark.parametrize(("after_s", "op"), [(1, "noted"), (1800, "purged")])

@@ -505,9 +505,8 @@ def _best(
             if one.is_number:
                 score -= 10
             is_sure = name_score(name, path) >= 80 and normal(path) not in _OF_MANY
-            is_sure = is_sure or (
-                name == "op" and path == "text"
-            )  # the sentences of a line of text
+            # what is left of a line of text says what happened, in whatever words
+            is_sure = is_sure or (name == "op" and path == "text")
             if known < 0.3 and not is_sure and not _are_codes(one):
                 score -= 40
         scored.append((score, path))

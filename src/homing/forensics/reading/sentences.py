@@ -131,9 +131,8 @@ _REQUEST: Final = re.compile(
 )
 _PROXIED: Final = re.compile(r"(?<!\S)[\d/+-]+/(\d+)/\+?(\d+) ([1-5]\d\d) \d+(?!\S)")
 _URL: Final = re.compile(r"https?://[^\s\"'<>)\],]+")
-_LATER: Final = re.compile(
-    rf"(?:\b(?:(?:en)?queued at|at|until|after|on|since)\s+)?(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})"
-)
+_WHEN: Final = rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE}"
+_LATER: Final = re.compile(rf"(?:\b(?:(?:en)?queued at|at|until|after|on|since)\s+)?({_WHEN})")
 _WAIT: Final = re.compile(
     r"\b(?:retr\w*|again|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
     r"(?:(?!succe|delivered|complet|done|fail|respon)[^.;]){0,80}?(?:\b(?:in|of|for|after)|[:=]) "
@@ -199,7 +198,7 @@ _OF_ATTEMPTS: Final = re.compile(
 #: until when a worker has it
 _HELD_UNTIL: Final = re.compile(
     rf"\b(?:lease|leased|lock|locked|claim|claimed|reserved|held|invisible|visibility)\w*"
-    rf"(?: \w+){{0,2}} (?:until|till|to|expires(?: at)?) (\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE})",
+    rf"(?: \w+){{0,2}} (?:until|till|to|expires(?: at)?) ({_WHEN})",
     re.I,
 )
 #: a type of event, as `invoice.paid`
