@@ -10,7 +10,7 @@ _NAMES: Final = {
         "delivery_id delivery webhook_delivery_id deliveryid job_id jobid task_id "
         "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv dlv_id "
         "deliv_id job task delivery_uuid delivery_key record_id delivery_ref job_key wid ref "
-        "subject_id entity_id d hook_no "
+        "subject_id entity_id d "
         "id_envio envio id_entrega entrega zustellung zustellung_id auftrag auftrags_id jid guid tarea "
         "identifiant_de_livraison livraison id_livraison id_da_entrega id_consegna consegna dispatch"
     ),
@@ -88,7 +88,7 @@ _NAMES: Final = {
         "etat statut stato"
     ),
     "worker": (
-        "worker worker_id wrk w holder hauler locked_by consumer consumer_id process node pid runner "
+        "worker worker_id wrk w holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
@@ -117,7 +117,7 @@ _NAMES: Final = {
         "next_attempt retry_due deliver_after process_after nextretryat next_at "
         "proximo_intento naechster_versuch faellig faellig_am next_run again retry_after_at "
         "prochaine_tentative proxima_tentativa prossimo_tentativo naechster_versuch_am then visible_at next_visible_at retry_after_time will_retry_at "
-        "next_redelivery_at redeliver_at next_delivery_at resume_at resumes_at hold_until wake_at next_go_at"
+        "next_redelivery_at redeliver_at next_delivery_at resume_at resumes_at hold_until wake_at"
     ),
     "lease_until": (
         "lease_expires_at locked_until lease_until lck visibility_deadline lease_expiry lease_end "
