@@ -19,7 +19,7 @@ from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import LogFacts, recognise
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.joining import joined
+from homing.forensics.reading.joining import joined, links
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning
 from homing.forensics.words import SAID, Behaviour, Kind, by_behaviour, line_of
@@ -128,7 +128,8 @@ def tables(reference: str) -> dict[str, list[Row]]:
 
 
 def keys(samples: dict[str, list[Row]]) -> list[str | None]:
-    found = joined({name: guess(rows, name) for name, rows in samples.items()}, samples)
+    guessed = {name: guess(rows, name) for name, rows in samples.items()}
+    found = joined(links(samples), guessed, samples)
     columns = [found[name].columns for name in samples]
     return [one["delivery"].path if "delivery" in one else None for one in columns]
 
