@@ -18,6 +18,7 @@ from homing.forensics.turns import (
     is_idle,
     is_late,
     is_left_by_worker,
+    is_of_lapse,
     is_refusal,
     is_take,
     skips,
@@ -95,7 +96,11 @@ def life(trace: Trace) -> _Life:
     return _Life(
         takes=takes,
         sent=sent,
-        failures=[i for i, s in enumerate(steps) if _has_failed(s) or _is_told_by_retry(steps, i)],
+        failures=[
+            i
+            for i, s in enumerate(steps)
+            if (_has_failed(s) or _is_told_by_retry(steps, i)) and not is_of_lapse(steps, i)
+        ],
         lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not is_late(steps, i)],
         skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
         queued=any(s.act is Op.QUEUED for s in after_first),

@@ -156,3 +156,15 @@ def is_late(steps: Sequence[Step], i: int) -> bool:
     """Whether a worker says by this line that its answer came too late: the lease ran out before."""
     before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
     return any(s.worker == steps[i].worker is not None for s in before)
+
+
+#: whoever finds that a lease ran out writes at once what becomes of the delivery
+_BOOKED_US: Final = 50_000
+
+
+def is_of_lapse(steps: Sequence[Step], i: int) -> bool:
+    """Whether a failure is what is written of a lease that ran out, and no answer to a request."""
+    one, before = steps[i], steps[i - 1] if i else None
+    if before is None or before.act is not Op.LAPSED or one.at_us - before.at_us > _BOOKED_US:
+        return False
+    return one.status is None and one.total_us is None and not one.reason

@@ -106,6 +106,12 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(lease|lock|claim)\w*_(expir|lost|laps)\w*_(\w+_)?(sav(e|ed|ing)|writ\w*|wrote|updat\w*)(_|$)",
         _W(Op.WRITTEN, Stand.NONE),
     ),
+    (  # a retry that was planned is taken up
+        r"(^|_)(retry|retries|re_?attempt)_(was_|is_|row_|job_|entry_|being_)?"
+        r"(claimed|picked|taken|leased|fetched|dequeued|popped|locked|acquired)(_|$)",
+        _W(Op.CLAIMED, Stand.LEASED),
+    ),
+    (r"back_?off_(\w+_)?exhausted_for", _W(Op.NOTED, Stand.NONE)),
     (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
     (
         r"(^|_)(row|record|delivery|message|job)_(does_not|doesn_t|did_not|no_longer)_exist",
@@ -230,7 +236,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(send|request|attempt|deliver\w*|dispatch|http|call|post|push)_?\w*_?(start|begin|began|begun|init|open)|"
         r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
         r"http_(request|post|send)|^(post|put)_(?!\w*(fail|error|_ok$|_done$))\w+|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
-        r"request|event|notification|attempt|to|for|http|post|endpoint))*$|request_sent|attempt_sent",
+        r"request|event|notification|attempt|to|for|http|post|endpoint))*$|(request|attempt|call)_(was_)?(sent|submitted|issued)",
         _W(Op.SENT, Stand.LEASED),
     ),
     (
@@ -369,6 +375,8 @@ def normal(text: str) -> str:
 
 #: in a sentence: places for values, and which attempt it is
 _ASIDE: Final = re.compile(r"\{[^{}]*\}|[,;(:]\s*attempt\b.*$", re.IGNORECASE)
+#: `state NEW -> SENDING`: what counts is where it leads
+_CHANGE: Final = re.compile(r"^.*\w[\])'\"]*\s*(?:->|=>|→)\s*(?=\w)")
 
 
 def meaning(text: str | None, *, is_state: bool = False) -> Word:
@@ -379,7 +387,10 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
     """
     if not text:
         return UNKNOWN
-    word = normal(_ASIDE.sub(" ", text))
+    text = _ASIDE.sub(" ", text)
+    if _CHANGE.match(text):
+        text, is_state = _CHANGE.sub("", text), True
+    word = normal(text)
     if word in _WHOLE:
         return _WHOLE[word]
     # a prefix such as "webhook.delivery." says nothing about what happened

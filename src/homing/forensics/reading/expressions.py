@@ -57,6 +57,11 @@ WHOLES: Final = {
     "number": "sequence",
 }
 
+#: of the queues that a line may name, those where no worker looks for what is due now
+ASIDE: Final = r"dead|dlq|dlt|dlx|parking|retry|retries|delay"
+#: words of a hand-over: what it comes to depends on where
+HANDS_OVER: Final = r"publish|produc|enqueue|push|append|forward|rout(ed|ing)|mov(ed|ing)|(record|message)s?[ _]sent"
+
 
 def quoted(name: str) -> str:
     """A name as an SQL identifier."""
@@ -66,6 +71,15 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def handed_over(op: str, queue: str) -> str:
+    """The word of a line, with the queue that it was handed to where that is one of dead letters or of
+    retries: `published` says another thing of `hooks.dlq` than of `hooks`."""
+    tests = [
+        f"regexp_matches({one}, {literal(p)}, 'i')" for one, p in ((op, HANDS_OVER), (queue, ASIDE))
+    ]
+    return f"CASE WHEN {' AND '.join(tests)} THEN concat({op}, ' to ', {queue}) ELSE {op} END"
 
 
 def text_value(source: str) -> str:

@@ -178,6 +178,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
         :EXTRAS_MAX
     ]
+    if "op" in chosen and (queue := best_named("queue", seen, taken, 90.0)):
+        chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
     for field in _SPLIT:
         if field in chosen:
             spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from homing.forensics.reading.columns import Seen, number_of
 from homing.forensics.reading.expressions import (
+    handed_over,
     literal,
     quoted,
     text_value,
@@ -52,6 +53,8 @@ class Fields(NamedTuple):
     def value(self, name: str) -> str | None:
         """What the field is, from its own column or from others."""
         own = self.own(name)
+        if name == "op" and own and (queue := self.own("queue")):
+            own = handed_over(own, queue)
         if name in ("op", "status") and (asked := self.asked()):
             if name == "op":
                 return f"CASE WHEN {asked} THEN 'accepted' ELSE {own or 'NULL'} END"

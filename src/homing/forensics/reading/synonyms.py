@@ -184,6 +184,10 @@ _NAMES: Final = {
         "commit_lag_ms tx_ms transaction_ms commit_ms tx_duration_ms ingest_ms txn_ms "
         "commit_delay_ms ingest_tx_ms"
     ),
+    "queue": (
+        "topic queue queue_name topic_name routing_key destination_queue target_queue to_queue to_topic "
+        "stream_name exchange queue_url queue_arn"
+    ),
     "pending": "pending_webhooks pending_deliveries",
     "intake": "request_path path uri route",
     "trace": (

@@ -14,7 +14,7 @@ from homing.core.errors import ConfigError
 from homing.forensics.engine import Engine
 from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
-from homing.forensics.reading.expressions import SCALE, TEXTS, WHOLES
+from homing.forensics.reading.expressions import ASIDE, HANDS_OVER, SCALE, TEXTS, WHOLES
 from homing.forensics.reading.files import Progress, Raw, check, has_copies
 from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.lines import Row, flat, parts_of
@@ -115,6 +115,13 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
     for target, field in TEXTS.items():
         value = _of(table, mapping, field, seen)
         columns[target] = ibis.null("string") if value is None else _text(value)
+    queue = _of(table, mapping, "queue", seen)
+    if queue is not None:
+        word, queue = columns["op_raw"], _text(queue)
+        is_aside = word.lower().re_search(engine.pattern(HANDS_OVER)) & queue.lower().re_search(
+            engine.pattern(ASIDE)
+        )
+        columns["op_raw"] = is_aside.ifelse(word + " to " + queue, word)
     note = _of(table, mapping, "note", seen)
     if note is not None:
         both = columns["reason"] + "; " + _text(note)
