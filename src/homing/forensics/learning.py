@@ -50,11 +50,16 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours, asked)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
+            given = _given_to_receiver(table, ours)
+            learned |= dict.fromkeys(given, Word(Op.SUCCEEDED, Stand.DELIVERED, 1))
             learned |= dict.fromkeys(_deleted_at_once(some, ours), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
-        elif not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
+        learned |= _states_of(ours, learned) if column == "to_raw" else {}
+        if column == "to_raw" and not (
+            raw.has("op") or raw.has("from_state")
+        ):  # states alone tell what happened
             learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         told[column] = ours
         for text, seen in _behaviours(table, column, unknown).items():
@@ -213,6 +218,35 @@ def _answered(table: Any, texts: Sequence[str]) -> list[str]:
     failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
     seen = _behaviours(table, "op_raw", failed)
     return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
+
+
+#: of the lines by which it was given to a receiver, so many have an answer of 2xx, and so many are
+#: the last of their delivery
+_GIVEN_OK_MIN: Final = 0.8
+_GIVEN_LAST_MIN: Final = 0.5
+
+
+def _given_to_receiver(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a hand-over to a queue (`handed over`), and tells that a receiver answered well,
+    with which most deliveries end: what else comes of a queue's answer comes after it."""
+    handed = [t for t in texts if meaning(t).op is Op.QUEUED]
+    seen = _behaviours(table, "op_raw", handed)
+    return [
+        text
+        for text, one in seen.items()
+        if one.ok > _GIVEN_OK_MIN and one.is_last > _GIVEN_LAST_MIN and one.ends > _GIVEN_LAST_MIN
+    ]
+
+
+def _states_of(states: Sequence[str], learned: dict[str, Word]) -> dict[str, Word]:
+    """The states that are called as a line by which a delivery is given to its receiver."""
+    told = [normal(t) for t, word in learned.items() if word.op is Op.SUCCEEDED]
+    waiting = [t for t in states if meaning(t, is_state=True).op is Op.QUEUED]
+    return {
+        text: Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+        for text in waiting
+        if any(f"_{one}".endswith(f"_{normal(text)}") for one in told)
+    }
 
 
 #: words for the dead letter itself, rather than for giving up

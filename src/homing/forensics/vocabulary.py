@@ -194,14 +194,17 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.PURGED, Stand.GONE),
     ),
     (
-        r"cancel|withdr[ae]w|revok|abort|waiv|(^|_)void|call\w*_(it_)?off|rescind|retract",
+        r"cancel|recall|withdr[ae]w|revok|abort|waiv|(^|_)void|call\w*_(it_)?off|rescind|retract",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
         r"un_?park|resum|re_?driv|re_?play|(^|_)re_?sen[dt]|reviv|re_?enabl|un_?paus|recover",
         _W(Op.RESUMED, Stand.WAITING),
     ),
-    (r"park|paus|suspend|on_hold|held$|disabled", _W(Op.PARKED, Stand.PARKED)),
+    (
+        r"park|paus|(set|put|laid)_aside|^aside$|suspend|on_hold|held$|disabled",
+        _W(Op.PARKED, Stand.PARKED),
+    ),
     (
         r"throttl|rate_limit|postpon|defer|snooz|delay|(circuit|breaker)_(\w+_)?(open|tripped)(_|$)",
         _W(Op.POSTPONED, Stand.WAITING),

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from homing.forensics.reading.lines import PARSERS, Row, rows_within, unfold
+from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
 from homing.forensics.reading.particulars import names_in, without_names
 from homing.forensics.reading.sentences import with_year
 from homing.forensics.reading.sources import (
@@ -161,10 +161,9 @@ def _text_lines(source: Source, text: IO[str]) -> _Read:
 
 
 def _listing_lines(source: Source, text: IO[str]) -> _Read:
-    """JSON lines; one that holds a list of rows, as OpenTelemetry's do, is all of those."""
+    """JSON lines; one that holds a batch of rows is all of those."""
     for line, row, problem in _plain_lines(source, text):
-        listed = row is not None and row.keys() & {"resourceSpans", "resourceLogs"}
-        for one in rows_within(row) if listed else [row]:
+        for one in rows_within(row) if row is not None and is_batch(row) else [row]:
             yield line, one, problem
 
 
@@ -173,4 +172,5 @@ _READERS: Final = {
     "text": _text_lines,
     "logfmt": _text_lines,
     "jsonl": _listing_lines,
+    "batches": _listing_lines,
 }

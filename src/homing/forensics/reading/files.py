@@ -24,6 +24,7 @@ from homing.forensics.reading.hosts import name_hosts
 from homing.forensics.reading.joining import beside, joined, links
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
+from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, order_of
@@ -173,6 +174,9 @@ def _opened(
     samples = {path: one.rows for path, one in opened.items()}
     mappings = {path: one.mapping for path, one in opened.items()}
     references = links(samples)
+    if not references:
+        samples = meeting({path: (one.source, one.rows) for path, one in opened.items()})
+        references = links(samples)
     raw.nameless += beside(references, mappings, samples)
     mappings = joined(references, mappings, samples)
     for source in sources:

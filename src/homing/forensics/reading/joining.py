@@ -16,6 +16,8 @@ from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.vocabulary import normal
 
 _FIELDS: Final = ("delivery", "message")
+#: what a column says by its name in each of two files
+_CALLED_ALIKE: Final = ("due", "lease_until", "attempt", "max_attempts", "actor", "endpoint")
 _OTHERS: Final = ("endpoint", "worker", "app")
 #: of the rows of the one file, so many have a value of their own: it is what the row is of
 _OWN_MIN: Final = 0.98
@@ -53,7 +55,27 @@ def joined(
         groups.setdefault((link.owner, link.column), []).append(link)
     for group in groups.values():
         _key_alike(found, samples, group)
+    for link in every:
+        _called_alike(found, samples, (link.owner, link.other))
+        _called_alike(found, samples, (link.other, link.owner))
     return found
+
+
+def _called_alike(
+    found: dict[str, Mapping], samples: Map[str, Sequence[Row]], pair: tuple[str, str]
+) -> None:
+    """Have the second file take a column as the first does by which it is called the same: what is
+    hardly ever filled in a table is plain in the lines beside it."""
+    one, other = found[pair[0]], found[pair[1]]
+    there = {path for row in samples[pair[1]] for path in row}
+    free = there - {*other.paths}
+    more = {
+        field: column
+        for field, column in one.columns.items()
+        if field in _CALLED_ALIKE and field not in other.columns and column.path in free
+    }
+    if more:
+        found[pair[1]] = replace(other, columns={**other.columns, **more})
 
 
 def _key_alike(

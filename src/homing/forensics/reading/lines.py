@@ -98,6 +98,7 @@ PARSERS: Final = {
     "logfmt": logfmt,
     "text": text_row,
     "changes": change_row,
+    "batches": json_object,
 }
 
 
@@ -165,6 +166,11 @@ def rows_within(value: Any) -> Iterator[Row]:
         yield from found
     else:
         yield from _longest_list(value)
+
+
+def is_batch(row: Row) -> bool:
+    """Whether a row holds a batch of rows, as each line does that a collector of OpenTelemetry writes."""
+    return any(isinstance(row.get(outer), list) for outer, _, _ in _GROUPS)
 
 
 _GROUPS: Final = (

@@ -21,6 +21,10 @@ def choose_attempt(
     # one number above 1 in all rows is how many there may be, whatever it is called
     limits = {p: s for p, s in seen.items() if s.distinct == 1 and s.filled > 1 and s.least > 1}
     counts = {p: s for p, s in seen.items() if p not in limits}
+    if key:  # what stands beside no delivery counts other things
+        rows = [row for row in rows if any(row.get(k) is not None for k in key)]
+        beside = {p for row in rows for p, value in row.items() if value is not None}
+        counts = {p: s for p, s in counts.items() if p in beside}
     path = best_named("attempt", counts, taken, 40.0)
     if path is not None:
         take("attempt", path)

@@ -20,7 +20,15 @@ import msgspec
 
 from homing.core.errors import ConfigError, HomingError
 from homing.forensics.reading.changes import envelope
-from homing.forensics.reading.lines import PARSERS, Row, flat, json_object, logfmt, rows_within
+from homing.forensics.reading.lines import (
+    PARSERS,
+    Row,
+    flat,
+    is_batch,
+    json_object,
+    logfmt,
+    rows_within,
+)
 from homing.forensics.reading.sentences import stamped
 
 #: rows looked at before the columns are guessed
@@ -51,7 +59,7 @@ class Source(NamedTuple):
     """One file of a log."""
 
     path: str
-    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows) or "text" (sentences with a time)
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "batches" (of rows, one a line) or "text" (sentences with a time)
     delimiter: str = ","
     has_header: bool = True  #: of CSV
 
@@ -166,6 +174,8 @@ def _form(path: str, text: str) -> Source:
         objects = [found for line in lines if (found := json_object(line)) is not None]
         if sum(envelope(one) is not None for one in objects) > len(objects) / 2:
             return Source(path, "changes")
+        if any(map(is_batch, objects)):
+            return Source(path, "batches")
         return Source(path, "json" if _is_listing(text) else "jsonl")
     if text[0] == "[" and text[1:].lstrip()[:1] == "{":
         return _json(path, text, first)
