@@ -75,7 +75,10 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
                 )
     stored = _stored_after(table, told["op_raw"])
     learned |= dict.fromkeys(stored, Word(Op.DEAD, Stand.DEAD))
-    ended = stored.values() or _ended_first(table, told)
+    unstored = [t for t in stored if _NOT.search(normal(t))]
+    learned |= dict.fromkeys(unstored, Word(Op.DEAD_FAILED, Stand.NONE))
+    states = [t for t in told["to_raw"] if meaning(t, is_state=True).op is Op.DEAD]
+    ended = [*stored.values(), *states] if stored else _ended_first(table, told)
     learned |= dict.fromkeys(ended, Word(Op.EXHAUSTED, Stand.EXHAUSTED))
     return learned, assumed
 
@@ -294,6 +297,8 @@ def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
     return sorted(others) if follows else []
 
 
+#: what was not done
+_NOT: Final = re.compile(r"(^|_)(not|fail\w*|unable|lost|refused|rejected|could_n\w*)(_|$)")
 #: of the lines that give up, so many are followed by one word, at least; and of that word's lines so
 #: many follow them
 _STORED_MIN: Final = 0.1

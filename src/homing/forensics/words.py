@@ -92,7 +92,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|marker_(present|exists|found)|^busy$|lock_(is_)?held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|being_|marker_(present|exists|found)|^busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {

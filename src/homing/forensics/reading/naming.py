@@ -29,11 +29,20 @@ def best_named(
     return best[2] if best[0] >= least else None
 
 
+def _beside(rows: Sequence[Row], delivery: str | None) -> set[str]:
+    """The columns of the rows that name a delivery: what stands in no such row is of other things."""
+    named = [row for row in rows if delivery is not None and row.get(delivery) is not None]
+    return {path for row in named for path, value in row.items() if value is not None}
+
+
 def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
     """Delivery, message and endpoint; a name alone does not do: the values must be names."""
     names = {p: s for p, s in seen.items() if _is_name(s)}
     delivery = best_named("delivery", names, taken, 62.0)
-    message = best_named("message", {p: s for p, s in names.items() if p != delivery}, taken, 50.0)
+    beside = _beside(rows, delivery)
+    others = {p: s for p, s in names.items() if p != delivery}
+    message = best_named("message", {p: s for p, s in others.items() if p in beside}, taken, 50.0)
+    message = message or best_named("message", others, taken, 50.0)
     if message is None:
         message = next((p for p, s in names.items() if p != delivery and _is_reference(s)), None)
     rest = {
@@ -43,8 +52,10 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         if s.distinct > 1 or not _HOST.search(normal(p))  # the one host that wrote the log
         if not all(map(_MODULE.fullmatch, s.values))
     }
-    endpoint = best_named(
-        "endpoint", {p: s for p, s in rest.items() if not s.is_number or s.is_whole}, taken, 40.0
+    rest = {p: s for p, s in rest.items() if not s.is_number or s.is_whole}
+    near = {p: s for p, s in rest.items() if p in beside}
+    endpoint = best_named("endpoint", near, taken, 40.0) or best_named(
+        "endpoint", rest, taken, 40.0
     )
     if delivery is not None and message is not None and endpoint is not None:
         # a number of the row, not of the delivery: unique where message and endpoint repeat
