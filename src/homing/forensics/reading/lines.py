@@ -84,7 +84,24 @@ def text_row(line: str) -> Row | None:
     stamp = stamped(line)
     if stamp is None:
         return None
-    return {"time": stamp.iso, **stamp.head, **sentence(stamp.rest)}
+    text, about = _with_object(stamp.rest)
+    own = {"time": stamp.iso, **stamp.head, **sentence(text)}
+    return {**about, **own} if about else own
+
+
+#: behind a sentence an object with what it is about, and with some loggers an empty list after it
+_OBJECT_BEHIND: Final = re.compile(r"^([^{]*[\w.)\]:!?]) (\{\".*\})(?:\s*(?:\[\]|\{\}))?\s*$")
+#: who writes the line and how bad it is: `production.WARNING:`
+_CHANNEL: Final = re.compile(r"^[\w-]+\.(?:[A-Z]+): ")
+
+
+def _with_object(text: str) -> tuple[str, Row]:
+    """A sentence without the object that stands behind it, and that object's values, level by level."""
+    found = _OBJECT_BEHIND.match(text)
+    about = json_object(found[2]) if found else None
+    if found is None or about is None:
+        return text, {}
+    return _CHANNEL.sub("", found[1]), {str(path): value for path, value in flat(about).items()}
 
 
 def change_row(line: str) -> Row | None:
