@@ -18,7 +18,7 @@ from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
-from homing.forensics.turns import is_done_idle, is_take
+from homing.forensics.turns import is_begun, is_done_idle, is_take
 from homing.forensics.vocabulary import Op, normal
 
 _RACES: Final = frozenset(
@@ -247,7 +247,7 @@ def _by_company(
             t,
             decided._replace(twins=(*decided.twins, *(c for c in m.twins if c in kept)))
             if (m.mechanism in ("D3", "D9", "D12") and m.strength <= 0.8)
-            or (m.mechanism == "D4" and m.strength < 0.6)
+            or (m.mechanism == "D4" and m.strength < 0.6 and not is_begun(t.steps))
             else m,
         )
         for t, m in matches

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
+from homing.forensics.lives import Life, life
 from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import (
     UNDER_WAY_US,
@@ -16,9 +17,7 @@ from homing.forensics.turns import (
     given_up_open,
     is_done_idle,
     is_idle,
-    is_late,
     is_left_by_worker,
-    is_of_lapse,
     is_refusal,
     is_take,
     skips,
@@ -26,11 +25,6 @@ from homing.forensics.turns import (
 )
 from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
-
-#: crossings in which one worker's write meets another worker's turn
-_RACES: Final = frozenset(
-    {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
-)
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
 _IN_TABLE_MIN: Final = 0.98
@@ -49,66 +43,6 @@ class Match(NamedTuple):
 
 
 Rule = Callable[[Trace, LogFacts], Match | None]
-
-
-def _significant(trace: Trace) -> list[Step]:
-    """The lines that changed something, in order."""
-    return [s for s in trace.steps if not s.is_refused]
-
-
-def _is_told_by_retry(steps: Sequence[Step], i: int) -> bool:
-    """Whether an attempt's failure has no line of its own but that a retry was planned."""
-    if steps[i].act is not Op.RETRY or i == 0:
-        return False
-    return steps[i - 1].act is Op.SENT or is_take(steps[i - 1])
-
-
-def _has_failed(step: Step) -> bool:
-    """Whether a request failed by this line; so it did where a state of being taken says how long it
-    took."""
-    return step.result < 0 or (is_take(step) and step.total_us is not None and step.result == 0)
-
-
-class _Life(NamedTuple):
-    """What the rules ask about a trace."""
-
-    takes: list[int]
-    sent: list[int]
-    failures: list[int]
-    lapses: list[int]
-    skips: list[int]
-    queued: bool
-    last: Step
-    last_act: Op
-    races: frozenset[str]
-    reasons: str
-
-
-def life(trace: Trace) -> _Life:
-    """The places of a trace's takes, requests, failures and so on."""
-    steps = trace.steps
-    after_first = steps[1:]
-    telling = _significant(trace) or list(steps)
-    takes = [i for i, s in enumerate(steps) if is_take(s)]
-    sent = [i for i, s in enumerate(steps) if s.act is Op.SENT]
-    # who has it alone cannot be crossed: two results of one turn are two lines about it
-    of_one = frozenset({"second_result"} if max(len(takes), len(sent)) < 2 else ())
-    return _Life(
-        takes=takes,
-        sent=sent,
-        failures=[
-            i
-            for i, s in enumerate(steps)
-            if (_has_failed(s) or _is_told_by_retry(steps, i)) and not is_of_lapse(steps, i)
-        ],
-        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not is_late(steps, i)],
-        skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
-        queued=any(s.act is Op.QUEUED for s in after_first),
-        last=telling[-1],
-        last_act=telling[-1].act,
-        races=(trace.crossings & _RACES) - of_one,
-        reasons=" ".join(str(s.reason) for s in steps if s.reason),
-    )
 
 
 #: by this status a receiver says that it has begun
@@ -258,9 +192,15 @@ def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     }
 
 
+#: of whom it is said that there is none
+_OF_RECEIVER: Final = re.compile(r"(?i)endpoint|subscription|destination|receiver")
+
+
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is Why.PURGED:
         one = life(trace)
+        if any(s.act is Op.PURGED and _OF_RECEIVER.search(s.reason or "") for s in trace.steps):
+            return Match("D9", 0.92, "thrown away because its endpoint was not found")
         is_tried = one.takes or one.sent or one.failures or one.reasons
         return Match("D11", 0.9, "deleted before it was finished", () if is_tried else ("D9",))
     if trace.why is Why.NEVER_DUE:
@@ -520,7 +460,7 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
     return _waiting(trace, log, one)
 
 
-def _waiting(trace: Trace, log: LogFacts, one: _Life) -> Match:
+def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
     """After a failure with which nobody's turn is open any more: whether its retry was planned."""
     stand = next(
         (s.stand for s in reversed(trace.steps) if s.stand and not s.is_refused), Stand.NONE

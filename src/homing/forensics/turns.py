@@ -23,6 +23,11 @@ def is_take(step: Step) -> bool:
     return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
 
 
+def is_begun(steps: Sequence[Step]) -> bool:
+    """Whether a worker took the delivery, or made a request of it: then it was listed, and found."""
+    return any(is_take(step) or step.act is Op.SENT for step in steps)
+
+
 #: a state that is older by this than the answer of the attempt does not follow from it
 UNDER_WAY_US: Final = 1_000_000
 

@@ -86,7 +86,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
-        r"(result|outcome|write|update)_(reject|refus)|^late$|"
+        r"(result|outcome|write|update)_(was_)?(reject|refus|skip|ignor)|^late$|"
         r"(result|response|outcome|answer)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept)|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|answer|write)",
         _W(Op.NOTED, Stand.NONE),

@@ -171,7 +171,7 @@ def _opened(
     big = [one for one in problems if shared is None and _rows_of(one) > _ASIDE_MAX * most]
     if not opened or big:
         raise (big or problems)[0]
-    samples = {path: one.rows for path, one in opened.items()}
+    samples: dict[str, Sequence[Row]] = {path: one.rows for path, one in opened.items()}
     mappings = {path: one.mapping for path, one in opened.items()}
     references = links(samples)
     if not references:

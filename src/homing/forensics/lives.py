@@ -1,0 +1,75 @@
+"""What the rules of the mechanisms ask about the lines of a delivery. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from homing.forensics.traces import Step, Trace
+from homing.forensics.turns import is_late, is_of_lapse, is_take
+from homing.forensics.vocabulary import Op
+
+#: crossings in which one worker's write meets another worker's turn
+RACES: Final = frozenset(
+    {"foreign_write", "old_epoch", "late_attempt", "lost_update", "second_result"}
+)
+
+
+def _significant(trace: Trace) -> list[Step]:
+    """The lines that changed something, in order."""
+    return [s for s in trace.steps if not s.is_refused]
+
+
+def _is_told_by_retry(steps: Sequence[Step], i: int) -> bool:
+    """Whether an attempt's failure has no line of its own but that a retry was planned."""
+    if steps[i].act is not Op.RETRY or i == 0:
+        return False
+    return steps[i - 1].act is Op.SENT or is_take(steps[i - 1])
+
+
+def _has_failed(step: Step) -> bool:
+    """Whether a request failed by this line; so it did where a state of being taken says how long it
+    took."""
+    return step.result < 0 or (is_take(step) and step.total_us is not None and step.result == 0)
+
+
+class Life(NamedTuple):
+    """What the rules ask about a trace."""
+
+    takes: list[int]
+    sent: list[int]
+    failures: list[int]
+    lapses: list[int]
+    skips: list[int]
+    queued: bool
+    last: Step
+    last_act: Op
+    races: frozenset[str]
+    reasons: str
+
+
+def life(trace: Trace) -> Life:
+    """The places of a trace's takes, requests, failures and so on."""
+    steps = trace.steps
+    after_first = steps[1:]
+    telling = _significant(trace) or list(steps)
+    takes = [i for i, s in enumerate(steps) if is_take(s)]
+    sent = [i for i, s in enumerate(steps) if s.act is Op.SENT]
+    # who has it alone cannot be crossed: two results of one turn are two lines about it
+    of_one = frozenset({"second_result"} if max(len(takes), len(sent)) < 2 else ())
+    return Life(
+        takes=takes,
+        sent=sent,
+        failures=[
+            i
+            for i, s in enumerate(steps)
+            if (_has_failed(s) or _is_told_by_retry(steps, i)) and not is_of_lapse(steps, i)
+        ],
+        lapses=[i for i, s in enumerate(steps) if s.act is Op.LAPSED and not is_late(steps, i)],
+        skips=[i for i, s in enumerate(steps) if s.act is Op.SKIPPED],
+        queued=any(s.act is Op.QUEUED for s in after_first),
+        last=telling[-1],
+        last_act=telling[-1].act,
+        races=(trace.crossings & RACES) - of_one,
+        reasons=" ".join(str(s.reason) for s in steps if s.reason),
+    )
