@@ -75,6 +75,16 @@ def test_rails_jobs_name_what_they_were_given() -> None:
         ("called_off", Op.CANCELLED),
         ("withdrew notice, wrong season", Op.CANCELLED),
         ("answered in", Op.ATTEMPTED),
+        ("Retry claimed", Op.CLAIMED),
+        ("Retry scheduled", Op.RETRY),
+        ("Delivery state RETRY_SCHEDULED -> DISPATCHED", Op.SUCCEEDED),
+        ("Delivery state SENDING -> RETRY_SCHEDULED", Op.RETRY),
+        ("Egress request submitted", Op.SENT),
+        ("parcel recalled", Op.CANCELLED),
+        ("doorstep closed, parcel set aside", Op.PARKED),
+        ("Stale webhook call, update skipped", Op.NOTED),
+        ("Backoff FixedBackOff{interval=0} exhausted for hooks.out-3@31187", Op.NOTED),
+        ("Attempts exhausted for 31187", Op.EXHAUSTED),
     ],
 )
 def test_words(words: str, op: Op) -> None:
