@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
+from homing.forensics.telling import rivals_told
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -91,11 +92,7 @@ def _mechanism(document: dict[str, Any]) -> str:
     if one["mechanism"] is None and not one["candidates"]:
         return f"<h2>Suspect mechanism</h2><p>{escape(one['sentence'])}</p>"
     evidence = "".join(f"<li>{escape(line)}</li>" for line in one["evidence"])
-    rivals = "".join(
-        f'<li class="{"warn" if r["excluded"] == "no" else "soft"}">{escape(r["mechanism"])} {escape(r["name"])}: {escape(r["why"])}</li>'
-        for r in one["rivals"]
-        if r["mechanism"] not in {c["mechanism"] for c in one["candidates"]}
-    )
+    rivals = _rivals(one)
     if one["mechanism"] is None:
         each = "".join(
             f"<h3>{escape(c['mechanism'])} {escape(c['name'])}</h3>"
@@ -104,15 +101,27 @@ def _mechanism(document: dict[str, Any]) -> str:
         )
         return (
             f"<h2>Suspect mechanism: undecided</h2><p>{escape(one['sentence'].capitalize())}.</p>"
-            f"<ul>{evidence}</ul>{each}<p>Other rivals</p><ul>{rivals}</ul>"
+            f"<ul>{evidence}</ul>{each}{rivals}"
             f"<pre>{escape(document['next'])}</pre>"
         )
     return (
         f'<h2>Suspect mechanism: <span class="bad">{escape(one["mechanism"])} {escape(one["name"])}</span></h2>'
-        f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul><p>Rivals</p><ul>{rivals}</ul>"
+        f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul>{rivals}"
         f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}"
         f"<pre>{escape(document['next'])}</pre>"
     )
+
+
+def _rivals(one: dict[str, Any]) -> str:
+    """Why it is none of the others, or which of them it may be."""
+    apart = {f"not {r['mechanism']} ({r['name']})": r["why"] for r in one["rivals"]}
+    lines = ""
+    for is_excluded, line in rivals_told(one):
+        how = apart.get(line.partition(": ")[0], "") if is_excluded else ""
+        more = f' <span class="soft">{escape(how)}</span>' if how and how not in line else ""
+        tone = "" if is_excluded else ' class="warn"'
+        lines += f"<li{tone}>{escape(line)}{more}</li>"
+    return f"<h3>Why not the others</h3><ul>{lines}</ul>" if lines else ""
 
 
 def _schedule(skeleton: dict[str, Any]) -> str:
