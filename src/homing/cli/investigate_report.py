@@ -10,7 +10,7 @@ from rich.text import Text
 
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
-from homing.forensics.telling import rivals_told
+from homing.forensics.telling import hardest_told, rivals_told, since_told
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -71,7 +71,7 @@ def _since(document: dict[str, Any]) -> Iterator[Text]:
     until = f", until {since['until']}" if since["until"] else ""
     yield Text.assemble(
         ("since    ", "bold"),
-        f"{since['at']} (95%: {since['low']} or later){until}: "
+        f"{since_told(since)}{until}: "
         f"{since['rate_before']:.3%} before, {since['rate_after']:.3%} after (p = {since['p']:.2g})",
     )
 
@@ -81,10 +81,13 @@ def _who(document: dict[str, Any]) -> Iterator[Text]:
         if len(rows) == 1 and rows[0]["accepted"] == document["accepted"]:
             continue
         parts = ", ".join(
-            f"{r['name']} {r['dropped']} of {r['accepted']:,}" for r in rows[:_HIT_MAX]
+            f"{r['name']} {r['dropped']:,} of {r['accepted']:,} ({r['dropped'] / r['accepted']:.2%})"
+            for r in rows[:_HIT_MAX]
         )
         more = f" and {len(rows) - _HIT_MAX} more" if len(rows) > _HIT_MAX else ""
         yield Text.assemble((f"{'hit':9}", "bold"), f"{name.replace('_', ' ')}: {parts}{more}")
+        if hardest := hardest_told(document, name):
+            yield Text.assemble(" " * 9, (hardest, "bold"))
 
 
 def _suspect(document: dict[str, Any]) -> Iterator[Text]:

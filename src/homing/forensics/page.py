@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
-from homing.forensics.telling import rivals_told
+from homing.forensics.telling import hardest_told, rivals_told, since_told
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -41,6 +41,11 @@ svg .span { fill: var(--bad); opacity: .10; } svg .whisker { stroke: var(--ink);
 @media print { body { max-width: none; padding: 0; } h2, table, figure { break-inside: avoid; } }
 figure { margin: 0; } figcaption { color: var(--soft); font-size: .88rem; }
 """
+
+
+def _box(label: str, more: str = "") -> str:
+    """The beginning of a box that scrolls by itself; the keyboard reaches it, and it has a name."""
+    return f'<div class="scroll{more}" tabindex="0" role="region" aria-label="{escape(label)}">'
 
 
 def page(document: dict[str, Any]) -> str:
@@ -129,7 +134,8 @@ def _schedule(skeleton: dict[str, Any]) -> str:
         f"<tr><td>{escape(s['who'])}</td><td>{escape(s['op'])}</td><td>{escape(s['note'])}</td></tr>"
         for s in skeleton["steps"]
     )
-    return f"<table><tr><th>who</th><th>does</th><th></th></tr>{steps}</table>"
+    table = f"<table><tr><th>who</th><th>does</th><th></th></tr>{steps}</table>"
+    return f"{_box('the schedule, step by step')}{table}</div>"
 
 
 def _suspects(document: dict[str, Any]) -> str:
@@ -146,7 +152,7 @@ def _suspects(document: dict[str, Any]) -> str:
         f"<h2>Suspects by lift</h2><figure>{plots.lifts(rows)}<figcaption>How many times more often deliveries "
         f"with the feature were dropped than all; bars: 95% interval. {document['features_tried']} features were tried, "
         "p-values are corrected for that.</figcaption></figure>"
-        '<div class="scroll wide"><table><tr><th>feature</th><th class="n">of the drops</th><th class="n">dropped of those</th>'
+        f'{_box("suspects by lift, as a table", " wide")}<table><tr><th>feature</th><th class="n">of the drops</th><th class="n">dropped of those</th>'
         f'<th class="n">95%</th><th class="n">lift</th><th class="n">q</th></tr>{cells}</table></div>'
     )
 
@@ -182,7 +188,7 @@ def _lane(example: dict[str, Any], word: str) -> str:
     return (
         f'<p><span class="mono">{escape(example["delivery"])}</span> <span class="soft">accepted '
         f"{escape(str(example['accepted_at']))}, {word}{escape(crossings)}</span></p>"
-        f'<div class="scroll wide"><table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
+        f'{_box("lines of " + example["delivery"], " wide")}<table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
         f'<th class="n">line</th></tr>{body}</table></div>'
     )
 
@@ -196,10 +202,15 @@ def _hit(document: dict[str, Any]) -> str:
             for r in rows
         )
         parts.append(
-            f'<table><tr><th>{escape(name.replace("_", " "))}</th><th class="n">dropped</th><th class="n">accepted</th>'
-            f'<th class="n">rate</th></tr>{cells}</table>'
+            f'{_box("whom it hit: " + name.replace("_", " "))}<table><tr><th>{escape(name.replace("_", " "))}</th><th class="n">dropped</th><th class="n">accepted</th>'
+            f'<th class="n">rate</th></tr>{cells}</table></div>{_hardest(document, name)}'
         )
     return "<h2>Whom it hit</h2>" + "".join(parts) if parts else ""
+
+
+def _hardest(document: dict[str, Any], name: str) -> str:
+    told = hardest_told(document, name)
+    return f"<p><strong>{escape(told)}.</strong></p>" if told else ""
 
 
 def _variants(document: dict[str, Any]) -> str:
@@ -209,7 +220,7 @@ def _variants(document: dict[str, Any]) -> str:
         for v in document["variants"][:15]
     )
     return (
-        '<h2>Ways through the log</h2><div class="scroll"><table><tr><th>lines</th><th class="n">deliveries</th>'
+        f'<h2>Ways through the log</h2>{_box("ways through the log")}<table><tr><th>lines</th><th class="n">deliveries</th>'
         f'<th class="n">dropped</th></tr>{rows}</table></div>'
     )
 
