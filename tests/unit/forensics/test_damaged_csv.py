@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.core.errors import ConfigError
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.reading.records import Record, records
@@ -77,6 +78,14 @@ def test_lines_that_begin_with_a_time_and_hold_commas_are_no_csv(tmp_path: Path)
     told = [f"2026-01-01T00:00:0{n}Z d-{n} accepted, queued, sent{more[n % 4]}\n" for n in range(9)]
     path.write_text("starting, loading, waiting\n" + "".join(told))
     assert look_at(str(path)).form == "text"
+
+
+def test_a_file_that_names_no_delivery_is_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(HEADER + "".join(rows(3)))
+    (tmp_path / "nolog.json").write_text('{"a": 1, "b": 2}\n')
+    for paths in (["nolog.json"], ["log.csv", "nolog.json"]):
+        with pytest.raises(ConfigError, match=r"nolog\.json: expected a column that names"):
+            investigate([str(tmp_path / path) for path in paths], Options(folder=str(tmp_path)))
 
 
 def test_a_cell_may_go_on_over_lines() -> None:

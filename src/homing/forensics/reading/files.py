@@ -151,8 +151,13 @@ def _opened(
     shared = guess_together(sources) if given is None else None
 
     def open_one(number: int) -> Opened:
-        own = given and given.of_file(sources[number].path)
-        return open_log(sources[number], _lines_of(folder, number), raw.damage, own, shared)
+        path = sources[number].path
+        own = given and given.of_file(path)
+        try:
+            return open_log(sources[number], _lines_of(folder, number), raw.damage, own, shared)
+        except Unmapped as problem:
+            told = [f"{path}: {text}" for text in problem.problems]
+            raise Unmapped(told, problem.mapping, problem.seen) from problem
 
     if given is not None or not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
         for number, source in enumerate(sources):
