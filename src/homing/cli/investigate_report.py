@@ -10,6 +10,7 @@ from rich.text import Text
 
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
+from homing.forensics.telling import hardest_told, rivals_told, since_told
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -70,7 +71,7 @@ def _since(document: dict[str, Any]) -> Iterator[Text]:
     until = f", until {since['until']}" if since["until"] else ""
     yield Text.assemble(
         ("since    ", "bold"),
-        f"{since['at']} (95%: {since['low']} or later){until}: "
+        f"{since_told(since)}{until}: "
         f"{since['rate_before']:.3%} before, {since['rate_after']:.3%} after (p = {since['p']:.2g})",
     )
 
@@ -80,10 +81,13 @@ def _who(document: dict[str, Any]) -> Iterator[Text]:
         if len(rows) == 1 and rows[0]["accepted"] == document["accepted"]:
             continue
         parts = ", ".join(
-            f"{r['name']} {r['dropped']} of {r['accepted']:,}" for r in rows[:_HIT_MAX]
+            f"{r['name']} {r['dropped']:,} of {r['accepted']:,} ({r['dropped'] / r['accepted']:.2%})"
+            for r in rows[:_HIT_MAX]
         )
         more = f" and {len(rows) - _HIT_MAX} more" if len(rows) > _HIT_MAX else ""
         yield Text.assemble((f"{'hit':9}", "bold"), f"{name.replace('_', ' ')}: {parts}{more}")
+        if hardest := hardest_told(document, name):
+            yield Text.assemble(" " * 9, (hardest, "bold"))
 
 
 def _suspect(document: dict[str, Any]) -> Iterator[Text]:
@@ -103,16 +107,18 @@ def _suspect(document: dict[str, Any]) -> Iterator[Text]:
         )
     for line in one["evidence"]:
         yield Text.assemble(("         · ", "dim"), line)
-    for why in _rivals(one):
-        yield Text.assemble(("rival    ", "bold yellow"), why)
+    yield from _rivals(one)
 
 
-def _rivals(hypothesis: dict[str, Any]) -> Iterator[str]:
-    """What else it may be, beside the candidates."""
-    told = {each["mechanism"] for each in hypothesis["candidates"]}
-    for rival in hypothesis["rivals"]:
-        if rival["excluded"] == "no" and rival["mechanism"] not in told:
-            yield rival["why"]
+#: so many rivals are spoken of; the page and --json have all
+_RIVALS_MAX: Final = 4
+
+
+def _rivals(hypothesis: dict[str, Any]) -> Iterator[Text]:
+    """Why it is none of the others, or which of them it may be."""
+    for number, (is_excluded, line) in enumerate(rivals_told(hypothesis)[:_RIVALS_MAX]):
+        label = "others   " if number == 0 else " " * 9
+        yield Text.assemble((label, "bold"), (line, "" if is_excluded else "yellow"))
 
 
 def _lanes(example: dict[str, Any], title: str, width: int) -> Iterator[Text]:
@@ -125,7 +131,7 @@ def _lanes(example: dict[str, Any], title: str, width: int) -> Iterator[Text]:
 
 
 def _limits(document: dict[str, Any]) -> Iterator[Text]:
-    said = set(_rivals(document["hypothesis"]))
+    said = {line for _, line in rivals_told(document["hypothesis"])[:_RIVALS_MAX]}
     left = [line for line in document["cannot_tell"] if line not in said]
     if left:
         yield Text()

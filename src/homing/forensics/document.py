@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.hypothesis import Candidate, schedule_of
 from homing.forensics.investigation import Findings, doubts_of
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
+from homing.forensics.statistics import fisher_greater
 from homing.forensics.traces import Trace
 from homing.insight.rates import exact, excluded_rate
 from homing.insight.verification import percent
@@ -62,6 +64,11 @@ def document(findings: Findings) -> dict[str, Any]:
         "hit": {
             name: [{"name": t, "dropped": d, "accepted": a} for t, d, a in rows]
             for name, rows in findings.hit.items()
+        },
+        "hit_hardest": {
+            name: hard
+            for name, rows in findings.hit.items()
+            if (hard := _hardest(rows, k, findings.accepted))
         },
         "suspects": [s._asdict() for s in findings.suspects[:40]],
         "features_tried": len(findings.suspects),
@@ -132,6 +139,28 @@ def _candidate(one: Candidate, findings: Findings) -> dict[str, Any]:
         "lacking": one.lacking,
         "skeleton": schedule_of(one.mechanism, findings.settings),
     }
+
+
+#: a rate is far above the rest from so many times on, with so many drops, and if chance alone is so rare
+_HARD_RATIO: Final = 3.0
+_HARD_DROPS: Final = 5
+_HARD_P: Final = 1e-4
+
+
+def _hardest(
+    rows: Sequence[tuple[str, int, int]], dropped: int, accepted: int
+) -> dict[str, Any] | None:
+    """Which of them lost far more of its deliveries than the rest did, and how many times; if one did."""
+    found: dict[str, Any] | None = None
+    for name, k, n in rows:
+        rest_k, rest_n = dropped - k, accepted - n
+        if k < _HARD_DROPS or rest_k <= 0 or rest_n <= 0:
+            continue
+        ratio = (k / n) / (rest_k / rest_n)
+        is_hard = ratio >= _HARD_RATIO and fisher_greater(k, n, dropped, accepted) <= _HARD_P
+        if is_hard and (found is None or ratio > found["ratio"]):
+            found = {"name": name, "rate": k / n, "rate_of_rest": rest_k / rest_n, "ratio": ratio}
+    return found
 
 
 def _since(findings: Findings) -> dict[str, Any] | None:

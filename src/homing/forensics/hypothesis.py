@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from homing.forensics.association import COVERAGE_WANTED, Q_MAX, Suspect
-from homing.forensics.cases import CROSSINGS as _CROSSING_TEXT
+from homing.forensics import evidence
+from homing.forensics.association import Q_MAX, Suspect
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, telling, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Block, Neighbours
-from homing.forensics.statistics import p_text
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_begun, is_done_idle, is_take
 from homing.forensics.vocabulary import Op, normal
@@ -520,23 +519,11 @@ def _evidence(
 ) -> list[str]:
     total = len(matches)
     lines = [f"{top.drops} of {total} dropped deliveries that were read: {top.what}"]
-    crossing = Counter(c for t, m in matches if m.mechanism == top.mechanism for c in t.crossings)
-    # Of equally frequent ones the order is that of the names: the same log, the same sentences.
-    for name, count in sorted(crossing.items(), key=lambda pair: (-pair[1], pair[0]))[:2]:
-        others = sum(name in t.crossings for t in fine)
-        text = _CROSSING_TEXT[name]
-        lines.append(
-            f"{count} of these {top.drops}: {text}; of {len(fine):,} deliveries that had trouble and came through: {others}"
-        )
-    for suspect in [s for s in suspects if s.q <= Q_MAX and s.lift > 1.5][:3]:
-        if suspect.coverage >= COVERAGE_WANTED or (
-            suspect.coverage >= 0.3 and suspect.kind in ("who", "pair")
-        ):
-            lines.append(
-                f"{suspect.name}: {suspect.coverage:.0%} of the drops have it; of the {suspect.having} deliveries with it "
-                f"{suspect.risk:.2%} were dropped, {suspect.lift:.1f} times the rate of all (q {p_text(suspect.q)})"
-            )
-    return lines
+    crossed = Counter(c for t, m in matches if m.mechanism == top.mechanism for c in t.crossings)
+    groups = evidence.of_features(suspects).values()
+    told = frozenset(one.name for alike in groups for one in alike)
+    lines += evidence.of_crossings(crossed, top.drops, fine, told)
+    return lines + [evidence.sentence_of(alike) for alike in groups]
 
 
 def _rivals(top: Share, log: LogFacts) -> tuple[list[dict[str, str]], list[str]]:

@@ -31,6 +31,7 @@ try:
         limits,
         losing,
         neighbours,
+        rivals,
         traces,
         variants,
     )
@@ -224,6 +225,7 @@ def _analyse(
         busiest_share=clumping.busiest_share,
         near=_near(engine, judged, events, dropped),
     )
+    rivals.weigh(shaped, dropped)
     progress("writing it down", 0.9)
     findings = Findings(
         raw=raw,

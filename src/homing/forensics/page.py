@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
+from homing.forensics.telling import hardest_told, rivals_told, since_told
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -17,7 +19,7 @@ _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
   max-width: 62rem; padding: 2rem 1.2rem 4rem; }
 h1 { font-size: 1.15rem; color: var(--soft); font-weight: 600; margin: 0; }
-h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; }
+h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 .verdict { font-size: 1.7rem; line-height: 1.25; font-weight: 700; margin: .3rem 0; text-wrap: balance; }
 .bad { color: var(--bad); } .good { color: var(--good); } .soft { color: var(--soft); }
 .warn { color: var(--warn); }
@@ -32,14 +34,22 @@ pre { background: color-mix(in srgb, var(--bar) 14%, transparent); padding: .7re
   overflow-x: auto; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
+svg.lifts { max-width: 52rem; } svg .thin { stroke-width: 1; opacity: .55; }
 svg .ink { fill: var(--ink); } svg .axis { stroke: var(--line); }
 svg .bar { fill: var(--bar); } svg .drop { fill: var(--bad); } svg .edge { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 5 4; }
-svg .span { fill: var(--bad); opacity: .10; } svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
-.scroll { overflow-x: auto; }
-@media screen and (max-width: 48rem) { .scroll.wide table { min-width: 46rem; } }
+svg .span { fill: var(--bad); opacity: .22; } svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
+.scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
+.verdict, p, li, figcaption { overflow-wrap: break-word; }
+@media screen and (max-width: 48rem) { .scroll.wide table { min-width: 46rem; }
+  .scroll svg { min-width: 56rem; } .scroll svg.lifts { min-width: 45rem; } }
 @media print { body { max-width: none; padding: 0; } h2, table, figure { break-inside: avoid; } }
 figure { margin: 0; } figcaption { color: var(--soft); font-size: .88rem; }
 """
+
+
+def _box(label: str, more: str = "") -> str:
+    """The beginning of a box that scrolls by itself; the keyboard reaches it, and it has a name."""
+    return f'<div class="scroll{more}" tabindex="0" role="region" aria-label="{escape(label)}">'
 
 
 def page(document: dict[str, Any]) -> str:
@@ -76,13 +86,16 @@ def _head(document: dict[str, Any]) -> str:
 
 
 def _over_time(document: dict[str, Any]) -> str:
-    since = document["since"]
-    caption = "Deliveries by time of acceptance (grey) and their drop rate (red)."
+    since, windows = document["since"], document["windows"]
+    caption = "Above, the deliveries by their time of acceptance; below, the share of them that was dropped."
     if since and since["is_change"]:
-        caption += f" The drops begin at {since['at']} (shaded: 95% interval)."
+        caption += f" The drops began {since_told(since)}: the dashed line, its interval shaded"
+        if plots.interval_width(windows, since) < plots.SEEN_MIN:
+            caption += " (it is too narrow to be seen well at this scale)"
+        caption += "."
     if document["deleted"]:
         caption += f" They were {document['deleted']['sentence']}."
-    plot = plots.rate_over_time(document["windows"], since)
+    plot = f"{_box('plot: since when')}{plots.rate_over_time(windows, since)}</div>"
     return f"<h2>Since when</h2><figure>{plot}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
@@ -90,12 +103,8 @@ def _mechanism(document: dict[str, Any]) -> str:
     one = document["hypothesis"]
     if one["mechanism"] is None and not one["candidates"]:
         return f"<h2>Suspect mechanism</h2><p>{escape(one['sentence'])}</p>"
-    evidence = "".join(f"<li>{escape(line)}</li>" for line in one["evidence"])
-    rivals = "".join(
-        f'<li class="{"warn" if r["excluded"] == "no" else "soft"}">{escape(r["mechanism"])} {escape(r["name"])}: {escape(r["why"])}</li>'
-        for r in one["rivals"]
-        if r["mechanism"] not in {c["mechanism"] for c in one["candidates"]}
-    )
+    evidence = "".join(f"<li>{_powers(line)}</li>" for line in one["evidence"])
+    rivals = _rivals(one)
     if one["mechanism"] is None:
         each = "".join(
             f"<h3>{escape(c['mechanism'])} {escape(c['name'])}</h3>"
@@ -104,15 +113,32 @@ def _mechanism(document: dict[str, Any]) -> str:
         )
         return (
             f"<h2>Suspect mechanism: undecided</h2><p>{escape(one['sentence'].capitalize())}.</p>"
-            f"<ul>{evidence}</ul>{each}<p>Other rivals</p><ul>{rivals}</ul>"
+            f"<ul>{evidence}</ul>{each}{rivals}"
             f"<pre>{escape(document['next'])}</pre>"
         )
     return (
         f'<h2>Suspect mechanism: <span class="bad">{escape(one["mechanism"])} {escape(one["name"])}</span></h2>'
-        f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul><p>Rivals</p><ul>{rivals}</ul>"
+        f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul>{rivals}"
         f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}"
         f"<pre>{escape(document['next'])}</pre>"
     )
+
+
+def _powers(text: str) -> str:
+    """A text with its powers of ten raised."""
+    return re.sub(r"10\^(-\d+)", r"10<sup>\1</sup>", escape(text))
+
+
+def _rivals(one: dict[str, Any]) -> str:
+    """Why it is none of the others, or which of them it may be."""
+    apart = {f"not {r['mechanism']} ({r['name']})": r["why"] for r in one["rivals"]}
+    lines = ""
+    for is_excluded, line in rivals_told(one):
+        how = apart.get(line.partition(": ")[0], "") if is_excluded else ""
+        more = f'; <span class="soft">{escape(how)}</span>' if how and how not in line else ""
+        tone = "" if is_excluded else ' class="warn"'
+        lines += f"<li{tone}>{escape(line)}{more}</li>"
+    return f"<h3>Why not the others</h3><ul>{lines}</ul>" if lines else ""
 
 
 def _schedule(skeleton: dict[str, Any]) -> str:
@@ -120,7 +146,8 @@ def _schedule(skeleton: dict[str, Any]) -> str:
         f"<tr><td>{escape(s['who'])}</td><td>{escape(s['op'])}</td><td>{escape(s['note'])}</td></tr>"
         for s in skeleton["steps"]
     )
-    return f"<table><tr><th>who</th><th>does</th><th></th></tr>{steps}</table>"
+    table = f"<table><tr><th>who</th><th>does</th><th></th></tr>{steps}</table>"
+    return f"{_box('the schedule, step by step')}{table}</div>"
 
 
 def _suspects(document: dict[str, Any]) -> str:
@@ -130,14 +157,15 @@ def _suspects(document: dict[str, Any]) -> str:
     cells = "".join(
         f'<tr><td>{escape(s["name"])}</td><td class="n">{s["coverage"]:.0%}</td>'
         f'<td class="n">{s["risk"]:.2%}</td><td class="n">{s["low"]:.2%} to {s["high"]:.2%}</td>'
-        f'<td class="n">{s["lift"]:.1f}</td><td class="n">{escape(p_text(s["q"]).removeprefix("= "))}</td></tr>'
+        f'<td class="n">{s["lift"]:.1f}</td><td class="n">{_powers(p_text(s["q"]).removeprefix("= "))}</td></tr>'
         for s in rows
     )
     return (
-        f"<h2>Suspects by lift</h2><figure>{plots.lifts(rows)}<figcaption>How many times more often deliveries "
-        f"with the feature were dropped than all; bars: 95% interval. {document['features_tried']} features were tried, "
+        f"<h2>Suspects by lift</h2><figure>{_box('plot: suspects by lift')}{plots.lifts(rows)}</div>"
+        "<figcaption>How many times more often deliveries with the feature were dropped than all, with the 95% interval; "
+        f"red: most of the drops have it. {document['features_tried']} features were tried, "
         "p-values are corrected for that.</figcaption></figure>"
-        '<div class="scroll wide"><table><tr><th>feature</th><th class="n">of the drops</th><th class="n">dropped of those</th>'
+        f'{_box("suspects by lift, as a table", " wide")}<table><tr><th>feature</th><th class="n">of the drops</th><th class="n">dropped of those</th>'
         f'<th class="n">95%</th><th class="n">lift</th><th class="n">q</th></tr>{cells}</table></div>'
     )
 
@@ -173,7 +201,7 @@ def _lane(example: dict[str, Any], word: str) -> str:
     return (
         f'<p><span class="mono">{escape(example["delivery"])}</span> <span class="soft">accepted '
         f"{escape(str(example['accepted_at']))}, {word}{escape(crossings)}</span></p>"
-        f'<div class="scroll wide"><table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
+        f'{_box("lines of " + example["delivery"], " wide")}<table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
         f'<th class="n">line</th></tr>{body}</table></div>'
     )
 
@@ -187,10 +215,15 @@ def _hit(document: dict[str, Any]) -> str:
             for r in rows
         )
         parts.append(
-            f'<table><tr><th>{escape(name.replace("_", " "))}</th><th class="n">dropped</th><th class="n">accepted</th>'
-            f'<th class="n">rate</th></tr>{cells}</table>'
+            f'{_box("whom it hit: " + name.replace("_", " "))}<table><tr><th>{escape(name.replace("_", " "))}</th><th class="n">dropped</th><th class="n">accepted</th>'
+            f'<th class="n">rate</th></tr>{cells}</table></div>{_hardest(document, name)}'
         )
     return "<h2>Whom it hit</h2>" + "".join(parts) if parts else ""
+
+
+def _hardest(document: dict[str, Any], name: str) -> str:
+    told = hardest_told(document, name)
+    return f"<p><strong>{escape(told)}.</strong></p>" if told else ""
 
 
 def _variants(document: dict[str, Any]) -> str:
@@ -200,7 +233,7 @@ def _variants(document: dict[str, Any]) -> str:
         for v in document["variants"][:15]
     )
     return (
-        '<h2>Ways through the log</h2><div class="scroll"><table><tr><th>lines</th><th class="n">deliveries</th>'
+        f'<h2>Ways through the log</h2>{_box("ways through the log")}<table><tr><th>lines</th><th class="n">deliveries</th>'
         f'<th class="n">dropped</th></tr>{rows}</table></div>'
     )
 

@@ -1,23 +1,53 @@
-"""Two plots as inline SVG: the drop rate over time, and the suspects by lift. Pure."""
+"""Plots as inline SVG: deliveries and their drop rate over time, and the suspects by lift. Pure."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
+import textwrap
+from collections.abc import Callable
+from datetime import UTC, datetime
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from homing.insight.rates import wilson
 
 _WIDTH: Final = 900
-_LEFT: Final = 64
+_LEFT: Final = 74
 _BARS: Final = 90
+#: the two panels, from top to bottom: deliveries, and under them the rate
+_COUNT_TOP, _COUNT_BASE = 26, 96
+_RATE_TOP, _RATE_BASE = 136, 266
+#: an interval that goes far beyond the highest rate is cut off at so many times that
+_OVER: Final = 2.0
+#: an interval narrower than this, in units of the plot, is hardly seen
+SEEN_MIN: Final = 6.0
+
+
+class _Bar(NamedTuple):
+    """Deliveries accepted in a stretch of time."""
+
+    at: float
+    n: int
+    k: int  #: dropped
+
+    @property
+    def rate(self) -> float:
+        """The share that was dropped."""
+        return self.k / self.n if self.n else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95% of the rate."""
+        found = wilson(self.k, self.n)
+        return found.low, found.high
 
 
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _merged(windows: list[dict[str, Any]]) -> list[tuple[float, int, int]]:
-    """At most 90 bars, so that each has enough deliveries for a rate."""
+def _merged(windows: list[dict[str, Any]]) -> tuple[list[_Bar], float]:
+    """At most 90 bars, so that each has enough deliveries for a rate; and the seconds of one."""
     start, end = _seconds(windows[0]["start"]), _seconds(windows[-1]["start"])
     width = max((end - start) / _BARS, 1e-6)
     bars: dict[int, list[int]] = {}
@@ -25,92 +55,161 @@ def _merged(windows: list[dict[str, Any]]) -> list[tuple[float, int, int]]:
         bar = bars.setdefault(int((_seconds(window["start"]) - start) / width), [0, 0])
         bar[0] += window["accepted"]
         bar[1] += window["dropped"]
-    return [(start + i * width, n, k) for i, (n, k) in sorted(bars.items())]
+    return [_Bar(start + i * width, n, k) for i, (n, k) in sorted(bars.items())], width
+
+
+def length_text(seconds: float) -> str:
+    """A length of time for a reader: 45 s, 12 min, 1.9 h, 3 d."""
+    for unit, each in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 1.5 * each:
+            return f"{seconds / each:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def interval_width(windows: list[dict[str, Any]], since: dict[str, Any]) -> float:
+    """How wide the interval of the beginning is in the plot, in its units."""
+    first, last = _seconds(windows[0]["start"]), _seconds(windows[-1]["start"])
+    length = _seconds(since["high"]) - _seconds(since["low"])
+    return (_WIDTH - _LEFT) * length / max(last - first, 1e-6)
 
 
 def rate_over_time(windows: list[dict[str, Any]], since: dict[str, Any] | None) -> str:
-    """Deliveries as grey bars, their drop rate in red, the change point with its interval."""
-    bars = _merged(windows)
-    first, last = bars[0][0], bars[-1][0]
+    """Two panels with one axis of time: deliveries in each stretch, and the share of them that was
+    dropped with its interval; across both the beginning, with its interval shaded."""
+    bars, seconds = _merged(windows)
+    first, last = bars[0].at, bars[-1].at
     span = max(last - first, 1e-6) * (1 + 1 / max(len(bars), 1))
-    most = max(n for _, n, _ in bars)
-    top_rate = max((k / n for _, n, k in bars if n), default=0.0) or 0.01
-    height, base = 260, 220
-    width = max(2.0, (_WIDTH - _LEFT) / (_BARS + 1) - 1.5)
 
     def x(at: float) -> float:
         return _LEFT + (at - first) / span * (_WIDTH - _LEFT - 4)
 
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="drop rate over time">']
-    if since and since["is_change"]:
-        low, high = (min(max(_seconds(since[k]), first), last) for k in ("low", "high"))
+    label = "deliveries over time, and under them the share that was dropped"
+    parts = [f'<svg viewBox="0 0 {_WIDTH} 304" role="img" aria-label="{label}">']
+    is_change = since is not None and since["is_change"]
+    if since is not None and is_change:
+        low, high = (min(max(_seconds(since[key]), first), last) for key in ("low", "high"))
         parts.append(
-            f'<rect class="span" x="{x(low):.1f}" y="10" width="{max(x(high) - x(low), 2):.1f}" height="{base - 10}"/>'
+            f'<rect class="span" x="{x(low):.1f}" y="{_COUNT_TOP}" width="{max(x(high) - x(low), 2):.1f}" '
+            f'height="{_RATE_BASE - _COUNT_TOP}"/>'
         )
-    for at, n, k in bars:
-        tall = 90 * n / most
-        parts.append(
-            f'<rect class="bar" x="{x(at):.1f}" y="{base - tall:.1f}" width="{width:.1f}" height="{tall:.1f}"/>'
-        )
-        if k:
-            high = 190 * (k / n) / top_rate
-            title = f"{k} of {n} dropped ({k / n:.2%})"
-            parts.append(
-                f'<rect class="drop" x="{x(at):.1f}" y="{base - high:.1f}" width="{width:.1f}" height="{max(high, 2):.1f}">'
-                f"<title>{title}</title></rect>"
-            )
-    if since and since["is_change"]:
+    parts += _counts(bars, x, length_text(seconds))
+    parts += _rates(bars, x)
+    if since is not None and is_change:
         at = min(max(_seconds(since["at"]), first), last)
-        parts.append(f'<line class="edge" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="10" y2="{base}"/>')
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{base}" y2="{base}"/>')
-    for share in (0.5, 1.0):
-        y = base - 190 * share
         parts.append(
-            f'<text x="{_LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{top_rate * share:.2%}</text>'
+            f'<line class="edge" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{_COUNT_TOP}" y2="{_RATE_BASE}"/>'
         )
     parts += [_label(x, first, last, i) for i in range(5)]
     return "".join(parts) + "</svg>"
 
 
-def _label(x: Any, first: float, last: float, i: int) -> str:
-    from datetime import UTC
+def _wide(bars: list[_Bar], x: Callable[[float], float]) -> float:
+    """How wide a bar is."""
+    return max(2.0, (x(bars[-1].at) - x(bars[0].at)) / _BARS - 1.5)
 
+
+def _axis(title: str, base: int, marks: list[tuple[float, str]]) -> list[str]:
+    """The line below a panel, its title above it, and marks at their heights."""
+    top = min(y for y, _ in marks)
+    parts = [
+        f'<text class="ink" x="{_LEFT}" y="{top - 10:.0f}">{escape(title)}</text>',
+        f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{base}" y2="{base}"/>',
+    ]
+    for y, text in marks:
+        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+        if y < base:
+            parts.append(
+                f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            )
+    return parts
+
+
+def _counts(bars: list[_Bar], x: Callable[[float], float], length: str) -> list[str]:
+    most, wide = max(bar.n for bar in bars) or 1, _wide(bars, x)
+    marks = [(float(_COUNT_TOP), f"{most:,}"), (float(_COUNT_BASE), "0")]
+    parts = _axis(f"deliveries accepted per {length}", _COUNT_BASE, marks)
+    for bar in bars:
+        tall = (_COUNT_BASE - _COUNT_TOP) * bar.n / most
+        parts.append(
+            f'<rect class="bar" x="{x(bar.at):.1f}" y="{_COUNT_BASE - tall:.1f}" width="{wide:.1f}" '
+            f'height="{tall:.1f}"><title>{bar.n:,} accepted</title></rect>'
+        )
+    return parts
+
+
+def _rates(bars: list[_Bar], x: Callable[[float], float]) -> list[str]:
+    rate_max = max((bar.rate for bar in bars), default=0.0) or 0.01
+    top = min(max(bar.interval[1] for bar in bars), _OVER * rate_max)
+    tall, wide = _RATE_BASE - _RATE_TOP, _wide(bars, x)
+    marks = [(_RATE_BASE - tall * share, f"{top * share:.2%}") for share in (1.0, 0.5)]
+    parts = _axis(
+        "share of them that was dropped, with its 95% interval",
+        _RATE_BASE,
+        [*marks, (float(_RATE_BASE), "0")],
+    )
+    for bar in bars:
+        low, high = (_RATE_BASE - tall * min(one, top) / top for one in bar.interval)
+        at, middle = _RATE_BASE - tall * bar.rate / top, x(bar.at) + wide / 2
+        title = f"{bar.k:,} of {bar.n:,} dropped ({bar.rate:.2%})"
+        if bar.k:
+            parts.append(
+                f'<rect class="drop" x="{x(bar.at):.1f}" y="{at:.1f}" width="{wide:.1f}" '
+                f'height="{max(_RATE_BASE - at, 1):.1f}"><title>{title}</title></rect>'
+            )
+        parts.append(
+            f'<line class="whisker thin" x1="{middle:.1f}" x2="{middle:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
+        )
+    return parts
+
+
+def _label(x: Callable[[float], float], first: float, last: float, i: int) -> str:
     at = first + (last - first) * i / 4
     form = "%d %b %H:%M" if last - first > 6 * 3_600 else "%H:%M:%S"
     anchor = ("start", "middle", "middle", "middle", "end")[i]
-    return f'<text x="{x(at):.1f}" y="240" text-anchor="{anchor}">{datetime.fromtimestamp(at, UTC).strftime(form)}</text>'
+    text = datetime.fromtimestamp(at, UTC).strftime(form)
+    zone = " UTC" if i == 0 else ""
+    return f'<text x="{x(at):.1f}" y="{_RATE_BASE + 20}" text-anchor="{anchor}">{text}{zone}</text>'
+
+
+#: the plot of lifts: as wide as a name of so many letters, which stands above its bar
+_LIFTS_WIDTH: Final = 720
+_NAME_LETTERS: Final = 100
+_LINE: Final = 16
 
 
 def lifts(suspects: list[dict[str, Any]]) -> str:
-    """One bar a suspect, on a logarithmic scale, with its interval."""
-    row, top = 26, 8
-    height = top + row * len(suspects) + 24
-    left = 380
+    """A bar for each suspect, on a logarithmic scale, with its interval; above it its name, whole."""
+    names = [textwrap.wrap(s["name"], _NAME_LETTERS) or [""] for s in suspects]
+    height = sum(_LINE * len(name) + 28 for name in names) + 24
     most = max(s["lift"] * s["high"] / max(s["risk"], 1e-12) for s in suspects)
-    scale = (_WIDTH - left - 60) / max(math.log10(max(most, 10)), 1e-9)
+    scale = (_LIFTS_WIDTH - 70) / max(math.log10(max(most, 10)), 1e-9)
 
     def x(lift: float) -> float:
-        return left + max(0.0, math.log10(max(lift, 1.0))) * scale
+        return 4 + max(0.0, math.log10(max(lift, 1.0))) * scale
 
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="suspects by lift">']
-    for i, s in enumerate(suspects):
-        y = top + i * row
+    parts = [
+        f'<svg class="lifts" viewBox="0 0 {_LIFTS_WIDTH} {height}" role="img" '
+        'aria-label="suspects by lift">'
+    ]
+    for lift in (1, 10, 100, 1_000):
+        if x(lift) <= _LIFTS_WIDTH - 20:
+            anchor = "start" if lift == 1 else "middle"
+            parts.append(
+                f'<line class="axis" x1="{x(lift):.1f}" x2="{x(lift):.1f}" y1="0" y2="{height - 20}"/>'
+                f'<text x="{x(lift):.1f}" y="{height - 4}" text-anchor="{anchor}">{lift:,}x</text>'
+            )
+    y = 0
+    for s, name in zip(suspects, names, strict=True):
+        for line in name:
+            y += _LINE
+            parts.append(f'<text class="ink" x="4" y="{y - 3}">{escape(line)}</text>')
         per = s["lift"] / max(s["risk"], 1e-12)
         tone = "drop" if s["coverage"] >= 0.8 else "bar"
-        name = s["name"] if len(s["name"]) < 58 else s["name"][:56] + "…"
+        low, high = x(s["low"] * per), x(s["high"] * per)
         parts.append(
-            f'<text class="ink" x="{left - 10}" y="{y + 15}" text-anchor="end">{escape(name)}</text>'
+            f'<rect class="{tone}" x="4" y="{y + 2}" width="{max(x(s["lift"]) - 4, 1):.1f}" height="14"/>'
+            f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y + 9}" y2="{y + 9}"/>'
+            f'<text x="{high + 6:.1f}" y="{y + 13}">{s["lift"]:.1f}x</text>'
         )
-        parts.append(
-            f'<rect class="{tone}" x="{left}" y="{y + 4}" width="{max(x(s["lift"]) - left, 1):.1f}" height="14"/>'
-        )
-        parts.append(
-            f'<line class="whisker" x1="{x(s["low"] * per):.1f}" x2="{x(s["high"] * per):.1f}" y1="{y + 11}" y2="{y + 11}"/>'
-        )
-        parts.append(f'<text x="{x(s["high"] * per) + 6:.1f}" y="{y + 15}">{s["lift"]:.1f}x</text>')
-    for lift in (1, 10, 100, 1_000):
-        if x(lift) <= _WIDTH:
-            parts.append(
-                f'<text x="{x(lift):.1f}" y="{height - 4}" text-anchor="middle">{lift}x</text>'
-            )
+        y += 28
     return "".join(parts) + "</svg>"

@@ -59,5 +59,5 @@ def corrected(p_values: Sequence[float]) -> list[float]:
 
 
 def p_text(p: float) -> str:
-    """`p` and its sign for a reader: `= 0.03`, `= 4e-12`, `< 1e-300` where a double holds no less."""
-    return "< 1e-300" if p < 1e-300 else f"= {p:.1g}"
+    """`p` and its sign for a reader: `= 0.03`, `= 4e-12`, `< 10^-300` where a double holds no less."""
+    return "< 10^-300" if p < 1e-300 else f"= {p:.1g}"

@@ -69,3 +69,7 @@ def test_the_report_and_the_page_say_so(tmp_path: Path) -> None:
     html = page(found)
     assert "Suspect mechanism: undecided" in html
     assert "D12 passed by the poller" in html
+    boxes = html.count('<div class="scroll')
+    assert html.count('tabindex="0" role="region" aria-label="') == boxes
+    assert html.count("<table>") + html.count("<svg") == boxes
+    assert "grey" not in html

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import msgspec
 
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
 from homing.forensics.reading.particulars import names_in, without_names
+from homing.forensics.reading.records import records
 from homing.forensics.reading.sentences import with_year
 from homing.forensics.reading.sources import (
     Source,
@@ -108,24 +108,13 @@ def _parquet_rows(source: Source) -> _Read:
 
 
 def _csv_lines(source: Source, text: IO[str]) -> _Read:
-    reader = csv.reader((line.replace("\0", "") for line in text), delimiter=source.delimiter)
     header: list[str] = []
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, None, str(error)
-            continue
-        if not header:
+    for line, cells, problem in records(text, source.delimiter):
+        if not header and not problem:
             header = column_names(source, cells)
             if source.has_header:
                 continue
-        if len(cells) == len(header):
-            yield reader.line_num, dict(zip(header, cells, strict=True)), ""
-        elif cells:
-            yield reader.line_num, None, f"{len(cells)} of {len(header)} columns"
+        yield line, None if problem else dict(zip(header, cells, strict=True)), problem
 
 
 def _plain_lines(source: Source, text: IO[str]) -> _Read:

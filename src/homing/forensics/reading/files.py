@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, order_of
+from homing.forensics.reading.records import widths
 from homing.forensics.reading.selecting import Fields, accesses, feature, reader_of
 from homing.forensics.reading.sources import (
     Source,
@@ -150,8 +152,13 @@ def _opened(
     shared = guess_together(sources) if given is None else None
 
     def open_one(number: int) -> Opened:
-        own = given and given.of_file(sources[number].path)
-        return open_log(sources[number], _lines_of(folder, number), raw.damage, own, shared)
+        path = sources[number].path
+        own = given and given.of_file(path)
+        try:
+            return open_log(sources[number], _lines_of(folder, number), raw.damage, own, shared)
+        except Unmapped as problem:
+            told = [f"{path}: {text}" for text in problem.problems]
+            raise Unmapped(told, problem.mapping, problem.seen) from problem
 
     if given is not None or not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
         for number, source in enumerate(sources):
@@ -368,14 +375,27 @@ def _insert(
         _count_rejects(connection, raw, source)
 
 
+class _OpenQuote(Exception):
+    """A quote that is opened and not closed: the quick reader leaves out whatever follows it."""
+
+
+#: what the quick reader calls that
+_OPEN_QUOTE: Final = ("UNQUOTED VALUE", "LINE SIZE OVER MAXIMUM")
+_OTHER_WIDTH: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+
+
 def _count_rejects(connection: Any, raw: Raw, source: Source) -> None:
     rejects = connection.execute(
-        "SELECT line, min(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+        "SELECT line, min(error_message), list(error_type) FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
-    for line, why in rejects:
-        raw.damage.add(source.path, int(line), str(why).splitlines()[0][:100])
     connection.execute("DROP TABLE IF EXISTS reject_errors")
     connection.execute("DROP TABLE IF EXISTS reject_scans")
+    if any(kind in _OPEN_QUOTE for _, _, kinds in rejects for kind in kinds):
+        raise _OpenQuote(source.path)
+    for line, why, _ in rejects:
+        other = _OTHER_WIDTH.search(str(why))
+        text = widths(int(other[2]), int(other[1])) if other else str(why).splitlines()[0]
+        raw.damage.add(source.path, int(line), text[:100])
 
 
 def _name_damage(connection: Any, raw: Raw, source: Source, number: int) -> None:

@@ -165,11 +165,17 @@ def _is_name(seen: Seen) -> bool:
     return seen.distinct > 1 or seen.rows < 5
 
 
+#: of the values of a column so many must be words of what happened, for it to be no name
+_WORDS_MIN: Final = 0.5
+
+
 def _is_reference(seen: Seen) -> bool:
     """Whether a bare `event` or `message` names the event rather than what happened to it."""
     return (
         normal(seen.path).rpartition("_")[2] in ("event", "message", "msg", "payload")
         and seen.distinct >= 0.2 * seen.filled
+        # of a few rows many words are different, and yet they say what happened
+        and recognised(seen, is_state=False) < _WORDS_MIN
         and not any(character.isspace() for value in seen.values for character in value)
     )
 

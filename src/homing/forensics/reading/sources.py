@@ -29,6 +29,7 @@ from homing.forensics.reading.lines import (
     logfmt,
     rows_within,
 )
+from homing.forensics.reading.records import records
 from homing.forensics.reading.sentences import stamped
 
 #: rows looked at before the columns are guessed
@@ -189,7 +190,8 @@ def _form(path: str, text: str) -> Source:
         # of a row of values: as many cells in each, and more than the comma of a time's fraction
         counts = [_cells(line, delimiter) - 1 for line in told]
         is_sentence = sum(one is not None and delimiter not in one.rest for one in stamps)
-        is_table = columns and counts.count(columns) >= 0.9 * len(counts)
+        is_table = columns and counts.count(columns) >= _ALIKE * len(counts)
+        is_table = is_table or _has_names(told, counts, delimiter)
         if stamps[0] is not None and is_sentence > len(told) / 2:
             is_table = False
         if not is_table:
@@ -205,6 +207,25 @@ def _form(path: str, text: str) -> Source:
             f"lines that begin with a time; found {first[:60]!r}"
         )
     return Source(path, "csv", delimiter, has_header=not _is_of_values(first, delimiter))
+
+
+#: of the lines of CSV that are looked at so many have as many cells as the first
+_ALIKE: Final = 0.9
+_NAME: Final = re.compile(r"[^\W\d][\w.-]*( [\w.-]+){0,2}")
+
+
+def _has_names(lines: Sequence[str], counts: Sequence[int], delimiter: str) -> bool:
+    """Whether a first line names columns, two or more and none twice, and most of those below it, though
+    some may be damaged, have as many cells and one that is a time."""
+    names = [cell.strip(" \"'").lower() for cell in lines[0].split(delimiter)]
+    if not 1 < len(names) == len(set(names)) or not all(map(_NAME.fullmatch, names)):
+        return False
+    below = [
+        any(stamp is not None and not stamp.rest for stamp in map(stamped, line.split(delimiter)))
+        for line, count in zip(lines[1:], counts[1:], strict=True)
+        if count == len(names) - 1
+    ]
+    return sum(below) > (len(lines) - 1) / 2
 
 
 def _cells(line: str, delimiter: str) -> int:
@@ -346,15 +367,14 @@ def _spread_rows(rows: Iterable[_T], rows_max: int) -> Iterator[_T]:
 
 
 def _csv_rows(file: IO[str], source: Source, rows_max: int) -> list[Row]:
-    reader = csv.DictReader(file, delimiter=source.delimiter, restkey=None)
-    rows = []
-    try:
-        for row in _spread_rows(reader, rows_max):
-            rows.append({k: (v if v != "" else None) for k, v in row.items() if k is not None})
-    except csv.Error as error:
-        if not rows:
-            raise _bad(f"{source.path}, line {reader.line_num}: {error}") from error
-    return rows
+    """Rows of CSV; damaged ones are left out, they are counted where all are read."""
+    found = records(file, source.delimiter)
+    header = next((one.cells for one in found if not one.problem), [])
+    sound = (one.cells for one in found if not one.problem)
+    return [
+        {name: cell or None for name, cell in zip(header, cells, strict=True)}
+        for cells in _spread_rows(sound, rows_max)
+    ]
 
 
 def _parquet_sample(path: str, rows_max: int) -> list[Row]:

@@ -1,0 +1,53 @@
+"""What the terminal and the page both say of an investigation, from its JSON document. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def rivals_told(hypothesis: dict[str, Any]) -> list[tuple[bool, str]]:
+    """What to say of each rival that is no candidate: whether it is excluded, and why or why not.
+
+    Those that cannot be excluded come first.
+
+    Args:
+        hypothesis: as it is in the document of an investigation.
+    """
+    named = {one["mechanism"] for one in hypothesis["candidates"]}
+    lines = []
+    for rival in hypothesis["rivals"]:
+        if rival["mechanism"] in named:
+            continue
+        if rival["excluded"] == "no":
+            lines.append((False, rival["why"]))
+        else:
+            name = f"not {rival['mechanism']} ({rival['name']})"
+            figure = rival.get("figure")  # documents that were saved before have none
+            lines.append((True, f"{name}: {figure or rival['why']}"))
+    return sorted(lines, key=lambda line: line[0])
+
+
+def hardest_told(document: dict[str, Any], name: str) -> str:
+    """Which endpoint, application or type lost far more than the rest, and how many times; empty if none.
+
+    Args:
+        name: what is hit: a key of `hit`.
+    """
+    one = document.get("hit_hardest", {}).get(name)  # documents that were saved before have none
+    if not one:
+        return ""
+    return (
+        f"{one['name']} is hit hardest: {one['rate']:.2%}, {one['ratio']:.1f} times the rate of the rest "
+        f"({one['rate_of_rest']:.2%})"
+    )
+
+
+def since_told(since: dict[str, Any]) -> str:
+    """When the drops began: between which times where both are known, or not before which."""
+    if since["low"] == since["at"]:
+        return f"{since['at']}, the first that was dropped"
+    if since["high"] == since["at"]:
+        return f"between {since['low']} and {since['at']} (95%), when the first one dropped was accepted"
+    if since["high"]:
+        return f"{since['at']} (95%: between {since['low']} and {since['high']})"
+    return f"not before {since['low']} (95%)"

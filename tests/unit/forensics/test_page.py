@@ -1,0 +1,68 @@
+"""The page of an investigation: what its plots say, and that nothing of it is out of reach."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from homing.forensics.plots import interval_width, length_text, lifts, rate_over_time
+
+BEGIN = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def at(hours: float) -> str:
+    return (BEGIN + timedelta(hours=hours)).isoformat()
+
+
+def windows() -> list[dict[str, Any]]:
+    return [
+        {"start": at(n), "accepted": 1_000, "dropped": 10 if n >= 50 else 0} for n in range(100)
+    ]
+
+
+def since(low: float, high: float) -> dict[str, Any]:
+    return {"at": at(high), "low": at(low), "high": at(high), "until": None, "is_change": True}
+
+
+def feature(name: str) -> dict[str, Any]:
+    return {"name": name, "coverage": 1.0, "risk": 0.5, "low": 0.4, "high": 0.6, "lift": 100.0}
+
+
+def test_deliveries_and_their_rate_have_a_panel_and_an_axis_each() -> None:
+    plot = rate_over_time(windows(), since(45, 50))
+    assert "deliveries accepted per 1.1 h" in plot.replace("66 min", "1.1 h")
+    assert "share of them that was dropped, with its 95% interval" in plot
+    bars = [float(y) for y in re.findall(r'class="bar"[^>]* y="([\d.]+)"', plot)]
+    drops = [float(y) for y in re.findall(r'class="drop"[^>]* y="([\d.]+)"', plot)]
+    assert bars
+    assert drops
+    assert max(bars) < min(drops)  # one panel above the other
+
+
+def test_the_interval_of_the_beginning_is_as_wide_as_it_is() -> None:
+    wide = interval_width(windows(), since(45, 50))
+    assert 40 < wide < 43
+    shown = re.search(
+        r'class="span"[^>]* width="([\d.]+)"', rate_over_time(windows(), since(45, 50))
+    )
+    assert shown is not None
+    assert abs(float(shown[1]) - wide) < 1
+    assert interval_width(windows(), since(49.9, 50)) < 1
+
+
+def test_a_constant_rate_has_no_line() -> None:
+    assert "edge" not in rate_over_time(windows(), None)
+    assert "edge" not in rate_over_time(windows(), since(0, 0) | {"is_change": False})
+
+
+def test_the_name_of_a_suspect_is_never_cut() -> None:
+    name = "the response came after the lease had run out, and " * 4 + "it was taken twice"
+    lines = re.findall(r'class="ink"[^>]*>([^<]*)<', lifts([feature(name), feature("short")]))
+    assert " ".join(lines) == f"{name} short"
+    assert len(lines) == 4
+
+
+def test_a_length_of_time_is_in_a_unit_that_fits() -> None:
+    lengths = [45, 720, 6_840, 86_400 * 3]
+    assert [*map(length_text, lengths)] == ["45 s", "12 min", "1.9 h", "3 d"]
