@@ -138,11 +138,27 @@ def test_at_a_prompt_one_may_skip_a_command_stop_and_go_on_from_there(tmp_path: 
     assert "4 of 9" in screen
     assert "homing lab --from fix" in screen
     assert "put_if" not in (tmp_path / "homing-lab" / "worker.py").read_text().split("def save")[1]
-    # A step that cannot end well, as nothing was investigated, is not told as if it had.
-    done = lab(tmp_path, "--step", "reproduce")
+
+
+def test_a_step_that_does_not_end_well_stops_the_walk_or_asks_what_to_do(tmp_path: Path) -> None:
+    # Nothing was investigated, so nothing can be held to the schedule of it.
+    done = lab(tmp_path, "--size", "1000", "--play", "--from", "reproduce")
     assert done.returncode == 1
     assert "that ended with 2, which was not expected here" in done.stderr
+    assert "stopped: the step 'reproduce' did not end as it should" in done.stderr
+    assert "homing lab --from reproduce" in done.stdout
     assert "Every time." not in done.stdout
+    worker = tmp_path / "homing-lab" / "worker.py"
+    assert "put_if" not in worker.read_text().split("def save")[1], "the patch was not applied"
+    done = lab(tmp_path, "--play", "--json", "--from", "reproduce")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["failed"], len(told["steps"])) == (1, "reproduce", 1)
+    # Who is there is asked: once more, on without it (then what there is to see is not told), stop.
+    code, screen = typed(tmp_path, "  sq", "--from", "reproduce")
+    assert code == 0
+    assert screen.count("Enter runs it again, s goes on without it, q stops here") == 2
+    assert "Every time." not in screen
+    assert "stopped in the step 'fix'" in screen
 
 
 def test_other_incidents_are_listed_and_written(tmp_path: Path) -> None:

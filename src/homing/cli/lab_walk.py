@@ -18,12 +18,22 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from homing.cli.forensics import expect_forensics
 from homing.cli.incidents import VARIABLE
 from homing.cli.lab_folder import Made, build, folder_here, reset
 from homing.cli.output import note, print_json, say, say_prose
 from homing.core.errors import Invalid, Problem
 from homing.lab.incidents import INCIDENTS
-from homing.lab.tour import CLOSING, INTRODUCTION, KEYS, Step, blocks, filled, steps_for
+from homing.lab.tour import (
+    CLOSING,
+    INTRODUCTION,
+    KEYS,
+    Command,
+    Step,
+    blocks,
+    filled,
+    steps_for,
+)
 from homing.lab.traffic import WEEK_S
 
 #: what to do where a program of the system is missing
@@ -31,6 +41,10 @@ _WITHOUT: Final = {
     "patch": "write the two lines of fix.patch into worker.py by hand, and go on",
     "zgrep": "`gzip -cd FILE | grep -c WORD` counts the same",
 }
+
+
+#: what reads logs, for which an extra must be installed
+_READS_LOGS: Final = {"investigate", "verify", "impact"}
 
 
 class Walk(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,34 +68,57 @@ def walk(asked: Walk) -> None:
 
     Raises:
         Invalid: there is no such step.
-        ConfigError: there is something else in the folder.
+        ConfigError: packages are missing, or there is something else in the folder.
         Exit: 1: a step did not end as it should.
     """
     from homing.cli.main import COMMANDS
 
     steps = steps_for(COMMANDS)
     chosen = _chosen(steps, asked)
+    if any(one.needs in _READS_LOGS for step in chosen for one in step.commands):
+        expect_forensics("; in a checkout, `make lab` does it all")
     is_whole = asked.only is None and asked.first is None
     folder = folder_here(asked.folder)
     made = build(folder, asked.seed, asked.size)
     if is_whole:
         reset(folder)
     if asked.is_json:
-        document = _document([_run_quietly(step, folder) for step in chosen], folder, made)
+        document = _document(_told_quietly(chosen, folder), folder, made)
         print_json(document)
         is_fine = document["is_fine"]
     else:
         is_waiting = not asked.is_playing and sys.stdin.isatty() and sys.stdout.isatty()
         if is_whole:
             _introduce(folder, is_waiting)
-        numbered = [] if asked.only else steps
-        ended = [_has_ended_well(step, numbered, folder, is_waiting) for step in chosen]
-        is_fine = all(ended)
+        is_fine = _tell_steps(chosen, [] if asked.only else steps, folder, is_waiting)
         if asked.only is None and is_fine:
             _tell(CLOSING.format(others=len(INCIDENTS)))
             _by_hand(folder, "homing lab --list")
     if not is_fine:
         raise click.exceptions.Exit(1)
+
+
+def _tell_steps(
+    chosen: Sequence[Step], steps: Sequence[Step], folder: Path, is_waiting: bool
+) -> bool:
+    """Whether all of them ended as they should. Where nobody can be asked, the first that did
+    not is the last: the next ones rest on it.
+
+    Args:
+        steps: all there are, to say which of them it is; empty: that is not said.
+    """
+    is_fine = True
+    for step in chosen:
+        if _has_ended_well(step, steps, folder, is_waiting):
+            continue
+        is_fine = False
+        if not is_waiting:
+            note(f"stopped: the step {step.name!r} did not end as it should")
+            if steps:
+                note("once that is mended, to go on from there:")
+                _by_hand(folder, f"homing lab --from {step.name}")
+            break
+    return is_fine
 
 
 def _has_ended_well(step: Step, steps: Sequence[Step], folder: Path, is_waiting: bool) -> bool:
@@ -147,23 +184,15 @@ def _tell(text: str, style: str = "") -> None:
 
 
 def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
-    """Whether each of its commands ended as it should."""
+    """Whether each of its commands ended as it should, in the end."""
     is_fine = True
     say(Text.assemble(("━━ ", "dim"), (step.title, "bold cyan"), (f"  {place}", "dim")))
     say()
     _tell(step.before)
     for command in step.commands:
-        line = filled(command.line, _known(folder))
-        prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
-        if not is_waiting:
-            say(prompt)
-        elif not _wants(prompt):
-            continue
-        sys.stdout.flush()
-        code = _run(line, folder)
-        if code not in command.codes:
-            note(f"that ended with {code}, which was not expected here")
-            is_fine = False
+        is_fine = _say_command(command, folder, is_waiting) and is_fine
+        if not is_fine and not is_waiting:
+            break
     say()
     if is_fine:
         _tell(step.after, style="italic")
@@ -171,6 +200,31 @@ def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
         note("what there is to see is left out, as this step did not end as it should")
         say()
     return is_fine
+
+
+def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
+    """Run a command: whether it ended as it should. Who is there is asked what to do if not.
+
+    Raises:
+        _Stopped: the user stops here.
+    """
+    line = filled(command.line, _known(folder))
+    prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
+    is_fine = True
+    while True:
+        if not is_waiting:
+            say(prompt)
+        elif not _wants(prompt):
+            return is_fine
+        sys.stdout.flush()
+        code = _run(line, folder)
+        if code in command.codes:
+            return True
+        is_fine = False
+        note(f"that ended with {code}, which was not expected here")
+        if not is_waiting:
+            return False
+        note("Enter runs it again, s goes on without it, q stops here")
 
 
 def _wants(prompt: Text) -> bool:
@@ -189,8 +243,19 @@ def _wants(prompt: Text) -> bool:
         note("Enter runs the command, s skips it, q stops here")
 
 
+def _told_quietly(chosen: Sequence[Step], folder: Path) -> list[dict[str, Any]]:
+    """What each step came to, up to the first that did not end as it should."""
+    results = []
+    for step in chosen:
+        results.append(_run_quietly(step, folder))
+        if not results[-1]["commands"][-1]["as_expected"]:
+            break
+    return results
+
+
 def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
-    """A step with what its commands printed, as JSON where they can."""
+    """A step with what its commands printed, as JSON where they can, up to the first that did not
+    end as it should."""
     told = []
     for command in step.commands:
         line = filled(command.line, _known(folder))
@@ -214,6 +279,8 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
                 **({} if code in command.codes else {"error": complaint}),
             }
         )
+        if not told[-1]["as_expected"]:
+            break
     return {"name": step.name, "title": step.title, "commands": told}
 
 
@@ -222,17 +289,20 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
 
     def result(step: str, at: int = 0) -> dict[str, Any]:
         for one in results:
-            if one["name"] == step and isinstance(one["commands"][at]["result"], dict):
-                found: dict[str, Any] = one["commands"][at]["result"]
-                return found
+            if one["name"] != step or len(one["commands"]) <= at:
+                continue
+            found = one["commands"][at]["result"]
+            return found if isinstance(found, dict) else {}
         return {}
 
+    failed = (s["name"] for s in results if not all(c["as_expected"] for c in s["commands"]))
     found, priced, proven = result("investigate"), result("price"), result("verify", 1)
     return {
         "folder": str(folder),
         "seed": made.seed,
         "size": made.size,
         "is_fine": all(one["as_expected"] for step in results for one in step["commands"]),
+        "failed": next(failed, None),
         "accepted": found.get("accepted"),
         "dropped": found.get("dropped"),
         "drop_rate": found.get("rate", {}).get("value"),
