@@ -133,9 +133,11 @@ worker.py: which line would you change?""",
         title="Fix: the smallest change that mends it",
         before="""\
 A longer lease would only make it rarer. The result of an attempt must count for that attempt only:
-write the row only if it is still the one that this worker took. fix.patch does that. If you would
-rather write your own, edit worker.py in the other terminal now, and skip the patch with s.""",
+write the row only if it is still the one that this worker took. fix.patch does that: one line and
+the reason for it. If you would rather write your own, edit worker.py in the other terminal now, and
+skip the patch with s.""",
         commands=(
+            Command(line="cat fix.patch"),
             #: 1: it is applied already, as when this step is done again
             Command(line="patch -N worker.py fix.patch", codes=(0, 1)),
             Command(
