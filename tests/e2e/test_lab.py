@@ -58,6 +58,15 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     record = msgspec.json.decode(
         (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
     )
+    told = [
+        entry.text.partition(":")[0] for entry in sorted(record.timeline, key=lambda e: e.at_us)
+    ]
+    story = (
+        "noticed; no alert fired", "opened the incident", "investigated the log", "reproduced it",
+        "wrote the fix", "deployed the fix", "compared before and after", "estimated what it costs",
+        "adopted",
+    )  # fmt: skip
+    assert [text for text in told if text in story] == list(story)
     packs = shipped()
     for level, lens in product(packs.levels.values(), packs.principles.values()):
         made = draft(Record(record), record.owner, level, lens)

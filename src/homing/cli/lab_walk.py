@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from homing.cli.forensics import expect_forensics
-from homing.cli.incidents import VARIABLE
+from homing.cli.incidents import NOW_VARIABLE, VARIABLE
 from homing.cli.lab_folder import Made, build, folder_here, reset
 from homing.cli.output import note, print_json, say, say_prose
 from homing.core.errors import Invalid, Problem
@@ -217,7 +217,7 @@ def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
         elif not _wants(prompt):
             return is_fine
         sys.stdout.flush()
-        code = _run(line, folder)
+        code = _run(line, folder, command.at)
         if code in command.codes:
             return True
         is_fine = False
@@ -263,7 +263,7 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
             line += " --json"
         output, error = folder / ".output", folder / ".error"
         with output.open("w") as out, error.open("w") as complaints:
-            code = _run(line, folder, out, complaints)
+            code = _run(line, folder, command.at, out, complaints)
         result: Any = output.read_text().strip()
         with contextlib.suppress(ValueError):
             result = json.loads(result)
@@ -336,31 +336,47 @@ def _words(line: str) -> list[str]:
     return [sys.executable, "-m", "homing.cli", *words[1:]] if words[0] == "homing" else words
 
 
-def _run(line: str, folder: Path, out: IO[str] | None = None, error: IO[str] | None = None) -> int:
+def _run(
+    line: str,
+    folder: Path,
+    at: str | None,
+    out: IO[str] | None = None,
+    error: IO[str] | None = None,
+) -> int:
     """Run a command line in the folder; `> FILE` at its end is what a shell would make of it.
+
+    Args:
+        at: the time that is now for the incident; None: what the clock says.
 
     Returns:
         Its exit code; 127 when there is no such program.
     """
     line, arrow, target = line.partition(" > ")
+    surroundings = _environment(at)
     try:
         if arrow:
             with (folder / target.strip()).open("w") as file:
-                return _call(_words(line), folder, file, error)
-        return _call(_words(line), folder, out, error)
+                return _call(_words(line), folder, surroundings, file, error)
+        return _call(_words(line), folder, surroundings, out, error)
     except FileNotFoundError as missing:
         instead = _WITHOUT.get(str(missing.filename))
         note(f"{missing.filename} is not installed here" + (f"; {instead}" if instead else ""))
         return 127
 
 
-def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | None) -> int:
+def _call(
+    words: list[str],
+    folder: Path,
+    surroundings: dict[str, str],
+    out: IO[str] | None,
+    error: IO[str] | None,
+) -> int:
     done = subprocess.run(  # noqa: S603 (what the tour says, and nothing that came from outside)
-        words, cwd=folder, env=_environment(), check=False, stdout=out, stderr=error
+        words, cwd=folder, env=surroundings, check=False, stdout=out, stderr=error
     )
     return done.returncode
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+def _environment(at: str | None) -> dict[str, str]:
+    kept = {n: v for n, v in os.environ.items() if n not in (VARIABLE, NOW_VARIABLE)}
+    return {**kept, "PYTHONUNBUFFERED": "1", **({} if at is None else {NOW_VARIABLE: at})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from importlib import resources
@@ -123,6 +124,17 @@ def test_a_step_whose_command_is_not_there_is_left_out() -> None:
     assert names == ["notice", "investigate", "deploy", "verify"]
     everything = {one.needs: 1 for step in STEPS for one in step.commands if one.needs}
     assert len(steps_for(everything)) == len(STEPS) == 9
+
+
+def test_what_the_walk_writes_down_has_the_days_of_its_story_in_their_order() -> None:
+    writes = {"incident", "investigate", "reproduce", "verify", "impact"}
+    commands = [one for step in STEPS for one in step.commands if one.needs in writes]
+    stamps = [one.at or "" for one in commands]
+    assert all(stamps)
+    assert stamps == sorted(stamps)
+    for one in commands:  # what happened was before it was written down
+        happened = re.findall(r"--(?:noticed-)?at (\S+)", one.line)
+        assert all(at <= (one.at or "") for at in happened), one
 
 
 def test_a_command_line_is_filled_with_what_is_known() -> None:
