@@ -15,6 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from homing.cli.lab_known import told
+from homing.lab.lines import count_lines
+from homing.lab.tour import STEPS
 from homing.review.incident import Incident
 from homing.walkthrough.assess import STAGES, assess
 from homing.walkthrough.claims import draft
@@ -47,6 +50,10 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     assert 0.0015 < found["drop_rate"] < 0.006
     assert found["verdict"] == "fixed"
     assert 0 < found["p5"] < found["p50"] < found["p95"] < found["at_risk"]
+    # what the lines say, counted by hand, comes to what the investigation says
+    week = tmp_path / found["folder"]
+    assert count_lines(week / "deliveries.jsonl.gz").lost == found["dropped"]
+    assert f"= {found['dropped']}." in told(STEPS[0].after, week)
     steps = {step["name"]: step["commands"] for step in found["steps"]}
     assert {"notice", "investigate", "reproduce", "fix", "verify", "price"} <= steps.keys()
     seen = steps["reproduce"][0]["result"]
@@ -58,7 +65,7 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     record = msgspec.json.decode(
         (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
     )
-    told = [
+    timeline = [
         entry.text.partition(":")[0] for entry in sorted(record.timeline, key=lambda e: e.at_us)
     ]
     story = (
@@ -66,15 +73,15 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
         "wrote the fix", "deployed the fix", "compared before and after", "estimated what it costs",
         "adopted",
     )  # fmt: skip
-    assert [text for text in told if text in story] == list(story)
+    assert [text for text in timeline if text in story] == list(story)
     packs = shipped()
     for level, lens in product(packs.levels.values(), packs.principles.values()):
         made = draft(Record(record), record.owner, level, lens)
         assert {one.stage for one in made.claims} == set(STAGES)
         assert made.gaps == ()
-        told = assess(made.text(), None, level, lens, Record(record))
-        assert told.verdict is not None
-        assert told.verdict.step == "strong yes", (level.id, lens.id, told.findings)
+        judged = assess(made.text(), None, level, lens, Record(record))
+        assert judged.verdict is not None
+        assert judged.verdict.step == "strong yes", (level.id, lens.id, judged.findings)
     # every lost delivery can be followed to its lines of the log
     command = [sys.executable, "-m", "homing.cli", "walkthrough", "rows", "--size", "100", "--json"]
     done = subprocess.run(
@@ -162,8 +169,8 @@ def test_a_step_that_does_not_end_well_stops_the_walk_or_asks_what_to_do(tmp_pat
     worker = tmp_path / "homing-lab" / "worker.py"
     assert "put_if" not in worker.read_text().split("def save")[1], "the patch was not applied"
     done = lab(tmp_path, "--play", "--json", "--from", "reproduce")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["failed"], len(told["steps"])) == (1, "reproduce", 1)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["failed"], len(document["steps"])) == (1, "reproduce", 1)
     # Who is there is asked: once more, on without it (then what there is to see is not told), stop.
     code, screen = typed(tmp_path, "  sq", "--from", "reproduce")
     assert code == 0

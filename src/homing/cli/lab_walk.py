@@ -21,6 +21,7 @@ from rich.text import Text
 from homing.cli.forensics import expect_forensics
 from homing.cli.incidents import NOW_VARIABLE, VARIABLE
 from homing.cli.lab_folder import Made, build, folder_here, reset
+from homing.cli.lab_known import measured, told
 from homing.cli.output import note, print_json, say, say_prose
 from homing.core.errors import Invalid, Problem
 from homing.lab.incidents import INCIDENTS
@@ -34,7 +35,6 @@ from homing.lab.tour import (
     filled,
     steps_for,
 )
-from homing.lab.traffic import WEEK_S
 
 #: what to do where a program of the system is missing
 _WITHOUT: Final = {
@@ -195,7 +195,7 @@ def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
             break
     say()
     if is_fine:
-        _tell(step.after, style="italic")
+        _tell(told(step.after, folder), style="italic")
     else:
         note("what there is to see is left out, as this step did not end as it should")
         say()
@@ -208,7 +208,7 @@ def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
     Raises:
         _Stopped: the user stops here.
     """
-    line = filled(command.line, _known(folder))
+    line = filled(command.line, measured(folder))
     prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
     is_fine = True
     while True:
@@ -256,9 +256,9 @@ def _told_quietly(chosen: Sequence[Step], folder: Path) -> list[dict[str, Any]]:
 def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
     """A step with what its commands printed, as JSON where they can, up to the first that did not
     end as it should."""
-    told = []
+    results = []
     for command in step.commands:
-        line = filled(command.line, _known(folder))
+        line = filled(command.line, measured(folder))
         if command.needs is not None and " --to " not in line and " > " not in line:
             line += " --json"
         output, error = folder / ".output", folder / ".error"
@@ -270,7 +270,7 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
         complaint = error.read_text().strip()
         for file in (output, error):
             file.unlink()
-        told.append(
+        results.append(
             {
                 "command": line,
                 "exit_code": code,
@@ -279,9 +279,9 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
                 **({} if code in command.codes else {"error": complaint}),
             }
         )
-        if not told[-1]["as_expected"]:
+        if not results[-1]["as_expected"]:
             break
-    return {"name": step.name, "title": step.title, "commands": told}
+    return {"name": step.name, "title": step.title, "commands": results}
 
 
 def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[str, Any]:
@@ -316,18 +316,6 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
         "at_risk": priced.get("at_risk"),
         "steps": results,
     }
-
-
-def _known(folder: Path) -> dict[str, str]:
-    """What earlier steps have measured, for the command lines of later ones."""
-    try:
-        document = json.loads((folder / "incident.json").read_text())
-        return {
-            "rate": f"{document['rate']['value']:.2%}",
-            "traffic": f"{document['accepted'] / WEEK_S:.2f}/s",
-        }
-    except (OSError, ValueError, KeyError):
-        return {"rate": "0.3%", "traffic": "0.33/s"}
 
 
 def _words(line: str) -> list[str]:

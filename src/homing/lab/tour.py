@@ -86,11 +86,17 @@ loses something reports what it did, never what it did not do.""",
             ),
         ),
         after="""\
-Accepted, delivered, given up. The numbers do not add up: many were accepted and are neither
-delivered nor among the dead letters. The dead letter queue is as good as empty, so an alert on it
-would have been silent too. From here on, what the commands find is also written down: the incident
-is record.json, and it is the open one of this folder. It also says whose the service is, and whose
-it is not: you are with the checkout team.""",
+{accepted} accepted, {succeeded} delivered, {dead} given up: {missing} are none of the three.
+{queue}
+
+Lines are not deliveries, though. A delivery that succeeded twice has two lines, and hides one that
+is lost (here {repeated}); one that waits for its next attempt when the log ends is not lost yet
+(here {waiting}). So the next step, which counts deliveries, will say
+{missing} + {repeated} - {waiting} = {lost}.
+
+From here on, what the commands find is also written down: the incident is record.json, and it is
+the open one of this folder. It also says whose the service is (`owner`), who you are (`team`), and
+who gave you the task (`mandate`): nobody did.""",
     ),
     Step(
         name="investigate",
@@ -109,9 +115,8 @@ exactly one column of the books, and asks what the lost ones have in common.""",
             Command(line='zgrep -m1 \'"build":"1.8.1"\' deliveries.jsonl.gz'),
         ),
         after="""\
-About three in a thousand, with an interval. That may be a few more than the lines of the log made
-you think: a delivery that succeeded twice has two lines, and hides one that is lost. Since Tuesday,
-a little after ten: what was deployed then? The last line is the first that build 1.8.1 wrote,
+About three in a thousand, with an interval. Since Tuesday, a little after ten: what was deployed
+then? The last line is the first that build 1.8.1 wrote,
 minutes before the first drop. And the mechanism: two workers held the same delivery, and the late
 result of the first was written over the second's. Read one of the examples from top to bottom: the
 marked rows cross. The one that came through at the end is nearly the same; only what the second
