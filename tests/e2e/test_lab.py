@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -119,7 +121,7 @@ def test_the_default_week_drops_three_in_a_thousand_and_costs_eight_thousand_dol
     assert [one.text for one in lint_record(story, record)] == []
 
 
-def typed(folder: Path, answers: str, *words: str) -> tuple[int, str]:
+def typed(folder: Path, answers: Sequence[str], *words: str) -> tuple[int, str]:
     """The walk in a terminal, one answer at each of its prompts: how it ends, and the screen."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "homing.cli", "lab", *words]
@@ -156,6 +158,16 @@ def test_at_a_prompt_one_may_skip_a_command_stop_and_go_on_from_there(tmp_path: 
     assert "4 of 9" in screen
     assert "homing lab --from fix" in screen
     assert "put_if" not in (tmp_path / "homing-lab" / "worker.py").read_text().split("def save")[1]
+
+
+def test_what_was_typed_ahead_stands_behind_the_prompt_that_takes_it(tmp_path: Path) -> None:
+    assert typed(tmp_path, "q", "--size", "1000")[0] == 0
+    code, screen = typed(tmp_path, ["?\nwhat\nq"], "--from", "fix")
+    assert code == 0
+    # the terminal showed both when they were typed; the prompts that take them show them again
+    help_ = "Enter runs the command, s skips it, q stops here"
+    shown = re.sub(r"\x1b\[[0-9;]*m|\r", "", screen)
+    assert f"{help_}\n   [Enter] what\n{help_}\n   [Enter] q\n" in shown
 
 
 def test_a_step_that_does_not_end_well_stops_the_walk_or_asks_what_to_do(tmp_path: Path) -> None:

@@ -234,7 +234,9 @@ def _change(name: str | None, change: Change, by: str, *, as_json: bool) -> None
     if as_json:
         print_json(entry)
         return
-    say(Text.assemble((f"{time_text(entry.at_us)} ", "dim"), f"{entry.actor}: {entry.text}"))
+    when = (f"{time_text(entry.at_us)} ", "dim")
+    where = (f" ({entry.reference})" if entry.reference else "", "dim")
+    say(Text.assemble(when, f"{entry.actor}: {entry.text}", where))
 
 
 @incident.command("note")

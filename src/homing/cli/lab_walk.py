@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -235,7 +236,10 @@ def _wants(prompt: Text) -> bool:
     """
     Console(highlight=False).print(prompt, end="", soft_wrap=True)
     while True:
+        is_typed_ahead = bool(select.select([sys.stdin], [], [], 0)[0])
         answer = input("   [Enter] ").strip().lower()
+        if is_typed_ahead:  # the terminal has shown it long ago, above
+            say(answer)
         if answer in ("", "s"):
             return not answer
         if answer == "q":

@@ -175,8 +175,10 @@ skip the patch with s.""",
         ),
         after="""\
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
-explored without a suspicion, in more than two thousand other orders, with crashes: nothing either
-(explored.json has it). That is a proof about the code, not yet about the service.""",
+explored without a suspicion, in {explored} other schedules, with crashes: {random} at random, as
+many as --runs asks for, {priority} by priorities and {small} one by one, the nearest to calm.
+Nothing either (explored.json has it).
+That is a proof about the code, not yet about the service.""",
     ),
     Step(
         name="alert",

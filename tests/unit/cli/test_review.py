@@ -256,7 +256,10 @@ def test_what_is_now_may_be_said_and_a_time_that_is_yet_to_come_is_kept_with_a_w
     monkeypatch.setenv("HOMING_INCIDENT_NOW", "2031-05-05T10:00Z")
     ask(*OPEN)
     assert "yet to come" not in ask("incident", "fixed", "--at", "2031-05-05T10:00Z").output
-    told = ask("incident", "deployed", "--by", "ana", "--at", "2031-05-06T10:00Z").output
+    told = ask(
+        "incident", "deployed", "--by", "ana", "--commit", "1.8.2", "--at", "2031-05-06T10:00Z"
+    ).output
+    assert told.rstrip().endswith("ana: deployed the fix (1.8.2)")
     assert "--at 2031-05-06T10:00:00Z is yet to come; kept as it is" in told
     ask("incident", "note", "done")
     days = [entry["at_us"] // 86_400_000_000 for entry in record(tmp_path)["timeline"]]
