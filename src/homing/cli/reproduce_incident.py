@@ -195,8 +195,8 @@ def _show(held: Held) -> None:
         say(Text.assemble(("           ", ""), f"{step.who:10} {step.op:10} ", (step.note, "dim")))
     say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
     if longest := _longest(held):
-        text = f"{longest:g} s: the longest delay that is tried, to outlive any lease"
-        small = "; what breaks is shown as small as it gets" if trial.reproduced else ""
+        text = f"{longest:g} s: the longest delay tried, to outlive any lease"
+        small = "; below it is made as small as it gets" if trial.reproduced else ""
         say(Text(f"           {text}{small}", style="dim"))
     style = "bold red" if trial.reproduced else "bold green"
     say(

@@ -120,7 +120,7 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert told["story"]["lanes"][0] == "worker A"
     assert sends, "A is who was first to send, as in the suspected schedule"
     seconds = told["pinned"][0].split()[-2]
-    text = f"{seconds} s: the longest delay that is tried, to outlive any lease; what breaks is"
+    text = f"{seconds} s: the longest delay tried, to outlive any lease; below it is made"
     assert text in run(str(path), "--worker", FAULTY, "--times", "5").output
     fine = run(str(path), "--worker", FIXED)
     assert fine.exit_code == 0
