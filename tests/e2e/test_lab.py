@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from homing.cli.lab_known import told
+from homing.lab.lines import count_lines
+from homing.lab.tour import STEPS
 from homing.review.incident import Incident
 from homing.walkthrough.assess import STAGES, assess
 from homing.walkthrough.claims import draft
@@ -47,23 +52,38 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
     assert 0.0015 < found["drop_rate"] < 0.006
     assert found["verdict"] == "fixed"
     assert 0 < found["p5"] < found["p50"] < found["p95"] < found["at_risk"]
+    # what the lines say, counted by hand, comes to what the investigation says
+    week = tmp_path / found["folder"]
+    assert count_lines(week / "deliveries.jsonl.gz").lost == found["dropped"]
+    assert f"= {found['dropped']}." in told(STEPS[0].after, week)
     steps = {step["name"]: step["commands"] for step in found["steps"]}
     assert {"notice", "investigate", "reproduce", "fix", "verify", "price"} <= steps.keys()
     seen = steps["reproduce"][0]["result"]
     assert seen["reproduced"] == seen["times"]
-    assert steps["fix"][1]["result"]["reproduced"] == 0
+    shown, _, held = (one["result"] for one in steps["fix"][:3])
+    assert "+        await self.store.put_if(" in shown, "the fix is seen before it is applied"
+    assert held["reproduced"] == 0
     # the record that the walk left is enough to tell every stage of it, with nothing missing
     record = msgspec.json.decode(
         (tmp_path / found["folder"] / "record.json").read_bytes(), type=Incident
     )
+    timeline = [
+        entry.text.partition(":")[0] for entry in sorted(record.timeline, key=lambda e: e.at_us)
+    ]
+    story = (
+        "noticed; no alert fired", "opened the incident", "investigated the log", "reproduced it",
+        "wrote the fix", "deployed the fix", "compared before and after", "estimated what it costs",
+        "adopted",
+    )  # fmt: skip
+    assert [text for text in timeline if text in story] == list(story)
     packs = shipped()
     for level, lens in product(packs.levels.values(), packs.principles.values()):
         made = draft(Record(record), record.owner, level, lens)
         assert {one.stage for one in made.claims} == set(STAGES)
         assert made.gaps == ()
-        told = assess(made.text(), None, level, lens, Record(record))
-        assert told.verdict is not None
-        assert told.verdict.step == "strong yes", (level.id, lens.id, told.findings)
+        judged = assess(made.text(), None, level, lens, Record(record))
+        assert judged.verdict is not None
+        assert judged.verdict.step == "strong yes", (level.id, lens.id, judged.findings)
     # every lost delivery can be followed to its lines of the log
     command = [sys.executable, "-m", "homing.cli", "walkthrough", "rows", "--size", "100", "--json"]
     done = subprocess.run(
@@ -101,7 +121,7 @@ def test_the_default_week_drops_three_in_a_thousand_and_costs_eight_thousand_dol
     assert [one.text for one in lint_record(story, record)] == []
 
 
-def typed(folder: Path, answers: str, *words: str) -> tuple[int, str]:
+def typed(folder: Path, answers: Sequence[str], *words: str) -> tuple[int, str]:
     """The walk in a terminal, one answer at each of its prompts: how it ends, and the screen."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "homing.cli", "lab", *words]
@@ -138,11 +158,37 @@ def test_at_a_prompt_one_may_skip_a_command_stop_and_go_on_from_there(tmp_path: 
     assert "4 of 9" in screen
     assert "homing lab --from fix" in screen
     assert "put_if" not in (tmp_path / "homing-lab" / "worker.py").read_text().split("def save")[1]
-    # A step that cannot end well, as nothing was investigated, is not told as if it had.
-    done = lab(tmp_path, "--step", "reproduce")
+
+
+def test_what_was_typed_ahead_stands_behind_the_prompt_that_takes_it(tmp_path: Path) -> None:
+    assert typed(tmp_path, "q", "--size", "1000")[0] == 0
+    code, screen = typed(tmp_path, ["?\nwhat\nq"], "--from", "fix")
+    assert code == 0
+    # the terminal showed both when they were typed; the prompts that take them show them again
+    help_ = "Enter runs the command, s skips it, q stops here"
+    shown = re.sub(r"\x1b\[[0-9;]*m|\r", "", screen)
+    assert f"{help_}\n   [Enter] what\n{help_}\n   [Enter] q\n" in shown
+
+
+def test_a_step_that_does_not_end_well_stops_the_walk_or_asks_what_to_do(tmp_path: Path) -> None:
+    # Nothing was investigated, so nothing can be held to the schedule of it.
+    done = lab(tmp_path, "--size", "1000", "--play", "--from", "reproduce")
     assert done.returncode == 1
     assert "that ended with 2, which was not expected here" in done.stderr
+    assert "stopped: the step 'reproduce' did not end as it should" in done.stderr
+    assert "homing lab --from reproduce" in done.stdout
     assert "Every time." not in done.stdout
+    worker = tmp_path / "homing-lab" / "worker.py"
+    assert "put_if" not in worker.read_text().split("def save")[1], "the patch was not applied"
+    done = lab(tmp_path, "--play", "--json", "--from", "reproduce")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["failed"], len(document["steps"])) == (1, "reproduce", 1)
+    # Who is there is asked: once more, on without it (then what there is to see is not told), stop.
+    code, screen = typed(tmp_path, "  sq", "--from", "reproduce")
+    assert code == 0
+    assert screen.count("Enter runs it again, s goes on without it, q stops here") == 2
+    assert "Every time." not in screen
+    assert "stopped in the step 'fix'" in screen
 
 
 def test_other_incidents_are_listed_and_written(tmp_path: Path) -> None:

@@ -70,10 +70,19 @@ def count_logs(
     ):
         files = as_files(logs, folder) if engine == HERE else list(logs)
         options = forensics("investigation").Options(mapping=mapping_of(mapping), engine=engine)
-        counted: Counted = counting.count(
-            files, options, on_progress, since_us=since_us, late_s=late_s
-        )
+        try:
+            counted: Counted = counting.count(
+                files, options, on_progress, since_us=since_us, late_s=late_s
+            )
+        except ConfigError as error:
+            raise ConfigError([_with_name(one, logs, files) for one in error.problems]) from error
         return counted
+
+
+def _with_name(problem: str, logs: Sequence[str], files: Sequence[str]) -> str:
+    """A complaint that says which log it is about: two are given as often as one."""
+    is_named = any(name in problem for name in (*logs, *files))
+    return problem if is_named else f"{', '.join(logs)}: {problem}"
 
 
 def load_investigation(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from homing.core.errors import ConfigError
 
 #: the engine of this process, which reads files
 HERE: Final = "duckdb"
+
+#: what the extra `forensics` brings; an import is not needed to see that it is there
+_PACKAGES: Final = ("ibis", "duckdb", "numpy", "pyarrow")
 
 #: the option of every command that reads logs
 as_engine: Final = click.option(
@@ -35,12 +39,26 @@ def forensics(name: str) -> Any:
     try:
         return importlib.import_module(f"homing.forensics.{name}")
     except ImportError as error:
-        raise _missing(error) from error
+        raise ConfigError([_missing(error.name)]) from error
 
 
-def _missing(error: ImportError) -> ConfigError:
+def expect_forensics(besides: str = "") -> None:
+    """Find out whether logs can be analysed here, before anything else is done.
+
+    Args:
+        besides: another way to have what is missing, to say after the usual one.
+
+    Raises:
+        ConfigError: packages are not installed; says how to.
+    """
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError([_missing(", ".join(missing)) + besides])
+
+
+def _missing(names: str | None) -> str:
     install = "`pip install 'homing[forensics]'`"
-    return ConfigError([f"`homing investigate` needs more packages ({error.name}): {install}"])
+    return f"`homing investigate` needs more packages ({names}): {install}"
 
 
 def mapping_of(name: str | None) -> Any:

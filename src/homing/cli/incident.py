@@ -17,6 +17,7 @@ from homing.cli.incidents import (
     InFile,
     actor_here,
     digest_of,
+    incident_now_us,
     incident_option,
     open_here,
     place_of,
@@ -50,12 +51,27 @@ from homing.review.incident import (
     Status,
     opened,
 )
-from homing.system import SystemChance, SystemClock
+from homing.system import SystemChance
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _STYLES: Final = {Status.OPEN: "bold red", Status.MITIGATED: "yellow", Status.CLOSED: "green"}
 _by = click.option("--by", default=actor_here, metavar="NAME", help="Who; default: your user name.")
-_at = click.option("--at", type=moment, metavar="TIME", help="When; default: now.")
+
+
+def _not_to_come(_context: click.Context, option: click.Parameter, at_us: int | None) -> int | None:
+    """A time that is yet to come is most often a slip; it is said, and kept as it was given."""
+    if at_us is not None and at_us > incident_now_us():
+        note(f"{option.opts[0]} {time_text(at_us)} is yet to come; kept as it is")
+    return at_us
+
+
+_at = click.option(
+    "--at",
+    type=moment,
+    callback=_not_to_come,
+    metavar="TIME",
+    help="When; default: now. What is yet to come is kept, with a warning.",
+)
 
 
 @click.group(cls=Group)
@@ -85,7 +101,11 @@ def incident() -> None:
 @click.option("--service", default="", metavar="NAME", help="Whose deliveries it is about.")
 @click.option("--objective", default="99.9%", show_default=True, help="Its target, for alerts.")
 @click.option(
-    "--noticed-at", type=moment, metavar="TIME", help="When it was noticed; default: now."
+    "--noticed-at",
+    type=moment,
+    callback=_not_to_come,
+    metavar="TIME",
+    help="When it was noticed; default: now.",
 )
 @click.option("--noticed-by", metavar="NAME", help="Who noticed it; default: --by.")
 @click.option("--alert", metavar="NAME", help="The alert that noticed it; none if left out.")
@@ -115,7 +135,7 @@ def open_incident(
         --noticed-at 2026-11-16T09:05Z --how "a shop asked about a payment"
       homing incident open "webhooks are missing"      (in the running service)
     """
-    at_us = SystemClock().now_us()
+    at_us = incident_now_us()
     given = {
         "title": title,
         "severity": severity,
@@ -214,7 +234,9 @@ def _change(name: str | None, change: Change, by: str, *, as_json: bool) -> None
     if as_json:
         print_json(entry)
         return
-    say(Text.assemble((f"{time_text(entry.at_us)} ", "dim"), f"{entry.actor}: {entry.text}"))
+    when = (f"{time_text(entry.at_us)} ", "dim")
+    where = (f" ({entry.reference})" if entry.reference else "", "dim")
+    say(Text.assemble(when, f"{entry.actor}: {entry.text}", where))
 
 
 @incident.command("note")
@@ -330,7 +352,7 @@ def deployed(
       homing incident deployed --by payments --commit 4f2a91c
       homing incident deployed --what change --at 2026-11-10T10:12Z --commit 1.8.1
     """
-    at_us = at or SystemClock().now_us()
+    at_us = at or incident_now_us()
     one = Deployment(at_us=at_us, by=by, commit=commit, what=what)
     _change(name, Deployed(deployment=one), by, as_json=as_json)
 
@@ -351,7 +373,7 @@ def adopted(
     Examples:
       homing incident adopted "the dead-letter alert, in the webhook template" --by platform
     """
-    one = Adoption(at_us=at or SystemClock().now_us(), by=by, what=what, reference=source)
+    one = Adoption(at_us=at or incident_now_us(), by=by, what=what, reference=source)
     _change(name, Adopted(adoption=one), by, as_json=as_json)
 
 

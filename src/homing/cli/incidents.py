@@ -22,6 +22,7 @@ import click
 import msgspec
 
 from homing.cli.client import Api, connect
+from homing.cli.moments import moment
 from homing.cli.output import note, say_error, why
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
@@ -29,12 +30,30 @@ from homing.review.results import found
 from homing.system import SystemClock
 
 VARIABLE: Final = "HOMING_INCIDENT"
+NOW_VARIABLE: Final = "HOMING_INCIDENT_NOW"
 POINTER: Final = Path(".homing-incident")
 ID_PREFIX: Final = "inc_"
 _CHUNK: Final = 1 << 20
 _HASHED_MAX: Final = 200
 #: a worker, assumptions, a saved investigation; not a log
 _KEPT_BYTES_MAX: Final = 131_072
+
+
+def incident_now_us() -> int:
+    """When it is, for what is written into a record: HOMING_INCIDENT_NOW, or what the clock says.
+
+    A simulated week has its own days, whenever it is looked at.
+
+    Raises:
+        ConfigError: HOMING_INCIDENT_NOW is no time.
+    """
+    given = os.environ.get(NOW_VARIABLE)
+    if not given:
+        return SystemClock().now_us()
+    try:
+        return moment(given)
+    except click.BadParameter as error:
+        raise ConfigError([f"{NOW_VARIABLE}: {error.message}"]) from error
 
 
 class Place(Protocol):
@@ -71,7 +90,7 @@ class InFile:
     def change(self, change: Callable[[Incident], Change], actor: str) -> Incident:
         with self._alone():
             before = self.load()
-            after = add(before, change(before), at_us=SystemClock().now_us(), actor=actor)
+            after = add(before, change(before), at_us=incident_now_us(), actor=actor)
             self.save(after)
         return after
 
@@ -261,7 +280,7 @@ def record(
     result = Result(
         step=step,
         command=shlex.join(["homing", *(one for one in sys.argv[1:] if one != "--json")]),
-        at_us=SystemClock().now_us(),
+        at_us=incident_now_us(),
         by=actor_here(),
         inputs=_digests(inputs, kept),
         files=_digests(files),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -18,19 +19,33 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from homing.cli.incidents import VARIABLE
+from homing.cli.forensics import expect_forensics
+from homing.cli.incidents import NOW_VARIABLE, VARIABLE
 from homing.cli.lab_folder import Made, build, folder_here, reset
+from homing.cli.lab_known import measured, told
 from homing.cli.output import note, print_json, say, say_prose
 from homing.core.errors import Invalid, Problem
 from homing.lab.incidents import INCIDENTS
-from homing.lab.tour import CLOSING, INTRODUCTION, KEYS, Step, blocks, filled, steps_for
-from homing.lab.traffic import WEEK_S
+from homing.lab.tour import (
+    CLOSING,
+    INTRODUCTION,
+    KEYS,
+    Command,
+    Step,
+    blocks,
+    filled,
+    steps_for,
+)
 
 #: what to do where a program of the system is missing
 _WITHOUT: Final = {
     "patch": "write the two lines of fix.patch into worker.py by hand, and go on",
     "zgrep": "`gzip -cd FILE | grep -c WORD` counts the same",
 }
+
+
+#: what reads logs, for which an extra must be installed
+_READS_LOGS: Final = {"investigate", "verify", "impact"}
 
 
 class Walk(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,34 +69,57 @@ def walk(asked: Walk) -> None:
 
     Raises:
         Invalid: there is no such step.
-        ConfigError: there is something else in the folder.
+        ConfigError: packages are missing, or there is something else in the folder.
         Exit: 1: a step did not end as it should.
     """
     from homing.cli.main import COMMANDS
 
     steps = steps_for(COMMANDS)
     chosen = _chosen(steps, asked)
+    if any(one.needs in _READS_LOGS for step in chosen for one in step.commands):
+        expect_forensics("; in a checkout, `make lab` does it all")
     is_whole = asked.only is None and asked.first is None
     folder = folder_here(asked.folder)
     made = build(folder, asked.seed, asked.size)
     if is_whole:
         reset(folder)
     if asked.is_json:
-        document = _document([_run_quietly(step, folder) for step in chosen], folder, made)
+        document = _document(_told_quietly(chosen, folder), folder, made)
         print_json(document)
         is_fine = document["is_fine"]
     else:
         is_waiting = not asked.is_playing and sys.stdin.isatty() and sys.stdout.isatty()
         if is_whole:
             _introduce(folder, is_waiting)
-        numbered = [] if asked.only else steps
-        ended = [_has_ended_well(step, numbered, folder, is_waiting) for step in chosen]
-        is_fine = all(ended)
+        is_fine = _tell_steps(chosen, [] if asked.only else steps, folder, is_waiting)
         if asked.only is None and is_fine:
             _tell(CLOSING.format(others=len(INCIDENTS)))
             _by_hand(folder, "homing lab --list")
     if not is_fine:
         raise click.exceptions.Exit(1)
+
+
+def _tell_steps(
+    chosen: Sequence[Step], steps: Sequence[Step], folder: Path, is_waiting: bool
+) -> bool:
+    """Whether all of them ended as they should. Where nobody can be asked, the first that did
+    not is the last: the next ones rest on it.
+
+    Args:
+        steps: all there are, to say which of them it is; empty: that is not said.
+    """
+    is_fine = True
+    for step in chosen:
+        if _has_ended_well(step, steps, folder, is_waiting):
+            continue
+        is_fine = False
+        if not is_waiting:
+            note(f"stopped: the step {step.name!r} did not end as it should")
+            if steps:
+                note("once that is mended, to go on from there:")
+                _by_hand(folder, f"homing lab --from {step.name}")
+            break
+    return is_fine
 
 
 def _has_ended_well(step: Step, steps: Sequence[Step], folder: Path, is_waiting: bool) -> bool:
@@ -147,30 +185,47 @@ def _tell(text: str, style: str = "") -> None:
 
 
 def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
-    """Whether each of its commands ended as it should."""
+    """Whether each of its commands ended as it should, in the end."""
     is_fine = True
     say(Text.assemble(("━━ ", "dim"), (step.title, "bold cyan"), (f"  {place}", "dim")))
     say()
     _tell(step.before)
     for command in step.commands:
-        line = filled(command.line, _known(folder))
-        prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
-        if not is_waiting:
-            say(prompt)
-        elif not _wants(prompt):
-            continue
-        sys.stdout.flush()
-        code = _run(line, folder)
-        if code not in command.codes:
-            note(f"that ended with {code}, which was not expected here")
-            is_fine = False
+        is_fine = _say_command(command, folder, is_waiting) and is_fine
+        if not is_fine and not is_waiting:
+            break
     say()
     if is_fine:
-        _tell(step.after, style="italic")
+        _tell(told(step.after, folder), style="italic")
     else:
         note("what there is to see is left out, as this step did not end as it should")
         say()
     return is_fine
+
+
+def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
+    """Run a command: whether it ended as it should. Who is there is asked what to do if not.
+
+    Raises:
+        _Stopped: the user stops here.
+    """
+    line = filled(command.line, measured(folder))
+    prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
+    is_fine = True
+    while True:
+        if not is_waiting:
+            say(prompt)
+        elif not _wants(prompt):
+            return is_fine
+        sys.stdout.flush()
+        code = _run(line, folder, command.at)
+        if code in command.codes:
+            return True
+        is_fine = False
+        note(f"that ended with {code}, which was not expected here")
+        if not is_waiting:
+            return False
+        note("Enter runs it again, s goes on without it, q stops here")
 
 
 def _wants(prompt: Text) -> bool:
@@ -181,7 +236,10 @@ def _wants(prompt: Text) -> bool:
     """
     Console(highlight=False).print(prompt, end="", soft_wrap=True)
     while True:
+        is_typed_ahead = bool(select.select([sys.stdin], [], [], 0)[0])
         answer = input("   [Enter] ").strip().lower()
+        if is_typed_ahead:  # the terminal has shown it long ago, above
+            say(answer)
         if answer in ("", "s"):
             return not answer
         if answer == "q":
@@ -189,23 +247,34 @@ def _wants(prompt: Text) -> bool:
         note("Enter runs the command, s skips it, q stops here")
 
 
+def _told_quietly(chosen: Sequence[Step], folder: Path) -> list[dict[str, Any]]:
+    """What each step came to, up to the first that did not end as it should."""
+    results = []
+    for step in chosen:
+        results.append(_run_quietly(step, folder))
+        if not results[-1]["commands"][-1]["as_expected"]:
+            break
+    return results
+
+
 def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
-    """A step with what its commands printed, as JSON where they can."""
-    told = []
+    """A step with what its commands printed, as JSON where they can, up to the first that did not
+    end as it should."""
+    results = []
     for command in step.commands:
-        line = filled(command.line, _known(folder))
+        line = filled(command.line, measured(folder))
         if command.needs is not None and " --to " not in line and " > " not in line:
             line += " --json"
         output, error = folder / ".output", folder / ".error"
         with output.open("w") as out, error.open("w") as complaints:
-            code = _run(line, folder, out, complaints)
+            code = _run(line, folder, command.at, out, complaints)
         result: Any = output.read_text().strip()
         with contextlib.suppress(ValueError):
             result = json.loads(result)
         complaint = error.read_text().strip()
         for file in (output, error):
             file.unlink()
-        told.append(
+        results.append(
             {
                 "command": line,
                 "exit_code": code,
@@ -214,7 +283,9 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
                 **({} if code in command.codes else {"error": complaint}),
             }
         )
-    return {"name": step.name, "title": step.title, "commands": told}
+        if not results[-1]["as_expected"]:
+            break
+    return {"name": step.name, "title": step.title, "commands": results}
 
 
 def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[str, Any]:
@@ -222,17 +293,20 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
 
     def result(step: str, at: int = 0) -> dict[str, Any]:
         for one in results:
-            if one["name"] == step and isinstance(one["commands"][at]["result"], dict):
-                found: dict[str, Any] = one["commands"][at]["result"]
-                return found
+            if one["name"] != step or len(one["commands"]) <= at:
+                continue
+            found = one["commands"][at]["result"]
+            return found if isinstance(found, dict) else {}
         return {}
 
+    failed = (s["name"] for s in results if not all(c["as_expected"] for c in s["commands"]))
     found, priced, proven = result("investigate"), result("price"), result("verify", 1)
     return {
         "folder": str(folder),
         "seed": made.seed,
         "size": made.size,
         "is_fine": all(one["as_expected"] for step in results for one in step["commands"]),
+        "failed": next(failed, None),
         "accepted": found.get("accepted"),
         "dropped": found.get("dropped"),
         "drop_rate": found.get("rate", {}).get("value"),
@@ -248,49 +322,53 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
     }
 
 
-def _known(folder: Path) -> dict[str, str]:
-    """What earlier steps have measured, for the command lines of later ones."""
-    try:
-        document = json.loads((folder / "incident.json").read_text())
-        return {
-            "rate": f"{document['rate']['value']:.2%}",
-            "traffic": f"{document['accepted'] / WEEK_S:.2f}/s",
-        }
-    except (OSError, ValueError, KeyError):
-        return {"rate": "0.3%", "traffic": "0.33/s"}
-
-
 def _words(line: str) -> list[str]:
     """The command as a list; `homing` is this very one."""
     words = shlex.split(line)
     return [sys.executable, "-m", "homing.cli", *words[1:]] if words[0] == "homing" else words
 
 
-def _run(line: str, folder: Path, out: IO[str] | None = None, error: IO[str] | None = None) -> int:
+def _run(
+    line: str,
+    folder: Path,
+    at: str | None,
+    out: IO[str] | None = None,
+    error: IO[str] | None = None,
+) -> int:
     """Run a command line in the folder; `> FILE` at its end is what a shell would make of it.
+
+    Args:
+        at: the time that is now for the incident; None: what the clock says.
 
     Returns:
         Its exit code; 127 when there is no such program.
     """
     line, arrow, target = line.partition(" > ")
+    surroundings = _environment(at)
     try:
         if arrow:
             with (folder / target.strip()).open("w") as file:
-                return _call(_words(line), folder, file, error)
-        return _call(_words(line), folder, out, error)
+                return _call(_words(line), folder, surroundings, file, error)
+        return _call(_words(line), folder, surroundings, out, error)
     except FileNotFoundError as missing:
         instead = _WITHOUT.get(str(missing.filename))
         note(f"{missing.filename} is not installed here" + (f"; {instead}" if instead else ""))
         return 127
 
 
-def _call(words: list[str], folder: Path, out: IO[str] | None, error: IO[str] | None) -> int:
+def _call(
+    words: list[str],
+    folder: Path,
+    surroundings: dict[str, str],
+    out: IO[str] | None,
+    error: IO[str] | None,
+) -> int:
     done = subprocess.run(  # noqa: S603 (what the tour says, and nothing that came from outside)
-        words, cwd=folder, env=_environment(), check=False, stdout=out, stderr=error
+        words, cwd=folder, env=surroundings, check=False, stdout=out, stderr=error
     )
     return done.returncode
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+def _environment(at: str | None) -> dict[str, str]:
+    kept = {n: v for n, v in os.environ.items() if n not in (VARIABLE, NOW_VARIABLE)}
+    return {**kept, "PYTHONUNBUFFERED": "1", **({} if at is None else {NOW_VARIABLE: at})}

@@ -194,6 +194,10 @@ def _show(held: Held) -> None:
     for step in (one.skeleton or Skeleton()).steps:
         say(Text.assemble(("           ", ""), f"{step.who:10} {step.op:10} ", (step.note, "dim")))
     say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
+    if longest := _longest(held):
+        text = f"{longest:g} s: the longest delay tried, to outlive any lease"
+        small = "; below it is made as small as it gets" if trial.reproduced else ""
+        say(Text(f"           {text}{small}", style="dim"))
     style = "bold red" if trial.reproduced else "bold green"
     say(
         Text.assemble(
@@ -216,6 +220,13 @@ def _show(held: Held) -> None:
         )
     if not trial.reproduced:
         say(f"this worker loses nothing in that schedule; explore it: homing reproduce {name}")
+
+
+def _longest(held: Held) -> float:
+    """The pinned response time, seconds, if it is the longest of several; 0: none is pinned."""
+    delays = held.case.delays_s
+    pinned = [rule.answer.after_s for rule in held.trial.pin if rule.answer and rule.answer.status]
+    return delays[-1] if len(delays) > 1 and delays[-1] in pinned else 0.0
 
 
 def _unheld(trial: Trial) -> str:

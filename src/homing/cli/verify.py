@@ -149,7 +149,8 @@ def _two(
         elif rest:
             given.append(rest.pop(0))
         else:
-            raise click.UsageError(f"expected {word}: a log, a saved investigation or --before k/n")
+            option = f"--{word.lower()} K/N"
+            raise click.UsageError(f"expected {word}: a log, a saved investigation, or {option}")
     if rest:
         raise click.UsageError(f"expected two: BEFORE and AFTER; {rest[0]} is one too many")
     return given[0], given[1]

@@ -16,6 +16,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     needs: str | None = None
     #: what it says by its exit code is expected: investigations find something
     codes: tuple[int, ...] = (0,)
+    #: when it is typed in the story, UTC; None: it writes nothing into the record of the incident
+    at: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,9 @@ In this folder is last week of that service:
   deliveries.jsonl.gz  its delivery log, one line for each change of a delivery
   payments.jsonl.gz    what was paid, as the payloads had it
   worker.py            its retry worker, the code that runs in production
+
+The week is simulated, and so is the clock of this walk: what goes into the record of the incident
+has the day on which the story has it.
 """
 
 KEYS: Final = """\
@@ -60,28 +65,38 @@ loses something reports what it did, never what it did not do.""",
                 ' --service "payment notifications" --noticed-at 2026-11-16T09:05Z'
                 ' --how "a shop asked about a payment without a notification"',
                 needs="incident",
+                at="2026-11-16T09:10Z",
             ),
             Command(
                 line='homing incident note "payments team" --about owner'
                 ' --source "the service catalogue"',
                 needs="incident",
+                at="2026-11-16T09:12Z",
             ),
             Command(
                 line='homing incident note "checkout team" --about team --source "the staff list"',
                 needs="incident",
+                at="2026-11-16T09:13Z",
             ),
             Command(
                 line='homing incident note "no ticket found" --about mandate'
                 ' --at 2026-11-16T09:20Z --source "the tracker of the payments team"',
                 needs="incident",
+                at="2026-11-16T09:20Z",
             ),
         ),
         after="""\
-Accepted, delivered, given up. The numbers do not add up: many were accepted and are neither
-delivered nor among the dead letters. The dead letter queue is as good as empty, so an alert on it
-would have been silent too. From here on, what the commands find is also written down: the incident
-is record.json, and it is the open one of this folder. It also says whose the service is, and whose
-it is not: you are with the checkout team.""",
+{accepted} accepted, {succeeded} delivered, {dead} given up: {missing} are none of the three.
+{queue}
+
+Lines are not deliveries, though. A delivery that succeeded twice has two lines, and hides one that
+is lost (here {repeated}); one that waits for its next attempt when the log ends is not lost yet
+(here {waiting}). So the next step, which counts deliveries, will say
+{missing} + {repeated} - {waiting} = {lost}.
+
+From here on, what the commands find is also written down: the incident is record.json, and it is
+the open one of this folder. It also says whose the service is (`owner`), who you are (`team`), and
+who gave you the task (`mandate`): nobody did.""",
     ),
     Step(
         name="investigate",
@@ -94,14 +109,14 @@ exactly one column of the books, and asks what the lost ones have in common.""",
                 line="homing investigate deliveries.jsonl.gz --save incident.json"
                 " --html investigation.html",
                 needs="investigate",
+                at="2026-11-16T10:30Z",
                 codes=(1,),
             ),
             Command(line='zgrep -m1 \'"build":"1.8.1"\' deliveries.jsonl.gz'),
         ),
         after="""\
-About three in a thousand, with an interval. That may be a few more than the lines of the log made
-you think: a delivery that succeeded twice has two lines, and hides one that is lost. Since Tuesday,
-a little after ten: what was deployed then? The last line is the first that build 1.8.1 wrote,
+About three in a thousand, with an interval. Since Tuesday, a little after ten: what was deployed
+then? The last line is the first that build 1.8.1 wrote,
 minutes before the first drop. And the mechanism: two workers held the same delivery, and the late
 result of the first was written over the second's. Read one of the examples from top to bottom: the
 marked rows cross. The one that came through at the end is nearly the same; only what the second
@@ -118,6 +133,7 @@ to the schedule that the log shows.""",
                 line="homing reproduce incident.json --worker worker.py:RetryWorker"
                 " --html schedule.html --pytest test_schedule.py",
                 needs="reproduce",
+                at="2026-11-16T13:15Z",
                 codes=(1,),
             ),
         ),
@@ -133,29 +149,36 @@ worker.py: which line would you change?""",
         title="Fix: the smallest change that mends it",
         before="""\
 A longer lease would only make it rarer. The result of an attempt must count for that attempt only:
-write the row only if it is still the one that this worker took. fix.patch does that. If you would
-rather write your own, edit worker.py in the other terminal now, and skip the patch with s.""",
+write the row only if it is still the one that this worker took. fix.patch does that: one line and
+the reason for it. If you would rather write your own, edit worker.py in the other terminal now, and
+skip the patch with s.""",
         commands=(
+            Command(line="cat fix.patch"),
             #: 1: it is applied already, as when this step is done again
             Command(line="patch -N worker.py fix.patch", codes=(0, 1)),
             Command(
                 line="homing reproduce incident.json --worker worker.py:RetryWorker",
                 needs="reproduce",
+                at="2026-11-16T15:50Z",
             ),
             Command(
                 line="homing reproduce worker.py:RetryWorker --runs 1000 --json > explored.json",
                 needs="reproduce",
+                at="2026-11-16T16:00Z",
             ),
             Command(
                 line="homing incident fixed --diff fix.patch --at 2026-11-16T15:40Z"
                 ' --text "a worker writes only the row that it took"',
                 needs="incident",
+                at="2026-11-16T16:05Z",
             ),
         ),
         after="""\
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
-explored without a suspicion, in more than two thousand other orders, with crashes: nothing either
-(explored.json has it). That is a proof about the code, not yet about the service.""",
+explored without a suspicion, in {explored} other schedules, with crashes: {random} at random, as
+many as --runs asks for, {priority} by priorities and {small} one by one, the nearest to calm.
+Nothing either (explored.json has it).
+That is a proof about the code, not yet about the service.""",
     ),
     Step(
         name="alert",
@@ -173,6 +196,7 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
                 line="homing incident link rules/homing-slo-dead-letters.rules.yml"
                 ' --text "alert rules for dead letters, with tests that make them fire"',
                 needs="incident",
+                at="2026-11-16T16:40Z",
             ),
         ),
         after="""\
@@ -193,11 +217,13 @@ nobody can measure afterwards, so it is written down.""",
                 ' and the alert, and agreed with them that they deploy it"'
                 ' --about agreement --at 2026-11-17T09:00Z --source "the review of the change"',
                 needs="incident",
+                at="2026-11-17T09:00Z",
             ),
             Command(
                 line='homing incident deployed --by "payments team" --at 2026-11-17T14:30Z'
                 " --commit 1.8.2",
                 needs="incident",
+                at="2026-11-17T14:30Z",
             ),
         ),
         after="""\
@@ -216,6 +242,7 @@ before. Then before and after are compared.""",
                 line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json"
                 " --model explored.json",
                 needs="verify",
+                at="2026-11-30T09:00Z",
             ),
         ),
         after="""\
@@ -235,6 +262,7 @@ come back, is not: that is in impact.toml, marked as assumed, with ranges.""",
                 line="homing impact deliveries.jsonl.gz --payloads payments.jsonl.gz"
                 " --assumptions impact.toml --ids affected.tsv --svg impact.svg",
                 needs="impact",
+                at="2026-11-30T09:40Z",
             ),
         ),
         after="""\
@@ -252,32 +280,38 @@ the commands found is in the record; what only people know, you add.""",
                 line="homing incident deployed --what change --at 2026-11-10T10:12Z"
                 ' --by "payments team" --commit 1.8.1',
                 needs="incident",
+                at="2026-11-30T10:20Z",
             ),
             Command(
                 line='homing incident note "the lease is 10 s, an answer may take 30 s"'
                 " --about factor --source worker.py",
                 needs="incident",
+                at="2026-11-30T10:30Z",
             ),
             Command(
                 line='homing incident note "no objective for webhooks was shared between the teams"'
                 " --about factor",
                 needs="incident",
+                at="2026-11-30T10:32Z",
             ),
             Command(
                 line='homing incident action "agree on an objective that both teams share"'
                 ' --kind prevent --owner "payments team" --due 2026-12-01',
                 needs="incident",
+                at="2026-11-30T10:50Z",
             ),
             Command(
                 line='homing incident action "alert on unaccounted deliveries and on dead letters"'
                 ' --kind detect --owner "payments team" --due 2026-12-01',
                 needs="incident",
+                at="2026-11-30T10:52Z",
             ),
             Command(
                 line='homing incident adopted "the alert on dead letters, into its template for'
-                ' webhooks" --by "payments team" --at 2026-11-30T10:00Z'
+                ' webhooks" --by "payments team" --at 2026-11-30T15:00Z'
                 ' --source "the change to the template of the payments team"',
                 needs="incident",
+                at="2026-11-30T15:00Z",
             ),
             Command(
                 line="homing review record.json --markdown review.md --html review.html",

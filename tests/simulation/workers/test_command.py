@@ -119,6 +119,9 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     sends = [cell for row in told["story"]["rows"] for cell in row["cells"][:1] if "sends" in cell]
     assert told["story"]["lanes"][0] == "worker A"
     assert sends, "A is who was first to send, as in the suspected schedule"
+    seconds = told["pinned"][0].split()[-2]
+    text = f"{seconds} s: the longest delay tried, to outlive any lease; below it is made"
+    assert text in run(str(path), "--worker", FAULTY, "--times", "5").output
     fine = run(str(path), "--worker", FIXED)
     assert fine.exit_code == 0
     assert "reproduces 0 of 20" in fine.output
@@ -158,6 +161,15 @@ def test_an_incident_that_cannot_be_used_is_told(text: str, complaint: str, tmp_
     error = run(str(path)).exception
     assert isinstance(error, Invalid)
     assert complaint in str(error)
+
+
+def test_no_file_of_the_user_is_named_as_the_one_to_write(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_text('{"a": 1}')
+    told = str(run(str(tmp_path / "notes.json")).exception)
+    assert f"`homing investigate LOG --save {tmp_path / 'incident.json'}` writes" in told
+    (tmp_path / "incident.json").write_text("{}")
+    told = str(run(str(tmp_path / "incident.json")).exception)
+    assert f"LOG --save {tmp_path / 'incident-2.json'}` writes" in told
 
 
 def test_an_incident_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from homing.cli.lab import lab
 from homing.cli.lab_folder import build, folder_here, made_with, patched, reset
 from homing.core.errors import ConfigError
 
@@ -90,3 +93,17 @@ def test_inside_a_lab_it_is_the_one_that_is_meant(
     monkeypatch.chdir(folder)
     assert folder_here(None) == Path()
     assert folder_here(Path("other")) == Path("other")
+
+
+def test_what_is_missing_for_the_walk_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "duckdb" else found(name)
+    )
+    monkeypatch.chdir(tmp_path)
+    complaint = r"more packages \(duckdb\): `pip install 'homing\[forensics\]'`.*`make lab`"
+    with pytest.raises(ConfigError, match=complaint):
+        CliRunner().invoke(lab, ["--play"], catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []

@@ -52,6 +52,7 @@ def asking(patch: pytest.MonkeyPatch, folder: Path) -> Ask:
     """Commands as they are typed in a folder."""
     patch.chdir(folder)
     patch.delenv("HOMING_INCIDENT", raising=False)
+    patch.delenv("HOMING_INCIDENT_NOW", raising=False)
 
     def run(*words: str, code: int = 0) -> Result:
         patch.setattr(sys, "argv", ["homing", *words])
@@ -246,6 +247,27 @@ def test_people_add_what_only_they_know(ask: Ask, tmp_path: Path) -> None:
     assert not (tmp_path / ".homing-incident").exists()
     assert "is closed" in str(
         ask("incident", "note", "more", "--file", "record.json", code=2).exception
+    )
+
+
+def test_what_is_now_may_be_said_and_a_time_that_is_yet_to_come_is_kept_with_a_warning(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMING_INCIDENT_NOW", "2031-05-05T10:00Z")
+    ask(*OPEN)
+    assert "yet to come" not in ask("incident", "fixed", "--at", "2031-05-05T10:00Z").output
+    told = ask(
+        "incident", "deployed", "--by", "ana", "--commit", "1.8.2", "--at", "2031-05-06T10:00Z"
+    ).output
+    assert told.rstrip().endswith("ana: deployed the fix (1.8.2)")
+    assert "--at 2031-05-06T10:00:00Z is yet to come; kept as it is" in told
+    ask("incident", "note", "done")
+    days = [entry["at_us"] // 86_400_000_000 for entry in record(tmp_path)["timeline"]]
+    first = days[0]
+    assert days == [first, first, first + 1, first]
+    monkeypatch.setenv("HOMING_INCIDENT_NOW", "noon")
+    assert "HOMING_INCIDENT_NOW: expected a time such as" in str(
+        ask("incident", "note", "more", code=2).exception
     )
 
 

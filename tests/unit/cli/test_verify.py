@@ -53,8 +53,11 @@ def test_what_was_still_on_its_way_is_told_apart_from_what_was_counted(tmp_path:
     [
         (("--before", "3/x", "--after", "0/9"), "expected dropped/deliveries, as 30/10000"),
         (("--before", "9/3", "--after", "0/9"), "found '9/3'"),
-        (("--before", "3/9"), "expected AFTER"),
-        ((), "expected BEFORE"),
+        (
+            ("--before", "3/9"),
+            "expected AFTER: a log, a saved investigation, or --after K/N",
+        ),
+        ((), "expected BEFORE: a log, a saved investigation, or --before K/N"),
         (("a", "b", "c"), "c is one too many"),
         (("--before", "3/9", "--after", "0/9", "--since", "noon"), "expected a time"),
     ],
@@ -63,6 +66,14 @@ def test_bad_input_is_told_in_a_sentence(words: tuple[str, ...], complaint: str)
     result = ask(*words)
     assert result.exit_code == 2
     assert complaint in result.output
+
+
+def test_of_two_logs_it_is_said_which_cannot_be_read(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"a": 1}\n')
+    error = ask("--before", "3/900", str(bad)).exception
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith(f"{bad}: expected a column that names a delivery")
 
 
 def test_the_line_of_a_watch_says_how_long_it_will_take() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import shutil
 import subprocess
 from importlib import resources
@@ -15,6 +17,7 @@ from homing.core.errors import Invalid
 from homing.forensics.investigation import Options, investigate
 from homing.lab.explorable import FixedWorker
 from homing.lab.founding import DEPLOYED_S, have_week, load_worker
+from homing.lab.lines import count_lines
 from homing.lab.service.worker import LEASE_S, RetryWorker
 from homing.lab.tour import STEPS, filled, steps_for
 from homing.lab.world import MONDAY_US
@@ -125,5 +128,34 @@ def test_a_step_whose_command_is_not_there_is_left_out() -> None:
     assert len(steps_for(everything)) == len(STEPS) == 9
 
 
+def test_what_the_walk_writes_down_has_the_days_of_its_story_in_their_order() -> None:
+    writes = {"incident", "investigate", "reproduce", "verify", "impact"}
+    commands = [one for step in STEPS for one in step.commands if one.needs in writes]
+    stamps = [one.at or "" for one in commands]
+    assert all(stamps)
+    assert stamps == sorted(stamps)
+    for one in commands:  # what happened was before it was written down
+        happened = re.findall(r"--(?:noticed-)?at (\S+)", one.line)
+        assert all(at <= (one.at or "") for at in happened), one
+
+
 def test_a_command_line_is_filled_with_what_is_known() -> None:
     assert filled("a --rate {rate}", {"rate": "0.3%"}) == "a --rate 0.3%"
+
+
+def test_lines_that_are_counted_by_hand_come_to_the_lost_deliveries(tmp_path: Path) -> None:
+    def line(event: str, delivery: str, more: str = "") -> str:
+        return f'{{"event":"{event}","delivery_id":"{delivery}"{more}}}\n'
+
+    log = tmp_path / "log.jsonl.gz"
+    due = ',"next_attempt_at":"2026-11-16T00:00:04Z"'
+    with gzip.open(log, "wt") as file:
+        for name in ("twice", "waits", "lost", "also lost", "dead"):
+            file.write(line("accepted", name, due))
+        file.write(
+            line("failed", "waits", due) + line("failed", "lost") + line("failed", "also lost")
+        )
+        file.write(line("succeeded", "twice") * 2 + line("dead", "dead"))
+    lines = count_lines(log)
+    assert (lines.accepted, lines.succeeded, lines.dead, lines.missing) == (5, 2, 1, 2)
+    assert (lines.repeated, lines.waiting, lines.lost) == (1, 1, 2)

@@ -78,5 +78,16 @@ def read_incident(path: Path) -> Incident:
         text = f"{path} cannot be read: {error.strerror or error}"
         raise Invalid([Problem(_WHERE, text)]) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        text = f"{path}: expected what `homing investigate LOG --save {path}` writes; found {error}"
+        text = (
+            f"{path}: expected what `homing investigate LOG --save {_free_name(path)}` writes; "
+            f"found {error}"
+        )
         raise Invalid([Problem(_WHERE, text)]) from error
+
+
+def _free_name(path: Path) -> str:
+    """A name for the file of an investigation that takes the place of nothing: not of the file
+    that was meant for one, which somebody may need."""
+    names = ("incident.json", *(f"incident-{number}.json" for number in range(2, 100)))
+    beside = (path.with_name(name) for name in names)
+    return str(next((one for one in beside if not one.exists()), "NEW.json"))
