@@ -52,6 +52,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
             given = _given_to_receiver(table, ours)
             learned |= dict.fromkeys(given, Word(Op.SUCCEEDED, Stand.DELIVERED, 1))
+            own = _own_answers(table, ours)
+            learned |= dict.fromkeys(own, Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(_deleted_at_once(some, ours), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
@@ -241,6 +243,27 @@ def _given_to_receiver(table: Any, texts: Sequence[str]) -> list[str]:
     ]
 
 
+#: of the lines of an answer to whoever brought the event, so few are of an attempt, or the last
+_OWN_NUMBERED_MAX: Final = 0.1
+_OWN_LAST_MAX: Final = 0.2
+
+
+def _own_answers(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a receiver's answer (`request completed`, with 202), is of no attempt where the
+    others are, and is followed by more: what the service itself answered whoever brought the event."""
+    ops = {t: meaning(t).op for t in texts}
+    told = [t for t, op in ops.items() if op in (Op.SUCCEEDED, Op.ATTEMPTED, Op.SKIPPED)]
+    seen = _behaviours(table, "op_raw", told)
+    return [
+        text
+        for text, one in seen.items()
+        # an event that is brought once more may be so after all is over
+        if one.ok + one.bad > _GIVEN_OK_MIN
+        and (one.is_last < _OWN_LAST_MAX or ops[text] is Op.SKIPPED)
+        if one.numbered is not None and one.numbered < _OWN_NUMBERED_MAX
+    ]
+
+
 def _states_of(states: Sequence[str], learned: dict[str, Word]) -> dict[str, Word]:
     """The states that are called as a line by which a delivery is given to its receiver."""
     told = [normal(t) for t, word in learned.items() if word.op is Op.SUCCEEDED]
@@ -348,7 +371,7 @@ def name_of(table: Any) -> Any:
 
 
 #: of the rows with a status, so many tell of which attempt it is
-_NUMBERED_MIN: Final = 0.5
+_NUMBERED_MIN: Final = 0.3
 
 
 def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:

@@ -240,3 +240,55 @@ def test_thrown_away_for_want_of_its_receiver_is_d9_and_else_d11() -> None:
 def test_what_was_begun_was_found() -> None:
     assert is_begun([step(Op.ACCEPTED, 0), step(Op.SENT, 1)])
     assert not is_begun([step(Op.ACCEPTED, 0), step(Op.QUEUED, 1)])
+
+
+# -- the service's own ----------------------------------------------------------------------------
+
+
+def test_a_line_in_spans_says_what_is_under_way() -> None:
+    spans = "worker{id=wk-2}:deliver{delivery_id=cc5f endpoint=ep_1 attempt=1}:"
+    row = text_row(
+        f"2026-05-18T17:16:55.458923Z  INFO {spans} hookd::queue: leased until=9 version=1"
+    )
+    assert row is not None
+    assert (row["worker.id"], row["deliver.delivery_id"], row["version"]) == ("wk-2", "cc5f", "1")
+    assert (row["text"], row["target"]) == ("leased", "hookd::queue")
+    row = text_row(f"2026-05-18T17:16:55.458923Z  INFO {spans} hookd::worker: delivered")
+    assert row is not None
+    assert row["text"] == "delivered"
+    row = text_row("2026-05-18T17:16:55.458923Z  INFO set{a} was empty")
+    assert row is not None
+    assert "target" not in row
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_what_the_service_answers_is_no_receivers_answer(tmp_path: Path, numbered: bool) -> None:
+    rows: Rows = []
+    for n in range(COUNT):
+        own = {"webhook": {"id": f"dlv_{n:08}"}}
+        attempt = {"attempt": 1} if numbered else {}
+        rows += [
+            {"time": at(n), "msg": "webhook stored", **own},
+            {"time": at(n, 1), "msg": "request completed", **own, "res": {"statusCode": 202}},
+            {"time": at(n, 2), "msg": "lpush", **own},
+            {"time": at(n, 3), "msg": "sending", **own, **attempt},
+        ]
+        if n not in (50, 61):
+            ok = {"res": {"statusCode": 200}}
+            rows.append({"time": at(n, 4), "msg": "response", **own, **attempt, **ok})
+    found = investigate([written(tmp_path / "log.jsonl", rows)], Options())
+    # where no answer names its attempt, nothing tells the own ones from the receivers
+    assert found.dropped == (2 if numbered else 0)
+
+
+def test_a_file_of_what_the_service_did_is_beside_the_deliveries(tmp_path: Path) -> None:
+    log, _ = shop(tmp_path, table_from=2_000)
+    runs = [
+        {"at": at(n), "component": "gc", "event": "RUN", "detail": f"rows={n}"} for n in range(60)
+    ]
+    with (tmp_path / "ops.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(runs[0]))
+        writer.writeheader()
+        writer.writerows(runs)
+    found = investigate([log, str(tmp_path / "ops.csv")], Options())
+    assert (found.accepted, found.dropped) == (3_000, 0)

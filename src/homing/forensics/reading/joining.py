@@ -148,16 +148,28 @@ _SMALL_MAX: Final = 0.1
 
 
 def _is_apart(path: str, mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> bool:
-    """Whether a small table says nothing of what happened, and names nothing that others name."""
+    """Whether a small table says nothing of what happened to a delivery that it names, and names nothing
+    that others name."""
     own = mappings[path]
     most = max(map(len, samples.values()))
-    if TELLING & own.columns.keys() or len(samples[path]) > _SMALL_MAX * most:
+    says = bool(TELLING & own.columns.keys()) and _names_by_name(own)
+    if says or len(samples[path]) > _SMALL_MAX * most:
         return False
     return not any(
         _meet(own, samples[path], mapping, samples[other])
         for other, mapping in mappings.items()
         if other != path
     )
+
+
+#: below it, the name of a column does not say that it names anything
+_SAID_MIN: Final = 30.0
+
+
+def _names_by_name(mapping: Mapping) -> bool:
+    """Whether the column that names deliveries is called so, and was not taken for want of another."""
+    named = [(f, mapping.columns[f].path) for f in _FIELDS if f in mapping.columns]
+    return any(name_score(field, path) >= _SAID_MIN for field, path in named)
 
 
 def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:

@@ -69,6 +69,8 @@ def json_object(line: str) -> Row | None:
 
 def logfmt(line: str) -> Row | None:
     """The pairs of a `key=value key="a b"` line; a leading time goes by the name `time`."""
+    if (spans := _in_spans(line)) is not None:
+        return spans
     found = pairs(line)
     if len(found) < 2:
         return None
@@ -79,11 +81,35 @@ def logfmt(line: str) -> Row | None:
     return {**found, "text": head} if head and "text" not in found else found
 
 
+#: `worker{id=2}:deliver{delivery=d-1 attempt=1}: app::queue: leased until=...`, as Rust's tracing
+#: writes what is under way around a line
+_SPANS: Final = re.compile(
+    r"^(?P<level>[A-Z]+)?\s*(?P<spans>(?:[\w-]+\{[^{}]*\}:)+)\s+(?:(?P<target>\w+(?:::\w+)*):\s+)?(?P<rest>.*)$"
+)
+_SPAN: Final = re.compile(r"([\w-]+)\{([^{}]*)\}")
+
+
+def _in_spans(line: str) -> Row | None:
+    """A line in spans: what each of these names, as `span.name`, and the line's own; None: it has none."""
+    stamp = stamped(line)
+    found = _SPANS.match(stamp.rest) if stamp is not None else None
+    if stamp is None or found is None:
+        return None
+    row: Row = {"time": stamp.iso, "level": found["level"], "target": found["target"]}
+    for name, inside in _SPAN.findall(found["spans"]):
+        row |= {f"{name}.{key}": value for key, value in pairs(inside).items()}
+    own = pairs(found["rest"])
+    text = found["rest"].partition(f"{next(iter(own))}=")[0] if own else found["rest"]
+    return {**row, **own, "text": text.strip() or None}
+
+
 def text_row(line: str) -> Row | None:
     """A line of text that begins with a time: what it names, and its sentence without that."""
     stamp = stamped(line)
     if stamp is None:
         return None
+    if (spans := _in_spans(line)) is not None:
+        return spans
     text, about = _with_object(stamp.rest)
     own = {"time": stamp.iso, **stamp.head, **sentence(text)}
     return {**about, **own} if about else own
