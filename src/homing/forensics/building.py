@@ -214,6 +214,10 @@ def _kinds(
 _MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job|router|keeper|feeder|relay|dispatch"
 
 
+#: an actor that calls itself a policy
+_POLICY: Final = r"^(policy|rule)[:/= _-]"
+
+
 #: whoever makes attempts is no person; nor is who writes so much of what is queued and planned
 _ATTEMPTS: Final = [int(op) for op in (Op.CLAIMED, Op.SENT, Op.ATTEMPTED, Op.FAILED)]
 _PLANS: Final = [int(op) for op in (Op.QUEUED, Op.RETRY, Op.SUCCEEDED)]
@@ -233,7 +237,10 @@ def _by_person(raw: Raw, engine: Engine, m: Any) -> Any:
     least = _PLANS_MIN * sum(int(one.n) for one in found)
     machines = [one.actor for one in found if int(one.makes) or int(one.n) > least]
     named = m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES))
-    return named & ~m.actor.isin(machines) if machines else named
+    named = named & ~m.actor.isin(machines) if machines else named
+    # a policy that says so may be one of age: what it discards, it does not clean up
+    is_policy = m.actor.lower().re_search(engine.pattern(_POLICY)).fill_null(False)
+    return named | (is_policy & m["op"].isin([int(Op.DISCARDED), int(Op.CANCELLED)]))
 
 
 def worker_of(table: Any) -> Any:

@@ -106,6 +106,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(lease|lock|claim)\w*_(expir|lost|laps)\w*_(\w+_)?(sav(e|ed|ing)|writ\w*|wrote|updat\w*)(_|$)",
         _W(Op.WRITTEN, Stand.NONE),
     ),
+    (  # `answered 202 Accepted`: its status says how, and not its phrase
+        r"(attempt|request|post|call)_(\w+_)?answered_(ok|accepted|created|no_content)(_|$)",
+        _W(Op.ATTEMPTED, Stand.NONE),
+    ),
     (  # a retry that was planned is taken up
         r"(^|_)(retry|retries|re_?attempt)_(was_|is_|row_|job_|entry_|being_)?"
         r"(claimed|picked|taken|leased|fetched|dequeued|popped|locked|acquired)(_|$)",

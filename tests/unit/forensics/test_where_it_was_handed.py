@@ -292,3 +292,28 @@ def test_a_file_of_what_the_service_did_is_beside_the_deliveries(tmp_path: Path)
         writer.writerows(runs)
     found = investigate([log, str(tmp_path / "ops.csv")], Options())
     assert (found.accepted, found.dropped) == (3_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("actor", "what", "lost"),
+    [
+        ("policy:ttl", "delivery.discarded", 0),
+        ("ttl-worker", "delivery.discarded", 2),
+        ("policy:ttl", "delivery.purged", 2),
+    ],
+)
+def test_a_policy_that_says_so_may_discard_what_is_too_old(
+    tmp_path: Path, actor: str, what: str, lost: int
+) -> None:
+    rows: Rows = []
+    for n in range(COUNT):
+        own = {"delivery_id": f"dlv_{n:08}"}
+        rows.append({"ts": at(n), "event": "delivery.accepted", **own})
+        rows.append({"ts": at(n, 1), "event": "delivery.claimed", **own, "worker": "w1"})
+        failed = n in (40, 50)
+        status = 503 if failed else 200
+        rows.append({"ts": at(n, 2), "event": "attempt.finished", **own, "status": status})
+        if failed:
+            rows.append({"ts": at(n, 3), "event": what, **own, "actor": actor})
+    found = investigate([written(tmp_path / "log.jsonl", rows)], Options())
+    assert found.dropped == lost

@@ -75,6 +75,7 @@ def test_rails_jobs_name_what_they_were_given() -> None:
         ("called_off", Op.CANCELLED),
         ("withdrew notice, wrong season", Op.CANCELLED),
         ("answered in", Op.ATTEMPTED),
+        ("attempt POST answered Accepted in", Op.ATTEMPTED),
         ("Retry claimed", Op.CLAIMED),
         ("Retry scheduled", Op.RETRY),
         ("Delivery state RETRY_SCHEDULED -> DISPATCHED", Op.SUCCEEDED),
