@@ -141,14 +141,14 @@ def test_what_most_files_refer_to_is_what_all_are_of() -> None:
     guessed = {name: guess(rows) for name, rows in every.items()}
     assert beside(links(every), guessed, every) == ["endpoint"]
     # without a column that names them, receivers are nothing that is looked up; what they say is
-    # none of any delivery either
+    # none of any delivery either, unless a column is called so
     without = [{k: v for k, v in row.items() if k != "endpoint_id"} for row in files["message"]]
     apart = {**every, "message": without}
-    assert beside(links(apart), guessed, apart) == []
-    told = {
-        **guessed,
-        "endpoint": replace(guessed["endpoint"], columns={"delivery": Column(path="id")}),
-    }
+    own = guessed["endpoint"]
+    for key, aside in (("url", ["endpoint"]), ("delivery_id", [])):
+        named = replace(own, columns={**own.columns, "delivery": Column(path=key)})
+        assert beside(links(apart), {**guessed, "endpoint": named}, apart) == aside
+    told = {**guessed, "endpoint": replace(own, columns={"delivery": Column(path="id")})}
     assert beside(links(apart), told, apart) == ["endpoint"]
 
 
