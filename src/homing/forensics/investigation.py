@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -225,7 +225,7 @@ def _analyse(
         busiest_share=clumping.busiest_share,
         near=_near(engine, judged, events, dropped),
     )
-    rivals.weigh(shaped, dropped)
+    shaped = replace(shaped, rivals=rivals.weighed(shaped, dropped))
     progress("writing it down", 0.9)
     findings = Findings(
         raw=raw,

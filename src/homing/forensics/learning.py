@@ -50,19 +50,18 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             taken = _taken_later(table, ours, asked)
             learned |= {text: _taken_as(text) for text in taken}
             learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
-            given = _given_to_receiver(table, ours)
+            seen_ends = _behaviours(some, column, [t for t in ours if meaning(t).op in _ENDING])
+            given = _given_to_receiver(seen_ends)
             learned |= dict.fromkeys(given, Word(Op.SUCCEEDED, Stand.DELIVERED, 1))
-            own = _own_answers(table, ours)
-            learned |= dict.fromkeys(own, Word(Op.NOTED, Stand.NONE))
+            learned |= dict.fromkeys(_own_answers(seen_ends), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(_deleted_at_once(some, ours), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
-        learned |= _states_of(ours, learned) if column == "to_raw" else {}
-        if column == "to_raw" and not (
-            raw.has("op") or raw.has("from_state")
-        ):  # states alone tell what happened
-            learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
+        else:
+            learned |= _states_of(ours, learned)
+            if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
+                learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         told[column] = ours
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
@@ -225,20 +224,21 @@ def _answered(table: Any, texts: Sequence[str]) -> list[str]:
     return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
 
 
+#: what words say that may be another's end than the receiver's answer
+_ENDING: Final = frozenset({Op.QUEUED, Op.SUCCEEDED, Op.ATTEMPTED, Op.SKIPPED})
 #: of the lines by which it was given to a receiver, so many have an answer of 2xx, and so many are
 #: the last of their delivery
 _GIVEN_OK_MIN: Final = 0.8
 _GIVEN_LAST_MIN: Final = 0.5
 
 
-def _given_to_receiver(table: Any, texts: Sequence[str]) -> list[str]:
+def _given_to_receiver(seen: dict[str, Behaviour]) -> list[str]:
     """What sounds like a hand-over to a queue (`handed over`), and tells that a receiver answered well,
     with which most deliveries end: what else comes of a queue's answer comes after it."""
-    handed = [t for t in texts if meaning(t).op is Op.QUEUED]
-    seen = _behaviours(table, "op_raw", handed)
     return [
         text
         for text, one in seen.items()
+        if meaning(text).op is Op.QUEUED
         if one.ok > _GIVEN_OK_MIN and one.is_last > _GIVEN_LAST_MIN and one.ends > _GIVEN_LAST_MIN
     ]
 
@@ -248,18 +248,15 @@ _OWN_NUMBERED_MAX: Final = 0.1
 _OWN_LAST_MAX: Final = 0.2
 
 
-def _own_answers(table: Any, texts: Sequence[str]) -> list[str]:
+def _own_answers(seen: dict[str, Behaviour]) -> list[str]:
     """What sounds like a receiver's answer (`request completed`, with 202), is of no attempt where the
     others are, and is followed by more: what the service itself answered whoever brought the event."""
-    ops = {t: meaning(t).op for t in texts}
-    told = [t for t, op in ops.items() if op in (Op.SUCCEEDED, Op.ATTEMPTED, Op.SKIPPED)]
-    seen = _behaviours(table, "op_raw", told)
     return [
         text
         for text, one in seen.items()
+        if meaning(text).op is not Op.QUEUED and one.ok + one.bad > _GIVEN_OK_MIN
         # an event that is brought once more may be so after all is over
-        if one.ok + one.bad > _GIVEN_OK_MIN
-        and (one.is_last < _OWN_LAST_MAX or ops[text] is Op.SKIPPED)
+        if one.is_last < _OWN_LAST_MAX or meaning(text).op is Op.SKIPPED
         if one.numbered is not None and one.numbered < _OWN_NUMBERED_MAX
     ]
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from homing.forensics.hypothesis import Hypothesis
 from homing.forensics.judging import Why
+from homing.forensics.lives import RACES
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_take
 from homing.forensics.vocabulary import Op, Stand
@@ -14,7 +15,7 @@ from homing.forensics.vocabulary import Op, Stand
 #: lines that do not say that anybody had begun with a delivery
 _BEFORE_A_TURN: Final = frozenset({Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOTED, Op.NOT_QUEUED})
 #: crossings by which a worker wrote to what was another's
-_WRITTEN_OVER: Final = frozenset({"foreign_write", "old_epoch", "late_attempt", "lost_update"})
+_WRITTEN_OVER: Final = RACES - {"second_result"}
 #: a sign that more of the drops have than this does not tell a rival from the suspect
 _SIGN_MAX: Final = 0.05
 
@@ -81,17 +82,20 @@ _SIGNS: Final[dict[str, tuple[str, Callable[[Trace], bool]]]] = {
 }
 
 
-def weigh(found: Hypothesis, dropped: Sequence[Trace]) -> None:
-    """Give each rival of a hypothesis its figure: how many of the dropped look as it would leave them.
+def weighed(found: Hypothesis, dropped: Sequence[Trace]) -> list[dict[str, str]]:
+    """The rivals of a hypothesis, each with its figure: how many of the dropped look as it would leave
+    them.
 
     Args:
         dropped: deliveries that were read line by line, those that the hypothesis was formed of.
     """
     own = _counted(found.shares[0].mechanism, dropped) if found.shares else 0
     alike = {share.mechanism: share.drops for share in found.shares}
-    for rival in found.rivals:
-        code = rival["mechanism"]
-        rival["figure"] = _figure(code, alike.get(code, 0), own, dropped)
+    return [
+        rival | {"figure": _figure(code, alike.get(code, 0), own, dropped)}
+        for rival in found.rivals
+        for code in (rival["mechanism"],)
+    ]
 
 
 def _figure(code: str, alike: int, own: int, dropped: Sequence[Trace]) -> str:

@@ -10,7 +10,7 @@ pytest.importorskip("ibis")
 
 from homing.forensics.hypothesis import Hypothesis, Share
 from homing.forensics.judging import Why
-from homing.forensics.rivals import weigh
+from homing.forensics.rivals import weighed
 from homing.forensics.telling import rivals_told
 from homing.forensics.vocabulary import Op, Stand
 
@@ -33,10 +33,10 @@ def supposed(*rivals: dict[str, str], alike: int = 0) -> Hypothesis:
 
 def test_a_rival_has_the_number_of_drops_that_show_its_sign() -> None:
     found = supposed(rival("D7"))
-    weigh(found, [written_over(n) for n in range(20)])  # type: ignore[misc]
+    rivals = weighed(found, [written_over(n) for n in range(20)])  # type: ignore[misc]
     figure = "of the 20 drops that were read, 0 ended when a lease ran out"
-    assert found.rivals[0]["figure"] == figure
-    document = {"candidates": [], "rivals": found.rivals}
+    assert rivals[0]["figure"] == figure
+    document = {"candidates": [], "rivals": rivals}
     assert rivals_told(document) == [(True, f"not D7 (some name): {figure}")]
 
 
@@ -44,14 +44,14 @@ def test_a_sign_that_the_drops_of_the_suspect_have_too_is_no_figure() -> None:
     left = [step(Op.ACCEPTED, 0), step(Op.CLAIMED, 1, stand=Stand.LEASED)]
     found = supposed(rival("D2"))
     drops = [trace(Why.SILENT, *left, crossings=("foreign_write",)) for _ in range(20)]
-    weigh(found, drops)
-    assert found.rivals[0]["figure"].endswith(" read, 0 look like it, line by line")
+    rivals = weighed(found, drops)
+    assert rivals[0]["figure"].endswith(" read, 0 look like it, line by line")
 
 
 def test_what_is_a_second_mechanism_is_counted_as_one() -> None:
     found = supposed(rival("D7"), alike=2)
-    weigh(found, [written_over(n) for n in range(20)])  # type: ignore[misc]
-    assert found.rivals[0]["figure"].endswith(" read, 2 look like it, line by line")
+    rivals = weighed(found, [written_over(n) for n in range(20)])  # type: ignore[misc]
+    assert rivals[0]["figure"].endswith(" read, 2 look like it, line by line")
 
 
 def test_what_cannot_be_excluded_comes_first_and_a_candidate_is_no_rival() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.forensics.reading.changes import changed
-from homing.forensics.reading.sentences import pairs, sentence, stamped
+from homing.forensics.reading.sentences import Stamp, pairs, sentence, stamped
 
 #: the separator of a path inside a nested object
 SEPARATOR: Final = "."
@@ -69,12 +69,12 @@ def json_object(line: str) -> Row | None:
 
 def logfmt(line: str) -> Row | None:
     """The pairs of a `key=value key="a b"` line; a leading time goes by the name `time`."""
-    if (spans := _in_spans(line)) is not None:
-        return spans
     found = pairs(line)
     if len(found) < 2:
         return None
     if stamp := stamped(line):
+        if (spans := _in_spans(stamp)) is not None:
+            return spans
         head, _, _ = stamp.rest.partition(f"{next(iter(found))}=")
         return {"time": stamp.iso, "text": head.strip() or None, **stamp.head, **found}
     head = line[: line.index(f"{next(iter(found))}=")].strip()
@@ -89,11 +89,10 @@ _SPANS: Final = re.compile(
 _SPAN: Final = re.compile(r"([\w-]+)\{([^{}]*)\}")
 
 
-def _in_spans(line: str) -> Row | None:
+def _in_spans(stamp: Stamp) -> Row | None:
     """A line in spans: what each of these names, as `span.name`, and the line's own; None: it has none."""
-    stamp = stamped(line)
-    found = _SPANS.match(stamp.rest) if stamp is not None else None
-    if stamp is None or found is None:
+    found = _SPANS.match(stamp.rest)
+    if found is None:
         return None
     row: Row = {"time": stamp.iso, "level": found["level"], "target": found["target"]}
     for name, inside in _SPAN.findall(found["spans"]):
@@ -108,7 +107,7 @@ def text_row(line: str) -> Row | None:
     stamp = stamped(line)
     if stamp is None:
         return None
-    if (spans := _in_spans(line)) is not None:
+    if (spans := _in_spans(stamp)) is not None:
         return spans
     text, about = _with_object(stamp.rest)
     own = {"time": stamp.iso, **stamp.head, **sentence(text)}
