@@ -211,6 +211,7 @@ _ANSWERS_MAX: Final = 6
 _SPLIT: Final = (
     "at",
     "delivery",
+    "trace",
     "op",
     "to_state",
     "attempt",

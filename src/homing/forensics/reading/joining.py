@@ -13,6 +13,7 @@ from homing.forensics.reading.columns import name_score, text_of
 from homing.forensics.reading.guessing import TELLING
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column, Mapping
+from homing.forensics.reading.naming import OF_SENDING
 from homing.forensics.vocabulary import normal
 
 _FIELDS: Final = ("delivery", "message")
@@ -144,7 +145,7 @@ def beside(
 
 
 #: a file of so many of the rows of another, that tells nothing of any delivery of it
-_SMALL_MAX: Final = 0.1
+_SMALL_MAX: Final = 0.5
 
 
 def _is_apart(path: str, mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> bool:
@@ -169,7 +170,10 @@ _SAID_MIN: Final = 30.0
 def _names_by_name(mapping: Mapping) -> bool:
     """Whether the column that names deliveries is called so, and was not taken for want of another."""
     named = [(f, mapping.columns[f].path) for f in _FIELDS if f in mapping.columns]
-    return any(name_score(field, path) >= _SAID_MIN for field, path in named)
+    return any(
+        name_score(field, path) >= _SAID_MIN or OF_SENDING.search(normal(path))
+        for field, path in named
+    )
 
 
 def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:

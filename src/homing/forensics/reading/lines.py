@@ -173,10 +173,11 @@ def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
 
 
 def unfolded(value: Any) -> Row | None:
-    """The values that a list of attributes, or of one object, or a text holds; None if it holds none."""
+    """The values that a list of attributes, of one object or of arguments, or a text holds; None if it
+    holds none."""
     if isinstance(value, list):
         is_one = len(value) == 1 and isinstance(value[0], dict)
-        return attributes(value) or (value[0] if is_one else None)
+        return attributes(value) or (value[0] if is_one else arguments(value))
     if not isinstance(value, str):
         return None
     if value.lstrip()[:1] == "{":
@@ -194,6 +195,18 @@ def attributes(listed: list[Any]) -> Row | None:
     if not listed or not all(isinstance(one, dict) and "key" in one for one in listed):
         return None
     return {str(one["key"]): _plain(one.get("value")) for one in listed}
+
+
+_ARGUMENTS_MAX: Final = 4
+
+
+def arguments(listed: list[Any]) -> Row | None:
+    """The arguments of a call by their places, as a job has them: `[371278, "invoice.paid"]`."""
+    if not 1 <= len(listed) <= _ARGUMENTS_MAX:
+        return None
+    if not all(isinstance(one, str | int) for one in listed):
+        return None
+    return {str(place): one for place, one in enumerate(listed)}
 
 
 def _plain(value: Any) -> Any:

@@ -77,11 +77,13 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     named = delivery or message
     if named is not None and names[named].filled < _SPARSE * names[named].rows:
         fuller = {p: s for p, s in names.items() if s.filled > 2 * names[named].filled}
-        # files and tables that call it each by another name tell the same together
-        is_shared = best_named("delivery", fuller, taken, 62.0) is not None
-        other = None if is_shared else _some_id(rows, fuller, endpoint)
+        # what is called so in a few rows is another's; one of the columns that most have is it
+        other = best_named("delivery", fuller, taken, 62.0) or _some_id(rows, fuller, endpoint)
         if other is not None:
             delivery = other  # now and then a sentence names one by its kind
+    if delivery is not None and (whole := _whole(rows, names, delivery, (endpoint,))):
+        delivery = whole
+        message = None if message == whole else message
     if endpoint is None and "to" in rest and recognised(rest["to"], is_state=True) < 0.3:
         endpoint = "to"
     if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
@@ -99,6 +101,66 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("message", message)
     take("endpoint", endpoint)
     take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
+
+
+#: so well must a column be called a job's or a run's, for it to name less than a delivery
+_OF_JOBS_MIN: Final = 90.0
+_OF_RUNS_MIN: Final = 60.0
+#: of the jobs, so many stand beside a delivery, and so many are of one delivery each; of the deliveries with a job, so many to a job at
+#: least; and of the rows that name the delivery, so many are of no job
+_TOLD_MIN: Final = 0.4
+_OF_ONE_MIN: Final = 0.98
+_WHOLE_MIN: Final = 0.2
+_JOBLESS_MIN: Final = 0.05
+_WHOLE_FEWEST: Final = 20
+
+
+def _whole(
+    rows: Sequence[Row], names: dict[str, Seen], part: str, others: Sequence[str | None]
+) -> str | None:
+    """What the jobs of one delivery have in common, where `part` names these: each retry may be a job of
+    its own, and what comes before and after them names none. It is the delivery.
+
+    Args:
+        others: columns that name something else.
+    """
+    if name_score("trace", part) < _OF_JOBS_MIN:
+        return None
+    found = []
+    for path, one in names.items():
+        if path == part or path in others or name_score("trace", path) >= _OF_RUNS_MIN:
+            continue
+        of_job: dict[str, set[str]] = {}
+        for row in rows:
+            if row.get(part) is not None and row.get(path) is not None:
+                of_job.setdefault(str(row[part]), set()).add(str(row[path]))
+        wholes = {name for some in of_job.values() for name in some}
+        if len(of_job) < _TOLD_MIN * names[part].distinct:
+            continue
+        if len(wholes) < max(_WHOLE_FEWEST, _WHOLE_MIN * len(of_job)):
+            continue
+        of_one = sum(len(some) == 1 for some in of_job.values())
+        jobless = sum(row.get(path) is not None and row.get(part) is None for row in rows)
+        is_more = len(of_job) > (1 + _JOBLESS_MIN) * len(wholes)
+        if of_one < _OF_ONE_MIN * len(of_job):
+            continue
+        if not is_more and jobless < _JOBLESS_MIN * one.filled:
+            continue
+        if not _is_fanned(rows, names, path):
+            found.append((name_score("delivery", path), one.filled, path))
+    return max(found, default=(0.0, 0, None))[2]
+
+
+def _is_fanned(rows: Sequence[Row], seen: dict[str, Seen], path: str) -> bool:
+    """Whether what a column names goes to several endpoints or is of several types of events: it is no
+    delivery but an order, a message, or a request."""
+    others = [
+        best_named(field, seen, {path}, _FANNING_MIN) for field in ("endpoint", "event_type")
+    ]
+    return any(other is not None and _moves(rows, path, other) for other in others)
+
+
+_FANNING_MIN: Final = 60.0
 
 
 def _trace(
@@ -128,7 +190,7 @@ def _trace(
 #: of the rows that a column names, fewer are too few for what most rows are about
 _SPARSE: Final = 0.3
 #: what a delivery may be called, as well as where it goes
-_OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
+OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
 #: fewer different values than this share of the rows cannot be deliveries
 _ID_SHARE_MIN: Final = 0.05
 
@@ -195,7 +257,7 @@ def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) 
             continue
         repeats = one.filled / one.distinct
         looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
-        looks += 10 * bool(_OF_SENDING.search(last))
+        looks += 10 * bool(OF_SENDING.search(last))
         if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
             continue
         if 1.05 <= repeats <= 30:

@@ -13,6 +13,7 @@ from homing.forensics.reading.guessing import TELLING, Unmapped, guess
 from homing.forensics.reading.lines import (
     PARSERS,
     Row,
+    arguments,
     attributes,
     flat,
     folded,
@@ -110,11 +111,16 @@ _NAMED_MIN: Final = 62.0
 
 
 def _is_named_inside(mapping: Mapping, rows: list[Row]) -> bool:
-    """Whether rows are named by a number of their own, and an object written as text in them (the
-    arguments of a job) says of which delivery they are."""
+    """Whether rows are named by a number of their own, and a list in them, or an object written as text
+    (the arguments of a job), says of which delivery they are."""
     own = mapping.columns.get("delivery")
     if mapping.name != "guessed" or own is None or name_score("delivery", own.path) >= _NAMED_MIN:
         return False
+    lists = [
+        value for row in rows[:_OBJECTS_LOOKED_AT] for value in row.values() if isinstance(value, list)
+    ]
+    if any(arguments(value) for value in lists):
+        return True
     objects = [
         inside
         for row in rows[:_OBJECTS_LOOKED_AT]
