@@ -30,6 +30,8 @@ INSTANT_US: Final = 50_000
 ATTEMPT_MAX: Final = 30
 
 
+#: how a delivery stands that is at its end, by whatever line
+_ENDS: Final = [int(s) for s in (Stand.DELIVERED, Stand.DEAD, Stand.CANCELLED, Stand.EXHAUSTED)]
 #: by these a delivery goes on
 _MOVES: Final = [Op.SENT, Op.QUEUED, Op.RETRY, Op.POSTPONED, Op.RESUMED, Op.SUCCEEDED]
 
@@ -62,6 +64,9 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     is_bare = is_bare & e.status.isnull()
     firm_pos = e.pos.max(where=stands & e.stand.isin([Stand.CANCELLED, Stand.DEAD, Stand.GONE]))
     other_pos = e.pos.max(where=stands & ~is_bare)
+    # what is deleted after its end is tidied up, and stands as it ended
+    kept_pos = e.pos.max(where=stands & (e.act != Op.PURGED))
+    ended_pos = e.pos.max(where=stands & e.stand.isin(_ENDS))
     return e.group_by("d").aggregate(
         n=e.count(),
         first_at=e.at_us.min(),
@@ -83,7 +88,11 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         move_pos=e.pos.max(where=take | e.act.isin(_MOVES)),
         bad_attempt=e.attempt.max(where=e.result == -1),
         said_attempt=e.attempt.max(where=(e.result == SAID) | is_end),
-        stand_pos=ibis.ifelse(firm_pos == other_pos, firm_pos, e.pos.max(where=stands)),
+        stand_pos=ibis.cases(
+            (kept_pos == ended_pos, kept_pos),
+            (firm_pos == other_pos, firm_pos),
+            else_=e.pos.max(where=stands),
+        ),
         bad_pos=e.pos.max(
             # given up by a line that says how long the request took: it had an answer, or a time-out
             where=(e.result == -1) | ((e.act == Op.DEAD) & e.total_us.notnull())

@@ -68,6 +68,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             is_end = word.op is Op.SUCCEEDED and not seen.ok and column == "op_raw"
             if is_end and ends_turns(some, name_of(some), text):
                 word = Word(Op.NOTED, Stand.NONE)
+            if word.op is Op.CLAIMED and _is_within_turn(some, ours, text, seen.rows):
+                word = Word(Op.SENT, Stand.LEASED)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
                 assumed.append(
@@ -198,6 +200,14 @@ def _followers(table: Any, texts: Sequence[str]) -> dict[str, Counter[str | None
     for one in rows(lines.group_by(["word", "after"]).aggregate(n=lines.count())):
         found[one.word][one.after] += int(one.n)
     return found
+
+
+def _is_within_turn(table: Any, texts: Sequence[str], text: str, lines: int) -> bool:
+    """Whether what looks like a turn comes right after the line by which one begins: its request."""
+    turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
+    if not turns or any(meaning(t).op is Op.SENT for t in texts):
+        return False
+    return sum(after[text] for after in _followers(table, turns).values()) > _LISTED_MIN * lines
 
 
 #: of a relay's turns, so many are followed by the hand-over

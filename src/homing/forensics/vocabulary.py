@@ -147,7 +147,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"exhaust|^exh$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|(^|_)out_of_(goes|turns|chances|lives)|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
@@ -158,7 +158,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead(?!line)|dlq|dlx|dlt|bury|buried|quarantin|poison|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line)|dlq|dlx|dlt|bury|buried|quarantin|poison|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -192,6 +192,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"discard|dropp|drop$|unroutable|no_target|missing_target|not_subscribed|"
         r"no_(active_|enabled_|matching_)?(endpoint|subscri|destination|receiver|route|consumer)|nothing_to_(send|do)",
         _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (
+        r"(value|data|field|string)_too_(long|large|big)|data_(right_)?truncat",
+        _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
         r"purg|delet|(^|_)ttl|retention|expung|evict|truncat|vacuum|garbage|(^|_)gc($|_)|clean|remov",
@@ -242,7 +246,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"(send|request|attempt|deliver\w*|dispatch|http|call|post|push)_?\w*_?(start|begin|began|begun|init|open)|"
         r"(start|begin|began)_\w*(send|request|attempt|deliver|dispatch|call|post)|^request(_sent)?$|"
-        r"http_(request|post|send)|^(post|put)_(?!\w*(fail|error|_ok$|_done$))\w+|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
+        r"http_(request|post|send)|^(post|put)_(?!back|\w*(fail|error|_ok$|_done$))\w+|^(sending|delivering|posting|calling)(_(the|delivery|webhook|job|message|"
         r"request|event|notification|attempt|to|for|http|post|endpoint))*$|(request|attempt|call)_(was_)?(sent|submitted|issued)",
         _W(Op.SENT, Stand.LEASED),
     ),
@@ -283,14 +287,17 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"arriv|captur|initial|stored|intake|event_in|recorded",
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
-    (r"releas|unlock|un_?claim|give_?back|gave_?back|yield", _W(Op.RELEASED, Stand.WAITING)),
+    (
+        r"releas|unlock|un_?claim|(give|gave|given|put|hand|handed)_?back|yield",
+        _W(Op.RELEASED, Stand.WAITING),
+    ),
     (
         r"pend|wait|schedul|ready|^rdy$|(^|_)due|idle|backlog|(^|_)open$|todo|retryable|outstanding|not_started",
         _W(Op.QUEUED, Stand.WAITING),
     ),
     (
         r"claim|leas|lock|pick|^performing|(^|_)tak(e|en)|took|(^|_)b?r?pop|dequeu|acquir|reserv|process|start|running|"
-        r"in_?flight|in_?progress|(^|_)run$|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
+        r"in_?flight|in_?progress|(^|_)(run|grab(bed)?)$|work|execut|fetch|assign|active|busy|consum|checked_?out|begin|began|poll",
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (

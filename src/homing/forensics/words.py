@@ -205,7 +205,9 @@ def line_of(
     outcome = look_up(kind.outcome, is_state=True)
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
     op = op_word.op
-    if op in (Op.UNKNOWN, Op.WRITTEN) and to_word.op is not Op.UNKNOWN:
+    # a turn that is over, whatever came of it, and the state beside it says what did
+    is_over = op is Op.NOTED and kind.op in learned
+    if (is_over or op in (Op.UNKNOWN, Op.WRITTEN)) and to_word.op is not Op.UNKNOWN:
         op = _from_states(kind, before, to_word, status)
         if op is Op.ACCEPTED and op_word.op is Op.WRITTEN and about.accepts:
             op = Op.RETRY
@@ -312,6 +314,11 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
         return Op.FAILED  # a request that ended, of a delivery still marked as in progress
     if _is_taken_by_state(kind):
         return Op.CLAIMED
+    if to is Stand.LEASED and before is to and kind.reason:
+        if _tells_of_failure(kind.reason):
+            return Op.FAILED
+        if meaning(kind.reason).op in (Op.UNKNOWN, Op.WRITTEN, Op.NOTED):
+            return Op.WRITTEN  # saved again, for another reason than a turn
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)

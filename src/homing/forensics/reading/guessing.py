@@ -19,9 +19,9 @@ from homing.forensics.reading.columns import (
     name_score,
     number_of,
     recognised,
-    varies_within,
 )
 from homing.forensics.reading.doubting import doubts_of
+from homing.forensics.reading.happenings import best_telling, changing
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
@@ -144,7 +144,9 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         if name == "to_state" and "op" in chosen:  # a logger's name may sound like a state
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
         if name not in chosen:
-            take(name, _best(name, candidates, rows, key, repeated))
+            take(name, best_telling(name, candidates, rows, key, repeated))
+        if name == "op" and name not in chosen and repeated:
+            take(name, changing(candidates, rows, key))
     _tell_workers(chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
@@ -408,6 +410,9 @@ def _tell_workers(
     chosen: dict[str, Column], seen: dict[str, Seen], take: Any, taken: set[str]
 ) -> None:
     """Where who did it names the workers, they are these, and whoever else did something a person."""
+    if signs := _signed_with(chosen, seen, taken):
+        chosen.pop("worker", None)
+        take("worker", signs)
     if not _writes_all(chosen, seen):
         return
     other = chosen.get("worker")
@@ -415,6 +420,29 @@ def _tell_workers(
     rare = other.path if other else best_named("worker", seen, taken)
     if rare is not None and rare in seen and fits("actor", seen[rare]):
         take("actor", rare)
+
+
+#: `poster-3` in a column `poster`: who did it, whatever such a one is called
+_SIGNED: Final = re.compile(r"[^\W\d_]+(?=[-_.:#]?\d+$)")
+_SIGNERS: Final = range(2, 200)
+_SIGNED_MIN: Final = 0.9
+
+
+def _signed_with(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[str]) -> str | None:
+    """The column whose values are its own name with a number, where hardly a row tells its worker."""
+    worker = chosen.get("worker")
+    told = seen[worker.path].filled if worker is not None and worker.path in seen else 0
+    for path, one in seen.items():
+        if path in taken or one.distinct not in _SIGNERS or one.filled <= 2 * told:
+            continue
+        own = sum(
+            n
+            for value, n in one.values.items()
+            if (found := _SIGNED.match(value)) and found[0].lower() in normal(path)
+        )
+        if own >= _SIGNED_MIN * one.filled:
+            return path
+    return None
 
 
 def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
@@ -475,104 +503,6 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
         share, found = max(shares, default=(0.0, None))
         path = found if share > 0.95 else None
     take("status", path)
-
-
-def _best(
-    name: str, candidates: dict[str, Seen], rows: Sequence[Row], key: list[str], repeated: bool
-) -> str | None:
-    if name == "note":
-        return _most_telling(candidates)
-    if name not in ("op", "to_state", "from_state", "outcome", "event_type"):
-        return best_named(name, candidates, set(), 46.0)
-    scored = []
-    is_sparse = name == "op" and any(map(_tells_all, candidates.values()))
-    for path, one in candidates.items():
-        score = name_score(name, path)
-        if is_sparse and one.filled < _OP_FILLED_MIN * one.rows:
-            score -= 40  # what most rows have says what happened
-        if name == "event_type":
-            if re.search(r"(^|_)(err|error|exception)(_|$)", normal(path)):
-                continue
-            if repeated and varies_within(rows, key, path) > 0.2:
-                score -= 80  # it changes during a delivery's life: it is no type of event
-        elif name in ("op", "to_state"):
-            if score < 45 and name_score("reason", path) >= 80:
-                continue  # why it failed, not what was done
-            known = recognised(one, is_state=name == "to_state")
-            score += 45 * known - 15
-            if repeated:
-                varies = varies_within(rows, key, path)
-                score += 50 * varies - 25
-                if name == "op" and varies < 0.05:
-                    score -= 40  # the same in all of a delivery's rows: what it is about
-            if one.is_number:
-                score -= 10
-            is_sure = name_score(name, path) >= 80 and normal(path) not in _OF_MANY
-            # what is left of a line of text says what happened, in whatever words
-            is_sure = is_sure or (name == "op" and path == "text")
-            if known < 0.3 and not is_sure and not _are_codes(one):
-                score -= 40
-        scored.append((score, path))
-    best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= (60 if name == "op" else 46) else None
-
-
-#: a column that fewer rows have is no column of operations beside one that most have
-_OP_FILLED_MIN: Final = 0.4
-_TOLD_MIN: Final = 0.7
-_TOLD_KNOWN_MIN: Final = 0.3
-
-
-def _tells_all(seen: Seen) -> bool:
-    """Whether most rows say by this column what happened."""
-    if seen.filled < _TOLD_MIN * seen.rows or name_score("op", seen.path) <= 0:
-        return False
-    return recognised(seen, is_state=False) >= _TOLD_KNOWN_MIN
-
-
-#: names of a state as well as of a receiver, or of a time
-_OF_MANY: Final = frozenset({"to", "from", "before", "after"})
-#: of a column of states that are written as one letter or a few
-_CODE: Final = re.compile(r"[A-Za-z]{1,2}")
-_CODES: Final = range(3, 16)
-
-
-def _are_codes(seen: Seen) -> bool:
-    """Whether a column's words are letters that no list can have: what their lines do tells of them."""
-    return seen.distinct in _CODES and all(map(_CODE.fullmatch, seen.values))
-
-
-def _most_telling(candidates: dict[str, Seen]) -> str | None:
-    """Of the texts beside the reason, the one of whose words most mean something."""
-    scored = [
-        (recognised(one, is_state=False), score, path)
-        for path, one in candidates.items()
-        if not one.is_number and one.time is None and (score := name_score("note", path)) >= 46.0
-        if not _is_severity(one)
-    ]
-    return max(scored, default=(0.0, 0.0, None))[2]
-
-
-_SEVERITIES: Final = frozenset(
-    [
-        "trace",
-        "debug",
-        "info",
-        "information",
-        "notice",
-        "warn",
-        "warning",
-        "error",
-        "err",
-        "fatal",
-        "critical",
-    ]
-)
-
-
-def _is_severity(seen: Seen) -> bool:
-    """Whether a column says how bad a line is, and not what happened."""
-    return bool(seen.values) and all(value.lower() in _SEVERITIES for value in seen.values)
 
 
 def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:

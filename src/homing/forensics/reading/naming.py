@@ -154,9 +154,7 @@ def _whole(
 def _is_fanned(rows: Sequence[Row], seen: dict[str, Seen], path: str) -> bool:
     """Whether what a column names goes to several endpoints or is of several types of events: it is no
     delivery but an order, a message, or a request."""
-    others = [
-        best_named(field, seen, {path}, _FANNING_MIN) for field in ("endpoint", "event_type")
-    ]
+    others = [best_named(field, seen, {path}, _FANNING_MIN) for field in ("endpoint", "event_type")]
     return any(other is not None and _moves(rows, path, other) for other in others)
 
 

@@ -117,7 +117,10 @@ def _is_named_inside(mapping: Mapping, rows: list[Row]) -> bool:
     if mapping.name != "guessed" or own is None or name_score("delivery", own.path) >= _NAMED_MIN:
         return False
     lists = [
-        value for row in rows[:_OBJECTS_LOOKED_AT] for value in row.values() if isinstance(value, list)
+        value
+        for row in rows[:_OBJECTS_LOOKED_AT]
+        for value in row.values()
+        if isinstance(value, list)
     ]
     if any(arguments(value) for value in lists):
         return True

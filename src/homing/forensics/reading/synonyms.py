@@ -71,7 +71,7 @@ _NAMES: Final = {
         "start_time_unix_nano picked_at begonnen_um"
     ),
     "op": (
-        "op operation action transition activity step event e mt message_template what change verb log_event phase "
+        "op operation action transition activity step event ev evt e mt message_template what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
         "act action_type evenement evento etape stato_evento state_change text body"
@@ -158,7 +158,7 @@ _NAMES: Final = {
         "reason error last_error detail note error_message failure_reason cause err "
         "error_code details comment description exception dead_reason info "
         "fehler grund motivo causa message msg text "
-        "erreur errore erro motif errors err_msg detail exc because why exc_type exception_class error_class"
+        "erreur errore erro motif errors err_msg detail exc because why trouble problem exc_type exception_class error_class"
     ),
     "note": (
         "message msg note notes detail details description comment text info error_message "
@@ -167,7 +167,7 @@ _NAMES: Final = {
     ),
     "actor": (
         "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by "
-        "discarded_by closed_by disabled_by policy rule policy_name policy_id"
+        "discarded_by closed_by disabled_by policy rule policy_name policy_id person operator"
     ),
     "build": (
         "build deploy release git_sha app_version commit_sha deploy_id software_version image"

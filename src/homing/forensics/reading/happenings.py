@@ -1,0 +1,138 @@
+"""Which column of an unknown log says what happened, or how a delivery stands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from homing.forensics.reading.columns import Seen, name_score, recognised, varies_within
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.naming import best_named
+from homing.forensics.vocabulary import normal
+
+
+def best_telling(
+    name: str, candidates: dict[str, Seen], rows: Sequence[Row], key: list[str], repeated: bool
+) -> str | None:
+    """The column that is the field `name`, by its name, its words and how they change in a delivery.
+
+    Args:
+        key: the columns that name a delivery; `repeated`: it has several rows.
+    """
+    if name == "note":
+        return _most_telling(candidates)
+    if name not in ("op", "to_state", "from_state", "outcome", "event_type"):
+        return best_named(name, candidates, set(), 46.0)
+    scored = []
+    is_sparse = name == "op" and any(map(_tells_all, candidates.values()))
+    for path, one in candidates.items():
+        score = name_score(name, path)
+        if is_sparse and one.filled < _OP_FILLED_MIN * one.rows:
+            score -= 40  # what most rows have says what happened
+        if name == "event_type":
+            if re.search(r"(^|_)(err|error|exception)(_|$)", normal(path)):
+                continue
+            if repeated and varies_within(rows, key, path) > 0.2:
+                score -= 80  # it changes during a delivery's life: it is no type of event
+        elif name in ("op", "to_state"):
+            if score < 45 and name_score("reason", path) >= 80:
+                continue  # why it failed, not what was done
+            known = recognised(one, is_state=name == "to_state")
+            score += 45 * known - 15
+            if repeated:
+                varies = varies_within(rows, key, path)
+                score += 50 * varies - 25
+                if name == "op" and varies < 0.05:
+                    score -= 40  # the same in all of a delivery's rows: what it is about
+            if one.is_number:
+                score -= 10
+            is_sure = name_score(name, path) >= 80 and normal(path) not in _OF_MANY
+            # what is left of a line of text says what happened, in whatever words
+            is_sure = is_sure or (name == "op" and path == "text")
+            if known < 0.3 and not is_sure and not _are_codes(one):
+                score -= 40
+        scored.append((score, path))
+    best = max(scored, default=(0.0, ""))
+    return best[1] if best[0] >= (60 if name == "op" else 46) else None
+
+
+#: a column that fewer rows have is no column of operations beside one that most have
+_OP_FILLED_MIN: Final = 0.4
+_TOLD_MIN: Final = 0.7
+_TOLD_KNOWN_MIN: Final = 0.3
+
+
+def _tells_all(seen: Seen) -> bool:
+    """Whether most rows say by this column what happened."""
+    if seen.filled < _TOLD_MIN * seen.rows or name_score("op", seen.path) <= 0:
+        return False
+    return recognised(seen, is_state=False) >= _TOLD_KNOWN_MIN
+
+
+#: names of a state as well as of a receiver, or of a time
+_OF_MANY: Final = frozenset({"to", "from", "before", "after"})
+#: of a column of states that are written as one letter or a few
+_CODE: Final = re.compile(r"[A-Za-z]{1,2}")
+_CODES: Final = range(3, 16)
+
+
+def _are_codes(seen: Seen) -> bool:
+    """Whether a column's words are letters that no list can have: what their lines do tells of them."""
+    return seen.distinct in _CODES and all(map(_CODE.fullmatch, seen.values))
+
+
+def _most_telling(candidates: dict[str, Seen]) -> str | None:
+    """Of the texts beside the reason, the one of whose words most mean something."""
+    scored = [
+        (recognised(one, is_state=False), score, path)
+        for path, one in candidates.items()
+        if not one.is_number and one.time is None and (score := name_score("note", path)) >= 46.0
+        if not _is_severity(one)
+    ]
+    return max(scored, default=(0.0, 0.0, None))[2]
+
+
+_SEVERITIES: Final = frozenset(
+    [
+        "trace",
+        "debug",
+        "info",
+        "information",
+        "notice",
+        "warn",
+        "warning",
+        "error",
+        "err",
+        "fatal",
+        "critical",
+    ]
+)
+
+
+def _is_severity(seen: Seen) -> bool:
+    """Whether a column says how bad a line is, and not what happened."""
+    return bool(seen.values) and all(value.lower() in _SEVERITIES for value in seen.values)
+
+
+#: a column of so many words that so many rows have, and that so many deliveries change, says what happened
+_CHANGING: Final = range(4, 60)
+_CHANGING_FILLED_MIN: Final = 0.9
+_CHANGING_MIN: Final = 0.8
+
+
+def changing(candidates: dict[str, Seen], rows: Sequence[Row], key: list[str]) -> str | None:
+    """The column whose words change within nearly every delivery, where no name says what happened and
+    no column has a state: a log's own words, which what their lines do tells."""
+    if best_named("to_state", candidates, set(), 60.0) or best_named(
+        "status", candidates, set(), 60.0
+    ):
+        return None
+    scored = [
+        (varies_within(rows, key, path), -place, path)
+        for place, (path, one) in enumerate(candidates.items())
+        if one.distinct in _CHANGING and not one.is_number and not _is_severity(one)
+        if one.filled >= _CHANGING_FILLED_MIN * one.rows
+    ]
+    best = max(scored, default=(0.0, 0, ""))
+    return best[2] if best[0] >= _CHANGING_MIN else None
