@@ -398,7 +398,12 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "bytes": m.bytes,
         "accepted_us": m.accepted_us,
         "max_attempts": m.max_attempts.cast("int32"),
-        "commit_lag_us": ibis.coalesce(m.commit_lag_us, m.committed_us - since_us),
+        # how long it took to accept is how long its transaction was open
+        "commit_lag_us": ibis.coalesce(
+            m.commit_lag_us,
+            m.committed_us - since_us,
+            (m["op"] == int(Op.ACCEPTED)).ifelse(m.total_us, ibis.null("int64")),
+        ),
         "has_actor": m.by_person,
         **coded,
     }

@@ -64,8 +64,8 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     is_bare = is_bare & e.status.isnull()
     firm_pos = e.pos.max(where=stands & e.stand.isin([Stand.CANCELLED, Stand.DEAD, Stand.GONE]))
     other_pos = e.pos.max(where=stands & ~is_bare)
-    # what is deleted after its end is tidied up, and stands as it ended
-    kept_pos = e.pos.max(where=stands & (e.act != Op.PURGED))
+    # what is deleted, or given back, after its end is tidied up, and stands as it ended
+    kept_pos = e.pos.max(where=stands & ~e.act.isin([Op.PURGED, Op.RELEASED]))
     ended_pos = e.pos.max(where=stands & e.stand.isin(_ENDS))
     return e.group_by("d").aggregate(
         n=e.count(),
@@ -98,6 +98,8 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
             where=(e.result == -1) | ((e.act == Op.DEAD) & e.total_us.notnull())
         ),
         take_pos=e.pos.max(where=take),
+        plan_pos=e.pos.max(where=e.due_us > e.at_us),
+        plan_due=e.due_us.max(),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         cancel_pos=e.pos.max(where=e.act == Op.CANCELLED),
         dead_pos=e.pos.max(where=e.act == Op.DEAD),
@@ -187,6 +189,10 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         hold_epoch=e.epoch.first(include_null=True).over(hold),
         hold_lease=e.lease_us.first(include_null=True).over(hold),
         hold_at=e.at_us.first().over(hold),
+        # what was planned in this turn, by this line or one before it
+        plan_due=e.due_us.max().over(
+            ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")
+        ),
         hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(hold),
         hold_differs=_differs(e, hold),
         hold_sent=(e.act == Op.SENT).cast("int64").sum().over(hold),
@@ -305,7 +311,8 @@ def gaps(o: Any) -> Any:
         gap=machine.next_at - machine.at_us,
         lateness=machine.next_at
         - ibis.greatest(
-            machine.at_us, ibis.coalesce(machine.due_us, machine.lease_us, machine.at_us)
+            machine.at_us,
+            ibis.coalesce(machine.due_us, machine.plan_due, machine.lease_us, machine.at_us),
         ),
     )
     return machine.group_by("act", no=ibis.least(_.attempt.fill_null(0), ATTEMPT_MAX)).aggregate(

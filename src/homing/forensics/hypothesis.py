@@ -266,9 +266,13 @@ def _is_of_commit(suspect: Suspect) -> bool:
     )
 
 
+#: what committed late is dropped so many times as often as others, where that is why
+_LATE_LIFT: Final = 3
+
+
 def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -> Match | None:
     strong = [s for s in suspects if s.q <= Q_MAX and s.lift >= 2]
-    late = [s for s in strong if _is_of_commit(s) and s.coverage > 0.5]
+    late = [s for s in strong if _is_of_commit(s) and s.coverage > 0.5 and s.lift >= _LATE_LIFT]
     if late:
         return Match(
             "D12", 0.85, f"never listed, and {late[0].coverage:.0%} of them committed late"

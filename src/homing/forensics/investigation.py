@@ -319,6 +319,8 @@ def _facts(
         # attempt the state says how it ended, not where its delivery stands
         if not (m.is_table and f in _HISTORY) and not (m.layout == "attempts" and f in _STATES)
     )
+    if _tells_acceptance(fine):
+        fields |= {"commit_lag_ms"}
     ops = [op for op in Op if op in events.ops]
     delivered = judged.filter(judged.verdict == int(Verdict.DELIVERED))
     flags = {f"o{int(op)}": by_case.has(delivered.mask, op).cast("int64").sum() for op in ops}
@@ -361,6 +363,17 @@ def _facts(
         is_of_requests=any(m.layout == "attempts" for m in raw.mappings.values())
         and events.ops <= _OF_REQUESTS,
     )
+
+
+#: of the acceptances, so many must tell how long they took
+_TIMED_MIN: Final = 0.9
+
+
+def _tells_acceptance(fine: Sequence[traces.Trace]) -> bool:
+    """Whether acceptances tell how long they took, and so how long a transaction was open."""
+    firsts = [t.steps[0] for t in fine if t.steps[0].act is Op.ACCEPTED]
+    timed = sum(s.total_us is not None for s in firsts)
+    return bool(firsts) and timed >= _TIMED_MIN * len(firsts)
 
 
 #: of what was accepted last, so many must be in a table, and so many at all
@@ -439,17 +452,27 @@ _KEPT_BY_CHANCE: Final = 0.02
 
 
 def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) -> int:
-    """How long after its acceptance a delivery was due and was still taken up, once drops began."""
-    begins_us = min((t.steps[-1].at_us for t in dropped), default=0)
+    """How long after its acceptance a delivery was due and was still taken up, once drops began: once
+    the first were due that nobody took up."""
+    missed = sorted(
+        due for t in dropped if (due := max((s.due_us or 0 for s in t.steps), default=0))
+    )
+    begins_us = missed[int(_KEPT_BY_CHANCE * len(missed))] if missed else 0
     ages = sorted(
         step.due_us - trace.accepted_us
         for trace in (*fine, *dropped)
-        for step in trace.steps[:-1]
-        if step.due_us and step.due_us > step.at_us >= begins_us
+        for step in trace.steps[: _last_turn(trace)]
+        if step.due_us and step.due_us > step.at_us and step.due_us >= begins_us
         if step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED)
     )
     by_chance = int(_KEPT_BY_CHANCE * len(dropped))
     return ages[-1 - by_chance] if len(ages) > by_chance else 0
+
+
+def _last_turn(trace: traces.Trace) -> int:
+    """The place of the last line of a turn: what was planned before it was taken up."""
+    turns = (i for i, s in enumerate(trace.steps) if is_take(s) or s.result or s.act is Op.SENT)
+    return max(turns, default=0)
 
 
 #: drops that begin within so much of the oldest that were kept begin with an age

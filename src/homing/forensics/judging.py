@@ -78,12 +78,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         accepted_at=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at),
         last_op=c.last_op.fill_null(c.end_op.fill_null(0)),
         last_stand=c.last_stand.fill_null(0),
-        # a line that tells no state may set a due time all the same
-        last_due=ibis.ifelse(
-            c.end_due.notnull() & (c.last_due.isnull() | (c.end_due > c.last_due)),
-            c.end_due,
-            c.last_due,
-        ),
+        last_due=_last_due(c),
         made=_made(c),
     )
     silent = _silent(c, context)
@@ -93,6 +88,16 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
     return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
+
+
+def _last_due(c: Any) -> Any:
+    """When a delivery is due: a line that tells no state may say so, and so may one before the line by
+    which the turn was over."""
+    # nor does the late failure of an earlier turn undo a plan
+    is_planned = c.last_due.isnull() & c.last_stand.isin([Stand.WAITING, Stand.FAILED])
+    is_planned = is_planned & (c.plan_pos > c.take_pos.fill_null(0)).fill_null(False)
+    due = ibis.ifelse(is_planned, c.plan_due, c.last_due)
+    return ibis.ifelse(c.end_due.notnull() & (due.isnull() | (c.end_due > due)), c.end_due, due)
 
 
 def _made(c: Any) -> Any:
@@ -184,6 +189,9 @@ def _silent(c: Any, context: Context) -> Any:
         waits = ibis.greatest(c.last_at, ibis.coalesce(c.last_due, c.last_at))
         return end - waits - context.horizon_us
     no = ibis.least(c.last_attempt.fill_null(0), by_case.ATTEMPT_MAX)
+    # a turn that is over says nothing of what follows an end
+    is_used_up = c.last_stand == Stand.EXHAUSTED
+    end_op = ibis.ifelse(is_used_up, int(Op.EXHAUSTED), c.end_op)
     keys = sorted(context.gaps)
     known = [key for key in keys if context.is_known(*key)]
     # what waits for its first turn waits as long as others did, and a worker has it as long
@@ -195,7 +203,7 @@ def _silent(c: Any, context: Context) -> Any:
         else_=context.fallback_us,
     )
     limit = ibis.cases(
-        *[((c.end_op == op) & (no == n), context.limit_us(op, n)) for op, n in known],
+        *[((end_op == op) & (no == n), context.limit_us(op, n)) for op, n in known],
         else_=unknown,
     )
     late = ibis.cases(
@@ -255,6 +263,9 @@ def _contradicts(c: Any, context: Context) -> Any:
 def _ended_early(c: Any, context: Context, most: int) -> Any:
     """Ended with attempts left, and without an answer to the last."""
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
+    # the answer came to one who no longer held it, and was ignored
+    is_late = by_case.has(c.mask, Op.LAPSED) & (c.bad_pos > c.dead_pos).fill_null(False)
+    unanswered = unanswered | is_late
     # a turn that a lease ended has no result, and counts as an attempt
     least = min((*context.limits, most))
     early = (c.made < least) & unanswered & ((c.takes > 0) | (c.attempt >= 1)) & ~c.exhausted
@@ -314,6 +325,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_used_up = _is_used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
+    is_dead = (stands == Stand.DEAD) | (c.dead_pos > c.resume_pos.fill_null(0)).fill_null(False)
     ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
     ends_failed = ends_failed & (stands != Stand.WAITING)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
@@ -327,17 +339,13 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (said & _contradicts(c, context), drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (
-            (stands == Stand.DEAD) & early.fill_null(False) & ~permanent.fill_null(False),
+            is_dead & early.fill_null(False) & ~permanent.fill_null(False),
             drop,
             Why.GIVEN_UP_EARLY,
         ),
         (_left_after_lapse(c, context, most), drop, Why.GIVEN_UP_EARLY),
         (has(c.mask, Op.DEAD_FAILED) & ~has(c.mask, Op.DEAD), drop, Why.NO_DEAD_LETTER),
-        (
-            (stands == Stand.DEAD) | (c.dead_pos > c.resume_pos.fill_null(0)).fill_null(False),
-            Verdict.DEAD,
-            Why.NONE,
-        ),
+        (is_dead, Verdict.DEAD, Why.NONE),
         (ibis.literal(context.fails_finally) & ends_failed, Verdict.DEAD, Why.NONE),
         (
             ibis.literal(context.fails_to_letter) & ends_failed & is_silent,

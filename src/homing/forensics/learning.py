@@ -343,7 +343,10 @@ def _stored_after(table: Any, texts: Sequence[str]) -> dict[str, str]:
     if not ends or any(_LETTER.search(normal(t)) for t in ends):
         return {}
     given_up = table.filter(table.op_raw.isin(ends)).select(k=name_of(table)).distinct()
-    named = table.mutate(k_=name_of(table))
+    # that a turn is over comes between
+    between = [t for t in texts if meaning(t).op in (Op.RELEASED, Op.NOTED)]
+    named = table.filter(~table.op_raw.isin(between).fill_null(False)) if between else table
+    named = named.mutate(k_=name_of(named))
     followers = _followers(named.semi_join(given_up, named.k_ == given_up.k), ends)
     found = {}
     for end, after in followers.items():

@@ -222,7 +222,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
-        r"retr[iy]|re_?sched|back_?off|nack|re_?queue|re_?enqueue|re_?attempt|schedule_next",
+        r"retr[iy]|re_?sched|back_?off|nack|re_?queue|re_?enqueue|re_?attempt|schedule_next|^(try_)?again$",
         _W(Op.RETRY, Stand.WAITING),
     ),
     (
@@ -240,7 +240,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
-        r"un_?success|(^|_)broke$|^(try_)?again$|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
+        r"un_?success|(^|_)broke$|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (

@@ -92,7 +92,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|being_|marker_(present|exists|found)|^busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|in_hand(_|$)|being_|marker_(present|exists|found)|^busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -367,7 +367,7 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
         return Op.RETRY  # put off because it failed
-    if op in (Op.FAILED, Op.CLAIMED) and is_in_progress(reason):
+    if op in (Op.FAILED, Op.CLAIMED, Op.DISCARDED) and is_in_progress(reason):
         return Op.SKIPPED
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
         return Op.SKIPPED

@@ -108,7 +108,7 @@ _NAMES: Final = {
         "rowcount cas applied"
     ),
     "epoch": (
-        "lease_epoch epoch fencing_token generation lease_no lease_id fence token lease_token lease"
+        "lease_epoch epoch fencing_token generation lease_no lease_id fence token lease_token lease ticket ticket_no"
     ),
     "ready_at": "ready_at_us ready_at",
     "due": (
