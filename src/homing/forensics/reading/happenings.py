@@ -49,7 +49,10 @@ def best_telling(
                 score -= 10
             is_sure = name_score(name, path) >= 80 and normal(path) not in _OF_MANY
             # what is left of a line of text says what happened, in whatever words
-            is_sure = is_sure or (name == "op" and path == "text")
+            is_said = name == "op" and path.rpartition(".")[2] == "text"
+            is_sure = is_sure or is_said
+            if is_said and path != "text" and one.filled >= _TOLD_MIN * one.rows:
+                score += 30  # a logger's name is no rival of what it says
             if known < 0.3 and not is_sure and not _are_codes(one):
                 score -= 40
         scored.append((score, path))

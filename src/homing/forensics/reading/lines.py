@@ -164,12 +164,20 @@ def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
             inner = unfolded(value)
             if inner is None and value is not None:
                 inner = {"text": value}
+            elif inner is not None and isinstance(value, str):
+                inner = _without_said(inner, row)
             found[key] = inner
         elif isinstance(value, dict):
             found[key] = unfold(value, paths, (*outer, key))
         else:
             found[key] = value
     return found
+
+
+def _without_said(inner: Row, row: Row) -> Row:
+    """The values in a sentence without those that the row has in a column of their own."""
+    said = {str(value) for value in row.values() if isinstance(value, str | int)}
+    return {key: value for key, value in inner.items() if key == "text" or str(value) not in said}
 
 
 def unfolded(value: Any) -> Row | None:

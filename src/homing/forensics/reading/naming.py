@@ -81,9 +81,11 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         other = best_named("delivery", fuller, taken, 62.0) or _some_id(rows, fuller, endpoint)
         if other is not None:
             delivery = other  # now and then a sentence names one by its kind
-    if delivery is not None and (whole := _whole(rows, names, delivery, (endpoint,))):
+    few = endpoint if endpoint is not None and not _is_many(names, endpoint) else None
+    if delivery is not None and (whole := _whole(rows, names, delivery, (few,))):
         delivery = whole
         message = None if message == whole else message
+        endpoint = None if endpoint == whole else endpoint
     if endpoint is None and "to" in rest and recognised(rest["to"], is_state=True) < 0.3:
         endpoint = "to"
     if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
@@ -101,6 +103,11 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("message", message)
     take("endpoint", endpoint)
     take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
+
+
+def _is_many(names: dict[str, Seen], path: str) -> bool:
+    """Whether a column has as many values as there are deliveries: `webhook_id` is an endpoint's or one's."""
+    return path in names and names[path].distinct >= _ID_SHARE_MIN * names[path].filled
 
 
 #: so well must a column be called a job's or a run's, for it to name less than a delivery

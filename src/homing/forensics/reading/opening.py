@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from homing.forensics.reading.columns import Seen, look, name_score
+from homing.forensics.reading.columns import Seen, look, name_score, recognised
 from homing.forensics.reading.converting import Damage, as_lines
 from homing.forensics.reading.guessing import TELLING, Unmapped, guess
 from homing.forensics.reading.lines import (
@@ -81,12 +81,14 @@ def open_log(
         mapping is None
         or _has_lists(rows)
         or not _is_served(mapping, rows, is_given=given is not None)
-        or (given is None and _is_named_inside(mapping, rows))
+        or (given is None and (_is_named_inside(mapping, rows) or _spoken(mapping, rows, seen)))
     ):
         paths = folded(rows)
         whole = _unfolded(rows, paths) if paths else []
         beneath = look(whole)
         better = _mapping(whole, beneath, source, given)[0] if paths else None
+        if better is not None and not _is_better(better, mapping, rows, seen):
+            better = None
         if better is not None and _is_served(better, whole, is_given=given is not None):
             again = Source(str(target.with_suffix(".unfolded")), "jsonl")
             as_lines(plain, Path(again.path), damage, paths)
@@ -135,6 +137,43 @@ def _is_named_inside(mapping: Mapping, rows: list[Row]) -> bool:
 
 
 _OBJECTS_LOOKED_AT: Final = 100
+
+#: so many rows speak in a sentence of their own, where it says what happened
+_SPOKEN_MIN: Final = 0.9
+
+
+def _spoken(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
+    """The columns in which each row says in a sentence what happened, with names and numbers in it, so
+    that no two say the same; none if another column was taken for that by words we understand."""
+    own = mapping.columns.get("op")
+    if mapping.name != "guessed" or (
+        own and own.path and seen[own.path].is_words and _is_known(seen[own.path])
+    ):
+        return set()
+    return {
+        path
+        for path in folded(rows)
+        if seen[path].filled >= _SPOKEN_MIN * seen[path].rows and not seen[path].is_words
+        if name_score("op", path) > 0
+    }
+
+
+_KNOWN_MIN: Final = 0.9
+
+
+def _is_known(seen: Seen) -> bool:
+    return recognised(seen, is_state=False) >= _KNOWN_MIN
+
+
+def _is_better(
+    better: Mapping, mapping: Mapping | None, rows: list[Row], seen: dict[str, Seen]
+) -> bool:
+    """Whether what the sentences hold says what happened, if it was for that that they were unfolded."""
+    if mapping is None or _is_named_inside(mapping, rows) or _has_lists(rows):
+        return True
+    spoken = _spoken(mapping, rows, seen)
+    op = better.columns.get("op")
+    return not spoken or (op is not None and op.path.rpartition(".")[0] in spoken)
 
 
 def _mapping(
