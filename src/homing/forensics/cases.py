@@ -272,17 +272,21 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         bad_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == -1),
         good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
         bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
+        turns=o.taken.max(),
         # the last attempt after which another one was planned
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
     )
     # an attempt that succeeded by one line and failed by a later one, of the same turn
     is_same = (found.good_no == found.bad_no) & (found.good_worker == found.bad_worker)
+    # without its number, the failure may be of any turn before
+    is_same = is_same & ((found.bad_no > 0) | (found.turns <= 1))
     is_open = found.take_end.isnull() | (found.take_end < found.good_end)
     taken_back = (found.bad_end > found.good_end) & is_open & is_same
     found = found.mutate(taken_back=taken_back.fill_null(False))
     return found.drop(
-        *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker")
+        *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker"),
+        "turns",
     )
 
 

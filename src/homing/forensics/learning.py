@@ -58,6 +58,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
+            learned |= dict.fromkeys(_said_again(some, ours), Word(Op.NOTED, Stand.NONE))
         else:
             learned |= _states_of(ours, learned)
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
@@ -200,6 +201,29 @@ def _followers(table: Any, texts: Sequence[str]) -> dict[str, Counter[str | None
     for one in rows(lines.group_by(["word", "after"]).aggregate(n=lines.count())):
         found[one.word][one.after] += int(one.n)
     return found
+
+
+#: of the lines that say delivered, so many are followed at once by another that says done
+_AGAIN_MIN: Final = 0.95
+_AGAIN_FEWEST: Final = 50
+
+
+def _said_again(table: Any, texts: Sequence[str]) -> list[str]:
+    """What says done (`job completed`) right after each line that says delivered: that the turn is over,
+    whatever came of it."""
+    done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
+    if len(done) < 2:
+        return []
+    seen = _behaviours(table, "op_raw", done)
+    said = [t for t, one in seen.items() if one.ok + one.bad < _GIVEN_LAST_MIN]
+    found = set()
+    for text, after in _followers(table, said).items():
+        again, n = max(
+            ((t, n) for t, n in after.items() if t in said), key=lambda one: one[1], default=("", 0)
+        )
+        if again != text and n >= max(_AGAIN_FEWEST, _AGAIN_MIN * after.total()):
+            found.add(str(again))
+    return sorted(found)
 
 
 def _is_within_turn(table: Any, texts: Sequence[str], text: str, lines: int) -> bool:

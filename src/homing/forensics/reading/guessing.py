@@ -413,6 +413,9 @@ def _tell_workers(
     if signs := _signed_with(chosen, seen, taken):
         chosen.pop("worker", None)
         take("worker", signs)
+    if host := _host_beside(chosen, seen, taken):
+        chosen["boot"] = chosen.pop("worker")
+        take("worker", host)
     if not _writes_all(chosen, seen):
         return
     other = chosen.get("worker")
@@ -420,6 +423,20 @@ def _tell_workers(
     rare = other.path if other else best_named("worker", seen, taken)
     if rare is not None and rare in seen and fits("actor", seen[rare]):
         take("actor", rare)
+
+
+_PROCESS: Final = re.compile(r"(^|_)(pid|process_id)$")
+_MACHINE: Final = re.compile(r"(^|_)(host_?name|host|pod(_name)?|node|instance(_id)?|machine)$")
+
+
+def _host_beside(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[str]) -> str | None:
+    """The column of machines beside the number of a process: on each of them, one has the same number."""
+    worker = chosen.get("worker")
+    if worker is None or "boot" in chosen or not _PROCESS.search(normal(worker.path)):
+        return None
+    least = seen[worker.path].filled
+    hosts = (p for p, s in seen.items() if p not in taken and s.distinct > 1 and s.filled >= least)
+    return next((path for path in hosts if _MACHINE.search(normal(path))), None)
 
 
 #: `poster-3` in a column `poster`: who did it, whatever such a one is called
