@@ -183,6 +183,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
+    (  # an announced policy, as a person would
+        r"(discard|dropp)\w*_by_(the_|a_)?(policy|rule)(_|$)",
+        _W(Op.CANCELLED, Stand.CANCELLED),
+    ),
     (
         r"not_accepting|idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
         r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do_(being|already|finish|done)|passed_over|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",

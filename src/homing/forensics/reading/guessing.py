@@ -441,6 +441,7 @@ def _host_beside(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[st
 
 #: `poster-3` in a column `poster`: who did it, whatever such a one is called
 _SIGNED: Final = re.compile(r"[^\W\d_]+(?=[-_.:#]?\d+$)")
+_KINDLESS: Final = re.compile(r"_(id|name|no)$")
 _SIGNERS: Final = range(2, 200)
 _SIGNED_MIN: Final = 0.9
 
@@ -455,7 +456,8 @@ def _signed_with(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[st
         own = sum(
             n
             for value, n in one.values.items()
-            if (found := _SIGNED.match(value)) and found[0].lower() in normal(path)
+            if (found := _SIGNED.match(value))
+            and found[0].lower() == _KINDLESS.sub("", normal(path))
         )
         if own >= _SIGNED_MIN * one.filled:
             return path

@@ -26,6 +26,7 @@ def best_telling(
         return best_named(name, candidates, set(), 46.0)
     scored = []
     is_sparse = name == "op" and any(map(_tells_all, candidates.values()))
+    is_spoken = any(_is_spoken(path, one) for path, one in candidates.items())
     for path, one in candidates.items():
         score = name_score(name, path)
         if is_sparse and one.filled < _OP_FILLED_MIN * one.rows:
@@ -49,10 +50,9 @@ def best_telling(
                 score -= 10
             is_sure = name_score(name, path) >= 80 and normal(path) not in _OF_MANY
             # what is left of a line of text says what happened, in whatever words
-            is_said = name == "op" and path.rpartition(".")[2] == "text"
-            is_sure = is_sure or is_said
-            if is_said and path != "text" and one.filled >= _TOLD_MIN * one.rows:
-                score += 30  # a logger's name is no rival of what it says
+            is_sure = is_sure or (name == "op" and _is_spoken(path, one))
+            if name == "op" and path == "name" and is_spoken:
+                score -= 40  # a logger's name is no rival of what it says
             if known < 0.3 and not is_sure and not _are_codes(one):
                 score -= 40
         scored.append((score, path))
@@ -71,6 +71,11 @@ def _tells_all(seen: Seen) -> bool:
     if seen.filled < _TOLD_MIN * seen.rows or name_score("op", seen.path) <= 0:
         return False
     return recognised(seen, is_state=False) >= _TOLD_KNOWN_MIN
+
+
+def _is_spoken(path: str, seen: Seen) -> bool:
+    """Whether a column is what is left of a sentence that nearly every row has."""
+    return path.rpartition(".")[2] == "text" and seen.filled >= _CHANGING_FILLED_MIN * seen.rows
 
 
 #: names of a state as well as of a receiver, or of a time
@@ -135,7 +140,23 @@ def changing(candidates: dict[str, Seen], rows: Sequence[Row], key: list[str]) -
         (varies_within(rows, key, path), -place, path)
         for place, (path, one) in enumerate(candidates.items())
         if one.distinct in _CHANGING and not one.is_number and not _is_severity(one)
-        if one.filled >= _CHANGING_FILLED_MIN * one.rows
+        if one.filled >= _CHANGING_FILLED_MIN * one.rows and _are_words(one)
     ]
     best = max(scored, default=(0.0, 0, ""))
     return best[2] if best[0] >= _CHANGING_MIN else None
+
+
+#: of the values of a column of words, so few have digits, as names do
+_DIGITS_MAX: Final = 0.2
+
+
+def _are_words(seen: Seen) -> bool:
+    named = sum(any(map(str.isdigit, value)) for value in seen.values)
+    others = ("worker", "endpoint", "app", "event_type")
+    return named <= _DIGITS_MAX * seen.distinct and all(
+        name_score(field, seen.path) < _OF_OTHERS for field in others
+    )
+
+
+#: so well a column is called another field's
+_OF_OTHERS: Final = 60.0

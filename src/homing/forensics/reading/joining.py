@@ -54,8 +54,13 @@ def joined(
     groups: dict[tuple[str, str], list[Link]] = {}
     for link in every:
         groups.setdefault((link.owner, link.column), []).append(link)
+    settled: dict[str, str] = {}
     for group in groups.values():
-        _key_alike(found, samples, group)
+        owner, column = group[0].owner, group[0].column
+        if settled.get(owner, column) == column:
+            settled |= _key_alike(found, samples, group)
+        else:  # by a surer column it was named already: this one is of its jobs
+            _traced(found, samples, group)
     for link in every:
         _called_alike(found, samples, (link.owner, link.other))
         _called_alike(found, samples, (link.other, link.owner))
@@ -79,18 +84,33 @@ def _called_alike(
         found[pair[1]] = replace(other, columns={**other.columns, **more})
 
 
-def _key_alike(
+def _traced(
     found: dict[str, Mapping], samples: Map[str, Sequence[Row]], group: Sequence[Link]
 ) -> None:
-    """Have what refers to the same rows, and those rows, name them by one field."""
-    apart = [
-        link
-        for link in group
-        if not _meet(found[link.owner], samples[link.owner], found[link.other], samples[link.other])
-    ]
-    if not apart:
-        return
+    """Have files that are named alike already say which of a file's jobs a row is of."""
+    for link in group:
+        if _meets(found, samples, link):
+            continue
+        for path, column in ((link.owner, link.column), (link.other, link.reference)):
+            columns = {f: c for f, c in found[path].columns.items() if c.path != column}
+            found[path] = replace(
+                found[path], columns={"trace": Column(path=str(column)), **columns}
+            )
+
+
+def _key_alike(
+    found: dict[str, Mapping], samples: Map[str, Sequence[Row]], group: Sequence[Link]
+) -> dict[str, str]:
+    """Have what refers to the same rows, and those rows, name them by one field.
+
+    Returns:
+        The files that were named so, and by which column.
+    """
+    apart = [link for link in group if not _meets(found, samples, link)]
     first = group[0]
+    if not apart:
+        own = found[first.owner].columns.get("delivery")
+        return {first.owner: own.path} if own is not None else {}
     if len(group) == 1:
         field = _field_of(found[first.owner], found[first.other], first)
     else:
@@ -103,6 +123,7 @@ def _key_alike(
             found[link.other] = replace(found[link.other], layout="jobs")
         elif _are_requests(found[link.owner], found[link.other]):
             found[link.other] = replace(found[link.other], layout="attempts")
+    return {first.owner: first.column, **{link.other: link.reference for link in group}}
 
 
 def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: str) -> bool:
@@ -228,15 +249,32 @@ def _is_fanned(rows: Sequence[Row], reference: str) -> bool:
 _FANNED_MIN: Final = 0.02
 
 
-def _meet(one: Mapping, ones: Sequence[Row], other: Mapping, others: Sequence[Row]) -> bool:
+def _meet(
+    one: Mapping,
+    ones: Sequence[Row],
+    other: Mapping,
+    others: Sequence[Row],
+    least: float = _SHARED_MIN,
+) -> bool:
     """Whether two files name the same things by the same field as it is."""
     for field in _FIELDS:
         if field in one.columns and field in other.columns:
             mine = {str(row.get(one.columns[field].path)) for row in ones} - {"None"}
             theirs = {str(row.get(other.columns[field].path)) for row in others} - {"None"}
-            if mine and theirs and len(mine & theirs) >= _SHARED_MIN * min(len(mine), len(theirs)):
+            if mine and theirs and len(mine & theirs) >= least * min(len(mine), len(theirs)):
                 return True
     return False
+
+
+#: of what a link has in common, so much by the names as they are: samples of long files hardly meet
+_AS_WELL_MIN: Final = 0.8
+
+
+def _meets(found: Map[str, Mapping], samples: Map[str, Sequence[Row]], link: Link) -> bool:
+    """Whether the files of a link meet by their own names of a delivery, as well as by the link."""
+    least = min(_SHARED_MIN, _AS_WELL_MIN * link.share)
+    pair = (found[link.owner], samples[link.owner], found[link.other], samples[link.other])
+    return _meet(*pair, least=least)
 
 
 def links(samples: Map[str, Sequence[Row]]) -> list[Link]:

@@ -77,8 +77,12 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     named = delivery or message
     if named is not None and names[named].filled < _SPARSE * names[named].rows:
         fuller = {p: s for p, s in names.items() if s.filled > 2 * names[named].filled}
-        # what is called so in a few rows is another's; one of the columns that most have is it
-        other = best_named("delivery", fuller, taken, 62.0) or _some_id(rows, fuller, endpoint)
+        other = best_named("delivery", fuller, taken, 62.0)
+        if other is None:
+            other = _some_id(rows, fuller, endpoint)
+        elif names[named].filled > _RARE * names[named].rows:
+            # files and tables that call it each by another name tell the same together
+            other = None
         if other is not None:
             delivery = other  # now and then a sentence names one by its kind
     few = endpoint if endpoint is not None and not _is_many(names, endpoint) else None
@@ -194,6 +198,8 @@ def _trace(
 
 #: of the rows that a column names, fewer are too few for what most rows are about
 _SPARSE: Final = 0.3
+#: what is called a delivery in fewer rows is another's
+_RARE: Final = 0.02
 #: what a delivery may be called, as well as where it goes
 OF_SENDING: Final = re.compile(r"^(web)?hooks?$|callback|notif")
 #: fewer different values than this share of the rows cannot be deliveries

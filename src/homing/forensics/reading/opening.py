@@ -146,9 +146,8 @@ def _spoken(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str
     """The columns in which each row says in a sentence what happened, with names and numbers in it, so
     that no two say the same; none if another column was taken for that by words we understand."""
     own = mapping.columns.get("op")
-    if mapping.name != "guessed" or (
-        own and own.path and seen[own.path].is_words and _is_known(seen[own.path])
-    ):
+    told = seen.get(own.path) if own else None
+    if mapping.name != "guessed" or (told and told.is_words and _is_known(told)):
         return set()
     return {
         path
