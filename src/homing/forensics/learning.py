@@ -69,7 +69,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             is_end = word.op is Op.SUCCEEDED and not seen.ok and column == "op_raw"
             if is_end and ends_turns(some, name_of(some), text):
                 word = Word(Op.NOTED, Stand.NONE)
-            if word.op is Op.CLAIMED and _is_within_turn(some, ours, text, seen.rows):
+            own = [t for t in ours if t not in learned]
+            if word.op is Op.CLAIMED and _is_within_turn(some, own, text, seen.rows):
                 word = Word(Op.SENT, Stand.LEASED)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word

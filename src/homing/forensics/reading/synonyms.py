@@ -8,9 +8,9 @@ from typing import Final
 _NAMES: Final = {
     "delivery": (
         "delivery_id delivery webhook_delivery_id deliveryid job_id jobid task_id "
-        "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv dlv_id "
+        "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv d dlv_id "
         "deliv_id job task delivery_uuid delivery_key record_id delivery_ref notification_ref webhook_ref ntf_ref ntf_id notif_id delivery_no notification_no notification_key job_key wid ref "
-        "subject_id entity_id d "
+        "subject_id entity_id "
         "id_envio envio id_entrega entrega zustellung zustellung_id auftrag auftrags_id jid guid tarea "
         "identifiant_de_livraison livraison id_livraison id_da_entrega id_consegna consegna dispatch"
     ),
