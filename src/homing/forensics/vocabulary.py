@@ -226,7 +226,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
-        r"retr[iy]|re_?sched|back_?off|nack|re_?queue|re_?enqueue|re_?attempt|schedule_next|^(try_)?again$",
+        r"retr[iy]|re_?sched|back_?off|nack|re_?queue|re_?enqueue|re_?attempt|schedule_next|^try_again$",
         _W(Op.RETRY, Stand.WAITING),
     ),
     (
@@ -244,7 +244,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (
-        r"un_?success|(^|_)broke$|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
+        r"un_?success|^again$|(^|_)broke$|not_deliver|undeliver|non_?2xx|(^|_)nok$|[45]xx",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (

@@ -197,20 +197,18 @@ def line_of(
         ours = words.get(text) or words.get(normal(text))
         if not ours and text in learned:
             return learned[text]
-        found = (declared(ours) if ours else None) or meaning(text, is_state=is_state)
-        return found
+        return (declared(ours) if ours else None) or meaning(text, is_state=is_state)
 
     op_word, to_word = look_up(kind.op), look_up(kind.to_state, is_state=True)
     before = look_up(kind.from_state, is_state=True).stand
     outcome = look_up(kind.outcome, is_state=True)
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
-    op = op_word.op
     # a turn that is over, whatever came of it, and the state beside it says what did
-    is_over = op is Op.NOTED and kind.op in learned
-    if (is_over or op in (Op.UNKNOWN, Op.WRITTEN)) and to_word.op is not Op.UNKNOWN:
-        op = _from_states(kind, before, to_word, status)
-        if op is Op.ACCEPTED and op_word.op is Op.WRITTEN and about.accepts:
-            op = Op.RETRY
+    is_over = op_word.op is Op.NOTED and kind.op in learned
+    is_told = to_word.op is not Op.UNKNOWN and (is_over or op_word.op in (Op.UNKNOWN, Op.WRITTEN))
+    op = _from_states(kind, before, to_word, status) if is_told else op_word.op
+    if op is Op.ACCEPTED and op_word.op is Op.WRITTEN and about.accepts:
+        op = Op.RETRY
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         is_begun = kind.op and outcome.op in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT)
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from homing.forensics.reading.columns import Seen, name_score, recognised, varies_within
+from homing.forensics.reading.columns import Seen, fits, name_score, recognised, varies_within
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.naming import best_named
 from homing.forensics.vocabulary import normal
@@ -132,9 +132,8 @@ _CHANGING_MIN: Final = 0.8
 def changing(candidates: dict[str, Seen], rows: Sequence[Row], key: list[str]) -> str | None:
     """The column whose words change within nearly every delivery, where no name says what happened and
     no column has a state: a log's own words, which what their lines do tells."""
-    if best_named("to_state", candidates, set(), 60.0) or best_named(
-        "status", candidates, set(), 60.0
-    ):
+    states = {path: one for path, one in candidates.items() if fits("to_state", one)}
+    if best_telling("to_state", states, rows, key, repeated=True):
         return None
     scored = [
         (varies_within(rows, key, path), -place, path)
