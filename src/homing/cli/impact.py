@@ -15,7 +15,7 @@ from rich.text import Text
 from homing.cli.counted_logs import count_logs
 from homing.cli.forensics import as_engine
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
-from homing.cli.incidents import files_of, record
+from homing.cli.incidents import at_option, files_of, record
 from homing.cli.output import as_json, note, print_json, print_table, say, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
@@ -48,6 +48,7 @@ _BAR: Final = 34
 @click.option("--ids", type=_FILE, metavar="FILE", help="Write the ids that are affected.")
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @as_engine
+@at_option
 @as_json
 def impact(
     logs: tuple[str, ...],
@@ -60,6 +61,7 @@ def impact(
     ids: Path | None,
     mapping: str | None,
     engine: str,
+    at_us: int | None,
     as_json: bool,
 ) -> None:
     """Say what the drop costs a week: a formula, its inputs, and an interval.
@@ -125,7 +127,8 @@ def impact(
         if counted.late and not late:
             text = f"{len(counted.late):,} came {late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
-    record("impact", told, inputs=[*files_of(logs), payloads, assumptions], files=[svg, ids])
+    read = [*files_of(logs), payloads, assumptions]
+    record("impact", told, inputs=read, files=[svg, ids], at_us=at_us)
 
 
 def document(
