@@ -100,6 +100,8 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert price(*of_all, "--ids", str(logs / "all.tsv")).exit_code == 0
     text = price(*words).output
     assert f"{found['p50']:,.0f} USD a week" in text, "the same draws, the same estimate"
+    assert text.splitlines()[0] == found["sentence"], "what to pass on comes first"
+    assert f"about {found['p50']:,.0f} USD of margin a week" in found["sentence"]
     assert "at risk: the whole value of" in text
     dropped = len((logs / "all.tsv").read_text().splitlines())
     priced = len(found["affected"])
