@@ -154,6 +154,21 @@ def test_the_page_passes_its_own_check_and_one_typed_number_does_not(ask: Ask, t
     assert "<script" not in page
 
 
+def test_the_first_paragraph_names_the_cause_and_how_sure_it_is(ask: Ask, told: Path) -> None:
+    ask("review", "--markdown", "review.md")
+    text = (told / "review.md").read_text()
+    lead = next(one for one in text.split("\n\n") if "silently dropped" in one)
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", lead).replace("*", "")
+    assert (
+        "The cause, which was reproduced, is D6, lost update by a stale worker: a worker that no "
+        "longer holds the delivery writes its late result over what another has written since. "
+    ) in plain
+    one = record(told)
+    one["causes"] = one["causes"][:1]
+    (told / "record.json").write_text(json.dumps(one))
+    assert "The cause that the log points at is" in ask("review").output
+
+
 def test_another_log_gives_other_numbers_and_only_there(ask: Ask, told: Path) -> None:
     ask("review", "--markdown", "one.md")
     before = (told / "one.md").read_text()
