@@ -301,6 +301,7 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
 
     failed = (s["name"] for s in results if not all(c["as_expected"] for c in s["commands"]))
     found, priced, proven = result("investigate"), result("price"), result("verify", 1)
+    alerted = result("alert", 2)
     return {
         "folder": str(folder),
         "seed": made.seed,
@@ -312,6 +313,7 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
         "drop_rate": found.get("rate", {}).get("value"),
         "mechanism": found.get("hypothesis", {}).get("mechanism"),
         "since": (found.get("since") or {}).get("at"),
+        "alert": alerted.get("sentence"),
         "verdict": proven.get("verdict"),
         "p5": priced.get("p5"),
         "p50": priced.get("p50"),
