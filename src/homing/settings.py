@@ -31,7 +31,6 @@ OTHER_NAMES: Final = {
     "HOMING_APPLICATION": "Whose messages `homing outbox relay` hands over: an id or uid.",
     "HOMING_OUTBOX_URL": "The database with the outbox of `homing outbox`, as SQLAlchemy names it.",
     "HOMING_INCIDENT": "The incident that commands add their results to: a file, or an id.",
-    "HOMING_INCIDENT_NOW": "The time that such commands write down as now; for simulated weeks.",
 }
 
 #: the lease must outlive the longest request by this much: time to be scheduled, to record the

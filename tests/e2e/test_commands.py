@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import re
 import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +401,42 @@ async def test_the_demo_balances_its_books_without_a_terminal(tmp_path: Path) ->
     assert summary["total"]["accepted"] > 5
     assert summary["received"]["books"] > 20
     assert summary["retried"] > 0
+    # the last line about how it stands is read after all has stopped, as the books are
+    last = re.findall(r"(\w+) (\d+)", err.strip().splitlines()[-1])
+    shown = {name: int(count) for name, count in last if name in summary["total"]}
+    assert {"accepted", "delivered", "dead", "waiting", "leased", "parked"} <= shown.keys()
+    assert shown == {name: summary["total"][name] for name in shown}
+
+
+async def test_the_demo_ends_a_live_screen_with_what_is_true(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = ("demo", "--duration", "3", "--rate", "20", "--listen", "127.0.0.1:0")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homing.cli", *words),
+        cwd=tmp_path,
+        env=environment("sqlite:///homing.db") | {"TERM": "xterm", "COLUMNS": "100"},
+        stdout=theirs,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(theirs)
+    screen = await asyncio.to_thread(_read_all, ours)
+    assert await process.wait() == 0
+    end = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen).rpartition("drained and stopped")[2]
+    heads, counts = [line.split() for line in end.splitlines() if line.strip()][:2]
+    told = dict(zip(heads, counts, strict=True))
+    assert (told["waiting"], told["leased"]) == ("0", "0")
+    balance = end.strip().splitlines()[-1]
+    assert balance.startswith(f"balanced: {told['accepted']} accepted = ")
+    assert end.count("balanced: ") == 1
+
+
+def _read_all(terminal: int) -> str:
+    text = b""
+    with suppress(OSError):  # its other end is closed
+        while some := os.read(terminal, 65_536):
+            text += some
+    os.close(terminal)
+    return text.decode(errors="replace")
 
 
 async def test_ctrl_c_ends_the_demo_with_the_balanced_ledger(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from homing.cli.impact import impact
 from homing.cli.impact_assumptions import EXAMPLE
+from homing.cli.objectives import slo
 from homing.cli.verify import verify
 from homing.core.errors import ConfigError
 from homing.lab.explorable import FixedWorker
@@ -100,6 +101,8 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert price(*of_all, "--ids", str(logs / "all.tsv")).exit_code == 0
     text = price(*words).output
     assert f"{found['p50']:,.0f} USD a week" in text, "the same draws, the same estimate"
+    assert text.splitlines()[0] == found["sentence"], "what to pass on comes first"
+    assert f"about {found['p50']:,.0f} USD of margin a week" in found["sentence"]
     assert "at risk: the whole value of" in text
     dropped = len((logs / "all.tsv").read_text().splitlines())
     priced = len(found["affected"])
@@ -184,3 +187,42 @@ def test_a_fault_around_a_queue_is_verified_as_any_other(tmp_path: Path) -> None
     found = ask(str(before), str(after))
     assert found.exit_code == 0, found.output
     assert found.output.startswith("fixed: none of")
+
+
+def test_the_installed_rules_say_when_they_would_have_fired_in_the_log(
+    logs: Path, tmp_path: Path
+) -> None:
+    rules = str(tmp_path / "rules")
+    assert CliRunner().invoke(slo, ["rules", "--defaults", "--to", rules]).exit_code == 0
+    words = ["fired", str(logs / "before.jsonl.gz"), "--rules", rules]
+    told = CliRunner().invoke(slo, [*words, "--target", "99.9", "--json"])
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.output)
+    # by hand: who has no success and no due time in the last line, and when that line was written
+    with gzip.open(logs / "before.jsonl.gz", "rt") as file:
+        rows = [json.loads(line) for line in file]
+    accepted = {row["delivery_id"]: row["ts"] for row in rows if row["event"] == "accepted"}
+    ended = {row["delivery_id"] for row in rows if row["event"] in ("succeeded", "dead")}
+    last = {row["delivery_id"]: row for row in rows}
+    lost = [key for key in accepted if key not in ended and not last[key].get("next_attempt_at")]
+    first_s = min(datetime.fromisoformat(accepted[key]).timestamp() for key in lost)
+    gone_s = min(datetime.fromisoformat(last[key]["ts"]).timestamp() for key in lost)
+    integrity = found["alerts"][0]
+    fired_s = datetime.fromisoformat(integrity["firedAt"]).timestamp()
+    assert 0 < fired_s - gone_s <= 60, "the audit at the end of that minute"
+    assert integrity["afterS"] == pytest.approx(fired_s - first_s, abs=0.01)
+    assert found["sentence"].startswith("HomingDeliveriesUnaccounted (page) would have fired at ")
+    never = [one for one in found["alerts"] if one["firedAt"] is None]
+    assert "there was no dead letter" in {one["why"] for one in never}
+    assert len(found["alerts"]) == 6, "the four tiers of the target, too"
+    assert "would have fired" in CliRunner().invoke(slo, words).output
+    # a week in which nothing is lost, and rules that are not Homing's
+    fine = CliRunner().invoke(slo, ["fired", str(logs / "after.jsonl.gz")])
+    assert fine.output.startswith("nothing was dropped")
+    nowhere = CliRunner().invoke(slo, [*words[:2], "--rules", str(tmp_path / "nowhere")])
+    assert "homing slo rules --defaults --to" in str(nowhere.exception)
+    own = Path(rules) / "homing-slo-unaccounted.rules.yml"
+    own.write_text(own.read_text().replace("> 0", "> 5"))
+    other = CliRunner().invoke(slo, words)
+    assert isinstance(other.exception, ConfigError)
+    assert "expected the rules as `homing slo rules` writes them" in str(other.exception)

@@ -52,6 +52,7 @@ def count_logs(
     engine: str = HERE,
     since_us: int | None = None,
     late_s: float | None = None,
+    has_past: bool = False,
 ) -> Counted:
     """Count logs: files, globs, a Homing that runs, or the tables of an engine elsewhere.
 
@@ -59,6 +60,7 @@ def count_logs(
         engine: where they are read and counted.
         since_us: only what was accepted from then on.
         late_s: also name what was delivered so many seconds after it was accepted, or later.
+        has_past: also say what came to its end in each minute.
 
     Raises:
         ConfigError: they cannot be read, or packages are missing.
@@ -72,7 +74,12 @@ def count_logs(
         options = forensics("investigation").Options(mapping=mapping_of(mapping), engine=engine)
         try:
             counted: Counted = counting.count(
-                files, options, on_progress, since_us=since_us, late_s=late_s
+                files,
+                options,
+                on_progress,
+                since_us=since_us,
+                late_s=late_s,
+                has_past=has_past,
             )
         except ConfigError as error:
             raise ConfigError([_with_name(one, logs, files) for one in error.problems]) from error

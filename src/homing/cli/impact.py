@@ -15,8 +15,8 @@ from rich.text import Text
 from homing.cli.counted_logs import count_logs
 from homing.cli.forensics import as_engine
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
-from homing.cli.incidents import files_of, record
-from homing.cli.output import as_json, note, print_json, print_table, say, why
+from homing.cli.incidents import at_option, files_of, record
+from homing.cli.output import as_json, note, print_json, print_table, say, say_prose, why
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
 from homing.core.plurals import plural
@@ -24,6 +24,7 @@ from homing.insight.rates import excluded_rate
 from homing.insight.verification import percent
 from homing.lab.draws import Draws
 from homing.review.impact import Affected, Exposure, Loss, estimate
+from homing.review.impact_sentence import sentence
 from homing.review.pictures import tornado_svg
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -48,6 +49,7 @@ _BAR: Final = 34
 @click.option("--ids", type=_FILE, metavar="FILE", help="Write the ids that are affected.")
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @as_engine
+@at_option
 @as_json
 def impact(
     logs: tuple[str, ...],
@@ -60,6 +62,7 @@ def impact(
     ids: Path | None,
     mapping: str | None,
     engine: str,
+    at_us: int | None,
     as_json: bool,
 ) -> None:
     """Say what the drop costs a week: a formula, its inputs, and an interval.
@@ -67,6 +70,7 @@ def impact(
     \b
     loss = volume · drop rate · value · margin · excess abandonment · (1 - recovery)
     Volume and rate are counted in LOG, value in the payloads; the rest is in the assumptions.
+    The first sentence is the one to pass on: the money, its interval, and what it rests on.
     Revenue at risk and estimated loss are told apart. Currencies are never added.
     With --late, each delivery that came later than the first step of abandonment is priced by the
     step that its delay reached, measured in LOG from its acceptance to its first success.
@@ -114,18 +118,20 @@ def impact(
         ids.write_text("".join(lines), encoding="utf-8")
     if svg is not None:
         svg.write_text(tornado_svg(losses[0]), encoding="utf-8")
-    told = document(losses, affected, seed, str(assumptions))
+    in_words = sentence(losses) if delays else _nothing(counted.arm.all.n)
+    told = {"sentence": in_words, **document(losses, affected, seed, str(assumptions))}
     if as_json:
         print_json(told)
     else:
+        say_prose(Text(in_words, style="bold" if delays else ""))
         if delays:
+            say()
             _show_all(losses, len(affected), len(delays), declared, ids)
-        else:
-            say(_nothing(counted.arm.all.n))
         if counted.late and not late:
             text = f"{len(counted.late):,} came {late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
-    record("impact", told, inputs=[*files_of(logs), payloads, assumptions], files=[svg, ids])
+    read = [*files_of(logs), payloads, assumptions]
+    record("impact", told, inputs=read, files=[svg, ids], at_us=at_us)
 
 
 def document(

@@ -16,11 +16,12 @@ from homing.cli.incidents import (
     POINTER,
     InFile,
     actor_here,
+    at_option,
     digest_of,
-    incident_now_us,
     incident_option,
     open_here,
     place_of,
+    say_if_ahead,
     service_here,
     the_place,
 )
@@ -44,6 +45,7 @@ from homing.review.incident import (
     Detection,
     Done,
     Fix,
+    Incident,
     Linked,
     Mended,
     Planned,
@@ -51,27 +53,11 @@ from homing.review.incident import (
     Status,
     opened,
 )
-from homing.system import SystemChance
+from homing.system import SystemChance, SystemClock
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _STYLES: Final = {Status.OPEN: "bold red", Status.MITIGATED: "yellow", Status.CLOSED: "green"}
 _by = click.option("--by", default=actor_here, metavar="NAME", help="Who; default: your user name.")
-
-
-def _not_to_come(_context: click.Context, option: click.Parameter, at_us: int | None) -> int | None:
-    """A time that is yet to come is most often a slip; it is said, and kept as it was given."""
-    if at_us is not None and at_us > incident_now_us():
-        note(f"{option.opts[0]} {time_text(at_us)} is yet to come; kept as it is")
-    return at_us
-
-
-_at = click.option(
-    "--at",
-    type=moment,
-    callback=_not_to_come,
-    metavar="TIME",
-    help="When; default: now. What is yet to come is kept, with a warning.",
-)
 
 
 @click.group(cls=Group)
@@ -103,13 +89,13 @@ def incident() -> None:
 @click.option(
     "--noticed-at",
     type=moment,
-    callback=_not_to_come,
     metavar="TIME",
     help="When it was noticed; default: now.",
 )
 @click.option("--noticed-by", metavar="NAME", help="Who noticed it; default: --by.")
 @click.option("--alert", metavar="NAME", help="The alert that noticed it; none if left out.")
 @click.option("--how", default="", metavar="TEXT", help="How it was noticed.")
+@at_option
 @_by
 @as_json
 def open_incident(
@@ -123,6 +109,7 @@ def open_incident(
     noticed_by: str | None,
     alert: str | None,
     how: str,
+    at_us: int | None,
     by: str,
     as_json: bool,
 ) -> None:
@@ -135,7 +122,12 @@ def open_incident(
         --noticed-at 2026-11-16T09:05Z --how "a shop asked about a payment"
       homing incident open "webhooks are missing"      (in the running service)
     """
-    at_us = incident_now_us()
+    if at_us is not None and path is None:
+        raise click.UsageError("--at: expected with --file; a service has its own clock")
+    now_us = at_us or SystemClock().now_us()
+    say_if_ahead(None, now_us)
+    if noticed_at is not None and noticed_at > now_us:
+        say_if_ahead(None, noticed_at, "--noticed-at")
     given = {
         "title": title,
         "severity": severity,
@@ -146,15 +138,15 @@ def open_incident(
     if path is not None:
         if path.exists():
             raise ConfigError([f"{path}: there is a file already; expected a new one"])
-        identifier = new_id("inc_", at_us, SystemChance().entropy(ENTROPY_BYTES))
-        made = opened(scope="", id=identifier, at_us=at_us, actor=by, **given)
+        identifier = new_id("inc_", now_us, SystemChance().entropy(ENTROPY_BYTES))
+        made = opened(scope="", id=identifier, at_us=now_us, actor=by, **given)
         InFile(path).save(made)
         name = str(path)
     else:
         answer = service_here().call("POST", "incident", body={**given, "actor": by})
         name = str(answer["id"])
     if noticed_at is not None or noticed_by or alert or how:
-        one = Detection(at_us=noticed_at or at_us, by=noticed_by or by, alert=alert, how=how)
+        one = Detection(at_us=noticed_at or now_us, by=noticed_by or by, alert=alert, how=how)
         place_of(name).change(lambda _: Detected(detection=one), by)
     POINTER.write_text(name + "\n", encoding="utf-8")
     if as_json:
@@ -226,10 +218,16 @@ def list_incidents(api: Api, limit: int, as_json: bool) -> None:
     )
 
 
-def _change(name: str | None, change: Change, by: str, *, as_json: bool) -> None:
+def _change(
+    name: str | None, change: Change, by: str, *, as_json: bool, at_us: int | None = None
+) -> None:
     """Add, and say what was added."""
-    place = the_place(name)
-    after = place.change(lambda _: change, by)
+
+    def told(before: Incident) -> Change:
+        say_if_ahead(before, at_us)
+        return change
+
+    after = the_place(name).change(told, by)
     entry = after.timeline[-1]
     if as_json:
         print_json(entry)
@@ -249,7 +247,7 @@ def _change(name: str | None, change: Change, by: str, *, as_json: bool) -> None
     help="The section of the review that it belongs to.",
 )
 @click.option("--source", metavar="WHERE", help="Where it is written; a number needs one.")
-@_at
+@at_option
 @_by
 @incident_option
 @as_json
@@ -257,7 +255,7 @@ def note_something(
     text: str,
     about: str,
     source: str | None,
-    at: int | None,
+    at_us: int | None,
     by: str,
     name: str | None,
     as_json: bool,
@@ -274,17 +272,20 @@ def note_something(
         raise click.UsageError("a number without a source: expected --source WHERE it is written")
     for one in faults(quoted(text, "record", "text")):
         raise click.UsageError(f"it could not stand in a review: {one.text}")
-    said = Said(text=text, aspect=Aspect(about), reference=source, happened_at_us=at)
-    _change(name, said, by, as_json=as_json)
+    said = Said(text=text, aspect=Aspect(about), reference=source, happened_at_us=at_us)
+    _change(name, said, by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
 @click.argument("reference")
 @click.option("--text", default="", help="What it is.")
+@at_option
 @_by
 @incident_option
 @as_json
-def link(reference: str, text: str, by: str, name: str | None, as_json: bool) -> None:
+def link(
+    reference: str, text: str, at_us: int | None, by: str, name: str | None, as_json: bool
+) -> None:
     """Add a file, with its hash, or an address.
 
     \b
@@ -296,14 +297,15 @@ def link(reference: str, text: str, by: str, name: str | None, as_json: bool) ->
     digest = digest_of(path) if path.is_file() else None
     if digest is None and "://" not in reference:
         raise ConfigError([f"{reference}: expected a file that is there, or an address"])
-    _change(name, Linked(reference=reference, text=text, digest=digest), by, as_json=as_json)
+    linked = Linked(reference=reference, text=text, digest=digest, happened_at_us=at_us)
+    _change(name, linked, by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
 @click.option("--diff", type=_FILE, metavar="FILE", help="The change itself.")
 @click.option("--link", "address", metavar="URL", help="Where it is to be seen.")
 @click.option("--text", default="", help="What it does, in a sentence.")
-@_at
+@at_option
 @_by
 @incident_option
 @as_json
@@ -311,7 +313,7 @@ def fixed(
     diff: Path | None,
     address: str | None,
     text: str,
-    at: int | None,
+    at_us: int | None,
     by: str,
     name: str | None,
     as_json: bool,
@@ -329,7 +331,8 @@ def fixed(
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"--diff {diff}: cannot be read: {why(error)}"]) from error
     fix = Fix(author=by, link=address or (str(diff) if diff else None), diff=lines, text=text)
-    _change(name, Mended(fix=fix, happened_at_us=at), by, as_json=as_json)
+    mended = Mended(fix=fix, happened_at_us=at_us)
+    _change(name, mended, by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
@@ -338,12 +341,12 @@ def fixed(
     "--what", type=click.Choice(["fix", "change"]), default="fix", show_default=True,
     help="The fix, or the change that it may have begun with.",
 )  # fmt: skip
-@_at
+@at_option
 @_by
 @incident_option
 @as_json
 def deployed(
-    commit: str | None, what: str, at: int | None, by: str, name: str | None, as_json: bool
+    commit: str | None, what: str, at_us: int | None, by: str, name: str | None, as_json: bool
 ) -> None:
     """Mark a deployment.
 
@@ -352,20 +355,19 @@ def deployed(
       homing incident deployed --by payments --commit 4f2a91c
       homing incident deployed --what change --at 2026-11-10T10:12Z --commit 1.8.1
     """
-    at_us = at or incident_now_us()
-    one = Deployment(at_us=at_us, by=by, commit=commit, what=what)
-    _change(name, Deployed(deployment=one), by, as_json=as_json)
+    one = Deployment(at_us=at_us or SystemClock().now_us(), by=by, commit=commit, what=what)
+    _change(name, Deployed(deployment=one), by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
 @click.argument("what")
 @click.option("--source", metavar="WHERE", help="Where that is written.")
-@_at
+@at_option
 @_by
 @incident_option
 @as_json
 def adopted(
-    what: str, source: str | None, at: int | None, by: str, name: str | None, as_json: bool
+    what: str, source: str | None, at_us: int | None, by: str, name: str | None, as_json: bool
 ) -> None:
     """Say that somebody took up what it taught.
 
@@ -373,8 +375,8 @@ def adopted(
     Examples:
       homing incident adopted "the dead-letter alert, in the webhook template" --by platform
     """
-    one = Adoption(at_us=at or incident_now_us(), by=by, what=what, reference=source)
-    _change(name, Adopted(adoption=one), by, as_json=as_json)
+    one = Adoption(at_us=at_us or SystemClock().now_us(), by=by, what=what, reference=source)
+    _change(name, Adopted(adoption=one), by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
@@ -388,11 +390,19 @@ def adopted(
     show_default=True,
     help="What it does about the next one.",
 )
+@at_option
 @_by
 @incident_option
 @as_json
 def action(
-    text: str, owner: str, due: str, kind: str, by: str, name: str | None, as_json: bool
+    text: str,
+    owner: str,
+    due: str,
+    kind: str,
+    at_us: int | None,
+    by: str,
+    name: str | None,
+    as_json: bool,
 ) -> None:
     """Plan a follow-up, with an owner and a day.
 
@@ -405,39 +415,42 @@ def action(
         datetime.strptime(due, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise click.BadParameter(f"--due: expected a day: 2026-12-01; found {due!r}") from None
-    _change(
-        name, Planned(text=text, owner=owner, due=due, kind=ActionKind(kind)), by, as_json=as_json
-    )
+    planned = Planned(text=text, owner=owner, due=due, kind=ActionKind(kind), happened_at_us=at_us)
+    _change(name, planned, by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
 @click.argument("action_name", metavar="ACTION")
+@at_option
 @_by
 @incident_option
 @as_json
-def done(action_name: str, by: str, name: str | None, as_json: bool) -> None:
+def done(action_name: str, at_us: int | None, by: str, name: str | None, as_json: bool) -> None:
     """Mark a follow-up as done.
 
     \b
     Examples:
       homing incident done a1
     """
-    _change(name, Done(name=action_name), by, as_json=as_json)
+    change = Done(name=action_name, happened_at_us=at_us)
+    _change(name, change, by, as_json=as_json, at_us=at_us)
 
 
 @incident.command()
 @click.argument("text", required=False, default="")
+@at_option
 @_by
 @incident_option
 @as_json
-def close(text: str, by: str, name: str | None, as_json: bool) -> None:
+def close(text: str, at_us: int | None, by: str, name: str | None, as_json: bool) -> None:
     """Close an incident; commands add to it no more.
 
     \b
     Examples:
       homing incident close "reviewed with both teams"
     """
-    _change(name, Closed(text=text), by, as_json=as_json)
+    change = Closed(text=text, happened_at_us=at_us)
+    _change(name, change, by, as_json=as_json, at_us=at_us)
     if name is None or name == open_here():
         POINTER.unlink(missing_ok=True)
 

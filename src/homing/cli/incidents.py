@@ -23,14 +23,13 @@ import msgspec
 
 from homing.cli.client import Api, connect
 from homing.cli.moments import moment
-from homing.cli.output import note, say_error, why
+from homing.cli.output import note, say_error, time_text, why
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
 from homing.review.results import found
 from homing.system import SystemClock
 
 VARIABLE: Final = "HOMING_INCIDENT"
-NOW_VARIABLE: Final = "HOMING_INCIDENT_NOW"
 POINTER: Final = Path(".homing-incident")
 ID_PREFIX: Final = "inc_"
 _CHUNK: Final = 1 << 20
@@ -39,21 +38,24 @@ _HASHED_MAX: Final = 200
 _KEPT_BYTES_MAX: Final = 131_072
 
 
-def incident_now_us() -> int:
-    """When it is, for what is written into a record: HOMING_INCIDENT_NOW, or what the clock says.
+at_option = click.option(
+    "--at",
+    "at_us",
+    type=moment,
+    metavar="TIME",
+    help="In the incident's record, as if it were this time (ISO 8601); default: now.",
+)
 
-    A simulated week has its own days, whenever it is looked at.
 
-    Raises:
-        ConfigError: HOMING_INCIDENT_NOW is no time.
+def say_if_ahead(incident: Incident | None, at_us: int | None, option: str = "--at") -> None:
+    """A time that is yet to come is most often a slip; it is said, and kept as it was given.
+
+    Once: a record that is ahead of the clock already tells of simulated days.
     """
-    given = os.environ.get(NOW_VARIABLE)
-    if not given:
-        return SystemClock().now_us()
-    try:
-        return moment(given)
-    except click.BadParameter as error:
-        raise ConfigError([f"{NOW_VARIABLE}: {error.message}"]) from error
+    now_us = SystemClock().now_us()
+    is_ahead = incident is not None and any(one.at_us > now_us for one in incident.timeline)
+    if at_us is not None and at_us > now_us and not is_ahead:
+        note(f"{option} {time_text(at_us)} is yet to come; kept as it is")
 
 
 class Place(Protocol):
@@ -90,7 +92,7 @@ class InFile:
     def change(self, change: Callable[[Incident], Change], actor: str) -> Incident:
         with self._alone():
             before = self.load()
-            after = add(before, change(before), at_us=incident_now_us(), actor=actor)
+            after = add(before, change(before), at_us=SystemClock().now_us(), actor=actor)
             self.save(after)
         return after
 
@@ -262,6 +264,7 @@ def record(
     *,
     inputs: Sequence[str | Path | None] = (),
     files: Sequence[Path | None] = (),
+    at_us: int | None = None,
 ) -> None:
     """Add what a command found to the incident that is open here; nothing if none is.
 
@@ -272,6 +275,7 @@ def record(
         values: its JSON.
         inputs: files that it rests on.
         files: that it wrote.
+        at_us: when; None: now.
     """
     name = open_here()
     if name is None:
@@ -280,7 +284,7 @@ def record(
     result = Result(
         step=step,
         command=shlex.join(["homing", *(one for one in sys.argv[1:] if one != "--json")]),
-        at_us=incident_now_us(),
+        at_us=at_us or SystemClock().now_us(),
         by=actor_here(),
         inputs=_digests(inputs, kept),
         files=_digests(files),
@@ -288,6 +292,7 @@ def record(
     )
 
     def change(incident: Incident) -> Found:
+        say_if_ahead(incident, at_us)
         return msgspec.structs.replace(found(incident, result), kept=kept)
 
     try:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from homing.cli.forensics import HERE, as_engine, forensics, forensics_progress, mapping_of
-from homing.cli.incidents import files_of, record
+from homing.cli.incidents import at_option, files_of, record
 from homing.cli.investigate_sources import as_files
 from homing.cli.output import as_json, console, note, print_json, say_prose
 from homing.core.errors import ConfigError
@@ -101,6 +101,7 @@ def _place(_context: click.Context, _parameter: click.Parameter, path: Path | No
     help="Where it spills; default: the system's.",
 )
 @as_engine
+@at_option
 @as_json
 def investigate(
     logs: tuple[str, ...],
@@ -115,6 +116,7 @@ def investigate(
     threads: int,
     work_folder: str | None,
     engine: str,
+    at_us: int | None,
     as_json: bool,
 ) -> None:
     """Say how many deliveries a log lost, since when, whose, and by which mechanism.
@@ -159,7 +161,8 @@ def investigate(
         with forensics_progress() as on_progress:
             findings: Findings = module.investigate(files, options, on_progress)
     document = _deliver(findings, as_json=as_json, html=html, save=save)
-    record("investigate", document, inputs=files_of(logs), files=[save, html, drops])
+    written = [save, html, drops]
+    record("investigate", document, inputs=files_of(logs), files=written, at_us=at_us)
     if findings.dropped:
         raise click.exceptions.Exit(_EXIT_DROPPED)
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from homing.cli.forensics import expect_forensics
-from homing.cli.incidents import NOW_VARIABLE, VARIABLE
+from homing.cli.incidents import VARIABLE
 from homing.cli.lab_folder import Made, build, folder_here, reset
 from homing.cli.lab_known import measured, told
 from homing.cli.output import note, print_json, say, say_prose
@@ -218,7 +218,7 @@ def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
         elif not _wants(prompt):
             return is_fine
         sys.stdout.flush()
-        code = _run(line, folder, command.at)
+        code = _run(line, folder)
         if code in command.codes:
             return True
         is_fine = False
@@ -267,7 +267,7 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
             line += " --json"
         output, error = folder / ".output", folder / ".error"
         with output.open("w") as out, error.open("w") as complaints:
-            code = _run(line, folder, command.at, out, complaints)
+            code = _run(line, folder, out, complaints)
         result: Any = output.read_text().strip()
         with contextlib.suppress(ValueError):
             result = json.loads(result)
@@ -301,6 +301,7 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
 
     failed = (s["name"] for s in results if not all(c["as_expected"] for c in s["commands"]))
     found, priced, proven = result("investigate"), result("price"), result("verify", 1)
+    alerted = result("alert", 2)
     return {
         "folder": str(folder),
         "seed": made.seed,
@@ -312,6 +313,7 @@ def _document(results: list[dict[str, Any]], folder: Path, made: Made) -> dict[s
         "drop_rate": found.get("rate", {}).get("value"),
         "mechanism": found.get("hypothesis", {}).get("mechanism"),
         "since": (found.get("since") or {}).get("at"),
+        "alert": alerted.get("sentence"),
         "verdict": proven.get("verdict"),
         "p5": priced.get("p5"),
         "p50": priced.get("p50"),
@@ -331,20 +333,16 @@ def _words(line: str) -> list[str]:
 def _run(
     line: str,
     folder: Path,
-    at: str | None,
     out: IO[str] | None = None,
     error: IO[str] | None = None,
 ) -> int:
     """Run a command line in the folder; `> FILE` at its end is what a shell would make of it.
 
-    Args:
-        at: the time that is now for the incident; None: what the clock says.
-
     Returns:
         Its exit code; 127 when there is no such program.
     """
     line, arrow, target = line.partition(" > ")
-    surroundings = _environment(at)
+    surroundings = _environment()
     try:
         if arrow:
             with (folder / target.strip()).open("w") as file:
@@ -369,6 +367,6 @@ def _call(
     return done.returncode
 
 
-def _environment(at: str | None) -> dict[str, str]:
-    kept = {n: v for n, v in os.environ.items() if n not in (VARIABLE, NOW_VARIABLE)}
-    return {**kept, "PYTHONUNBUFFERED": "1", **({} if at is None else {NOW_VARIABLE: at})}
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    return {**kept, "PYTHONUNBUFFERED": "1"}

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from homing.cli.incidents import record
+from homing.cli.incidents import at_option, record
 from homing.cli.output import as_json, note, print_json, say
 from homing.cli.reproduce_display import (
     report_document,
@@ -73,6 +73,7 @@ def _file(name: str, help_: str) -> Callable[[_Command], _Command]:
 @_file("--html", "Write the schedule that was found as a page.")
 @_file("--mermaid", "As a sequence diagram.")
 @_file("--pytest", "As a test.")
+@at_option
 @as_json
 def reproduce(
     what: str | None,
@@ -92,6 +93,7 @@ def reproduce(
     html: Path | None,
     mermaid: Path | None,
     pytest: Path | None,
+    at_us: int | None,
     as_json: bool,
 ) -> None:
     """Find the schedule in which a retry worker loses a delivery, or sends after success.
@@ -138,9 +140,12 @@ def reproduce(
             jobs=jobs or (os.cpu_count() or 1 if runs >= _JOBS_FROM else 1),
         )
         if ":" in what and not Path(what).is_file():
-            story = _explore(what, given, plan, fixed or "", as_json=as_json, trace=trace)
+            shown = {"as_json": as_json, "trace": trace}
+            story = _explore(what, given, plan, fixed or "", at_us=at_us, **shown)
         else:
-            asked = Asked(times=times, first=first, worker=worker, fixed=fixed, given=given)
+            asked = Asked(
+                times=times, first=first, worker=worker, fixed=fixed, given=given, at_us=at_us
+            )
             story = reproduce_incident(Path(what), asked, as_json=as_json)
     else:
         raise click.UsageError(
@@ -179,7 +184,14 @@ def _progress(total: int, *, as_json: bool) -> Progress | None:
 
 
 def _explore(
-    name: str, given: dict[str, Any], plan: Plan, fixed: str, *, as_json: bool, trace: bool
+    name: str,
+    given: dict[str, Any],
+    plan: Plan,
+    fixed: str,
+    *,
+    at_us: int | None,
+    as_json: bool,
+    trace: bool,
 ) -> Story | None:
     if fixed:
         load_worker(fixed)
@@ -218,7 +230,7 @@ def _explore(
             if trace:
                 _show_events(found.schedule)
             show_story(story)
-    record("reproduce", told, inputs=[name.rpartition(":")[0]])
+    record("reproduce", told, inputs=[name.rpartition(":")[0]], at_us=at_us)
     return story
 
 

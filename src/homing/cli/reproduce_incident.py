@@ -35,6 +35,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     worker: str | None
     fixed: str | None
     given: dict[str, Any]  #: fields of the case; None: not named
+    at_us: int | None  #: when, in the incident's record; None: now
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,8 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
             _show(held)
         if story is not None:
             show_story(story, is_sure=True)
-    record("reproduce", told, inputs=[path, best.worker.rpartition(":")[0]])
+    read: list[str | Path] = [path, best.worker.rpartition(":")[0]]
+    record("reproduce", told, inputs=read, at_us=asked.at_us)
     return story
 
 

@@ -19,7 +19,7 @@ from homing.cli.counted_logs import (
     load_investigation,
 )
 from homing.cli.forensics import as_engine
-from homing.cli.incidents import files_of, open_here, place_of, record
+from homing.cli.incidents import at_option, files_of, open_here, place_of, record
 from homing.cli.moments import moment
 from homing.cli.output import as_json, print_json, print_table, say, say_prose
 from homing.cli.watching import Asked, watch_log
@@ -72,6 +72,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="S",
     help="With --watch: how often AFTER is read, seconds.",
 )
+@at_option
 @as_json
 def verify(
     logs: tuple[str, ...],
@@ -85,6 +86,7 @@ def verify(
     engine: str,
     watch: bool,
     every: float,
+    at_us: int | None,
     as_json: bool,
 ) -> None:
     """Say whether a change fixed the drop, and what a zero is worth.
@@ -132,7 +134,7 @@ def verify(
     else:
         _show(found)
     rests_on = [one for one in (left, right) if isinstance(one, str)]
-    record("verify", told, inputs=[*files_of(rests_on), incident, model])
+    record("verify", told, inputs=[*files_of(rests_on), incident, model], at_us=at_us)
     if not found.is_fixed:
         raise click.exceptions.Exit(_EXIT_NOT)
 

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import ibis
 import msgspec
 
 from homing.forensics.building import build
 from homing.forensics.cases import CROSSINGS
 from homing.forensics.investigation import Options, judged_tables, reading
-from homing.forensics.judging import Verdict
+from homing.forensics.judging import Verdict, Why
 from homing.forensics.reading.files import Progress
 from homing.forensics.rows import row, rows
 from homing.forensics.traces import dropped_names, late_names
+from homing.insight.firing import Minute, Past
 from homing.insight.verification import Arm, Count, Window
 
 #: column → feature of deliveries that is counted, by its name among the suspects of an investigation
@@ -30,6 +32,7 @@ STRATA: Final = CROSSINGS | {
 #: what tells one traffic from another
 _MIX: Final = ("endpoint", "app", "event_type")
 _MIX_VALUES_MAX: Final = 2_000
+_MINUTE_US: Final = 60_000_000
 _OPEN: Final = (int(Verdict.OPEN), int(Verdict.LATER))
 
 
@@ -44,6 +47,7 @@ class Counted:
     last_us: int
     #: names of the deliveries that came late, and how late in seconds, in the order of the log
     late: tuple[tuple[str, float], ...] = ()
+    past: Past | None = None  #: when each came to its end, where that was asked for
 
 
 def count(
@@ -53,6 +57,7 @@ def count(
     *,
     since_us: int | None = None,
     late_s: float | None = None,
+    has_past: bool = False,
 ) -> Counted:
     """Count a log.
 
@@ -60,6 +65,7 @@ def count(
         patterns: files and globs; with another engine than DuckDB here, names of its tables.
         since_us: only deliveries accepted from then on; None: all.
         late_s: also name what was delivered so many seconds after it was accepted, or later.
+        has_past: also say what came to its end in each minute.
 
     Raises:
         Unreadable: a file or a table cannot be read.
@@ -83,7 +89,42 @@ def count(
             first_us=first_us,
             last_us=events.last_us,
             late=() if late_s is None else tuple(late_names(engine, since, late_s)),
+            past=_past(since) if has_past else None,
         )
+
+
+def _past(judged: Any) -> Past:
+    """What came to its end in each minute.
+
+    One that is dropped is lost from its last line on, or from the time at which it was due or its
+    lease ended after that: until then something was still to come.
+    """
+    is_lost = judged.verdict == int(Verdict.DROPPED)
+    to_come = ibis.greatest(
+        ibis.coalesce(judged.last_due, judged.last_at),
+        ibis.coalesce(judged.last_lease, judged.last_at),
+        judged.last_at,
+    )
+    waits = is_lost & (judged.why != int(Why.NEVER_DUE))
+    ended = judged.mutate(end_us=ibis.ifelse(waits, to_come, judged.last_at), is_lost=is_lost)
+    ended = ended.filter(
+        ended.verdict.isin([int(Verdict.DELIVERED), int(Verdict.DEAD), int(Verdict.DROPPED)])
+    )
+    minutes = ended.group_by(minute=(ended.end_us // _MINUTE_US).cast("int64")).aggregate(
+        delivered=ended.count(where=ended.verdict == int(Verdict.DELIVERED)),
+        dead=ended.count(where=ended.verdict == int(Verdict.DEAD)),
+        lost=ended.count(where=ended.is_lost),
+    )
+    lost = ended.filter(ended.is_lost)
+    first = row(lost.aggregate(accepted=lost.accepted_at.min(), end=lost.end_us.min()))
+    return Past(
+        minutes=tuple(
+            Minute(int(r.minute) * _MINUTE_US, int(r.delivered), int(r.dead), int(r.lost))
+            for r in rows(minutes.order_by("minute"))
+        ),
+        first_us=None if first.accepted is None else int(first.accepted),
+        lost_us=None if first.end is None else int(first.end),
+    )
 
 
 #: column → number → text

@@ -16,8 +16,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     needs: str | None = None
     #: what it says by its exit code is expected: investigations find something
     codes: tuple[int, ...] = (0,)
-    #: when it is typed in the story, UTC; None: it writes nothing into the record of the incident
-    at: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +38,8 @@ In this folder is last week of that service:
   payments.jsonl.gz    what was paid, as the payloads had it
   worker.py            its retry worker, the code that runs in production
 
-The week is simulated, and so is the clock of this walk: what goes into the record of the incident
-has the day on which the story has it.
+The week is simulated, so the commands that add to the record of the incident are told on which day
+of the story they are typed: --at. In an incident of your own you leave it out.
 """
 
 KEYS: Final = """\
@@ -63,26 +61,24 @@ loses something reports what it did, never what it did not do.""",
             Command(
                 line='homing incident open "payment webhooks are missing" --file record.json'
                 ' --service "payment notifications" --noticed-at 2026-11-16T09:05Z'
-                ' --how "a shop asked about a payment without a notification"',
+                ' --how "a shop asked about a payment without a notification"'
+                " --at 2026-11-16T09:10Z",
                 needs="incident",
-                at="2026-11-16T09:10Z",
             ),
             Command(
                 line='homing incident note "payments team" --about owner'
-                ' --source "the service catalogue"',
+                ' --source "the service catalogue" --at 2026-11-16T09:12Z',
                 needs="incident",
-                at="2026-11-16T09:12Z",
             ),
             Command(
-                line='homing incident note "checkout team" --about team --source "the staff list"',
+                line='homing incident note "checkout team" --about team --source "the staff list"'
+                " --at 2026-11-16T09:13Z",
                 needs="incident",
-                at="2026-11-16T09:13Z",
             ),
             Command(
                 line='homing incident note "no ticket found" --about mandate'
                 ' --at 2026-11-16T09:20Z --source "the tracker of the payments team"',
                 needs="incident",
-                at="2026-11-16T09:20Z",
             ),
         ),
         after="""\
@@ -107,9 +103,8 @@ exactly one column of the books, and asks what the lost ones have in common.""",
         commands=(
             Command(
                 line="homing investigate deliveries.jsonl.gz --save incident.json"
-                " --html investigation.html",
+                " --html investigation.html --at 2026-11-16T10:30Z",
                 needs="investigate",
-                at="2026-11-16T10:30Z",
                 codes=(1,),
             ),
             Command(line='zgrep -m1 \'"build":"1.8.1"\' deliveries.jsonl.gz'),
@@ -131,9 +126,8 @@ to the schedule that the log shows.""",
         commands=(
             Command(
                 line="homing reproduce incident.json --worker worker.py:RetryWorker"
-                " --html schedule.html --pytest test_schedule.py",
+                " --html schedule.html --pytest test_schedule.py --at 2026-11-16T13:15Z",
                 needs="reproduce",
-                at="2026-11-16T13:15Z",
                 codes=(1,),
             ),
         ),
@@ -157,20 +151,19 @@ skip the patch with s.""",
             #: 1: it is applied already, as when this step is done again
             Command(line="patch -N worker.py fix.patch", codes=(0, 1)),
             Command(
-                line="homing reproduce incident.json --worker worker.py:RetryWorker",
+                line="homing reproduce incident.json --worker worker.py:RetryWorker"
+                " --at 2026-11-16T15:50Z",
                 needs="reproduce",
-                at="2026-11-16T15:50Z",
             ),
             Command(
-                line="homing reproduce worker.py:RetryWorker --runs 1000 --json > explored.json",
+                line="homing reproduce worker.py:RetryWorker --runs 1000"
+                " --at 2026-11-16T16:00Z --json > explored.json",
                 needs="reproduce",
-                at="2026-11-16T16:00Z",
             ),
             Command(
                 line="homing incident fixed --diff fix.patch --at 2026-11-16T15:40Z"
                 ' --text "a worker writes only the row that it took"',
                 needs="incident",
-                at="2026-11-16T16:05Z",
             ),
         ),
         after="""\
@@ -192,17 +185,23 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
                 codes=(0, 1),
             ),
             Command(line="homing slo rules --defaults --to rules", needs="slo"),
+            Command(line="homing slo fired deliveries.jsonl.gz --rules rules", needs="slo"),
             Command(
                 line="homing incident link rules/homing-slo-dead-letters.rules.yml"
-                ' --text "alert rules for dead letters, with tests that make them fire"',
+                ' --text "alert rules for dead letters, with tests that make them fire"'
+                " --at 2026-11-16T16:40Z",
                 needs="incident",
-                at="2026-11-16T16:40Z",
             ),
         ),
         after="""\
-At 99.9% this drop pages nobody. What is lost in silence needs a promise of its own: unaccounted
+At 99.9% a steady drop like this pages nobody, and these deliveries are in no ratio at all: what is
+lost has no line that says so. What is lost in silence needs a promise of its own: unaccounted
 deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and unaccounted
-deliveries among them, each with a unit test that makes it fire.""",
+deliveries among them, each with a unit test that makes it fire. The last command but one has asked
+those very rules, minute by minute, about the week that was: one of them would have fired within
+minutes of the first drop, days before anybody noticed, and the one on dead letters never. (Drops
+come in bursts; `homing slo fired --target 99.9` says what burn rates would have made of these, if
+anything had counted them.)""",
     ),
     Step(
         name="deploy",
@@ -217,13 +216,11 @@ nobody can measure afterwards, so it is written down.""",
                 ' and the alert, and agreed with them that they deploy it"'
                 ' --about agreement --at 2026-11-17T09:00Z --source "the review of the change"',
                 needs="incident",
-                at="2026-11-17T09:00Z",
             ),
             Command(
                 line='homing incident deployed --by "payments team" --at 2026-11-17T14:30Z'
                 " --commit 1.8.2",
                 needs="incident",
-                at="2026-11-17T14:30Z",
             ),
         ),
         after="""\
@@ -240,9 +237,8 @@ before. Then before and after are compared.""",
             Command(line="homing lab --again worker.py --log after.jsonl.gz", needs="lab"),
             Command(
                 line="homing verify deliveries.jsonl.gz after.jsonl.gz --incident incident.json"
-                " --model explored.json",
+                " --model explored.json --at 2026-11-30T09:00Z",
                 needs="verify",
-                at="2026-11-30T09:00Z",
             ),
         ),
         after="""\
@@ -260,9 +256,9 @@ come back, is not: that is in impact.toml, marked as assumed, with ranges.""",
         commands=(
             Command(
                 line="homing impact deliveries.jsonl.gz --payloads payments.jsonl.gz"
-                " --assumptions impact.toml --ids affected.tsv --svg impact.svg",
+                " --assumptions impact.toml --ids affected.tsv --svg impact.svg"
+                " --at 2026-11-30T09:40Z",
                 needs="impact",
-                at="2026-11-30T09:40Z",
             ),
         ),
         after="""\
@@ -280,38 +276,32 @@ the commands found is in the record; what only people know, you add.""",
                 line="homing incident deployed --what change --at 2026-11-10T10:12Z"
                 ' --by "payments team" --commit 1.8.1',
                 needs="incident",
-                at="2026-11-30T10:20Z",
             ),
             Command(
                 line='homing incident note "the lease is 10 s, an answer may take 30 s"'
-                " --about factor --source worker.py",
+                " --about factor --source worker.py --at 2026-11-30T10:30Z",
                 needs="incident",
-                at="2026-11-30T10:30Z",
             ),
             Command(
                 line='homing incident note "no objective for webhooks was shared between the teams"'
-                " --about factor",
+                " --about factor --at 2026-11-30T10:32Z",
                 needs="incident",
-                at="2026-11-30T10:32Z",
             ),
             Command(
                 line='homing incident action "agree on an objective that both teams share"'
-                ' --kind prevent --owner "payments team" --due 2026-12-01',
+                ' --kind prevent --owner "payments team" --due 2026-12-01 --at 2026-11-30T10:50Z',
                 needs="incident",
-                at="2026-11-30T10:50Z",
             ),
             Command(
                 line='homing incident action "alert on unaccounted deliveries and on dead letters"'
-                ' --kind detect --owner "payments team" --due 2026-12-01',
+                ' --kind detect --owner "payments team" --due 2026-12-01 --at 2026-11-30T10:52Z',
                 needs="incident",
-                at="2026-11-30T10:52Z",
             ),
             Command(
                 line='homing incident adopted "the alert on dead letters, into its template for'
                 ' webhooks" --by "payments team" --at 2026-11-30T15:00Z'
                 ' --source "the change to the template of the payments team"',
                 needs="incident",
-                at="2026-11-30T15:00Z",
             ),
             Command(
                 line="homing review record.json --markdown review.md --html review.html",

@@ -29,6 +29,28 @@ def _noun(facts: Facts, source: str, name: str, one: str) -> str:
     return noun(int(facts.find(source, f"story.{name}", 0)), one)
 
 
+#: how sure the record is of its cause, as the summary begins that sentence
+_HOW_SURE: Final = {
+    "suspected": "The cause that the log points at is ",
+    "reproduced": "The cause, which was reproduced, is ",
+    "refuted": "The cause that was suspected, and refuted, is ",
+}
+
+
+def in_a_sentence(facts: Facts) -> list[Inline]:
+    """What brought it about, for the summary; nothing where no log was investigated."""
+    if not facts.find("investigate", "hypothesis.sentence", ""):
+        return []
+    sentence = copied(facts, "investigate", "hypothesis.sentence")
+    if not facts.has("investigate", "hypothesis.mechanism"):
+        return ["What caused it is open: ", *sentence, ". "]
+    status = facts.incident.causes[-1].status.value if facts.incident.causes else "suspected"
+    named: list[Inline] = [facts.value("investigate", "hypothesis.mechanism")]
+    if facts.has("investigate", "hypothesis.name"):
+        named += [", ", facts.value("investigate", "hypothesis.name")]
+    return [_HOW_SURE[status], strong(*named), ": ", *sentence, ". "]
+
+
 def mechanism(facts: Facts) -> list[Block]:
     """What happens, as the smallest schedule that shows it."""
     blocks: list[Block] = []

@@ -215,6 +215,7 @@ class Linked(msgspec.Struct, frozen=True, kw_only=True, tag="linked"):
     reference: str
     text: str = ""
     digest: Digest | None = None
+    happened_at_us: int | None = None
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
@@ -255,18 +256,21 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True, tag="planned"):
     owner: str
     due: str
     kind: ActionKind = ActionKind.PREVENT
+    happened_at_us: int | None = None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """A follow-up is done."""
 
     name: str
+    happened_at_us: int | None = None
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     """It is over."""
 
     text: str = ""
+    happened_at_us: int | None = None
 
 
 Change = Detected | Said | Linked | Found | Mended | Deployed | Adopted | Planned | Done | Closed
@@ -341,8 +345,9 @@ def _parts(
     incident: Incident, change: Change, at_us: int, actor: str
 ) -> tuple[dict[str, Any], Entry]:
     """The fields that are replaced, and the line that says so."""
+    happened = getattr(change, "happened_at_us", None) or at_us
 
-    def entry(text: str, at: int = at_us, by: str = actor, **more: Any) -> Entry:
+    def entry(text: str, at: int = happened, by: str = actor, **more: Any) -> Entry:
         return Entry(at_us=at, actor=by, text=text, **more)
 
     match change:
@@ -357,12 +362,11 @@ def _parts(
                 aspect=change.aspect,
                 text=change.text,
                 by=actor,
-                at_us=at_us,
+                at_us=happened,
                 reference=change.reference,
             )
-            happened = change.happened_at_us or at_us
             return {"statements": (*incident.statements, statement)}, entry(
-                _SAID.get(change.aspect, "") + change.text, happened, reference=change.reference
+                _SAID.get(change.aspect, "") + change.text, reference=change.reference
             )
         case Linked():
             _check("reference", change.reference)
@@ -376,8 +380,7 @@ def _parts(
         case Mended(fix=fix):
             _check("author", fix.author)
             text = f"wrote the fix: {fix.text}" if fix.text else "wrote the fix"
-            happened = change.happened_at_us or at_us
-            return {"fix": fix}, entry(text, happened, fix.author, reference=fix.link)
+            return {"fix": fix}, entry(text, by=fix.author, reference=fix.link)
         case Deployed(deployment=one):
             _check("by", one.by)
             status = Status.MITIGATED if one.what == "fix" else incident.status
@@ -392,7 +395,7 @@ def _parts(
         case Planned():
             return _planned(incident, change, entry)
         case Done():
-            return _done(incident, change, entry, at_us)
+            return _done(incident, change, entry, happened)
         case Closed():
             text = f"closed: {change.text}" if change.text else "closed the incident"
             return {"status": Status.CLOSED}, entry(text)

@@ -26,6 +26,8 @@ from homing.review.blocks import (
     text_of,
 )
 
+#: a table with so many columns of words is too wide for a telephone: there a row is a block
+_STACKS_FROM: Final = 3
 #: a value of so many letters is not folded: a time, a figure
 _SHORT: Final = 24
 STYLE: Final = """
@@ -55,7 +57,7 @@ code, pre { font-family: ui-monospace, monospace; font-size: .86em; }
 pre { background: var(--wash); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
   margin: .6rem 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-td code { overflow-wrap: break-word; }
+td code { overflow-wrap: anywhere; }
 .again { color: var(--soft); font-size: .9rem; margin: .9rem 0 0; }
 .again pre { margin: .2rem 0; color: var(--ink); }
 a { color: var(--link); }
@@ -81,8 +83,17 @@ svg .measured { fill: var(--measured); } svg .declared { fill: var(--declared); 
 svg .assumed { fill: var(--assumed); } svg .lane { stroke: var(--line); stroke-width: 2; }
 svg .held { fill: var(--bar); } svg .crossing { fill: var(--bad); }
 @media (max-width: 40rem) { body { padding-top: 1.2rem; } h1 { font-size: 1.5rem; }
-  .lead { font-size: 1.08rem; } figure { overflow-x: auto; } figure svg { min-width: 36rem; }
-  .scroll td:not(.n) { min-width: 8rem; } }
+  .lead { font-size: 1.08rem; } a.short { white-space: normal; }
+  th, td { padding-right: .5rem; } table { font-size: .88rem; }
+  svg { overflow: visible; } svg text { font-size: 21px; } svg .aside { display: none; }
+  .stacks thead { position: absolute; clip-path: inset(50%); }
+  .stacks tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .stacks td, .stacks td.n { display: block; padding: .1rem 0; border: 0; text-align: left; }
+  .stacks td:empty { display: none; }
+  .stacks td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
+  .stacks tr.mark { background: var(--mark); box-shadow: inset 4px 0 var(--bad); }
+  .stacks tr.mark td, .stacks tr.mark td:first-child { box-shadow: none; background: none;
+    padding-left: .8rem; } }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb;
   --bad: #b00; --bar: #9ab; --mark: #eee; --link: #000; --wash: #f4f4f4; }
   @page { margin: 18mm 16mm; }
@@ -189,15 +200,21 @@ class _Writer:
             f'<th scope="col"{css}>{escape(head.rstrip("#"))}</th>'
             for head, css in zip(block.heads, tone, strict=True)
         )
+        stacks = ' class="stacks"' if right.count(False) >= _STACKS_FROM else ""
+        labels = [
+            f' data-label="{escape(head.rstrip("#"))}"' if stacks and head.strip() else ""
+            for head in block.heads
+        ]
         rows = []
         for index, row in enumerate(block.rows):
             cells = "".join(
-                f"<td{css}>{self.line(cell)}</td>" for cell, css in zip(row, tone, strict=True)
+                f"<td{css}{label}>{self.line(cell)}</td>"
+                for cell, css, label in zip(row, tone, labels, strict=True)
             )
             mark = ' class="mark"' if index in block.marks else ""
             rows.append(f"<tr{mark}>{cells}</tr>")
         return (
-            '<div class="scroll" tabindex="0"><table><thead>'
+            f'<div class="scroll" tabindex="0"><table{stacks}><thead>'
             f"<tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         )
 

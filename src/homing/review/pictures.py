@@ -57,7 +57,7 @@ def _tornado(loss: Loss, style: str) -> str:
         f'aria-label="what moves the loss">{style}',
         f'<text x="12" y="24" class="ink" font-weight="600">Loss a week, {escape(loss.currency)}: '
         f"{loss.p50:,.0f} (90% between {loss.p5:,.0f} and {loss.p95:,.0f})</text>",
-        '<text x="12" y="44">one input alone at its 5% and 95% end; '
+        '<text x="12" y="44" class="aside">one input alone at its 5% and 95% end; '
         "green measured, blue declared, amber assumed</text>",
     ]
     for row, one in enumerate(loss.swings):

@@ -120,7 +120,7 @@ def head(facts: Facts) -> list[Block]:
 
 
 def summary(facts: Facts) -> list[Block]:
-    """One paragraph with the three numbers: the rate, whom it hit, what it cost."""
+    """One paragraph: the rate, since when, by which mechanism, whom it hit, what it cost."""
     parts: list[Inline] = []
     if facts.find("investigate", "dropped", 0):
         parts += [
@@ -140,6 +140,7 @@ def summary(facts: Facts) -> list[Block]:
         ]
         if facts.find("investigate", "since.is_change", False):
             parts += ["It began about ", facts.value("investigate", "since.at", instant), ". "]
+        parts += causes.in_a_sentence(facts)
         parts += _whom(facts)
     elif facts.has("investigate", "judged"):
         parts += [

@@ -127,6 +127,26 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert "reproduces 0 of 20" in fine.output
 
 
+def test_the_write_that_loses_it_is_marked_also_where_it_leaves_the_state_as_it_is(
+    tmp_path: Path,
+) -> None:
+    path = incident(tmp_path, "D6", response_s=33.0)
+    worker = "homing.lab.service.worker:RetryWorker"
+    story = json.loads(run(str(path), "--worker", worker, "--times", "5", "--json").stdout)["story"]
+    assert story["breach"]["invariant"] == "nothing_is_lost"
+    marked = [at for at, row in enumerate(story["rows"]) if row["is_crossing"]]
+    first, fatal = (story["rows"][at] for at in marked)
+    assert first["cells"][1].startswith("put d1"), "what the other worker had planned"
+    assert fatal["cells"][0].startswith("put d1"), "the late result"
+    assert first["state"] == fatal["state"] == "pending"
+    assert "due_at=None" not in first["version"]
+    assert "due_at=None" in fatal["version"]
+    after = {row["version"] for row in story["rows"][marked[1] :] if row["version"]}
+    assert len(after) == 1, "nothing writes it any more"
+    assert "“B put d1" in story["verdict"]
+    assert "“A put d1" in story["verdict"]
+
+
 def test_where_the_log_cannot_decide_each_of_its_schedules_is_tried(tmp_path: Path) -> None:
     path = tmp_path / "incident.json"
     between = [{"mechanism": "D3", "sentence": "one"}, {"mechanism": "D12", "sentence": "other"}]

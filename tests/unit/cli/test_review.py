@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.main import homing
+from homing.cli.output import time_text
 from homing.cli.review import command_again
 from homing.core.errors import ConfigError, HomingError
 from homing.lab.explorable import FixedWorker
@@ -52,7 +53,6 @@ def asking(patch: pytest.MonkeyPatch, folder: Path) -> Ask:
     """Commands as they are typed in a folder."""
     patch.chdir(folder)
     patch.delenv("HOMING_INCIDENT", raising=False)
-    patch.delenv("HOMING_INCIDENT_NOW", raising=False)
 
     def run(*words: str, code: int = 0) -> Result:
         patch.setattr(sys, "argv", ["homing", *words])
@@ -154,6 +154,21 @@ def test_the_page_passes_its_own_check_and_one_typed_number_does_not(ask: Ask, t
     assert "<script" not in page
 
 
+def test_the_first_paragraph_names_the_cause_and_how_sure_it_is(ask: Ask, told: Path) -> None:
+    ask("review", "--markdown", "review.md")
+    text = (told / "review.md").read_text()
+    lead = next(one for one in text.split("\n\n") if "silently dropped" in one)
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", lead).replace("*", "")
+    assert (
+        "The cause, which was reproduced, is D6, lost update by a stale worker: a worker that no "
+        "longer holds the delivery writes its late result over what another has written since. "
+    ) in plain
+    one = record(told)
+    one["causes"] = one["causes"][:1]
+    (told / "record.json").write_text(json.dumps(one))
+    assert "The cause that the log points at is" in ask("review").output
+
+
 def test_another_log_gives_other_numbers_and_only_there(ask: Ask, told: Path) -> None:
     ask("review", "--markdown", "one.md")
     before = (told / "one.md").read_text()
@@ -250,25 +265,40 @@ def test_people_add_what_only_they_know(ask: Ask, tmp_path: Path) -> None:
     )
 
 
-def test_what_is_now_may_be_said_and_a_time_that_is_yet_to_come_is_kept_with_a_warning(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_written_may_have_another_day_and_one_that_is_yet_to_come_is_said_once(
+    ask: Ask, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HOMING_INCIDENT_NOW", "2031-05-05T10:00Z")
-    ask(*OPEN)
-    assert "yet to come" not in ask("incident", "fixed", "--at", "2031-05-05T10:00Z").output
+    ask(*OPEN, "--at", "2026-11-16T09:10Z")
+    ask("incident", "link", "https://git.example/7", "--at", "2026-11-16T10:00Z")
+    ask(
+        "incident", "action", "alert", "--owner", "ana", "--due", "2026-12-01",
+        "--at", "2026-11-16T11:00Z",
+    )  # fmt: skip
+    ask("incident", "done", "a1", "--at", "2026-11-16T12:00Z")
     told = ask(
-        "incident", "deployed", "--by", "ana", "--commit", "1.8.2", "--at", "2031-05-06T10:00Z"
+        "incident", "deployed", "--by", "ana", "--commit", "1.8.2", "--at", "2131-05-06T10:00Z"
     ).output
     assert told.rstrip().endswith("ana: deployed the fix (1.8.2)")
-    assert "--at 2031-05-06T10:00:00Z is yet to come; kept as it is" in told
-    ask("incident", "note", "done")
-    days = [entry["at_us"] // 86_400_000_000 for entry in record(tmp_path)["timeline"]]
-    first = days[0]
-    assert days == [first, first, first + 1, first]
-    monkeypatch.setenv("HOMING_INCIDENT_NOW", "noon")
-    assert "HOMING_INCIDENT_NOW: expected a time such as" in str(
-        ask("incident", "note", "more", code=2).exception
-    )
+    assert "--at 2131-05-06T10:00:00Z is yet to come; kept as it is" in told
+    told = ask("incident", "close", "told", "--at", "2131-05-07T10:00Z").output
+    assert "yet to come" not in told, "the record is ahead of the clock already"
+    times = [time_text(one["at_us"])[:16] for one in record(tmp_path)["timeline"]]
+    assert times == [
+        "2026-11-16T09:10", "2026-11-16T10:00", "2026-11-16T11:00", "2026-11-16T12:00",
+        "2131-05-06T10:00", "2131-05-07T10:00",
+    ]  # fmt: skip
+    assert record(tmp_path)["actions"][0]["done_at_us"] == record(tmp_path)["timeline"][3]["at_us"]
+    written = {one["written_at_us"] // 1_000_000 for one in record(tmp_path)["timeline"][1:]}
+    assert max(written) - min(written) < 600, "when it was really written down is kept as well"
+
+
+def test_a_command_that_finds_something_adds_it_as_if_at_another_time(
+    ask: Ask, tmp_path: Path
+) -> None:
+    ask(*OPEN)
+    ask("verify", "--before", "3/1000", "--after", "0/2000", "--at", "2026-11-30T09:00Z", code=1)
+    assert time_text(record(tmp_path)["results"]["verify"]["at_us"]) == "2026-11-30T09:00:00Z"
+    assert ask(*OPEN[:3], "--at", "2026-11-30T09:00Z", code=2).output.count("--file") == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from homing.review.impact import (
     Step,
     estimate,
 )
+from homing.review.impact_sentence import sentence
 
 
 def flat(value: float, basis: Basis = Basis.DECLARED) -> Range:
@@ -160,3 +162,37 @@ def test_a_range_is_drawn_inside_itself_and_rises(
     one = spread(low, mode, high)
     assert low - 1e-9 <= one.at(share) <= high + 1e-9
     assert one.at(share) <= one.at(min(0.9999, share + 0.1)) + 1e-9
+
+
+def test_one_sentence_has_the_money_its_interval_and_what_it_rests_on() -> None:
+    affected = tuple(Affected(id=str(n), value=100.0) for n in range(300))
+    dollars = Exposure(currency="USD", deliveries=100_000, window_s=WEEK_S, affected=affected)
+    euros = msgspec.structs.replace(dollars, currency="EUR", affected=affected[:3])
+    losses = [estimate(one, assume(), Draws(1, 0).random) for one in (dollars, euros)]
+    told = sentence(losses)
+    first, second = losses
+    assert told == (
+        f"The drop costs about {first.p50:,.0f} USD of margin a week (90% between {first.p5:,.0f} "
+        f"and {first.p95:,.0f}): 300 lost deliveries a week, worth 100.00 USD each, of whose "
+        "buyers 35% give up and 40% of those come back, at a margin of 100% (measured: "
+        "deliveries, value; declared: margin; assumed: who gives up, who comes back); besides "
+        f"{second.p50:,.0f} EUR a week (90% between {second.p5:,.0f} and {second.p95:,.0f}), on 3 "
+        "lost deliveries a week worth 100.00 EUR each."
+    )
+    # what a reader multiplies comes near the money
+    assert first.p50 == pytest.approx(300 * 100 * 0.35 * 0.6, rel=0.05)
+
+
+def test_the_sentence_tells_the_late_apart_and_counts_by_the_week() -> None:
+    steps = (
+        Step(after_s=0, share=flat(0.01)),
+        Step(after_s=300, share=flat(0.06)),
+        Step(after_s=None, share=flat(0.31)),
+    )
+    affected = tuple(Affected(id=str(n), value=10, delay_s=900 if n else None) for n in range(4))
+    two_weeks = Exposure(
+        currency="USD", deliveries=1_000, window_s=2 * WEEK_S, affected=affected, value_total=10_000
+    )
+    told = sentence([estimate(two_weeks, assume(steps=steps), Draws(1, 0).random)])
+    assert "0.5 lost and 1.5 late deliveries a week, worth 10.00 USD each" in told
+    assert "of whose buyers 5% to 30% give up" in told

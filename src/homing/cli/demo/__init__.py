@@ -11,7 +11,7 @@ import click
 
 from homing.cli.audit import report_document, verdict
 from homing.cli.demo.books import Books
-from homing.cli.demo.display import show_lines, show_live
+from homing.cli.demo.display import show_end, show_lines, show_live
 from homing.cli.demo.publisher import Publisher
 from homing.cli.demo.world import World, open_world
 from homing.cli.output import note, print_json, say
@@ -90,7 +90,7 @@ async def _run(
             await asyncio.gather(publishing, showing, return_exceptions=True)
         note("draining")
         await world.stop_serving()
-        await books.update()
+        await show_end(books, world, is_live=is_live)
         return await books.audit_all(), world.summary() | {"retried": books.retried}
 
 

@@ -23,9 +23,9 @@ _LOOKS_PER_AUDIT: Final = 8
 
 
 async def show_live(books: Books, world: World) -> None:
-    """A screen that follows, until cancelled."""
+    """A screen that follows, until cancelled; then it is gone, for `show_end` to have its place."""
     look = 0
-    with Live(console=console(), auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False, transient=True) as live:
         while True:
             await books.update()
             if look % _LOOKS_PER_AUDIT == 0:
@@ -44,6 +44,16 @@ async def show_lines(books: Books, world: World) -> None:
         note(_line(books))
 
 
+async def show_end(books: Books, world: World, *, is_live: bool) -> None:
+    """How it stands once nothing changes any more: all that was shown before was a look behind."""
+    await books.update()
+    if is_live:
+        console().print(_screen(books, world, is_over=True))
+    else:
+        await books.audit_recent()
+        note(_line(books))
+
+
 def _line(books: Books) -> str:
     balanced = books.report is not None and books.report.is_balanced
     return (
@@ -54,12 +64,13 @@ def _line(books: Books) -> str:
     )
 
 
-def _screen(books: Books, world: World) -> Group:
+def _screen(books: Books, world: World, *, is_over: bool = False) -> Group:
+    """All of it; the balance at the end is the command's last line, and not here."""
     parts: list[Text | Table] = [
         Text.assemble(
             ("Homing", "bold"),
             f"  {world.server_url}  {books.elapsed_s:.0f} s   ",
-            ("Ctrl-C drains and stops", "dim"),
+            ("drained and stopped" if is_over else "Ctrl-C drains and stops", "dim"),
         ),
         Text(),
         _counters(books),
@@ -69,7 +80,7 @@ def _screen(books: Books, world: World) -> Group:
         *(_delivery(entry, world) for entry in books.lines),
         Text(),
     ]
-    if books.report is not None:
+    if books.report is not None and not is_over:
         parts.append(verdict(books.report))
     return Group(*parts)
 

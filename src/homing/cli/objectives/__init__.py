@@ -15,6 +15,7 @@ from homing.cli.objectives.ask import (
 )
 from homing.cli.objectives.explain import explain
 from homing.cli.objectives.files import check_openslo, export_openslo, import_openslo, rules
+from homing.cli.objectives.fired import fired
 
 
 @click.group(cls=Group)
@@ -36,6 +37,7 @@ for command in (
     remove_objective,
     report_objectives,
     explain,
+    fired,
     propose,
     rules,
     export_openslo,

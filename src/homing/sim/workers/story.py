@@ -123,29 +123,46 @@ def crossing_of(told: Sequence[Event], breach: Breach) -> tuple[int | None, int 
     """Places of the two operations that crossed, the earlier one first."""
     own = [i for i, event in enumerate(told) if event.delivery == breach.delivery]
     changed = [i for i in own if told[i].before != told[i].state]
+    written = _written(told, own)
     if breach.invariant == "nothing_is_sent_after_success":
         sends = [i for i in own if told[i].op == "send"]
         earlier = [i for i in changed if sends and i < sends[-1]]
         return (earlier[-1] if earlier else None), (sends[-1] if sends else None)
     if breach.invariant in ("nothing_is_lost", "everything_ends"):
-        return _last_of_the_lost(told, own, changed)
+        return _last_of_the_lost(told, own, written)
     if not changed:
         return None, (own[-1] if own else None)
     last = changed[-1]
     before = [i for i in changed[:-1] if told[i].state == told[last].before]
     if breach.invariant == "an_end_is_for_ever":
         return (before[-1] if before else None), last
-    return _led_to(told, own, last), last
+    return _led_to(told, own, last, written), last
 
 
-def _led_to(told: Sequence[Event], own: Sequence[int], last: int) -> int | None:
+def _written(told: Sequence[Event], own: Sequence[int]) -> list[int]:
+    """Places of what wrote to the row: its state, or any other field of it, is not what it was.
+
+    A late result may leave the state as it is and take the due time away.
+    """
+    found = []
+    before = None
+    for place in own:
+        event = told[place]
+        is_other = before is not None and (before.state, before.row) != (event.state, event.row)
+        if event.before != event.state or (is_other and _machine(event)):
+            found.append(place)
+        before = event
+    return found
+
+
+def _led_to(
+    told: Sequence[Event], own: Sequence[int], last: int, written: Sequence[int]
+) -> int | None:
     """What made an operation go wrong: a mishap or what somebody else changed, whichever was later;
     without either, the answer that it followed."""
     earlier = [i for i in own if i < last]
     others = [
-        i
-        for i in earlier
-        if told[i].before != told[i].state and _machine(told[i]) not in ("", _machine(told[last]))
+        i for i in earlier if i in written and _machine(told[i]) not in ("", _machine(told[last]))
     ]
     mishaps = [i for i in range(last) if told[i].is_mishap]
     answers = [i for i in earlier if told[i].op == "answer"]
@@ -153,11 +170,14 @@ def _led_to(told: Sequence[Event], own: Sequence[int], last: int) -> int | None:
 
 
 def _last_of_the_lost(
-    told: Sequence[Event], own: Sequence[int], changed: Sequence[int]
+    told: Sequence[Event], own: Sequence[int], written: Sequence[int]
 ) -> tuple[int | None, int | None]:
-    """The last mishap, or else the last write, and what was done to the row before."""
+    """The last mishap, or else the last write, and what was done to the row before.
+
+    Nothing writes the row after the last write, so that one is what loses it.
+    """
     mishaps = [i for i, event in enumerate(told) if event.is_mishap]
-    last_write = changed[-1] if changed else None
+    last_write = written[-1] if written else None
     if mishaps and (last_write is None or mishaps[-1] >= last_write - 1):
         before = [i for i in own if i < mishaps[-1]]
         return (before[-1] if before else None), mishaps[-1]
@@ -166,7 +186,7 @@ def _last_of_the_lost(
     later = [i for i in own if i > last_write and told[i].op in ("send", "answer")]
     if later:
         return last_write, later[-1]
-    return _led_to(told, own, last_write), last_write
+    return _led_to(told, own, last_write, written), last_write
 
 
 def _whose(event: Event) -> str:
