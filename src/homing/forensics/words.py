@@ -249,10 +249,9 @@ def line_of(
         stand = to_word.stand
     if op is Op.NOTED:  # a late result that was ignored came all the same
         return Line(op, Stand.NONE, before, 0 if kind.op in learned else max(result, 0))
-    if op is Op.LAPSED and stand is Stand.NONE and op_word.op in (Op.FAILED, Op.DEAD):
+    is_lapse = op is Op.LAPSED and op_word.op in (Op.FAILED, Op.DEAD)
+    if stand is Stand.NONE and (op is Op.FAILED or is_lapse):
         stand = Stand.FAILED  # a lease that ran out is called the failure
-    if op is Op.FAILED and stand is Stand.NONE:
-        stand = Stand.FAILED
     is_bare = not (kind.from_state or kind.to_state)
     if about.has_states and is_bare and result and op in (Op.FAILED, Op.SUCCEEDED):
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own

@@ -21,7 +21,7 @@ from homing.forensics.reading.columns import (
     recognised,
 )
 from homing.forensics.reading.doubting import doubts_of
-from homing.forensics.reading.happenings import best_telling, changing
+from homing.forensics.reading.happenings import best_telling
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
@@ -145,8 +145,6 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
         if name not in chosen:
             take(name, best_telling(name, candidates, rows, key, repeated))
-        if name == "op" and name not in chosen and repeated:
-            take(name, changing(candidates, rows, key))
     _tell_workers(chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))

@@ -57,7 +57,9 @@ def best_telling(
                 score -= 40
         scored.append((score, path))
     best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= (60 if name == "op" else 46) else None
+    if best[0] >= (60 if name == "op" else 46):
+        return best[1]
+    return _changing(candidates, rows, key) if name == "op" and repeated else None
 
 
 #: a column that fewer rows have is no column of operations beside one that most have
@@ -124,12 +126,12 @@ def _is_severity(seen: Seen) -> bool:
 
 
 #: a column of so many words that so many rows have, and that so many deliveries change, says what happened
-_CHANGING: Final = range(4, 60)
+_CHANGING_WORDS: Final = range(4, 60)
 _CHANGING_FILLED_MIN: Final = 0.9
 _CHANGING_MIN: Final = 0.8
 
 
-def changing(candidates: dict[str, Seen], rows: Sequence[Row], key: list[str]) -> str | None:
+def _changing(candidates: dict[str, Seen], rows: Sequence[Row], key: list[str]) -> str | None:
     """The column whose words change within nearly every delivery, where no name says what happened and
     no column has a state: a log's own words, which what their lines do tells."""
     states = {path: one for path, one in candidates.items() if fits("to_state", one)}
@@ -138,7 +140,7 @@ def changing(candidates: dict[str, Seen], rows: Sequence[Row], key: list[str]) -
     scored = [
         (varies_within(rows, key, path), -place, path)
         for place, (path, one) in enumerate(candidates.items())
-        if one.distinct in _CHANGING and not one.is_number and not _is_severity(one)
+        if one.distinct in _CHANGING_WORDS and not one.is_number and not _is_severity(one)
         if one.filled >= _CHANGING_FILLED_MIN * one.rows and _are_words(one)
     ]
     best = max(scored, default=(0.0, 0, ""))
