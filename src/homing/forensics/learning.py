@@ -69,15 +69,13 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             is_end = word.op is Op.SUCCEEDED and not seen.ok and column == "op_raw"
             if is_end and ends_turns(some, name_of(some), text):
                 word = Word(Op.NOTED, Stand.NONE)
-            own = [t for t in ours if t not in learned]
-            if word.op is Op.CLAIMED and _is_within_turn(some, own, text, seen.rows):
-                word = Word(Op.SENT, Stand.LEASED)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
                 assumed.append(
                     f"{text!r} was taken for {word.op.name.lower()} by what its {seen.rows} lines do "
                     f"({seen.ends:.0%} of the deliveries end with it)"
                 )
+    learned |= _within_turns(some, told["op_raw"], learned)
     stored = _stored_after(table, told["op_raw"])
     learned |= dict.fromkeys(stored, Word(Op.DEAD, Stand.DEAD))
     unstored = [t for t in stored if _NOT.search(normal(t))]
@@ -227,12 +225,33 @@ def _said_again(table: Any, texts: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def _is_within_turn(table: Any, texts: Sequence[str], text: str, lines: int) -> bool:
-    """Whether what looks like a turn comes right after the line by which one begins: its request."""
-    turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
-    if not turns or any(meaning(t).op is Op.SENT for t in texts):
-        return False
-    return sum(after[text] for after in _followers(table, turns).values()) > _LISTED_MIN * lines
+def _within_turns(table: Any, texts: Sequence[str], learned: dict[str, Word]) -> dict[str, Word]:
+    """What looks like a turn and follows right after the line by which one begins is its request; and
+    what a dead letter always follows is the end of the attempts."""
+    ops = {text: learned.get(text, meaning(text)).op for text in texts}
+    turns = [t for t, op in ops.items() if op is Op.CLAIMED]
+    ours = [t for t in turns if t in learned]
+    if not ours:
+        return {}
+    next_to = _followers(table, turns)
+    total = {t: after.total() for t, after in next_to.items()}
+    ends = {
+        t: Word(Op.EXHAUSTED, Stand.EXHAUSTED)
+        for t in ours
+        if sum(n for text, n in next_to[t].items() if ops.get(str(text)) is Op.DEAD)
+        > _LISTED_MIN * total[t]
+    }
+    if Op.SENT in ops.values():
+        return ends
+    # of a chain of turns, the last before the answer is the request
+    sent = {
+        t: Word(Op.SENT, Stand.LEASED)
+        for t in ours
+        if t not in ends
+        and sum(after[t] for one, after in next_to.items() if one != t) > _LISTED_MIN * total[t]
+        and not any(next_to[t][one] > _LISTED_MIN * total[t] for one in turns)
+    }
+    return ends | sent
 
 
 #: of a relay's turns, so many are followed by the hand-over

@@ -147,7 +147,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"exhaust|^exh$|(^|_)out_of_(goes|turns|chances|lives)|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|(^|_)out_of_(goes|turns|chances|lives|runs|tries)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
@@ -182,6 +182,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(delet|remov|discard|dropp|purg|clear|withdr)\w*_(manual|by_(the_)?"
         r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
         _W(Op.CANCELLED, Stand.CANCELLED),
+    ),
+    (
+        r"(intake|accept|receiv|submit|publish|register|creat)\w*_(again|twice|once_more|repeated)$",
+        _W(Op.SKIPPED, Stand.GONE),
     ),
     (  # an announced policy, as a person would
         r"(discard|dropp)\w*_by_(the_|a_)?(policy|rule)(_|$)",
@@ -292,7 +296,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
     (
-        r"releas|unlock|un_?claim|(give|gave|given|put|hand|handed)_?back|yield",
+        r"releas|unlock|un_?claim|(give|gave|given|put|hand|handed)_?back|let_go|yield",
         _W(Op.RELEASED, Stand.WAITING),
     ),
     (

@@ -69,8 +69,11 @@ def by_behaviour(seen: Behaviour) -> Word:
     """The meaning of a word that no list has, from what its lines do; UNKNOWN if they do not tell."""
     if seen.ok + seen.bad > 0.8 and seen.numbered is not None and seen.numbered < 0.1:
         return Word(Op.NOTED, Stand.NONE)  # a status, and of no attempt: the service's own
-    if seen.ok > 0.8:
-        return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+    if seen.ok > 0.8:  # an answer, whose status says how, is followed by what comes of it
+        is_answer = seen.is_last < 0.5
+        return (
+            Word(Op.ATTEMPTED, Stand.NONE) if is_answer else Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
+        )
     if seen.signed > 0.9 and seen.is_last > 0.9 and seen.ends < 0.05:
         return Word(Op.CANCELLED, Stand.CANCELLED)  # by whom it was ended is said, and of few
     if seen.bad > 0.8:

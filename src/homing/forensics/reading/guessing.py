@@ -19,6 +19,7 @@ from homing.forensics.reading.columns import (
     name_score,
     number_of,
     recognised,
+    varies_within,
 )
 from homing.forensics.reading.doubting import doubts_of
 from homing.forensics.reading.happenings import best_telling
@@ -145,7 +146,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
         if name not in chosen:
             take(name, best_telling(name, candidates, rows, key, repeated))
-    _tell_workers(chosen, seen, take, taken)
+    _tell_workers(rows, key, chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
@@ -405,7 +406,12 @@ _WRITES_RARE: Final = 0.01
 
 
 def _tell_workers(
-    chosen: dict[str, Column], seen: dict[str, Seen], take: Any, taken: set[str]
+    rows: Sequence[Row],
+    key: Sequence[str],
+    chosen: dict[str, Column],
+    seen: dict[str, Seen],
+    take: Any,
+    taken: set[str],
 ) -> None:
     """Where who did it names the workers, they are these, and whoever else did something a person."""
     if signs := _signed_with(chosen, seen, taken):
@@ -415,6 +421,8 @@ def _tell_workers(
         chosen["boot"] = chosen.pop("worker")
         take("worker", host)
     if not _writes_all(chosen, seen):
+        if "worker" not in chosen and "op" in chosen and key:
+            take("worker", _changing_hands(rows, key, seen, taken))
         return
     other = chosen.get("worker")
     chosen["worker"] = chosen["actor"]
@@ -458,6 +466,32 @@ def _signed_with(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[st
             and found[0].lower() == _KINDLESS.sub("", normal(path))
         )
         if own >= _SIGNED_MIN * one.filled:
+            return path
+    return None
+
+
+_HANDS: Final = range(2, 60)
+#: of the deliveries, so many pass from one to another: those that are tried again
+_PASSED_ON: Final = 0.01
+_NAMED_MIN: Final = 0.8
+
+
+def _changing_hands(
+    rows: Sequence[Row], key: Sequence[str], seen: dict[str, Seen], taken: set[str]
+) -> str | None:
+    """The column of few names, with digits, that some rows of a delivery have and others not, and of
+    which a delivery may have several: of those who work on it, whatever they are called."""
+    for path, one in seen.items():
+        is_few = one.distinct in _HANDS and not one.is_number and one.time is None
+        if path in taken or one.nested or not is_few or not 0.2 < one.filled / one.rows < 0.95:
+            continue
+        named = sum(any(map(str.isdigit, value)) for value in one.values)
+        is_other = any(
+            name_score(f, path) >= 60 for f in ("endpoint", "app", "event_type", "build")
+        )
+        if named < _NAMED_MIN * one.distinct or is_other or one.is_length:
+            continue
+        if varies_within(rows, key, path) > _PASSED_ON:
             return path
     return None
 

@@ -349,6 +349,12 @@ def _scale(unit: str) -> float:
     return _SECONDS["ms" if unit == "ms" else unit[0]]
 
 
+#: a number behind one of these bounds what was read, and names none of it: `lastId 771300 -> 771301`
+_BOUND: Final = re.compile(
+    r"(?:^|[\s,(])(?:last|first|max|min|next|since|after|cursor|offset)\w*\W*$", re.IGNORECASE
+)
+
+
 def _ids(text: str, found: Found) -> str:
     """The names of things: by the word before them, or by their looks."""
 
@@ -367,7 +373,11 @@ def _ids(text: str, found: Found) -> str:
         own = own or found.get("task_id")
         if own is None and (indexed := _INDEXED.search(text)):
             own = indexed[1]
-        if own is None and (looks := _LONG.search(text)):
+        if (
+            own is None
+            and (looks := _LONG.search(text))
+            and not _BOUND.search(text[: looks.start()])
+        ):
             own = looks[0]
         if own is not None:
             found["delivery"] = own
