@@ -103,6 +103,8 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         cancel_pos=e.pos.max(where=e.act == Op.CANCELLED),
         dead_pos=e.pos.max(where=e.act == Op.DEAD),
+        dead_at=e.at_us.max(where=e.act == Op.DEAD),
+        bad_at=e.at_us.max(where=e.result == -1),
         resume_pos=e.pos.max(where=e.act == Op.RESUMED),
         named=(e.has_actor & (e.stand == Stand.GONE)).max(),
         ended_bad=(is_end & is_written & (e.result == -1)).max(),
@@ -184,21 +186,19 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         next_attempt=e.attempt.lead().over(one),
     )
     hold = ibis.window(group_by=["d", "taken"], order_by="pos")
+    so_far = ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")
     return e.mutate(
         hold_worker=e.worker.first(include_null=True).over(hold),
         hold_epoch=e.epoch.first(include_null=True).over(hold),
         hold_lease=e.lease_us.first(include_null=True).over(hold),
         hold_at=e.at_us.first().over(hold),
         # what was planned in this turn, by this line or one before it
-        plan_due=e.due_us.max().over(
-            ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")
-        ),
-        hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(hold),
+        plan_due=e.due_us.max().over(so_far),
+        # the late answer of an earlier turn may come after it
+        hold_results=(e.result.isin([1, -1])).cast("int64").sum().over(so_far),
         hold_differs=_differs(e, hold),
         hold_sent=(e.act == Op.SENT).cast("int64").sum().over(hold),
-        results_so_far=e.results.cast("int64")
-        .sum()
-        .over(ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")),
+        results_so_far=e.results.cast("int64").sum().over(so_far),
     )
 
 

@@ -260,12 +260,17 @@ def _contradicts(c: Any, context: Context) -> Any:
     return contradicts
 
 
+#: lines of one answer are written within so long
+_LATE_US: Final = 1_000_000
+
+
 def _ended_early(c: Any, context: Context, most: int) -> Any:
     """Ended with attempts left, and without an answer to the last."""
     unanswered = (c.bad_pos.isnull()) | (c.bad_pos < c.take_pos.fill_null(0))
-    # the answer came to one who no longer held it, and was ignored
-    is_late = by_case.has(c.mask, Op.LAPSED) & (c.bad_pos > c.dead_pos).fill_null(False)
-    unanswered = unanswered | is_late
+    # the answer came when it had been given up already
+    is_lapsed = by_case.has(c.mask, Op.LAPSED) & (c.bad_pos > c.dead_pos)
+    is_late = is_lapsed | (c.bad_at > c.dead_at + _LATE_US)
+    unanswered = unanswered | is_late.fill_null(False)
     # a turn that a lease ended has no result, and counts as an attempt
     least = min((*context.limits, most))
     early = (c.made < least) & unanswered & ((c.takes > 0) | (c.attempt >= 1)) & ~c.exhausted
