@@ -195,6 +195,7 @@ def _kinds(
         has_states=has_states((kind, lines) for kind, lines, _ in found),
         answering=answering((kind, lines) for kind, lines, _ in found),
         accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
+        takes=any(meaning(kind.op).op is Op.CLAIMED for kind, _, _ in found),
     )
     cache = {kind: line_of(kind, words, learned, about) for kind, _, _ in found}
     kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]

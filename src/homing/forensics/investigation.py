@@ -463,7 +463,7 @@ def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) 
         for trace in (*fine, *dropped)
         for step in trace.steps[: _last_turn(trace)]
         if step.due_us and step.due_us > step.at_us and step.due_us >= begins_us
-        if step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED)
+        if step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED, Op.WRITTEN)
     )
     by_chance = int(_KEPT_BY_CHANCE * len(dropped))
     return ages[-1 - by_chance] if len(ages) > by_chance else 0

@@ -122,7 +122,7 @@ _BEGUN_MIN: Final = 0.5
 def _begun_by(table: Any, texts: Sequence[str]) -> list[str]:
     """What sounds like a worker's turn (`taken in`), or like any write (`saved`), and is how nearly all
     deliveries begin: beside another turn, that never comes first, it is their acceptance."""
-    turns = [t for t in texts if meaning(t).op in (Op.CLAIMED, Op.WRITTEN)]
+    turns = [t for t in texts if meaning(t).op in (Op.CLAIMED, Op.WRITTEN, Op.QUEUED)]
     seen = _behaviours(table, "op_raw", turns) if turns else {}
     firsts = [
         t for t, one in seen.items() if one.is_first > _BEGINS_MIN and one.starts > _BEGUN_MIN

@@ -157,14 +157,14 @@ def without_refused(trace: Trace) -> Trace:
     return trace._replace(steps=tuple(kept))
 
 
-def is_late(steps: Sequence[Step], i: int) -> bool:
-    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
-    before = [s for s in steps[:i] if s.result and s.at_us == steps[i].at_us]
-    return any(s.worker == steps[i].worker is not None for s in before)
-
-
 #: whoever finds that a lease ran out writes at once what becomes of the delivery
 _BOOKED_US: Final = 50_000
+
+
+def is_late(steps: Sequence[Step], i: int) -> bool:
+    """Whether a worker says by this line that its answer came too late: the lease ran out before."""
+    before = [s for s in steps[:i] if s.result and steps[i].at_us - s.at_us <= _BOOKED_US]
+    return any(s.worker == steps[i].worker is not None for s in before)
 
 
 def is_of_lapse(steps: Sequence[Step], i: int) -> bool:

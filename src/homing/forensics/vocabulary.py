@@ -81,7 +81,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(dead(?!line)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
-        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line)|dlq|dlx|dlt)",
+        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line)|dlq|dlx|dlt)|"
+        r"(^|_)re_?driv\w*_(fail|error|refus|den)",
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (

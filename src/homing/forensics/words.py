@@ -142,6 +142,8 @@ class Habits(NamedTuple):
     answering: frozenset[str] = frozenset()
     #: an acceptance has a word of its own: what is saved as waiting waits again
     accepts: bool = False
+    #: and so has a worker's turn: what is saved as in progress is no other one
+    takes: bool = False
 
 
 _NO_HABITS: Final = Habits()
@@ -210,8 +212,7 @@ def line_of(
     is_over = op_word.op is Op.NOTED and kind.op in learned
     is_told = to_word.op is not Op.UNKNOWN and (is_over or op_word.op in (Op.UNKNOWN, Op.WRITTEN))
     op = _from_states(kind, before, to_word, status) if is_told else op_word.op
-    if op is Op.ACCEPTED and op_word.op is Op.WRITTEN and about.accepts:
-        op = Op.RETRY
+    op = _of_write(op, about) if op_word.op is Op.WRITTEN else op
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         is_begun = kind.op and outcome.op in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT)
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
@@ -272,6 +273,13 @@ def line_of(
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _of_write(op: Op, about: Habits) -> Op:
+    """What a write is, by the state that it saves, where other words tell of acceptances and turns."""
+    if op is Op.ACCEPTED and about.accepts:
+        return Op.RETRY
+    return Op.WRITTEN if op is Op.CLAIMED and about.takes else op
 
 
 def _ended_without_answer(op: Op, kind: Kind, answering: Set[str]) -> bool:
