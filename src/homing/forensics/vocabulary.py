@@ -195,12 +195,12 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"not_accepting|idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
-        r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do_(being|already|finish|done)|passed_over|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
+        r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do|passed_over|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
         r"discard|dropp|drop$|unroutable|no_target|missing_target|not_subscribed|"
-        r"no_(active_|enabled_|matching_)?(endpoint|subscri|destination|receiver|route|consumer)|nothing_to_(send|do)",
+        r"no_(active_|enabled_|matching_)?(endpoint|subscri|destination|receiver|route|consumer)|nothing_to_send",
         _W(Op.DISCARDED, Stand.GONE),
     ),
     (
