@@ -27,6 +27,8 @@ class LogFacts:
     age_kept_us: int = 0
     #: drops are only just older than that: it is their age that decides, not their attempts
     is_age_sharp: bool = False
+    #: and what was dropped had failed more often than whatever was kept: it may be either that decides
+    are_later_attempts: bool = False
     #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller

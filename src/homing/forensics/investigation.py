@@ -23,6 +23,7 @@ from homing.forensics.vocabulary import Op, Stand
 
 try:
     from homing.forensics import (
+        ages,
         association,
         change,
         damaged,
@@ -337,7 +338,7 @@ def _facts(
     planned = [after.act in (Op.RETRY, Op.QUEUED) for _, after in failed]
     dues = [s.due_us is not None for s, _ in failed]
     dead_from = _dead_from(judged)
-    age_kept_us = _age_kept_us(fine, dropped)
+    age_kept_us = ages.kept_us(fine, dropped)
     return LogFacts(
         fields=fields,
         ops=events.ops,
@@ -351,7 +352,8 @@ def _facts(
         attempts_last=min(context.limits, default=context.attempts_max),
         end_us=context.end_us,
         age_kept_us=age_kept_us,
-        is_age_sharp=_is_age_sharp(dropped, age_kept_us),
+        is_age_sharp=ages.is_sharp(dropped, age_kept_us),
+        are_later_attempts=ages.are_later_attempts(fine, dropped),
         dead_from=dead_from,
         is_queued_by_acceptor=_is_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
@@ -445,46 +447,6 @@ def _is_polled(fine: Sequence[traces.Trace]) -> bool:
         if [s.act for s in t.steps[:2]] == [Op.ACCEPTED, Op.QUEUED]
     ]
     return sum(wait <= _AT_ONCE_US for wait in waits) < _AT_ONCE_MIN * len(waits)
-
-
-#: so many of the drops may have been kept although they were as old: a sweep comes now and then
-_KEPT_BY_CHANCE: Final = 0.02
-
-
-def _age_kept_us(fine: Sequence[traces.Trace], dropped: Sequence[traces.Trace]) -> int:
-    """How long after its acceptance a delivery was due and was still taken up, once drops began: once
-    the first were due that nobody took up."""
-    missed = sorted(
-        due for t in dropped if (due := max((s.due_us or 0 for s in t.steps), default=0))
-    )
-    begins_us = missed[int(_KEPT_BY_CHANCE * len(missed))] if missed else 0
-    ages = sorted(
-        step.due_us - trace.accepted_us
-        for trace in (*fine, *dropped)
-        for step in trace.steps[: _last_turn(trace)]
-        if step.due_us and step.due_us > step.at_us and step.due_us >= begins_us
-        if step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED, Op.WRITTEN)
-    )
-    by_chance = int(_KEPT_BY_CHANCE * len(dropped))
-    return ages[-1 - by_chance] if len(ages) > by_chance else 0
-
-
-def _last_turn(trace: traces.Trace) -> int:
-    """The place of the last line of a turn: what was planned before it was taken up."""
-    turns = (i for i, s in enumerate(trace.steps) if is_take(s) or s.result or s.act is Op.SENT)
-    return max(turns, default=0)
-
-
-#: drops that begin within so much of the oldest that were kept begin with an age
-_SHARP: Final = 1.05
-_SHARP_FEWEST: Final = 8
-
-
-def _is_age_sharp(dropped: Sequence[traces.Trace], kept_us: int) -> bool:
-    """Whether what was dropped was due only just longer after its acceptance than what was kept."""
-    dues = [(t, max((s.due_us or 0 for s in t.steps), default=0)) for t in dropped]
-    ages = [due - t.accepted_us for t, due in dues if due]
-    return len(ages) >= _SHARP_FEWEST and kept_us < min(ages) <= _SHARP * kept_us
 
 
 def _settings(dropped: Sequence[traces.Trace], context: Context) -> dict[str, Any]:

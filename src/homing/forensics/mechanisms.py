@@ -482,7 +482,10 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
         > max(log.age_kept_us, 0 if log.is_age_sharp else _RETENTION_MIN_US)
         and not has_field(log, "purged")
     ):
-        return Match("D11", 0.92, "due longer after its acceptance than any that was taken up")
+        # a query that leaves out the later attempts leaves out what is old by then as well
+        twins = ("D1",) if log.are_later_attempts and not log.is_age_sharp else ()
+        what = "due longer after its acceptance than any that was taken up"
+        return Match("D11", 0.92, what, twins)
     made = max((s.attempt or 0 for s in trace.steps), default=0)
     if not planned and stand is Stand.FAILED and log.dead_from > 1 and made >= log.dead_from:
         return Match(

@@ -70,3 +70,17 @@ def test_with_no_due_time_old_drops_may_be_of_either(by_age: bool, candidates: l
     assert [one.mechanism for one in found.candidates] == candidates
     assert found.mechanism == (None if candidates else "D1")
     assert ("the log has no line for a deletion or due time" in found.sentence) == by_age
+
+
+@pytest.mark.parametrize("is_sharp", [True, False])
+def test_old_drops_that_all_failed_more_often_may_be_of_a_query_as_well(is_sharp: bool) -> None:
+    log = LogFacts(
+        fields=frozenset({"due", "attempt"}),
+        ops=OPS,
+        age_kept_us=TTL,
+        is_age_sharp=is_sharp,
+        are_later_attempts=True,
+    )
+    found = verdict(*lives(by_age=True, has_due=True, blur=0.0), log)
+    assert found.mechanism == ("D11" if is_sharp else None)
+    assert [c.mechanism for c in found.candidates] == ([] if is_sharp else ["D11", "D1"])

@@ -106,7 +106,7 @@ def test_a_mapping_of_both_can_be_edited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbered", "op"), [(0.0, Op.NOTED), (1.0, Op.SUCCEEDED), (None, Op.SUCCEEDED)]
+    ("numbered", "op"), [(0.0, Op.NOTED), (1.0, Op.ATTEMPTED), (None, Op.ATTEMPTED)]
 )
 def test_a_status_of_no_attempt_is_no_receivers_where_those_are_numbered(
     numbered: float | None, op: Op
@@ -148,7 +148,7 @@ def test_a_late_result_that_was_ignored_came_and_a_status_of_the_service_did_not
         ("answer", Op.ATTEMPTED),
         ("hold ran out", Op.LAPSED),
         ("nothing to do (being handled", Op.SKIPPED),
-        ("nothing to do", Op.DISCARDED),
+        ("nothing to do", Op.SKIPPED),
         ("deadletter stored", Op.DEAD),
         ("stored notification", Op.ACCEPTED),
         ("passed over", Op.SKIPPED),

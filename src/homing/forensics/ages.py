@@ -1,0 +1,69 @@
+"""At which age, and after how many attempts, a retry that was due is still taken up, and at which not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from homing.forensics.traces import Step, Trace
+from homing.forensics.turns import is_take
+from homing.forensics.vocabulary import Op
+
+#: so many of the drops may have been kept although they were as old: a sweep comes now and then
+_KEPT_BY_CHANCE: Final = 0.02
+
+
+def kept_us(fine: Sequence[Trace], dropped: Sequence[Trace]) -> int:
+    """How long after its acceptance a delivery was due and was still taken up, once drops began: once
+    the first were due that nobody took up."""
+    ages = sorted(
+        step.due_us - trace.accepted_us
+        for trace, step, _ in _taken_up(fine, dropped)
+        if step.due_us
+    )
+    by_chance = int(_KEPT_BY_CHANCE * len(dropped))
+    return ages[-1 - by_chance] if len(ages) > by_chance else 0
+
+
+def are_later_attempts(fine: Sequence[Trace], dropped: Sequence[Trace]) -> bool:
+    """Whether whatever was dropped had failed more often than whatever was still taken up by then: a
+    query that leaves out the later attempts, and one that deletes what is old, leave the same."""
+    lost = sorted(sum(s.result < 0 for s in t.steps) for t in dropped if _due_us(t))
+    kept = max((failures for _, _, failures in _taken_up(fine, dropped)), default=0)
+    return bool(lost) and lost[int(_KEPT_BY_CHANCE * len(lost))] > kept
+
+
+def _due_us(trace: Trace) -> int:
+    return max((s.due_us or 0 for s in trace.steps), default=0)
+
+
+def _taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple[Trace, Step, int]]:
+    """The plans of retries that were taken up, once the first were due that nobody took up, and how
+    many failures there had been by then."""
+    missed = sorted(due for t in dropped if (due := _due_us(t)))
+    begins_us = missed[int(_KEPT_BY_CHANCE * len(missed))] if missed else 0
+    for trace in (*fine, *dropped):
+        failures = 0
+        for step in trace.steps[: _last_turn(trace)]:
+            failures += step.result < 0
+            is_plan = step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED, Op.WRITTEN)
+            if is_plan and step.due_us and step.due_us > step.at_us and step.due_us >= begins_us:
+                yield trace, step, failures
+
+
+def _last_turn(trace: Trace) -> int:
+    """The place of the last line of a turn: what was planned before it was taken up."""
+    turns = (i for i, s in enumerate(trace.steps) if is_take(s) or s.result or s.act is Op.SENT)
+    return max(turns, default=0)
+
+
+#: drops that begin within so much of the oldest that were kept begin with an age
+_SHARP: Final = 1.05
+_SHARP_FEWEST: Final = 8
+
+
+def is_sharp(dropped: Sequence[Trace], kept_us: int) -> bool:
+    """Whether what was dropped was due only just longer after its acceptance than what was kept."""
+    dues = [(t, max((s.due_us or 0 for s in t.steps), default=0)) for t in dropped]
+    ages = [due - t.accepted_us for t, due in dues if due]
+    return len(ages) >= _SHARP_FEWEST and kept_us < min(ages) <= _SHARP * kept_us
