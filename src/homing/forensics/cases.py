@@ -64,9 +64,6 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     is_bare = is_bare & e.status.isnull()
     firm_pos = e.pos.max(where=stands & e.stand.isin([Stand.CANCELLED, Stand.DEAD, Stand.GONE]))
     other_pos = e.pos.max(where=stands & ~is_bare)
-    # what is deleted, or given back, after its end is tidied up, and stands as it ended
-    kept_pos = e.pos.max(where=stands & ~e.act.isin([Op.PURGED, Op.RELEASED]))
-    ended_pos = e.pos.max(where=stands & e.stand.isin(_ENDS))
     return e.group_by("d").aggregate(
         n=e.count(),
         first_at=e.at_us.min(),
@@ -88,23 +85,15 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         move_pos=e.pos.max(where=take | e.act.isin(_MOVES)),
         bad_attempt=e.attempt.max(where=e.result == -1),
         said_attempt=e.attempt.max(where=(e.result == SAID) | is_end),
-        stand_pos=ibis.cases(
-            (kept_pos == ended_pos, kept_pos),
-            (firm_pos == other_pos, firm_pos),
-            else_=e.pos.max(where=stands),
-        ),
+        stand_pos=ibis.ifelse(firm_pos == other_pos, firm_pos, e.pos.max(where=stands)),
         bad_pos=e.pos.max(
             # given up by a line that says how long the request took: it had an answer, or a time-out
             where=(e.result == -1) | ((e.act == Op.DEAD) & e.total_us.notnull())
         ),
         take_pos=e.pos.max(where=take),
-        plan_pos=e.pos.max(where=e.due_us > e.at_us),
-        plan_due=e.due_us.max(),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         cancel_pos=e.pos.max(where=e.act == Op.CANCELLED),
         dead_pos=e.pos.max(where=e.act == Op.DEAD),
-        dead_at=e.at_us.max(where=e.act == Op.DEAD),
-        bad_at=e.at_us.max(where=e.result == -1),
         resume_pos=e.pos.max(where=e.act == Op.RESUMED),
         named=(e.has_actor & (e.stand == Stand.GONE)).max(),
         ended_bad=(is_end & is_written & (e.result == -1)).max(),
@@ -264,7 +253,15 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         "instant_end": (o.taken >= 2) & ~o.take & (o.hold_results == 0) & is_instant,
     }
     is_planned = (o.stand == Stand.WAITING) & (o.due_us > o.at_us) & o.writes
+    stands = (o.stand > 0) & o.writes
     found = o.group_by("d").aggregate(
+        # what is deleted, or given back, after its end is tidied up, and stands as it ended
+        kept_pos=o.pos.max(where=stands & ~o.act.isin([Op.PURGED, Op.RELEASED])),
+        ended_pos=o.pos.max(where=stands & o.stand.isin(_ENDS)),
+        plan_pos=o.pos.max(where=o.due_us > o.at_us),
+        plan_due=o.due_us.max(),
+        dead_at=o.at_us.max(where=o.act == Op.DEAD),
+        bad_at=o.at_us.max(where=o.result == -1),
         good_end=o.pos.max(where=o.result == 1),
         bad_end=o.pos.max(where=(o.result == -1) & o.writes),
         take_end=o.pos.max(where=o.take),

@@ -50,7 +50,10 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     crossed = keep("crossed", by_case.interleavings(hard, fine_clock=context.fine_clock))
     c = cases.left_join(crossed, "d").drop("d_right")
     c = c.mutate(**{name: c[name].fill_null(0) > 0 for name in by_case.CROSSINGS})
-    c = c.mutate(taken_back=c.taken_back.fill_null(False) & _judges_taken_back(crossed, cases))
+    c = c.mutate(
+        taken_back=c.taken_back.fill_null(False) & _judges_taken_back(crossed, cases),
+        stand_pos=ibis.ifelse(c.kept_pos == c.ended_pos, c.kept_pos, c.stand_pos),
+    )
     last = events.select(
         stand_pos_="pos",
         last_op="act",
@@ -61,7 +64,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         last_attempt="attempt",
         last_line="at_us",
     )
-    unsure = cases.filter(cases.good == 0).select("d", "stand_pos", "last_pos", "bad_pos")
+    unsure = c.filter(c.good == 0).select("d", "stand_pos", "last_pos", "bad_pos")
     at_stand = unsure.inner_join(last, unsure.stand_pos == last.stand_pos_).drop(
         "stand_pos_", "stand_pos", "last_pos", "bad_pos"
     )

@@ -117,8 +117,8 @@ def _is_many(names: dict[str, Seen], path: str) -> bool:
 #: so well must a column be called a job's or a run's, for it to name less than a delivery
 _OF_JOBS_MIN: Final = 90.0
 _OF_RUNS_MIN: Final = 60.0
-#: of the jobs, so many stand beside a delivery, and so many are of one delivery each; of the deliveries with a job, so many to a job at
-#: least; and of the rows that name the delivery, so many are of no job
+#: of the jobs, so many stand beside a delivery, and so many are of one delivery each; of the deliveries
+#: with a job, so many to a job at least; and of the rows that name the delivery, so many are of no job
 _TOLD_MIN: Final = 0.4
 _OF_ONE_MIN: Final = 0.98
 _WHOLE_MIN: Final = 0.2
