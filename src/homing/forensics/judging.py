@@ -81,9 +81,9 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         accepted_at=ibis.coalesce(c.accept_at, c.accepted_us, c.first_at),
         last_op=c.last_op.fill_null(c.end_op.fill_null(0)),
         last_stand=c.last_stand.fill_null(0),
-        last_due=_last_due(c),
         made=_made(c),
     )
+    c = c.mutate(last_due=_last_due(c, context))
     silent = _silent(c, context)
     c = c.mutate(silent_us=silent)
     is_drop = (c.silent_us > 0) & ~c.is_doubted
@@ -93,11 +93,14 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
 
 
-def _last_due(c: Any) -> Any:
+def _last_due(c: Any, context: Context) -> Any:
     """When a delivery is due: a line that tells no state may say so, and so may one before the line by
     which the turn was over."""
-    # nor does the late failure of an earlier turn undo a plan
-    is_planned = c.last_due.isnull() & c.last_stand.isin([Stand.WAITING, Stand.FAILED])
+    # nor does the late failure of an earlier turn undo a plan, where no failure's line has ever one
+    is_over = c.last_op == Op.RELEASED
+    if context.plans_apart:
+        is_over = is_over | (c.last_stand == Stand.FAILED)
+    is_planned = c.last_due.isnull() & is_over
     is_planned = is_planned & (c.plan_pos > c.take_pos.fill_null(0)).fill_null(False)
     due = ibis.ifelse(is_planned, c.plan_due, c.last_due)
     return ibis.ifelse(c.end_due.notnull() & (due.isnull() | (c.end_due > due)), c.end_due, due)

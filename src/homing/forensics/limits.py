@@ -47,6 +47,7 @@ class Context:
     permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
     exhausted_has_dead: bool = False
     tells_failures: bool = True  #: a failed attempt has a line that says so, apart from its retry
+    plans_apart: bool = False  #: when the next attempt is due is said by a line of its own
     lapse_ends: bool = False  #: a lease that ran out, and is called a failure, is never followed
     fails_finally: bool = False  #: "failed" is said of the last attempt only, and ends a delivery
     buries_failed: bool = False  #: what "failed", without a retry, has a dead letter next
@@ -247,12 +248,20 @@ def _gather_failures(hard: Any, context: Context) -> None:
     context.fails_to_letter = context.buries_failed and not context.tells_failures
 
 
+#: of the lines of failures, so few have the time of the next attempt
+_APART_MAX: Final = 0.05
+
+
 def _gather_gaps(hard: Any, context: Context, plain: int) -> None:
     """How long it takes from one line to the next, µs; `plain`: where nothing went wrong."""
     is_due_told = False
+    failed = planned = 0
     for one in rows(by_case.gaps(hard)):
+        if one.act == Op.FAILED:
+            failed, planned = failed + int(one.lines), planned + int(one.due or 0)
         is_due_told = is_due_told or bool(one.due)
         context.gaps[int(one.act), int(one.no)] = (int(one.gap), int(one.lateness), int(one.lines))
+    context.plans_apart = planned < _APART_MAX * failed
     accepted = context.gaps.get((int(Op.ACCEPTED), 0), (0, 0, 0))
     context.gaps[int(Op.ACCEPTED), 0] = (max(accepted[0], plain), max(accepted[1], plain), 1_000)
     context.gap_max_us = max(g for g, _, _ in context.gaps.values())
