@@ -157,6 +157,7 @@ def test_an_order_is_no_delivery_of_its_jobs() -> None:
             "ts": at(60 * n + k),
             "job_id": f"job-{n:05}-{event}",
             "order_ref": f"O-{n:05}",
+            "bytes": 500 + n % 150,  # the same in all lines of a job
             "event_type": event,
             "message": word,
         }

@@ -14,6 +14,7 @@ from homing.forensics.reading.columns import (
     varies_within,
 )
 from homing.forensics.reading.lines import Row
+from homing.forensics.reading.synonyms import SYNONYMS
 from homing.forensics.vocabulary import normal
 
 
@@ -126,6 +127,16 @@ _JOBLESS_MIN: Final = 0.05
 _WHOLE_FEWEST: Final = 20
 
 
+#: fields whose columns may name a delivery as well
+_NAMING: Final = frozenset({"delivery", "message", "endpoint"})
+
+
+def _is_called_else(path: str) -> bool:
+    """Whether a column is called another field's: a job's size is the same of all its lines, and names
+    nothing."""
+    return any(name_score(f, path) >= _OF_RUNS_MIN for f in SYNONYMS if f not in _NAMING)
+
+
 def _whole(
     rows: Sequence[Row], names: dict[str, Seen], part: str, others: Sequence[str | None]
 ) -> str | None:
@@ -139,7 +150,7 @@ def _whole(
         return None
     found = []
     for path, one in names.items():
-        if path == part or path in others or name_score("trace", path) >= _OF_RUNS_MIN:
+        if path == part or path in others or _is_called_else(path):
             continue
         of_job: dict[str, set[str]] = {}
         for row in rows:
