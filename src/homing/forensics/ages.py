@@ -64,6 +64,5 @@ _SHARP_FEWEST: Final = 8
 
 def is_sharp(dropped: Sequence[Trace], kept_us: int) -> bool:
     """Whether what was dropped was due only just longer after its acceptance than what was kept."""
-    dues = [(t, max((s.due_us or 0 for s in t.steps), default=0)) for t in dropped]
-    ages = [due - t.accepted_us for t, due in dues if due]
+    ages = [due - t.accepted_us for t in dropped if (due := _due_us(t))]
     return len(ages) >= _SHARP_FEWEST and kept_us < min(ages) <= _SHARP * kept_us

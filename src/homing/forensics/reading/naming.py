@@ -70,9 +70,8 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     if delivery is None and message is None:
         delivery = _some_id(rows, names, endpoint)
         if delivery is None and endpoint in names:
-            one = names[endpoint]  # as many as there are deliveries: `webhook_id` is either
-            is_many = one.distinct >= _ID_SHARE_MIN * one.filled and one.filled > 0.5 * one.rows
-            delivery = endpoint if is_many else None
+            one = names[endpoint]
+            delivery = endpoint if _is_many(one) and one.filled > 0.5 * one.rows else None
         if delivery == endpoint:
             endpoint = None
     named = delivery or message
@@ -86,7 +85,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
             other = None
         if other is not None:
             delivery = other  # now and then a sentence names one by its kind
-    few = endpoint if endpoint is not None and not _is_many(names, endpoint) else None
+    few = None if endpoint in names and _is_many(names[endpoint]) else endpoint
     if delivery is not None and (whole := _whole(rows, names, delivery, (few,))):
         delivery = whole
         message = None if message == whole else message
@@ -110,9 +109,9 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
 
 
-def _is_many(names: dict[str, Seen], path: str) -> bool:
+def _is_many(seen: Seen) -> bool:
     """Whether a column has as many values as there are deliveries: `webhook_id` is an endpoint's or one's."""
-    return path in names and names[path].distinct >= _ID_SHARE_MIN * names[path].filled
+    return seen.distinct >= _ID_SHARE_MIN * seen.filled
 
 
 #: so well must a column be called a job's or a run's, for it to name less than a delivery

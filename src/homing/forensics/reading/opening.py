@@ -77,17 +77,19 @@ def open_log(
     rows = sample(plain)
     seen = look(rows)
     mapping, problem = _mapping(rows, seen, source, given, shared)
-    if (
+    is_inside = (
         mapping is None
         or _has_lists(rows)
         or not _is_served(mapping, rows, is_given=given is not None)
-        or (given is None and (_is_named_inside(mapping, rows) or _spoken(mapping, rows, seen)))
-    ):
+        or (given is None and _is_named_inside(mapping, rows))
+    )
+    spoken = set() if is_inside or given or not mapping else _spoken(mapping, rows, seen)
+    if is_inside or spoken:
         paths = folded(rows)
         whole = _unfolded(rows, paths) if paths else []
         beneath = look(whole)
         better = _mapping(whole, beneath, source, given)[0] if paths else None
-        if better is not None and not _is_better(better, mapping, rows, seen):
+        if better is not None and spoken and not _says(better, spoken):
             better = None
         if better is not None and _is_served(better, whole, is_given=given is not None):
             again = Source(str(target.with_suffix(".unfolded")), "jsonl")
@@ -164,15 +166,10 @@ def _is_known(seen: Seen) -> bool:
     return recognised(seen, is_state=False) >= _KNOWN_MIN
 
 
-def _is_better(
-    better: Mapping, mapping: Mapping | None, rows: list[Row], seen: dict[str, Seen]
-) -> bool:
-    """Whether what the sentences hold says what happened, if it was for that that they were unfolded."""
-    if mapping is None or _is_named_inside(mapping, rows) or _has_lists(rows):
-        return True
-    spoken = _spoken(mapping, rows, seen)
-    op = better.columns.get("op")
-    return not spoken or (op is not None and op.path.rpartition(".")[0] in spoken)
+def _says(mapping: Mapping, spoken: set[str]) -> bool:
+    """Whether it is by what those sentences hold that a mapping tells what happened."""
+    op = mapping.columns.get("op")
+    return op is not None and op.path.rpartition(".")[0] in spoken
 
 
 def _mapping(
