@@ -14,7 +14,8 @@ from homing.forensics.limits import IDLE, MINUTE_US, TABLE_LINES, Context, Fate,
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand
 
-_DAY_US: Final = 86_400_000_000
+#: no schedule waits so long for one retry: the longest wait of those published is of hours
+_AHEAD_MAX_US: Final = 7 * 86_400_000_000
 #: kept as a table under a name, and given back as an expression
 Keep = Callable[[str, Any], Any]
 
@@ -334,7 +335,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     early = _ended_early(c, context, most)
     permanent = _met_permanent(c, context)
     is_used_up = _is_used_up(c, context, most)
-    never_due = (c.last_due - c.last_line) > max(30 * _DAY_US, 20 * context.due_delay_max_us)
+    never_due = (c.last_due - c.last_line) > max(_AHEAD_MAX_US, 20 * context.due_delay_max_us)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
     is_dead = (stands == Stand.DEAD) | (c.dead_pos > c.resume_pos.fill_null(0)).fill_null(False)
     ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
@@ -342,6 +343,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
     is_last = c.made >= min((*context.limits, most))
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
+    dlq_missing = dlq_missing | (is_silent & ibis.literal(context.letters_stop))
     return [
         (c.taken_back, drop, Why.FALSE_DELIVERED),
         (c.good > 0, Verdict.DELIVERED, Why.NONE),

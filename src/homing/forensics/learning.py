@@ -66,9 +66,11 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         told[column] = ours
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
-            is_end = word.op is Op.SUCCEEDED and not seen.ok and column == "op_raw"
-            if is_end and ends_turns(some, name_of(some), text):
+            is_end = word.op is Op.SUCCEEDED and not seen.ok
+            if is_end and column == "op_raw" and ends_turns(some, name_of(some), text):
                 word = Word(Op.NOTED, Stand.NONE)
+            if is_end and text in _put_away(some, column, texts):
+                word = Word(Op.PURGED, Stand.GONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
                 assumed.append(
@@ -184,22 +186,35 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
 _LOOKED_THROUGH: Final = 1_000_000
 
 
-def _in_order(table: Any) -> tuple[Any, Any]:
+def _in_order(table: Any, column: str = "op_raw") -> tuple[Any, Any]:
     """The words of the lines, and the window of each delivery's in their order."""
     at = ibis.coalesce(table.changed_us, table.at_us, 0)
-    lines = table.select(k=name_of(table), word=table.op_raw, at=at, row=table["rowid"])
+    lines = table.select(k=name_of(table), word=table[column], at=at, row=table["rowid"])
     return lines, ibis.window(group_by="k", order_by=["at", "row"])
 
 
-def _followers(table: Any, texts: Sequence[str]) -> dict[str, Counter[str | None]]:
+def _followers(
+    table: Any, texts: Sequence[str], column: str = "op_raw"
+) -> dict[str, Counter[str | None]]:
     """Word → what its delivery's next line says, and how often; None: it was the last."""
-    lines, window = _in_order(table)
+    lines, window = _in_order(table, column)
     lines = lines.mutate(after=lines.word.lead().over(window))
     lines = lines.filter(lines.word.isin(texts))
     found: dict[str, Counter[str | None]] = {text: Counter() for text in texts}
     for one in rows(lines.group_by(["word", "after"]).aggregate(n=lines.count())):
         found[one.word][one.after] += int(one.n)
     return found
+
+
+def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
+    """What comes, for most of its lines, after another word for delivered (`archived`): by it a delivery
+    is put away, however it ended."""
+    told = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.SUCCEEDED]
+    next_to: Counter[str | None] = Counter()
+    for after in _followers(table, told, column).values() if told else ():
+        next_to += after
+    total = sum(next_to.values())
+    return {t for t, n in next_to.items() if t is not None and t not in told and 2 * n > total}
 
 
 #: of the lines that say delivered, so many are followed at once by another that says done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import comb
 from typing import Any, Final, NamedTuple
 
 import ibis
@@ -46,6 +47,7 @@ class Context:
     judges_retried: bool = False  #: the status beside "delivered" is that of the last attempt
     permanent: tuple[int, ...] = ()  #: statuses that this system does not retry
     exhausted_has_dead: bool = False
+    letters_stop: bool = False  #: so had the first of them, and none since
     tells_failures: bool = True  #: a failed attempt has a line that says so, apart from its retry
     plans_apart: bool = False  #: when the next attempt is due is said by a line of its own
     lapse_ends: bool = False  #: a lease that ran out, and is called a failure, is never followed
@@ -195,6 +197,7 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
     context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
+    context.letters_stop = _letters_stop(c, number("exhausted"), number("exhausted_dead"))
     context.lapse_ends = number("lapsed") >= _LAPSED_MIN and number("lapsed_last") >= 0.98 * number(
         "lapsed"
     )
@@ -235,6 +238,21 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
     return context
 
 
+#: so improbable must it be that all who have a dead letter are the first by chance
+_STOP_CHANCE: Final = 0.001
+
+
+def _letters_stop(c: Any, exhausted: int, dead: int) -> bool:
+    """Whether the first that came to the end of their attempts all have a dead letter, and none has
+    since. By chance, `dead` of `exhausted` are the first of them in one of C(exhausted, dead) orders."""
+    if not dead or comb(exhausted, dead) * _STOP_CHANCE < 1:
+        return False
+    ends = c.filter(c.exhausted)
+    last = row(ends.aggregate(at=ends.last_at.max(where=by_case.has(ends.mask, Op.DEAD)))).at
+    lacking = ends.filter((ends.last_at < int(last)) & ~by_case.has(ends.mask, Op.DEAD))
+    return row(lacking.aggregate(n=lacking.count())).n == 0
+
+
 def _gather_failures(hard: Any, context: Context) -> None:
     """What a failed attempt leaves in the log, and whether a delivery ends with one."""
     said = row(by_case.failures(hard))
@@ -269,7 +287,8 @@ def _gather_gaps(hard: Any, context: Context, plain: int) -> None:
     if not is_due_told:
         # no due time was seen kept: a retry is as late as a first turn, or little more
         context.lateness_max_us = context.gaps[int(Op.ACCEPTED), 0][0] + 5 * MINUTE_US
-    followed = hard.filter(hard.next_at.notnull() & hard.due_us.notnull())
+    # what came before its time, as a person's word does, kept no wait
+    followed = hard.filter(hard.next_at >= hard.due_us - MINUTE_US)
     delay = row(followed.aggregate(most=(followed.due_us - followed.at_us).max())).most
     context.due_delay_max_us = int(delay or 0)
 

@@ -227,7 +227,9 @@ _ABOUT_ENDPOINT: Final = (
 
 def names_endpoint(text: str) -> bool:
     """Whether a reason speaks of an endpoint."""
-    return any(word in text.lower() for word in _ABOUT_ENDPOINT) or meaning(text).op is Op.PARKED
+    if any(word in text.lower() for word in _ABOUT_ENDPOINT):
+        return True
+    return meaning(text).op is Op.PARKED and not is_in_progress(text)
 
 
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
@@ -245,9 +247,11 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
-    if names_endpoint(one.reasons) or _is_said_of_endpoint(trace):
+    in_work = _passed_as_in_progress(trace)
+    is_of_endpoint = names_endpoint(one.reasons) and not (in_work and one.takes)
+    if is_of_endpoint or _is_said_of_endpoint(trace):
         return Match("D9", 0.85, "passed over because of its endpoint")
-    if one.takes or one.sent or _has_answer(trace) or _passed_as_in_progress(trace):
+    if one.takes or one.sent or _has_answer(trace) or in_work:
         twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
@@ -312,12 +316,24 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
         return None
     one = life(trace)
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
+        if _wrote_after_lapse(trace.steps, one.lapses[-1]):
+            return Match("D6", 0.9, "silent since a worker wrote to it whose lease had run out")
         return None  # it ended with the lease, whoever wrote that down
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
     return None
+
+
+def _wrote_after_lapse(steps: Sequence[Step], lapse: int) -> bool:
+    """Whether it waited again when its lease had run out, and whoever had held it then saved it as in
+    progress."""
+    held = next((s.worker for s in reversed(steps[:lapse]) if is_take(s)), None)
+    return steps[lapse].stand is Stand.WAITING and any(
+        s.act is Op.WRITTEN and s.stand is Stand.LEASED and s.worker == held is not None
+        for s in steps[lapse + 1 :]
+    )
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:

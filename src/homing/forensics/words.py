@@ -226,7 +226,7 @@ def line_of(
     if op is Op.UNKNOWN and kind.pending is not None:
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
-        op = _by_reason(op, kind.reason)
+        op = op if _is_answered_late(op, status, kind.reason) else _by_reason(op, kind.reason)
     result = _result(op, kind, status, outcome)
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
@@ -313,23 +313,35 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
             return Op.FAILED
         if before is Stand.LEASED:
             return Op.RETRY
+        if status > 0 and kind.from_state == kind.to_state:
+            return Op.NOTED  # a late answer, after which it waits as before
         if before in (Stand.DEAD, Stand.CANCELLED, Stand.PARKED, Stand.DELIVERED):
             return Op.RESUMED
         return to_word.op if to_word.op in (Op.RETRY, Op.POSTPONED) else Op.QUEUED
     if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
         return Op.FAILED if status < 0 else Op.ATTEMPTED
+    if to is Stand.LEASED and kind.layout == "events" and kind.from_state == kind.to_state:
+        return _within_turn(kind.reason)
     if to is Stand.LEASED and kind.layout == "attempts" and _tells_of_failure(kind.reason):
         return Op.FAILED  # a request that ended, of a delivery still marked as in progress
     if _is_taken_by_state(kind):
         return Op.CLAIMED
     if to is Stand.LEASED and before is to and kind.reason:
-        if _tells_of_failure(kind.reason):
-            return Op.FAILED
-        if meaning(kind.reason).op in (Op.UNKNOWN, Op.WRITTEN, Op.NOTED):
-            return Op.WRITTEN  # saved again, for another reason than a turn
+        return _within_turn(kind.reason, Op.CLAIMED)
     if to is Stand.LEASED:
         return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
+
+
+def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
+    """What happened where a delivery was in progress before and is so still: its request began or
+    failed, or it was saved again for another reason than a turn."""
+    if _tells_of_failure(reason):
+        return Op.FAILED
+    why = meaning(reason).op if reason else Op.UNKNOWN
+    if why is Op.SENT:
+        return why
+    return Op.WRITTEN if why in (Op.UNKNOWN, Op.WRITTEN, Op.NOTED) else otherwise
 
 
 #: that there is nobody to send to
@@ -357,6 +369,15 @@ def _tells_of_failure(reason: str | None) -> bool:
     return _OF_NETWORK.search(normal(reason)) is not None
 
 
+def _is_answered_late(op: Op, status: int, reason: str | None) -> bool:
+    """Whether a failure says that its lease was lost beside what its request came to (`HTTP 504, lease
+    lost`): it is the answer of a turn, and not the end of its lease."""
+    if op is not Op.FAILED or not reason or meaning(reason).op is not Op.LAPSED:
+        return False
+    parts = [part for part in reason.split(",") if meaning(part).op is not Op.LAPSED]
+    return status < 0 or any(map(_tells_of_failure, parts))
+
+
 def _by_reason(op: Op, reason: str | None) -> Op:
     """A reason that names something more exact than the operation does."""
     if not reason:
@@ -379,7 +400,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.RETRY  # put off because it failed
     if op in (Op.FAILED, Op.CLAIMED, Op.DISCARDED) and is_in_progress(reason):
         return Op.SKIPPED
-    if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and why is Op.SKIPPED:
+    is_passed = why is Op.SKIPPED or (op is Op.SUCCEEDED and is_in_progress(reason))
+    if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and is_passed:
         return Op.SKIPPED
     return op
 

@@ -245,7 +245,15 @@ def _is_name(seen: Seen) -> bool:
         return False
     if sum(" " in value.strip() for value in seen.values) > 0.5 * seen.distinct:
         return False  # sentences
-    return seen.distinct > 1 or seen.rows < 5
+    return (seen.distinct > 1 or seen.rows < 5) and not _tells(seen)
+
+
+def _tells(seen: Seen) -> bool:
+    """Whether a column says by a few words what happened, whatever it is called."""
+    return (
+        seen.distinct < _ID_SHARE_MIN * seen.filled
+        and recognised(seen, is_state=False) >= _WORDS_MIN
+    )
 
 
 #: of the values of a column so many must be words of what happened, for it to be no name
@@ -255,7 +263,7 @@ _WORDS_MIN: Final = 0.5
 def _is_reference(seen: Seen) -> bool:
     """Whether a bare `event` or `message` names the event rather than what happened to it."""
     return (
-        normal(seen.path).rpartition("_")[2] in ("event", "message", "msg", "payload")
+        normal(seen.path).rpartition("_")[2] in ("event", "evt", "message", "msg", "payload")
         and seen.distinct >= 0.2 * seen.filled
         # of a few rows many words are different, and yet they say what happened
         and recognised(seen, is_state=False) < _WORDS_MIN

@@ -84,13 +84,16 @@ def open_log(
         or (given is None and _is_named_inside(mapping, rows))
     )
     spoken = set() if is_inside or given or not mapping else _spoken(mapping, rows, seen)
-    if is_inside or spoken:
-        paths = folded(rows)
+    told = set() if is_inside or spoken or given or not mapping else _told(mapping, rows, seen)
+    if is_inside or spoken or told:
+        paths = frozenset(told) or folded(rows)
         whole = _unfolded(rows, paths) if paths else []
         beneath = look(whole)
         better = _mapping(whole, beneath, source, given)[0] if paths else None
         if better is not None and spoken and not _says(better, spoken):
             better = None
+        if better is not None and mapping is not None and told:
+            better = _with_attempts(mapping, better, told)
         if better is not None and _is_served(better, whole, is_given=given is not None):
             again = Source(str(target.with_suffix(".unfolded")), "jsonl")
             as_lines(plain, Path(again.path), damage, paths)
@@ -157,6 +160,40 @@ def _spoken(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str
         if seen[path].filled >= _SPOKEN_MIN * seen[path].rows and not seen[path].is_words
         if name_score("op", path) > 0
     }
+
+
+#: what a row may say of an attempt in a sentence beside the word of its state
+_OF_ATTEMPTS: Final = ("status", "attempt", "due", "lease_until")
+#: so many of these a sentence must hold, and so many rows have one, to be worth reading
+_TOLD_FEWEST: Final = 2
+_TOLD_MIN: Final = 0.2
+
+
+def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
+    """The columns in which rows say in a sentence what their attempt came to, where they say by a state
+    how their delivery stands, and nothing else tells of attempts."""
+    if mapping.name != "guessed" or not mapping.has("to_state"):
+        return set()
+    if any(map(mapping.has, _OF_ATTEMPTS)):
+        return set()
+    return {
+        path
+        for path in folded(rows)
+        if seen[path].filled >= _TOLD_MIN * seen[path].rows
+        if not seen[path].is_words and not seen[path].nested and seen[path].time is None
+        if path not in {mapping.columns[f].path for f in ("delivery", "message") if mapping.has(f)}
+    }
+
+
+def _with_attempts(mapping: Mapping, better: Mapping, told: set[str]) -> Mapping | None:
+    """The mapping with what the sentences tell of attempts; None if they tell too little."""
+    found = {f: c for f, c in better.columns.items() if f in (*_OF_ATTEMPTS, "total_ms")}
+    found = {f: c for f, c in found.items() if c.path.rpartition(".")[0] in told}
+    if len(found.keys() & set(_OF_ATTEMPTS)) < _TOLD_FEWEST:
+        return None
+    # what is left of a sentence without its names is what it says
+    said = {f: replace(c, path=f"{c.path}.text") for f, c in mapping.columns.items() if c.path in told}
+    return replace(mapping, columns={**mapping.columns, **found, **said})
 
 
 _KNOWN_MIN: Final = 0.9

@@ -15,7 +15,7 @@ _NAMES: Final = {
         "identifiant_de_livraison livraison id_livraison id_da_entrega id_consegna consegna dispatch"
     ),
     "message": (
-        "message_id msg_id event_id evt_id messageid msgid eventid evt payload_id event_uuid "
+        "message_id msg_id event_id evt_id messageid msgid eventid payload_id event_uuid "
         "message_uuid payment_id order_id transaction_id event_ref source_event "
         "correlation_id external_id mid eid event_key uid "
         "id_evento ereignis_id mensaje_id nachricht_id"
