@@ -264,6 +264,11 @@ def _contradicts(c: Any, context: Context) -> Any:
         shows = (c.attempt == 1).fill_null(False) | (c.n > TABLE_LINES)
         shows = shows | ibis.literal(context.judges_retried)
         contradicts = contradicts | (on_one_row(c) & shows)
+        # or by the row of an attempt that failed, whatever said so before it
+        is_of_attempt = (c.said_pos == c.bad_pos) & (c.said_attempt == c.bad_attempt)
+        contradicts = contradicts | (
+            is_of_attempt.fill_null(False) & (c.good == 0) & ibis.literal(context.judges_retried)
+        )
     return contradicts
 
 

@@ -246,7 +246,15 @@ def _part(shared: Mapping, rows: list[Row]) -> Mapping | None:
         {"delivery", "message"} & columns.keys() and "at" in columns and TELLING & columns.keys()
     ):
         return None
-    return replace(shared, columns=columns, extras=tuple(x for x in shared.extras if x in there))
+    extras = tuple(x for x in shared.extras if x in there)
+    # where others tell of states, the rows of this one may be requests, with their beginnings
+    is_of_requests = columns.keys() >= _OF_REQUESTS and not {"op", "to_state"} & columns.keys()
+    layout = "attempts" if is_of_requests else shared.layout
+    return replace(shared, columns=columns, extras=extras, layout=layout)
+
+
+#: what the rows of requests have
+_OF_REQUESTS: Final = frozenset({"status", "attempt", "started_at", "finished_at"})
 
 
 def _is_served(mapping: Mapping, rows: list[Row], *, is_given: bool) -> bool:
