@@ -82,6 +82,24 @@ def handed_over(op: str, queue: str) -> str:
     return f"CASE WHEN {' AND '.join(tests)} THEN concat({op}, ' to ', {queue}) ELSE {op} END"
 
 
+#: states of a delivery that is given up: whether on record says its dead letter
+GIVEN_UP: Final = r"fail|dead|exhaust|gave_up|given_up|undeliver|dlq"
+#: those that call it a dead letter themselves
+CALLED_DEAD: Final = r"^(dead|dlq)"
+
+
+def buried(state: str, letter: str) -> str:
+    """The state of a row that names its dead letter in another column: what was given up has one, or it
+    only came to the end of its attempts."""
+    is_given_up, is_called = (
+        f"regexp_matches({state}, {literal(p)}, 'i')" for p in (GIVEN_UP, CALLED_DEAD)
+    )
+    return (
+        f"CASE WHEN {letter} IS NOT NULL AND {is_given_up} THEN 'dead letter' "
+        f"WHEN {is_called} THEN 'exhausted' ELSE {state} END"
+    )
+
+
 def text_value(source: str) -> str:
     """A text column; the empty text and the words for nothing are NULL."""
     nothing = ", ".join(map(literal, NOTHING))

@@ -179,6 +179,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
         :EXTRAS_MAX
     ]
+    if "op" not in chosen:
+        take("dead_letter", best_named("dead_letter", seen, taken, 80.0))
     if "op" in chosen and (queue := best_named("queue", seen, taken, 90.0)):
         chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
     for field in _SPLIT:
@@ -559,6 +561,8 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
 def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:
     if not repeated:
         return "deliveries"
+    if "op" not in chosen and _are_requests(chosen):
+        return "attempts"
     if "op" not in chosen and ("status" in chosen or "outcome" in chosen):
         state = chosen.get("to_state")
         if state is None:
@@ -568,6 +572,13 @@ def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) ->
         if stands <= {Op.SUCCEEDED, Op.FAILED, Op.QUEUED, Op.SENT, Op.UNKNOWN}:
             return "attempts"
     return "events"
+
+
+def _are_requests(chosen: dict[str, Column]) -> bool:
+    """Whether rows have the number of an attempt, its status, and when it began and ended: then a state
+    in them is how the delivery stood after it."""
+    ends = "finished_at" in chosen or name_score("finished_at", chosen["at"].path) >= 60
+    return {"attempt", "status", "started_at"} <= chosen.keys() and ends
 
 
 def _is_feature(seen: Seen) -> bool:

@@ -116,7 +116,10 @@ def _key_alike(
     else:
         is_message = any(_is_fanned(samples[link.other], link.reference) for link in group)
         field = "message" if is_message else "delivery"
-    found[first.owner] = _keyed(found[first.owner], field, first.column)
+    owner = _keyed(found[first.owner], field, first.column)
+    if owner.has("to_state") and not owner.has("op") and _is_own(samples[first.owner], first.column):
+        owner = replace(owner, layout="deliveries")
+    found[first.owner] = owner
     for link in group:
         found[link.other] = _keyed(found[link.other], field, link.reference)
         if _are_jobs(found[link.owner], found[link.other], samples[link.other], link.reference):
@@ -129,6 +132,8 @@ def _key_alike(
 def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: str) -> bool:
     """Whether rows with a state refer to others with a state of their own: a job is done when its turn
     is over, whatever came of the delivery."""
+    if other.layout == "attempts":
+        return False
     if owner.layout != "deliveries" or not (owner.has("to_state") and other.has("to_state")):
         return False
     named = [str(row[reference]) for row in rows if row.get(reference) is not None]
@@ -337,7 +342,7 @@ def _refers(column: str, reference: str) -> bool:
 
 def _ranks(
     every: Sequence[Link], samples: Map[str, Sequence[Row]]
-) -> dict[Link, tuple[float, bool, int, bool, str, str]]:
+) -> dict[Link, tuple[float, bool, int, bool, int, str, str]]:
     """How sure each reference is, and how well what it refers to names what all files are of.
 
     What other things belong to, several to one (the event of deliveries), names them less well.
@@ -351,6 +356,8 @@ def _ranks(
             referred[link.owner, link.column],
             # an `id` is what a row is of, rather than another number that each row has
             normal(link.column) == "id",
+            # the event that a row is of, rather than the header of a request that was not always made
+            sum(row.get(link.reference) is not None for row in samples[link.other]),
             link.owner,
             link.reference,
         )

@@ -103,10 +103,21 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         one = names["id"]  # one row a delivery under a bare `id`; else it numbers the rows
         if one.distinct < 0.98 * one.filled:
             delivery = "id"
+    delivery, message = (_fuller(rows, names, path) for path in (delivery, message))
     take("delivery", delivery)
     take("message", message)
     take("endpoint", endpoint)
     take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
+
+
+def _fuller(rows: Sequence[Row], names: dict[str, Seen], path: str | None) -> str | None:
+    """The column that says the same as another, in more rows: the header of a request names its event
+    as the event itself does, and a request that was never made has none."""
+    if path is None:
+        return None
+    more = [p for p, one in names.items() if one.filled > names[path].filled]
+    same = [p for p in more if all(r.get(p) == r[path] for r in rows if r.get(path) is not None)]
+    return max(same, key=lambda p: names[p].filled, default=path)
 
 
 def _is_many(seen: Seen) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,10 +36,27 @@ def guess_together(sources: Sequence[Source]) -> Mapping | None:
     if len(lines) < 2:
         return None
     rows_max = max(SAMPLE_ROWS // len(lines), SHARED_ROWS_MIN)
+    samples = [sample(source, rows_max) for source in lines]
+    if not _are_alike(samples):
+        return None
     try:
-        return guess([row for source in lines for row in sample(source, rows_max)])
+        return guess([row for rows in samples for row in rows])
     except Unmapped:
         return None
+
+
+#: of the columns of the smaller of two files, so many must be the other's
+_ALIKE_MIN: Final = 0.3
+
+
+def _are_alike(samples: Sequence[list[Row]]) -> bool:
+    """Whether files have columns in common, as parts of one log have, and requests beside a list of
+    events have not."""
+    columns = [{path for row in rows for path in row} for rows in samples]
+    return all(
+        len(one & other) >= _ALIKE_MIN * min(len(one), len(other))
+        for one, other in combinations(columns, 2)
+    )
 
 
 #: so many rows of each of several files tell what it is
@@ -246,15 +264,7 @@ def _part(shared: Mapping, rows: list[Row]) -> Mapping | None:
         {"delivery", "message"} & columns.keys() and "at" in columns and TELLING & columns.keys()
     ):
         return None
-    extras = tuple(x for x in shared.extras if x in there)
-    # where others tell of states, the rows of this one may be requests, with their beginnings
-    is_of_requests = columns.keys() >= _OF_REQUESTS and not {"op", "to_state"} & columns.keys()
-    layout = "attempts" if is_of_requests else shared.layout
-    return replace(shared, columns=columns, extras=extras, layout=layout)
-
-
-#: what the rows of requests have
-_OF_REQUESTS: Final = frozenset({"status", "attempt", "started_at", "finished_at"})
+    return replace(shared, columns=columns, extras=tuple(x for x in shared.extras if x in there))
 
 
 def _is_served(mapping: Mapping, rows: list[Row], *, is_given: bool) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from homing.forensics.reading.columns import Seen, number_of
 from homing.forensics.reading.expressions import (
+    buried,
     handed_over,
     literal,
     quoted,
@@ -69,6 +70,8 @@ class Fields(NamedTuple):
         ):
             return f"{at} + NULLIF({delay}, 0)"
         if self.mapping.is_table:
+            if name == "to_state" and own and (letter := self.own("dead_letter")):
+                return buried(own, letter)
             if name == "finished_at":
                 ends = [own, self.own("dead_at"), self.own("cancelled_at")]
                 told = [end for end in ends if end is not None]

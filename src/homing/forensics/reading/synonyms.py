@@ -189,6 +189,10 @@ _NAMES: Final = {
         "stream_name exchange queue_url queue_arn"
     ),
     "pending": "pending_webhooks pending_deliveries",
+    "dead_letter": (
+        "dead_letter_id dead_letter_key dead_letter_ref dead_letter_no dead_letter_entry_id "
+        "dlq_id dlq_key dlq_ref dlq_message_id dlq_entry_id"
+    ),
     "intake": "request_path path uri route",
     "trace": (
         "trace_id traceid trace correlation_id jid job_id task_id run_id request_id execution_id "

@@ -14,7 +14,15 @@ from homing.core.errors import ConfigError
 from homing.forensics.engine import Engine
 from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
-from homing.forensics.reading.expressions import ASIDE, HANDS_OVER, SCALE, TEXTS, WHOLES
+from homing.forensics.reading.expressions import (
+    ASIDE,
+    CALLED_DEAD,
+    GIVEN_UP,
+    HANDS_OVER,
+    SCALE,
+    TEXTS,
+    WHOLES,
+)
 from homing.forensics.reading.files import Progress, Raw, check, has_copies
 from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.lines import Row, flat, parts_of
@@ -136,6 +144,17 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
             wholes["status"] = is_asked.ifelse(ibis.null("int64"), wholes["status"])
     if wholes["due"] is None and wholes["delay"] is not None and wholes["at"] is not None:
         wholes["due"] = wholes["at"] + wholes["delay"].nullif(0)
+    letter = _of(table, mapping, "dead_letter", seen) if mapping.is_table else None
+    if letter is not None:
+        state = columns["to_raw"]
+        is_given_up, is_called = (
+            state.lower().re_search(engine.pattern(p)) for p in (GIVEN_UP, CALLED_DEAD)
+        )
+        columns["to_raw"] = ibis.cases(
+            (_text(letter).notnull() & is_given_up, "dead letter"),
+            (is_called, "exhausted"),
+            else_=state,
+        )
     if mapping.is_table:
         ends = [wholes[name] for name in ("finished_at", "dead_at", "cancelled_at")]
         told = [end for end in ends if end is not None]
