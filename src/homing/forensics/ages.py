@@ -46,9 +46,13 @@ def _taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple
         failures = 0
         for step in trace.steps[: _last_turn(trace)]:
             failures += step.result < 0
-            is_plan = step.result < 0 or step.act in (Op.RETRY, Op.POSTPONED, Op.WRITTEN)
+            is_plan = step.result < 0 or step.act in _PLANNING
             if is_plan and step.due_us and step.due_us > step.at_us and step.due_us >= begins_us:
                 yield trace, step, failures
+
+
+#: lines that may tell when the next attempt is due
+_PLANNING: Final = (Op.RETRY, Op.POSTPONED, Op.WRITTEN, Op.ATTEMPTED)
 
 
 def _last_turn(trace: Trace) -> int:

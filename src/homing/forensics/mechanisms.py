@@ -510,7 +510,10 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
     if planned:
         # where requests alone have rows, a worker that took it and made none has left no trace
         twins = twins_of("D1", log, ("D4", "D6", "D7", "D8")) if log.is_of_requests else ()
-        if log.is_of_requests and 0 < log.age_kept_us < due - trace.accepted_us:
+        is_old = log.is_of_requests and 0 < log.age_kept_us < due - trace.accepted_us
+        # what sweeps now and then leaves some that are as old, between two of its turns
+        is_swept = log.are_later_attempts and due - trace.accepted_us > _RETENTION_MIN_US
+        if is_old or (is_swept and not has_field(log, "purged")):
             twins = (*twins, "D11")
         return Match("D1", 0.9, "a retry was planned, and nothing came of it", twins)
     if stand is Stand.WAITING:

@@ -93,7 +93,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"(disabled|inactive|gone|missing)_(\w+_)?(skip|ignor|drop|discard|nothing_to|not_)|"
+        r"(disabled|inactive|not_active|gone|missing)_(\w+_)?(skip|ignor|drop|discard|nothing_to|not_)|"
+        r"(disabled|inactive|not_active)_(\w+_)?(finish|acknowledg|complet)|"
         r"(skip|ignor|drop|discard)\w*_(\w+_)?(disabled|inactive|paused)|"
         r"no_(active_)?(endpoint|subscri|webhook|destination)",
         _W(Op.DISCARDED, Stand.GONE),
@@ -184,6 +185,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(delet|remov|discard|dropp|purg|clear|withdr)\w*_(manual|by_(the_)?"
         r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
         _W(Op.CANCELLED, Stand.CANCELLED),
+    ),
+    (  # somebody is at it, and so the entry is done with
+        r"in_(progress|flight)_(\w+_)?(ack|finish|complet|settl|drop|delet)",
+        _W(Op.SKIPPED, Stand.GONE),
     ),
     (
         r"(intake|accept|receiv|submit|publish|register|creat)\w*_(again|twice|once_more|repeated)$",
