@@ -315,9 +315,9 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.SILENT:
         return None
     one = life(trace)
+    if one.lapses and _wrote_after_lapse(trace.steps, one.lapses[-1]):
+        return Match("D6", 0.9, "silent since a worker wrote to it whose lease had run out")
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
-        if _wrote_after_lapse(trace.steps, one.lapses[-1]):
-            return Match("D6", 0.9, "silent since a worker wrote to it whose lease had run out")
         return None  # it ended with the lease, whoever wrote that down
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
@@ -330,7 +330,8 @@ def _wrote_after_lapse(steps: Sequence[Step], lapse: int) -> bool:
     """Whether it waited again when its lease had run out, and whoever had held it then saved it as in
     progress."""
     held = next((s.worker for s in reversed(steps[:lapse]) if is_take(s)), None)
-    return steps[lapse].stand is Stand.WAITING and any(
+    is_last = not any(map(is_take, steps[lapse:]))
+    return (is_last and steps[lapse].stand is Stand.WAITING) and any(
         s.act is Op.WRITTEN and s.stand is Stand.LEASED and s.worker == held is not None
         for s in steps[lapse + 1 :]
     )

@@ -336,7 +336,7 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
 def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
     """What happened where a delivery was in progress before and is so still: its request began or
     failed, or it was saved again for another reason than a turn."""
-    if _tells_of_failure(reason):
+    if _tells_of_failure(reason) or _is_answered_late(Op.FAILED, 0, reason):
         return Op.FAILED
     why = meaning(reason).op if reason else Op.UNKNOWN
     if why is Op.SENT:

@@ -117,7 +117,11 @@ def _key_alike(
         is_message = any(_is_fanned(samples[link.other], link.reference) for link in group)
         field = "message" if is_message else "delivery"
     owner = _keyed(found[first.owner], field, first.column)
-    if owner.has("to_state") and not owner.has("op") and _is_own(samples[first.owner], first.column):
+    if (
+        owner.has("to_state")
+        and not owner.has("op")
+        and _is_own(samples[first.owner], first.column)
+    ):
         owner = replace(owner, layout="deliveries")
     found[first.owner] = owner
     for link in group:
@@ -132,7 +136,7 @@ def _key_alike(
 def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: str) -> bool:
     """Whether rows with a state refer to others with a state of their own: a job is done when its turn
     is over, whatever came of the delivery."""
-    if other.layout == "attempts":
+    if other.layout == "attempts" or _are_requests(owner, other):
         return False
     if owner.layout != "deliveries" or not (owner.has("to_state") and other.has("to_state")):
         return False
@@ -143,11 +147,12 @@ def _are_jobs(owner: Mapping, other: Mapping, rows: Sequence[Row], reference: st
 
 
 def _are_requests(owner: Mapping, other: Mapping) -> bool:
-    """Whether rows that tell how a request was answered, and no state, refer to rows with a state: one
-    each where nothing was tried again."""
+    """Whether rows that tell how a request was answered, and no state or the number of an attempt, refer
+    to rows with a state: one each where nothing was tried again."""
     if not (owner.layout == other.layout == "deliveries") or not owner.has("to_state"):
         return False
-    return other.has("status") and other.has("started_at") and not other.has("to_state")
+    is_numbered = other.has("attempt") or not other.has("to_state")
+    return other.has("status") and other.has("started_at") and is_numbered
 
 
 #: so many jobs, to a delivery, may be made of it at most

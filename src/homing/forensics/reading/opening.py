@@ -210,7 +210,9 @@ def _with_attempts(mapping: Mapping, better: Mapping, told: set[str]) -> Mapping
     if len(found.keys() & set(_OF_ATTEMPTS)) < _TOLD_FEWEST:
         return None
     # what is left of a sentence without its names is what it says
-    said = {f: replace(c, path=f"{c.path}.text") for f, c in mapping.columns.items() if c.path in told}
+    said = {
+        f: replace(c, path=f"{c.path}.text") for f, c in mapping.columns.items() if c.path in told
+    }
     return replace(mapping, columns={**mapping.columns, **found, **said})
 
 
