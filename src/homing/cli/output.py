@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from homing.cli.installed import installing, source_folder
+from homing.cli.installed import installing, own_pip, source_folder
 
 #: a colour says where a delivery stands, and nothing else is coloured
 STATE_STYLES: Final = {
@@ -72,7 +72,7 @@ def say_prose(text: str | Text, *, indent: int = 0, width_max: int | None = None
 def say_error(text: str) -> None:
     """A complaint: one sentence on standard error."""
     if "pip install" in text:
-        text = installing(text, source_folder())
+        text = installing(text, source_folder(), own_pip())
     _console(sys.stderr).print(Text.assemble(("homing: ", "bold red"), text), soft_wrap=True)
 
 
