@@ -25,7 +25,11 @@ def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterat
         width: of the screen, in columns; the lanes are made to fit.
     """
     yield from _head(document)
-    if document["dropped"]:
+    if document["dropped"] and document["doubt"]:
+        yield Text.assemble(("suspect  ", "bold"), document["hypothesis"]["sentence"])
+        for number, example in enumerate(document["examples"], 1):
+            yield from _lanes(example, f"looks dropped, {number}", width)
+    elif document["dropped"]:
         yield from _since(document)
         if document["deleted"]:
             yield Text(f"         {document['deleted']['sentence']}")
@@ -40,12 +44,16 @@ def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterat
     yield from _next(document, saved)
 
 
+_STYLES: Final = {
+    "dropped": "bold red",
+    "no drop": "bold green",
+    "in doubt": "bold yellow",
+}
+
+
 def _head(document: dict[str, Any]) -> Iterator[Text]:
-    bad = document["dropped"] > 0
-    yield Text.assemble(
-        ("dropped: " if bad else "no drop: ", "bold red" if bad else "bold green"),
-        document["summary"],
-    )
+    style = _STYLES[document["verdict"]]
+    yield Text.assemble((f"{document['verdict']}: ", style), document["summary"])
     books = document["books"]
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
@@ -176,6 +184,10 @@ def _text(value: str) -> str:
 
 def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:
     yield Text()
+    if document["doubt"]:
+        told = "   (LOG: a copy that is whole)"
+        yield Text.assemble(("next     ", "bold"), document["next"], (told, "dim"))
+        return
     if not document["dropped"]:
         why = "" if "--horizon" in document["next"] else "   (3/1000: put what was dropped before)"
         yield Text.assemble(("next     ", "bold"), document["next"], (why, "dim"))

@@ -14,7 +14,7 @@ import msgspec
 
 from homing.core.errors import ConfigError
 from homing.forensics.reading.columns import Seen
-from homing.forensics.reading.converting import Damage, as_lines
+from homing.forensics.reading.converting import CUT, Damage, as_lines
 from homing.forensics.reading.expressions import (
     TEXTS,
     WHOLES,
@@ -34,6 +34,7 @@ from homing.forensics.reading.selecting import Fields, accesses, feature, reader
 from homing.forensics.reading.sources import (
     Source,
     Unreadable,
+    cut_short,
     find_files,
     look_at,
     missing_extra,
@@ -282,6 +283,8 @@ def _read_one(
     raw.rows += connection.execute(f"SELECT count(*) FROM part{number}").fetchall()[0][0]
     if source.form == "jsonl" and plain is source:
         _name_damage(connection, raw, source, number)
+    if plain is source and (why := cut_short(source.path)):
+        raw.damage.add(source.path, raw.rows - before + 1, f"{CUT} ({why})")
     damaged = raw.damage.count - damaged_before
     good = raw.rows - before
     if damaged > max(good, 1):

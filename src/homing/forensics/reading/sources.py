@@ -92,7 +92,7 @@ def _bad(text: str) -> Unreadable:
 class _Cut(io.RawIOBase):
     """Unpacked bytes up to where the packed file is cut off or damaged, as of a log still written."""
 
-    def __init__(self, file: gzip.GzipFile) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
         self.why = ""  #: it ends; empty for a whole file
         self._is_begun = False
@@ -104,7 +104,7 @@ class _Cut(io.RawIOBase):
         """The next bytes; none at the end, whole or not."""
         try:
             got = self._file.read1(len(buffer))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, OSError) as error:
             if not self._is_begun:
                 raise
             self.why = str(error)
@@ -124,15 +124,31 @@ def cut_off(file: IO[str]) -> str:
     return raw.why if isinstance(raw, _Cut) else ""
 
 
+def cut_short(path: str) -> str:
+    """Why a file of zstd ends before its end, which the quick reader takes for its end; empty for others."""
+    if not path.endswith(_ZSTD):
+        return ""
+    with open_text(path) as file:
+        while file.buffer.read(_HEAD_BYTES):  # type: ignore[attr-defined]
+            pass
+        return cut_off(file)
+
+
+_ZSTD: Final = (".zst", ".zstd")
+#: of zstd that is cut off, no more than so much before the end is lost
+_ZSTD_BYTES: Final = 1 << 12
+
+
 def open_text(path: str) -> IO[str]:
     """The file as text, unpacked by its ending (.gz, .zst); bytes that are not UTF-8 are marked."""
     if path.endswith(".gz"):
         unpacked = io.BufferedReader(_Cut(gzip.GzipFile(path)), 1 << 16)
         return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace")
-    if path.endswith((".zst", ".zstd")):
+    if path.endswith(_ZSTD):
         arrow = importlib.import_module("pyarrow")
-        packed = arrow.CompressedInputStream(arrow.OSFile(path), "zstd")
-        return io.TextIOWrapper(packed, encoding="utf-8-sig", errors="replace")
+        packed = _Cut(arrow.CompressedInputStream(arrow.OSFile(path), "zstd"))
+        unpacked = io.BufferedReader(packed, _ZSTD_BYTES)
+        return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace")
     return open(path, encoding="utf-8-sig", errors="replace")
 
 
