@@ -32,6 +32,43 @@ _PIPE_COLUMNS: Final = 160
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
 
 
+class Patient:
+    """Standard output whose reader may leave, as in `| head`: what is said after that goes nowhere.
+
+    The command goes on to its end, so that its exit code still says what was found.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """As any text stream does."""
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            say_no_more(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """As any text stream does."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            say_no_more(self._stream)
+
+
+def say_no_more(stream: Any) -> None:
+    """Let what is still written to a pipe that nobody reads go nowhere.
+
+    Python would complain when it flushes at exit:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def console() -> Console:
     """Standard output; NO_COLOR, FORCE_COLOR, COLUMNS and pipes are respected."""
     return _console(sys.stdout)

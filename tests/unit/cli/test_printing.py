@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 
 import click
@@ -14,7 +15,7 @@ from rich.console import Console
 from homing.cli.audit import report_document, verdict
 from homing.cli.logs import JsonFormatter, TextFormatter
 from homing.cli.moments import iso_moment, moment
-from homing.cli.output import clock_text, print_table, state_text, time_text
+from homing.cli.output import Patient, clock_text, print_table, state_text, time_text
 from homing.core.identifiers import DeliveryId
 from homing.core.queries import LedgerRow, Misfit
 from homing.insight.ledger import report
@@ -121,3 +122,14 @@ def test_an_unbalanced_ledger_says_how_many_are_missing_and_names_them() -> None
     document = report_document(found)  # type: ignore[arg-type]
     assert (document["balanced"], document["unaccounted"]) == (False, 1)
     assert document["misfits"] == [{"delivery": "msg_1.ep_1", "kind": "unaccounted"}]
+
+
+def test_what_nobody_reads_any_more_goes_nowhere_and_stops_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        out = Patient(stream)
+        for _ in range(3):
+            assert out.write("what was found\n" * 10_000) > 0
+            out.flush()
+        assert not out.isatty()
