@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from homing.cli.installed import installing, own_pip, source_folder
+from homing.cli.table_layout import widths
 
 #: a colour says where a delivery stands, and nothing else is coloured
 STATE_STYLES: Final = {
@@ -139,23 +140,47 @@ def print_json_line(value: object) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, empty: str = "nothing to show"
 ) -> None:
-    """A table readable at 80 columns; numbers (columns that end in '#') to the right."""
+    """A table readable at 80 columns; numbers (columns that end in '#') to the right.
+
+    Words stay whole. Where the screen is too narrow for that, each row is a few lines instead.
+    """
     rows = list(rows)
     if not rows:
         note(empty)
         return
+    out = console()
+    names = [name.rstrip("#") for name in columns]
+    shown = widths([names, *([str(cell) for cell in row] for row in rows)], out.width)
+    if shown is None and any(names):
+        _print_records(out, names, rows)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
-    for name in columns:
+    for number, name in enumerate(columns):
         right = name.endswith("#")
         table.add_column(
-            name.rstrip("#"),
+            names[number],
             justify="right" if right else "left",
             overflow="fold",
             no_wrap=right,
+            width=shown and shown[number],
         )
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    out.print(table)
+
+
+def _print_records(
+    out: Console, names: Sequence[str], rows: Sequence[Sequence[str | Text]]
+) -> None:
+    """A line for each cell that has something in it, and a blank line between rows."""
+    indent = max(map(len, names)) + 2
+    for number, row in enumerate(rows):
+        if number:
+            out.print()
+        for name, cell in zip(names, row, strict=True):
+            if str(cell):
+                head = Text(f"{name:{indent}}", style="bold")
+                say_prose(Text.assemble(head, cell), indent=indent, width_max=out.width)
 
 
 def state_text(state: str) -> Text:

@@ -16,6 +16,7 @@ from homing.cli.audit import report_document, verdict
 from homing.cli.logs import JsonFormatter, TextFormatter
 from homing.cli.moments import iso_moment, moment
 from homing.cli.output import Patient, clock_text, print_table, state_text, time_text
+from homing.cli.table_layout import widths
 from homing.core.identifiers import DeliveryId
 from homing.core.queries import LedgerRow, Misfit
 from homing.insight.ledger import report
@@ -94,6 +95,45 @@ def test_a_wide_table_fits_into_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     print_table(("id", "url", "ms#"), [("ep_" + "x" * 27, "https://" + "y" * 90, "12")])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80
+
+
+FIRED = (
+    ("alert", "by", "severity", "would have fired", "after#", "why"),
+    ("HomingDeliveriesUnaccounted", "max(homing_unaccounted) > 0", "page")
+    + ("2026-11-10T10:24:00Z", "42 s", "1 delivery in no column of the books"),
+)
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "100", "120", "160"])
+def test_names_and_times_of_a_table_are_never_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(FIRED[0], [FIRED[1], FIRED[1]])
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= int(columns)
+    for cell in FIRED[1]:
+        for word in cell.split():
+            assert word in out
+    assert out.count("HomingDeliveriesUnaccounted") == 2
+
+
+def test_a_screen_too_narrow_for_a_table_has_a_line_for_each_cell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(FIRED[0], [FIRED[1]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "alert             HomingDeliveriesUnaccounted"
+    assert lines[4] == "after             42 s"
+
+
+def test_what_is_left_of_the_screen_is_shared_by_the_columns_that_need_it() -> None:
+    rows = [["a", "b"], ["x" * 10, " ".join(["word"] * 20)]]
+    assert widths(rows, 200) == [10, 99]
+    assert widths(rows, 40) == [10, 28]
+    assert widths(rows, 15) is None
+    assert widths([["https://example.com/a/long/way"]], 26) == [26]
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:

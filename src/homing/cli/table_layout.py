@@ -1,0 +1,62 @@
+"""How wide the columns of a table are, so that no name and no time is broken inside. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from rich.cells import cell_len
+
+#: between two columns
+GAP: Final = 2
+#: an address, or the path of a file, may go on in the next line, if so much of it is in one
+_BROKEN_FROM: Final = 24
+#: nor is whatever is longer than any name or time of ours kept whole
+_WORD_MAX: Final = 44
+_ADDRESS: Final = re.compile(r"://|/.*/")
+
+
+def widths(cells: Sequence[Sequence[str]], available: int) -> list[int] | None:
+    """The width of each column; None: not even the longest words of all fit beside one another.
+
+    Args:
+        cells: the rows, the names of the columns among them.
+        available: columns of the screen.
+    """
+    columns = list(zip(*cells, strict=True))
+    whole = [max(map(_length, column)) for column in columns]
+    least = [max(map(_longest_word, column)) for column in columns]
+    room = available - GAP * (len(columns) - 1)
+    if sum(whole) <= room:
+        return whole
+    if sum(least) > room:
+        return None
+    return _shared(least, whole, room)
+
+
+def _shared(least: list[int], whole: list[int], room: int) -> list[int]:
+    """What is left over goes to those that need it, the same to each until it has enough."""
+    found = list(least)
+    left = room - sum(least)
+    needy = sorted(range(len(found)), key=lambda at: whole[at] - least[at])
+    for number, at in enumerate(needy):
+        more = min(whole[at] - least[at], left // (len(needy) - number))
+        found[at] += more
+        left -= more
+    return found
+
+
+def _length(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
+
+
+def _longest_word(cell: str) -> int:
+    return max((_unbroken(word) for word in cell.split()), default=0)
+
+
+def _unbroken(word: str) -> int:
+    length = cell_len(word)
+    is_broken = length > _WORD_MAX or _ADDRESS.search(word)
+    return min(length, _BROKEN_FROM) if is_broken else length
+
