@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -150,20 +150,17 @@ def print_table(
         return
     out = console()
     names = [name.rstrip("#") for name in columns]
-    shown = widths([names, *([str(cell) for cell in row] for row in rows)], out.width)
+    is_number = [name.endswith("#") for name in columns]
+    cells = [names, *([str(cell) for cell in row] for row in rows)]
+    numbers = {at for at, is_one in enumerate(is_number) if is_one}
+    shown = widths(cells, out.width, numbers)
     if shown is None and any(names):
         _print_records(out, names, rows)
         return
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
-    for number, name in enumerate(columns):
-        right = name.endswith("#")
-        table.add_column(
-            names[number],
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=right,
-            width=shown and shown[number],
-        )
+    for at, name in enumerate(names):
+        side: JustifyMethod = "right" if is_number[at] else "left"
+        table.add_column(name, justify=side, overflow="fold", width=shown and shown[at])
     for row in rows:
         table.add_row(*row)
     out.print(table)

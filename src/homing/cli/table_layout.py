@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -17,16 +17,22 @@ _WORD_MAX: Final = 44
 _ADDRESS: Final = re.compile(r"://|/.*/")
 
 
-def widths(cells: Sequence[Sequence[str]], available: int) -> list[int] | None:
+def widths(
+    cells: Sequence[Sequence[str]], available: int, numbers: Collection[int] = ()
+) -> list[int] | None:
     """The width of each column; None: not even the longest words of all fit beside one another.
 
     Args:
-        cells: the rows, the names of the columns among them.
+        cells: the names of the columns, and the rows.
         available: columns of the screen.
+        numbers: the columns, from 0, whose cells are never folded, but their names may be.
     """
     columns = list(zip(*cells, strict=True))
     whole = [max(map(_length, column)) for column in columns]
-    least = [max(map(_longest_word, column)) for column in columns]
+    least = [
+        max(_longest_word(column[0]), *map(_length if at in numbers else _longest_word, column[1:]))
+        for at, column in enumerate(columns)
+    ]
     room = available - GAP * (len(columns) - 1)
     if sum(whole) <= room:
         return whole

@@ -133,7 +133,10 @@ def test_what_is_left_of_the_screen_is_shared_by_the_columns_that_need_it() -> N
     assert widths(rows, 200) == [10, 99]
     assert widths(rows, 40) == [10, 28]
     assert widths(rows, 15) is None
-    assert widths([["https://example.com/a/long/way"]], 26) == [26]
+    assert widths([["at stake"], ["12 h"]], 8, numbers=[0]) == [8]
+    assert widths([["at stake"], ["12 h"]], 5, numbers=[0]) == [5]
+    assert widths([["at stake"], ["12 hours"]], 5, numbers=[0]) is None
+    assert widths([["url"], ["https://example.com/a/long/way"]], 26) == [26]
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
