@@ -166,7 +166,7 @@ def investigate(
     document = _deliver(findings, as_json=as_json, html=html, save=save)
     written = [save, html, drops]
     record("investigate", document, inputs=files_of(logs), files=written, at_us=at_us)
-    if document["doubt"]:
+    if document.get("doubt"):
         raise click.exceptions.Exit(_EXIT_IN_DOUBT)
     if findings.dropped:
         raise click.exceptions.Exit(_EXIT_DROPPED)

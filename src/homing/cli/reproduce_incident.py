@@ -198,7 +198,11 @@ def _show(held: Held) -> None:
     say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
     if longest := _longest(held):
         text = f"{longest:g} s: the longest delay tried, to outlive any lease"
-        small = "; below it is made as small as it gets" if trial.reproduced else ""
+        small = (
+            "; below, times and statuses are the simplest that still lose it, not those of the log"
+            if trial.reproduced
+            else ""
+        )
         say(Text(f"           {text}{small}", style="dim"))
     style = "bold red" if trial.reproduced else "bold green"
     say(

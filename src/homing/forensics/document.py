@@ -223,7 +223,8 @@ def _hardest(
         ratio = (k / n) / (rest_k / rest_n)
         is_hard = ratio >= _HARD_RATIO and fisher_greater(k, n, dropped, accepted) <= _HARD_P
         if is_hard and (found is None or ratio > found["ratio"]):
-            found = {"name": name, "rate": k / n, "rate_of_rest": rest_k / rest_n, "ratio": ratio}
+            found = {"name": name, "dropped": k, "accepted": n, "rate": k / n}
+            found |= {"rate_of_rest": rest_k / rest_n, "ratio": ratio}
     return found
 
 

@@ -54,9 +54,9 @@ def _box(label: str, more: str = "") -> str:
 
 def page(document: dict[str, Any]) -> str:
     """The page of an investigation, from its JSON document."""
-    dropped = document["dropped"] > 0 and not document["doubt"]
+    dropped = document["dropped"] > 0 and not document.get("doubt")
     parts = [_head(document)]
-    if document["windows"] and not document["doubt"]:
+    if document["windows"] and not document.get("doubt"):
         parts.append(_over_time(document))
     if dropped:
         parts += [_mechanism(document), _suspects(document), _lanes(document), _hit(document)]

@@ -48,6 +48,8 @@ def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
     assert found.output.count("▶") == 2
     assert "put_if d1 refused" in found.output
     assert "reproduced 5/5" in found.output
+    assert "before     it broke, d1: delivered" in found.output
+    assert "after      it broke, d1: pending" in found.output
     page = html.read_text()
     assert page.count(">crosses<") == 2
     assert "<script" not in page
@@ -120,7 +122,7 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert told["story"]["lanes"][0] == "worker A"
     assert sends, "A is who was first to send, as in the suspected schedule"
     seconds = told["pinned"][0].split()[-2]
-    text = f"{seconds} s: the longest delay tried, to outlive any lease; below it is made"
+    text = f"{seconds} s: the longest delay tried, to outlive any lease; below, times and statuses"
     assert text in run(str(path), "--worker", FAULTY, "--times", "5").output
     fine = run(str(path), "--worker", FIXED)
     assert fine.exit_code == 0
