@@ -529,6 +529,7 @@ def _blind_spots(findings: Findings) -> list[str]:
     spots.extend(doubts_of(findings.raw))
     for path in findings.raw.nameless:
         spots.append(f"{path} names no delivery and was left out")
+    spots.extend(f"left out, as it is no log: {told}" for told in findings.raw.left_out)
     if findings.raw.twice:
         spots.append(
             f"{findings.raw.twice} rows are in the log twice, word for word, and were counted once"
