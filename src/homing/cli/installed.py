@@ -29,7 +29,7 @@ def source_folder() -> Path | None:
 
 
 def own_pip() -> str:
-    """The command that installs into the environment of this process: another `pip` may come first."""
+    """The command that installs into this process's environment: another `pip` may come first."""
     named = shutil.which("pip")
     if named is not None and Path(named).parent == Path(sys.executable).parent:
         return "pip"
@@ -37,7 +37,7 @@ def own_pip() -> str:
 
 
 def installing(text: str, source: Path | None, pip: str) -> str:
-    """A text with commands that install an extra to where Homing is, from where Homing itself came from.
+    """A text with commands that install an extra beside Homing, from where Homing itself came from.
 
     In a checkout `pip install 'homing[postgres]'` would look for a release, or replace it by one.
     """

@@ -149,7 +149,9 @@ def _suspect(document: dict[str, Any]) -> Iterator[Text]:
         )
     for each in one["candidates"]:
         yield Text.assemble(
-            ("or       ", "bold"), (f"{each['mechanism']} {each['name']}: ", "bold"), each["sentence"]
+            ("or       ", "bold"),
+            (f"{each['mechanism']} {each['name']}: ", "bold"),
+            each["sentence"],
         )
     for line in one["evidence"]:
         yield Text.assemble(("         · ", "dim"), line)

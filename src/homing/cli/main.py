@@ -123,7 +123,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(context, args)
         if name in FINDING and not isinstance(sys.stdout, Patient):
-            sys.stdout = Patient(sys.stdout)  # type: ignore[assignment]
+            sys.stdout = Patient(sys.stdout)
         return name, command, rest
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

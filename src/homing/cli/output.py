@@ -160,7 +160,7 @@ def print_table(
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for at, name in enumerate(names):
         side: JustifyMethod = "right" if is_number[at] else "left"
-        table.add_column(name, justify=side, overflow="fold", width=shown and shown[at])
+        table.add_column(name, justify=side, overflow="fold", width=shown[at] if shown else None)
     for row in rows:
         table.add_row(*row)
     out.print(table)

@@ -65,4 +65,3 @@ def _unbroken(word: str) -> int:
     length = cell_len(word)
     is_broken = length > _WORD_MAX or _ADDRESS.search(word)
     return min(length, _BROKEN_FROM) if is_broken else length
-

@@ -65,5 +65,7 @@ def _to_fill_in(patterns: Sequence[str], options: Options) -> list[tuple[str, st
             try:
                 open_log(source, Path(folder) / f"sample{number}.jsonl", Damage())
             except Unmapped as error:
-                return [(source.path, to_toml(error.mapping, unused=unused(error.mapping, error.seen)))]
+                return [
+                    (source.path, to_toml(error.mapping, unused=unused(error.mapping, error.seen)))
+                ]
     return []

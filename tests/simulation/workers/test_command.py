@@ -194,7 +194,10 @@ def test_what_may_have_been_meant_by_a_name_that_no_file_has_is_said(
     for name, meant in (
         ("stuck-procesing", "built with `homing lab stuck-processing`"),
         ("incidnet.json", "did you mean incident.json?"),
-        ("else.toml", "there is no file else.toml; `homing investigate LOG --save FILE` writes one"),
+        (
+            "else.toml",
+            "there is no file else.toml; `homing investigate LOG --save FILE` writes one",
+        ),
     ):
         error = run(name).exception
         assert isinstance(error, Invalid)

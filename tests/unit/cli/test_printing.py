@@ -99,8 +99,10 @@ def test_a_wide_table_fits_into_80_columns(
 
 FIRED = (
     ("alert", "by", "severity", "would have fired", "after#", "why"),
-    ("HomingDeliveriesUnaccounted", "max(homing_unaccounted) > 0", "page")
-    + ("2026-11-10T10:24:00Z", "42 s", "1 delivery in no column of the books"),
+    (
+        *("HomingDeliveriesUnaccounted", "max(homing_unaccounted) > 0", "page"),
+        *("2026-11-10T10:24:00Z", "42 s", "1 delivery in no column of the books"),
+    ),
 )
 
 

@@ -13,7 +13,9 @@ from click.testing import CliRunner
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
-arrow = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow")
+
+import pyarrow as arrow
 
 from homing.cli.investigate import investigate as investigate_command
 from homing.forensics.damaged import words_of

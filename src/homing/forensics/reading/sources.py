@@ -84,7 +84,9 @@ def find_files(patterns: Sequence[str]) -> list[str]:
         else:
             names = sorted(glob.glob(pattern, recursive=True))
         if not names and Path(pattern).is_dir():
-            raise _bad(f"{pattern}: expected the files of a delivery log in this folder; it has none")
+            raise _bad(
+                f"{pattern}: expected the files of a delivery log in this folder; it has none"
+            )
         if not names:
             raise _bad(f"{pattern}: expected a file, a folder or a glob; there is none")
         found.extend(names)
