@@ -13,6 +13,7 @@ from homing.core.plurals import plural
 from homing.forensics.building import Events
 from homing.forensics.damaged import lines_that_name
 from homing.forensics.engine import Engine
+from homing.forensics.reading.converting import PLACES_MAX
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row
 
@@ -92,7 +93,9 @@ def damage_told(doubt: Doubt, damaged: int, dropped: int, accepted: int) -> str:
     rows = plural(damaged, "row")
     are = "are damaged and name" if damaged > 1 else "is damaged and names"
     lost = f"{rows} {are} no delivery that can be read"
-    if doubt.nameless < damaged:
+    if damaged > PLACES_MAX:
+        lost = f"{rows} are damaged, too many to see of each which delivery it names"
+    elif doubt.nameless < damaged:
         lost = (
             f"{rows} are damaged, and {doubt.nameless:,} of them name no delivery that can be read"
         )

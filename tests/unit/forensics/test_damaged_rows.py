@@ -17,9 +17,12 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as arrow
 
+from homing.cli.counted_logs import load_investigation
 from homing.cli.investigate import investigate as investigate_command
+from homing.core.errors import ConfigError
 from homing.forensics.damaged import words_of
 from homing.forensics.document import document
+from homing.forensics.doubt import Doubt, damage_told
 from homing.forensics.investigation import Options, investigate
 from homing.insight.rates import exact
 
@@ -149,3 +152,16 @@ def test_the_exit_code_says_that_it_is_in_doubt(tmp_path: Path, every: int, code
     assert result.exit_code == code
     assert result.stdout.startswith("in doubt: 299 rows" if every else "no drop: ")
     assert ('class="verdict warn"' in page.read_text()) is bool(every)
+
+
+def test_too_many_damaged_rows_are_not_said_to_have_been_looked_at() -> None:
+    told = damage_told(Doubt(nameless=15_000), 20_000, 5_000, 30_000)
+    assert told.startswith("20,000 rows are damaged, too many to see of each which delivery")
+
+
+def test_nothing_is_compared_with_what_is_in_doubt(tmp_path: Path) -> None:
+    path, saved = tmp_path / "log.jsonl", tmp_path / "saved.json"
+    path.write_text("\n".join(cut_in_the_middle(whole_lines(), 4)) + "\n")
+    CliRunner().invoke(investigate_command, [str(path), "--save", str(saved)])
+    with pytest.raises(ConfigError, match="it is in doubt whether anything was dropped"):
+        load_investigation(saved)

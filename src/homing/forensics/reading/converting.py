@@ -30,7 +30,7 @@ DAMAGED_NAMED_MAX: Final = 20
 
 
 #: of so many damaged rows the place is kept
-_PLACES_MAX: Final = 10_000
+PLACES_MAX: Final = 10_000
 #: what is said at the end of a packed file that is cut off
 CUT: Final = "what follows cannot be unpacked"
 
@@ -51,7 +51,7 @@ class Damage:
             self.cut.append(path)
         if len(self.named) < DAMAGED_NAMED_MAX:
             self.named.append(f"{path}, line {line}: {why}")
-        if self.count <= _PLACES_MAX:
+        if self.count <= PLACES_MAX:
             self.places.setdefault(path, []).append(line)
 
 
