@@ -13,8 +13,8 @@ GAP: Final = 2
 #: an address, or the path of a file, may go on in the next line, if so much of it is in one
 _BROKEN_FROM: Final = 24
 #: nor is whatever is longer than any name or time of ours kept whole
-_WORD_MAX: Final = 44
-_ADDRESS: Final = re.compile(r"://|/.*/")
+_WORD_MAX: Final = 34
+_ADDRESS: Final = re.compile(r"/")
 
 
 def widths(
@@ -42,14 +42,11 @@ def widths(
 
 
 def _shared(least: list[int], whole: list[int], room: int) -> list[int]:
-    """What is left over goes to those that need it, the same to each until it has enough."""
+    """What is left over goes to the narrowest that needs it, until all that do are alike."""
     found = list(least)
-    left = room - sum(least)
-    needy = sorted(range(len(found)), key=lambda at: whole[at] - least[at])
-    for number, at in enumerate(needy):
-        more = min(whole[at] - least[at], left // (len(needy) - number))
-        found[at] += more
-        left -= more
+    for _ in range(room - sum(least)):
+        needy = [at for at, width in enumerate(found) if width < whole[at]]
+        found[min(needy, key=found.__getitem__)] += 1
     return found
 
 
