@@ -298,6 +298,21 @@ async def test_a_pipe_that_is_closed_early_is_no_error(person: Person, tmp_path:
     assert (out.split()[0], err) == (b"setting", b"0\n")
 
 
+async def test_a_reader_that_leaves_early_changes_nothing_of_what_was_found(tmp_path: Path) -> None:
+    settings = environment("sqlite:///homing.db") | {"HOMING_EGRESS_ALLOW": "0.0.0.0/0"}
+    doctor = f"{sys.executable} -m homing.cli doctor"
+    process = await asyncio.create_subprocess_shell(
+        f"{doctor} >&2; echo $? >&2; {{ {doctor}; echo left $? >&2; }} | true",
+        cwd=tmp_path,
+        env=settings,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert "Traceback" not in err.decode()
+    assert err.decode().splitlines()[-2:] == ["1", "left 1"]
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -108,6 +108,11 @@ def load_investigation(path: Path) -> dict[str, Any]:
         raise ConfigError(
             [f"{path}: expected what `homing investigate --save` writes; it has no counts"]
         )
+    if doubt := document.get("doubt"):
+        text = (
+            f"{path}: it is in doubt whether anything was dropped, so nothing rests on its counts"
+        )
+        raise ConfigError([f"{text}: {doubt['sentence']}"])
     return document
 
 

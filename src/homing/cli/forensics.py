@@ -58,7 +58,17 @@ def expect_forensics(besides: str = "") -> None:
 
 def _missing(names: str | None) -> str:
     install = "`pip install 'homing[forensics]'`"
-    return f"`homing investigate` needs more packages ({names}): {install}"
+    return f"`homing {_asked()}` needs more packages ({names}): {install}"
+
+
+def _asked() -> str:
+    """The command that was typed, without the name of the program."""
+    context = click.get_current_context(silent=True)
+    names: list[str] = []
+    while context is not None and (context.parent is not None or not names):
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(names) or "investigate"
 
 
 def mapping_of(name: str | None) -> Any:

@@ -1,10 +1,12 @@
-"""Where this Homing was installed from: a package index, or a folder with its source."""
+"""Where this Homing was installed from, an index or a folder with its source, and by which pip."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+import shutil
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
@@ -26,16 +28,22 @@ def source_folder() -> Path | None:
     return folder if (folder / "pyproject.toml").is_file() else None
 
 
-def installing(text: str, source: Path | None) -> str:
-    """A text with commands that install an extra from where Homing itself came from.
+def own_pip() -> str:
+    """The command that installs into this process's environment: another `pip` may come first."""
+    named = shutil.which("pip")
+    if named is not None and Path(named).parent == Path(sys.executable).parent:
+        return "pip"
+    return f"{shlex.quote(sys.executable)} -m pip"
+
+
+def installing(text: str, source: Path | None, pip: str) -> str:
+    """A text with commands that install an extra beside Homing, from where Homing itself came from.
 
     In a checkout `pip install 'homing[postgres]'` would look for a release, or replace it by one.
     """
-    if source is None:
-        return text
 
     def command(found: re.Match[str]) -> str:
-        place = shlex.quote(f"{source}[{found['extras']}]")
-        return f"pip install -e {place}"
+        place = f"homing[{found['extras']}]" if source is None else f"{source}[{found['extras']}]"
+        return f"{pip} install {'' if source is None else '-e '}{shlex.quote(place)}"
 
     return _EXTRA.sub(command, text)

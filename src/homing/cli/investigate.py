@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from homing.forensics.investigation import Findings, Options
 
 _EXIT_DROPPED: Final = 1
+#: too little of the log can be read to say that something was dropped, or that nothing was
+_EXIT_IN_DOUBT: Final = 2
 #: of a length of time, in seconds
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -138,7 +140,8 @@ def investigate(
       homing investigate --engine spark 'lake/attempts/*.parquet'
 
     Exit codes: 0 nothing was dropped (and the bound that this proves), 1 something was, 2 the log
-    cannot be read.
+    cannot be read, or so little of it that neither can be said: a file is cut off and shows no
+    drop up to there, or the damaged rows may be all that is missing of what looks dropped.
     """
     if not logs:
         raise click.UsageError("expected LOG: a file, a glob, a database URL or a server URL")
@@ -163,6 +166,8 @@ def investigate(
     document = _deliver(findings, as_json=as_json, html=html, save=save)
     written = [save, html, drops]
     record("investigate", document, inputs=files_of(logs), files=written, at_us=at_us)
+    if document.get("doubt"):
+        raise click.exceptions.Exit(_EXIT_IN_DOUBT)
     if findings.dropped:
         raise click.exceptions.Exit(_EXIT_DROPPED)
 

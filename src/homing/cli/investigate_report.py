@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from rich.text import Text
 
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
+from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.telling import hardest_told, rivals_told, since_told
 
 _HIT_MAX: Final = 3
@@ -24,8 +26,48 @@ def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterat
         saved: where the document is; None: nowhere.
         width: of the screen, in columns; the lanes are made to fit.
     """
+    yield from _explained(_lines(document, saved, width))
+
+
+#: of a mechanism, wherever it is spoken of
+_CODE: Final = re.compile(r"\bD\d{1,2}\b")
+
+
+def _explained(lines: Iterable[Text]) -> Iterator[Text]:
+    """The lines, with the name of each mechanism beside its code where that is said first."""
+    said: set[str] = set()
+    for line in lines:
+        at = 0
+        while found := _CODE.search(line.plain, at):
+            code, at = found[0], found.end()
+            if code not in said and code in MECHANISMS:
+                said.add(code)
+                line, at = _with_name(line, at, MECHANISMS[code].name)
+        yield line
+
+
+def _with_name(line: Text, at: int, name: str) -> tuple[Text, int]:
+    """The line with a name behind the code that ends at a place, and where to read on."""
+    rest = line.plain[at:]
+    if rest.lstrip(" (").startswith(name):
+        return line, at
+    if rest.startswith(" ("):  # how many are like it
+        at, more = at + 2, f"{name}, "
+    elif rest.startswith(")"):
+        more = f": {name}"
+    else:
+        more = f" ({name})"
+    head, tail = line.divide([at])
+    return Text.assemble(head, more, tail), at + len(more)
+
+
+def _lines(document: dict[str, Any], saved: str | None, width: int) -> Iterator[Text]:
     yield from _head(document)
-    if document["dropped"]:
+    if document["dropped"] and document.get("doubt"):
+        yield Text.assemble(("suspect  ", "bold"), document["hypothesis"]["sentence"])
+        for number, example in enumerate(document["examples"], 1):
+            yield from _lanes(example, f"looks dropped, {number}", width)
+    elif document["dropped"]:
         yield from _since(document)
         if document["deleted"]:
             yield Text(f"         {document['deleted']['sentence']}")
@@ -40,12 +82,16 @@ def report(document: dict[str, Any], *, saved: str | None, width: int) -> Iterat
     yield from _next(document, saved)
 
 
+_STYLES: Final = {
+    "dropped": "bold red",
+    "no drop": "bold green",
+    "in doubt": "bold yellow",
+}
+
+
 def _head(document: dict[str, Any]) -> Iterator[Text]:
-    bad = document["dropped"] > 0
-    yield Text.assemble(
-        ("dropped: " if bad else "no drop: ", "bold red" if bad else "bold green"),
-        document["summary"],
-    )
+    verdict = document["verdict"]
+    yield Text.assemble((f"{verdict}: ", _STYLES[verdict]), document["summary"])
     books = document["books"]
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
@@ -103,7 +149,9 @@ def _suspect(document: dict[str, Any]) -> Iterator[Text]:
         )
     for each in one["candidates"]:
         yield Text.assemble(
-            ("or       ", "bold"), (f"{each['mechanism']} ", "bold"), each["sentence"]
+            ("or       ", "bold"),
+            (f"{each['mechanism']} {each['name']}: ", "bold"),
+            each["sentence"],
         )
     for line in one["evidence"]:
         yield Text.assemble(("         · ", "dim"), line)
@@ -125,9 +173,14 @@ def _lanes(example: dict[str, Any], title: str, width: int) -> Iterator[Text]:
     yield Text()
     yield Text.assemble(
         (title, "bold"),
-        f"  {example['delivery']}, accepted {example['accepted_at']}, {example['why'].replace('_', ' ')}",
+        f"  {example['delivery']}, accepted {example['accepted_at']}{_why(example)}",
     )
     yield from lanes_text(example["rows"], width)
+
+
+def _why(example: dict[str, Any]) -> str:
+    """Why it is called dropped; nothing of one that came through."""
+    return "" if example["why"] == "none" else f", {example['why'].replace('_', ' ')}"
 
 
 def _limits(document: dict[str, Any]) -> Iterator[Text]:
@@ -176,6 +229,10 @@ def _text(value: str) -> str:
 
 def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:
     yield Text()
+    if document.get("doubt"):
+        told = "   (LOG: a copy that is whole)"
+        yield Text.assemble(("next     ", "bold"), document["next"], (told, "dim"))
+        return
     if not document["dropped"]:
         why = "" if "--horizon" in document["next"] else "   (3/1000: put what was dropped before)"
         yield Text.assemble(("next     ", "bold"), document["next"], (why, "dim"))

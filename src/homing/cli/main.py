@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import os
 import sys
 import traceback
 from typing import Final, NamedTuple
@@ -12,7 +11,7 @@ from typing import Final, NamedTuple
 import click
 
 from homing import __version__
-from homing.cli.output import say_error
+from homing.cli.output import Patient, say_error, say_no_more
 from homing.core.errors import ConfigError, HomingError
 
 
@@ -97,6 +96,14 @@ EXIT_BUG: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
 
+#: commands that come to an end and say by their exit code what they found: a reader that leaves
+#: early does not stop them. Those that follow something stop with their reader.
+FINDING: Final = frozenset(
+    {"investigate", "verify", "impact", "review", "simulate", "reproduce"}
+    | {"audit", "doctor", "reconcile"}
+)
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
@@ -110,6 +117,14 @@ class LazyGroup(click.Group):
         command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command), name
         return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(context, args)
+        if name in FINDING and not isinstance(sys.stdout, Patient):
+            sys.stdout = Patient(sys.stdout)
+        return name, command, rest
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in SECTIONS.items():
@@ -172,12 +187,8 @@ def main() -> None:
 
 
 def _reader_left() -> int:
-    """The reader of our output has left, as in `homing tail | head`; that is fine.
-
-    Python would complain when it flushes at exit:
-    https://docs.python.org/3/library/signal.html#note-on-sigpipe
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """The reader of our output has left, as in `homing tail | head`; that is fine."""
+    say_no_more(sys.stdout)
     return EXIT_FINE
 
 

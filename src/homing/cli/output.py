@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from homing.cli.installed import installing, source_folder
+from homing.cli.installed import installing, own_pip, source_folder
+from homing.cli.table_layout import widths
 
 #: a colour says where a delivery stands, and nothing else is coloured
 STATE_STYLES: Final = {
@@ -30,6 +31,43 @@ STATE_STYLES: Final = {
 _PIPE_COLUMNS: Final = 160
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+
+
+class Patient:
+    """Standard output whose reader may leave, as in `| head`: what is said after that goes nowhere.
+
+    The command goes on to its end, so that its exit code still says what was found.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """As any text stream does."""
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            say_no_more(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """As any text stream does."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            say_no_more(self._stream)
+
+
+def say_no_more(stream: Any) -> None:
+    """Let what is still written to a pipe that nobody reads go nowhere.
+
+    Python would complain when it flushes at exit:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def console() -> Console:
@@ -72,7 +110,7 @@ def say_prose(text: str | Text, *, indent: int = 0, width_max: int | None = None
 def say_error(text: str) -> None:
     """A complaint: one sentence on standard error."""
     if "pip install" in text:
-        text = installing(text, source_folder())
+        text = installing(text, source_folder(), own_pip())
     _console(sys.stderr).print(Text.assemble(("homing: ", "bold red"), text), soft_wrap=True)
 
 
@@ -102,23 +140,44 @@ def print_json_line(value: object) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, empty: str = "nothing to show"
 ) -> None:
-    """A table readable at 80 columns; numbers (columns that end in '#') to the right."""
+    """A table readable at 80 columns; numbers (columns that end in '#') to the right.
+
+    Words stay whole. Where the screen is too narrow for that, each row is a few lines instead.
+    """
     rows = list(rows)
     if not rows:
         note(empty)
         return
+    out = console()
+    names = [name.rstrip("#") for name in columns]
+    is_number = [name.endswith("#") for name in columns]
+    cells = [names, *([str(cell) for cell in row] for row in rows)]
+    numbers = {at for at, is_one in enumerate(is_number) if is_one}
+    shown = widths(cells, out.width, numbers)
+    if shown is None and any(names):
+        _print_records(out, names, rows)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
-    for name in columns:
-        right = name.endswith("#")
-        table.add_column(
-            name.rstrip("#"),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=right,
-        )
+    for at, name in enumerate(names):
+        side: JustifyMethod = "right" if is_number[at] else "left"
+        table.add_column(name, justify=side, overflow="fold", width=shown[at] if shown else None)
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    out.print(table)
+
+
+def _print_records(
+    out: Console, names: Sequence[str], rows: Sequence[Sequence[str | Text]]
+) -> None:
+    """A line for each cell that has something in it, and a blank line between rows."""
+    indent = max(map(len, names)) + 2
+    for number, row in enumerate(rows):
+        if number:
+            out.print()
+        for name, cell in zip(names, row, strict=True):
+            if str(cell):
+                head = Text(f"{name:{indent}}", style="bold")
+                say_prose(Text.assemble(head, cell), indent=indent, width_max=out.width)
 
 
 def state_text(state: str) -> Text:

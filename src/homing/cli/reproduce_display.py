@@ -114,8 +114,9 @@ def show_story(story: Story, *, is_sure: bool = False) -> None:
     say()
     name = story.breach.invariant
     say(Text.assemble(("invariant  ", "dim"), (name, "bold"), f": {INVARIANTS[name]}"))
-    say(Text.assemble(("before     ", "dim"), story.breach.before))
-    say(Text.assemble(("after      ", "dim"), (story.breach.after, "red")))
+    whose = f"it broke, {story.breach.delivery}: " if story.breach.delivery else "it broke: "
+    say(Text.assemble(("before     ", "dim"), whose, story.breach.before))
+    say(Text.assemble(("after      ", "dim"), whose, (story.breach.after, "red")))
     if (refusal := story.refusal) is not None:
         style = "green" if refusal.is_refused else "red"
         say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from homing.cli.incidents import record
 from homing.cli.output import note, print_json, say
 from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
+from homing.lab.incidents import INCIDENTS
 from homing.sim.shrink import Shrunk, shrink
 from homing.sim.workers.case import Case, declared
 from homing.sim.workers.incident import Candidate, Incident, Skeleton, read_incident
@@ -57,6 +59,8 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
     Raises:
         Invalid: the file or the worker cannot be used, or there is nothing to hold it to.
     """
+    if not path.exists():
+        raise Invalid([Problem(("incident",), _not_there(path))])
     incident = read_incident(path)
     all_held = [_hold(suspect, asked) for suspect in _suspects(incident, path)]
     best = max(all_held, key=lambda held: held.trial.reproduced)
@@ -79,6 +83,26 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
     read: list[str | Path] = [path, best.worker.rpartition(":")[0]]
     record("reproduce", told, inputs=read, at_us=asked.at_us)
     return story
+
+
+#: so many names are suggested
+_NEAR_MAX: Final = 3
+
+
+def _not_there(path: Path) -> str:
+    """What may have been meant by a name that no file has."""
+    built = get_close_matches(str(path), [one.name for one in INCIDENTS], n=1)
+    if built:
+        return (
+            f"there is no file {path}; the lab's incident {built[0]} is built with `homing lab "
+            f"{built[0]}`, and its log read with `homing investigate {built[0]}.jsonl.gz --save "
+            "incident.json`: then `homing reproduce incident.json`"
+        )
+    folder = path.parent
+    beside = [one.name for one in folder.glob("*.json")] if folder.is_dir() else []
+    near = [str(folder / one) for one in get_close_matches(path.name, beside, n=_NEAR_MAX)]
+    meant = f"did you mean {' or '.join(near)}?" if near else "`homing investigate LOG --save FILE`"
+    return f"there is no file {path}; {meant if near else f'{meant} writes one'}"
 
 
 def _suspects(incident: Incident, path: Path) -> tuple[Candidate, ...]:
@@ -198,7 +222,11 @@ def _show(held: Held) -> None:
     say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
     if longest := _longest(held):
         text = f"{longest:g} s: the longest delay tried, to outlive any lease"
-        small = "; below it is made as small as it gets" if trial.reproduced else ""
+        small = (
+            "; below, times and statuses are the simplest that still lose it, not those of the log"
+            if trial.reproduced
+            else ""
+        )
         say(Text(f"           {text}{small}", style="dim"))
     style = "bold red" if trial.reproduced else "bold green"
     say(

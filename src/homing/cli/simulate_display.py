@@ -91,8 +91,8 @@ def show_story(story: Story) -> None:
     console().print(lanes_table(story))
     say()
     say(Text.assemble(("invariant  ", "dim"), (story.breach.invariant, "bold")))
-    say(Text.assemble(("before     ", "dim"), story.breach.before))
-    say(Text.assemble(("after      ", "dim"), (story.breach.after, "red")))
+    say(Text.assemble(("before     ", "dim"), "it broke: ", story.breach.before))
+    say(Text.assemble(("after      ", "dim"), "it broke: ", (story.breach.after, "red")))
     if story.safeguard:
         say(Text.assemble(("without    ", "dim"), f"{story.safeguard}: {story.instead}"))
         say(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.doubt import Doubt, damage_told
 from homing.forensics.hypothesis import Candidate, schedule_of
 from homing.forensics.investigation import Findings, doubts_of
 from homing.forensics.judging import Verdict
@@ -39,6 +40,7 @@ def document(findings: Findings) -> dict[str, Any]:
     """Everything, with plain values only; times are ISO 8601 UTC."""
     k, n = findings.dropped, findings.settled
     rate = exact(k, n)
+    sure = findings.doubt.sure(k)
     return {
         "format": FORMAT,
         "accepted": findings.accepted,
@@ -46,16 +48,17 @@ def document(findings: Findings) -> dict[str, Any]:
         "dropped": k,
         "rate": {
             "value": rate.value,
-            "low": rate.low,
+            "low": exact(sure, n).low,
             "high": rate.high,
             "confidence": rate.confidence,
-            "clumped_low": findings.clumping.low,
+            "clumped_low": findings.clumping.low if sure == k else 0.0,
             "clumped_high": findings.clumping.high,
         },
         "excluded_rate": excluded_rate(n) if n and not k else None,
         "since": _since(findings),
         "deleted": _deleted(findings),
-        "verdict": "dropped" if k else "no drop",
+        "verdict": _verdict(findings),
+        "doubt": doubt_told(findings),
         "summary": summary(findings),
         "hypothesis": _hypothesis(findings),
         "cannot_tell": findings.cannot_tell,
@@ -87,6 +90,10 @@ def document(findings: Findings) -> dict[str, Any]:
         "rows": findings.raw.rows,
         "damaged_rows": findings.raw.damage.count,
         "damaged": findings.raw.damage.named,
+        "damaged_nameless": findings.doubt.nameless,
+        "cut_off": [
+            {"file": one.path, "until": time_text(one.until_us)} for one in findings.doubt.cut
+        ],
         "log": {
             "from": time_text(findings.events.first_us),
             "to": time_text(findings.events.last_us),
@@ -98,6 +105,42 @@ def document(findings: Findings) -> dict[str, Any]:
         },
         "next": next_command(findings),
     }
+
+
+def _verdict(findings: Findings) -> str:
+    if doubt_told(findings):
+        return "in doubt"
+    return "dropped" if findings.dropped else "no drop"
+
+
+def doubt_told(findings: Findings) -> dict[str, str] | None:
+    """Why a log says neither that something was dropped nor that nothing was; None: it says which."""
+    k, n, doubt = findings.dropped, findings.settled, findings.doubt
+    if doubt.is_total(k):
+        if doubt.nameless < k:
+            return {"because": "cut off", "sentence": f"{_cut(doubt)}: {_ONE_SHORT.format(k=k)}"}
+        damaged = findings.raw.damage.count - len(doubt.cut)
+        sentence = damage_told(doubt, damaged, k, n)
+        return {"because": "damaged rows", "sentence": sentence}
+    if doubt.cut and not k:
+        return {"because": "cut off", "sentence": f"{_cut(doubt)}; for that part, and no other"}
+    return None
+
+
+#: of a file that is cut off, while others of its log go on
+_ONE_SHORT: Final = (
+    "what it would have told of the {k:,} that look dropped is lost, so neither a rate nor a suspect "
+    "can be told"
+)
+
+
+def _cut(doubt: Doubt) -> str:
+    """Which files are cut off, and up to when they can be read."""
+    told = [
+        f"{one.path} is cut off and can be read up to {time_text(one.until_us) or 'nowhere'}"
+        for one in doubt.cut
+    ]
+    return "; ".join(told)
 
 
 def _columns(findings: Findings) -> dict[str, dict[str, Any]]:
@@ -113,6 +156,8 @@ def _columns(findings: Findings) -> dict[str, dict[str, Any]]:
 
 def _hypothesis(findings: Findings) -> dict[str, Any]:
     shaped, found = findings.hypothesis, findings.dropped > 0
+    if findings.doubt.hides_suspect(findings.dropped):
+        return {**_NO_SUSPECT, "sentence": _hidden(findings)}
     told: dict[str, Any] = {
         "mechanism": shaped.mechanism if found else None,
         "sentence": shaped.sentence,
@@ -128,6 +173,25 @@ def _hypothesis(findings: Findings) -> dict[str, Any]:
         if shaped.mechanism:
             told["skeleton"] = schedule_of(shaped.mechanism, findings.settings)
     return told
+
+
+#: of a log in which the lost rows are too many for a mechanism to be named
+_NO_SUSPECT: Final[dict[str, Any]] = {
+    "mechanism": None,
+    "name": None,
+    "candidates": [],
+    "evidence": [],
+    "rivals": [],
+    "mixture": [],
+    "skeleton": None,
+    "confidence": 0.0,
+}
+
+
+def _hidden(findings: Findings) -> str:
+    if findings.doubt.is_one_short:
+        return "none can be named: the rest of a file that is cut off is missing"
+    return "none can be named: rows that are damaged may be all that is missing of so many"
 
 
 def _candidate(one: Candidate, findings: Findings) -> dict[str, Any]:
@@ -159,7 +223,8 @@ def _hardest(
         ratio = (k / n) / (rest_k / rest_n)
         is_hard = ratio >= _HARD_RATIO and fisher_greater(k, n, dropped, accepted) <= _HARD_P
         if is_hard and (found is None or ratio > found["ratio"]):
-            found = {"name": name, "rate": k / n, "rate_of_rest": rest_k / rest_n, "ratio": ratio}
+            found = {"name": name, "dropped": k, "accepted": n, "rate": k / n}
+            found |= {"rate_of_rest": rest_k / rest_n, "ratio": ratio}
     return found
 
 
@@ -217,6 +282,8 @@ def _example(trace: Trace) -> dict[str, Any]:
 
 def next_command(findings: Findings) -> str:
     """What to do now."""
+    if doubt_told(findings):
+        return "homing investigate LOG"
     if not findings.dropped:
         if not findings.settled:
             files = " ".join(shlex.quote(path) for _, path in findings.raw.starts[:3])
@@ -226,7 +293,14 @@ def next_command(findings: Findings) -> str:
 
 
 def summary(findings: Findings) -> str:
-    """The finding in a sentence or two."""
+    """The finding in a sentence or two; what is in doubt comes first."""
+    k, told, cut = findings.dropped, doubt_told(findings), _cut(findings.doubt)
+    if told is None:
+        return f"{cut}; there {_counted(findings)}" if cut else _counted(findings)
+    return told["sentence"] if k else f"{told['sentence']}, {_counted(findings)}"
+
+
+def _counted(findings: Findings) -> str:
     k, n = findings.dropped, findings.settled
     if not n:
         return f"{findings.accepted} deliveries, none old enough to judge"
@@ -235,8 +309,11 @@ def summary(findings: Findings) -> str:
             f"{findings.accepted:,} accepted, none dropped: "
             f"zero in {n:,} excludes a rate of {percent(excluded_rate(n))} or more at 95%"
         )
-    rate = exact(k, n)
+    rate, sure = exact(k, n), findings.doubt.sure(k)
+    told = f"{findings.accepted:,} accepted, {k:,} dropped: {rate.value:.3%} "
+    if sure == k:
+        return f"{told}(95%: {rate.low:.3%} to {rate.high:.3%})"
     return (
-        f"{findings.accepted:,} accepted, {k:,} dropped:"
-        f" {rate.value:.3%} (95%: {rate.low:.3%} to {rate.high:.3%})"
+        f"{told}(95%: {exact(sure, n).low:.3%} to {rate.high:.3%}, as up to {k - sure:,} of them may only "
+        "have lost a row that is damaged)"
     )

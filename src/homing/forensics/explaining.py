@@ -15,7 +15,7 @@ from homing.forensics.reading.guessing import Unmapped
 from homing.forensics.reading.mapping import Mapping as ColumnMapping
 from homing.forensics.reading.mapping import many_to_toml, to_toml
 from homing.forensics.reading.opening import open_log
-from homing.forensics.reading.sources import find_files, look_at
+from homing.forensics.reading.sources import sources_of
 
 
 def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
@@ -61,9 +61,11 @@ def unused(mapping: ColumnMapping, seen: Mapping[str, Seen]) -> dict[str, str]:
 def _to_fill_in(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
     """The mapping of the first file that has none, as far as it was found."""
     with tempfile.TemporaryDirectory(prefix="homing-", dir=options.folder) as folder:
-        for number, path in enumerate(find_files(patterns)):
+        for number, source in enumerate(sources_of(patterns)[0]):
             try:
-                open_log(look_at(path), Path(folder) / f"sample{number}.jsonl", Damage())
+                open_log(source, Path(folder) / f"sample{number}.jsonl", Damage())
             except Unmapped as error:
-                return [(path, to_toml(error.mapping, unused=unused(error.mapping, error.seen)))]
+                return [
+                    (source.path, to_toml(error.mapping, unused=unused(error.mapping, error.seen)))
+                ]
     return []

@@ -27,6 +27,7 @@ try:
         association,
         change,
         damaged,
+        doubt,
         hypothesis,
         judging,
         limits,
@@ -92,6 +93,7 @@ class Findings:
     counter_examples: list[traces.Trace]
     deleted: losing.Loss | None = None  #: when that began, if it is why they are lost
     doubted: int = 0  #: silent deliveries that a damaged row may name
+    doubt: doubt.Doubt = field(default_factory=lambda: doubt.Doubt())
     cannot_tell: list[str] = field(default_factory=list)
     log: LogFacts = field(default_factory=lambda: LogFacts(fields=frozenset(), ops=frozenset()))
 
@@ -247,6 +249,8 @@ def _analyse(
         counter_examples=_counters(fine, shaped),
         log=log,
     )
+    if raw.damage.count:
+        findings.doubt = doubt.doubt_of(raw, events, engine, judged)
     if events.has_doubted:
         silent = judged.filter(judged.is_doubted & (judged.silent_us > 0))
         silent = silent.filter(silent.verdict == int(Verdict.OPEN))
@@ -525,6 +529,7 @@ def _blind_spots(findings: Findings) -> list[str]:
     spots.extend(doubts_of(findings.raw))
     for path in findings.raw.nameless:
         spots.append(f"{path} names no delivery and was left out")
+    spots.extend(f"left out, as it is no log: {told}" for told in findings.raw.left_out)
     if findings.raw.twice:
         spots.append(
             f"{findings.raw.twice} rows are in the log twice, word for word, and were counted once"
@@ -545,6 +550,12 @@ def _blind_spots(findings: Findings) -> list[str]:
         spots.append(
             f"{findings.events.odd_clocks} rows are dated far from all others, as {last:%Y-%m-%d}: their clock is "
             "taken for wrong, and they count as of the time of the row before"
+        )
+    hidden = findings.doubt.nameless
+    if hidden and findings.dropped:
+        spots.append(
+            f"{plural(hidden, 'damaged row')} may belong to any delivery: so many of the dropped, at most, "
+            "may only have lost their row in the log"
         )
     if findings.dropped > 0.2 * max(1, findings.settled):
         spots.append(

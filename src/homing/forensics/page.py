@@ -54,9 +54,9 @@ def _box(label: str, more: str = "") -> str:
 
 def page(document: dict[str, Any]) -> str:
     """The page of an investigation, from its JSON document."""
-    dropped = document["dropped"] > 0
+    dropped = document["dropped"] > 0 and not document.get("doubt")
     parts = [_head(document)]
-    if document["windows"]:
+    if document["windows"] and not document.get("doubt"):
         parts.append(_over_time(document))
     if dropped:
         parts += [_mechanism(document), _suspects(document), _lanes(document), _hit(document)]
@@ -71,7 +71,7 @@ def page(document: dict[str, Any]) -> str:
 
 
 def _head(document: dict[str, Any]) -> str:
-    tone = "bad" if document["dropped"] else "good"
+    tone = {"dropped": "bad", "no drop": "good", "in doubt": "warn"}[document["verdict"]]
     log = document["log"]
     books = " + ".join(f"{n:,} {escape(name)}" for name, n in document["books"].items() if n)
     damaged = ""

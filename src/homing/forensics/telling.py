@@ -36,8 +36,11 @@ def hardest_told(document: dict[str, Any], name: str) -> str:
     one = document.get("hit_hardest", {}).get(name)  # documents that were saved before have none
     if not one:
         return ""
+    rate = f"{one['rate']:.2%}"
+    if "accepted" in one:
+        rate = f"{one['dropped']:,} of {one['accepted']:,} ({rate})"
     return (
-        f"{one['name']} is hit hardest: {one['rate']:.2%}, {one['ratio']:.1f} times the rate of the rest "
+        f"{one['name']} is hit hardest: {rate}, {one['ratio']:.1f} times the rate of the rest "
         f"({one['rate_of_rest']:.2%})"
     )
 

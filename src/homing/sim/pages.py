@@ -67,7 +67,7 @@ def html(story: Story) -> str:
 <h2>What it broke</h2>
 <p><code>{escape(story.breach.invariant)}</code>: {escape(story.breach.text)}.</p>
 <dl>
-<dt>before</dt><dd>{escape(story.breach.before)}</dd>
+<dt>before it broke</dt><dd>{escape(story.breach.before)}</dd>
 <dt>after</dt><dd class="bad">{escape(story.breach.after)}</dd>
 </dl>
 {_with_it(story)}<h2>Have it again</h2>

@@ -48,6 +48,8 @@ def test_what_is_found_is_one_screen_and_three_files(tmp_path: Path) -> None:
     assert found.output.count("▶") == 2
     assert "put_if d1 refused" in found.output
     assert "reproduced 5/5" in found.output
+    assert "before     it broke, d1: delivered" in found.output
+    assert "after      it broke, d1: pending" in found.output
     page = html.read_text()
     assert page.count(">crosses<") == 2
     assert "<script" not in page
@@ -120,7 +122,7 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert told["story"]["lanes"][0] == "worker A"
     assert sends, "A is who was first to send, as in the suspected schedule"
     seconds = told["pinned"][0].split()[-2]
-    text = f"{seconds} s: the longest delay tried, to outlive any lease; below it is made"
+    text = f"{seconds} s: the longest delay tried, to outlive any lease; below, times and statuses"
     assert text in run(str(path), "--worker", FAULTY, "--times", "5").output
     fine = run(str(path), "--worker", FIXED)
     assert fine.exit_code == 0
@@ -169,6 +171,7 @@ def test_where_the_log_cannot_decide_each_of_its_schedules_is_tried(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        (" \n", "is empty; expected what `homing investigate LOG --save"),
         ("{", "expected what `homing investigate LOG --save"),
         ("{}", "missing required field `hypothesis`"),
         ('{"hypothesis": {"mechanism": null, "sentence": "no drop"}}', "names no mechanism"),
@@ -183,6 +186,24 @@ def test_an_incident_that_cannot_be_used_is_told(text: str, complaint: str, tmp_
     assert complaint in str(error)
 
 
+def test_what_may_have_been_meant_by_a_name_that_no_file_has_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "incident.json").write_text("{}")
+    for name, meant in (
+        ("stuck-procesing", "built with `homing lab stuck-processing`"),
+        ("incidnet.json", "did you mean incident.json?"),
+        (
+            "else.toml",
+            "there is no file else.toml; `homing investigate LOG --save FILE` writes one",
+        ),
+    ):
+        error = run(name).exception
+        assert isinstance(error, Invalid)
+        assert meant in str(error)
+
+
 def test_no_file_of_the_user_is_named_as_the_one_to_write(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text('{"a": 1}')
     told = str(run(str(tmp_path / "notes.json")).exception)
@@ -195,7 +216,7 @@ def test_no_file_of_the_user_is_named_as_the_one_to_write(tmp_path: Path) -> Non
 def test_an_incident_that_is_not_there_is_told(tmp_path: Path) -> None:
     error = run(str(tmp_path / "no.json")).exception
     assert isinstance(error, Invalid)
-    assert "cannot be read: No such file" in str(error)
+    assert "there is no file" in str(error)
 
 
 def test_the_command_ends_without_a_traceback() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
+from homing.cli.demo import how_on
 from homing.cli.demo.world import _end
 
 _DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); input()"
@@ -30,3 +32,9 @@ async def test_one_that_stops_is_waited_for() -> None:
     )
     await _end(process)
     assert process.returncode == -signal.SIGTERM
+
+
+def test_the_demo_says_how_it_is_stopped_and_what_to_try_next() -> None:
+    assert "Ctrl-C" in how_on(None)
+    assert "`homing lab`" in how_on(None)
+    assert "`make lab`" in how_on(Path("/opt/homing"))

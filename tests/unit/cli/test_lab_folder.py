@@ -103,7 +103,7 @@ def test_what_is_missing_for_the_walk_is_said_before_anything_is_written(
         "importlib.util.find_spec", lambda name: None if name == "duckdb" else found(name)
     )
     monkeypatch.chdir(tmp_path)
-    complaint = r"more packages \(duckdb\): `pip install 'homing\[forensics\]'`.*`make lab`"
+    complaint = r"`homing lab` needs more packages \(duckdb\): `pip install 'homing.*`.*`make lab`"
     with pytest.raises(ConfigError, match=complaint):
         CliRunner().invoke(lab, ["--play"], catch_exceptions=False)
     assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 
 import click
@@ -14,7 +15,8 @@ from rich.console import Console
 from homing.cli.audit import report_document, verdict
 from homing.cli.logs import JsonFormatter, TextFormatter
 from homing.cli.moments import iso_moment, moment
-from homing.cli.output import clock_text, print_table, state_text, time_text
+from homing.cli.output import Patient, clock_text, print_table, state_text, time_text
+from homing.cli.table_layout import widths
 from homing.core.identifiers import DeliveryId
 from homing.core.queries import LedgerRow, Misfit
 from homing.insight.ledger import report
@@ -95,6 +97,50 @@ def test_a_wide_table_fits_into_80_columns(
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80
 
 
+FIRED = (
+    ("alert", "by", "severity", "would have fired", "after#", "why"),
+    (
+        *("HomingDeliveriesUnaccounted", "max(homing_unaccounted) > 0", "page"),
+        *("2026-11-10T10:24:00Z", "42 s", "1 delivery in no column of the books"),
+    ),
+)
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "100", "120", "160"])
+def test_names_and_times_of_a_table_are_never_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(FIRED[0], [FIRED[1], FIRED[1]])
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= int(columns)
+    for cell in FIRED[1]:
+        for word in cell.split():
+            assert word in out
+    assert out.count("HomingDeliveriesUnaccounted") == 2
+
+
+def test_a_screen_too_narrow_for_a_table_has_a_line_for_each_cell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(FIRED[0], [FIRED[1]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "alert             HomingDeliveriesUnaccounted"
+    assert lines[4] == "after             42 s"
+
+
+def test_what_is_left_of_the_screen_is_shared_by_the_columns_that_need_it() -> None:
+    rows = [["a", "b"], ["x" * 10, " ".join(["word"] * 20)]]
+    assert widths(rows, 200) == [10, 99]
+    assert widths(rows, 40) == [10, 28]
+    assert widths(rows, 15) is None
+    assert widths([["at stake"], ["12 h"]], 8, numbers=[0]) == [8]
+    assert widths([["at stake"], ["12 h"]], 5, numbers=[0]) == [5]
+    assert widths([["at stake"], ["12 hours"]], 5, numbers=[0]) is None
+    assert widths([["url"], ["https://example.com/a/long/way"]], 26) == [26]
+
+
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, coloured in (("FORCE_COLOR", True), ("NO_COLOR", False)):
         monkeypatch.setenv(name, "1")
@@ -121,3 +167,14 @@ def test_an_unbalanced_ledger_says_how_many_are_missing_and_names_them() -> None
     document = report_document(found)  # type: ignore[arg-type]
     assert (document["balanced"], document["unaccounted"]) == (False, 1)
     assert document["misfits"] == [{"delivery": "msg_1.ep_1", "kind": "unaccounted"}]
+
+
+def test_what_nobody_reads_any_more_goes_nowhere_and_stops_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        out = Patient(stream)
+        for _ in range(3):
+            assert out.write("what was found\n" * 10_000) > 0
+            out.flush()
+        assert not out.isatty()

@@ -105,7 +105,8 @@ def test_a_doubt_shows_the_columns_to_edit() -> None:
     document = {
         "log": {"doubts": ["?"], "columns": {"a.csv": {"at": {"path": "t", "unit": "iso"}}}},
         "dropped": 0, "books": {}, "accepted": 1, "rows": 1, "damaged_rows": 0, "summary": "",
-        "cannot_tell": [], "next": "", "hypothesis": {"rivals": [], "candidates": []},
+        "cannot_tell": [], "next": "", "verdict": "no drop",
+        "hypothesis": {"rivals": [], "candidates": []},
     }  # fmt: skip
     document["log"] |= {"from": "", "to": ""}  # type: ignore[operator]
     text = "\n".join(line.plain for line in report(document, saved=None, width=100))

@@ -42,7 +42,7 @@ def test_one_whose_rate_is_far_above_the_rest_is_named() -> None:
     assert one is not None
     assert one["name"] == "hard"
     assert hardest_told({"hit_hardest": {"endpoint": one}}, "endpoint") == (
-        "hard is hit hardest: 1.12%, 3.8 times the rate of the rest (0.29%)"
+        "hard is hit hardest: 19 of 1,700 (1.12%), 3.8 times the rate of the rest (0.29%)"
     )
 
 

@@ -14,6 +14,7 @@ from homing.cli.demo.books import Books
 from homing.cli.demo.display import show_end, show_lines, show_live
 from homing.cli.demo.publisher import Publisher
 from homing.cli.demo.world import World, open_world
+from homing.cli.installed import source_folder
 from homing.cli.output import note, print_json, say
 from homing.cli.server import stop_signals
 from homing.insight.ledger import AuditReport
@@ -76,6 +77,7 @@ async def _run(
         publisher = Publisher(world.server_url, world.token, rate=rate)
         note(f"the API is at {world.server_url}/api/v1; its log is {world.log}")
         note(f"its pages are at {world.server_url}; sign in with this token:\n{world.token}")
+        note(how_on(source_folder()))
         is_live = sys.stdout.isatty() and not quiet
         showing = asyncio.create_task((show_live if is_live else show_lines)(books, world))
         publishing = asyncio.create_task(publisher.run())
@@ -92,6 +94,19 @@ async def _run(
         await world.stop_serving()
         await show_end(books, world, is_live=is_live)
         return await books.audit_all(), world.summary() | {"retried": books.retried}
+
+
+def how_on(source: Path | None) -> str:
+    """How it is stopped, and what to try after it.
+
+    Args:
+        source: where the source of Homing is; None: it came from an index.
+    """
+    lab = "homing lab" if source is None else "make lab"
+    return (
+        "Ctrl-C stops it: what is under way is finished first. "
+        f"Next: `{lab}`, a service that loses webhooks, to find out which and why"
+    )
 
 
 async def _until(

@@ -30,7 +30,9 @@ DAMAGED_NAMED_MAX: Final = 20
 
 
 #: of so many damaged rows the place is kept
-_PLACES_MAX: Final = 10_000
+PLACES_MAX: Final = 10_000
+#: what is said at the end of a packed file that is cut off
+CUT: Final = "what follows cannot be unpacked"
 
 
 @dataclass(slots=True)
@@ -40,13 +42,16 @@ class Damage:
     count: int = 0
     named: list[str] = field(default_factory=list)
     places: dict[str, list[int]] = field(default_factory=dict)  #: path → numbers of lines
+    cut: list[str] = field(default_factory=list)  #: the packed files that end before their end
 
     def add(self, path: str, line: int, why: str) -> None:
         """Count a row; name it if not too many are named already."""
         self.count += 1
+        if why.startswith(CUT):
+            self.cut.append(path)
         if len(self.named) < DAMAGED_NAMED_MAX:
             self.named.append(f"{path}, line {line}: {why}")
-        if self.count <= _PLACES_MAX:
+        if self.count <= PLACES_MAX:
             self.places.setdefault(path, []).append(line)
 
 
@@ -98,7 +103,7 @@ def rows_of(source: Source) -> _Read:
             for last, row, problem in _READERS.get(source.form, _plain_lines)(source, text):
                 yield last, row, problem
             if why := cut_off(text):
-                yield last + 1, None, f"what follows cannot be unpacked ({why})"
+                yield last + 1, None, f"{CUT} ({why})"
 
 
 def _parquet_rows(source: Source) -> _Read:

@@ -14,7 +14,7 @@ import msgspec
 
 from homing.core.errors import ConfigError
 from homing.forensics.reading.columns import Seen
-from homing.forensics.reading.converting import Damage, as_lines
+from homing.forensics.reading.converting import CUT, Damage, as_lines
 from homing.forensics.reading.expressions import (
     TEXTS,
     WHOLES,
@@ -34,10 +34,10 @@ from homing.forensics.reading.selecting import Fields, accesses, feature, reader
 from homing.forensics.reading.sources import (
     Source,
     Unreadable,
-    find_files,
-    look_at,
+    cut_short,
     missing_extra,
     open_text,
+    sources_of,
 )
 
 #: a step of the work, and how far it is: 0 to 1
@@ -59,6 +59,8 @@ class Raw:
     order: Order = Order.MIXED
     #: files that name no delivery, beside others that do: they are left out
     nameless: list[str] = field(default_factory=list)
+    #: what is said of files in the same folder that are no logs
+    left_out: list[str] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
         """Whether any file of the log has the field."""
@@ -115,8 +117,8 @@ def read(
         Unreadable: a file cannot be read at all, or more than half of its rows are damaged.
         ConfigError: the columns cannot be guessed, or the mapping names a column that is not there.
     """
-    sources = [look_at(path) for path in find_files(patterns)]
-    raw = Raw({}, {}, Damage(), 0, [], [])
+    sources, left_out = sources_of(patterns)
+    raw = Raw({}, {}, Damage(), 0, [], [], left_out=left_out)
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
     connection.execute("SET threads = 1")
@@ -282,6 +284,8 @@ def _read_one(
     raw.rows += connection.execute(f"SELECT count(*) FROM part{number}").fetchall()[0][0]
     if source.form == "jsonl" and plain is source:
         _name_damage(connection, raw, source, number)
+    if plain is source and (why := cut_short(source.path)):
+        raw.damage.add(source.path, raw.rows - before + 1, f"{CUT} ({why})")
     damaged = raw.damage.count - damaged_before
     good = raw.rows - before
     if damaged > max(good, 1):

@@ -56,6 +56,10 @@ class Unreadable(HomingError):
     code = "unreadable_log"
 
 
+class NoLog(Unreadable):
+    """A file that is nothing that a log is: beside others of its folder it may be left out."""
+
+
 class Source(NamedTuple):
     """One file of a log."""
 
@@ -79,6 +83,10 @@ def find_files(patterns: Sequence[str]) -> list[str]:
             names = [pattern]
         else:
             names = sorted(glob.glob(pattern, recursive=True))
+        if not names and Path(pattern).is_dir():
+            raise _bad(
+                f"{pattern}: expected the files of a delivery log in this folder; it has none"
+            )
         if not names:
             raise _bad(f"{pattern}: expected a file, a folder or a glob; there is none")
         found.extend(names)
@@ -92,7 +100,7 @@ def _bad(text: str) -> Unreadable:
 class _Cut(io.RawIOBase):
     """Unpacked bytes up to where the packed file is cut off or damaged, as of a log still written."""
 
-    def __init__(self, file: gzip.GzipFile) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
         self.why = ""  #: it ends; empty for a whole file
         self._is_begun = False
@@ -104,7 +112,7 @@ class _Cut(io.RawIOBase):
         """The next bytes; none at the end, whole or not."""
         try:
             got = self._file.read1(len(buffer))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, OSError) as error:
             if not self._is_begun:
                 raise
             self.why = str(error)
@@ -124,15 +132,31 @@ def cut_off(file: IO[str]) -> str:
     return raw.why if isinstance(raw, _Cut) else ""
 
 
+def cut_short(path: str) -> str:
+    """Why a file of zstd ends before its end, which the quick reader takes for its end; empty for others."""
+    if not path.endswith(_ZSTD):
+        return ""
+    with open_text(path) as file:
+        while file.buffer.read(_HEAD_BYTES):  # type: ignore[attr-defined]
+            pass
+        return cut_off(file)
+
+
+_ZSTD: Final = (".zst", ".zstd")
+#: of zstd that is cut off, no more than so much before the end is lost
+_ZSTD_BYTES: Final = 1 << 12
+
+
 def open_text(path: str) -> IO[str]:
     """The file as text, unpacked by its ending (.gz, .zst); bytes that are not UTF-8 are marked."""
     if path.endswith(".gz"):
         unpacked = io.BufferedReader(_Cut(gzip.GzipFile(path)), 1 << 16)
         return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace")
-    if path.endswith((".zst", ".zstd")):
+    if path.endswith(_ZSTD):
         arrow = importlib.import_module("pyarrow")
-        packed = arrow.CompressedInputStream(arrow.OSFile(path), "zstd")
-        return io.TextIOWrapper(packed, encoding="utf-8-sig", errors="replace")
+        packed = _Cut(arrow.CompressedInputStream(arrow.OSFile(path), "zstd"))
+        unpacked = io.BufferedReader(packed, _ZSTD_BYTES)
+        return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace")
     return open(path, encoding="utf-8-sig", errors="replace")
 
 
@@ -147,18 +171,64 @@ def look_at(path: str) -> Source:
     try:
         with open_text(path) as file:
             head = file.read(_HEAD_BYTES)
-    except (OSError, EOFError, ValueError) as error:
-        raise _bad(f"{path}: {error}") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise _bad(f"{path}: {_unpacked(path, error)}") from error
     if _magic(path)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise _bad(
             f"{path}, line 1: expected UTF-8; found UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`"
         )
     text = head.lstrip()
     if not text:
-        raise _bad(f"{path}, line 1: expected rows of a delivery log; the file is empty")
+        raise NoLog(f"{path}, line 1: expected rows of a delivery log; the file is empty")
     if "\0" in text[:2_000]:
-        raise _bad(f"{path}, line 1: expected text or Parquet; found binary data")
+        raise NoLog(f"{path}, line 1: expected text or Parquet; found binary data")
     return _form(path, text)
+
+
+#: by which each form of packing is known, whatever the file is called
+_PACKED: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
+
+
+def _unpacked(path: str, error: Exception) -> str:
+    """Why a file cannot even be begun."""
+    suffix = Path(path).suffix
+    if suffix in _PACKED and not _magic(path).startswith(_PACKED[suffix]):
+        kind = "gzip" if suffix == ".gz" else "zstd"
+        return f"its name ends in {suffix}, and it is no {kind}: give it the ending of what it is"
+    if suffix in _PACKED:
+        return f"it is cut off, or damaged, before a row of it can be read ({_short(error)})"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def sources_of(patterns: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """The files that patterns stand for, and what is said of those in a folder, or of a glob, that are no logs.
+
+    Raises:
+        Unreadable: a file cannot be read, or none is a log.
+    """
+    sources: list[Source] = []
+    left_out: list[NoLog] = []
+    for path in find_files(patterns):
+        try:
+            source = look_at(path)
+            if path not in patterns and _is_header_alone(source):
+                raise NoLog(f"{path}, line 2: expected rows below the header; there is none")
+        except NoLog as error:
+            if path in patterns:
+                raise
+            left_out.append(error)
+        else:
+            sources.append(source)
+    if not sources:
+        raise left_out[0]
+    return sources, [str(one) for one in left_out]
+
+
+def _is_header_alone(source: Source) -> bool:
+    if source.form != "csv" or not source.has_header:
+        return False
+    with open_text(source.path) as file:
+        return len(list(islice(records(file, source.delimiter), 2))) < 2
 
 
 def _form(path: str, text: str) -> Source:
@@ -202,7 +272,7 @@ def _form(path: str, text: str) -> Source:
     if text[0] == "[":
         return _json(path, text, first)
     if not columns:
-        raise _bad(
+        raise NoLog(
             f"{path}, line 1: expected JSON lines, CSV with a header, Parquet, key=value lines or "
             f"lines that begin with a time; found {first[:60]!r}"
         )
@@ -425,10 +495,23 @@ def _within(path: str, text: str) -> Iterator[Row]:
         try:
             value, end = decoder.raw_decode(text, at)
         except (json.JSONDecodeError, RecursionError) as error:
-            line = text.count("\n", 0, getattr(error, "pos", 0)) + 1
-            raise _bad(f"{path}, line {line}: {_short(error)}") from error
+            raise _bad(f"{path}, {_no_json(text, getattr(error, 'pos', 0))}") from error
         yield from [value] if isinstance(value, dict) else rows_within(value)
         at = _NOT_BLANK.search(text, end).start()  # type: ignore[union-attr]
+
+
+#: so much of a text is shown around the place where it is no JSON
+_AROUND: Final = 24
+
+
+def _no_json(text: str, at: int) -> str:
+    """Where a text is no JSON, and what stands there."""
+    start = text.rfind("\n", 0, at) + 1
+    found = text[max(start, at - _AROUND) : at + _AROUND].partition("\n")[0]
+    return (
+        f"line {text.count(chr(10), 0, at) + 1}: expected an object of JSON on each line, or one JSON "
+        f"document; it is no JSON from character {at - start + 1} on: {found!r}"
+    )
 
 
 def missing_extra(error: ImportError) -> ConfigError:

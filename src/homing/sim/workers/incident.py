@@ -73,16 +73,20 @@ def read_incident(path: Path) -> Incident:
         Invalid: it is no such file.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Incident)
+        text = path.read_bytes()
+        if not text.strip():
+            save = f"`homing investigate LOG --save {_free_name(path)}`"
+            raise Invalid([Problem(_WHERE, f"{path} is empty; expected what {save} writes")])
+        return msgspec.json.decode(text, type=Incident)
     except OSError as error:
-        text = f"{path} cannot be read: {error.strerror or error}"
-        raise Invalid([Problem(_WHERE, text)]) from error
+        told = f"{path} cannot be read: {error.strerror or error}"
+        raise Invalid([Problem(_WHERE, told)]) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        text = (
+        told = (
             f"{path}: expected what `homing investigate LOG --save {_free_name(path)}` writes; "
             f"found {error}"
         )
-        raise Invalid([Problem(_WHERE, text)]) from error
+        raise Invalid([Problem(_WHERE, told)]) from error
 
 
 def _free_name(path: Path) -> str:

@@ -29,7 +29,7 @@ def html(story: Story) -> str:
 <p><code>{escape(story.breach.invariant)}</code>: {escape(INVARIANTS[story.breach.invariant])}.
 Here, {escape(story.breach.text)}.</p>
 <dl>
-<dt>before</dt><dd>{escape(story.breach.before)}</dd>
+<dt>before it broke</dt><dd>{escape(story.breach.before)}</dd>
 <dt>after</dt><dd class="bad">{escape(story.breach.after)}</dd>
 </dl>
 {_refusal(story)}<h2>Have it again</h2>
