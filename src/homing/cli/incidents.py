@@ -71,9 +71,9 @@ class Place(Protocol):
 class InFile:
     """An incident as a JSON file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         self.path = path
-        self.name = str(path)
+        self.name = name or str(path)
 
     def load(self) -> Incident:
         """

@@ -154,6 +154,37 @@ def test_the_page_passes_its_own_check_and_one_typed_number_does_not(ask: Ask, t
     assert "<script" not in page
 
 
+def test_a_check_finds_the_record_beside_the_page_and_a_value_that_was_typed_over(
+    ask: Ask, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask("review", "record.json", "--markdown", "review.md", "--html", "review.html")
+    dropped = sourced((told / "review.md").read_text(), "investigate", "dropped")
+    monkeypatch.chdir(told.parent)  # the record is looked for beside the page
+    for name, written, typed in (
+        ("review.md", f"[{dropped}](", "[999]("),
+        ("review.html", f">{dropped}<", ">999<"),
+    ):
+        page = told / name
+        whole = ask("review", "--check", str(page)).output
+        assert "every number has a source, and says what record.json says" in whole
+        text = page.read_text()
+        assert written in text
+        page.write_text(text.replace(written, typed))
+        assert f"'999': dropped of investigate gives {dropped}" in (
+            ask("review", "--check", str(page), code=1).output
+        )
+
+
+def test_a_check_without_the_record_says_that_it_compared_no_value(ask: Ask, told: Path) -> None:
+    ask("review", "record.json", "--markdown", "review.md")
+    (told / "record.json").rename(told / "elsewhere.json")
+    said = " ".join(ask("review", "--check", "review.md").output.split())
+    assert "every number names a source, and every zero has its N" in said
+    assert "the values themselves were not compared" in said
+    assert "homing review record.json --check review.md" in said
+    assert "has a source" not in said
+
+
 def test_the_first_paragraph_names_the_cause_and_how_sure_it_is(ask: Ask, told: Path) -> None:
     ask("review", "--markdown", "review.md")
     text = (told / "review.md").read_text()
