@@ -26,12 +26,14 @@ def told(text: str, folder: Path) -> str:
 def _of_the_log(saved: Path) -> dict[str, str]:
     try:
         document = json.loads(saved.read_text())
+        since = document.get("since") or {}
         return {
-            "rate": f"{document['rate']['value']:.2%}",
+            #: while it lasted, as the review has it: the days before had none
+            "rate": f"{since.get('rate_after') or document['rate']['value']:.2%}",
             "traffic": f"{document['accepted'] / WEEK_S:.2f}/s",
         }
     except (OSError, ValueError, KeyError):
-        return {"rate": "0.3%", "traffic": "0.33/s"}
+        return {"rate": "0.36%", "traffic": "0.33/s"}
 
 
 def _of_the_fix(saved: Path) -> dict[str, str]:

@@ -47,7 +47,7 @@ _EXIT_FINDINGS: Final = 1
 _OUTPUTS: Final = frozenset(
     ("--save", "--html", "--svg", "--ids", "--pytest", "--mermaid", "--to", "--output", "--log")
 )
-_AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact"))
+_AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact", "slo fired"))
 
 
 @click.command()
@@ -224,7 +224,7 @@ def command_again(command: str) -> list[str]:
         ConfigError: it is none that a review rests on: an incident may come from somebody else.
     """
     words = shlex.split(command)
-    if len(words) < 2 or words[0] != "homing" or words[1] not in _AGAIN:
+    if words[:1] != ["homing"] or _AGAIN.isdisjoint((" ".join(words[1:2]), " ".join(words[1:3]))):
         raise ConfigError([f"expected one of {', '.join(sorted(_AGAIN))}, found: {command}"])
     kept: list[str] = []
     rest = iter(words[1:])

@@ -185,7 +185,11 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
                 codes=(0, 1),
             ),
             Command(line="homing slo rules --defaults --to rules", needs="slo"),
-            Command(line="homing slo fired deliveries.jsonl.gz --rules rules", needs="slo"),
+            Command(
+                line="homing slo fired deliveries.jsonl.gz --rules rules --target 99.9"
+                " --at 2026-11-16T16:30Z",
+                needs="slo",
+            ),
             Command(
                 line="homing incident link rules/homing-slo-dead-letters.rules.yml"
                 ' --text "alert rules for dead letters, with tests that make them fire"'
@@ -194,14 +198,15 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
             ),
         ),
         after="""\
-At 99.9% a steady drop like this pages nobody, and these deliveries are in no ratio at all: what is
+A steady drop like this pages nobody at 99.9%, and these deliveries are in no ratio at all: what is
 lost has no line that says so. What is lost in silence needs a promise of its own: unaccounted
 deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and unaccounted
 deliveries among them, each with a unit test that makes it fire. The last command but one has asked
 those very rules, minute by minute, about the week that was: one of them would have fired within
-minutes of the first drop, days before anybody noticed, and the one on dead letters never. (Drops
-come in bursts; `homing slo fired --target 99.9` says what burn rates would have made of these, if
-anything had counted them.)""",
+minutes of the first drop, days before anybody noticed, and the one on dead letters never. The burn
+rates below them are what --target would have made of the same minutes if anything had counted the
+drops: these come in bursts, so a page, too, might have come. The first table is a model, the second
+is what happened; the record keeps the second.""",
     ),
     Step(
         name="deploy",

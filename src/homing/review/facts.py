@@ -29,6 +29,7 @@ _TITLES: Final = {
     "verify": "Verification",
     "impact": "Price",
     "objectives": "How the objectives of the running service stood",
+    "fired": "When alerts would have fired in the log",
     "redrive": "Dead letters that were sent again",
     EXPLAIN: "When the alerts of an objective notice",
     REVIEW: "Worked out for this page from the other sources",

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.main import homing
+from homing.cli.moments import moment
 from homing.cli.output import time_text
 from homing.cli.review import command_again
 from homing.core.errors import ConfigError, HomingError
@@ -225,6 +226,29 @@ def test_another_log_gives_other_numbers_and_only_there(ask: Ask, told: Path) ->
         after, "impact", "by_currency.USD.p50"
     )
     assert ask("review", "record.json", "--check", "one.md", code=1).output.count("gives")
+
+
+def test_when_alerts_would_have_fired_is_what_the_log_says_and_else_a_model_without_a_date(
+    ask: Ask, told: Path
+) -> None:
+    def section() -> str:
+        return ask("review").output.partition("## Why alerts")[2].partition("\n## ")[0]
+
+    modelled = section()
+    assert "Modelled, for a drop as steady as that" in modelled
+    assert not re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d", modelled)
+    said = json.loads(ask("slo", "fired", "before.jsonl.gz", "--target", "99.9", "--json").stdout)
+    ask("slo", "fired", "before.jsonl.gz", "--target", "99.9")
+    seen = section()
+    assert "Modelled" not in seen
+    assert "slo explain" not in seen
+    for i, one in enumerate(said["alerts"]):
+        if one["firedAt"] is None:
+            continue
+        at = time_text(moment(one["firedAt"]))[:16].replace("T", " ")
+        assert sourced(seen, "fired", f"alerts.{i}.firedAt") == f"{at} UTC"
+    assert "HomingDeliveriesUnaccounted" in seen
+    ask("review", "--recompute")
 
 
 def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> None:
