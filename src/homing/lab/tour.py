@@ -16,6 +16,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     needs: str | None = None
     #: what it says by its exit code is expected: investigations find something
     codes: tuple[int, ...] = (0,)
+    #: it begins a record, so one that is there is put aside first
+    is_opening: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ In this folder is last week of that service:
   deliveries.jsonl.gz  its delivery log, one line for each change of a delivery
   payments.jsonl.gz    what was paid, as the payloads had it
   worker.py            its retry worker, the code that runs in production
+  worker_1_8_1.py      the same, to be left as it is: what was found with it can be found again
 
 The week is simulated, so the commands that add to the record of the incident are told on which day
 of the story they are typed: --at. In an incident of your own you leave it out.
@@ -64,6 +67,7 @@ loses something reports what it did, never what it did not do.""",
                 ' --how "a shop asked about a payment without a notification"'
                 " --at 2026-11-16T09:10Z",
                 needs="incident",
+                is_opening=True,
             ),
             Command(
                 line='homing incident note "payments team" --about owner'
@@ -125,7 +129,7 @@ A correlation is a suspicion. Now the worker's own code runs with time and order
 to the schedule that the log shows.""",
         commands=(
             Command(
-                line="homing reproduce incident.json --worker worker.py:RetryWorker"
+                line="homing reproduce incident.json --worker worker_1_8_1.py:RetryWorker"
                 " --html schedule.html --pytest test_schedule.py --at 2026-11-16T13:15Z",
                 needs="reproduce",
                 codes=(1,),
@@ -170,7 +174,8 @@ skip the patch with s.""",
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
 explored without a suspicion, in {explored} other schedules, with crashes: {random} at random, as
 many as --runs asks for, {priority} by priorities and {small} one by one, the nearest to calm.
-Nothing either (explored.json has it).
+Nothing either (explored.json has it). test_schedule.py stays red, as it is about 1.8.1; with
+`.run(worker="worker.py:RetryWorker")` it holds yours to the same schedule.
 That is a proof about the code, not yet about the service.""",
     ),
     Step(

@@ -270,6 +270,20 @@ def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> Non
     assert "another file than it was" in str(result.exception)
 
 
+def test_a_command_of_the_review_that_is_run_by_hand_and_finds_the_same_adds_nothing(
+    ask: Ask, told: Path
+) -> None:
+    before = (told / "record.json").read_bytes()
+    price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
+    again = ask("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
+    assert "the incident record.json has that already" in again.stderr
+    ask("reproduce", "incident.json", "--times", "3", "--worker", "worker.py:RetryWorker", code=1)
+    assert (told / "record.json").read_bytes() == before
+    (told / "impact.toml").write_text(EXAMPLE + "# another file\n")
+    ask("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
+    assert (told / "record.json").read_bytes() != before
+
+
 def test_a_result_that_is_none_is_told_in_a_sentence(ask: Ask, told: Path) -> None:
     broken = record(told)
     broken["results"]["investigate"]["values"]["windows"] = [{"start": "<script>"}]
@@ -345,6 +359,12 @@ def test_what_is_written_may_have_another_day_and_one_that_is_yet_to_come_is_sai
     assert record(tmp_path)["actions"][0]["done_at_us"] == record(tmp_path)["timeline"][3]["at_us"]
     written = {one["written_at_us"] // 1_000_000 for one in record(tmp_path)["timeline"][1:]}
     assert max(written) - min(written) < 600, "when it was really written down is kept as well"
+
+
+def test_the_story_of_the_lab_has_days_of_its_own(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text("{}")
+    told = ask(*OPEN, "--at", "2131-05-06T10:00Z").output
+    assert "yet to come" not in told
 
 
 def test_a_command_that_finds_something_adds_it_as_if_at_another_time(
