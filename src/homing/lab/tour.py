@@ -270,10 +270,17 @@ come back, is not: that is in impact.toml, marked as assumed, with ranges.""",
                 " --at 2026-11-30T09:40Z",
                 needs="impact",
             ),
+            Command(
+                line="homing impact deliveries.jsonl.gz --payloads payments.jsonl.gz"
+                " --assumptions impact.toml --since {since} --at 2026-11-30T09:45Z",
+                needs="impact",
+            ),
         ),
         after="""\
-Two numbers, not one: what was at risk, and what was lost of it. The bars say which assumption to
-measure first if somebody doubts the figure. Change one in impact.toml and see.""",
+Two numbers, not one: what was at risk, and what was lost of it. The first price is of the week as
+it was, which had no fault before Tuesday; the second is of a week that has it all the time: what a
+week of waiting costs. The bars say which assumption to measure first if somebody doubts the figure.
+Change one in impact.toml and see.""",
     ),
     Step(
         name="review",
@@ -322,9 +329,10 @@ the commands found is in the record; what only people know, you add.""",
         after="""\
 Open review.html. Every number on it is a link to its source, where the command stands that finds
 it again; `homing review record.json --recompute` runs all of them. Type a number into review.md by
-hand and let `homing review --check review.md` look at it. And when somebody asks you to tell it in
-three minutes: `homing walkthrough draft` writes it from this record, with what each sentence rests
-on (`--evidence`); then `homing walkthrough rehearse` and `homing walkthrough mock`.""",
+hand, or change one, and let `homing review --check review.md` look at it. And when somebody asks
+you to tell it in three minutes: `homing walkthrough draft` writes it from this record, with what
+each sentence rests on (`--evidence`); then `homing walkthrough rehearse` and `homing walkthrough
+mock`.""",
     ),
 )
 

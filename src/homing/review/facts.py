@@ -28,6 +28,7 @@ _TITLES: Final = {
     "explore_fix": "Exploration with the fix",
     "verify": "Verification",
     "impact": "Price",
+    "impact_whole_week": "Price of a week that is all faulty",
     "objectives": "How the objectives of the running service stood",
     "fired": "When alerts would have fired in the log",
     "redrive": "Dead letters that were sent again",

@@ -45,9 +45,10 @@ def sensitivity_plot(loss: Loss) -> str:
 
 
 def _tornado(loss: Loss, style: str) -> str:
-    """One bar an input, widest first."""
+    """One bar an input, widest first; each goes out from the line: every input in its middle."""
+    middle = loss.p50 if loss.middle is None else loss.middle
     scale = max((one.high for one in loss.swings), default=0.0) or 1.0
-    height = 84 + _ROW * len(loss.swings)
+    height = 104 + _ROW * len(loss.swings)
 
     def x(value: float) -> float:
         return _LEFT + value / scale * (_WIDTH - _LEFT - 90)
@@ -62,19 +63,27 @@ def _tornado(loss: Loss, style: str) -> str:
     ]
     for row, one in enumerate(loss.swings):
         y = 64 + row * _ROW
-        low, high = x(one.low), max(x(one.high), x(one.low) + 2)
+        low, high = x(one.low), x(one.high)
+        has_range = f"{one.low:,.0f}" != f"{one.high:,.0f}"
+        if not has_range:  # a mark on the line, with one label beside it
+            low, high = low - 3, high + 3
+        left = (
+            f'<text x="{low - 6:.1f}" y="{y + 18}" text-anchor="end">{one.low:,.0f}</text>'
+            if has_range
+            else ""
+        )
+        right = f"{one.high:,.0f}" if has_range else "one figure, no range"
         parts.append(
             f'<text x="12" y="{y + 19}" class="ink">{escape(one.name)}</text>'
             f'<rect class="{one.basis}" x="{low:.1f}" y="{y}" width="{high - low:.1f}" '
-            f'height="26" rx="3"/>'
-            f'<text x="{low - 6:.1f}" y="{y + 18}" text-anchor="end">'
-            f"{one.low:,.0f}</text>"
-            f'<text x="{high + 6:.1f}" y="{y + 18}">{one.high:,.0f}</text>'
+            f'height="26" rx="3"/>{left}'
+            f'<text x="{high + 6:.1f}" y="{y + 18}">{right}</text>'
         )
-    middle = x(loss.p50)
+    at = x(middle)
     parts.append(
-        f'<line class="middle" x1="{middle:.1f}" x2="{middle:.1f}" y1="56" y2="{height - 16}"/>'
-        "</svg>\n"
+        f'<line class="middle" x1="{at:.1f}" x2="{at:.1f}" y1="56" y2="{height - 30}"/>'
+        f'<text x="{at:.1f}" y="{height - 12}" text-anchor="middle">'
+        f"every input in its middle: {middle:,.0f}</text></svg>\n"
     )
     return "\n".join(parts)
 

@@ -251,6 +251,37 @@ def test_when_alerts_would_have_fired_is_what_the_log_says_and_else_a_model_with
     ask("review", "--recompute")
 
 
+def test_the_price_says_of_which_week_it_is_and_what_a_week_that_is_all_faulty_costs(
+    ask: Ask, told: Path
+) -> None:
+    since = "2026-11-10T10:23:00Z"
+    one = record(told)  # so small a week does not show by itself when it began
+    began = {"is_change": True, "at": since, "low": since, "high": since}
+    one["results"]["investigate"]["values"]["since"] |= began
+    (told / "record.json").write_text(json.dumps(one))
+    before = ask("review").output
+    assert "homing impact --since" in before
+    price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
+    ask("impact", "before.jsonl.gz", *price, "--since", since)
+    ask("incident", "deployed", "--by", "bo", "--at", "2026-11-17T14:30Z")
+    text = ask("review").output
+    middle = "by_currency.USD.p50"
+    assert sourced(text, "impact", middle) == sourced(before, "impact", middle)
+    results = {name: one["values"] for name, one in record(told)["results"].items()}
+    logged, faulty = (
+        results[name]["by_currency"]["USD"] for name in ("impact", "impact_whole_week")
+    )
+    assert faulty["deliveries_per_week"] == pytest.approx(logged["deliveries_per_week"])
+    assert faulty["dropped"] == logged["dropped"]
+    assert faulty["rate"]["value"] > logged["rate"]["value"]
+    ratio = faulty["rate"]["value"] / logged["rate"]["value"]
+    assert faulty["at_risk"] / logged["at_risk"] == pytest.approx(ratio)
+    assert sourced(text, "impact_whole_week", middle) == f"{faulty['p50']:,.0f}"
+    lasted_s = (moment("2026-11-17T14:30Z") - moment(since)) / 1_000_000
+    whole = f"{faulty['p50'] * lasted_s / 604_800:,.0f}"
+    assert f"the incident as a whole cost about [{whole}]" in text
+
+
 def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> None:
     (told / "worker.py").write_text("somebody has written something else here")
     same = json.loads(ask("review", "record.json", "--recompute", "--json").output)
