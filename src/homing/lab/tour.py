@@ -64,6 +64,7 @@ loses something reports what it did, never what it did not do.""",
             Command(
                 line='homing incident open "payment webhooks are missing" --file record.json'
                 ' --service "payment notifications" --noticed-at 2026-11-16T09:05Z'
+                ' --noticed-by "checkout team"'
                 ' --how "a shop asked about a payment without a notification"'
                 " --at 2026-11-16T09:10Z",
                 needs="incident",

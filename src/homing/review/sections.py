@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from homing.forensics.plots import SEEN_MIN, interval_width
 from homing.review import budgets, causes, proof
 from homing.review.blocks import (
     Address,
@@ -103,7 +104,10 @@ def head(facts: Facts) -> list[Block]:
     def row(name: str, *parts: Inline) -> None:
         rows.append((line(name), parts))
 
-    row("Status", person(facts, "status"))
+    proven: list[Inline] = []
+    if facts.has("verify", "verdict"):
+        proven = ["; before and after the fix were compared: ", proof.verdict(facts)]
+    row("Status", person(facts, "status"), *proven)
     row("Severity", person(facts, "severity"))
     row("Owner of this review", person(facts, "owner"))
     if facts.find(RECORD, "service", ""):
@@ -349,12 +353,12 @@ def detection(facts: Facts) -> list[Block]:
     if found is not None:
         parts += ["It was noticed at ", facts.value(RECORD, "detection.at_us", instant), " by "]
         parts += [person(facts, "detection.by")]
+        if found.how:
+            parts += [": ", *quoted(found.how.rstrip(". "), RECORD, "detection.how")]
         if found.alert:
-            parts += [", through the alert ", person(facts, "detection.alert"), ". "]
+            parts += ["; the alert ", person(facts, "detection.alert"), " had fired. "]
         else:
             parts += ["; no alert had fired. "]
-        if found.how:
-            parts += [*quoted(found.how, RECORD, "detection.how"), ". "]
         parts += _undetected(facts, found.at_us)
     if not parts:
         return []
@@ -362,11 +366,14 @@ def detection(facts: Facts) -> list[Block]:
     blocks += proof.deployed(facts, "change")
     windows = facts.find("investigate", "windows", [])
     if windows:
-        caption = line(
-            "Deliveries by time of acceptance (pale) and their drop rate (red); the dashed line ",
-            "is the change point, shaded its interval.",
-        )
-        svg = rate_plot(windows, facts.find("investigate", "since", None))
+        since = facts.find("investigate", "since", None)
+        told = "Deliveries by time of acceptance (pale) and their drop rate (red)"
+        if since is not None and since["is_change"]:
+            told += "; the dashed line is the change point, shaded its interval"
+            if interval_width(windows, since) < SEEN_MIN:
+                told += ", which is too narrow to be seen well at this scale"
+        caption = line(f"{told}.")
+        svg = rate_plot(windows, since)
         blocks.append(Plot(svg, caption, "investigate"))
     return [Heading("Detection"), *blocks, *facts.again("investigate", RECORD)]
 
