@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from homing.insight.rates import wilson
 
 _WIDTH: Final = 900
-_LEFT: Final = 74
+_LEFT: Final = 90
 _BARS: Final = 90
 _TICKS: Final = 7
 #: lengths of time that a clock has names for, in seconds: of a bar, and between two marks
@@ -22,8 +22,8 @@ _LENGTHS: Final = (
     *(3_600, 7_200, 10_800, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800),
 )
 #: the two panels, from top to bottom: deliveries, and under them the rate
-_COUNT_TOP, _COUNT_BASE = 26, 96
-_RATE_TOP, _RATE_BASE = 136, 266
+_COUNT_TOP, _COUNT_BASE = 34, 104
+_RATE_TOP, _RATE_BASE = 146, 276
 #: an interval that goes far beyond the highest rate is cut off at so many times that
 _OVER: Final = 2.0
 #: an interval narrower than this, in units of the plot, is hardly seen
@@ -106,7 +106,7 @@ def rate_over_time(windows: list[dict[str, Any]], since: dict[str, Any] | None) 
         return _LEFT + (at - first) / (last - first) * (_WIDTH - _LEFT - 4)
 
     label = "deliveries over time, and under them the share that was dropped"
-    parts = [f'<svg class="time" viewBox="0 0 {_WIDTH} 304" role="img" aria-label="{label}">']
+    parts = [f'<svg class="time" viewBox="0 0 {_WIDTH} 314" role="img" aria-label="{label}">']
     is_change = since is not None and since["is_change"]
     if since is not None and is_change:
         low, high = (min(max(_seconds(since[key]), first), last) for key in ("low", "high"))

@@ -51,7 +51,7 @@ def _tornado(loss: Loss, style: str) -> str:
     height = 104 + _ROW * len(loss.swings)
 
     def x(value: float) -> float:
-        return _LEFT + value / scale * (_WIDTH - _LEFT - 90)
+        return _LEFT + value / scale * (_WIDTH - _LEFT - 104)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '

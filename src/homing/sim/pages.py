@@ -14,10 +14,10 @@ _STYLE: Final = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117;
   --line: #30363d; --mark: #4b3a05; --soft: #9198a1; --bad: #ff8a80; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; }
 h2 { font-size: 1.1rem; margin-top: 2rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; position: relative; }
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--soft); padding-bottom: .5rem;
   max-width: calc(100vw - 2rem); }
@@ -28,7 +28,8 @@ tr.crossing { background: var(--mark); font-weight: 600; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 .bad { color: var(--bad); font-weight: 600; }
 @media (max-width: 48rem) { thead { position: absolute; clip-path: inset(50%); }
-  tbody tr { display: block; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
+  table, caption, tbody, tbody tr { display: block; }
+  tbody tr { padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
   tbody td { display: block; border: 0; padding: .1rem 0; overflow-wrap: anywhere; }
   tbody td:empty { display: none; }
   td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); font-weight: 400; }

@@ -342,6 +342,30 @@ def test_a_fresh_incident_says_that_nothing_is_known(ask: Ask, tmp_path: Path) -
     assert check(text) == []
 
 
+def test_the_head_says_what_was_proven_and_the_beginning_who_noticed_and_how(
+    ask: Ask, told: Path
+) -> None:
+    one = record(told)
+    one["detection"] = {"at_us": 1_794_819_900_000_000, "by": "checkout", "how": "a shop asked."}
+    one["results"]["investigate"]["values"]["since"] |= {
+        "is_change": True,
+        **dict.fromkeys(("at", "low", "high"), "2026-11-10T10:23:00Z"),
+    }
+    (told / "record.json").write_text(json.dumps(one))
+    text = ask("review").output
+    assert (
+        '| Status | [open](#source-record "status"); before and after the fix were compared: '
+        f"[{sourced(text, 'verify', 'verdict')}]"
+    ) in text
+    assert 'checkout](#source-record "detection.by"): a shop asked; no alert had fired. ' in text
+    ask("review", "--html", "review.html")
+    page = (told / "review.html").read_text()
+    assert "shaded its interval, which is too narrow to be seen well at this scale" in page
+    styles = page.partition("</style>")[0]
+    for name in set(re.findall(r'<line class="(\w+)', page)):
+        assert f"svg .{name} {{" in styles, f"a line {name} would not be drawn"
+
+
 def test_people_add_what_only_they_know(ask: Ask, tmp_path: Path) -> None:
     ask(*OPEN, "--noticed-at", "2026-11-16T09:05Z", "--how", "a shop asked", "--alert", "none-7")
     (tmp_path / "worker.py").write_text("lease = 10\n")
