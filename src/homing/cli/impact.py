@@ -169,11 +169,7 @@ def impact(
         for one in exposure.affected
     ]
     if ids is not None:
-        lines = (
-            f"{a}\t{c}\t{v:.2f}\t{'never' if d is None else f'{d:.0f}'}\n"
-            for a, c, v, d in affected
-        )
-        ids.write_text("".join(lines), encoding="utf-8")
+        ids.write_text("".join(map(_affected_line, affected)), encoding="utf-8")
     if svg is not None:
         svg.write_text(tornado_svg(losses[0]), encoding="utf-8")
     in_words = sentence(losses) if delays else _nothing(counted.arm.all.n)
@@ -193,6 +189,11 @@ def impact(
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
     read = [*files_of(logs), payloads, assumptions]
     record("impact", told, inputs=read, files=[svg, ids], at_us=at_us)
+
+
+def _affected_line(one: tuple[str, str, float, float | None]) -> str:
+    name, currency, value, delay_s = one
+    return f"{name}\t{currency}\t{value:.2f}\t{'never' if delay_s is None else f'{delay_s:.0f}'}\n"
 
 
 def document(

@@ -214,7 +214,7 @@ def _of_which_week(facts: Facts) -> list[Block]:
         facts.value("investigate", "log.to", instant),
         ". ",
     ]
-    parts += _all_faulty(facts, "It has the fault only from ")
+    parts += _all_faulty(facts, "That log has the fault only from ")
     fixes = [i for i, one in enumerate(facts.incident.deployments) if one.what == "fix"]
     if fixes and facts.has(WHOLE_WEEK) and facts.find("investigate", "since.is_change", False):
         parts += _until_the_fix(facts, fixes[0])
