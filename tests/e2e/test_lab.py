@@ -160,6 +160,24 @@ def test_at_a_prompt_one_may_skip_a_command_stop_and_go_on_from_there(tmp_path: 
     assert "put_if" not in (tmp_path / "homing-lab" / "worker.py").read_text().split("def save")[1]
 
 
+def test_answers_may_come_through_a_pipe(tmp_path: Path) -> None:
+    def piped(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "homing.cli", "lab", *words]
+        return subprocess.run(
+            command, cwd=tmp_path, check=False, capture_output=True, text=True, input=text
+        )
+
+    done = piped("s\nq\n", "--size", "1000")
+    assert done.returncode == 0
+    assert "stopped in the step 'notice'" in done.stderr
+    assert not (tmp_path / "homing-lab" / "record.json").exists()
+    # where nothing comes, it goes on; a step that is taken again puts its record aside
+    for times in (1, 2):
+        done = piped("", "--step", "notice")
+        assert done.returncode == 0, done.stderr
+        assert ("kept as homing-lab/record.mine.json" in done.stderr) is (times == 2)
+
+
 def test_what_was_typed_ahead_stands_behind_the_prompt_that_takes_it(tmp_path: Path) -> None:
     assert typed(tmp_path, "q", "--size", "1000")[0] == 0
     code, screen = typed(tmp_path, ["?\nwhat\nq"], "--from", "fix")

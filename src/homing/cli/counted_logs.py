@@ -53,6 +53,7 @@ def count_logs(
     since_us: int | None = None,
     late_s: float | None = None,
     has_past: bool = False,
+    has_names: bool = False,
 ) -> Counted:
     """Count logs: files, globs, a Homing that runs, or the tables of an engine elsewhere.
 
@@ -61,6 +62,7 @@ def count_logs(
         since_us: only what was accepted from then on.
         late_s: also name what was delivered so many seconds after it was accepted, or later.
         has_past: also say what came to its end in each minute.
+        has_names: also name all that are counted.
 
     Raises:
         ConfigError: they cannot be read, or packages are missing.
@@ -80,6 +82,7 @@ def count_logs(
                 since_us=since_us,
                 late_s=late_s,
                 has_past=has_past,
+                has_names=has_names,
             )
         except ConfigError as error:
             raise ConfigError([_with_name(one, logs, files) for one in error.problems]) from error

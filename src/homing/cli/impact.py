@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -16,7 +16,17 @@ from homing.cli.counted_logs import count_logs
 from homing.cli.forensics import as_engine
 from homing.cli.impact_assumptions import EXAMPLE, Declared, load_assumptions
 from homing.cli.incidents import at_option, files_of, record
-from homing.cli.output import as_json, note, print_json, print_table, say, say_prose, why
+from homing.cli.moments import moment
+from homing.cli.output import (
+    as_json,
+    note,
+    print_json,
+    print_table,
+    say,
+    say_prose,
+    time_text,
+    why,
+)
 from homing.core.errors import ConfigError
 from homing.core.money import MICRO, money_in
 from homing.core.plurals import plural
@@ -27,14 +37,47 @@ from homing.review.impact import Affected, Exposure, Loss, estimate
 from homing.review.impact_sentence import sentence
 from homing.review.pictures import tornado_svg
 
+if TYPE_CHECKING:
+    from homing.forensics.counting import Counted
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _BAR: Final = 34
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What is priced of a log: all of it, or a week that is all as it was from some time on."""
+
+    window_s: float  #: of the whole log
+    since_us: int | None
+    names: frozenset[str]
+
+    def has(self, name: str) -> bool:
+        """Whether a delivery is in it."""
+        return self.since_us is None or name in self.names
+
+    def time_of(self, n: int, volume: int) -> float:
+        """The seconds in which so many are accepted at the volume of the whole log."""
+        return self.window_s if self.since_us is None or not n else self.window_s * n / volume
+
+    def told(self, volume: int) -> str:
+        """Where the volume is from; empty: from what is counted."""
+        if self.since_us is None:
+            return ""
+        days = self.window_s / 86_400
+        return f"{volume:,} in {days:.2f} days; the rates since {time_text(self.since_us)}"
 
 
 @click.command()
 @click.argument("logs", metavar="LOG...", nargs=-1)
 @click.option("--assumptions", type=_FILE, metavar="FILE", help="A TOML file; see --example.")
 @click.option("--payloads", type=_FILE, metavar="FILE", help="JSON lines: what each was worth.")
+@click.option(
+    "--since",
+    "since_us",
+    type=moment,
+    metavar="TIME",
+    help="A whole week as it was from then on: rates and values since, the volume of LOG.",
+)
 @click.option("--late", is_flag=True, help="Price what came late as well, by steps of its delay.")
 @click.option("--example", is_flag=True, help="Print assumptions to edit, and stop.")
 @click.option(
@@ -55,6 +98,7 @@ def impact(
     logs: tuple[str, ...],
     assumptions: Path | None,
     payloads: Path | None,
+    since_us: int | None,
     late: bool,
     example: bool,
     seed: int,
@@ -74,6 +118,8 @@ def impact(
     Revenue at risk and estimated loss are told apart. Currencies are never added.
     With --late, each delivery that came later than the first step of abandonment is priced by the
     step that its delay reached, measured in LOG from its acceptance to its first success.
+    Where the fault began within LOG, the week as logged has days without it: --since the beginning
+    prices a week that has it all the time.
 
     \b
     Examples:
@@ -81,6 +127,7 @@ def impact(
       homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml
       homing impact log.jsonl --assumptions impact.toml --json --ids affected.txt
       homing impact log.jsonl --payloads payments.jsonl --assumptions impact.toml --late
+      homing impact log.jsonl --assumptions impact.toml --since 2026-11-10T10:23Z
       homing impact hooks.attempts --engine postgresql://reader@db/logs --assumptions impact.toml
 
     Exit codes: 0 priced, 2 the input cannot be read or does not fit.
@@ -92,17 +139,28 @@ def impact(
         raise click.UsageError("expected LOG and --assumptions FILE (homing impact --example)")
     declared = load_assumptions(assumptions)
     late_s = declared.assumptions.late_s
-    counted = count_logs(logs, mapping=mapping, engine=engine, late_s=late_s)
+    counted = count_logs(
+        logs,
+        mapping=mapping,
+        engine=engine,
+        late_s=late_s,
+        since_us=since_us,
+        has_names=since_us is not None and declared.payload is not None,
+    )
     delays: dict[str, float | None] = dict.fromkeys(counted.drops)
     if late:
         delays |= dict(counted.late)
-    window_s = max(1.0, (counted.last_us - counted.first_us) / 1_000_000)
+    part = _Part(
+        window_s=max(1.0, (counted.last_us - counted.log_first_us) / 1_000_000),
+        since_us=since_us,
+        names=counted.names,
+    )
     if declared.payload is not None:
         if payloads is None:
             raise click.UsageError("the assumptions take the value from payloads: --payloads FILE")
-        exposures = _from_payloads(payloads, declared, delays, window_s)
+        exposures = _from_payloads(payloads, declared, delays, part)
     else:
-        exposures = [_declared(declared, counted.arm.all.n, delays, window_s)]
+        exposures = [_declared(declared, counted, delays, part)]
     losses = [estimate(one, declared.assumptions, Draws(seed, 0).random) for one in exposures]
     losses.sort(key=lambda one: -one.deliveries_per_week)
     affected = [
@@ -111,27 +169,31 @@ def impact(
         for one in exposure.affected
     ]
     if ids is not None:
-        lines = (
-            f"{a}\t{c}\t{v:.2f}\t{'never' if d is None else f'{d:.0f}'}\n"
-            for a, c, v, d in affected
-        )
-        ids.write_text("".join(lines), encoding="utf-8")
+        ids.write_text("".join(map(_affected_line, affected)), encoding="utf-8")
     if svg is not None:
         svg.write_text(tornado_svg(losses[0]), encoding="utf-8")
     in_words = sentence(losses) if delays else _nothing(counted.arm.all.n)
     told = {"sentence": in_words, **document(losses, affected, seed, str(assumptions))}
+    told["since"] = time_text(since_us) or None
     if as_json:
         print_json(told)
     else:
         say_prose(Text(in_words, style="bold" if delays else ""))
         if delays:
             say()
-            _show_all(losses, len(affected), len(delays), declared, ids)
+            _show_all(losses, part, len(affected), ids)
+            if len(affected) < len(delays):
+                say(Text(_unpriced(declared, len(affected), len(delays)), style="dim"))
         if counted.late and not late:
             text = f"{len(counted.late):,} came {late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
     read = [*files_of(logs), payloads, assumptions]
     record("impact", told, inputs=read, files=[svg, ids], at_us=at_us)
+
+
+def _affected_line(one: tuple[str, str, float, float | None]) -> str:
+    name, currency, value, delay_s = one
+    return f"{name}\t{currency}\t{value:.2f}\t{'never' if delay_s is None else f'{delay_s:.0f}'}\n"
 
 
 def document(
@@ -165,12 +227,13 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _from_payloads(
-    path: Path, declared: Declared, delays: Mapping[str, float | None], window_s: float
+    path: Path, declared: Declared, delays: Mapping[str, float | None], part: _Part
 ) -> list[Exposure]:
     """One exposure for each currency, from JSON lines that say what each delivery was worth."""
     payload = declared.payload
     assert payload is not None
     counts: dict[str, int] = {}
+    volumes: dict[str, int] = {}
     totals: dict[str, int] = {}
     affected: dict[str, list[Affected]] = {}
     unreadable = found = 0
@@ -195,6 +258,9 @@ def _from_payloads(
             unreadable += 1
             continue
         code = money.currency
+        volumes[code] = volumes.get(code, 0) + 1
+        if not part.has(key):
+            continue
         counts[code] = counts.get(code, 0) + 1
         totals[code] = totals.get(code, 0) + money.micro
         if is_affected:
@@ -219,7 +285,8 @@ def _from_payloads(
         Exposure(
             currency=code,
             deliveries=counts[code],
-            window_s=window_s,
+            window_s=part.time_of(counts[code], volumes[code]),
+            volume=part.told(volumes[code]),
             affected=tuple(affected.get(code, ())),
             value_total=totals[code] / MICRO,
         )
@@ -228,14 +295,16 @@ def _from_payloads(
 
 
 def _declared(
-    declared: Declared, n: int, delays: Mapping[str, float | None], window_s: float
+    declared: Declared, counted: Counted, delays: Mapping[str, float | None], part: _Part
 ) -> Exposure:
     value = declared.value
     assert value is not None
+    n, volume = counted.arm.all.n, counted.log_accepted
     return Exposure(
         currency=declared.currency,
         deliveries=n,
-        window_s=window_s,
+        window_s=part.time_of(n, volume),
+        volume=part.told(volume),
         affected=tuple(
             Affected(id=name, value=value.mode, delay_s=delay_s) for name, delay_s in delays.items()
         ),
@@ -249,17 +318,17 @@ def _nothing(n: int) -> str:
     return f"nothing to price: none of {plural(n, 'delivery')} was dropped{bound}"
 
 
-def _show_all(
-    losses: list[Loss], priced: int, found: int, declared: Declared, ids: Path | None
-) -> None:
+def _show_all(losses: list[Loss], part: _Part, priced: int, ids: Path | None) -> None:
     for loss in losses:
-        _show(loss)
-    _footer(losses, priced, ids)
-    if priced < found:
-        say(Text(_unpriced(declared, priced, found), style="dim"))
+        _show(loss, part)
+    if len(losses) > 1:
+        say(Text("Currencies are kept apart: no exchange rate is in the data.", style="dim"))
+    say(Text(_of_which_week(part), style="dim"))
+    if ids is not None:
+        note(f"{plural(priced, 'affected id')}: in {ids}")
 
 
-def _show(loss: Loss) -> None:
+def _show(loss: Loss, part: _Part) -> None:
     code = loss.currency
     say(
         Text.assemble(
@@ -267,7 +336,9 @@ def _show(loss: Loss) -> None:
             f" of margin lost (90% between {_money(loss.p5)} and {_money(loss.p95)})",
         )
     )
-    say(f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {_of_what(loss)}")
+    say(
+        f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {_of_what(loss, part)}"
+    )
     if loss.late:
         say(f"  {_money(loss.late_loss)} {code} a week of it by what came late, in the middle")
     say(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
@@ -298,11 +369,13 @@ def _show(loss: Loss) -> None:
     say()
 
 
-def _of_what(loss: Loss) -> str:
+def _of_what(loss: Loss, part: _Part) -> str:
     """Which deliveries are worth the revenue at risk, and how many a week that makes."""
     counts = plural(loss.dropped, "dropped delivery")
     if loss.late:
         counts += f" and {plural(loss.late, 'late one')}"
+    if part.since_us is not None:
+        return f"{counts}, at their rate since {time_text(part.since_us)}, for a week"
     days = loss.window_s / 86_400
     if round(days, 1) == 7:
         return counts
@@ -318,6 +391,10 @@ def _swings(loss: Loss) -> None:
     if high <= 0:
         return
     say(Text("the loss a week if one input alone is at its 5% or 95% end", style="bold"))
+    if loss.middle is not None:
+        text = f"the others in their middle; all of them there give {_money(loss.middle)}, "
+        text += f"and the middle of all draws is {_money(loss.p50)}"
+        say(Text(text, style="dim"))
     rows = []
     for one in loss.swings:
         start, end = (round(_BAR * value / high) for value in (one.low, one.high))
@@ -326,13 +403,12 @@ def _swings(loss: Loss) -> None:
     print_table(("input", "from#", "to#", "", "is"), rows)
 
 
-def _footer(losses: list[Loss], affected: int, ids: Path | None) -> None:
-    if len(losses) > 1:
-        say(Text("Currencies are kept apart: no exchange rate is in the data.", style="dim"))
-    days = losses[0].window_s / 86_400
-    say(Text(f"A week's figures, from {days:.2f} days of log; nothing is annualised.", style="dim"))
-    if ids is not None:
-        note(f"{plural(affected, 'affected id')}: in {ids}")
+def _of_which_week(part: _Part) -> str:
+    days = f"{part.window_s / 86_400:.2f} days of log"
+    if part.since_us is None:
+        return f"A week as logged, from {days}; nothing is annualised."
+    since = time_text(part.since_us)
+    return f"A week of the volume of {days}, all of it as it was since {since}."
 
 
 def _unpriced(declared: Declared, priced: int, found: int) -> str:

@@ -26,11 +26,13 @@ from homing.cli.moments import moment
 from homing.cli.output import note, say_error, time_text, why
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
-from homing.review.results import found
+from homing.review.results import condensed, found
 from homing.system import SystemClock
 
 VARIABLE: Final = "HOMING_INCIDENT"
 POINTER: Final = Path(".homing-incident")
+#: what the lab's folder is told by
+LAB_NOTE: Final = Path("lab.json")
 ID_PREFIX: Final = "inc_"
 _CHUNK: Final = 1 << 20
 _HASHED_MAX: Final = 200
@@ -50,8 +52,11 @@ at_option = click.option(
 def say_if_ahead(incident: Incident | None, at_us: int | None, option: str = "--at") -> None:
     """A time that is yet to come is most often a slip; it is said, and kept as it was given.
 
-    Once: a record that is ahead of the clock already tells of simulated days.
+    Once: a record that is ahead of the clock already tells of simulated days. Not in the lab's
+    folder, whose story has days of its own.
     """
+    if LAB_NOTE.is_file():
+        return
     now_us = SystemClock().now_us()
     is_ahead = incident is not None and any(one.at_us > now_us for one in incident.timeline)
     if at_us is not None and at_us > now_us and not is_ahead:
@@ -71,9 +76,9 @@ class Place(Protocol):
 class InFile:
     """An incident as a JSON file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         self.path = path
-        self.name = str(path)
+        self.name = name or str(path)
 
     def load(self) -> Incident:
         """
@@ -268,7 +273,8 @@ def record(
 ) -> None:
     """Add what a command found to the incident that is open here; nothing if none is.
 
-    That it cannot be added is said and does not undo what the command has done.
+    The same command on the same files, with the same result, is no news and adds nothing. That
+    it cannot be added is said and does not undo what the command has done.
 
     Args:
         step: the command's name.
@@ -295,12 +301,26 @@ def record(
         say_if_ahead(incident, at_us)
         return msgspec.structs.replace(found(incident, result), kept=kept)
 
+    place = place_of(name)
     try:
-        after = place_of(name).change(change, result.by)
+        if _is_known(place.load(), result):
+            note(f"the incident {name} has that already")
+            return
+        after = place.change(change, result.by)
     except (ConfigError, HomingError) as error:
         say_error(f"not added to the incident {name}: {error}")
         return
     note(f"added to the incident {name}: {after.timeline[-1].text}")
+
+
+def _is_known(incident: Incident, result: Result) -> bool:
+    """Whether the incident has the result of that command, of the same files, as it is."""
+    values = msgspec.json.decode(msgspec.json.encode(condensed(result.step, result.values)))
+    return any(
+        (one.step, one.command, one.inputs) == (result.step, result.command, result.inputs)
+        and one.values == values
+        for one in incident.results.values()
+    )
 
 
 incident_option = click.option(

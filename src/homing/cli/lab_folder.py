@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from importlib import resources
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from homing.cli.impact_assumptions import EXAMPLE
-from homing.cli.incidents import POINTER
+from homing.cli.incidents import LAB_NOTE, POINTER
 from homing.cli.output import note
 from homing.cli.progress import progress_bar
 from homing.core.errors import ConfigError
@@ -19,9 +20,10 @@ from homing.lab.service.worker import RetryWorker
 
 #: the incident, as the walk opens it
 RECORD: Final = "record.json"
+#: the faulty worker as it was found: it is not edited, so that what it did is found again
+DEPLOYED: Final = "worker_1_8_1.py"
 #: what the walk begins with, and nobody is to change
 _WEEK: Final = ("deliveries.jsonl.gz", "payments.jsonl.gz")
-_NOTE: Final = "lab.json"
 _FOLDER: Final = "homing-lab"
 
 
@@ -36,7 +38,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 def made_with(folder: Path) -> Made | None:
     """What is noted in a folder; None: it is none of the lab's."""
     try:
-        return msgspec.json.decode((folder / _NOTE).read_bytes(), type=Made)
+        return msgspec.json.decode((folder / LAB_NOTE).read_bytes(), type=Made)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except msgspec.MsgspecError:  # written half
@@ -67,6 +69,7 @@ def build(folder: Path, seed: int | None, size: int | None) -> Made:
         bytes=_bytes(folder),
     )
     if there == want and len(want.bytes) == len(_WEEK):
+        (folder / DEPLOYED).write_text(_ours("worker.py"), encoding="utf-8")
         return want
     folder.mkdir(parents=True, exist_ok=True)
     _save(folder, msgspec.structs.replace(want, bytes={}))
@@ -102,23 +105,41 @@ def _bytes(folder: Path) -> dict[str, int]:
 
 
 def _save(folder: Path, made: Made) -> None:
-    (folder / _NOTE).write_bytes(msgspec.json.encode(made))
+    (folder / LAB_NOTE).write_bytes(msgspec.json.encode(made))
 
 
 def reset(folder: Path) -> None:
     """Put the faulty worker, its patch and the assumptions there, as at the beginning.
 
-    A worker.py that the user has written is kept beside it.
+    A worker.py that the user has written is kept beside it, and so is a record.
     """
-    ours = resources.files("homing.lab.service")
-    worker, patch = (ours.joinpath(name).read_text("utf-8") for name in ("worker.py", "fix.patch"))
+    worker, patch = _ours("worker.py"), _ours("fix.patch")
     _keep_own(folder / "worker.py", worker, patch)
-    (folder / "worker.py").write_text(worker, encoding="utf-8")
+    for name in ("worker.py", DEPLOYED):
+        (folder / name).write_text(worker, encoding="utf-8")
     (folder / "fix.patch").write_text(patch, encoding="utf-8")
-    for name in (RECORD, POINTER.name):
-        (folder / name).unlink(missing_ok=True)
+    put_record_aside(folder)
     if not (folder / "impact.toml").exists():
         (folder / "impact.toml").write_text(EXAMPLE)
+
+
+def put_record_aside(folder: Path) -> None:
+    """Make room for a new record: one that is there is kept under another name."""
+    (folder / POINTER).unlink(missing_ok=True)
+    record = folder / RECORD
+    if not record.exists():
+        return
+    kept = next(
+        one
+        for number in count(1)
+        if not (one := folder / f"record.mine{'' if number == 1 else f'-{number}'}.json").exists()
+    )
+    record.replace(kept)
+    note(f"the {RECORD} that was here is kept as {kept}")
+
+
+def _ours(name: str) -> str:
+    return resources.files("homing.lab.service").joinpath(name).read_text("utf-8")
 
 
 def _keep_own(worker: Path, faulty: str, patch: str) -> None:

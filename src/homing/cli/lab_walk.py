@@ -21,7 +21,7 @@ from rich.text import Text
 
 from homing.cli.forensics import expect_forensics
 from homing.cli.incidents import VARIABLE
-from homing.cli.lab_folder import Made, build, folder_here, reset
+from homing.cli.lab_folder import Made, build, folder_here, put_record_aside, reset
 from homing.cli.lab_known import measured, told
 from homing.cli.output import note, print_json, say, say_prose
 from homing.core.errors import Invalid, Problem
@@ -44,6 +44,8 @@ _WITHOUT: Final = {
 }
 
 
+#: how long an answer on a pipe is waited for, before each command
+_PIPE_S: Final = 0.1
 #: what reads logs, for which an extra must be installed
 _READS_LOGS: Final = {"investigate", "verify", "impact"}
 
@@ -58,6 +60,13 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
     first: str | None  #: from this step on
     is_playing: bool
     is_json: bool
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How the walk is gone through."""
+
+    is_waiting: bool  #: somebody at a terminal is asked before each command
+    is_piped: bool  #: answers may come through a pipe; where there are none, it goes on
 
 
 class _Stopped(Exception):
@@ -88,10 +97,10 @@ def walk(asked: Walk) -> None:
         print_json(document)
         is_fine = document["is_fine"]
     else:
-        is_waiting = not asked.is_playing and sys.stdin.isatty() and sys.stdout.isatty()
+        manner = _manner(is_playing=asked.is_playing)
         if is_whole:
-            _introduce(folder, is_waiting)
-        is_fine = _tell_steps(chosen, [] if asked.only else steps, folder, is_waiting)
+            _introduce(folder, manner.is_waiting)
+        is_fine = _tell_steps(chosen, [] if asked.only else steps, folder, manner)
         if asked.only is None and is_fine:
             _tell(CLOSING.format(others=len(INCIDENTS)))
             _by_hand(folder, "homing lab --list")
@@ -99,8 +108,16 @@ def walk(asked: Walk) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _manner(*, is_playing: bool) -> Manner:
+    is_terminal = sys.stdin.isatty()
+    return Manner(
+        is_waiting=not is_playing and is_terminal and sys.stdout.isatty(),
+        is_piped=not is_playing and not is_terminal,
+    )
+
+
 def _tell_steps(
-    chosen: Sequence[Step], steps: Sequence[Step], folder: Path, is_waiting: bool
+    chosen: Sequence[Step], steps: Sequence[Step], folder: Path, manner: Manner
 ) -> bool:
     """Whether all of them ended as they should. Where nobody can be asked, the first that did
     not is the last: the next ones rest on it.
@@ -110,10 +127,10 @@ def _tell_steps(
     """
     is_fine = True
     for step in chosen:
-        if _has_ended_well(step, steps, folder, is_waiting):
+        if _has_ended_well(step, steps, folder, manner):
             continue
         is_fine = False
-        if not is_waiting:
+        if not manner.is_waiting:
             note(f"stopped: the step {step.name!r} did not end as it should")
             if steps:
                 note("once that is mended, to go on from there:")
@@ -122,7 +139,7 @@ def _tell_steps(
     return is_fine
 
 
-def _has_ended_well(step: Step, steps: Sequence[Step], folder: Path, is_waiting: bool) -> bool:
+def _has_ended_well(step: Step, steps: Sequence[Step], folder: Path, manner: Manner) -> bool:
     """Say a step, and what to do later if the user stops in it.
 
     Raises:
@@ -131,7 +148,7 @@ def _has_ended_well(step: Step, steps: Sequence[Step], folder: Path, is_waiting:
     """
     place = f"{steps.index(step) + 1} of {len(steps)}" if steps else ""
     try:
-        return _say_step(step, place, folder, is_waiting)
+        return _say_step(step, place, folder, manner)
     except (KeyboardInterrupt, EOFError, _Stopped) as why:
         say()
         note(f"stopped in the step {step.name!r}; to go on from there:")
@@ -184,15 +201,15 @@ def _tell(text: str, style: str = "") -> None:
     say()
 
 
-def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
+def _say_step(step: Step, place: str, folder: Path, manner: Manner) -> bool:
     """Whether each of its commands ended as it should, in the end."""
     is_fine = True
     say(Text.assemble(("━━ ", "dim"), (step.title, "bold cyan"), (f"  {place}", "dim")))
     say()
     _tell(step.before)
     for command in step.commands:
-        is_fine = _say_command(command, folder, is_waiting) and is_fine
-        if not is_fine and not is_waiting:
+        is_fine = _say_command(command, folder, manner) and is_fine
+        if not is_fine and not manner.is_waiting:
             break
     say()
     if is_fine:
@@ -203,7 +220,7 @@ def _say_step(step: Step, place: str, folder: Path, is_waiting: bool) -> bool:
     return is_fine
 
 
-def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
+def _say_command(command: Command, folder: Path, manner: Manner) -> bool:
     """Run a command: whether it ended as it should. Who is there is asked what to do if not.
 
     Raises:
@@ -213,17 +230,19 @@ def _say_command(command: Command, folder: Path, is_waiting: bool) -> bool:
     prompt = Text.assemble(("$ ", "dim"), (line, "bold"))
     is_fine = True
     while True:
-        if not is_waiting:
+        if not manner.is_waiting:
             say(prompt)
-        elif not _wants(prompt):
+        if not (_wants(prompt) if manner.is_waiting else _goes_on(manner)):
             return is_fine
+        if command.is_opening:
+            put_record_aside(folder)
         sys.stdout.flush()
         code = _run(line, folder)
         if code in command.codes:
             return True
         is_fine = False
         note(f"that ended with {code}, which was not expected here")
-        if not is_waiting:
+        if not manner.is_waiting:
             return False
         note("Enter runs it again, s goes on without it, q stops here")
 
@@ -247,6 +266,33 @@ def _wants(prompt: Text) -> bool:
         note("Enter runs the command, s skips it, q stops here")
 
 
+def _goes_on(manner: Manner) -> bool:
+    """Whether a command is to run where nobody is at a terminal: yes, unless a pipe says no.
+
+    Raises:
+        _Stopped: it says q.
+    """
+    answer = _piped_line().strip().lower() if manner.is_piped else ""
+    if answer == "q":
+        raise _Stopped
+    return answer != "s"
+
+
+def _piped_line() -> str:
+    """The next line of a pipe; empty where none has come by now, and at its end.
+
+    Read byte by byte: what a buffer holds, the next look would not see.
+    """
+    line = b""
+    fd = sys.stdin.fileno()
+    with contextlib.suppress(OSError):
+        while select.select([fd], [], [], _PIPE_S)[0] and (letter := os.read(fd, 1)):
+            if letter == b"\n":
+                break
+            line += letter
+    return line.decode(errors="replace")
+
+
 def _told_quietly(chosen: Sequence[Step], folder: Path) -> list[dict[str, Any]]:
     """What each step came to, up to the first that did not end as it should."""
     results = []
@@ -265,6 +311,8 @@ def _run_quietly(step: Step, folder: Path) -> dict[str, Any]:
         line = filled(command.line, measured(folder))
         if command.needs is not None and " --to " not in line and " > " not in line:
             line += " --json"
+        if command.is_opening:
+            put_record_aside(folder)
         output, error = folder / ".output", folder / ".error"
         with output.open("w") as out, error.open("w") as complaints:
             code = _run(line, folder, out, complaints)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from homing.cli.incidents import (
     VARIABLE,
+    InFile,
     Place,
     actor_here,
     digest_of,
@@ -29,6 +30,7 @@ from homing.core.errors import ConfigError
 from homing.core.plurals import plural
 from homing.review.blocks import Document, values_of
 from homing.review.check import check as checked
+from homing.review.check import record_named
 from homing.review.facts import Facts, Missing
 from homing.review.incident import Digest, Incident, Result
 from homing.review.markdown import markdown
@@ -45,7 +47,7 @@ _EXIT_FINDINGS: Final = 1
 _OUTPUTS: Final = frozenset(
     ("--save", "--html", "--svg", "--ids", "--pytest", "--mermaid", "--to", "--output", "--log")
 )
-_AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact"))
+_AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact", "slo fired"))
 
 
 @click.command()
@@ -75,9 +77,10 @@ def review(
     stands that finds it again; what is not known is a section.
 
     \b
-    --check refuses a number that has no source and a zero without its N, in Markdown or HTML;
-    with INCIDENT also a number that its source does not give. --json prints every value with
-    source, path and command.
+    --check refuses a number that has no source, one that its source does not give, and a zero
+    without its N, in Markdown or HTML. Sources are looked up in INCIDENT or, without it, in the
+    record that the review names, beside it; where there is none, it says that no value was
+    compared. --json prints every value with source, path and command.
 
     \b
     Examples:
@@ -178,21 +181,37 @@ def _check(path: Path, name: str | None, *, as_json: bool) -> None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {why(error)}"]) from error
-    expected = None
-    if name is not None:
-        place = the_place(name)
-        expected = _expected(written(place.load(), place.name))
+    place = the_place(name) if name is not None else _record_of(path, text)
+    expected = None if place is None else _expected(written(place.load(), place.name))
     wrong = checked(text, expected)
     if as_json:
         print_json([msgspec.to_builtins(one) for one in wrong])
     else:
         for one in wrong:
             say(Text.assemble((f"{path}:{one.line}: ", "bold"), one.text))
-        if not wrong:
-            told = "" if expected is None else ", and says what it says"
-            say(f"{path}: every number has a source{told}; every zero has its N")
+        if not wrong and place is not None:
+            told = f"and says what {place.name} says"
+            say(f"{path}: every number has a source, {told}; every zero has its N")
+        elif not wrong:
+            say(f"{path}: every number names a source, and every zero has its N")
+    if place is None:
+        named = shlex.quote(record_named(text) or "RECORD")
+        note("the values themselves were not compared: the record it was written from is not here")
+        note(f"to compare them: homing review {named} --check {shlex.quote(str(path))}")
     if wrong:
         raise click.exceptions.Exit(_EXIT_FINDINGS)
+
+
+def _record_of(path: Path, text: str) -> Place | None:
+    """The record that a review names: the file beside it, or where it was written; None: neither.
+
+    One in a running service is not asked for unless somebody names it.
+    """
+    named = record_named(text)
+    if named is None:
+        return None
+    found = next((one for one in (path.parent / named, Path(named)) if one.is_file()), None)
+    return None if found is None else InFile(found, named)
 
 
 # --- again ---
@@ -205,7 +224,7 @@ def command_again(command: str) -> list[str]:
         ConfigError: it is none that a review rests on: an incident may come from somebody else.
     """
     words = shlex.split(command)
-    if len(words) < 2 or words[0] != "homing" or words[1] not in _AGAIN:
+    if words[:1] != ["homing"] or _AGAIN.isdisjoint((" ".join(words[1:2]), " ".join(words[1:3]))):
         raise ConfigError([f"expected one of {', '.join(sorted(_AGAIN))}, found: {command}"])
     kept: list[str] = []
     rest = iter(words[1:])

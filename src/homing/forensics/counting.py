@@ -19,7 +19,7 @@ from homing.forensics.investigation import Options, judged_tables, reading
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.reading.files import Progress
 from homing.forensics.rows import row, rows
-from homing.forensics.traces import dropped_names, late_names
+from homing.forensics.traces import dropped_names, late_names, names_of
 from homing.insight.firing import Minute, Past
 from homing.insight.verification import Arm, Count, Window
 
@@ -45,8 +45,13 @@ class Counted:
     drops: tuple[str, ...]  #: names of the dropped, in the order of the log
     first_us: int
     last_us: int
+    #: of the whole log, whatever part of it is counted
+    log_first_us: int
+    log_accepted: int
     #: names of the deliveries that came late, and how late in seconds, in the order of the log
     late: tuple[tuple[str, float], ...] = ()
+    #: of all that are counted, where that was asked for
+    names: frozenset[str] = frozenset()
     past: Past | None = None  #: when each came to its end, where that was asked for
 
 
@@ -58,6 +63,7 @@ def count(
     since_us: int | None = None,
     late_s: float | None = None,
     has_past: bool = False,
+    has_names: bool = False,
 ) -> Counted:
     """Count a log.
 
@@ -66,6 +72,7 @@ def count(
         since_us: only deliveries accepted from then on; None: all.
         late_s: also name what was delivered so many seconds after it was accepted, or later.
         has_past: also say what came to its end in each minute.
+        has_names: also name all that are counted.
 
     Raises:
         Unreadable: a file or a table cannot be read.
@@ -88,6 +95,9 @@ def count(
             drops=tuple(dropped_names(engine, since_us or 0)),
             first_us=first_us,
             last_us=events.last_us,
+            log_first_us=events.first_us,
+            log_accepted=int(row(judged.aggregate(n=judged.count())).n),
+            names=frozenset(names_of(engine, since)) if has_names else frozenset(),
             late=() if late_s is None else tuple(late_names(engine, since, late_s)),
             past=_past(since) if has_past else None,
         )

@@ -41,7 +41,12 @@ svg .span { fill: var(--bad); opacity: .22; } svg .whisker { stroke: var(--ink);
 .scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 .verdict, p, li, figcaption { overflow-wrap: break-word; }
 @media screen and (max-width: 48rem) { .scroll.wide table { min-width: 46rem; }
-  .scroll svg { min-width: 56rem; } .scroll svg.lifts { min-width: 45rem; } }
+  .scroll svg.lifts { min-width: 45rem; }
+  .scroll.wide::before, .scroll:has(svg.lifts)::before { content: "wider than this screen: scroll it sideways \\2192";
+    position: sticky; left: 0; display: block; width: max-content; font-size: .82rem; color: var(--soft);
+    border: 1px solid var(--line); border-radius: 6px; padding: .1rem .5rem; margin-bottom: .3rem; }
+  svg.time { overflow: visible; } svg.time .aside { display: none; } }
+@media screen and (max-width: 40rem) { svg.time text { font-size: 27px; } }
 @media print { body { max-width: none; padding: 0; } h2, table, figure { break-inside: avoid; } }
 figure { margin: 0; } figcaption { color: var(--soft); font-size: .88rem; }
 """

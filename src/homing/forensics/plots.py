@@ -7,16 +7,23 @@ import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from homing.insight.rates import wilson
 
 _WIDTH: Final = 900
-_LEFT: Final = 74
+_LEFT: Final = 90
 _BARS: Final = 90
+_TICKS: Final = 7
+#: lengths of time that a clock has names for, in seconds: of a bar, and between two marks
+_LENGTHS: Final = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800),
+    *(3_600, 7_200, 10_800, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800),
+)
 #: the two panels, from top to bottom: deliveries, and under them the rate
-_COUNT_TOP, _COUNT_BASE = 26, 96
-_RATE_TOP, _RATE_BASE = 136, 266
+_COUNT_TOP, _COUNT_BASE = 34, 104
+_RATE_TOP, _RATE_BASE = 146, 276
 #: an interval that goes far beyond the highest rate is cut off at so many times that
 _OVER: Final = 2.0
 #: an interval narrower than this, in units of the plot, is hardly seen
@@ -29,6 +36,7 @@ class _Bar(NamedTuple):
     at: float
     n: int
     k: int  #: dropped
+    seen: float  #: accepted in just that time: a window across its edge is shared out by time
 
     @property
     def rate(self) -> float:
@@ -46,16 +54,31 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _merged(windows: list[dict[str, Any]]) -> tuple[list[_Bar], float]:
-    """At most 90 bars, so that each has enough deliveries for a rate; and the seconds of one."""
-    start, end = _seconds(windows[0]["start"]), _seconds(windows[-1]["start"])
-    width = max((end - start) / _BARS, 1e-6)
-    bars: dict[int, list[int]] = {}
-    for window in windows:
-        bar = bars.setdefault(int((_seconds(window["start"]) - start) / width), [0, 0])
+def _merged(windows: list[dict[str, Any]]) -> tuple[list[_Bar], int]:
+    """At most some 90 bars, so that each has enough deliveries for a rate, which begin at full hours
+    or the like; and the seconds of one."""
+    starts = [_seconds(one["start"]) for one in windows]
+    length = min((b - a for a, b in pairwise(starts)), default=1.0)
+    width = _length(max((starts[-1] + length - starts[0]) / _BARS, length))
+    bars: dict[int, list[float]] = {}
+    for start, window in zip(starts, windows, strict=True):
+        bar = bars.setdefault(int(start // width), [0, 0, 0.0])
         bar[0] += window["accepted"]
         bar[1] += window["dropped"]
-    return [_Bar(start + i * width, n, k) for i, (n, k) in sorted(bars.items())], width
+        inside = min(1.0, ((start // width + 1) * width - start) / length)
+        bar[2] += window["accepted"] * inside
+        if inside < 1.0:
+            after = bars.setdefault(int(start // width) + 1, [0, 0, 0.0])
+            after[2] += window["accepted"] * (1 - inside)
+    return [
+        _Bar(i * width, int(n), int(k), seen) for i, (n, k, seen) in sorted(bars.items())
+    ], width
+
+
+def _length(seconds: float) -> int:
+    """The shortest named length of time that is not shorter; beyond a week, whole weeks."""
+    weeks = _LENGTHS[-1] * math.ceil(seconds / _LENGTHS[-1])
+    return next((one for one in _LENGTHS if one >= seconds * (1 - 1e-9)), weeks)
 
 
 def length_text(seconds: float) -> str:
@@ -77,14 +100,13 @@ def rate_over_time(windows: list[dict[str, Any]], since: dict[str, Any] | None) 
     """Two panels with one axis of time: deliveries in each stretch, and the share of them that was
     dropped with its interval; across both the beginning, with its interval shaded."""
     bars, seconds = _merged(windows)
-    first, last = bars[0].at, bars[-1].at
-    span = max(last - first, 1e-6) * (1 + 1 / max(len(bars), 1))
+    first, last = bars[0].at, bars[-1].at + seconds
 
     def x(at: float) -> float:
-        return _LEFT + (at - first) / span * (_WIDTH - _LEFT - 4)
+        return _LEFT + (at - first) / (last - first) * (_WIDTH - _LEFT - 4)
 
     label = "deliveries over time, and under them the share that was dropped"
-    parts = [f'<svg viewBox="0 0 {_WIDTH} 304" role="img" aria-label="{label}">']
+    parts = [f'<svg class="time" viewBox="0 0 {_WIDTH} 314" role="img" aria-label="{label}">']
     is_change = since is not None and since["is_change"]
     if since is not None and is_change:
         low, high = (min(max(_seconds(since[key]), first), last) for key in ("low", "high"))
@@ -92,20 +114,16 @@ def rate_over_time(windows: list[dict[str, Any]], since: dict[str, Any] | None) 
             f'<rect class="span" x="{x(low):.1f}" y="{_COUNT_TOP}" width="{max(x(high) - x(low), 2):.1f}" '
             f'height="{_RATE_BASE - _COUNT_TOP}"/>'
         )
-    parts += _counts(bars, x, length_text(seconds))
-    parts += _rates(bars, x)
+    wide = max(2.0, x(first + seconds) - x(first) - 1.5)
+    parts += _counts(bars, x, wide, length_text(seconds))
+    parts += _rates(bars, x, wide)
     if since is not None and is_change:
         at = min(max(_seconds(since["at"]), first), last)
         parts.append(
             f'<line class="edge" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{_COUNT_TOP}" y2="{_RATE_BASE}"/>'
         )
-    parts += [_label(x, first, last, i) for i in range(5)]
+    parts += _ticks(x, first, last)
     return "".join(parts) + "</svg>"
-
-
-def _wide(bars: list[_Bar], x: Callable[[float], float]) -> float:
-    """How wide a bar is."""
-    return max(2.0, (x(bars[-1].at) - x(bars[0].at)) / _BARS - 1.5)
 
 
 def _axis(title: str, base: int, marks: list[tuple[float, str]]) -> list[str]:
@@ -124,23 +142,23 @@ def _axis(title: str, base: int, marks: list[tuple[float, str]]) -> list[str]:
     return parts
 
 
-def _counts(bars: list[_Bar], x: Callable[[float], float], length: str) -> list[str]:
-    most, wide = max(bar.n for bar in bars) or 1, _wide(bars, x)
-    marks = [(float(_COUNT_TOP), f"{most:,}"), (float(_COUNT_BASE), "0")]
+def _counts(bars: list[_Bar], x: Callable[[float], float], wide: float, length: str) -> list[str]:
+    most = max(bar.seen for bar in bars) or 1
+    marks = [(float(_COUNT_TOP), f"{most:,.0f}"), (float(_COUNT_BASE), "0")]
     parts = _axis(f"deliveries accepted per {length}", _COUNT_BASE, marks)
     for bar in bars:
-        tall = (_COUNT_BASE - _COUNT_TOP) * bar.n / most
+        tall = (_COUNT_BASE - _COUNT_TOP) * bar.seen / most
         parts.append(
             f'<rect class="bar" x="{x(bar.at):.1f}" y="{_COUNT_BASE - tall:.1f}" width="{wide:.1f}" '
-            f'height="{tall:.1f}"><title>{bar.n:,} accepted</title></rect>'
+            f'height="{tall:.1f}"><title>{bar.seen:,.0f} accepted</title></rect>'
         )
     return parts
 
 
-def _rates(bars: list[_Bar], x: Callable[[float], float]) -> list[str]:
+def _rates(bars: list[_Bar], x: Callable[[float], float], wide: float) -> list[str]:
     rate_max = max((bar.rate for bar in bars), default=0.0) or 0.01
-    top = min(max(bar.interval[1] for bar in bars), _OVER * rate_max)
-    tall, wide = _RATE_BASE - _RATE_TOP, _wide(bars, x)
+    top = min(max(bar.interval[1] for bar in bars if bar.n), _OVER * rate_max)
+    tall = _RATE_BASE - _RATE_TOP
     marks = [(_RATE_BASE - tall * share, f"{top * share:.2%}") for share in (1.0, 0.5)]
     parts = _axis(
         "share of them that was dropped, with its 95% interval",
@@ -148,6 +166,8 @@ def _rates(bars: list[_Bar], x: Callable[[float], float]) -> list[str]:
         [*marks, (float(_RATE_BASE), "0")],
     )
     for bar in bars:
+        if not bar.n:
+            continue
         low, high = (_RATE_BASE - tall * min(one, top) / top for one in bar.interval)
         at, middle = _RATE_BASE - tall * bar.rate / top, x(bar.at) + wide / 2
         title = f"{bar.k:,} of {bar.n:,} dropped ({bar.rate:.2%})"
@@ -162,16 +182,25 @@ def _rates(bars: list[_Bar], x: Callable[[float], float]) -> list[str]:
     return parts
 
 
-def _label(x: Callable[[float], float], first: float, last: float, i: int) -> str:
-    at = first + (last - first) * i / 4
-    form = "%d %b %H:%M" if last - first > 6 * 3_600 else "%H:%M:%S"
-    anchor = ("start", "middle", "middle", "middle", "end")[i]
-    text = datetime.fromtimestamp(at, UTC).strftime(form)
-    zone = " UTC" if i == 0 else ""
-    #: on a narrow screen there is no room for all five
-    tone = ' class="aside"' if i % 2 else ""
-    place = f'x="{x(at):.1f}" y="{_RATE_BASE + 20}" text-anchor="{anchor}"'
-    return f"<text {place}{tone}>{text}{zone}</text>"
+def _ticks(x: Callable[[float], float], first: float, last: float) -> list[str]:
+    """Marks at midnights, full hours or the like."""
+    step = _length((last - first) / _TICKS)
+    form = "%-d %b" if step >= 86_400 else "%H:%M" if step >= 60 else "%H:%M:%S"
+    if step < 86_400 < last - first:
+        form = "%-d %b %H:%M"
+    parts = []
+    for i, number in enumerate(range(math.ceil(first / step), int(last // step) + 1)):
+        at = x(number * step)
+        text = datetime.fromtimestamp(number * step, UTC).strftime(form)
+        anchor = "start" if at < _LEFT + 30 else "end" if at > _WIDTH - 40 else "middle"
+        #: on a narrow screen there is no room for all
+        tone = ' class="aside"' if i % 3 else ""
+        parts.append(
+            f'<line class="axis" x1="{at:.1f}" x2="{at:.1f}" y1="{_RATE_BASE}" y2="{_RATE_BASE + 5}"/>'
+            f'<text x="{at:.1f}" y="{_RATE_BASE + 24}" text-anchor="{anchor}"{tone}>'
+            f"{text}{'' if i else ' UTC'}</text>"
+        )
+    return parts
 
 
 #: the plot of lifts: as wide as a name of so many letters, which stands above its bar

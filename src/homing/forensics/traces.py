@@ -91,6 +91,12 @@ def dropped_names(engine: Engine, since_us: int = 0) -> Iterator[str]:
         yield _name(one)
 
 
+def names_of(engine: Engine, judged: Any) -> Iterator[str]:
+    """The names of all of them."""
+    for one in rows(_named(engine, judged)):
+        yield _name(one)
+
+
 def late_names(engine: Engine, judged: Any, late_s: float) -> Iterator[tuple[str, float]]:
     """Those of them that were delivered so many seconds after their acceptance or later, and how many:
     until the first line that says so. In the order of the log."""

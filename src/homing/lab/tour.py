@@ -16,6 +16,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     needs: str | None = None
     #: what it says by its exit code is expected: investigations find something
     codes: tuple[int, ...] = (0,)
+    #: it begins a record, so one that is there is put aside first
+    is_opening: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ In this folder is last week of that service:
   deliveries.jsonl.gz  its delivery log, one line for each change of a delivery
   payments.jsonl.gz    what was paid, as the payloads had it
   worker.py            its retry worker, the code that runs in production
+  worker_1_8_1.py      the same, to be left as it is: what was found with it can be found again
 
 The week is simulated, so the commands that add to the record of the incident are told on which day
 of the story they are typed: --at. In an incident of your own you leave it out.
@@ -61,9 +64,11 @@ loses something reports what it did, never what it did not do.""",
             Command(
                 line='homing incident open "payment webhooks are missing" --file record.json'
                 ' --service "payment notifications" --noticed-at 2026-11-16T09:05Z'
+                ' --noticed-by "checkout team"'
                 ' --how "a shop asked about a payment without a notification"'
                 " --at 2026-11-16T09:10Z",
                 needs="incident",
+                is_opening=True,
             ),
             Command(
                 line='homing incident note "payments team" --about owner'
@@ -125,7 +130,7 @@ A correlation is a suspicion. Now the worker's own code runs with time and order
 to the schedule that the log shows.""",
         commands=(
             Command(
-                line="homing reproduce incident.json --worker worker.py:RetryWorker"
+                line="homing reproduce incident.json --worker worker_1_8_1.py:RetryWorker"
                 " --html schedule.html --pytest test_schedule.py --at 2026-11-16T13:15Z",
                 needs="reproduce",
                 codes=(1,),
@@ -170,7 +175,8 @@ skip the patch with s.""",
 The same schedules, the same code but for one line: none loses anything now. Then the worker was
 explored without a suspicion, in {explored} other schedules, with crashes: {random} at random, as
 many as --runs asks for, {priority} by priorities and {small} one by one, the nearest to calm.
-Nothing either (explored.json has it).
+Nothing either (explored.json has it). test_schedule.py stays red, as it is about 1.8.1; with
+`.run(worker="worker.py:RetryWorker")` it holds yours to the same schedule.
 That is a proof about the code, not yet about the service.""",
     ),
     Step(
@@ -185,7 +191,11 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
                 codes=(0, 1),
             ),
             Command(line="homing slo rules --defaults --to rules", needs="slo"),
-            Command(line="homing slo fired deliveries.jsonl.gz --rules rules", needs="slo"),
+            Command(
+                line="homing slo fired deliveries.jsonl.gz --rules rules --target 99.9"
+                " --at 2026-11-16T16:30Z",
+                needs="slo",
+            ),
             Command(
                 line="homing incident link rules/homing-slo-dead-letters.rules.yml"
                 ' --text "alert rules for dead letters, with tests that make them fire"'
@@ -194,14 +204,15 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
             ),
         ),
         after="""\
-At 99.9% a steady drop like this pages nobody, and these deliveries are in no ratio at all: what is
+A steady drop like this pages nobody at 99.9%, and these deliveries are in no ratio at all: what is
 lost has no line that says so. What is lost in silence needs a promise of its own: unaccounted
 deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and unaccounted
 deliveries among them, each with a unit test that makes it fire. The last command but one has asked
 those very rules, minute by minute, about the week that was: one of them would have fired within
-minutes of the first drop, days before anybody noticed, and the one on dead letters never. (Drops
-come in bursts; `homing slo fired --target 99.9` says what burn rates would have made of these, if
-anything had counted them.)""",
+minutes of the first drop, days before anybody noticed, and the one on dead letters never. The burn
+rates below them are what --target would have made of the same minutes if anything had counted the
+drops: these come in bursts, so a page, too, might have come. The first table is a model, the second
+is what happened; the record keeps the second.""",
     ),
     Step(
         name="deploy",
@@ -260,10 +271,17 @@ come back, is not: that is in impact.toml, marked as assumed, with ranges.""",
                 " --at 2026-11-30T09:40Z",
                 needs="impact",
             ),
+            Command(
+                line="homing impact deliveries.jsonl.gz --payloads payments.jsonl.gz"
+                " --assumptions impact.toml --since {since} --at 2026-11-30T09:45Z",
+                needs="impact",
+            ),
         ),
         after="""\
-Two numbers, not one: what was at risk, and what was lost of it. The bars say which assumption to
-measure first if somebody doubts the figure. Change one in impact.toml and see.""",
+Two numbers, not one: what was at risk, and what was lost of it. The first price is of the week as
+it was, which had no fault before Tuesday; the second is of a week that has it all the time: what a
+week of waiting costs. The bars say which assumption to measure first if somebody doubts the figure.
+Change one in impact.toml and see.""",
     ),
     Step(
         name="review",
@@ -312,9 +330,10 @@ the commands found is in the record; what only people know, you add.""",
         after="""\
 Open review.html. Every number on it is a link to its source, where the command stands that finds
 it again; `homing review record.json --recompute` runs all of them. Type a number into review.md by
-hand and let `homing review --check review.md` look at it. And when somebody asks you to tell it in
-three minutes: `homing walkthrough draft` writes it from this record, with what each sentence rests
-on (`--evidence`); then `homing walkthrough rehearse` and `homing walkthrough mock`.""",
+hand, or change one, and let `homing review --check review.md` look at it. And when somebody asks
+you to tell it in three minutes: `homing walkthrough draft` writes it from this record, with what
+each sentence rests on (`--evidence`); then `homing walkthrough rehearse` and `homing walkthrough
+mock`.""",
     ),
 )
 

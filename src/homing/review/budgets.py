@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from homing.insight.burn import Counts, budget, budget_left, parse_target
-from homing.review.blocks import Block, Heading, Line, Paragraph, Table, line
+from homing.review.blocks import Block, Code, Heading, Line, Paragraph, Table, line
 from homing.review.facts import (
     EXPLAIN,
     RECORD,
@@ -15,13 +14,12 @@ from homing.review.facts import (
     Facts,
     count,
     instant,
-    moment,
     percent,
     span,
 )
 from homing.review.incident import Aspect
-from homing.review.quoting import said
-from homing.review.results import OBJECTIVES
+from homing.review.quoting import copied, said
+from homing.review.results import FIRED, OBJECTIVES
 
 
 def alerts(facts: Facts) -> list[Block]:
@@ -36,17 +34,49 @@ def alerts(facts: Facts) -> list[Block]:
             " deliveries ended as dead letters, and a dropped delivery is in no queue.",
         )
         blocks.append(Paragraph(parts))
-    if facts.has(EXPLAIN):
-        blocks += _tiers(facts)
+    modelled = _modelled(facts)
+    blocks += [*_fired(facts), *modelled]
     if not blocks:
         return []
-    return [Heading("Why alerts missed it"), *blocks, *facts.again(EXPLAIN, "investigate")]
+    again = facts.again(FIRED, *([EXPLAIN] if modelled else []), "investigate")
+    return [Heading("Why alerts missed it"), *blocks, *again]
 
 
-def _tiers(facts: Facts) -> list[Block]:
-    began = None
-    if facts.find("investigate", "since.is_change", False):
-        began = moment(facts.get("investigate", "since.at"))
+def _fired(facts: Facts) -> list[Block]:
+    """What the rules say of the log itself, minute by minute."""
+    rows: list[tuple[Line, ...]] = []
+    for i, one in enumerate(facts.find(FIRED, "alerts", [])):
+        path = f"alerts.{i}"
+        at: Line = line("never")
+        if one["firedAt"] is not None:
+            at = (facts.value(FIRED, f"{path}.firedAt", instant),)
+        has_after = facts.has(FIRED, f"{path}.afterS")
+        rows.append(
+            (
+                copied(facts, FIRED, f"{path}.alert"),
+                (facts.coded(FIRED, f"{path}.rule"),),
+                copied(facts, FIRED, f"{path}.severity"),
+                at,
+                (facts.value(FIRED, f"{path}.afterS", span),) if has_after else (),
+            )
+        )
+    if not rows:
+        return []
+    text: Line = line("The rules, asked about every minute of the log as it was. ")
+    if facts.has(FIRED, "target"):
+        target = facts.value(FIRED, "target", percent)
+        text += line("The burn rates are those of ", target, ", as if drops had counted as bad. ")
+    if facts.has(FIRED, "firstDropAt"):
+        text += line("The first drop was accepted at ", facts.value(FIRED, "firstDropAt", instant))
+        text += (".",)
+    heads = ("alert", "fires by", "severity", "would have fired", "after the first drop")
+    return [Paragraph(text), Table(heads, tuple(rows), frozenset({0}))]
+
+
+def _modelled(facts: Facts) -> list[Block]:
+    """What alerts would make of a steady drop at the rate of the log, of those not asked above."""
+    if not facts.has(EXPLAIN) or facts.has(FIRED, "target"):
+        return []
     rows: list[tuple[Line, ...]] = []
     for i, tier in enumerate(facts.get(EXPLAIN, "tiers")):
         rows.append(
@@ -65,19 +95,11 @@ def _tiers(facts: Facts) -> list[Block]:
                     if tier["afterS"] is not None
                     else line(tier["verdict"])
                 ),
-                _fires_at(facts, began, tier["afterS"], f"tiers.{i}.afterS"),
             )
         )
-    if facts.has(EXPLAIN, "integrity.afterS"):
-        seen = facts.get(EXPLAIN, "integrity.afterS")
-        rows.append(
-            (
-                line("any unaccounted delivery"),
-                line("the first one"),
-                ("after ", facts.value(EXPLAIN, "integrity.afterS", span)),
-                _fires_at(facts, began, seen, "integrity.afterS"),
-            )
-        )
+    if facts.has(EXPLAIN, "integrity.afterS") and not facts.has(FIRED):
+        within = ("very likely within ", facts.value(EXPLAIN, "integrity.afterS", span))
+        rows.append((line("any unaccounted delivery"), line("the first one"), within))
     text: Line = (
         "Against a target of ",
         facts.value(RECORD, "objective"),
@@ -89,18 +111,13 @@ def _tiers(facts: Facts) -> list[Block]:
         facts.value(EXPLAIN, "perSecond"),
         " deliveries a second burns the budget at ",
         facts.value(EXPLAIN, "burnRate"),
-        " times its pace. The usual burn-rate alerts and an alert on any unaccounted delivery "
-        "would have said:",
+        " times its pace. Modelled, for a drop as steady as that; drops come in bursts, so this "
+        "says how long an alert takes, and not when it would have fired here, which ",
+        Code("homing slo fired LOG"),
+        " asks the log:",
     )
-    heads = ("alert", "fires above", "fires", "that would have been")
+    heads = ("alert", "fires above", "fires, modelled")
     return [Paragraph(text), Table(heads, tuple(rows), frozenset({len(rows) - 1}))]
-
-
-def _fires_at(facts: Facts, began: Any, after_s: float | None, path: str) -> Line:
-    if began is None or after_s is None:
-        return line("not at all" if after_s is None else "")
-    at = round((began.timestamp() + after_s) * 1_000_000)
-    return (facts.derived(instant(at), f"investigate:since.at + explain:{path}"),)
 
 
 def spent(facts: Facts) -> list[Block]:

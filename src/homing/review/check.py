@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from html.parser import HTMLParser
@@ -18,6 +19,8 @@ _LINK: Final = re.compile(r"\[((?:\\.|[^\]\\])*)\]\([^)\s]*\)")
 _CODE: Final = re.compile(r"(`+)(.+?)\1")
 _ANCHOR: Final = re.compile(r'<a id="source-([\w-]+)"></a>')
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+#: the source that is the record itself, in Markdown and in HTML
+_RECORD: Final = re.compile(r'id="source-record".*?homing incident show (.+?) --json', re.DOTALL)
 #: words that look for whom, where a review asks for what made it likely
 _BLAME: Final = re.compile(
     r"\b(?:to blame|blames?|blamed|careless(?:ly|ness)?|negligen(?:t|ce)|human error|"
@@ -86,6 +89,16 @@ def check(text: str, expected: Mapping[tuple[str, str], set[str]] | None = None)
         mistakes += _unknown(passage, sources, expected)
         mistakes += _bare_zero(passage)
     return sorted(mistakes, key=lambda one: one.line)
+
+
+def record_named(text: str) -> str | None:
+    """The record that a review says it was written from; None: it says none."""
+    found = _RECORD.search(text)
+    try:
+        words = shlex.split(unescape(found[1])) if found else []
+    except ValueError:
+        return None
+    return words[0] if len(words) == 1 else None
 
 
 def faults(parts: Line) -> list[Mistake]:

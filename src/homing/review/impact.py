@@ -113,8 +113,9 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
     currency: str
     deliveries: int  #: of the class, in this currency
-    window_s: float
+    window_s: float  #: the time in which so many are accepted
     affected: tuple[Affected, ...]
+    volume: str = ""  #: where the volume is counted, in words; empty: in that time
     value_total: float = 0.0  #: of all its deliveries, where payloads say it
     value_basis: Basis = Basis.MEASURED
     #: the value of one where payloads do not say it
@@ -163,6 +164,9 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[Input, ...]
     swings: tuple[Swing, ...]
     direct: tuple[tuple[str, float], ...]  #: name and amount a week, not in the loss
+    #: the margin lost with every input in its middle, from which each swing goes out; not the p50,
+    #: which is the middle of what all inputs together come to. None: of an earlier version
+    middle: float | None = None
 
 
 class _Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +248,7 @@ def estimate(exposure: Exposure, assumed: Assumptions, random: Random, draws: in
         is_capped=capped > 0,
         inputs=_inputs(exposure, assumed, model, groups),
         swings=_swings(model, counts, n, assumed),
+        middle=middle,
         direct=_direct(exposure, assumed, weeks),
     )
 
@@ -401,7 +406,7 @@ def _inputs(
     n, affected = exposure.deliveries, len(exposure.affected)
     value, error = model.values[-1], model.errors[-1]
     days = exposure.window_s / 86_400
-    counted = f"{n:,} in {days:.2f} days"
+    counted = exposure.volume or f"{n:,} in {days:.2f} days"
     basis = exposure.value_basis if exposure.value is None else exposure.value.basis
     of_value = (
         f"mean of {plural(affected, 'affected payload')}" if exposure.value is None else "declared"

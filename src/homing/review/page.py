@@ -77,7 +77,9 @@ svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 13px system-ui, sans-serif; } svg .ink { fill: var(--ink); }
 svg .axis { stroke: var(--line); } svg .bar { fill: var(--bar); } svg .drop { fill: var(--bad); }
 svg .edge { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 5 4; }
-svg .span { fill: var(--bad); opacity: .1; } svg .middle { stroke: var(--ink);
+svg .span { fill: var(--bad); opacity: .22; }
+svg .whisker { stroke: var(--ink); stroke-width: 1.5; } svg .thin { stroke-width: 1; opacity: .55; }
+svg .middle { stroke: var(--ink);
   stroke-dasharray: 5 4; }
 svg .measured { fill: var(--measured); } svg .declared { fill: var(--declared); }
 svg .assumed { fill: var(--assumed); } svg .lane { stroke: var(--line); stroke-width: 2; }
@@ -85,7 +87,7 @@ svg .held { fill: var(--bar); } svg .crossing { fill: var(--bad); }
 @media (max-width: 40rem) { body { padding-top: 1.2rem; } h1 { font-size: 1.5rem; }
   .lead { font-size: 1.08rem; } a.short { white-space: normal; }
   th, td { padding-right: .5rem; } table { font-size: .88rem; }
-  svg { overflow: visible; } svg text { font-size: 21px; } svg .aside { display: none; }
+  svg { overflow: visible; } svg text { font-size: 27px; } svg .aside { display: none; }
   .stacks thead { position: absolute; clip-path: inset(50%); }
   .stacks tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   .stacks td, .stacks td.n { display: block; padding: .1rem 0; border: 0; text-align: left; }

@@ -13,8 +13,8 @@ from homing.forensics.plots import lifts, rate_over_time
 from homing.review.impact import Loss
 
 _WIDTH: Final = 860
-_LEFT: Final = 190
-_ROW: Final = 44
+_LEFT: Final = 90
+_ROW: Final = 62
 _STYLE: Final = (
     "<style>svg{background:#fff}text{font:14px system-ui,sans-serif;fill:#5d6b7e;font-size:12px}"
     ".ink{fill:#1c2430;font-size:14px}.measured{fill:#2f8f5b}.declared{fill:#2f7f9f}"
@@ -45,12 +45,13 @@ def sensitivity_plot(loss: Loss) -> str:
 
 
 def _tornado(loss: Loss, style: str) -> str:
-    """One bar an input, widest first."""
+    """One bar an input, widest first; each goes out from the line: every input in its middle."""
+    middle = loss.p50 if loss.middle is None else loss.middle
     scale = max((one.high for one in loss.swings), default=0.0) or 1.0
-    height = 84 + _ROW * len(loss.swings)
+    height = 104 + _ROW * len(loss.swings)
 
     def x(value: float) -> float:
-        return _LEFT + value / scale * (_WIDTH - _LEFT - 90)
+        return _LEFT + value / scale * (_WIDTH - _LEFT - 104)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
@@ -61,20 +62,29 @@ def _tornado(loss: Loss, style: str) -> str:
         "green measured, blue declared, amber assumed</text>",
     ]
     for row, one in enumerate(loss.swings):
-        y = 64 + row * _ROW
-        low, high = x(one.low), max(x(one.high), x(one.low) + 2)
-        parts.append(
-            f'<text x="12" y="{y + 19}" class="ink">{escape(one.name)}</text>'
-            f'<rect class="{one.basis}" x="{low:.1f}" y="{y}" width="{high - low:.1f}" '
-            f'height="26" rx="3"/>'
-            f'<text x="{low - 6:.1f}" y="{y + 18}" text-anchor="end">'
-            f"{one.low:,.0f}</text>"
-            f'<text x="{high + 6:.1f}" y="{y + 18}">{one.high:,.0f}</text>'
+        y = 60 + row * _ROW
+        low, high = x(one.low), x(one.high)
+        has_range = f"{one.low:,.0f}" != f"{one.high:,.0f}"
+        if not has_range:  # a mark on the line, with one label beside it
+            low, high = low - 3, high + 3
+        left = (
+            f'<text x="{low - 6:.1f}" y="{y + 40}" text-anchor="end">{one.low:,.0f}</text>'
+            if has_range
+            else ""
         )
-    middle = x(loss.p50)
+        right = f"{one.high:,.0f}" if has_range else "no range"
+        parts.append(
+            f'<text x="12" y="{y + 16}" class="ink">{escape(one.name)}</text>'
+            f'<rect class="{one.basis}" x="{low:.1f}" y="{y + 23}" width="{high - low:.1f}" '
+            f'height="24" rx="3"/>{left}'
+            f'<text x="{high + 6:.1f}" y="{y + 40}">{right}</text>'
+        )
+    at = x(middle)
+    anchor = "start" if at < _WIDTH / 3 else "end" if at > _WIDTH * 0.7 else "middle"
     parts.append(
-        f'<line class="middle" x1="{middle:.1f}" x2="{middle:.1f}" y1="56" y2="{height - 16}"/>'
-        "</svg>\n"
+        f'<line class="middle" x1="{at:.1f}" x2="{at:.1f}" y1="56" y2="{height - 30}"/>'
+        f'<text x="{at:.1f}" y="{height - 12}" text-anchor="{anchor}">'
+        f"every input in its middle: {middle:,.0f}</text></svg>\n"
     )
     return "\n".join(parts)
 
@@ -120,7 +130,7 @@ def lanes_plot(lanes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
             f'<text class="ink" x="8" y="{y + 4:.1f}">{escape(lane)}</text>'
             f'<line class="lane" x1="{left}" x2="{_WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
-    before = None
+    before, labels = None, 0
     for i, row in enumerate(rows):
         for j, cell in enumerate(row["cells"]):
             if not cell:
@@ -133,6 +143,9 @@ def lanes_plot(lanes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
             )
         at = f"{row['at_s']:.1f} s"
         if at != before:
-            parts.append(f'<text x="{x(i):.1f}" y="{height - 6}" text-anchor="middle">{at}</text>')
+            tone = ' class="aside"' if labels % 2 else ""  # no room for it on a narrow screen
+            place = f'x="{x(i):.1f}" y="{height - 6}" text-anchor="middle"'
+            parts.append(f"<text {place}{tone}>{at}</text>")
+            labels += 1
         before = at
     return "".join(parts) + "</svg>"

@@ -314,7 +314,19 @@ def sensitivity(facts: Facts, code: str) -> list[Block]:
         f"What the loss a week in {code} would be if one input alone were at its low or high end: "
         "green measured, blue declared, amber assumed.",
     )
+    told: list[Block] = []
+    if facts.has("impact", f"{base}.middle"):
+        text = line(
+            "The estimate of ",
+            facts.value("impact", f"{base}.p50", money),
+            f" {code} is the middle of what all inputs come to when each is drawn from its range; "
+            "one input alone goes out from ",
+            facts.value("impact", f"{base}.middle", money),
+            f" {code}, what the formula gives with every input in its middle.",
+        )
+        told.append(Paragraph(text))
     return [
+        *told,
         Plot(sensitivity_plot(loss), caption, "impact"),
         Table((f"input alone, {code} a week", "low end#", "high end#", "is"), rows),
     ]

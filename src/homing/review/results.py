@@ -9,8 +9,10 @@ import msgspec
 
 from homing.review.incident import CauseStatus, Found, Incident, Result
 
-#: names of results that are not those of their step
+#: names of results that are looked up by other modules
 OBJECTIVES: Final = "objectives"
+FIRED: Final = "fired"
+WHOLE_WEEK: Final = "impact_whole_week"
 REDRIVE: Final = "redrive"
 #: steps that ask a running service, which has moved on since: they are not run again
 LIVE_STEPS: Final = frozenset(("slo", "redrive"))
@@ -47,7 +49,13 @@ def found(incident: Incident, result: Result) -> Found:
             text = f"compared before and after: {kept.values.get('verdict', 'no verdict')}"
             return Found(name="verify", result=kept, text=text)
         case "impact":
+            if kept.values.get("since"):
+                text = "estimated what a week that is all faulty costs"
+                return Found(name=WHOLE_WEEK, result=kept, text=text)
             return Found(name="impact", result=kept, text="estimated what it costs")
+        case "fired":
+            text = "asked the alert rules when they would have fired in the log"
+            return Found(name=FIRED, result=kept, text=text)
         case "slo":
             text = "read how the objectives of the running service stand"
             return Found(name=OBJECTIVES, result=kept, text=text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from homing.forensics.plots import SEEN_MIN, interval_width
 from homing.review import budgets, causes, proof
 from homing.review.blocks import (
     Address,
@@ -37,9 +38,11 @@ from homing.review.facts import (
     span,
     words,
 )
+from homing.review.impact import WEEK_S
 from homing.review.incident import Incident
 from homing.review.noticing import explained
 from homing.review.pictures import rate_plot
+from homing.review.results import WHOLE_WEEK
 
 _HIT_MAX: Final = 10
 
@@ -101,7 +104,10 @@ def head(facts: Facts) -> list[Block]:
     def row(name: str, *parts: Inline) -> None:
         rows.append((line(name), parts))
 
-    row("Status", person(facts, "status"))
+    proven: list[Inline] = []
+    if facts.has("verify", "verdict"):
+        proven = ["; before and after the fix were compared: ", proof.verdict(facts)]
+    row("Status", person(facts, "status"), *proven)
     row("Severity", person(facts, "severity"))
     row("Owner of this review", person(facts, "owner"))
     if facts.find(RECORD, "service", ""):
@@ -165,12 +171,73 @@ def summary(facts: Facts) -> list[Block]:
             _orders(facts, base),
             " deliveries a week. ",
         ]
+    parts += _all_faulty(facts, "The log has the fault only from ")
     if facts.has("verify", "verdict"):
         parts += ["After the fix, the comparison says ", proof.verdict(facts), ". "]
     if not parts:
         parts = ["Nothing has been measured yet. "]
-    again = facts.again("investigate", "impact", "verify")
+    again = facts.again("investigate", "impact", WHOLE_WEEK, "verify")
     return [Paragraph(tuple(parts), is_lead=True), *again]
+
+
+def _all_faulty(facts: Facts, opening: str) -> list[Inline]:
+    """What a week comes to that has the fault all the time; nothing where the log is all faulty."""
+    codes = list(facts.find(WHOLE_WEEK, "by_currency", {}))
+    if not (_currencies(facts) and facts.find("investigate", "since.is_change", False)):
+        return []
+    parts: list[Inline] = [opening, facts.value("investigate", "since.at", instant)]
+    if not codes:
+        option = Code("homing impact --since")
+        return [
+            *parts,
+            " on: a week that has it all the time costs more, which ",
+            option,
+            " says. ",
+        ]
+    parts += [" on; a week that has it all the time, with the same traffic, would come to "]
+    for i, code in enumerate(codes):
+        base = f"by_currency.{code}"
+        parts += [", and to " if i else "", facts.value(WHOLE_WEEK, f"{base}.p50", money)]
+        parts += [f" {code} (likely between ", facts.value(WHOLE_WEEK, f"{base}.p5", money)]
+        parts += [" and ", facts.value(WHOLE_WEEK, f"{base}.p95", money), ")"]
+    return [*parts, ". "]
+
+
+def _of_which_week(facts: Facts) -> list[Block]:
+    """Of which week the price is, and what the incident comes to from its beginning to its end."""
+    if not (_currencies(facts) and facts.has("investigate", "log.to")):
+        return []
+    parts: list[Inline] = [
+        "These figures are a week's, as logged from ",
+        facts.value("investigate", "log.from", instant),
+        " to ",
+        facts.value("investigate", "log.to", instant),
+        ". ",
+    ]
+    parts += _all_faulty(facts, "That log has the fault only from ")
+    fixes = [i for i, one in enumerate(facts.incident.deployments) if one.what == "fix"]
+    if fixes and facts.has(WHOLE_WEEK) and facts.find("investigate", "since.is_change", False):
+        parts += _until_the_fix(facts, fixes[0])
+    return [Paragraph(tuple(parts))]
+
+
+def _until_the_fix(facts: Facts, fix: int) -> list[Inline]:
+    """The price of the time from the beginning to a deployment, at the pace of a faulty week."""
+    began = moment(facts.get("investigate", "since.at"))
+    lasted = f"record:deployments.{fix}.at_us - investigate:since.at"
+    lasted_s = (moment(facts.incident.deployments[fix].at_us) - began).total_seconds()
+    if lasted_s <= 0:
+        return []
+    parts: list[Inline] = ["From then until the fix was deployed at "]
+    parts += [facts.value(RECORD, f"deployments.{fix}.at_us", instant), " it went on for "]
+    parts += [facts.derived(span(lasted_s), lasted), ": at that pace, which no log shows to the "]
+    parts += ["end, the incident as a whole cost about "]
+    for i, code in enumerate(facts.get(WHOLE_WEEK, "by_currency")):
+        path = f"by_currency.{code}.p50"
+        whole = facts.get(WHOLE_WEEK, path) * lasted_s / WEEK_S
+        formula = f"{WHOLE_WEEK}:{path} * ({lasted}) / a week"
+        parts += [" and " if i else "", facts.derived(money(whole), formula), f" {code}"]
+    return [*parts, " of margin."]
 
 
 def _orders(facts: Facts, base: str) -> Value:
@@ -221,7 +288,7 @@ def impact(facts: Facts) -> list[Block]:
     blocks += _price(facts)
     if not blocks:
         return []
-    return [Heading("Impact"), *blocks, *facts.again("investigate", "impact")]
+    return [Heading("Impact"), *blocks, *facts.again("investigate", "impact", WHOLE_WEEK)]
 
 
 def _rate_of(facts: Facts, path: str) -> Line:
@@ -249,7 +316,7 @@ def _price(facts: Facts) -> list[Block]:
                 line(
                     "margin for each ",
                     facts.derived("0.1%", "the unit of impact:per_tenth_percent"),
-                    " that is dropped",
+                    " that is dropped, with every input in its middle",
                 ),
                 of("per_tenth_percent"),
             ),
@@ -259,6 +326,7 @@ def _price(facts: Facts) -> list[Block]:
             rows.append((label, of(f"direct.{i}.1")))
         blocks.append(Table((f"{code}, a week", "amount#"), tuple(rows), frozenset({0})))
         blocks += proof.sensitivity(facts, code)
+    blocks += _of_which_week(facts)
     if len(_currencies(facts)) > 1:
         text = "Currencies are kept apart: no exchange rate is in the data."
         blocks.append(Paragraph(line(text)))
@@ -285,12 +353,12 @@ def detection(facts: Facts) -> list[Block]:
     if found is not None:
         parts += ["It was noticed at ", facts.value(RECORD, "detection.at_us", instant), " by "]
         parts += [person(facts, "detection.by")]
+        if found.how:
+            parts += [": ", *quoted(found.how.rstrip(". "), RECORD, "detection.how")]
         if found.alert:
-            parts += [", through the alert ", person(facts, "detection.alert"), ". "]
+            parts += ["; the alert ", person(facts, "detection.alert"), " had fired. "]
         else:
             parts += ["; no alert had fired. "]
-        if found.how:
-            parts += [*quoted(found.how, RECORD, "detection.how"), ". "]
         parts += _undetected(facts, found.at_us)
     if not parts:
         return []
@@ -298,11 +366,14 @@ def detection(facts: Facts) -> list[Block]:
     blocks += proof.deployed(facts, "change")
     windows = facts.find("investigate", "windows", [])
     if windows:
-        caption = line(
-            "Deliveries by time of acceptance (pale) and their drop rate (red); the dashed line ",
-            "is the change point, shaded its interval.",
-        )
-        svg = rate_plot(windows, facts.find("investigate", "since", None))
+        since = facts.find("investigate", "since", None)
+        told = "Deliveries by time of acceptance (pale) and their drop rate (red)"
+        if since is not None and since["is_change"]:
+            told += "; the dashed line is the change point, shaded its interval"
+            if interval_width(windows, since) < SEEN_MIN:
+                told += ", which is too narrow to be seen well at this scale"
+        caption = line(f"{told}.")
+        svg = rate_plot(windows, since)
         blocks.append(Plot(svg, caption, "investigate"))
     return [Heading("Detection"), *blocks, *facts.again("investigate", RECORD)]
 

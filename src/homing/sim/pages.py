@@ -14,20 +14,26 @@ _STYLE: Final = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117;
   --line: #30363d; --mark: #4b3a05; --soft: #9198a1; --bad: #ff8a80; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; }
 h2 { font-size: 1.1rem; margin-top: 2rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; position: relative; }
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--soft); padding-bottom: .5rem;
   max-width: calc(100vw - 2rem); }
-@media (max-width: 40rem) { tbody td:nth-child(2), tbody td:nth-child(3) { min-width: 11rem; } }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
   vertical-align: top; }
 td.time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.crossing { background: var(--mark); font-weight: 600; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 .bad { color: var(--bad); font-weight: 600; }
+@media (max-width: 48rem) { thead { position: absolute; clip-path: inset(50%); }
+  table, caption, tbody, tbody tr { display: block; }
+  tbody tr { padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
+  tbody td { display: block; border: 0; padding: .1rem 0; overflow-wrap: anywhere; }
+  tbody td:empty { display: none; }
+  td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); font-weight: 400; }
+  tr.crossing { border-left: 4px solid var(--bad); } }
 dt { font-weight: 600; margin-top: .6rem; }
 dd { margin: 0; }
 a:focus-visible, .scroll:focus-visible { outline: 3px solid currentcolor; outline-offset: 2px; }
@@ -104,12 +110,14 @@ def table(story: Told, caption: str, fields: str = "version") -> str:
     lanes = "".join(f'<th scope="col">{escape(lane)}</th>' for lane in story.lanes)
     rows = []
     for row in story.rows:
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row.cells)
+        cells = "".join(
+            _cell(lane, cell) for lane, cell in zip(story.lanes, row.cells, strict=True)
+        )
         mark = ' class="crossing"' if row.is_crossing else ""
         crossed = "crosses" if row.is_crossing else ""
         rows.append(
             f'<tr{mark}><td class="time">{row.at_s:.3f} s</td>{cells}'
-            f"<td>{escape(row.state)}</td><td>{escape(row.version)}</td><td>{crossed}</td></tr>"
+            f"{_cell('row', row.state)}{_cell(fields, row.version)}<td>{crossed}</td></tr>"
         )
     lines = "\n".join(rows)
     return f"""<h2 id="schedule">The schedule</h2>
@@ -123,6 +131,11 @@ def table(story: Told, caption: str, fields: str = "version") -> str:
 </tbody>
 </table>
 </div>"""
+
+
+def _cell(label: str, text: str) -> str:
+    """A cell that says on a narrow screen, where a row is a block, what its column is."""
+    return f'<td data-label="{escape(label)}">{escape(text)}</td>'
 
 
 def _with_it(story: Story) -> str:

@@ -75,6 +75,24 @@ def test_a_fix_that_the_user_wrote_is_kept_when_the_walk_begins_again(folder: Pa
     assert (folder / "worker.mine.py").read_text() == "mine\n"
 
 
+def test_a_record_is_kept_when_the_walk_begins_again_and_so_is_the_one_after_it(
+    folder: Path,
+) -> None:
+    for text, name in (("one", "record.mine.json"), ("two", "record.mine-2.json")):
+        (folder / "record.json").write_text(text)
+        reset(folder)
+        assert not (folder / "record.json").exists()
+        assert (folder / name).read_text() == text
+
+
+def test_the_worker_as_it_was_found_stays_beside_the_one_that_is_mended(folder: Path) -> None:
+    (folder / "worker.py").write_text("mine\n")
+    assert (folder / "worker_1_8_1.py").read_text() == WORKER
+    (folder / "worker_1_8_1.py").unlink()  # as in a folder of an earlier version
+    build(folder, None, None)
+    assert (folder / "worker_1_8_1.py").read_text() == WORKER
+
+
 @pytest.mark.skipif(shutil.which("patch") is None, reason="needs the program `patch`")
 def test_the_patch_is_what_the_program_patch_makes_of_it(folder: Path) -> None:
     reset(folder)

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.main import homing
+from homing.cli.moments import moment
 from homing.cli.output import time_text
 from homing.cli.review import command_again
 from homing.core.errors import ConfigError, HomingError
@@ -154,6 +155,37 @@ def test_the_page_passes_its_own_check_and_one_typed_number_does_not(ask: Ask, t
     assert "<script" not in page
 
 
+def test_a_check_finds_the_record_beside_the_page_and_a_value_that_was_typed_over(
+    ask: Ask, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask("review", "record.json", "--markdown", "review.md", "--html", "review.html")
+    dropped = sourced((told / "review.md").read_text(), "investigate", "dropped")
+    monkeypatch.chdir(told.parent)  # the record is looked for beside the page
+    for name, written, typed in (
+        ("review.md", f"[{dropped}](", "[999]("),
+        ("review.html", f">{dropped}<", ">999<"),
+    ):
+        page = told / name
+        whole = ask("review", "--check", str(page)).output
+        assert "every number has a source, and says what record.json says" in whole
+        text = page.read_text()
+        assert written in text
+        page.write_text(text.replace(written, typed))
+        assert f"'999': dropped of investigate gives {dropped}" in (
+            ask("review", "--check", str(page), code=1).output
+        )
+
+
+def test_a_check_without_the_record_says_that_it_compared_no_value(ask: Ask, told: Path) -> None:
+    ask("review", "record.json", "--markdown", "review.md")
+    (told / "record.json").rename(told / "elsewhere.json")
+    said = " ".join(ask("review", "--check", "review.md").output.split())
+    assert "every number names a source, and every zero has its N" in said
+    assert "the values themselves were not compared" in said
+    assert "homing review record.json --check review.md" in said
+    assert "has a source" not in said
+
+
 def test_the_first_paragraph_names_the_cause_and_how_sure_it_is(ask: Ask, told: Path) -> None:
     ask("review", "--markdown", "review.md")
     text = (told / "review.md").read_text()
@@ -196,6 +228,60 @@ def test_another_log_gives_other_numbers_and_only_there(ask: Ask, told: Path) ->
     assert ask("review", "record.json", "--check", "one.md", code=1).output.count("gives")
 
 
+def test_when_alerts_would_have_fired_is_what_the_log_says_and_else_a_model_without_a_date(
+    ask: Ask, told: Path
+) -> None:
+    def section() -> str:
+        return ask("review").output.partition("## Why alerts")[2].partition("\n## ")[0]
+
+    modelled = section()
+    assert "Modelled, for a drop as steady as that" in modelled
+    assert not re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d", modelled)
+    said = json.loads(ask("slo", "fired", "before.jsonl.gz", "--target", "99.9", "--json").stdout)
+    ask("slo", "fired", "before.jsonl.gz", "--target", "99.9")
+    seen = section()
+    assert "Modelled" not in seen
+    assert "slo explain" not in seen
+    for i, one in enumerate(said["alerts"]):
+        if one["firedAt"] is None:
+            continue
+        at = time_text(moment(one["firedAt"]))[:16].replace("T", " ")
+        assert sourced(seen, "fired", f"alerts.{i}.firedAt") == f"{at} UTC"
+    assert "HomingDeliveriesUnaccounted" in seen
+    ask("review", "--recompute")
+
+
+def test_the_price_says_of_which_week_it_is_and_what_a_week_that_is_all_faulty_costs(
+    ask: Ask, told: Path
+) -> None:
+    since = "2026-11-10T10:23:00Z"
+    one = record(told)  # so small a week does not show by itself when it began
+    began = {"is_change": True, "at": since, "low": since, "high": since}
+    one["results"]["investigate"]["values"]["since"] |= began
+    (told / "record.json").write_text(json.dumps(one))
+    before = ask("review").output
+    assert "homing impact --since" in before
+    price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
+    ask("impact", "before.jsonl.gz", *price, "--since", since)
+    ask("incident", "deployed", "--by", "bo", "--at", "2026-11-17T14:30Z")
+    text = ask("review").output
+    middle = "by_currency.USD.p50"
+    assert sourced(text, "impact", middle) == sourced(before, "impact", middle)
+    results = {name: one["values"] for name, one in record(told)["results"].items()}
+    logged, faulty = (
+        results[name]["by_currency"]["USD"] for name in ("impact", "impact_whole_week")
+    )
+    assert faulty["deliveries_per_week"] == pytest.approx(logged["deliveries_per_week"])
+    assert faulty["dropped"] == logged["dropped"]
+    assert faulty["rate"]["value"] > logged["rate"]["value"]
+    ratio = faulty["rate"]["value"] / logged["rate"]["value"]
+    assert faulty["at_risk"] / logged["at_risk"] == pytest.approx(ratio)
+    assert sourced(text, "impact_whole_week", middle) == f"{faulty['p50']:,.0f}"
+    lasted_s = (moment("2026-11-17T14:30Z") - moment(since)) / 1_000_000
+    whole = f"{faulty['p50'] * lasted_s / 604_800:,.0f}"
+    assert f"the incident as a whole cost about [{whole}]" in text
+
+
 def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> None:
     (told / "worker.py").write_text("somebody has written something else here")
     same = json.loads(ask("review", "record.json", "--recompute", "--json").output)
@@ -213,6 +299,20 @@ def test_every_number_is_found_again_by_its_command(ask: Ask, told: Path) -> Non
     (told / "before.jsonl.gz").write_bytes(b"")
     result = ask("review", "forged.json", "--recompute", code=2)
     assert "another file than it was" in str(result.exception)
+
+
+def test_a_command_of_the_review_that_is_run_by_hand_and_finds_the_same_adds_nothing(
+    ask: Ask, told: Path
+) -> None:
+    before = (told / "record.json").read_bytes()
+    price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
+    again = ask("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
+    assert "the incident record.json has that already" in again.stderr
+    ask("reproduce", "incident.json", "--times", "3", "--worker", "worker.py:RetryWorker", code=1)
+    assert (told / "record.json").read_bytes() == before
+    (told / "impact.toml").write_text(EXAMPLE + "# another file\n")
+    ask("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
+    assert (told / "record.json").read_bytes() != before
 
 
 def test_a_result_that_is_none_is_told_in_a_sentence(ask: Ask, told: Path) -> None:
@@ -240,6 +340,30 @@ def test_a_fresh_incident_says_that_nothing_is_known(ask: Ask, tmp_path: Path) -
     for missing in ("no log was investigated", "not compared", "not priced", "not reproduced"):
         assert missing in unknown
     assert check(text) == []
+
+
+def test_the_head_says_what_was_proven_and_the_beginning_who_noticed_and_how(
+    ask: Ask, told: Path
+) -> None:
+    one = record(told)
+    one["detection"] = {"at_us": 1_794_819_900_000_000, "by": "checkout", "how": "a shop asked."}
+    one["results"]["investigate"]["values"]["since"] |= {
+        "is_change": True,
+        **dict.fromkeys(("at", "low", "high"), "2026-11-10T10:23:00Z"),
+    }
+    (told / "record.json").write_text(json.dumps(one))
+    text = ask("review").output
+    assert (
+        '| Status | [open](#source-record "status"); before and after the fix were compared: '
+        f"[{sourced(text, 'verify', 'verdict')}]"
+    ) in text
+    assert 'checkout](#source-record "detection.by"): a shop asked; no alert had fired. ' in text
+    ask("review", "--html", "review.html")
+    page = (told / "review.html").read_text()
+    assert "shaded its interval, which is too narrow to be seen well at this scale" in page
+    styles = page.partition("</style>")[0]
+    for name in set(re.findall(r'<line class="(\w+)', page)):
+        assert f"svg .{name} {{" in styles, f"a line {name} would not be drawn"
 
 
 def test_people_add_what_only_they_know(ask: Ask, tmp_path: Path) -> None:
@@ -290,6 +414,12 @@ def test_what_is_written_may_have_another_day_and_one_that_is_yet_to_come_is_sai
     assert record(tmp_path)["actions"][0]["done_at_us"] == record(tmp_path)["timeline"][3]["at_us"]
     written = {one["written_at_us"] // 1_000_000 for one in record(tmp_path)["timeline"][1:]}
     assert max(written) - min(written) < 600, "when it was really written down is kept as well"
+
+
+def test_the_story_of_the_lab_has_days_of_its_own(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text("{}")
+    told = ask(*OPEN, "--at", "2131-05-06T10:00Z").output
+    assert "yet to come" not in told
 
 
 def test_a_command_that_finds_something_adds_it_as_if_at_another_time(

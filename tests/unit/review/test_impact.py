@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from homing.review.impact import (
     estimate,
 )
 from homing.review.impact_sentence import sentence
+from homing.review.pictures import tornado_svg
 
 
 def flat(value: float, basis: Basis = Basis.DECLARED) -> Range:
@@ -196,3 +198,19 @@ def test_the_sentence_tells_the_late_apart_and_counts_by_the_week() -> None:
     told = sentence([estimate(two_weeks, assume(steps=steps), Draws(1, 0).random)])
     assert "0.5 lost and 1.5 late deliveries a week, worth 10.00 USD each" in told
     assert "of whose buyers 5% to 30% give up" in told
+
+
+def test_each_swing_goes_out_from_the_middle_which_the_plot_draws_and_names() -> None:
+    found = loss(assumed=assume(never=spread(0.10, 0.15, 0.90)))
+    assert found.middle is not None
+    assert abs(found.middle - found.p50) > 1
+    for one in found.swings:
+        assert one.low - 1e-6 <= found.middle <= one.high + 1e-6
+    svg = tornado_svg(found)
+    assert f"every input in its middle: {found.middle:,.0f}" in svg
+    at = float(re.findall(r'class="middle" x1="([0-9.]+)"', svg)[0])
+    bars = re.findall(r'<rect class="\w+" x="([0-9.]+)" y="\d+" width="([0-9.]+)"', svg)
+    assert len(bars) == len(found.swings)
+    for start, wide in bars:
+        assert float(start) <= at <= float(start) + float(wide)
+    assert "no range" in svg

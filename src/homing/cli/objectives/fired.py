@@ -12,11 +12,12 @@ from rich.text import Text
 
 from homing.cli.counted_logs import count_logs
 from homing.cli.forensics import as_engine
+from homing.cli.incidents import at_option, files_of, record
 from homing.cli.objectives.options import period_option, target_option
 from homing.cli.output import as_json, print_json, print_table, say, say_prose, time_text, why
 from homing.core.errors import ConfigError
 from homing.core.objectives import Objective
-from homing.insight.figures import span_text
+from homing.insight.figures import exact, span_text
 from homing.insight.firing import Fired, Past, burns, fired_of
 from homing.insight.objectives import default_objectives
 from homing.insight.period import Period
@@ -39,6 +40,7 @@ from homing.system import SystemClock
 @period_option(default="30d", show_default=True, help="What the budget of --target is for.")
 @click.option("--mapping", metavar="FILE", help="As for `homing investigate`.")
 @as_engine
+@at_option
 @as_json
 def fired(
     logs: tuple[str, ...],
@@ -47,6 +49,7 @@ def fired(
     period: Period,
     mapping: str | None,
     engine: str,
+    at_us: int | None,
     as_json: bool,
 ) -> None:
     """Say when each alert would have fired in a log, and how long after the first drop.
@@ -55,7 +58,8 @@ def fired(
     Has every minute of LOG again as an audit at its end would have found the books, and asks the
     rules. A delivery that the log loses is unaccounted for from its last line on, or from when it
     was due or its lease ended after that. Of the objectives, a log can tell those on unaccounted
-    deliveries and, where it has none, on dead letters.
+    deliveries and, where it has none, on dead letters. An incident that is open here keeps what
+    was found, and its review shows it.
 
     \b
     Examples:
@@ -76,10 +80,17 @@ def fired(
     found = fired_of(past, objectives)
     if target is not None:
         found += burns(past, target, period_s=period.length_s(SystemClock().now_us()))
+    told = _document(past, found, target)
     if as_json:
-        print_json(_document(past, found))
+        print_json(told)
     else:
         _show(past, found)
+    rules = [] if folder is None else [_installed(one, folder) for one in objectives]
+    record("fired", told, inputs=[*files_of(logs), *rules], at_us=at_us)
+
+
+def _installed(objective: Objective, folder: Path) -> Path:
+    return folder / f"homing-slo-{objective.id}.rules.yml"
 
 
 def _is_installed(objective: Objective, folder: Path) -> bool:
@@ -88,7 +99,7 @@ def _is_installed(objective: Objective, folder: Path) -> bool:
     Raises:
         ConfigError: it has others under that name, which nobody here can evaluate.
     """
-    path = folder / f"homing-slo-{objective.id}.rules.yml"
+    path = _installed(objective, folder)
     if not path.exists():
         return False
     try:
@@ -128,9 +139,10 @@ def _span(seconds: float | None) -> str:
     return "" if seconds is None else span_text(round(seconds))
 
 
-def _document(past: Past, found: list[Fired]) -> dict[str, Any]:
+def _document(past: Past, found: list[Fired], target: Decimal | None) -> dict[str, Any]:
     return {
         "sentence": _sentence(past, found),
+        "target": None if target is None else exact(target),
         "firstDropAt": time_text(past.first_us) or None,
         "unaccountedFrom": time_text(past.lost_us) or None,
         "alerts": [
