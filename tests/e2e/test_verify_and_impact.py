@@ -161,7 +161,7 @@ def test_what_came_late_is_priced_by_the_delay_that_the_log_shows(logs: Path) ->
     assert named["late, from 300 s on (p)"]["basis"] == "measured"
     assert named["drop rate (p)"] == {each["name"]: each for each in one["inputs"]}["drop rate (p)"]
     text = price(*words).output
-    assert "came 300 s or more after their acceptance; --late prices them" in text
+    assert "had their success 300 s or more after their acceptance; --late prices them" in text
     assert "by what came late" in price(*words, "--late").output
 
 

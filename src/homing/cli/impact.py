@@ -185,7 +185,7 @@ def impact(
             if len(affected) < len(delays):
                 say(Text(_unpriced(declared, len(affected), len(delays)), style="dim"))
         if counted.late and not late:
-            text = f"{len(counted.late):,} came {late_s:g} s or more after"
+            text = f"{len(counted.late):,} had their success {late_s:g} s or more after"
             say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
     read = [*files_of(logs), payloads, assumptions]
     record("impact", told, inputs=read, files=[svg, ids], at_us=at_us)

@@ -117,7 +117,7 @@ def doubt_told(findings: Findings) -> dict[str, str] | None:
     """Why a log says neither that something was dropped nor that nothing was; None: it says which."""
     k, n, doubt = findings.dropped, findings.settled, findings.doubt
     if doubt.is_total(k):
-        if doubt.nameless < k:
+        if doubt.hiding < k:
             return {"because": "cut off", "sentence": f"{_cut(doubt)}: {_ONE_SHORT.format(k=k)}"}
         damaged = findings.raw.damage.count - len(doubt.cut)
         sentence = damage_told(doubt, damaged, k, n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil, sqrt
 from typing import Any, Final, NamedTuple
 
 import ibis
@@ -32,28 +33,37 @@ class Cut(NamedTuple):
 class Doubt:
     """What is lost of a log.
 
-    One lost row is enough to make a delivery look dropped, and no more than that one delivery. So
-    while the lost rows are at least as many as the drops, there may be no drop at all; and while
-    they are half as many, the commonest mechanism among the drops may be their doing.
+    One lost row makes one delivery look dropped at most, and does so only if it told of its end. So
+    where as many drops as there are may be such rows, there may be no drop at all; and where half
+    as many may be, the commonest mechanism among the drops may be their doing.
     """
 
     #: damaged rows of which nobody can say to which delivery they belong
     nameless: int = 0
+    ending: float = 1.0  #: the share of rows that are their delivery's last
     cut: Sequence[Cut] = ()
     #: a file is cut off, and others go on: what it would have told of their deliveries is lost
     is_one_short: bool = False
 
+    @property
+    def hiding(self) -> int:
+        """So many of the drops, at most, may be nothing but lost rows: as many as there are of these, and
+        no more than the last rows among them if any row is lost as easily as another (the mean and four
+        standard deviations of a Poisson count, which one log in thirty thousand exceeds)."""
+        mean = self.nameless * self.ending
+        return min(self.nameless, ceil(mean + 4 * sqrt(mean)))
+
     def is_total(self, dropped: int) -> bool:
         """Whether all that looks dropped may be nothing but lost rows."""
-        return dropped > 0 and (self.nameless >= dropped or self.is_one_short)
+        return dropped > 0 and (self.hiding >= dropped or self.is_one_short)
 
     def hides_suspect(self, dropped: int) -> bool:
         """Whether so much of what looks dropped may be, that no mechanism can be named."""
-        return dropped > 0 and (2 * self.nameless >= dropped or self.is_one_short)
+        return dropped > 0 and (2 * self.hiding >= dropped or self.is_one_short)
 
     def sure(self, dropped: int) -> int:
-        """So many at least are dropped, whatever stood in the rows that are lost."""
-        return 0 if self.is_one_short else max(0, dropped - self.nameless)
+        """So many at least are dropped, with the lost rows among the others."""
+        return 0 if self.is_one_short else max(0, dropped - self.hiding)
 
 
 def doubt_of(raw: Raw, events: Events, engine: Engine, judged: Any) -> Doubt:
@@ -63,8 +73,10 @@ def doubt_of(raw: Raw, events: Events, engine: Engine, judged: Any) -> Doubt:
     nameless = raw.damage.count - len(raw.damage.cut)
     if nameless and events.has_doubted:
         nameless -= lines_that_name(engine, judged)
+    deliveries = int(row(judged.aggregate(n=judged.count())).n)
     return Doubt(
         nameless=nameless,
+        ending=min(1.0, deliveries / max(1, raw.rows)),
         cut=cut,
         is_one_short=any(
             one.until_us is None or last_us - one.until_us > _AT_END * span_us for one in cut

@@ -551,11 +551,11 @@ def _blind_spots(findings: Findings) -> list[str]:
             f"{findings.events.odd_clocks} rows are dated far from all others, as {last:%Y-%m-%d}: their clock is "
             "taken for wrong, and they count as of the time of the row before"
         )
-    hidden = findings.doubt.nameless
+    hidden = findings.doubt.hiding
     if hidden and findings.dropped:
         spots.append(
-            f"{plural(hidden, 'damaged row')} may belong to any delivery: so many of the dropped, at most, "
-            "may only have lost their row in the log"
+            f"{plural(findings.doubt.nameless, 'damaged row')} may belong to any delivery: up to {hidden:,} of "
+            "the dropped may only have lost their last row in the log"
         )
     if findings.dropped > 0.2 * max(1, findings.settled):
         spots.append(

@@ -250,7 +250,7 @@ def _letters_stop(c: Any, exhausted: int, dead: int) -> bool:
     ends = c.filter(c.exhausted)
     last = row(ends.aggregate(at=ends.last_at.max(where=by_case.has(ends.mask, Op.DEAD)))).at
     lacking = ends.filter((ends.last_at < int(last)) & ~by_case.has(ends.mask, Op.DEAD))
-    return row(lacking.aggregate(n=lacking.count())).n == 0
+    return int(row(lacking.aggregate(n=lacking.count())).n) == 0
 
 
 def _gather_failures(hard: Any, context: Context) -> None:

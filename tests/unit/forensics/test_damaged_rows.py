@@ -101,6 +101,16 @@ def test_drops_that_are_more_than_the_lost_rows_stay_drops(tmp_path: Path) -> No
     assert found["rate"]["low"] == pytest.approx(exact(99, found["judged"]).low)
 
 
+def test_only_rows_that_told_of_an_end_hide_drops() -> None:
+    """Of sixty lost rows, in a log of ten rows to a delivery, six are expected to be last ones."""
+    doubt = Doubt(nameless=60, ending=0.1)
+    assert doubt.hiding == 16
+    assert (doubt.is_total(16), doubt.is_total(17)) == (True, False)
+    assert (doubt.hides_suspect(32), doubt.hides_suspect(33)) == (True, False)
+    assert doubt.sure(40) == 24
+    assert Doubt(nameless=1, ending=0.5).hiding == 1
+
+
 def test_a_file_that_is_cut_off_says_up_to_when_it_can_be_read(tmp_path: Path) -> None:
     packed = gzip.compress("\n".join(whole_lines()).encode())
     for name, text in (
