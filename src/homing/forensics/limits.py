@@ -207,6 +207,8 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
     context.end_us = number("moved_at") or context.end_us
     context.passed_us = number("moved_accepted") or context.end_us
     _gather_failures(hard, context)
+    # where the end of the attempts has a word of its own, a failure is no end
+    context.fails_finally = context.fails_finally and not number("exhausted")
     # what a turn that ended a delivery came to shows only where failures have lines
     context.judges_early = context.judges_early and context.tells_failures
     failed = rows(by_case.stops(hard))

@@ -118,6 +118,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CLAIMED, Stand.LEASED),
     ),
     (r"back_?off_(\w+_)?exhausted_for", _W(Op.NOTED, Stand.NONE)),
+    (  # wherever its retry was put
+        r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
+        _W(Op.FAILED, Stand.FAILED, -1),
+    ),
     (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
     (
         r"(^|_)(row|record|delivery|message|job)_(does_not|doesn_t|did_not|no_longer)_exist",

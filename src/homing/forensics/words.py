@@ -320,7 +320,8 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
         return to_word.op if to_word.op in (Op.RETRY, Op.POSTPONED) else Op.QUEUED
     if to is Stand.LEASED and status and before in (Stand.LEASED, Stand.NONE) and kind.from_state:
         return Op.FAILED if status < 0 else Op.ATTEMPTED
-    if to is Stand.LEASED and kind.layout == "events" and kind.from_state == kind.to_state:
+    is_same = kind.layout == "events" and kind.from_state == kind.to_state and kind.reason
+    if to is Stand.LEASED and is_same:
         return _within_turn(kind.reason)
     if to is Stand.LEASED and kind.layout == "attempts" and _tells_of_failure(kind.reason):
         return Op.FAILED  # a request that ended, of a delivery still marked as in progress

@@ -313,6 +313,48 @@ def test_requests_beside_a_list_of_events(tmp_path: Path) -> None:
     assert (dropped(findings), findings.hypothesis.mechanism) == (11, "D5")
 
 
+def test_a_logger_is_no_operation_and_a_place_in_the_code_no_worker() -> None:
+    rows = []
+    for number in range(1, 80):
+        told = (
+            ("ingest.EventService", "app:61", "Outbox entry created"),
+            ("dispatch.WebhookDispatcher", "app:80", "Claimed outbox entry"),
+            ("http.WebhookClient", f"app:{90 + number % 2}", f"POST https://r{number}.test -> 200"),
+            ("dispatch.WebhookDispatcher", "app:118", "Delivered outbox entry"),
+        )
+        rows += [
+            {
+                "ts": at(60.0 * number + n),
+                "logger_name": a,
+                "location": b,
+                "message": c,
+                "outboxId": number,
+            }
+            for n, (a, b, c) in enumerate(told)
+        ]
+    columns = guess(rows).columns
+    assert columns["delivery"].path == "outboxId"
+    assert "logger_name" not in [column.path for column in columns.values()]
+    assert "worker" not in columns
+
+
+def test_a_failure_is_no_end_where_the_end_has_a_word(tmp_path: Path) -> None:
+    """A log that says `exhausted` of the end says `failed` of what was to be tried again."""
+
+    def told(number: int, answers: tuple[int, ...]) -> list[Row]:
+        rows = [row for row in tried(number, answers) if row.get("http") != 503]
+        plan = {"evt": "ntf.attempt_failed_retry_scheduled", "state": "retry"}
+        return [{**r, **plan} if r["evt"] == "ntf.retry_planned" else r for r in rows]
+
+    rows = [told(n, (503,) * 4 if n % 10 == 0 else (200,)) for n in range(1, COUNT)]
+    for number in range(COUNT, COUNT + 9):
+        life = told(number, (503,))
+        life[-1] = {**life[0], "ts": life[-1]["ts"], "evt": "ntf.attempt_failed_will_be_retried"}
+        rows.append(life)
+    findings = happenings(tmp_path, [*rows, tried(2 * COUNT, (200,))])
+    assert dropped(findings) == 9
+
+
 @pytest.mark.parametrize(
     ("text", "op"),
     [

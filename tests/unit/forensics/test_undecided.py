@@ -65,7 +65,7 @@ def test_the_report_and_the_page_say_so(tmp_path: Path) -> None:
     found = findings("passed-by", "camel/thin", tmp_path)
     text = "\n".join(line.plain for line in report(found, saved=None, width=100))
     assert "suspect  cannot tell D3 (stored but never queued) from D" in text
-    assert "or       D12 the poller's cursor moves past rows" in text
+    assert "or       D12 passed by the poller's cursor: the poller's cursor moves past rows" in text
     html = page(found)
     assert "Suspect mechanism: undecided" in html
     assert "D12 passed by the poller" in html

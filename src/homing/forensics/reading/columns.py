@@ -401,7 +401,11 @@ def _are_sentences(seen: Seen) -> bool:
     spaced = sum(" " in value for value in seen.values)
     if not 0.5 * seen.distinct < spaced or seen.distinct > 0.1 * seen.filled:
         return False
-    return recognised(seen, is_state=False) > 0.9
+    return recognised(seen, is_state=False) > _SENTENCES_KNOWN_MIN
+
+
+#: a few that nobody understands are of the service itself
+_SENTENCES_KNOWN_MIN: Final = 0.7
 
 
 def fits(field: str, seen: Seen) -> bool:

@@ -22,7 +22,7 @@ from homing.forensics.reading.columns import (
     varies_within,
 )
 from homing.forensics.reading.doubting import doubts_of
-from homing.forensics.reading.happenings import best_telling
+from homing.forensics.reading.happenings import OF_PROGRAM, best_telling
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
@@ -485,6 +485,8 @@ def _changing_hands(
     which a delivery may have several: of those who work on it, whatever they are called."""
     for path, one in seen.items():
         is_few = one.distinct in _HANDS and not one.is_number and one.time is None
+        if OF_PROGRAM.search(normal(path)):
+            continue
         if path in taken or one.nested or not is_few or not 0.2 < one.filled / one.rows < 0.95:
             continue
         named = sum(any(map(str.isdigit, value)) for value in one.values)

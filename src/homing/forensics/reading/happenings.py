@@ -29,6 +29,8 @@ def best_telling(
     is_spoken = any(_is_spoken(path, one) for path, one in candidates.items())
     for path, one in candidates.items():
         score = name_score(name, path)
+        if name == "op" and OF_PROGRAM.search(normal(path)):
+            continue  # a dispatcher's lines are not all dispatches
         if is_sparse and one.filled < _OP_FILLED_MIN * one.rows:
             score -= 40  # what most rows have says what happened
         if name == "event_type":
@@ -61,6 +63,11 @@ def best_telling(
         return best[1]
     return _changing(candidates, rows, key) if name == "op" and repeated else None
 
+
+#: which part of a program wrote a line
+OF_PROGRAM: Final = re.compile(
+    r"(^|_)(logger|thread)(_name)?$|(^|_)(source_context|location|caller|file|module|line_?no)$"
+)
 
 #: a column that fewer rows have is no column of operations beside one that most have
 _OP_FILLED_MIN: Final = 0.4

@@ -86,7 +86,11 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         if other is not None:
             delivery = other  # now and then a sentence names one by its kind
     few = None if endpoint in names and _is_many(names[endpoint]) else endpoint
-    if delivery is not None and (whole := _whole(rows, names, delivery, (few,))):
+    if delivery is not None and (
+        whole := _whole(
+            rows, seen, delivery, [p for p in (few, *(seen.keys() - names.keys())) if p]
+        )
+    ):
         delivery = whole
         message = None if message == whole else message
         endpoint = None if endpoint == whole else endpoint
@@ -148,18 +152,18 @@ def _is_called_else(path: str) -> bool:
 
 
 def _whole(
-    rows: Sequence[Row], names: dict[str, Seen], part: str, others: Sequence[str | None]
+    rows: Sequence[Row], seen: dict[str, Seen], part: str, others: Sequence[str]
 ) -> str | None:
     """What the jobs of one delivery have in common, where `part` names these: each retry may be a job of
     its own, and what comes before and after them names none. It is the delivery.
 
     Args:
-        others: columns that name something else.
+        others: columns that name nothing, or something else.
     """
     if name_score("trace", part) < _OF_JOBS_MIN:
         return None
     found = []
-    for path, one in names.items():
+    for path, one in seen.items():
         if path == part or path in others or _is_called_else(path):
             continue
         of_job: dict[str, set[str]] = {}
@@ -167,7 +171,7 @@ def _whole(
             if row.get(part) is not None and row.get(path) is not None:
                 of_job.setdefault(str(row[part]), set()).add(str(row[path]))
         wholes = {name for some in of_job.values() for name in some}
-        if len(of_job) < _TOLD_MIN * names[part].distinct:
+        if len(of_job) < _TOLD_MIN * seen[part].distinct:
             continue
         if len(wholes) < max(_WHOLE_FEWEST, _WHOLE_MIN * len(of_job)):
             continue
@@ -178,7 +182,7 @@ def _whole(
             continue
         if not is_more and jobless < _JOBLESS_MIN * one.filled:
             continue
-        if not _is_fanned(rows, names, path):
+        if not _is_fanned(rows, seen, path):
             found.append((name_score("delivery", path), one.filled, path))
     return max(found, default=(0.0, 0, None))[2]
 
