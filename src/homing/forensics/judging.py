@@ -332,6 +332,12 @@ def _is_kept(c: Any, is_silent: Any) -> Any:
     return (c.last_stand == Stand.PARKED) & ~is_past
 
 
+def _is_withdrawn(c: Any) -> Any:
+    """Withdrawn, and nothing but its place in the queue was told after that."""
+    before = ibis.greatest(c.resume_pos.fill_null(0), c.bad_pos.fill_null(0))
+    return (c.cancel_pos > before).fill_null(False) & c.last_op.isin([Op.QUEUED, Op.CLAIMED])
+
+
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
     """The first that holds decides."""
     has, drop = by_case.has, Verdict.DROPPED
@@ -371,8 +377,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
             Why.NO_DEAD_LETTER,
         ),
         (
-            # what was withdrawn may be deleted later
+            # what was withdrawn may be deleted later, and the queue tells of its entry after that
             (stands == Stand.CANCELLED)
+            | _is_withdrawn(c)
             | (stands == Stand.GONE) & (c.cancel_pos > c.resume_pos.fill_null(0)).fill_null(False),
             Verdict.CANCELLED,
             Why.NONE,

@@ -364,3 +364,60 @@ def test_a_failure_is_no_end_where_the_end_has_a_word(tmp_path: Path) -> None:
 )
 def test_done_with_and_not_delivered(text: str, op: Op) -> None:
     assert (meaning(text).op, meaning(text).stand) == (op, Stand.GONE)
+
+
+# -- a queue's own stream beside what the workers say --------------------------------------------
+
+
+def stream(number: int, told: list[tuple[str, str, dict[str, Any]]]) -> list[Row]:
+    """Lines of one delivery a second apart: message, event of the stream, and what else there is."""
+    name = f"dlv_{number:08x}"
+    return [
+        {"timestamp": at(60.0 * number + n), "message": message, **more}
+        | ({"event": event, "jobId": name} if event else {"deliveryId": name})
+        for n, (message, event, more) in enumerate(told)
+    ]
+
+
+_QUEUED_BY_STREAM = [
+    ("delivery accepted", "", {"endpointId": "we_1"}),
+    ("queue event", "added", {}),
+    ("queue event", "waiting", {}),
+    ("queue event", "active", {}),
+]
+
+
+def test_what_the_queue_tells_after_a_withdrawal_brings_nothing_back(tmp_path: Path) -> None:
+    def well_done(number: int) -> list[Row]:
+        answer = ("attempt succeeded", "", {"attempt": 1, "status": 200})
+        done = [("attempt started", "", {"attempt": 1}), answer, ("queue event", "completed", {})]
+        return stream(number, _QUEUED_BY_STREAM + done)
+
+    withdrawn = [
+        ("delivery cancelled by user", "", {"actor": "anna@shop.test"}),
+        ("queue event", "waiting", {}),
+        ("queue event", "active", {}),
+    ]
+    lives = [well_done(n) for n in range(1, COUNT)]
+    lives += [stream(n, _QUEUED_BY_STREAM + withdrawn) for n in range(COUNT, COUNT + 9)]
+    rows = [row for life in lives for row in life]
+    columns = guess(rows).columns
+    assert (columns["op"].path, columns["op"].others) == ("event", ("message",))
+    path = tmp_path / "worker.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    findings = investigate([str(path)], Options(threads=1))
+    assert dropped(findings) == 0
+    assert findings.books[Verdict.CANCELLED] == 9
+
+
+def test_the_moment_until_which_it_waits_is_no_wait() -> None:
+    rows = [
+        {
+            "ts": at(n),
+            "id": f"d-{n // 2}",
+            "event": ("waiting", "active")[n % 2],
+            "delay": 1.7e12 + n,
+        }
+        for n in range(400)
+    ]
+    assert "delay" not in guess(rows).columns

@@ -404,6 +404,8 @@ def _are_sentences(seen: Seen) -> bool:
     return recognised(seen, is_state=False) > _SENTENCES_KNOWN_MIN
 
 
+#: thirty years in seconds, eleven days in milliseconds
+_WAIT_MAX: Final = 1e9
 #: a few that nobody understands are of the service itself
 _SENTENCES_KNOWN_MIN: Final = 0.7
 
@@ -425,6 +427,8 @@ def fits(field: str, seen: Seen) -> bool:
         return seen.is_number and not (seen.time in ("s", "ms", "us", "ns") and seen.most > 1e8)
     if field in ("version_before", "version_after"):
         return seen.is_number and seen.distinct > 1  # one for all rows is the version of the format
+    if field == "delay" and seen.is_number and seen.least > _WAIT_MAX:
+        return False  # the moment until which it waits, and not how long
     if field in LENGTHS:
         return seen.is_number or seen.is_length
     if field in NUMBERS:

@@ -19,15 +19,15 @@ from homing.forensics.reading.columns import (
     name_score,
     number_of,
     recognised,
-    varies_within,
 )
 from homing.forensics.reading.doubting import doubts_of
-from homing.forensics.reading.happenings import OF_PROGRAM, best_telling
+from homing.forensics.reading.happenings import best_telling
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
+from homing.forensics.reading.workers import tell_workers
 from homing.forensics.vocabulary import Op, is_provisional, meaning, normal
 
 #: other columns that are kept to be compared as innocents
@@ -146,7 +146,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
         if name not in chosen:
             take(name, best_telling(name, candidates, rows, key, repeated))
-    _tell_workers(rows, key, chosen, seen, take, taken)
+    tell_workers(rows, key, chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
     if "outcome" not in chosen and "status" in chosen:
@@ -183,14 +183,45 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         take("dead_letter", best_named("dead_letter", seen, taken, 80.0))
     if "op" in chosen and (queue := best_named("queue", seen, taken, 90.0)):
         chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
+    if finer := _finer(rows, seen, chosen, taken):
+        chosen["op"] = Column(path=str(finer), others=(chosen["op"].path,))
+        taken.add(finer)
     for field in _SPLIT:
-        if field in chosen:
+        if field in chosen and not chosen[field].others:
             spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
             others = _others(field, chosen[field], rows, seen, taken - spare)
             chosen[field] = replace(chosen[field], others=others)
             taken.update(others)
     mapping = Mapping(layout=layout, columns=chosen, extras=extras)
     return replace(mapping, doubts=doubts_of(mapping, seen))
+
+
+_FINER_FEWEST: Final = 3
+
+
+def _finer(
+    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> str | None:
+    """The column that says what happened where the one of operations always says the same: `queue event`,
+    and beside it `waiting` or `active`."""
+    own = chosen.get("op")
+    if own is None or own.value is not None:
+        return None
+    for path, one in seen.items():
+        is_named = path not in taken and name_score("op", path) >= _FINER_NAMED_MIN
+        if not is_named or not fits("op", one) or one.distinct < _FINER_FEWEST:
+            continue
+        outer = {str(row.get(own.path)) for row in rows if row.get(path) is not None}
+        of_outer = sum(str(row.get(own.path)) in outer for row in rows)
+        is_same = len(outer) == 1 and of_outer <= one.filled / _SPLIT_SAME
+        if is_same and recognised(one, is_state=False) >= _KNOWN_MIN:
+            return path
+    return None
+
+
+_FINER_NAMED_MIN: Final = 60.0
+#: of the rows that say the same, so many say more beside it
+_SPLIT_SAME: Final = 0.98
 
 
 def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
@@ -398,118 +429,6 @@ def _unit(name: str, seen: Seen) -> str | None:
     if not seen.is_whole and seen.most < 120:
         return "s"
     return "us" if seen.most > 3e6 else "ms"
-
-
-#: of the rows so many tell who wrote them: it is no person that is named now and then
-_WRITES_MIN: Final = 0.5
-#: or so many, beside a column that hardly any row has
-_WRITES_SOME: Final = 0.2
-_WRITES_RARE: Final = 0.01
-
-
-def _tell_workers(
-    rows: Sequence[Row],
-    key: Sequence[str],
-    chosen: dict[str, Column],
-    seen: dict[str, Seen],
-    take: Any,
-    taken: set[str],
-) -> None:
-    """Where who did it names the workers, they are these, and whoever else did something a person."""
-    if signs := _signed_with(chosen, seen, taken):
-        chosen.pop("worker", None)
-        take("worker", signs)
-    if host := _host_beside(chosen, seen, taken):
-        chosen["boot"] = chosen.pop("worker")
-        take("worker", host)
-    if not _writes_all(chosen, seen):
-        if "worker" not in chosen and "op" in chosen and key:
-            take("worker", _changing_hands(rows, key, seen, taken))
-        return
-    other = chosen.get("worker")
-    chosen["worker"] = chosen["actor"]
-    rare = other.path if other else best_named("worker", seen, taken)
-    if rare is not None and rare in seen and fits("actor", seen[rare]):
-        take("actor", rare)
-
-
-_PROCESS: Final = re.compile(r"(^|_)(pid|process_id)$")
-_MACHINE: Final = re.compile(r"(^|_)(host_?name|host|pod(_name)?|node|instance(_id)?|machine)$")
-
-
-def _host_beside(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[str]) -> str | None:
-    """The column of machines beside the number of a process: on each of them, one has the same number."""
-    worker = chosen.get("worker")
-    if worker is None or "boot" in chosen or not _PROCESS.search(normal(worker.path)):
-        return None
-    least = seen[worker.path].filled
-    hosts = (p for p, s in seen.items() if p not in taken and s.distinct > 1 and s.filled >= least)
-    return next((path for path in hosts if _MACHINE.search(normal(path))), None)
-
-
-#: `poster-3` in a column `poster`: who did it, whatever such a one is called
-_SIGNED: Final = re.compile(r"[^\W\d_]+(?=[-_.:#]?\d+$)")
-_KINDLESS: Final = re.compile(r"_(id|name|no)$")
-_SIGNERS: Final = range(2, 200)
-_SIGNED_MIN: Final = 0.9
-
-
-def _signed_with(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[str]) -> str | None:
-    """The column whose values are its own name with a number, where hardly a row tells its worker."""
-    worker = chosen.get("worker")
-    told = seen[worker.path].filled if worker is not None and worker.path in seen else 0
-    for path, one in seen.items():
-        if path in taken or one.distinct not in _SIGNERS or one.filled <= 2 * told:
-            continue
-        own = sum(
-            n
-            for value, n in one.values.items()
-            if (found := _SIGNED.match(value))
-            and found[0].lower() == _KINDLESS.sub("", normal(path))
-        )
-        if own >= _SIGNED_MIN * one.filled:
-            return path
-    return None
-
-
-_HANDS: Final = range(2, 60)
-#: of the deliveries, so many pass from one to another: those that are tried again
-_PASSED_ON: Final = 0.01
-_NAMED_MIN: Final = 0.8
-
-
-def _changing_hands(
-    rows: Sequence[Row], key: Sequence[str], seen: dict[str, Seen], taken: set[str]
-) -> str | None:
-    """The column of few names, with digits, that some rows of a delivery have and others not, and of
-    which a delivery may have several: of those who work on it, whatever they are called."""
-    for path, one in seen.items():
-        is_few = one.distinct in _HANDS and not one.is_number and one.time is None
-        if OF_PROGRAM.search(normal(path)):
-            continue
-        if path in taken or one.nested or not is_few or not 0.2 < one.filled / one.rows < 0.95:
-            continue
-        named = sum(any(map(str.isdigit, value)) for value in one.values)
-        is_other = any(
-            name_score(f, path) >= 60 for f in ("endpoint", "app", "event_type", "build")
-        )
-        if named < _NAMED_MIN * one.distinct or is_other or one.is_length:
-            continue
-        if varies_within(rows, key, path) > _PASSED_ON:
-            return path
-    return None
-
-
-def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
-    """Whether the column of who did it names the workers, and none of theirs does."""
-    if "actor" not in chosen:
-        return False
-    told = seen[chosen["actor"].path].filled
-    worker = chosen.get("worker")
-    known = seen[worker.path].filled if worker is not None and worker.path in seen else 0
-    rows = seen[chosen["actor"].path].rows
-    least = _WRITES_MIN if known > _WRITES_RARE * rows else _WRITES_SOME
-    return told >= least * rows and 2 * known < told
 
 
 #: of a column that has both, so many must be statuses of HTTP, and so many words
