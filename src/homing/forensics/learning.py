@@ -231,7 +231,7 @@ def _said_again(table: Any, texts: Sequence[str]) -> list[str]:
     seen = _behaviours(table, "op_raw", done)
     said = [t for t, one in seen.items() if one.ok + one.bad < _GIVEN_LAST_MIN]
     found = set()
-    for text, after in _followers(table, done).items():
+    for text, after in _followers(table, said).items():
         again, n = max(
             ((t, n) for t, n in after.items() if t in said), key=lambda one: one[1], default=("", 0)
         )

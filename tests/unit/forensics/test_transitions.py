@@ -370,7 +370,7 @@ def test_done_with_and_not_delivered(text: str, op: Op) -> None:
 
 
 def stream(number: int, told: list[tuple[str, str, dict[str, Any]]]) -> list[Row]:
-    """Lines of one delivery a second apart: message, event of the stream, and what else there is."""
+    """Lines of one delivery a second apart: message, event of the stream, and more."""
     name = f"dlv_{number:08x}"
     return [
         {"timestamp": at(60.0 * number + n), "message": message, **more}

@@ -183,15 +183,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         take("dead_letter", best_named("dead_letter", seen, taken, 80.0))
     if "op" in chosen and (queue := best_named("queue", seen, taken, 90.0)):
         chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
-    if finer := _finer(rows, seen, chosen, taken):
-        chosen["op"] = Column(path=str(finer), others=(chosen["op"].path,))
-        taken.add(finer)
-    for field in _SPLIT:
-        if field in chosen and not chosen[field].others:
-            spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
-            others = _others(field, chosen[field], rows, seen, taken - spare)
-            chosen[field] = replace(chosen[field], others=others)
-            taken.update(others)
+    _add_others(rows, seen, chosen, taken)
     mapping = Mapping(layout=layout, columns=chosen, extras=extras)
     return replace(mapping, doubts=doubts_of(mapping, seen))
 
@@ -222,6 +214,21 @@ def _finer(
 _FINER_NAMED_MIN: Final = 60.0
 #: of the rows that say the same, so many say more beside it
 _SPLIT_SAME: Final = 0.98
+
+
+def _add_others(
+    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> None:
+    """Let fields have a second column, for the rows in which the first says nothing."""
+    if finer := _finer(rows, seen, chosen, taken):
+        chosen["op"] = Column(path=str(finer), others=(chosen["op"].path,))
+        taken.add(finer)
+    for field in _SPLIT:
+        if field in chosen and not chosen[field].others:
+            spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
+            others = _others(field, chosen[field], rows, seen, taken - spare)
+            chosen[field] = replace(chosen[field], others=others)
+            taken.update(others)
 
 
 def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
