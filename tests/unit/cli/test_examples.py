@@ -111,6 +111,8 @@ def test_every_listed_command_is_where_it_should_be() -> None:
     ids=lambda line: line[:40],
 )
 def test_every_command_of_the_lab_can_be_typed(line: str) -> None:
-    words = words_of(filled(line, {"rate": "0.30%", "traffic": "0.33/s"}))
+    words = words_of(
+        filled(line, {"rate": "0.30%", "traffic": "0.33/s", "since": "2026-11-10T09:40Z"})
+    )
     assert words
     parse(words)
