@@ -207,8 +207,8 @@ def _followers(
 
 
 def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
-    """What comes, for most of its lines, after another word for delivered (`archived`): by it a delivery
-    is put away, however it ended."""
+    """What follows most lines of the words for delivered (`archived`): by it a delivery is put away,
+    however it ended."""
     told = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.SUCCEEDED]
     next_to: Counter[str | None] = Counter()
     for after in _followers(table, told, column).values() if told else ():
