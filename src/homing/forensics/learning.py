@@ -64,12 +64,13 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
                 learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         told[column] = ours
+        away = _put_away(some, column, texts) if unknown else set()
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             is_end = word.op is Op.SUCCEEDED and not seen.ok
             if is_end and column == "op_raw" and ends_turns(some, name_of(some), text):
                 word = Word(Op.NOTED, Stand.NONE)
-            if is_end and text in _put_away(some, column, texts):
+            if is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,53 +107,46 @@ def test_what_is_put_away_after_its_end_stands_as_it_ended(tmp_path: Path) -> No
     assert dropped(table(tmp_path, [well(n) for n in range(1, COUNT)])) == 0
 
 
-def test_what_is_put_away_while_it_waits_is_deleted(tmp_path: Path) -> None:
-    lost = []
+def deleted(life: Life) -> None:
+    """Put away while it waits for its retry."""
+    life.plan(1, 30_000)
+    life.retire()
+
+
+def contradicted(life: Life) -> None:
+    """Called delivered, and answered 500 after that."""
+    life.to("delivered", "relay", "attempt 1: dispatched")
+    life.within("relay", "attempt 1: HTTP 500 in 700 ms")
+
+
+def passed_over(life: Life) -> None:
+    """Acknowledged because somebody seems to be at it."""
+    life.to("queued", "reaper", "lease expired", wait=21)
+    life.to("acked", "worker-9/ff", "in-progress key held")
+
+
+def overwritten(life: Life) -> None:
+    """Written as in progress by whoever lost its lease."""
+    life.to("queued", "reaper", "lease expired", wait=21)
+    life.within(life.who, "attempt 1: HTTP 504 in 25000 ms, lease lost", wait=4)
+    life.to("in_flight", life.who, "attempt 1: lock released", wait=0, was="in_flight")
+
+
+@pytest.mark.parametrize(
+    ("end", "mechanism"),
+    [(deleted, "D11"), (contradicted, "D5"), (passed_over, "D8"), (overwritten, "D6")],
+)
+def test_how_a_table_of_transitions_loses(
+    end: Callable[[Life], None], mechanism: str, tmp_path: Path
+) -> None:
+    lives = [well(n) for n in range(1, COUNT)]
     for number in range(COUNT, COUNT + 12):
         life = Life(number)
         life.take(1)
-        life.plan(1, 30_000)
-        life.retire()
-        lost.append(life)
-    findings = table(tmp_path, [well(n) for n in range(1, COUNT)] + lost)
-    assert (dropped(findings), findings.hypothesis.mechanism) == (12, "D11")
-
-
-def test_an_answer_in_a_sentence_speaks_against_delivered(tmp_path: Path) -> None:
-    lost = []
-    for number in range(COUNT, COUNT + 12):
-        life = Life(number)
-        life.take(1)
-        life.to("delivered", "relay", "attempt 1: dispatched")
-        life.within("relay", "attempt 1: HTTP 500 in 700 ms")
-        lost.append(life)
-    findings = table(tmp_path, [well(n) for n in range(1, COUNT)] + lost)
-    assert (dropped(findings), findings.hypothesis.mechanism) == (12, "D5")
-
-
-def test_acknowledged_because_somebody_is_at_it_is_passed_over(tmp_path: Path) -> None:
-    lost = []
-    for number in range(COUNT, COUNT + 12):
-        life = Life(number)
-        life.take(1)
-        life.to("queued", "reaper", "lease expired", wait=21)
-        life.to("acked", "worker-9/ff", "in-progress key held")
-        lost.append(life)
-    findings = table(tmp_path, [well(n) for n in range(1, COUNT)] + lost)
-    assert (dropped(findings), findings.hypothesis.mechanism) == (12, "D8")
-
-
-def test_a_write_by_whoever_lost_the_lease_is_the_race(tmp_path: Path) -> None:
-    lost = []
-    for number in range(COUNT, COUNT + 12):
-        life = Life(number)
-        life.take(1)
-        life.to("queued", "reaper", "lease expired", wait=21)
-        life.within(life.who, "attempt 1: HTTP 504 in 25000 ms, lease lost", wait=4)
-        life.to("in_flight", life.who, "attempt 1: lock released", wait=0, was="in_flight")
-        lost.append(life)
-    findings = table(tmp_path, [well(n) for n in range(1, COUNT)] + lost)
-    assert (dropped(findings), findings.hypothesis.mechanism) == (12, "D6")
+        end(life)
+        lives.append(life)
+    findings = table(tmp_path, lives)
+    assert (dropped(findings), findings.hypothesis.mechanism) == (12, mechanism)
 
 
 def test_a_lease_lost_beside_an_answer_is_an_answer() -> None:

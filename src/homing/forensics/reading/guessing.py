@@ -489,7 +489,7 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
 def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:
     if not repeated:
         return "deliveries"
-    if "op" not in chosen and _are_requests(chosen):
+    if "op" not in chosen and _are_attempts(chosen):
         return "attempts"
     if "op" not in chosen and ("status" in chosen or "outcome" in chosen):
         state = chosen.get("to_state")
@@ -502,7 +502,7 @@ def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) ->
     return "events"
 
 
-def _are_requests(chosen: dict[str, Column]) -> bool:
+def _are_attempts(chosen: dict[str, Column]) -> bool:
     """Whether rows have the number of an attempt, its status, and when it began and ended: then a state
     in them is how the delivery stood after it."""
     ends = "finished_at" in chosen or name_score("finished_at", chosen["at"].path) >= 60

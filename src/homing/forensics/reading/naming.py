@@ -86,11 +86,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         if other is not None:
             delivery = other  # now and then a sentence names one by its kind
     few = None if endpoint in names and _is_many(names[endpoint]) else endpoint
-    if delivery is not None and (
-        whole := _whole(
-            rows, seen, delivery, [p for p in (few, *(seen.keys() - names.keys())) if p]
-        )
-    ):
+    if delivery is not None and (whole := _whole(rows, names, seen, delivery, few)):
         delivery = whole
         message = None if message == whole else message
         endpoint = None if endpoint == whole else endpoint
@@ -152,26 +148,27 @@ def _is_called_else(path: str) -> bool:
 
 
 def _whole(
-    rows: Sequence[Row], seen: dict[str, Seen], part: str, others: Sequence[str]
+    rows: Sequence[Row], names: dict[str, Seen], seen: dict[str, Seen], part: str, few: str | None
 ) -> str | None:
     """What the jobs of one delivery have in common, where `part` names these: each retry may be a job of
     its own, and what comes before and after them names none. It is the delivery.
 
     Args:
-        others: columns that name nothing, or something else.
+        names: the columns that may name something, of all that were `seen`.
+        few: the one that names the endpoints, if it is none of the deliveries'.
     """
     if name_score("trace", part) < _OF_JOBS_MIN:
         return None
     found = []
-    for path, one in seen.items():
-        if path == part or path in others or _is_called_else(path):
+    for path, one in names.items():
+        if path in (part, few) or _is_called_else(path):
             continue
         of_job: dict[str, set[str]] = {}
         for row in rows:
             if row.get(part) is not None and row.get(path) is not None:
                 of_job.setdefault(str(row[part]), set()).add(str(row[path]))
         wholes = {name for some in of_job.values() for name in some}
-        if len(of_job) < _TOLD_MIN * seen[part].distinct:
+        if len(of_job) < _TOLD_MIN * names[part].distinct:
             continue
         if len(wholes) < max(_WHOLE_FEWEST, _WHOLE_MIN * len(of_job)):
             continue
