@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from homing.forensics.rows import row
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import Op, meaning, normal
 
 #: of the deliveries that failed and have such a line, so many have several: then each turn ends with one
 _TURNS_MIN: Final = 0.3
@@ -60,3 +61,34 @@ def ends_turns(table: Any, name: Any, text: str, failures: Sequence[str] = ()) -
     if int(counted.shown or 0) > _SHOWN_MAX * int(counted.acks or 0) or not counted.ok:
         return False
     return int(counted.many or 0) > _TURNS_MIN * max(1, int(counted.failed or 0))
+
+
+#: what a queue or a worker is done with
+_OF_QUEUE: Final = re.compile(
+    r"^(task|job|message|entry|item|turn|run|work|handler)_(is_|was_)?"
+    r"(done|finished|completed?|ended|acked|acknowledged|processed|settled)$"
+)
+#: of what is called done by any word, so much has one that says delivered
+_TOLD_MIN: Final = 0.9
+
+
+def of_queue(table: Any, name: Any, texts: Sequence[str], states: Sequence[str]) -> list[str]:
+    """Of the words of success, those of a queue (`task done`), where nearly all that is delivered is
+    called so by another word, or by its state.
+
+    Args:
+        states: the states of the log that say delivered.
+    """
+    done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
+    queues = [t for t in done if _OF_QUEUE.match(normal(t))]
+    firm = [t for t in done if t not in queues]
+    if not queues or not (firm or states):
+        return []
+    is_queue = table.op_raw.isin(queues).fill_null(False)
+    is_firm = table.op_raw.isin(firm).fill_null(False)
+    is_firm = (is_firm | table.to_raw.isin(states).fill_null(False)) & ~is_queue
+    lines = table.select(k=name, queue=is_queue, firm=is_firm)
+    by_delivery = lines.group_by("k").aggregate(queue=lines.queue.max(), firm=lines.firm.max())
+    ended = by_delivery.filter(by_delivery.queue | by_delivery.firm)
+    counted = row(ended.aggregate(n=ended.count(), firm=ended.firm.cast("int64").sum()))
+    return queues if int(counted.firm or 0) > _TOLD_MIN * int(counted.n or 0) else []

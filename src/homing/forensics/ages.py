@@ -11,6 +11,8 @@ from homing.forensics.vocabulary import Op
 
 #: so many of the drops may have been kept although they were as old: a sweep comes now and then
 _KEPT_BY_CHANCE: Final = 0.02
+#: and so many may have failed no more often than what went on: they were as old after fewer attempts
+_FEWER_MAX: Final = 0.1
 
 
 def kept_us(fine: Sequence[Trace], dropped: Sequence[Trace]) -> int:
@@ -26,11 +28,11 @@ def kept_us(fine: Sequence[Trace], dropped: Sequence[Trace]) -> int:
 
 
 def are_later_attempts(fine: Sequence[Trace], dropped: Sequence[Trace]) -> bool:
-    """Whether whatever was dropped had failed more often than whatever was still taken up by then: a
+    """Whether nearly all that was dropped had failed more often than whatever was taken up by then: a
     query that leaves out the later attempts, and one that deletes what is old, leave the same."""
     lost = sorted(sum(s.result < 0 for s in t.steps) for t in dropped if _due_us(t))
     kept = max((failures for _, _, failures in _taken_up(fine, dropped)), default=0)
-    return bool(lost) and lost[int(_KEPT_BY_CHANCE * len(lost))] > kept
+    return bool(lost) and lost[int(_FEWER_MAX * len(lost))] > kept
 
 
 def _due_us(trace: Trace) -> int:

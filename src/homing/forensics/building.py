@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import ibis
+from ibis import _
 
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.damaged import keep_doubted
@@ -71,6 +72,8 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     lonely = _lonely(engine, table, counts)
     # of rows that name no delivery neither the words nor the reasons matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
+    if counts.linking and counts.of_message:
+        table = _without_lost_messages(engine, table)
     words, assumed = learn(raw, table)
     why = _why(engine, table)
     meant, kinds = _kinds(raw, engine, table, words, why)
@@ -137,6 +140,24 @@ def _lonely(engine: Engine, table: Any, counts: Row) -> Any:
         return None
     link = functools.reduce(ibis.union, links)
     return engine.keep("lonely", link.group_by("id").aggregate(of_message=link.of_message.min()))
+
+
+def _without_lost_messages(engine: Engine, table: Any) -> Any:
+    """Without the rows of messages of which no delivery is known, where no fewer deliveries are known
+    whose message is not: the rows that told of both were deleted, and each would count as two."""
+    named = table.filter(table.delivery.notnull())
+    linked = named.filter(named.message.notnull())
+    alone = table.filter(table.delivery.isnull() & table.message.notnull())
+    met = linked.select(met=linked.message).distinct()
+    alone = alone.select("message").distinct().anti_join(met, _.message == met.met)
+    both = linked.select(met=linked.delivery).distinct()
+    orphans = named.select("delivery").distinct().anti_join(both, _.delivery == both.met)
+    lost = int(row(alone.aggregate(n=alone.count())).n or 0)
+    if not 0 < lost <= int(row(orphans.aggregate(n=orphans.count())).n or 0):
+        return table
+    gone = engine.keep("lost_messages", alone.select(gone="message"))
+    kept = table.left_join(gone, table.delivery.isnull() & (table.message == gone.gone))
+    return kept.filter(kept.gone.isnull()).drop("gone")
 
 
 #: the numbers and names in a sentence; a status of HTTP stays

@@ -149,8 +149,9 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
     one = ibis.window(group_by="d", order_by="pos")
     before = ibis.window(group_by="d", order_by="pos", preceding=(None, 1))
     events = events.filter(events.act != Op.NOTED)
+    events = events.mutate(take=_takes(events, takes))
+    events = events.mutate(take=events.take & ~_is_told_again(events, one))
     e = events.mutate(
-        take=_takes(events, takes),
         answers=(events.result != 0)
         | events.act.isin([Op.LAPSED, Op.RELEASED, Op.DEAD, Op.SKIPPED, Op.POSTPONED, Op.RETRY]),
         writes=(events.rows_written.isnull()) | (events.rows_written != 0),
@@ -189,6 +190,14 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         hold_sent=(e.act == Op.SENT).cast("int64").sum().over(hold),
         results_so_far=e.results.cast("int64").sum().over(so_far),
     )
+
+
+def _is_told_again(e: Any, one: Any) -> Any:
+    """Whether a line tells of a turn that the line before tells of too: of the same worker, at once."""
+    is_same = (e.worker == e.worker.lag().over(one)) & e.take.lag().over(one)
+    is_same = is_same & (e.at_us - e.at_us.lag().over(one) < INSTANT_US)
+    attempt = e.attempt.lag().over(one)
+    return (is_same & ~(e.attempt > attempt).fill_null(False)).fill_null(False)
 
 
 def _is_report(e: Any, has_versions: bool) -> Any:

@@ -101,7 +101,9 @@ def _last_due(c: Any, context: Context) -> Any:
     is_over = c.last_op == Op.RELEASED
     if context.plans_apart:
         is_over = is_over | (c.last_stand == Stand.FAILED)
-    is_planned = c.last_due.isnull() & is_over
+    # nor a table's row, which may keep it elsewhere, after the plan that it is the outcome of
+    is_row = (c.last_stand == Stand.WAITING) & c.last_op.isin([Op.ACCEPTED, Op.WRITTEN])
+    is_planned = c.last_due.isnull() & (is_over | is_row)
     is_planned = is_planned & (c.plan_pos > c.take_pos.fill_null(0)).fill_null(False)
     due = ibis.ifelse(is_planned, c.plan_due, c.last_due)
     return ibis.ifelse(c.end_due.notnull() & (due.isnull() | (c.end_due > due)), c.end_due, due)
@@ -308,7 +310,10 @@ def _is_used_up(c: Any, context: Context, most: int) -> Any:
     if context.limits:
         is_used_up = is_used_up | (c.made >= min(context.limits))
     # where a retry is on record, attempts were left, even if a late result has cleared it since
-    is_used_up = is_used_up & ~((c.last_stand == Stand.WAITING) & c.last_due.notnull())
+    is_planned = (c.last_stand == Stand.WAITING) & c.last_due.notnull()
+    # or in the line of the failure itself, of one that others are past
+    is_planned = is_planned | ((c.last_due > c.last_line) & (c.made < most)).fill_null(False)
+    is_used_up = is_used_up & ~is_planned
     if not context.limits and not context.is_max_told:
         is_used_up = is_used_up & ~(c.planned_no >= c.made).fill_null(False)
     return is_used_up

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.acks import acked_anyway, ends_turns
+from homing.forensics.acks import acked_anyway, ends_turns, of_queue
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
@@ -58,7 +58,11 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
-            learned |= dict.fromkeys(_said_again(some, ours), Word(Op.NOTED, Stand.NONE))
+            said = _states_said(some)
+            learned |= dict.fromkeys(_said_again(some, ours, said), Word(Op.NOTED, Stand.NONE))
+            learned |= dict.fromkeys(
+                of_queue(some, name_of(some), ours, said), Word(Op.NOTED, Stand.NONE)
+            )
         else:
             learned |= _states_of(ours, learned)
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
@@ -223,16 +227,27 @@ _AGAIN_MIN: Final = 0.95
 _AGAIN_FEWEST: Final = 50
 
 
-def _said_again(table: Any, texts: Sequence[str]) -> list[str]:
-    """What says done (`job completed`) right after each line that says delivered: that the turn is over,
-    whatever came of it."""
+def _states_said(table: Any) -> list[str]:
+    """The states that say delivered, of lines that have a word beside them."""
+    worded = table.filter(table.op_raw.notnull() & table.to_raw.notnull())
+    states = [one.to_raw for one in rows(worded.select("to_raw").distinct().limit(_WORDS_MAX))]
+    return sorted(t for t in states if meaning(t, is_state=True).op is Op.SUCCEEDED)
+
+
+def _said_again(table: Any, texts: Sequence[str], states: Sequence[str]) -> list[str]:
+    """What says done (`job completed`) right after each line that says delivered, by its word or by
+    the state beside it: that the turn is over, whatever came of it."""
     done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
-    if len(done) < 2:
+    if not done:
         return []
     seen = _behaviours(table, "op_raw", done)
     said = [t for t, one in seen.items() if one.ok + one.bad < _GIVEN_LAST_MIN]
+    table = table.filter(table.op_raw.notnull())
+    if states:  # beside a word that says less (`status updated`)
+        is_said = table.to_raw.isin(states) & ~table.op_raw.isin(done)
+        table = table.mutate(op_raw=ibis.ifelse(is_said, table.to_raw, table.op_raw))
     found = set()
-    for text, after in _followers(table, said).items():
+    for text, after in _followers(table, sorted({*said, *states})).items():
         again, n = max(
             ((t, n) for t, n in after.items() if t in said), key=lambda one: one[1], default=("", 0)
         )

@@ -241,7 +241,7 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
 
 
 #: so improbable must it be that all who have a dead letter are the first by chance
-_STOP_CHANCE: Final = 0.001
+_STOP_CHANCE: Final = 0.01
 
 
 def _letters_stop(c: Any, exhausted: int, dead: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from homing.forensics.traces import Step, Trace
-from homing.forensics.turns import is_late, is_of_lapse, is_take
+from homing.forensics.turns import is_late, is_of_lapse, is_take, is_told_again
 from homing.forensics.vocabulary import Op
 
 #: crossings in which one worker's write meets another worker's turn
@@ -53,7 +53,7 @@ def life(trace: Trace) -> Life:
     steps = trace.steps
     after_first = steps[1:]
     telling = _significant(trace) or list(steps)
-    takes = [i for i, s in enumerate(steps) if is_take(s)]
+    takes = [i for i, s in enumerate(steps) if is_take(s) and not is_told_again(steps, i)]
     sent = [i for i, s in enumerate(steps) if s.act is Op.SENT]
     # who has it alone cannot be crossed: two results of one turn are two lines about it
     of_one = frozenset({"second_result"} if max(len(takes), len(sent)) < 2 else ())

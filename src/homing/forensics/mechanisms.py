@@ -89,9 +89,7 @@ def _turns_ended(trace: Trace, log: LogFacts) -> bool:
 
 def _is_alone(trace: Trace) -> bool:
     """Whether one worker took it, once: who else wrote only brought an answer."""
-    return (
-        sum(map(is_take, trace.steps)) == 1 and len({s.attempt for s in trace.steps} - {None}) == 1
-    )
+    return len(life(trace).takes) == 1 and len({s.attempt for s in trace.steps} - {None}) == 1
 
 
 def _is_said_too_soon(trace: Trace) -> bool:
@@ -168,7 +166,15 @@ def _has_cleared_retry(trace: Trace) -> bool:
     planner = steps[plan].worker
     is_other = planner is not None and bool(writers - {planner, None})
     after = steps[plan + 1 :]
-    return bool(writers) and (is_other or bool(life(trace).races)) and not any(map(is_take, after))
+    is_crossed = is_other or _is_of_earlier(steps, plan) or bool(life(trace).races)
+    return bool(writers) and is_crossed and not any(map(is_take, after))
+
+
+def _is_of_earlier(steps: Sequence[Step], plan: int) -> bool:
+    """Whether an earlier attempt than the one that planned the retry wrote after the plan."""
+    planned, after = steps[plan].attempt or 0, steps[plan + 1 :]
+    wrote = (s for s in after if s.act in (Op.WRITTEN, Op.RELEASED) and not s.is_refused)
+    return any(0 < (s.attempt or 0) < planned for s in wrote)
 
 
 def _plans(step: Step) -> bool:
@@ -220,14 +226,14 @@ _ABOUT_ENDPOINT: Final = (
     "circuit",
     "breaker",
     "route",
-    "not active",
+    "not_active",
     "moved",
 )
 
 
 def names_endpoint(text: str) -> bool:
     """Whether a reason speaks of an endpoint."""
-    if any(word in text.lower() for word in _ABOUT_ENDPOINT):
+    if any(word in normal(text) for word in _ABOUT_ENDPOINT):
         return True
     return meaning(text).op is Op.PARKED and not is_in_progress(text)
 
@@ -466,15 +472,22 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
             return Match("D9", 0.7, what, ("D4", "D8"))
         what = "taken again by a worker that never said what came of it"
         return Match("D4", 0.6, what, _unsaid(trace, log))
-    lapse = one.lapses[-1] if one.lapses else -1
-    if lapse > one.failures[-1] or (
-        # what came after it was the late answer of the one whose lease it was
-        one.takes
-        and lapse > one.takes[-1]
-        and not any(s.act is Op.RETRY for s in trace.steps[lapse:])
-    ):
+    if _is_ended_by_lapse(trace, one):
         return Match("D7", 0.8, "nothing since its lease ran out")
     return _waiting(trace, log, one)
+
+
+def _is_ended_by_lapse(trace: Trace, one: Life) -> bool:
+    """Whether nothing came after its lease ran out but the late answer of the one whose lease it was."""
+    if not one.lapses:
+        return False
+    lapse, failed = one.lapses[-1], trace.steps[one.failures[-1]]
+    if lapse > one.failures[-1]:
+        return True
+    is_of_turn = bool(one.takes) and lapse > one.takes[-1]
+    if not one.takes and trace.steps[lapse].stand is Stand.FAILED and failed.due_us is None:
+        is_of_turn = failed.attempt == trace.steps[lapse].attempt is not None
+    return is_of_turn and not any(s.act is Op.RETRY for s in trace.steps[lapse:])
 
 
 def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:

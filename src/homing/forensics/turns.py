@@ -23,6 +23,15 @@ def is_take(step: Step) -> bool:
     return step.act is Op.CLAIMED or (step.act is Op.ACCEPTED and step.stand is Stand.LEASED)
 
 
+def is_told_again(steps: Sequence[Step], i: int) -> bool:
+    """Whether a line tells of a turn that the line before tells of too: of the same worker, at once."""
+    one, before = steps[i], steps[i - 1] if i else None
+    if before is None or not (is_take(one) and is_take(before)) or one.worker is None:
+        return False
+    is_next = (one.attempt or 0) > (before.attempt or one.attempt or 0)
+    return one.worker == before.worker and one.at_us - before.at_us < INSTANT_US and not is_next
+
+
 def is_begun(steps: Sequence[Step]) -> bool:
     """Whether a worker took the delivery, or made a request of it: then it was listed, and found."""
     return any(is_take(step) or step.act is Op.SENT for step in steps)

@@ -76,7 +76,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
         r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded)_(\w+_)?(to|in|into|on)_"
-        r"(the_|a_)?(dead|dlq|dlx|dlt)",
+        r"(the_|a_)?(dead|dlq|dlx|dlt|parking_lot)",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
@@ -87,7 +87,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
-        r"(result|outcome|write|update)_(was_)?(reject|refus|skip|ignor)|^late$|"
+        r"(result|outcome|write|update|save|commit|release|unlock)_(was_)?(reject|refus|skip|ignor)|^late$|"
         r"(result|response|outcome|answer)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept)|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|answer|write)",
         _W(Op.NOTED, Stand.NONE),
@@ -117,6 +117,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(claimed|picked|taken|leased|fetched|dequeued|popped|locked|acquired)(_|$)",
         _W(Op.CLAIMED, Stand.LEASED),
     ),
+    (  # its status says how, and not that its worker no longer held it
+        r"(result|response|answer|outcome)_(came_)?(after|past|beyond)_(\w+_)?(lease|lock|claim|visib\w*|deadline)(_|$)",
+        _W(Op.ATTEMPTED, Stand.NONE),
+    ),
+    (r"^(\w+_)?(not_(active|enabled)|inactive)$", _W(Op.SKIPPED, Stand.GONE)),
     (r"back_?off_(\w+_)?exhausted_for", _W(Op.NOTED, Stand.NONE)),
     (  # wherever its retry was put
         r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
@@ -124,7 +129,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
     (
-        r"(^|_)(row|record|delivery|message|job)_(does_not|doesn_t|did_not|no_longer)_exist",
+        r"(^|_)(row|record|delivery|message|job|entry)_(does_not|doesn_t|did_not|no_longer)_exist|"
+        r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|"
+        r"(^|_)(row|record|hash|entry)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
+        r"(could_not|couldn_t|can_?not|fail\w*_to|unable_to)_(find|load)_(the_|its_|an?_)?(\w+_)?(row|record|delivery|message|job|webhook)",
         _W(Op.PURGED, Stand.GONE),
     ),
     (
@@ -164,7 +172,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead(?!line)|dlq|dlx|dlt|bury|buried|quarantin|poison|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),

@@ -95,7 +95,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|in_hand(_|$)|being_|marker_(present|exists|found)|^busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|in_hand(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -354,6 +354,14 @@ _OF_ENDPOINT: Final = re.compile(
 _BY: Final = re.compile(r"\s*(by|rule|policy)\s*[:=]\s*\S", re.IGNORECASE)
 
 
+#: by whom an endpoint was switched off, and what is no person
+_BY_PERSON: Final = re.compile(
+    r"(paused|disabled|deleted|suspended|deactivated|stopped|switched off|removed) by "
+    r"(?!the\b|an?\b|circuit|breaker|system|auto|monitor|health|worker|policy|rule|limit|job|cron)\w",
+    re.IGNORECASE,
+)
+
+
 #: what libraries say of a request that had no answer, where no word of failure is in it
 _OF_NETWORK: Final = re.compile(
     r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
@@ -395,6 +403,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.LAPSED
     if op in (Op.FAILED, Op.UNKNOWN) and why is Op.NOT_QUEUED:
         return Op.NOT_QUEUED
+    if op is Op.DISCARDED and _BY_PERSON.search(reason):
+        return Op.CANCELLED
     if op in (Op.PURGED, Op.DISCARDED) and why is Op.CANCELLED:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):

@@ -15,6 +15,7 @@ from homing.forensics.reading.columns import (
     TIMES,
     Seen,
     fits,
+    instant,
     look,
     name_score,
     number_of,
@@ -174,6 +175,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     at = chosen["at"].path
     if layout == "attempts" and "finished_at" in chosen and name_score("started_at", at) >= 60:
         chosen.setdefault("started_at", chosen["at"])
+    if layout == "attempts" and _is_start(rows, chosen, seen):
+        chosen["started_at"] = chosen.pop("finished_at")
     if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
         chosen["to_state"] = chosen.pop("outcome")
     extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
@@ -500,6 +503,22 @@ def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) ->
         if stands <= {Op.SUCCEEDED, Op.FAILED, Op.QUEUED, Op.SENT, Op.UNKNOWN}:
             return "attempts"
     return "events"
+
+
+#: of the rows of requests, so many were made after the time that is taken for their end
+_BEFORE_MIN: Final = 0.95
+
+
+def _is_start(rows: Sequence[Row], chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
+    """Whether what was taken for the end of requests (`sent_at`) is before the time of their rows: it is
+    when they began."""
+    if "finished_at" not in chosen or "started_at" in chosen:
+        return False
+    end, at = (chosen[f].path for f in ("finished_at", "at"))
+    forms = seen[end].time, seen[at].time
+    pairs = [(instant(r.get(end), forms[0]), instant(r.get(at), forms[1])) for r in rows]
+    told = [one < row for one, row in pairs if one is not None and row is not None]
+    return sum(told) > _BEFORE_MIN * len(told) > 0
 
 
 def _are_attempts(chosen: dict[str, Column]) -> bool:

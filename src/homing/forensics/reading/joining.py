@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import replace
 from itertools import permutations
@@ -58,13 +58,24 @@ def joined(
     for group in groups.values():
         owner, column = group[0].owner, group[0].column
         if settled.get(owner, column) == column:
-            settled |= _key_alike(found, samples, group)
+            settled = _key_alike(found, samples, group, settled) | settled
         else:  # by a surer column it was named already: this one is of its jobs
             _traced(found, samples, group)
     for link in every:
         _called_alike(found, samples, (link.owner, link.other))
         _called_alike(found, samples, (link.other, link.owner))
+    _signed_alike(found, {path for link in every for path in (link.owner, link.other)})
     return found
+
+
+def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
+    """Have files that meet call a worker alike: by its process only where all of them tell it."""
+    signed = [path for path in paths if found[path].has("worker")]
+    named = {found[path].columns["worker"].path for path in signed}
+    if len(named) == 1 and len({found[path].has("boot") for path in signed}) == 2:
+        for path in signed:
+            columns = {f: c for f, c in found[path].columns.items() if f != "boot"}
+            found[path] = replace(found[path], columns=columns)
 
 
 def _called_alike(
@@ -99,9 +110,15 @@ def _traced(
 
 
 def _key_alike(
-    found: dict[str, Mapping], samples: Map[str, Sequence[Row]], group: Sequence[Link]
+    found: dict[str, Mapping],
+    samples: Map[str, Sequence[Row]],
+    group: Sequence[Link],
+    settled: Map[str, str],
 ) -> dict[str, str]:
     """Have what refers to the same rows, and those rows, name them by one field.
+
+    Args:
+        settled: the files that were named so already, by surer columns.
 
     Returns:
         The files that were named so, and by which column.
@@ -125,7 +142,16 @@ def _key_alike(
         owner = replace(owner, layout="deliveries")
     found[first.owner] = owner
     for link in group:
+        finer = found[link.other].columns.get("delivery")
         found[link.other] = _keyed(found[link.other], field, link.reference)
+        if field == "message" and finer is not None and settled.get(link.other) == finer.path:
+            columns = {"delivery": finer, **found[link.other].columns}
+            found[link.other] = replace(found[link.other], columns=columns)
+            if found[link.other].has("to_state"):  # how a message stands says nothing of these
+                owned = found[first.owner].columns.items()
+                columns = {f: c for f, c in owned if f not in ("to_state", "from_state")}
+                found[first.owner] = replace(found[first.owner], columns=columns)
+            continue  # it is known what its rows are, and now of which message
         if _are_jobs(found[link.owner], found[link.other], samples[link.other], link.reference):
             found[link.other] = replace(found[link.other], layout="jobs")
         elif _are_requests(found[link.owner], found[link.other]):
@@ -250,8 +276,8 @@ def _is_fanned(rows: Sequence[Row], reference: str) -> bool:
         return False
     endpoints: dict[str, set[str]] = {}
     for row in rows:
-        if row.get(reference) is not None:
-            endpoints.setdefault(str(row[reference]), set()).add(str(row.get(endpoint)))
+        if row.get(reference) is not None and row.get(endpoint) is not None:
+            endpoints.setdefault(str(row[reference]), set()).add(str(row[endpoint]))
     return sum(len(one) > 1 for one in endpoints.values()) > _FANNED_MIN * len(endpoints)
 
 
