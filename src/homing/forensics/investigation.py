@@ -324,19 +324,22 @@ def _facts(
         # attempt the state says how it ended, not where its delivery stands
         if not (m.is_table and f in _HISTORY) and not (m.layout == "attempts" and f in _STATES)
     )
-    if _tells_acceptance(fine):
-        fields |= {"commit_lag_ms"}
     ops = [op for op in Op if op in events.ops]
     delivered = judged.filter(judged.verdict == int(Verdict.DELIVERED))
     flags = {f"o{int(op)}": by_case.has(delivered.mask, op).cast("int64").sum() for op in ops}
     counts = row(
         delivered.aggregate(
             n=delivered.count(),
+            lags=delivered.commit_lag_us.count(),
             takes=delivered.takes.mean(where=delivered.bad == 0),
             said=((delivered.good > 0) & (delivered.said > 0)).cast("int64").sum(),
             **flags,
         )
     )
+    if int(counts.lags) < _SAID_MIN * int(counts.n):  # said of other things than deliveries
+        fields -= {"commit_lag_ms", "committed_at"}
+    if _tells_acceptance(fine):
+        fields |= {"commit_lag_ms"}
     usual = {op: int(counts[f"o{int(op)}"] or 0) / max(1, int(counts.n)) for op in ops}
     failed = [(s, after) for t in fine for s, after in pairwise(t.steps) if s.result < 0]
     planned = [after.act in (Op.RETRY, Op.QUEUED) for _, after in failed]

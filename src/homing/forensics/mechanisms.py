@@ -253,6 +253,9 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
         )
+    if any(s.act is Op.NOT_QUEUED for s in trace.steps) and not (one.takes or one.sent):
+        what = "its hand-over to the queue failed, and it was passed over as queued"
+        return Match("D3", 0.95, what)
     in_work = _passed_as_in_progress(trace)
     is_of_endpoint = names_endpoint(one.reasons) and not (in_work and one.takes)
     if is_of_endpoint or _is_said_of_endpoint(trace):

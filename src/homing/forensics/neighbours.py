@@ -18,6 +18,8 @@ from homing.forensics.vocabulary import Op
 #: deliveries that are looked at, from the first drop on
 _LOOKED_AT_MAX: Final = 2_000_000
 _BLOCKS_MAX: Final = 5_000
+#: no transaction stays open for longer: what overtook the first drop was accepted that long before
+_BEFORE_US: Final = 7_200_000_000
 #: of the numbers, so many must rise with the acceptances, and so many must be there
 _RISING_MIN: Final = 0.7
 _NUMBERED_MIN: Final = 0.9
@@ -53,14 +55,19 @@ def look(judged: Any, events: Any, raw: Any, endpoints: dict[int, str]) -> Neigh
     first = row(judged.aggregate(at=judged.accepted_at.min(where=lost))).at
     if first is None:
         return Neighbours()
-    few = judged.filter(judged.accepted_at >= int(first)).mutate(lost=lost)
-    is_untried = (few.takes == 0) & (few.bad == 0) & (few.attempt.fill_null(0) == 0)
-    few = few.mutate(untried=few.lost & is_untried)
-    few = few.select("d", "accepted_at", "endpoint", "lost", "untried")
-    few = few.order_by("accepted_at", "d").limit(_LOOKED_AT_MAX)
-    found = _beside(few, endpoints)
-    late = _overtaken(few, events, raw)
+    found = _beside(_accepted_from(judged, int(first)), endpoints)
+    late = _overtaken(_accepted_from(judged, int(first) - _BEFORE_US), events, raw)
     return found if late is None else found._replace(overtaken=late[0], overtaken_fine=late[1])
+
+
+def _accepted_from(judged: Any, at_us: int) -> Any:
+    """What was accepted from a time on, whether it was lost, and whether nobody had tried it."""
+    c = judged.filter(judged.accepted_at >= at_us)
+    c = c.mutate(lost=c.verdict == int(Verdict.DROPPED))
+    is_untried = (c.takes == 0) & (c.bad == 0) & (c.attempt.fill_null(0) == 0)
+    c = c.mutate(untried=c.lost & is_untried)
+    c = c.select("d", "accepted_at", "endpoint", "lost", "untried")
+    return c.order_by("accepted_at", "d").limit(_LOOKED_AT_MAX)
 
 
 def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
@@ -103,7 +110,7 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
 
 def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     """Of the dropped ones and of the others: the share accepted after one of a higher number; None
-    where nothing numbers them."""
+    where nothing numbers them, nor those that nobody had tried."""
     accepted = events.filter(events.act == int(Op.ACCEPTED))
     # a table that has a row of it as well numbers it anew
     accepted = accepted.group_by("d").aggregate(
@@ -113,8 +120,18 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     # a number, or the time at which the row itself began to be, before it could be seen
     rows_ = raw.select("accepted_us", "number", row=raw["rowid"])
     numbered = accepted.join(rows_, accepted.line == rows_.row)
-    told = row(numbered.aggregate(n=numbered.count(), k=numbered.number.count()))
-    is_counted = int(told.k) > _NUMBERED_MIN * int(told.n)
+    numbered = numbered.inner_join(few.select("d", "lost", "untried"), "d")
+    told = row(
+        numbered.aggregate(
+            n=numbered.count(),
+            k=numbered.number.count(),
+            untried=numbered.untried.cast("int64").sum(),
+            counted=(numbered.untried & numbered.number.notnull()).cast("int64").sum(),
+        )
+    )
+    # one of two ways by which deliveries come may number them, the one on which they are lost
+    is_theirs = int(told.counted or 0) > _NUMBERED_MIN * int(told.untried or 0)
+    is_counted = is_theirs or int(told.k) > _NUMBERED_MIN * int(told.n)
     numbered = numbered.mutate(number=numbered.number if is_counted else numbered.accepted_us)
     numbered = numbered.filter(numbered.number.notnull())
     before = ibis.window(order_by="pos", preceding=(None, 1))
@@ -123,7 +140,6 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
         late=(numbered.number < numbered.number.max().over(before)).fill_null(False),
         rises=(numbered.number > numbered.number.lag().over(order)).fill_null(False),
     )
-    n = n.inner_join(few.select("d", "lost", "untried"), "d")
     counts = row(
         n.aggregate(
             n=n.count(),
@@ -137,7 +153,8 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     all_ = int(row(few.aggregate(n=few.count())).n)
     total, untried = int(counts.n), int(counts.untried or 0)
     fine = total - int(counts.lost or 0)
-    is_number = total > _NUMBERED_MIN * all_ and int(counts.rising or 0) > _RISING_MIN * total
+    is_told = total > _NUMBERED_MIN * all_ or is_theirs
+    is_number = is_told and int(counts.rising or 0) > _RISING_MIN * total
     if not is_number or not untried or not fine:
         return None
     return int(counts.untried_late or 0) / untried, int(counts.fine_late or 0) / fine

@@ -112,6 +112,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(attempt|request|post|call)_(\w+_)?answered_(ok|accepted|created|no_content)(_|$)",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
+    (
+        r"(abandoned|stuck|orphan\w*|lost|dead|unfinished)_(job|task|message|delivery|entry|run)?_?"
+        r"(was_|is_)?(re_?queue|re_?enqueue|re_?schedul|return|put_back|rescu|recover)",
+        _W(Op.LAPSED, Stand.NONE),
+    ),
     (  # a retry that was planned is taken up
         r"(^|_)(retry|retries|re_?attempt)_(was_|is_|row_|job_|entry_|being_)?"
         r"(claimed|picked|taken|leased|fetched|dequeued|popped|locked|acquired)(_|$)",

@@ -227,6 +227,8 @@ def line_of(
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
         op = op if _is_answered_late(op, status, kind.reason) else _by_reason(op, kind.reason)
+    if op is Op.NOTED and kind.op in learned and _is_passed_over(kind, outcome):
+        op = Op.SKIPPED  # a turn that is over, and beside it stands that it did nothing
     result = _result(op, kind, status, outcome)
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
@@ -273,6 +275,14 @@ def line_of(
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _is_passed_over(kind: Kind, outcome: Word) -> bool:
+    """Whether a turn passed a delivery over, as something else is at it or its endpoint is no more."""
+    if kind.status != "none" or outcome.op not in (Op.UNKNOWN, Op.SKIPPED, Op.NOTED):
+        return False
+    why = meaning(kind.reason).op if kind.reason else outcome.op
+    return why is Op.SKIPPED or is_in_progress(kind.reason)
 
 
 def _of_write(op: Op, about: Habits) -> Op:

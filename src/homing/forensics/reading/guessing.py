@@ -89,6 +89,8 @@ def _rising(
     """The column that counts deliveries as they are accepted, whatever it is called; one at most of
     a delivery's rows has it, or it is what the delivery is called itself."""
     names = {chosen[f].path for f in ("delivery", "message") if f in chosen}
+    # what stands beside no delivery counts other things
+    rows = [row for row in rows if any(row.get(name) is not None for name in names)]
     for path, column in seen.items():
         if (path in taken and path not in names) or not column.is_whole or column.time is not None:
             continue

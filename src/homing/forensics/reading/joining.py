@@ -57,7 +57,11 @@ def joined(
     settled: dict[str, str] = {}
     for group in groups.values():
         owner, column = group[0].owner, group[0].column
-        if settled.get(owner, column) == column:
+        if all(_is_of_job(found[link.other], samples[link.other], link) for link in group):
+            _traced(found, samples, group)
+            if found[owner].layout == "deliveries":
+                found[owner] = replace(found[owner], layout="jobs")
+        elif settled.get(owner, column) == column:
             settled = _key_alike(found, samples, group, settled) | settled
         else:  # by a surer column it was named already: this one is of its jobs
             _traced(found, samples, group)
@@ -76,6 +80,27 @@ def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
         for path in signed:
             columns = {f: c for f, c in found[path].columns.items() if f != "boot"}
             found[path] = replace(found[path], columns=columns)
+
+
+#: so well its name must say that a column names deliveries, or jobs
+_SAYS_DELIVERY_MIN: Final = 80.0
+_SAYS_JOB_MIN: Final = 60.0
+
+
+def _is_of_job(other: Mapping, rows: Sequence[Row], link: Link) -> bool:
+    """Whether a file that names its deliveries refers to rows by a job of them: then these are jobs,
+    and no deliveries."""
+    own = other.columns.get("delivery")
+    if own is None or own.path == link.reference or normal(link.column) != "id":
+        return False
+    if (
+        name_score("delivery", own.path) < _SAYS_DELIVERY_MIN
+        or name_score("trace", link.reference) < _SAYS_JOB_MIN
+    ):
+        return False
+    referring = [row for row in rows if row.get(link.reference) is not None]
+    named = sum(row.get(own.path) is not None for row in referring)
+    return named >= _OWN_MIN * len(referring) > 0
 
 
 def _called_alike(
