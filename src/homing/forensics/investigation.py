@@ -338,7 +338,7 @@ def _facts(
     )
     if int(counts.lags) < _SAID_MIN * int(counts.n):  # said of other things than deliveries
         fields -= {"commit_lag_ms", "committed_at"}
-    if _tells_acceptance(fine):
+    if _tells_acceptance(fine) and (not dropped or _tells_acceptance(dropped)):
         fields |= {"commit_lag_ms"}
     usual = {op: int(counts[f"o{int(op)}"] or 0) / max(1, int(counts.n)) for op in ops}
     failed = [(s, after) for t in fine for s, after in pairwise(t.steps) if s.result < 0]

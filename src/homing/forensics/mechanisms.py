@@ -242,6 +242,8 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED and is_left_by_worker(trace, log.attempts_last):
         return Match("D7", 0.85, "discarded with attempts left and no answer from the last one")
+    if trace.why is Why.DISCARDED and _is_of_dead_worker(trace, log):
+        return Match("D7", 0.95, "discarded with attempts left, as its worker was no more")
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     is_idle = not (one.takes or one.sent or one.failures)
@@ -265,6 +267,14 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
+    """Whether it was discarded, with attempts left, for what became of its worker."""
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    ends = [s for s in trace.steps if s.act is Op.DISCARDED]
+    is_told = any(meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends)
+    return is_told and made < (log.attempts_last or 0)
 
 
 def _is_said_of_endpoint(trace: Trace) -> bool:

@@ -183,6 +183,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(^|_)(tak(e|en|ing)|took)_(it_)?back$|"
+        r"(^|_)interrupt(ed)?_(after|while|during|error|by)|(job|task|worker|run)_(was_)?interrupted|"
         r"(^|_)los[te]\w*_(the_|its_|my_)?(lease|lock|claim|ownership)(_|$)|"
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
