@@ -68,6 +68,8 @@ _OF_QUEUE: Final = re.compile(
     r"^(task|job|message|entry|item|turn|run|work|handler)_(is_|was_)?"
     r"(done|finished|completed?|ended|acked|acknowledged|processed|settled)$"
 )
+#: what queues say of any entry, and beside which a bare `completed` is said of one
+_STREAM: Final = frozenset({"active", "waiting", "added"})
 #: of what is called done by any word, so much has one that says delivered
 _TOLD_MIN: Final = 0.9
 
@@ -81,6 +83,8 @@ def of_queue(table: Any, name: Any, texts: Sequence[str], states: Sequence[str])
     """
     done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
     queues = [t for t in done if _OF_QUEUE.match(normal(t))]
+    if len(_STREAM & set(map(normal, texts))) > 1:
+        queues += [t for t in done if normal(t) == "completed"]
     firm = [t for t in done if t not in queues]
     if not queues or not (firm or states):
         return []

@@ -16,6 +16,7 @@ from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn, name_of
+from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
 from homing.forensics.reading.files import Progress, Raw
 from homing.forensics.reading.order import Order
 from homing.forensics.reading.sources import Unreadable
@@ -70,7 +71,8 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     table = engine.table("raw")
     counts = _counts(table)
     lonely = _lonely(engine, table, counts)
-    # of rows that name no delivery neither the words nor the reasons matter
+    announced = switched_off(table) if raw.has("actor") else []
+    # of rows that name no delivery neither the words nor the reasons matter else
     table = table.filter(table.delivery.notnull() | table.message.notnull())
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)
@@ -78,7 +80,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     why = _why(engine, table)
     meant, kinds = _kinds(raw, engine, table, words, why)
     progress("ordering", 0.3)
-    lines = _lines(raw, engine, meant, lonely)
+    lines = _lines(raw, engine, meant, lonely, announced)
     span = extent(lines)
     if span is None:
         raise Unreadable(
@@ -232,39 +234,6 @@ def _kinds(
     return joined, kinds
 
 
-#: who is no person, where a log says by whom a delivery was ended
-_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job|router|keeper|feeder|relay|dispatch"
-
-
-#: an actor that calls itself a policy
-_POLICY: Final = r"^(policy|rule)[:/= _-]"
-
-
-#: whoever makes attempts is no person; nor is who writes so much of what is queued and planned
-_ATTEMPTS: Final = [int(op) for op in (Op.CLAIMED, Op.SENT, Op.ATTEMPTED, Op.FAILED)]
-_PLANS: Final = [int(op) for op in (Op.QUEUED, Op.RETRY, Op.SUCCEEDED)]
-_PLANS_MIN: Final = 0.02
-_ACTORS_MAX: Final = 5_000
-
-
-def _by_person(raw: Raw, engine: Engine, m: Any) -> Any:
-    """Whether a row names a person or a rule that did it, and no machine that works on deliveries."""
-    if not raw.has("actor"):
-        return ibis.literal(False)
-    work = m.filter(m.actor.notnull() & m["op"].isin([*_ATTEMPTS, *_PLANS]))
-    counted = work.group_by("actor").aggregate(
-        n=work.count(), makes=work["op"].isin(_ATTEMPTS).cast("int64").sum()
-    )
-    found = rows(counted.order_by(ibis.desc("n"), "actor").limit(_ACTORS_MAX))
-    least = _PLANS_MIN * sum(int(one.n) for one in found)
-    machines = [one.actor for one in found if int(one.makes) or int(one.n) > least]
-    named = m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES))
-    named = named & ~m.actor.isin(machines) if machines else named
-    # a policy that says so may be one of age: what it discards, it does not clean up
-    is_policy = m.actor.lower().re_search(engine.pattern(_POLICY)).fill_null(False)
-    return named | (is_policy & m["op"].isin([int(Op.DISCARDED), int(Op.CANCELLED)]))
-
-
 def worker_of(table: Any) -> Any:
     """The worker's name, and the run of its process where the log tells it."""
     both = table.worker + ":" + table.boot
@@ -275,7 +244,9 @@ def _coded(engine: Engine, text: Any) -> Any:
     return text.notnull().ifelse(engine.code(text), ibis.null("int64"))
 
 
-def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
+def _lines(
+    raw: Raw, engine: Engine, meant: Any, lonely: Any, announced: Sequence[SwitchedOff]
+) -> Any:
     """The table `lines`: narrow, unordered; a table of deliveries gives two lines a row."""
     m = meant
     linked = ibis.null("string")
@@ -283,7 +254,8 @@ def _lines(raw: Raw, engine: Engine, meant: Any, lonely: Any) -> Any:
         m = m.left_join(lonely, m.delivery.isnull() & (lonely.id == m.message))
         linked = m.endpoint.isnull().ifelse(m.of_message, ibis.null("string"))
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, name_of(m))))
-    m = m.mutate(by_person=_by_person(raw, engine, m))
+    m = m.mutate(by_person=by_person(raw, engine, m))
+    m = with_announced(engine, m, announced)
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     is_mixed = len(layouts) > 1

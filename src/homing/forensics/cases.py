@@ -62,7 +62,8 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     # "failed", unsigned and with no answer, says no more of an end than the line that made it
     is_bare = e.act.isin([Op.FAILED, Op.WRITTEN]) & (e.stand == Stand.FAILED) & e.worker.isnull()
     is_bare = is_bare & e.status.isnull()
-    firm_pos = e.pos.max(where=stands & e.stand.isin([Stand.CANCELLED, Stand.DEAD, Stand.GONE]))
+    firm = [Stand.CANCELLED, Stand.DEAD, Stand.GONE]
+    firm_pos = e.pos.max(where=stands & e.stand.isin(firm))
     other_pos = e.pos.max(where=stands & ~is_bare)
     return e.group_by("d").aggregate(
         n=e.count(),
@@ -168,7 +169,8 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         taken=e.take.cast("int64").sum().over(ibis.cumulative_window(group_by="d", order_by="pos")),
         answered=e.answers.cast("int64").sum().over(before),
         resumed=(e.act == Op.RESUMED).cast("int64").max().over(before),
-        attempt_before=e.attempt.max().over(before),
+        # what was passed over was no attempt
+        attempt_before=e.attempt.max(where=e.act != Op.SKIPPED).over(before),
         version_before_max=e.version_after.max(where=e.writes).over(before),
         ended_before=(e.ends & e.writes).cast("int64").max().over(before),
         next_at=e.at_us.lead().over(one),

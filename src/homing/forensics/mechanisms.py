@@ -273,7 +273,9 @@ def _is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
     """Whether it was discarded, with attempts left, for what became of its worker."""
     made = max((s.attempt or 0 for s in trace.steps), default=0)
     ends = [s for s in trace.steps if s.act is Op.DISCARDED]
-    is_told = any(meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends)
+    is_told = any(
+        meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends
+    )
     return is_told and made < (log.attempts_last or 0)
 
 
@@ -398,6 +400,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         )
     if _passed_as_in_progress(trace):
         return Match("D8", 0.9, "a later turn passed it over as in progress")
+    if any((trace.steps[i].attempt or 0) > 1 for i in one.skips):
+        return Match("D8", 0.9, "a later attempt was passed over, and the first never ended")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
     if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):

@@ -173,7 +173,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"re_?deliver\w*_(\w+_)?(poison|fail|kill)|stuck_(\w+_)?(reap|fail|kill)|"
         r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)|"
         r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall|idle_(past|longer|for|over)\w*)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
-        r"stall\w*_(more|too)_(than|often|many)",
+        r"stall\w*_(more|too)_(than|often|many)|"
+        r"(did_not|didn_t|never|not)_(finish|complet|return|end|answer)\w*_(\w+_)?(mark\w*|set|as|so)_(as_)?fail",
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (

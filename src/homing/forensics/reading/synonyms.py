@@ -167,7 +167,7 @@ _NAMES: Final = {
     ),
     "actor": (
         "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by "
-        "discarded_by closed_by disabled_by policy rule policy_name policy_id person operator"
+        "discarded_by closed_by disabled_by suspended_by paused_by deactivated_by stopped_by muted_by policy rule policy_name policy_id person operator"
     ),
     "build": (
         "build deploy release git_sha app_version commit_sha deploy_id software_version image"

@@ -15,6 +15,8 @@ from homing.forensics.vocabulary import normal
 
 #: of the rows so many tell who wrote them: it is no person that is named now and then
 _WRITES_MIN: Final = 0.5
+#: of the rows with a worker, so many must say which run of its process it was
+_BOOT_MIN: Final = 0.8
 #: or so many, beside a column that hardly any row has
 _WRITES_SOME: Final = 0.2
 _WRITES_RARE: Final = 0.01
@@ -35,6 +37,10 @@ def tell_workers(
     if host := _host_beside(chosen, seen, taken):
         chosen["boot"] = chosen.pop("worker")
         take("worker", host)
+    if "boot" in chosen and "worker" in chosen:  # told now and then, it tells nobody apart
+        told = [seen[chosen[f].path].filled for f in ("boot", "worker")]
+        if told[0] < _BOOT_MIN * told[1]:
+            del chosen["boot"]
     if not _writes_all(chosen, seen):
         if "worker" not in chosen and "op" in chosen and key:
             take("worker", _changing_hands(rows, key, seen, taken))
