@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import ibis
+
 from homing.forensics.rows import row
 from homing.forensics.vocabulary import Op, meaning, normal
 
@@ -66,7 +68,7 @@ def ends_turns(table: Any, name: Any, text: str, failures: Sequence[str] = ()) -
 #: what a queue or a worker is done with
 _OF_QUEUE: Final = re.compile(
     r"^(task|job|message|entry|item|turn|run|work|handler)_(is_|was_)?"
-    r"(done|finished|completed?|ended|acked|acknowledged|processed|settled)$"
+    r"(done|finished|completed?|ended|processed)$"
 )
 #: what queues say of any entry, and beside which a bare `completed` is said of one
 _STREAM: Final = frozenset({"active", "waiting", "added"})
@@ -86,13 +88,24 @@ def of_queue(table: Any, name: Any, texts: Sequence[str], states: Sequence[str])
     if len(_STREAM & set(map(normal, texts))) > 1:
         queues += [t for t in done if normal(t) == "completed"]
     firm = [t for t in done if t not in queues]
-    if not queues or not (firm or states):
-        return []
-    is_queue = table.op_raw.isin(queues).fill_null(False)
-    is_firm = table.op_raw.isin(firm).fill_null(False)
-    is_firm = (is_firm | table.to_raw.isin(states).fill_null(False)) & ~is_queue
-    lines = table.select(k=name, queue=is_queue, firm=is_firm)
-    by_delivery = lines.group_by("k").aggregate(queue=lines.queue.max(), firm=lines.firm.max())
-    ended = by_delivery.filter(by_delivery.queue | by_delivery.firm)
+    return queues if are_told_apart(table, name, queues, firm, states) else []
+
+
+def are_told_apart(
+    table: Any, name: Any, words: Sequence[str], firm: Sequence[str], states: Sequence[str]
+) -> bool:
+    """Whether nearly all that some words call done is called delivered by others, or by a state.
+
+    Args:
+        firm: the other words.
+    """
+    if not words or not (firm or states):
+        return False
+    is_it = table.op_raw.isin(words).fill_null(False)
+    is_firm = table.op_raw.isin(firm).fill_null(False) if firm else ibis.literal(False)
+    is_firm = (is_firm | table.to_raw.isin(states).fill_null(False)) if states else is_firm
+    lines = table.select(k=name, it=is_it, firm=is_firm & ~is_it)
+    by_delivery = lines.group_by("k").aggregate(it=lines.it.max(), firm=lines.firm.max())
+    ended = by_delivery.filter(by_delivery.it | by_delivery.firm)
     counted = row(ended.aggregate(n=ended.count(), firm=ended.firm.cast("int64").sum()))
-    return queues if int(counted.firm or 0) > _TOLD_MIN * int(counted.n or 0) else []
+    return int(counted.firm or 0) > _TOLD_MIN * int(counted.n or 0)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.acks import acked_anyway, ends_turns, of_queue
+from homing.forensics.acks import acked_anyway, are_told_apart, ends_turns, of_queue
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
@@ -72,7 +72,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             is_end = word.op is Op.SUCCEEDED and not seen.ok
-            if is_end and column == "op_raw" and ends_turns(some, name_of(some), text):
+            if is_end and column == "op_raw" and _is_of_turns(some, text, ours):
                 word = Word(Op.NOTED, Stand.NONE)
             if is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
@@ -225,6 +225,15 @@ def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
 #: of the lines that say delivered, so many are followed at once by another that says done
 _AGAIN_MIN: Final = 0.95
 _AGAIN_FEWEST: Final = 50
+
+
+def _is_of_turns(table: Any, text: str, texts: Sequence[str]) -> bool:
+    """Whether a word with which deliveries end says that a turn is over: it does so after any, or what is
+    delivered is called so besides."""
+    if ends_turns(table, name_of(table), text):
+        return True
+    firm = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
+    return are_told_apart(table, name_of(table), [text], firm, _states_said(table))
 
 
 def _states_said(table: Any) -> list[str]:

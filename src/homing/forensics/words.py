@@ -232,7 +232,8 @@ def line_of(
     result = _result(op, kind, status, outcome)
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
-    if op is Op.SUCCEEDED and result == SAID and not kind.op and _tells_of_failure(kind.reason):
+    is_told = not kind.op or (kind.layout == "events" and to_word.stand is Stand.DELIVERED)
+    if op is Op.SUCCEEDED and result == SAID and is_told and _tells_of_failure(kind.reason):
         result = -1  # the state stays, and beside it stands what its request came to
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)

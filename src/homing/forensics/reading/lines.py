@@ -185,7 +185,9 @@ def unfolded(value: Any) -> Row | None:
     holds none."""
     if isinstance(value, list):
         is_one = len(value) == 1 and isinstance(value[0], dict)
-        return attributes(value) or (value[0] if is_one else arguments(value))
+        return (
+            attributes(value) or state_change(value) or (value[0] if is_one else arguments(value))
+        )
     if not isinstance(value, str):
         return None
     if value.lstrip()[:1] == "{":
@@ -203,6 +205,21 @@ def attributes(listed: list[Any]) -> Row | None:
     if not listed or not all(isinstance(one, dict) and "key" in one for one in listed):
         return None
     return {str(one["key"]): _plain(one.get("value")) for one in listed}
+
+
+_STATE: Final = re.compile(r"[A-Za-z][A-Za-z_ -]{1,40}")
+
+
+def state_change(listed: list[Any]) -> Row | None:
+    """The change of a state as Rails' models tell it, `["delivering", "delivered"]`: from what to what."""
+    if len(listed) != 2 or not all(isinstance(one, str | None) for one in listed):
+        return None
+    before, after = listed
+    if not after or before == after or not _STATE.fullmatch(after):
+        return None
+    if before is not None and not _STATE.fullmatch(before):
+        return None
+    return {"from_state": before, "to_state": after}
 
 
 _ARGUMENTS_MAX: Final = 4

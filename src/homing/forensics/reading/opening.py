@@ -19,6 +19,7 @@ from homing.forensics.reading.lines import (
     flat,
     folded,
     parts_of,
+    state_change,
     unfold,
     unfolded,
 )
@@ -103,8 +104,9 @@ def open_log(
     )
     spoken = set() if is_inside or given or not mapping else _spoken(mapping, rows, seen)
     told = set() if is_inside or spoken or given or not mapping else _told(mapping, rows, seen)
-    if is_inside or spoken or told:
-        paths = frozenset(told) or folded(rows)
+    changes = set() if is_inside or spoken or given else _changes(rows)
+    if is_inside or spoken or told or changes:
+        paths = frozenset(told | changes) or folded(rows)
         whole = _unfolded(rows, paths) if paths else []
         beneath = look(whole)
         better = _mapping(whole, beneath, source, given)[0] if paths else None
@@ -122,6 +124,18 @@ def open_log(
             raise problem
     assert mapping is not None
     return Opened(plain, rows, seen, mapping)
+
+
+def _changes(rows: list[Row]) -> set[str]:
+    """The columns of a state in which lists say from which to which it changed."""
+    return {
+        path
+        for row in rows
+        for path, value in row.items()
+        if isinstance(value, list)
+        and name_score("to_state", path) >= _NAMED_MIN
+        and state_change(value)
+    }
 
 
 def _has_lists(rows: list[Row]) -> bool:
