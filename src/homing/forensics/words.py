@@ -232,8 +232,7 @@ def line_of(
     result = _result(op, kind, status, outcome)
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
-    is_told = not kind.op or (kind.layout == "events" and to_word.stand is Stand.DELIVERED)
-    if op is Op.SUCCEEDED and result == SAID and is_told and _tells_of_failure(kind.reason):
+    if result == SAID and _is_said_of_failure(op, kind, to_word):
         result = -1  # the state stays, and beside it stands what its request came to
     if (
         op in (Op.ATTEMPTED, Op.SENT, Op.UNKNOWN)
@@ -276,6 +275,12 @@ def line_of(
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
     return Line(op, stand, before, result)
+
+
+def _is_said_of_failure(op: Op, kind: Kind, to_word: Word) -> bool:
+    """Whether a line calls a delivery delivered, by its state, and what its request came to a failure."""
+    is_state = not kind.op or (kind.layout == "events" and to_word.stand is Stand.DELIVERED)
+    return op is Op.SUCCEEDED and is_state and _tells_of_failure(kind.reason)
 
 
 def _is_passed_over(kind: Kind, outcome: Word) -> bool:
