@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import ibis
@@ -83,7 +84,7 @@ _EVER: Final = 2**62
 _SLACK_US: Final = 60_000_000
 
 
-def with_announced(engine: Engine, m: Any, announced: list[SwitchedOff]) -> Any:
+def with_announced(engine: Engine, m: Any, announced: Sequence[SwitchedOff]) -> Any:
     """The rows, with what was thrown away while a person had switched its endpoint off as that person's."""
     if not announced:
         return m

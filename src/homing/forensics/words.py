@@ -244,8 +244,7 @@ def line_of(
         return Line(Op.SKIPPED, to_word.stand, before, 0)  # what becomes of it is not said by this
     if _ended_without_answer(op, kind, about.answering):
         op, result = Op.FAILED, -1
-    if op is Op.DEAD and to_word.op is Op.EXHAUSTED:
-        op = Op.EXHAUSTED
+    op = Op.EXHAUSTED if op is Op.DEAD and to_word.op is Op.EXHAUSTED else op
     if op is Op.DEAD and not result and kind.reason and meaning(kind.reason).op is Op.EXHAUSTED:
         result = -1
     if op in (Op.FAILED, Op.PARKED) and to_word.stand is Stand.DEAD:
