@@ -1,5 +1,5 @@
-"""Logs of gateways and of queues of jobs: what is done with an entry, what a person switched off, tables
-that refer to one another, and numbers of an outbox that only some deliveries have."""
+"""Logs of gateways and of queues of jobs: what is done with an entry, what a person switched off,
+tables that refer to one another, and numbers of an outbox that only some deliveries have."""
 
 from __future__ import annotations
 
@@ -267,8 +267,8 @@ def test_the_time_before_the_row_of_a_request_is_its_start() -> None:
 
 
 def test_tables_of_a_gateway_meet_by_their_deliveries(tmp_path: Path) -> None:
-    """Events have a table, their deliveries one, and the requests of these a third; lines of the log
-    may lack the endpoint."""
+    """Events have a table, their deliveries one, and the requests of these a third; lines of
+    the log may lack the endpoint."""
     tables: dict[str, list[Row]] = {"events": [], "event_deliveries": [], "delivery_attempts": []}
     lines: list[Row] = []
     for i in range(COUNT):
