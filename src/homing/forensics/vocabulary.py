@@ -113,6 +113,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (
+        r"(dead_?letters?|dlq|dlx|dlt)_(was_|were_)?(re_?driven|re_?played)$",
+        _W(Op.RESUMED, Stand.WAITING),
+    ),
+    (
         r"(abandoned|stuck|orphan\w*|lost|dead|unfinished)_(job|task|message|delivery|entry|run)?_?"
         r"(was_|is_)?(re_?queue|re_?enqueue|re_?schedul|return|put_back|rescu|recover)",
         _W(Op.LAPSED, Stand.NONE),

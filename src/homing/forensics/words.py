@@ -95,7 +95,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|in_hand(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -363,7 +363,7 @@ def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
 #: that there is nobody to send to
 _OF_ENDPOINT: Final = re.compile(
     r"(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_|has_been_)?"
-    r"(inactive|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off)"
+    r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off)"
 )
 #: a text that only names who or what did it: a person, or a rule
 _BY: Final = re.compile(r"\s*(by|rule|policy)\s*[:=]\s*\S", re.IGNORECASE)

@@ -43,6 +43,8 @@ def _no_year(text: str) -> str:
 
 #: the year of a time that names none, until `with_year` gives it one; a leap year
 NO_YEAR: Final = "0004"
+#: a time in seconds or milliseconds is one at the head of a line, or after its level (`I`, `WARN`)
+_AFTER_LEVEL: Final = r"(?:^|(?<=^[A-Z] )|(?<=^[A-Z]{4} )|(?<=^[A-Z]{5} )|(?<=^[A-Z]{4}  ))"
 #: how a line says its time, the most exact first, and how that is written in ISO 8601
 _STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
     (
@@ -56,7 +58,7 @@ _STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
         _apache,
     ),
     (re.compile(rf"{_MONTH} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"), _no_year),
-    (re.compile(r"^\d{10}(?:\.\d+)?(?=\s)|^\d{13}(?=\s)"), str),
+    (re.compile(rf"{_AFTER_LEVEL}(?:\d{{10}}(?:\.\d+)?|\d{{13}})(?=\s)"), str),
 )
 _SYSLOG: Final = re.compile(r"^\s*(?P<host>[\w.:-]+) (?P<program>[\w./-]+)(?:\[(?P<pid>\d+)\])?: ")
 _SYSLOG_5424: Final = re.compile(
