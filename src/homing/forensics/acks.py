@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.rows import row
+from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, meaning, normal
 
 #: of the deliveries that failed and have such a line, so many have several: then each turn ends with one
@@ -109,3 +109,40 @@ def are_told_apart(
     ended = by_delivery.filter(by_delivery.it | by_delivery.firm)
     counted = row(ended.aggregate(n=ended.count(), firm=ended.firm.cast("int64").sum()))
     return int(counted.firm or 0) > _TOLD_MIN * int(counted.n or 0)
+
+
+#: what may end a request as well as a delivery
+_NEUTRAL: Final = re.compile(
+    r"(^|_)(finish(ed)?|complet(ed?|ion)|done|ended|processed|handled|closed)$"
+)
+#: of its lines, so many have a status; and of those with a bad one, so many are followed by another
+_ANSWERS_MIN: Final = 0.5
+_FOLLOWED_MIN: Final = 0.5
+
+
+def of_requests(table: Any, name: Any, texts: Sequence[str]) -> list[str]:
+    """Of the words of success, those (`dispatch finished`) by which a request ends, however it was
+    answered: beside them stands a status, and after a bad one the delivery goes on."""
+    neutral = [t for t in texts if meaning(t).op is Op.SUCCEEDED and _NEUTRAL.search(normal(t))][
+        :_WORDS_MAX
+    ]
+    if not neutral:
+        return []
+    at = ibis.coalesce(table.changed_us, table.at_us, 0)
+    lines = table.filter(table.op_raw.notnull())
+    lines = lines.select(k=name, word=lines.op_raw, status=lines.status, at=at, row=lines["rowid"])
+    window = ibis.window(group_by="k", order_by=["at", "row"])
+    lines = lines.mutate(is_followed=lines.word.lead().over(window).notnull())
+    lines = lines.filter(lines.word.isin(neutral))
+    bad = (~lines.status.between(200, 299)).fill_null(False)
+    found = lines.group_by("word").aggregate(
+        n=lines.count(),
+        told=lines.status.count(),
+        bad=bad.cast("int64").sum(),
+        followed=(bad & lines.is_followed).cast("int64").sum(),
+    )
+    return [
+        one.word
+        for one in rows(found.order_by("word"))
+        if one.told > _ANSWERS_MIN * one.n and one.followed > _FOLLOWED_MIN * one.bad
+    ]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import ibis
 
-from homing.forensics.acks import acked_anyway, are_told_apart, ends_turns, of_queue
+from homing.forensics.acks import acked_anyway, are_told_apart, ends_turns, of_queue, of_requests
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
@@ -58,6 +58,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
+            requests = of_requests(some, name_of(some), ours)
+            learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
             said = _states_said(some)
             learned |= dict.fromkeys(_said_again(some, ours, said), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
