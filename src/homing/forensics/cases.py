@@ -26,6 +26,8 @@ _PLAIN: Final = (
 _PLAIN_MASK: Final = sum(1 << op for op in _PLAIN)
 #: an end that comes sooner than this after a claim cannot have contained a request
 INSTANT_US: Final = 50_000
+#: two lines of one turn (`popped`, `taken`) are no further apart, with nothing between them
+TOLD_AGAIN_US: Final = 1_000_000
 #: attempts are told apart up to this number
 ATTEMPT_MAX: Final = 30
 
@@ -197,7 +199,7 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
 def _is_told_again(e: Any, one: Any) -> Any:
     """Whether a line tells of a turn that the line before tells of too: of the same worker, at once."""
     is_same = (e.worker == e.worker.lag().over(one)) & e.take.lag().over(one)
-    is_same = is_same & (e.at_us - e.at_us.lag().over(one) < INSTANT_US)
+    is_same = is_same & (e.at_us - e.at_us.lag().over(one) < TOLD_AGAIN_US)
     attempt = e.attempt.lag().over(one)
     return (is_same & ~(e.attempt > attempt).fill_null(False)).fill_null(False)
 

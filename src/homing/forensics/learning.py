@@ -58,6 +58,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
+            lapsed = _expired_and_on(some, ours)
+            learned |= dict.fromkeys(lapsed, Word(Op.LAPSED, Stand.NONE))
             requests = of_requests(some, name_of(some), ours)
             learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
             said = _states_said(some)
@@ -187,6 +189,21 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
         for one in rows(found.order_by("word"))
         if one.deliveries > _DELETED_MIN * total and one.soon > _AT_ONCE_MIN * one.n
     ]
+
+
+_EXPIRED: Final = re.compile(r"expir")
+
+
+def _expired_and_on(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds as if a delivery were too old (`expired`), and is mostly followed by more of it: a
+    lease ran out."""
+    words = [t for t in texts if meaning(t).op is Op.PURGED and _EXPIRED.search(normal(t))]
+    seen = _behaviours(table, "op_raw", words)
+    return [text for text, one in seen.items() if one.is_last < _FOLLOWED_MAX]
+
+
+#: of the lines of an end, fewer are followed by others
+_FOLLOWED_MAX: Final = 0.5
 
 
 #: so many rows tell which habits a log has: how its words follow one another

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from homing.forensics.cases import INSTANT_US
+from homing.forensics.cases import INSTANT_US, TOLD_AGAIN_US
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import Op, Stand, meaning
 
@@ -29,7 +29,7 @@ def is_told_again(steps: Sequence[Step], i: int) -> bool:
     if before is None or not (is_take(one) and is_take(before)) or one.worker is None:
         return False
     is_next = (one.attempt or 0) > (before.attempt or one.attempt or 0)
-    return one.worker == before.worker and one.at_us - before.at_us < INSTANT_US and not is_next
+    return one.worker == before.worker and one.at_us - before.at_us < TOLD_AGAIN_US and not is_next
 
 
 def is_begun(steps: Sequence[Step]) -> bool:

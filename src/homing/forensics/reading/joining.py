@@ -57,7 +57,9 @@ def joined(
     settled: dict[str, str] = {}
     for group in groups.values():
         owner, column = group[0].owner, group[0].column
-        if all(_is_of_job(found[link.other], samples[link.other], link) for link in group):
+        if _is_named_better(found, samples, owner, column) or all(
+            _is_of_job(found[link.other], samples[link.other], link) for link in group
+        ):
             _traced(found, samples, group)
             if found[owner].layout == "deliveries":
                 found[owner] = replace(found[owner], layout="jobs")
@@ -85,6 +87,20 @@ def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
 #: so well its name must say that a column names deliveries, or jobs
 _SAYS_DELIVERY_MIN: Final = 80.0
 _SAYS_JOB_MIN: Final = 60.0
+
+
+def _is_named_better(
+    found: Map[str, Mapping], samples: Map[str, Sequence[Row]], owner: str, column: str
+) -> bool:
+    """Whether a file names its deliveries by another column than its rows' own number, as a table of jobs
+    does by their arguments, and another file by the same names."""
+    own = found[owner].columns.get("delivery")
+    if own is None or own.path == column or normal(column) != "id":
+        return False
+    return any(
+        other != owner and _meet(found[owner], samples[owner], mapping, samples[other])
+        for other, mapping in found.items()
+    )
 
 
 def _is_of_job(other: Mapping, rows: Sequence[Row], link: Link) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.forensics.reading.changes import changed
-from homing.forensics.reading.sentences import Stamp, pairs, sentence, stamped
+from homing.forensics.reading.sentences import Stamp, is_level, pairs, sentence, stamped
 
 #: the separator of a path inside a nested object
 SEPARATOR: Final = "."
@@ -75,8 +75,9 @@ def logfmt(line: str) -> Row | None:
     if stamp := stamped(line):
         if (spans := _in_spans(stamp)) is not None:
             return spans
-        head, _, _ = stamp.rest.partition(f"{next(iter(found))}=")
-        return {"time": stamp.iso, "text": head.strip() or None, **stamp.head, **found}
+        head = stamp.rest.partition(f"{next(iter(found))}=")[0].strip()
+        said = "level" if is_level(head) and "level" not in found else "text"
+        return {"time": stamp.iso, said: head or None, **stamp.head, **found}
     head = line[: line.index(f"{next(iter(found))}=")].strip()
     return {**found, "text": head} if head and "text" not in found else found
 
@@ -192,12 +193,28 @@ def unfolded(value: Any) -> Row | None:
         return None
     if value.lstrip()[:1] == "{":
         return json_object(value)
+    if (listed := listed_in(value)) is not None:
+        return arguments(listed)
     if " " not in value.strip() or len(value) > 4_000:
         return None
     if (stamp := stamped(value)) and not stamp.rest:
         return None  # a time and no more
     found = sentence(value)
     return found if len(found) > 1 else None
+
+
+def listed_in(value: Any) -> list[Any] | None:
+    """The list that a text holds as JSON, such as a table's column of arguments; None if it holds none."""
+    if not isinstance(value, str) or value[:1] != "[" or len(value) > _LISTED_MAX:
+        return None
+    try:
+        found = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
+_LISTED_MAX: Final = 1_000
 
 
 def attributes(listed: list[Any]) -> Row | None:

@@ -18,6 +18,7 @@ from homing.forensics.reading.lines import (
     attributes,
     flat,
     folded,
+    listed_in,
     parts_of,
     state_change,
     unfold,
@@ -156,10 +157,10 @@ def _is_named_inside(mapping: Mapping, rows: list[Row]) -> bool:
     if mapping.name != "guessed" or own is None or name_score("delivery", own.path) >= _NAMED_MIN:
         return False
     lists = [
-        value
+        listed
         for row in rows[:_OBJECTS_LOOKED_AT]
         for value in row.values()
-        if isinstance(value, list)
+        if (listed := value if isinstance(value, list) else listed_in(value)) is not None
     ]
     if any(arguments(value) for value in lists):
         return True

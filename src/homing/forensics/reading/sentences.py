@@ -111,15 +111,27 @@ def with_year(iso: str, latest: datetime) -> str:
     return f"{year}{iso[4:]}"
 
 
+#: which attempt it is, and of how many: `try=2/7`
+_OF_HOW_MANY: Final = re.compile(r"(?P<no>\d{1,3})/(?P<most>\d{1,3})")
+_COUNTED: Final = re.compile(r"(?i)(^|_)(try|tries|attempts?|retry|retries)$")
+
+
 def pairs(line: str) -> Found:
-    """The pairs of `key=value key="a b"`."""
-    return {
+    """The pairs of `key=value key="a b"`; `try=2/7` is the attempt, and how many there may be."""
+    found: Found = {}
+    for key, value in _PAIR.findall(line):
         # a colon behind it belongs to the sentence: `delivery=42: broker unreachable`
-        key: re.sub(r"\\(.)", r"\1", value[1:-1])
-        if value[:1] in "\"'" and value
-        else value.rstrip(":")
-        for key, value in _PAIR.findall(line)
-    }
+        is_quoted = value[:1] in "\"'" and value
+        found[key] = re.sub(r"\\(.)", r"\1", value[1:-1]) if is_quoted else value.rstrip(":")
+        counted = _OF_HOW_MANY.fullmatch(found[key]) if _COUNTED.search(key) else None
+        if counted:
+            found |= {key: counted["no"], f"max_{key}": counted["most"]}
+    return found
+
+
+def is_level(text: str) -> bool:
+    """Whether a text is a level of severity, and no more: `WARN`, or its first letter."""
+    return re.fullmatch(r"[DIWEFNC]", text) is not None or _LEVEL.fullmatch(text) is not None
 
 
 _LEVEL: Final = re.compile(

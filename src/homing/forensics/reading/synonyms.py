@@ -88,7 +88,7 @@ _NAMES: Final = {
         "etat statut stato"
     ),
     "worker": (
-        "worker worker_id wrk w holder locked_by consumer consumer_id process node pid runner "
+        "worker worker_id wrk w proc holder locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
@@ -206,7 +206,7 @@ _NAMES: Final = {
     "delay": (
         "delay delay_ms delay_s backoff backoff_ms backoff_s retry_in retry_in_s retry_in_ms "
         "retry_delay retry_delay_ms countdown wait wait_ms next_retry_in next_attempt_in "
-        "delay_seconds backoff_seconds retry_after retry_after_s"
+        "delay_seconds backoff_seconds retry_after retry_after_s in in_s in_ms"
     ),
     "monotonic": "mono_us t_mono monotonic mono mono_ms mono_ns",
     "attempt_trigger": "trigger trigger_type",

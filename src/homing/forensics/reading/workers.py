@@ -41,7 +41,7 @@ def tell_workers(
         told = [seen[chosen[f].path].filled for f in ("boot", "worker")]
         if told[0] < _BOOT_MIN * told[1]:
             del chosen["boot"]
-    if not _writes_all(chosen, seen):
+    if not _writes_all(chosen, seen) or not varies_within(rows, key, chosen["actor"].path):
         if "worker" not in chosen and "op" in chosen and key:
             take("worker", _changing_hands(rows, key, seen, taken))
         return
