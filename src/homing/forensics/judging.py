@@ -357,7 +357,9 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
     ends_failed = ends_failed & (stands != Stand.WAITING)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
-    is_last = c.made >= min((*context.limits, most))
+    # what was brought back by hand may have more attempts than it had before
+    allowed = ibis.coalesce(c.allowed, most)
+    is_last = c.made >= ibis.least(allowed, min((*context.limits, most)))
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     dlq_missing = dlq_missing | (is_silent & ibis.literal(context.letters_stop))
     return [

@@ -207,6 +207,10 @@ def _deleted(trace: Trace, log: LogFacts) -> Match | None:
         one = life(trace)
         if any(s.act is Op.PURGED and _OF_RECEIVER.search(s.reason or "") for s in trace.steps):
             return Match("D9", 0.92, "thrown away because its endpoint was not found")
+        by_turn = any(s.act is Op.PURGED and s.attempt and s.worker for s in trace.steps)
+        if by_turn and _has_cleared_retry(trace):
+            what = "its retry was cleared by a write that crossed another worker's turn"
+            return Match("D6", 0.9, what)
         is_tried = one.takes or one.sent or one.failures or one.reasons
         return Match("D11", 0.9, "deleted before it was finished", () if is_tried else ("D9",))
     if trace.why is Why.NEVER_DUE:

@@ -411,6 +411,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.DISCARDED  # closed, because there was nobody to send it to
     if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):
         return Op.CANCELLED  # ended by whom the text names
+    if op is Op.SUCCEEDED and why is Op.DISCARDED:
+        return why  # done with, as there was nobody to send it to
     if op is Op.SUCCEEDED and normal(reason).startswith(("fail", "gave_up", "given_up")):
         return Op.DEAD  # closed, and not because it was delivered
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)

@@ -112,6 +112,8 @@ def text_row(line: str) -> Row | None:
         return spans
     text, about = _with_object(stamp.rest)
     own = {"time": stamp.iso, **stamp.head, **sentence(text)}
+    if is_level(own.get("text") or "") and "level" not in own:
+        own["level"] = own.pop("text")
     return {**about, **own} if about else own
 
 
