@@ -58,6 +58,8 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(
                 acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
             )
+            ignored = _ignored_answers(some, ours)
+            learned |= dict.fromkeys(ignored, Word(Op.NOTED, Stand.NONE))
             lapsed = _expired_and_on(some, ours)
             learned |= dict.fromkeys(lapsed, Word(Op.LAPSED, Stand.NONE))
             requests = of_requests(some, name_of(some), ours)
@@ -188,6 +190,28 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
         one.word
         for one in rows(found.order_by("word"))
         if one.deliveries > _DELETED_MIN * total and one.soon > _AT_ONCE_MIN * one.n
+    ]
+
+
+#: of the lines of a word, so many come right after an answer
+_OF_ANSWERS_MIN: Final = 0.8
+
+
+def _ignored_answers(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds as if a delivery were passed over (`ignored`), and follows right after what a receiver
+    answered: it is the answer that is not written."""
+    words = [t for t in texts if meaning(t).op is Op.SKIPPED]
+    if not words:
+        return []
+    seen = _behaviours(table, "op_raw", texts)
+    answers = [
+        t for t, one in seen.items() if one.ok + one.bad > _GIVEN_LAST_MIN and t not in words
+    ]
+    next_to = _followers(table, answers) if answers else {}
+    return [
+        word
+        for word in words
+        if sum(after[word] for after in next_to.values()) >= _OF_ANSWERS_MIN * seen[word].rows
     ]
 
 

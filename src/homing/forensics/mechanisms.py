@@ -10,6 +10,14 @@ from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.lives import Life, life
+from homing.forensics.passing import (
+    has_answer,
+    is_of_dead_worker,
+    is_said_of_endpoint,
+    is_said_of_work,
+    names_endpoint,
+    passed_as_in_progress,
+)
 from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import (
     UNDER_WAY_US,
@@ -23,8 +31,7 @@ from homing.forensics.turns import (
     skips,
     without_refused,
 )
-from homing.forensics.vocabulary import Op, Stand, meaning, normal
-from homing.forensics.words import is_in_progress
+from homing.forensics.vocabulary import Op, Stand, meaning
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
 _IN_TABLE_MIN: Final = 0.98
@@ -54,7 +61,7 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.FALSE_DELIVERED:
         return None
     one = life(trace)
-    if not (one.sent or one.failures) and _is_said_of_endpoint(trace):
+    if not (one.sent or one.failures) and is_said_of_endpoint(trace):
         return Match("D9", 0.9, "called done with no request, because of its endpoint")
     if "instant_end" in trace.crossings:
         return Match("D8", 0.9, "a later turn ended at once, with no request")
@@ -218,40 +225,16 @@ def _deleted(trace: Trace, log: LogFacts) -> Match | None:
     return None
 
 
-_ABOUT_ENDPOINT: Final = (
-    "endpoint",
-    "target",
-    "subscri",
-    "disabled",
-    "destination",
-    "not_found",
-    "missing",
-    "inactive",
-    "circuit",
-    "breaker",
-    "route",
-    "not_active",
-    "moved",
-)
-
-
-def names_endpoint(text: str) -> bool:
-    """Whether a reason speaks of an endpoint."""
-    if any(word in normal(text) for word in _ABOUT_ENDPOINT):
-        return True
-    return meaning(text).op is Op.PARKED and not is_in_progress(text)
-
-
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED and is_left_by_worker(trace, log.attempts_last):
         return Match("D7", 0.85, "discarded with attempts left and no answer from the last one")
-    if trace.why is Why.DISCARDED and _is_of_dead_worker(trace, log):
+    if trace.why is Why.DISCARDED and is_of_dead_worker(trace, log):
         return Match("D7", 0.95, "discarded with attempts left, as its worker was no more")
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     is_idle = not (one.takes or one.sent or one.failures)
-    if trace.why is Why.SILENT and is_idle and _is_said_of_endpoint(trace):
+    if trace.why is Why.SILENT and is_idle and is_said_of_endpoint(trace):
         return Match("D9", 0.9, "discarded because of its endpoint, and nobody is named for it")
     if trace.why is not Why.SKIPPED:
         return None
@@ -262,46 +245,22 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     if any(s.act is Op.NOT_QUEUED for s in trace.steps) and not (one.takes or one.sent):
         what = "its hand-over to the queue failed, and it was passed over as queued"
         return Match("D3", 0.95, what)
-    in_work = _passed_as_in_progress(trace)
+    in_work = passed_as_in_progress(trace)
     is_of_endpoint = names_endpoint(one.reasons) and not (in_work and one.takes)
-    if is_of_endpoint or _is_said_of_endpoint(trace):
+    if is_of_endpoint or is_said_of_endpoint(trace):
         return Match("D9", 0.85, "passed over because of its endpoint")
-    if one.takes or one.sent or _has_answer(trace) or in_work:
-        twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
+    if one.takes or one.sent or has_answer(trace) or in_work:
+        twins = () if one.reasons or is_said_of_work(trace) else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
-    twins = () if one.reasons or _is_said_of_work(trace) else ("D9",)
+    twins = () if one.reasons or is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
-
-
-def _is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
-    """Whether it was discarded, with attempts left, for what became of its worker."""
-    made = max((s.attempt or 0 for s in trace.steps), default=0)
-    ends = [s for s in trace.steps if s.act is Op.DISCARDED]
-    is_told = any(
-        meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends
-    )
-    return is_told and made < (log.attempts_last or 0)
-
-
-def _is_said_of_endpoint(trace: Trace) -> bool:
-    """Whether a line that ends it names its endpoint as the reason."""
-    last = max(life(trace).takes, default=0)  # held for its endpoint and then passed over at once
-    held = [s for s in trace.steps[last:] if s.act is Op.PARKED and s.due_us is None]
-    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)] + held
-    return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
-
-
-def _has_answer(trace: Trace) -> bool:
-    """Whether some request of it was answered, by its status, its number or the time that it took."""
-    told = (s for s in trace.steps if s.result)
-    return any(s.status or s.attempt or s.total_us is not None for s in told)
 
 
 def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
     """Silent, and after a first turn another was given up because somebody seemed to be at it."""
     if trace.why is not Why.SILENT:
         return None
-    one, over = life(trace), sorted({*_passed_as_in_progress(trace), *skips(trace.steps)})
+    one, over = life(trace), sorted({*passed_as_in_progress(trace), *skips(trace.steps)})
     begun = min((*one.takes, *one.sent, *one.failures), default=len(trace.steps))
     if not over or begun > over[-1]:
         return None
@@ -309,30 +268,6 @@ def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
     if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in after):
         return None
     return Match("D8", 0.95, "a later turn passed it over as in progress, and the first one failed")
-
-
-def _passed_as_in_progress(trace: Trace) -> list[int]:
-    """The places of the lines that pass it over because somebody else is at it."""
-    return [
-        i
-        for i, s in enumerate(trace.steps)
-        if s.act is Op.SKIPPED
-        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps[:i])
-    ]
-
-
-def _is_under_way(steps: Sequence[Step]) -> bool:
-    """Whether a request had begun, and no answer of it had come."""
-    last = next((s for s in reversed(steps) if s.result or s.act is Op.SENT), None)
-    return last is not None and last.act is Op.SENT
-
-
-_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked|marker|again")
-
-
-def _is_said_of_work(trace: Trace) -> bool:
-    """Whether the line that passes it over speaks of a twin, or of somebody at work."""
-    return any(_OF_WORK.search(normal(s.word or "")) for s in trace.steps if s.act is Op.SKIPPED)
 
 
 def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
@@ -402,7 +337,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D4", 0.8 if is_popped else 0.6, "taken by a worker that never tried it", twins
         )
-    if _passed_as_in_progress(trace):
+    if passed_as_in_progress(trace):
         return Match("D8", 0.9, "a later turn passed it over as in progress")
     if any((trace.steps[i].attempt or 0) > 1 for i in one.skips):
         return Match("D8", 0.9, "a later attempt was passed over, and the first never ended")

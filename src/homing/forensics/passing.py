@@ -1,0 +1,84 @@
+"""Why a delivery was passed over, or thrown away: what the lines of it say of that. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from homing.forensics.facts import LogFacts
+from homing.forensics.lives import life
+from homing.forensics.traces import Step, Trace
+from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.words import is_in_progress
+
+_ABOUT_ENDPOINT: Final = (
+    "endpoint",
+    "target",
+    "subscri",
+    "disabled",
+    "destination",
+    "not_found",
+    "missing",
+    "inactive",
+    "circuit",
+    "breaker",
+    "route",
+    "not_active",
+    "moved",
+)
+
+
+def names_endpoint(text: str) -> bool:
+    """Whether a reason speaks of an endpoint."""
+    if any(word in normal(text) for word in _ABOUT_ENDPOINT):
+        return True
+    return meaning(text).op is Op.PARKED and not is_in_progress(text)
+
+
+def is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
+    """Whether it was discarded, with attempts left, for what became of its worker."""
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    ends = [s for s in trace.steps if s.act is Op.DISCARDED]
+    is_told = any(
+        meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends
+    )
+    return is_told and made < (log.attempts_last or 0)
+
+
+def is_said_of_endpoint(trace: Trace) -> bool:
+    """Whether a line that ends it names its endpoint as the reason."""
+    last = max(life(trace).takes, default=0)  # held for its endpoint and then passed over at once
+    held = [s for s in trace.steps[last:] if s.act is Op.PARKED and s.due_us is None]
+    ends = [s for s in trace.steps if s.act in (Op.DISCARDED, Op.SKIPPED)] + held
+    return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
+
+
+def has_answer(trace: Trace) -> bool:
+    """Whether some request of it was answered, by its status, its number or the time that it took."""
+    told = (s for s in trace.steps if s.result)
+    return any(s.status or s.attempt or s.total_us is not None for s in told)
+
+
+def passed_as_in_progress(trace: Trace) -> list[int]:
+    """The places of the lines that pass it over because somebody else is at it."""
+    return [
+        i
+        for i, s in enumerate(trace.steps)
+        if s.act is Op.SKIPPED
+        if is_in_progress(f"{s.word} {s.reason}") or _is_under_way(trace.steps[:i])
+    ]
+
+
+def _is_under_way(steps: Sequence[Step]) -> bool:
+    """Whether a request had begun, and no answer of it had come."""
+    last = next((s for s in reversed(steps) if s.result or s.act is Op.SENT), None)
+    return last is not None and last.act is Op.SENT
+
+
+_OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked|marker|again")
+
+
+def is_said_of_work(trace: Trace) -> bool:
+    """Whether the line that passes it over speaks of a twin, or of somebody at work."""
+    return any(_OF_WORK.search(normal(s.word or "")) for s in trace.steps if s.act is Op.SKIPPED)
