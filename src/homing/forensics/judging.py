@@ -319,6 +319,13 @@ def _is_used_up(c: Any, context: Context, most: int) -> Any:
     return is_used_up
 
 
+def _is_at_last(c: Any, context: Context, most: int) -> Any:
+    """Whether a delivery has come to its last attempt, which after a resumption by hand may be a later one
+    than for others."""
+    allowed = ibis.coalesce(c.allowed, most)
+    return c.made >= ibis.least(allowed, min((*context.limits, most)))
+
+
 def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
     """Called a failure when its lease ran out, with attempts left, where nothing ever follows that."""
     return (
@@ -357,9 +364,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
     ends_failed = ends_failed & (stands != Stand.WAITING)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
-    # what was brought back by hand may have more attempts than it had before
-    allowed = ibis.coalesce(c.allowed, most)
-    is_last = c.made >= ibis.least(allowed, min((*context.limits, most)))
+    is_last = _is_at_last(c, context, most)
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     dlq_missing = dlq_missing | (is_silent & ibis.literal(context.letters_stop))
     return [
