@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
 from homing.forensics.catalogue import MECHANISMS
-from homing.forensics.telling import hardest_told, rivals_told, since_told
+from homing.forensics.telling import YOURS, hardest_told, rivals_told, since_told
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -237,10 +238,9 @@ def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:
         why = "" if "--horizon" in document["next"] else "   (3/1000: put what was dropped before)"
         yield Text.assemble(("next     ", "bold"), document["next"], (why, "dim"))
         return
-    if saved is None:
-        yield Text.assemble(
-            ("next     ", "bold"),
-            "the same with --save incident.json, then homing reproduce incident.json",
-        )
-    else:
-        yield Text.assemble(("next     ", "bold"), f"homing reproduce {saved}")
+    if document["hypothesis"]["mechanism"] is None and not document["hypothesis"]["candidates"]:
+        yield Text.assemble(("next     ", "bold"), document["next"])
+        return
+    first = "the same with --save incident.json, then " if saved is None else ""
+    command = document["next"].replace("incident.json", shlex.quote(saved or "incident.json"), 1)
+    yield Text.assemble(("next     ", "bold"), first, command, (f"   ({YOURS})", "dim"))

@@ -15,6 +15,7 @@ from homing.forensics.investigation import Findings, doubts_of
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
 from homing.forensics.statistics import fisher_greater
+from homing.forensics.telling import YOUR_WORKER
 from homing.forensics.traces import Trace
 from homing.insight.rates import exact, excluded_rate
 from homing.insight.verification import percent
@@ -289,7 +290,10 @@ def next_command(findings: Findings) -> str:
             files = " ".join(shlex.quote(path) for _, path in findings.raw.starts[:3])
             return f"homing investigate {files} --horizon 15m"
         return f"homing verify --before 3/1000 --after 0/{findings.settled}"
-    return "homing reproduce incident.json"
+    one = _hypothesis(findings)
+    if one["mechanism"] is None and not one["candidates"]:
+        return f"homing reproduce {YOUR_WORKER}"  # there is no schedule to hold it to
+    return f"homing reproduce incident.json --worker {YOUR_WORKER}"
 
 
 def summary(findings: Findings) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
-from homing.forensics.telling import hardest_told, rivals_told, since_told
+from homing.forensics.telling import YOURS, hardest_told, rivals_told, since_told
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -118,15 +118,18 @@ def _mechanism(document: dict[str, Any]) -> str:
         )
         return (
             f"<h2>Suspect mechanism: undecided</h2><p>{escape(one['sentence'].capitalize())}.</p>"
-            f"<ul>{evidence}</ul>{each}{rivals}"
-            f"<pre>{escape(document['next'])}</pre>"
+            f"<ul>{evidence}</ul>{each}{rivals}{_next(document)}"
         )
     return (
         f'<h2>Suspect mechanism: <span class="bad">{escape(one["mechanism"])} {escape(one["name"])}</span></h2>'
         f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul>{rivals}"
-        f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}"
-        f"<pre>{escape(document['next'])}</pre>"
+        f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}{_next(document)}"
     )
+
+
+def _next(document: dict[str, Any]) -> str:
+    """The command that holds a worker to the schedule, and whose worker."""
+    return f'<pre>{escape(document["next"])}</pre><p class="soft">{escape(YOURS)}.</p>'
 
 
 def _powers(text: str) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+#: of whoever reads it: the retry worker of the service
+YOUR_WORKER: Final = "YOUR_FILE.py:Class"
+YOURS: Final = f"{YOUR_WORKER} is the service's retry worker; without --worker a model that has the fault is tried"
 
 
 def rivals_told(hypothesis: dict[str, Any]) -> list[tuple[bool, str]]:
