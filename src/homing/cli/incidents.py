@@ -23,7 +23,7 @@ import msgspec
 
 from homing.cli.client import Api, connect
 from homing.cli.moments import moment
-from homing.cli.output import note, say_error, time_text, why
+from homing.cli.output import note, note_prose, say_error, time_text, why
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
 from homing.review.results import condensed, found
@@ -310,7 +310,7 @@ def record(
     except (ConfigError, HomingError) as error:
         say_error(f"not added to the incident {name}: {error}")
         return
-    note(f"added to the incident {name}: {after.timeline[-1].text}")
+    note_prose(f"added to the incident {name}: {after.timeline[-1].text}")
 
 
 def _is_known(incident: Incident, result: Result) -> bool:

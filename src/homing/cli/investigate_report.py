@@ -13,7 +13,7 @@ from rich.text import Text
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
 from homing.forensics.catalogue import MECHANISMS
-from homing.forensics.telling import YOURS, hardest_told, rivals_told, since_told
+from homing.forensics.telling import YOURS, hardest_told, hit_count, rivals_told, since_told
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -131,7 +131,8 @@ def _who(document: dict[str, Any]) -> Iterator[Text]:
             f"{r['name']} {r['dropped']:,} of {r['accepted']:,} ({r['dropped'] / r['accepted']:.2%})"
             for r in rows[:_HIT_MAX]
         )
-        more = f" and {len(rows) - _HIT_MAX} more" if len(rows) > _HIT_MAX else ""
+        left = hit_count(document, name) - len(rows[:_HIT_MAX])
+        more = f" and {left:,} more" if left else ""
         yield Text.assemble((f"{'hit':9}", "bold"), f"{name.replace('_', ' ')}: {parts}{more}")
         if hardest := hardest_told(document, name):
             yield Text.assemble(" " * 9, (hardest, "bold"))

@@ -69,6 +69,7 @@ def document(findings: Findings) -> dict[str, Any]:
             name: [{"name": t, "dropped": d, "accepted": a} for t, d, a in rows]
             for name, rows in findings.hit.items()
         },
+        "hit_count": findings.hit_count,
         "hit_hardest": {
             name: hard
             for name, rows in findings.hit.items()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
-from homing.forensics.telling import YOURS, hardest_told, rivals_told, since_told
+from homing.forensics.telling import YOURS, hardest_told, hit_count, rivals_told, since_told
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -224,9 +224,15 @@ def _hit(document: dict[str, Any]) -> str:
         )
         parts.append(
             f'{_box("whom it hit: " + name.replace("_", " "))}<table><tr><th>{escape(name.replace("_", " "))}</th><th class="n">dropped</th><th class="n">accepted</th>'
-            f'<th class="n">rate</th></tr>{cells}</table></div>{_hardest(document, name)}'
+            f'<th class="n">rate</th></tr>{cells}</table></div>{_of_how_many(document, name)}{_hardest(document, name)}'
         )
     return "<h2>Whom it hit</h2>" + "".join(parts) if parts else ""
+
+
+def _of_how_many(document: dict[str, Any], name: str) -> str:
+    shown, whole = len(document["hit"][name]), hit_count(document, name)
+    text = f"The {shown} that lost most, of {whole:,} that lost any."
+    return f'<p class="soft">{text}</p>' if whole > shown else ""
 
 
 def _hardest(document: dict[str, Any], name: str) -> str:

@@ -49,6 +49,16 @@ def hardest_told(document: dict[str, Any], name: str) -> str:
     )
 
 
+def hit_count(document: dict[str, Any], name: str) -> int:
+    """How many of a kind lost any, of which `hit` names some.
+
+    Args:
+        name: what is hit: a key of `hit`.
+    """
+    counts = document.get("hit_count", {})  # documents that were saved before have none
+    return int(counts.get(name, len(document["hit"][name])))
+
+
 def since_told(since: dict[str, Any]) -> str:
     """When the drops began: between which times where both are known, or not before which."""
     if since["low"] == since["at"]:
