@@ -86,13 +86,15 @@ def _lines(document: dict[str, Any], saved: str | None, width: int) -> Iterator[
 _STYLES: Final = {
     "dropped": "bold red",
     "no drop": "bold green",
+    "too short": "bold yellow",
     "in doubt": "bold yellow",
 }
 
 
 def _head(document: dict[str, Any]) -> Iterator[Text]:
     verdict = document["verdict"]
-    yield Text.assemble((f"{verdict}: ", _STYLES[verdict]), document["summary"])
+    told = "too short a log to tell" if verdict == "too short" else verdict
+    yield Text.assemble((f"{told}: ", _STYLES[verdict]), document["summary"])
     books = document["books"]
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from homing.core.plurals import plural
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.doubt import Doubt, damage_told
 from homing.forensics.hypothesis import Candidate, schedule_of
@@ -112,7 +113,18 @@ def document(findings: Findings) -> dict[str, Any]:
 def _verdict(findings: Findings) -> str:
     if doubt_told(findings):
         return "in doubt"
-    return "dropped" if findings.dropped else "no drop"
+    if findings.dropped:
+        return "dropped"
+    return "too short" if is_too_short(findings) else "no drop"
+
+
+#: a zero that leaves this rate open says nothing of a service that loses some
+_EXCLUDED_MAX: Final = 0.1
+
+
+def is_too_short(findings: Findings) -> bool:
+    """Whether so few deliveries could be judged that none dropped among them tells nothing."""
+    return not findings.dropped and excluded_rate(findings.settled) > _EXCLUDED_MAX
 
 
 def doubt_told(findings: Findings) -> dict[str, str] | None:
@@ -308,7 +320,12 @@ def summary(findings: Findings) -> str:
 def _counted(findings: Findings) -> str:
     k, n = findings.dropped, findings.settled
     if not n:
-        return f"{findings.accepted} deliveries, none old enough to judge"
+        return f"{plural(findings.accepted, 'delivery')}, none old enough to judge"
+    if is_too_short(findings):
+        return (
+            f"{findings.accepted:,} accepted, none dropped of the {n:,} that can be judged, "
+            f"and that excludes only a rate of {percent(excluded_rate(n))} or more at 95%"
+        )
     if not k:
         return (
             f"{findings.accepted:,} accepted, none dropped: "

@@ -533,7 +533,8 @@ def _blind_spots(findings: Findings) -> list[str]:
     young = books.get(Verdict.OPEN, 0)
     if young:
         spots.append(
-            f"{young} deliveries are too young to judge: the log ends before what was to come had to come"
+            f"{plural(young, 'delivery')} {'is' if young == 1 else 'are'} too young to judge: the log "
+            "ends before what was to come had to come"
         )
     for fate in findings.context.fated:
         spots.append(

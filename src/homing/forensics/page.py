@@ -76,7 +76,9 @@ def page(document: dict[str, Any]) -> str:
 
 
 def _head(document: dict[str, Any]) -> str:
-    tone = {"dropped": "bad", "no drop": "good", "in doubt": "warn"}[document["verdict"]]
+    verdict = document["verdict"]
+    tone = {"dropped": "bad", "no drop": "good"}.get(verdict, "warn")
+    short = "Too short a log to tell: " if verdict == "too short" else ""
     log = document["log"]
     books = " + ".join(f"{n:,} {escape(name)}" for name, n in document["books"].items() if n)
     damaged = ""
@@ -84,7 +86,7 @@ def _head(document: dict[str, Any]) -> str:
         damaged = f'<p class="warn">{document["damaged_rows"]} damaged rows: {escape("; ".join(document["damaged"][:5]))}</p>'
     return (
         f"<h1>Homing investigation · {escape(', '.join(f.rpartition('/')[2] for f in log['files'][:4]))}</h1>"
-        f'<p class="verdict {tone}">{escape(document["summary"])}</p>'
+        f'<p class="verdict {tone}">{short}{escape(document["summary"])}</p>'
         f'<p class="soft">{document["accepted"]:,} accepted = {books}<br>{document["rows"]:,} rows, '
         f"{escape(str(log['from']))} to {escape(str(log['to']))}</p>{damaged}"
     )
