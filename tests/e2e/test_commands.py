@@ -325,6 +325,8 @@ async def test_a_reader_that_leaves_early_changes_nothing_of_what_was_found(tmp_
         (("audit", "--since", "yesterday"), "expected a time such as"),
         (("serve", "--workers", "0"), "expected 1 to 64"),
         (("wander",), "No such command 'wander'"),
+        (("invetigate",), "Did you mean investigate?"),
+        (("review", "a.json", "--incident", "b.json"), "expected one incident; found a.json and"),
         (
             ("application", "list", "--server-url", "shop"),
             "a URL that begins with https:// or http://",

@@ -346,14 +346,16 @@ def _show(loss: Loss, part: _Part, direct: Sequence[DirectCost]) -> None:
     _line(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
     word = "affected" if loss.late else "dropped"
     _line(
-        f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is {word}{_basis(loss)}"
+        f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is {word}"
+        f"{_basis(loss)}"
     )
     for name, amount in loss.direct:
         _line(f"  besides, not in it: {_money(amount)} {code} a week for {name}")
     for one in direct:
         if one.per_drop and one.currency != code:
             _line(
-                f"  besides, not in it: {one.name}, declared in {one.currency} alone: none for these"
+                f"  besides, not in it: {one.name}, declared in {one.currency} alone: "
+                "none for these"
             )
     if loss.is_capped:
         _line(f"  held at {_money(loss.cap)} {code}: no more was affected")

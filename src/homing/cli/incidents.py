@@ -323,6 +323,17 @@ def _is_known(incident: Incident, result: Result) -> bool:
     )
 
 
+def name_of(given: str | None, named: str | None) -> str | None:
+    """The incident of a command that takes it as its argument and as `--incident`.
+
+    Raises:
+        UsageError: they are two.
+    """
+    if given is not None and named is not None and given != named:
+        raise click.UsageError(f"expected one incident; found {given} and --incident {named}")
+    return given if given is not None else named
+
+
 incident_option = click.option(
     "--file",
     "--incident",

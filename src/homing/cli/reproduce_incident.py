@@ -270,8 +270,8 @@ def _show(held: Held) -> None:
 def _say_whose(path: Path) -> None:
     """That a model's losses say nothing of the service, and how to try the service's worker."""
     told = (
-        "that model has this fault, so it says what the mechanism does and nothing of your service; "
-        "your own worker was not tried"
+        "that model has this fault, so it says what the mechanism does and nothing of your "
+        "service; your own worker was not tried"
     )
     for label, text, style in (
         ("whose      ", told, "yellow"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from homing.core.plurals import plural
+from homing.forensics.cases import CROSSINGS
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.doubt import Doubt, damage_told
 from homing.forensics.hypothesis import Candidate, schedule_of
@@ -290,6 +291,7 @@ def _example(trace: Trace) -> dict[str, Any]:
         "why": trace.why.name.lower(),
         "accepted_at": time_text(trace.accepted_us),
         "crossings": sorted(trace.crossings),
+        "crossed": [CROSSINGS.get(one, one) for one in sorted(trace.crossings)],
         "rows": [row._asdict() for row in lane_rows(trace)],
     }
 

@@ -32,6 +32,7 @@ tr.cross td:first-child { border-left: 4px solid var(--bad); padding-left: .5rem
 code, pre, .mono { font-family: ui-monospace, monospace; font-size: .88em; }
 pre { background: color-mix(in srgb, var(--bar) 14%, transparent); padding: .7rem .9rem; border-radius: 6px;
   overflow-x: auto; }
+sup { line-height: 0; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 svg.lifts { max-width: 52rem; } svg .thin { stroke-width: 1; opacity: .55; }
@@ -145,6 +146,7 @@ def _rivals(one: dict[str, Any]) -> str:
     lines = ""
     for is_excluded, line in rivals_told(one):
         how = apart.get(line.partition(": ")[0], "") if is_excluded else ""
+        how = how.replace("told apart by ", "what tells the two apart in this log: ", 1)
         more = f'; <span class="soft">{escape(how)}</span>' if how and how not in line else ""
         tone = "" if is_excluded else ' class="warn"'
         lines += f"<li{tone}>{escape(line)}{more}</li>"
@@ -195,23 +197,28 @@ def _lane(example: dict[str, Any], word: str) -> str:
     if not lanes or any(r["lane"] not in lanes for r in example["rows"]):
         lanes.append("")
     rest = "others" if len(lanes) > 1 else "log"
+    has_epochs = any(row["epoch"] for row in example["rows"])
     head = "".join(f"<th>{'worker ' + escape(lane) if lane else rest}</th>" for lane in lanes)
     body = ""
     for row in example["rows"]:
         lane = row["lane"] if row["lane"] in lanes else ""
         cells = "".join(f"<td>{escape(row['what']) if lane == one else ''}</td>" for one in lanes)
+        epoch = f'<td class="n">{escape(row["epoch"])}</td>' if has_epochs else ""
         cross = ' class="cross"' if row["is_crossing"] else ""
         body += (
             f'<tr{cross}><td class="n">{row["after_s"]:.3f} s</td>{cells}<td>{escape(row["state"])}</td>'
-            f'<td class="n">{escape(row["epoch"])}</td><td class="n soft">{row["line"]}</td></tr>'
+            f'{epoch}<td class="n soft">{row["line"]}</td></tr>'
         )
+    epochs = '<th class="n">epoch</th>' if has_epochs else ""
     crossings = (
-        f", {', '.join(example['crossings']).replace('_', ' ')}" if example["crossings"] else ""
+        f": {'; '.join(example.get('crossed', example['crossings']))}"
+        if example["crossings"]
+        else ""
     )
     return (
         f'<p><span class="mono">{escape(example["delivery"])}</span> <span class="soft">accepted '
         f"{escape(str(example['accepted_at']))}, {word}{escape(crossings)}</span></p>"
-        f'{_box("lines of " + example["delivery"], " wide")}<table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
+        f'{_box("lines of " + example["delivery"], " wide")}<table><tr><th class="n">time</th>{head}<th>state</th>{epochs}'
         f'<th class="n">line</th></tr>{body}</table></div>'
     )
 

@@ -119,7 +119,7 @@ def _reproduced(incident: Incident, result: Result) -> Found:
 
 
 def _worker(values: Mapping[str, Any]) -> str:
-    """Which worker ran: a command that holds it to a schedule says so itself, one that explores in its case."""
+    """Which worker ran: one that is explored is named in its case."""
     return str(values.get("worker") or values.get("case", {}).get("worker", "a worker"))
 
 

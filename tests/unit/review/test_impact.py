@@ -172,7 +172,7 @@ def test_one_sentence_has_the_money_its_interval_and_what_it_rests_on() -> None:
     euros = msgspec.structs.replace(dollars, currency="EUR", affected=affected[:3])
     losses = [estimate(one, assume(), Draws(1, 0).random) for one in (dollars, euros)]
     told = sentence(losses)
-    first, second = losses
+    first = losses[0]
     money = [(one.p50, one.p5, one.p95) for one in losses]
     rounded = [f"{float(f'{amount:.2g}'):,.0f}" for three in money for amount in three]
     assert len(rounded[0].rstrip("0").replace(",", "")) <= 2, "four digits say nothing there"
