@@ -220,11 +220,11 @@ drop, so they come sooner in the second table than in the first.""",
 A steady drop like this pages nobody at 99.9%; in bursts, as they came, the same drops might have.
 Neither did, as nothing counted them. What is lost in silence needs a promise of its own:
 unaccounted deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and
-unaccounted deliveries among them, each with a unit test that makes it fire. The last command but one has asked
-those very rules, minute by minute, about the week that was: one of them would have fired within
-minutes of the first drop, days before anybody noticed, and the one on dead letters never. The burn
-rates below them are what --target would have made of the same minutes if anything had counted the
-drops. The record keeps the second table, which is of what happened.""",
+unaccounted deliveries among them, each with a unit test that makes it fire. The last command but
+one has asked those very rules, minute by minute, about the week that was: one of them would have
+fired within minutes of the first drop, days before anybody noticed, and the one on dead letters
+never. The burn rates below them are what --target would have made of the same minutes if anything
+had counted the drops. The record keeps the second table, which is of what happened.""",
     ),
     Step(
         name="deploy",
