@@ -227,7 +227,8 @@ _SET_IN: Final = 11
 
 def _show(held: Held) -> None:
     one, name, trial, against = held.suspect, held.worker, held.trial, held.against
-    say(Text.assemble(("suspected  ", "dim"), f"{one.mechanism}: {one.sentence}"))
+    told = Text.assemble(("suspected  ", "dim"), f"{one.mechanism}: {one.sentence}")
+    say_prose(told, indent=_SET_IN)
     for step in (one.skeleton or Skeleton()).steps:
         say(Text.assemble(("           ", ""), f"{step.who:10} {step.op:10} ", (step.note, "dim")))
     pinned, longest = "; ".join(map(str, trial.pin)), _longest(held)
