@@ -35,15 +35,15 @@ pre { background: color-mix(in srgb, var(--bar) 14%, transparent); padding: .7re
 sup { line-height: 0; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
-svg.lifts { max-width: 52rem; } svg .thin { stroke-width: 1; opacity: .55; }
+svg.lifts { max-width: 52rem; } svg.lifts.narrow { display: none; } svg .thin { stroke-width: 1; opacity: .55; }
 svg .ink { fill: var(--ink); } svg .axis { stroke: var(--line); }
 svg .bar { fill: var(--bar); } svg .drop { fill: var(--bad); } svg .edge { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 5 4; }
 svg .span { fill: var(--bad); opacity: .22; } svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
 .scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 .verdict, p, li, figcaption { overflow-wrap: break-word; }
 @media screen and (max-width: 48rem) { .scroll.wide table { min-width: 46rem; }
-  .scroll svg.lifts { min-width: 45rem; }
-  .scroll.wide::before, .scroll:has(svg.lifts)::before { content: "wider than this screen: scroll it sideways \\2192";
+  svg.lifts { display: none; } svg.lifts.narrow { display: block; }
+  .scroll.wide::before { content: "wider than this screen: scroll it sideways \\2192";
     position: sticky; left: 0; display: block; width: max-content; font-size: .82rem; color: var(--soft);
     border: 1px solid var(--line); border-radius: 6px; padding: .1rem .5rem; margin-bottom: .3rem; }
   svg.time { overflow: visible; } svg.time .aside { display: none; } }
@@ -173,7 +173,8 @@ def _suspects(document: dict[str, Any]) -> str:
         for s in rows
     )
     return (
-        f"<h2>Suspects by lift</h2><figure>{_box('plot: suspects by lift')}{plots.lifts(rows)}</div>"
+        f"<h2>Suspects by lift</h2><figure>{_box('plot: suspects by lift')}{plots.lifts(rows)}"
+        f"{plots.lifts(rows, is_narrow=True)}</div>"
         "<figcaption>How many times more often deliveries with the feature were dropped than all, with the 95% interval; "
         f"red: most of the drops have it. {document['features_tried']} features were tried, "
         "p-values are corrected for that.</figcaption></figure>"

@@ -73,6 +73,11 @@ def test_the_name_of_a_suspect_is_never_cut() -> None:
     lines = re.findall(r'class="ink"[^>]*>([^<]*)<', lifts([feature(name), feature("short")]))
     assert " ".join(lines) == f"{name} short"
     assert len(lines) == 4
+    narrow = lifts([feature(name), feature("short")], is_narrow=True)
+    lines = re.findall(r'class="ink"[^>]*>([^<]*)<', narrow)
+    assert " ".join(lines) == f"{name} short"
+    assert max(map(len, lines)) <= 47
+    assert 'viewBox="0 0 340 ' in narrow, "a telephone shows it whole, with letters to be read"
 
 
 def test_a_length_of_time_is_in_a_unit_that_fits() -> None:
