@@ -207,6 +207,8 @@ async def test_the_log_can_be_followed_and_exported_while_the_service_runs(
             await person.types("send", "shop", "payment.captured", "--wait", "60")
     lines = (await person.types("tail", "--from-start", "--no-follow")).splitlines()
     assert [line.split()[1] for line in lines].count("accepted") == 3
+    told = await run(tmp_path, "tail", "--from-start", "--no-follow", listen="127.0.0.1:1")
+    assert told[2].split()[:5] == ["time", "event", "→", "state", "delivery"], "beside the data"
     exported = [json.loads(line) for line in (await person.types("export")).splitlines()]
     assert [line["op"] for line in exported].count("succeeded") == 3
     rest = await person.types("export", "--after", exported[2]["cursor"])
@@ -325,6 +327,8 @@ async def test_a_reader_that_leaves_early_changes_nothing_of_what_was_found(tmp_
         (("audit", "--since", "yesterday"), "expected a time such as"),
         (("serve", "--workers", "0"), "expected 1 to 64"),
         (("wander",), "No such command 'wander'"),
+        (("invetigate",), "Did you mean investigate?"),
+        (("review", "a.json", "--incident", "b.json"), "expected one incident; found a.json and"),
         (
             ("application", "list", "--server-url", "shop"),
             "a URL that begins with https:// or http://",

@@ -71,9 +71,9 @@ def test_a_small_week_is_found_reproduced_fixed_verified_and_priced(tmp_path: Pa
         entry.text.partition(":")[0] for entry in sorted(record.timeline, key=lambda e: e.at_us)
     ]
     story = (
-        "noticed; no alert fired", "opened the incident", "investigated the log", "reproduced it",
-        "wrote the fix", "deployed the fix", "compared before and after", "estimated what it costs",
-        "adopted",
+        "noticed; no alert fired", "opened the incident", "investigated the log",
+        "reproduced it with worker_1_8_1.py", "wrote the fix", "deployed the fix",
+        "compared before and after", "estimated what it costs", "adopted",
     )  # fmt: skip
     assert [text for text in timeline if text in story] == list(story)
     packs = shipped()

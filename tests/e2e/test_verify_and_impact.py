@@ -161,6 +161,9 @@ def test_what_came_late_is_priced_by_the_delay_that_the_log_shows(logs: Path) ->
     assert named["late, from 300 s on (p)"]["basis"] == "measured"
     assert named["drop rate (p)"] == {each["name"]: each for each in one["inputs"]}["drop rate (p)"]
     text = price(*words).output
+    assert f"with every input in its middle (all that was lost: {one['middle']:,.0f}; " in text
+    tickets = "besides, not in it: support tickets, declared in USD alone: none for these"
+    assert (text.count(tickets), text.count("USD a week for support tickets")) == (1, 1)
     assert "had their success 300 s or more after their acceptance; --late prices them" in text
     assert "by what came late" in price(*words, "--late").output
 

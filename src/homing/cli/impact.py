@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +33,7 @@ from homing.core.plurals import plural
 from homing.insight.rates import excluded_rate
 from homing.insight.verification import percent
 from homing.lab.draws import Draws
-from homing.review.impact import Affected, Exposure, Loss, estimate
+from homing.review.impact import Affected, DirectCost, Exposure, Loss, estimate
 from homing.review.impact_sentence import sentence
 from homing.review.pictures import tornado_svg
 
@@ -181,12 +181,12 @@ def impact(
         say_prose(Text(in_words, style="bold" if delays else ""))
         if delays:
             say()
-            _show_all(losses, part, len(affected), ids)
+            _show_all(losses, part, declared.assumptions.direct, len(affected), ids)
             if len(affected) < len(delays):
-                say(Text(_unpriced(declared, len(affected), len(delays)), style="dim"))
+                say_prose(Text(_unpriced(declared, len(affected), len(delays)), style="dim"))
         if counted.late and not late:
             text = f"{len(counted.late):,} had their success {late_s:g} s or more after"
-            say(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
+            say_prose(Text(f"Not in it: {text} their acceptance; --late prices them.", style="dim"))
     read = [*files_of(logs), payloads, assumptions]
     record("impact", told, inputs=read, files=[svg, ids], at_us=at_us)
 
@@ -318,17 +318,19 @@ def _nothing(n: int) -> str:
     return f"nothing to price: none of {plural(n, 'delivery')} was dropped{bound}"
 
 
-def _show_all(losses: list[Loss], part: _Part, priced: int, ids: Path | None) -> None:
+def _show_all(
+    losses: list[Loss], part: _Part, direct: Sequence[DirectCost], priced: int, ids: Path | None
+) -> None:
     for loss in losses:
-        _show(loss, part)
+        _show(loss, part, direct)
     if len(losses) > 1:
         say(Text("Currencies are kept apart: no exchange rate is in the data.", style="dim"))
-    say(Text(_of_which_week(part), style="dim"))
+    say_prose(Text(_of_which_week(part), style="dim"))
     if ids is not None:
         note(f"{plural(priced, 'affected id')}: in {ids}")
 
 
-def _show(loss: Loss, part: _Part) -> None:
+def _show(loss: Loss, part: _Part, direct: Sequence[DirectCost]) -> None:
     code = loss.currency
     say(
         Text.assemble(
@@ -336,18 +338,27 @@ def _show(loss: Loss, part: _Part) -> None:
             f" of margin lost (90% between {_money(loss.p5)} and {_money(loss.p95)})",
         )
     )
-    say(
+    _line(
         f"  {_money(loss.at_risk)} {code} a week at risk: the whole value of {_of_what(loss, part)}"
     )
     if loss.late:
-        say(f"  {_money(loss.late_loss)} {code} a week of it by what came late, in the middle")
-    say(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
+        _line(f"  {_money(loss.late_loss)} {code} a week of it by what came late, in the middle")
+    _line(f"  {_money(loss.gross_p50)} {code} a week of sales lost, before the margin")
     word = "affected" if loss.late else "dropped"
-    say(f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is {word}")
+    _line(
+        f"  {_money(loss.per_tenth_percent)} {code} a week for each 0.1% that is {word}"
+        f"{_basis(loss)}"
+    )
     for name, amount in loss.direct:
-        say(f"  besides, not in it: {_money(amount)} {code} a week for {name}")
+        _line(f"  besides, not in it: {_money(amount)} {code} a week for {name}")
+    for one in direct:
+        if one.per_drop and one.currency != code:
+            _line(
+                f"  besides, not in it: {one.name}, declared in {one.currency} alone: "
+                "none for these"
+            )
     if loss.is_capped:
-        say(f"  held at {_money(loss.cap)} {code}: no more was affected")
+        _line(f"  held at {_money(loss.cap)} {code}: no more was affected")
     say()
     print_table(
         ("input", "low#", "likely#", "high#", "", "is", "from"),
@@ -367,6 +378,21 @@ def _show(loss: Loss, part: _Part) -> None:
     say()
     _swings(loss)
     say()
+
+
+def _line(text: str) -> None:
+    """What belongs to a figure: set in, and further where it is folded."""
+    say_prose(text, indent=4)
+
+
+def _basis(loss: Loss) -> str:
+    """From which figure a rate's price goes out: not from the middle of all draws."""
+    if loss.middle is None:
+        return ""
+    return (
+        f", with every input in its middle (all that was lost: {_money(loss.middle)}; "
+        f"{_money(loss.p50)} is the middle of all draws)"
+    )
 
 
 def _of_what(loss: Loss, part: _Part) -> str:

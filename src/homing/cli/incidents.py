@@ -23,7 +23,7 @@ import msgspec
 
 from homing.cli.client import Api, connect
 from homing.cli.moments import moment
-from homing.cli.output import note, say_error, time_text, why
+from homing.cli.output import note, note_prose, say_error, time_text, why
 from homing.core.errors import ConfigError, HomingError
 from homing.review.incident import Change, Digest, Found, Incident, Result, add
 from homing.review.results import condensed, found
@@ -310,7 +310,7 @@ def record(
     except (ConfigError, HomingError) as error:
         say_error(f"not added to the incident {name}: {error}")
         return
-    note(f"added to the incident {name}: {after.timeline[-1].text}")
+    note_prose(f"added to the incident {name}: {after.timeline[-1].text}")
 
 
 def _is_known(incident: Incident, result: Result) -> bool:
@@ -321,6 +321,17 @@ def _is_known(incident: Incident, result: Result) -> bool:
         and one.values == values
         for one in incident.results.values()
     )
+
+
+def name_of(given: str | None, named: str | None) -> str | None:
+    """The incident of a command that takes it as its argument and as `--incident`.
+
+    Raises:
+        UsageError: they are two.
+    """
+    if given is not None and named is not None and given != named:
+        raise click.UsageError(f"expected one incident; found {given} and --incident {named}")
+    return given if given is not None else named
 
 
 incident_option = click.option(

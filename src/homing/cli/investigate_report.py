@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
 from homing.forensics.catalogue import MECHANISMS
-from homing.forensics.telling import hardest_told, rivals_told, since_told
+from homing.forensics.telling import YOURS, hardest_told, hit_count, rivals_told, since_told
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -85,13 +86,15 @@ def _lines(document: dict[str, Any], saved: str | None, width: int) -> Iterator[
 _STYLES: Final = {
     "dropped": "bold red",
     "no drop": "bold green",
+    "too short": "bold yellow",
     "in doubt": "bold yellow",
 }
 
 
 def _head(document: dict[str, Any]) -> Iterator[Text]:
     verdict = document["verdict"]
-    yield Text.assemble((f"{verdict}: ", _STYLES[verdict]), document["summary"])
+    told = "too short a log to tell" if verdict == "too short" else verdict
+    yield Text.assemble((f"{told}: ", _STYLES[verdict]), document["summary"])
     books = document["books"]
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
@@ -130,7 +133,8 @@ def _who(document: dict[str, Any]) -> Iterator[Text]:
             f"{r['name']} {r['dropped']:,} of {r['accepted']:,} ({r['dropped'] / r['accepted']:.2%})"
             for r in rows[:_HIT_MAX]
         )
-        more = f" and {len(rows) - _HIT_MAX} more" if len(rows) > _HIT_MAX else ""
+        left = hit_count(document, name) - len(rows[:_HIT_MAX])
+        more = f" and {left:,} more" if left else ""
         yield Text.assemble((f"{'hit':9}", "bold"), f"{name.replace('_', ' ')}: {parts}{more}")
         if hardest := hardest_told(document, name):
             yield Text.assemble(" " * 9, (hardest, "bold"))
@@ -237,10 +241,9 @@ def _next(document: dict[str, Any], saved: str | None) -> Iterator[Text]:
         why = "" if "--horizon" in document["next"] else "   (3/1000: put what was dropped before)"
         yield Text.assemble(("next     ", "bold"), document["next"], (why, "dim"))
         return
-    if saved is None:
-        yield Text.assemble(
-            ("next     ", "bold"),
-            "the same with --save incident.json, then homing reproduce incident.json",
-        )
-    else:
-        yield Text.assemble(("next     ", "bold"), f"homing reproduce {saved}")
+    if document["hypothesis"]["mechanism"] is None and not document["hypothesis"]["candidates"]:
+        yield Text.assemble(("next     ", "bold"), document["next"])
+        return
+    first = "the same with --save incident.json, then " if saved is None else ""
+    command = document["next"].replace("incident.json", shlex.quote(saved or "incident.json"), 1)
+    yield Text.assemble(("next     ", "bold"), first, command, (f"   ({YOURS})", "dim"))

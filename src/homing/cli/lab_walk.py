@@ -23,7 +23,7 @@ from homing.cli.forensics import expect_forensics
 from homing.cli.incidents import VARIABLE
 from homing.cli.lab_folder import Made, build, folder_here, put_record_aside, reset
 from homing.cli.lab_known import measured, told
-from homing.cli.output import note, print_json, say, say_prose
+from homing.cli.output import note, note_prose, print_json, say, say_prose
 from homing.core.errors import Invalid, Problem
 from homing.lab.incidents import INCIDENTS
 from homing.lab.tour import (
@@ -241,7 +241,8 @@ def _say_command(command: Command, folder: Path, manner: Manner) -> bool:
         if code in command.codes:
             return True
         is_fine = False
-        note(f"that ended with {code}, which was not expected here")
+        told = f"that ended with {code}, which was not expected here"
+        note_prose(command.remedy if code == 1 and command.remedy else told)
         if not manner.is_waiting:
             return False
         note("Enter runs it again, s goes on without it, q stops here")

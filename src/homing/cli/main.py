@@ -6,6 +6,7 @@ import errno
 import importlib
 import sys
 import traceback
+from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 import click
@@ -121,6 +122,9 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = [] if args[0] in COMMANDS else get_close_matches(args[0], COMMANDS, n=3)
+        if near:
+            context.fail(f"No such command {args[0]!r}. Did you mean {' or '.join(near)}?")
         name, command, rest = super().resolve_command(context, args)
         if name in FINDING and not isinstance(sys.stdout, Patient):
             sys.stdout = Patient(sys.stdout)

@@ -96,7 +96,10 @@ def say_prose(text: str | Text, *, indent: int = 0, width_max: int | None = None
     if width_max is None and not out.is_terminal:
         say(text)
         return
-    width = max(20, min(out.width, width_max or out.width))
+    _print_folded(out, text, indent, max(20, min(out.width, width_max or out.width)))
+
+
+def _print_folded(out: Console, text: str | Text, indent: int, width: int) -> None:
     whole = Text(text) if isinstance(text, str) else text
     lines = list(whole.wrap(out, width)[:1])
     rest = whole[len(lines[0]) :] if lines else Text()
@@ -124,6 +127,15 @@ def why(error: Exception) -> str:
 def note(text: str) -> None:
     """Something for a person beside the data: on standard error, so that pipes stay clean."""
     _console(sys.stderr).print(Text(text, style="dim"), soft_wrap=True)
+
+
+def note_prose(text: str, *, indent: int = 2) -> None:
+    """A note of several words and nothing to copy: folded between words where a terminal is."""
+    err = _console(sys.stderr)
+    if err.is_terminal:
+        _print_folded(err, Text(text, style="dim"), indent, max(20, err.width))
+    else:
+        note(text)
 
 
 def print_json(value: object) -> None:

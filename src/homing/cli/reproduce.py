@@ -59,7 +59,7 @@ def _file(name: str, help_: str) -> Callable[[_Command], _Command]:
 @click.option("--from", "first", type=click.IntRange(0), default=0, metavar="N", help="First seed.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; all cores if absent.")
 @click.option("--fixed", metavar="WORKER", help="Have what was found again with this one.")
-@click.option("--worker", metavar="WORKER", help="With an incident: your worker.")
+@click.option("--worker", metavar="WORKER", help="With an incident: yours.")
 @click.option(
     "--times",
     type=click.IntRange(1),
@@ -108,15 +108,16 @@ def reproduce(
     \b
     WHAT may also be the file that `homing investigate LOG --save FILE` wrote: then the worker is
     held to the schedule of the mechanism that the log shows, so many times, each with other
-    workers, deliveries, order and jitter. --worker names yours; otherwise it is the lab's.
+    workers, deliveries, order and jitter. --worker names yours; without it the worker is a model
+    of Homing's own that has the fault, which shows the mechanism and says nothing of your service.
 
     \b
     Exit codes: 0 nothing found, 1 something found, 2 the worker cannot be imported or run.
 
     \b
     Examples:
-      homing reproduce incident.json
       homing reproduce incident.json --worker shop.retries:Worker --fixed shop.retries:Fixed
+      homing reproduce incident.json
       homing reproduce shop.retries:Worker
       homing reproduce worker.py:Worker --runs 50000 --workers 3
       homing reproduce worker.py:Worker --fixed worker.py:Fixed --pytest test_retries.py

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from rich.text import Text
 
-from homing.cli.output import console, print_table, say
+from homing.cli.output import console, print_table, say, say_prose
 from homing.cli.schedule_lanes import calls, schedule_lines
 from homing.core.plurals import plural
 from homing.sim.workers.explore import DEPTHS, Report, Tally
@@ -108,7 +108,7 @@ def show_story(story: Story, *, is_sure: bool = False) -> None:
         is_sure: the command that was given has it again, and has said how often.
     """
     say()
-    say(Text.assemble(("BROKEN ", "bold red"), calls(story.verdict)))
+    say_prose(Text.assemble(("BROKEN ", "bold red"), calls(story.verdict)), indent=7)
     for line in schedule_lines(story, console().width):
         say(line)
     say()

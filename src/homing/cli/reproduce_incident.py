@@ -12,7 +12,7 @@ import msgspec
 from rich.text import Text
 
 from homing.cli.incidents import record
-from homing.cli.output import note, print_json, say
+from homing.cli.output import note, print_json, say, say_prose
 from homing.cli.reproduce_display import show_story, story_document
 from homing.core.errors import Invalid, Problem
 from homing.lab.incidents import INCIDENTS
@@ -50,6 +50,11 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial
     against: Trial | None  #: of the fix
 
+    @property
+    def is_model(self) -> bool:
+        """Whether the worker is one of Homing's own with this fault: it is nobody's service."""
+        return self.worker.startswith(f"{_LAB}:")
+
 
 def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | None:
     """Hold a worker to the incident's schedule, and tell what came of it.
@@ -78,6 +83,8 @@ def reproduce_incident(path: Path, asked: Asked, *, as_json: bool) -> Story | No
             say(Text.assemble(("the log    ", "dim"), incident.hypothesis.sentence))
         for held in all_held:
             _show(held)
+        if best.is_model:
+            _say_whose(path)
         if story is not None:
             show_story(story, is_sure=True)
     read: list[str | Path] = [path, best.worker.rpartition(":")[0]]
@@ -214,26 +221,35 @@ def _first_to_send(schedule: Schedule, trial: Trial) -> str:
     return next((e.lane[:1] for e in result.events if e.op == "send" and e.delivery == lost), "")
 
 
+#: how far what is said stands in
+_SET_IN: Final = 11
+
+
 def _show(held: Held) -> None:
     one, name, trial, against = held.suspect, held.worker, held.trial, held.against
-    say(Text.assemble(("suspected  ", "dim"), f"{one.mechanism}: {one.sentence}"))
+    told = Text.assemble(("suspected  ", "dim"), f"{one.mechanism}: {one.sentence}")
+    say_prose(told, indent=_SET_IN)
     for step in (one.skeleton or Skeleton()).steps:
         say(Text.assemble(("           ", ""), f"{step.who:10} {step.op:10} ", (step.note, "dim")))
-    say(Text.assemble(("pinned     ", "dim"), "; ".join(map(str, trial.pin))))
-    if longest := _longest(held):
-        text = f"{longest:g} s: the longest delay tried, to outlive any lease"
-        small = (
-            "; below, times and statuses are the simplest that still lose it, not those of the log"
-            if trial.reproduced
-            else ""
-        )
-        say(Text(f"           {text}{small}", style="dim"))
+    pinned, longest = "; ".join(map(str, trial.pin)), _longest(held)
+    if longest:
+        pinned = pinned.replace(f"after {longest:g} s", "after any lease has run out")
+    say(Text.assemble(("pinned     ", "dim"), pinned))
+    if longest:
+        text = f"in these {trial.times} runs that is {longest:g} s, the longest delay tried"
+        if trial.reproduced:
+            text = (
+                f"below, times and statuses are the simplest that still lose it; {text}; "
+                "the log's own are in its examples"
+            )
+        say_prose(Text(f"{' ' * _SET_IN}{text}", style="dim"), indent=_SET_IN)
     style = "bold red" if trial.reproduced else "bold green"
     say(
         Text.assemble(
             ("reproduces ", "dim"),
             (f"{trial.reproduced} of {trial.times}", style),
             f" with {name}",
+            (", a model worker of Homing's own", "bold yellow") if held.is_model else "",
             _unheld(trial),
         )
     )
@@ -248,8 +264,21 @@ def _show(held: Held) -> None:
                 _unheld(against),
             )
         )
-    if not trial.reproduced:
+    if not trial.reproduced and not held.is_model:
         say(f"this worker loses nothing in that schedule; explore it: homing reproduce {name}")
+
+
+def _say_whose(path: Path) -> None:
+    """That a model's losses say nothing of the service, and how to try the service's worker."""
+    told = (
+        "that model has this fault, so it says what the mechanism does and nothing of your "
+        "service; your own worker was not tried"
+    )
+    for label, text, style in (
+        ("whose      ", told, "yellow"),
+        ("yours      ", f"homing reproduce {path} --worker YOUR_FILE.py:Class", "bold"),
+    ):
+        say_prose(Text.assemble((label, "dim"), (text, style)), indent=len(label))
 
 
 def _longest(held: Held) -> float:
@@ -270,6 +299,7 @@ def _document(held: Held, story: Story | None) -> dict[str, Any]:
         "mechanism": one.mechanism,
         "sentence": one.sentence,
         "worker": held.worker,
+        "is_model": held.is_model,
         "fixed": held.fixed or None,
         "pinned": [str(rule) for rule in trial.pin],
         "times": trial.times,

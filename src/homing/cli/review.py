@@ -22,6 +22,7 @@ from homing.cli.incidents import (
     Place,
     actor_here,
     digest_of,
+    name_of,
     service_here,
     the_place,
 )
@@ -52,6 +53,7 @@ _AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact", "slo 
 
 @click.command()
 @click.argument("name", metavar="[INCIDENT]", required=False)
+@click.option("--incident", "named", metavar="FILE|ID", help="The same.")
 @click.option("--markdown", "to_markdown", type=_FILE, metavar="FILE", help="Write Markdown.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write one page with plots.")
 @click.option(
@@ -62,6 +64,7 @@ _AGAIN: Final = frozenset(("investigate", "reproduce", "verify", "impact", "slo 
 @as_json
 def review(
     name: str | None,
+    named: str | None,
     to_markdown: Path | None,
     html: Path | None,
     objectives: bool,
@@ -93,6 +96,7 @@ def review(
     Exit codes: 0 written, or nothing to complain of; 1 a number has no source, or has changed;
     2 there is no such incident or file.
     """
+    name = name_of(name, named)
     if check is not None:
         _check(check, name, as_json=as_json)
         return

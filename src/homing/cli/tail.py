@@ -30,6 +30,8 @@ _POLL_S: Final = 0.25
 def tail(application: str | None, from_start: bool, no_follow: bool, as_json: bool) -> None:
     """Follow the delivery log: one line per change of a delivery, until Ctrl-C.
 
+    Left of the arrow is what happened, right of it the state that the delivery is in from then on.
+
     \b
     Examples:
       homing tail
@@ -46,7 +48,8 @@ def tail(application: str | None, from_start: bool, no_follow: bool, as_json: bo
     async def run(store: Store) -> None:
         cursor = LogCursor() if from_start or no_follow else await end_of_log(store)
         if not as_json:
-            note("following the delivery log; Ctrl-C stops" if not no_follow else "")
+            note("" if no_follow else "following the delivery log; Ctrl-C stops")
+            note(f"{'time':12} {'event':9} → {'state':9} delivery")
         while True:
             lines = await store.log(cursor, limit=_PAGE, app_id=application)
             for line in lines:

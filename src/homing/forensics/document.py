@@ -8,6 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from homing.core.plurals import plural
+from homing.forensics.cases import CROSSINGS
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.doubt import Doubt, damage_told
 from homing.forensics.hypothesis import Candidate, schedule_of
@@ -15,6 +17,7 @@ from homing.forensics.investigation import Findings, doubts_of
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
 from homing.forensics.statistics import fisher_greater
+from homing.forensics.telling import YOUR_WORKER
 from homing.forensics.traces import Trace
 from homing.insight.rates import exact, excluded_rate
 from homing.insight.verification import percent
@@ -68,6 +71,7 @@ def document(findings: Findings) -> dict[str, Any]:
             name: [{"name": t, "dropped": d, "accepted": a} for t, d, a in rows]
             for name, rows in findings.hit.items()
         },
+        "hit_count": findings.hit_count,
         "hit_hardest": {
             name: hard
             for name, rows in findings.hit.items()
@@ -110,7 +114,18 @@ def document(findings: Findings) -> dict[str, Any]:
 def _verdict(findings: Findings) -> str:
     if doubt_told(findings):
         return "in doubt"
-    return "dropped" if findings.dropped else "no drop"
+    if findings.dropped:
+        return "dropped"
+    return "too short" if is_too_short(findings) else "no drop"
+
+
+#: a zero that leaves this rate open says nothing of a service that loses some
+_EXCLUDED_MAX: Final = 0.1
+
+
+def is_too_short(findings: Findings) -> bool:
+    """Whether so few deliveries could be judged that none dropped among them tells nothing."""
+    return not findings.dropped and excluded_rate(findings.settled) > _EXCLUDED_MAX
 
 
 def doubt_told(findings: Findings) -> dict[str, str] | None:
@@ -276,6 +291,7 @@ def _example(trace: Trace) -> dict[str, Any]:
         "why": trace.why.name.lower(),
         "accepted_at": time_text(trace.accepted_us),
         "crossings": sorted(trace.crossings),
+        "crossed": [CROSSINGS.get(one, one) for one in sorted(trace.crossings)],
         "rows": [row._asdict() for row in lane_rows(trace)],
     }
 
@@ -289,7 +305,10 @@ def next_command(findings: Findings) -> str:
             files = " ".join(shlex.quote(path) for _, path in findings.raw.starts[:3])
             return f"homing investigate {files} --horizon 15m"
         return f"homing verify --before 3/1000 --after 0/{findings.settled}"
-    return "homing reproduce incident.json"
+    one = _hypothesis(findings)
+    if one["mechanism"] is None and not one["candidates"]:
+        return f"homing reproduce {YOUR_WORKER}"  # there is no schedule to hold it to
+    return f"homing reproduce incident.json --worker {YOUR_WORKER}"
 
 
 def summary(findings: Findings) -> str:
@@ -303,7 +322,12 @@ def summary(findings: Findings) -> str:
 def _counted(findings: Findings) -> str:
     k, n = findings.dropped, findings.settled
     if not n:
-        return f"{findings.accepted} deliveries, none old enough to judge"
+        return f"{plural(findings.accepted, 'delivery')}, none old enough to judge"
+    if is_too_short(findings):
+        return (
+            f"{findings.accepted:,} accepted, none dropped of the {n:,} that can be judged, "
+            f"and that excludes only a rate of {percent(excluded_rate(n))} or more at 95%"
+        )
     if not k:
         return (
             f"{findings.accepted:,} accepted, none dropped: "

@@ -88,7 +88,8 @@ class Findings:
     illegal: list[variants.Illegal]
     hypothesis: hypothesis.Hypothesis
     settings: dict[str, Any]  #: of the schedule to replay: the times that the drops had
-    hit: dict[str, list[tuple[str, int, int]]]  #: field → (text, dropped, accepted)
+    hit: dict[str, list[tuple[str, int, int]]]  #: field → (text, dropped, accepted), of some
+    hit_count: dict[str, int]  #: field → how many of it lost any, also those that `hit` has not
     examples: list[traces.Trace]
     counter_examples: list[traces.Trace]
     deleted: losing.Loss | None = None  #: when that began, if it is why they are lost
@@ -230,6 +231,7 @@ def _analyse(
     )
     shaped = replace(shaped, rivals=rivals.weighed(shaped, dropped))
     progress("writing it down", 0.9)
+    hit, hit_count = _hit(judged, events.names)
     findings = Findings(
         raw=raw,
         events=events,
@@ -244,7 +246,8 @@ def _analyse(
         illegal=variants.illegal(hard, judged, options.legal or variants.LEGAL),
         hypothesis=shaped,
         settings=_settings(dropped, context),
-        hit=_hit(judged, events.names),
+        hit=hit,
+        hit_count=hit_count,
         examples=_examples(dropped, shaped, log),
         counter_examples=_counters(fine, shaped),
         log=log,
@@ -288,9 +291,16 @@ def _drop_times(judged: Any) -> list[int]:
     return [int(r.accepted_at) for r in found]
 
 
-def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[str, int, int]]]:
-    """Whom it hit: the endpoints, applications and types of event with most drops."""
-    hit = {}
+#: so many are named of those that lost any
+_HIT_MAX: Final = 10
+
+
+def _hit(
+    judged: Any, names: dict[str, dict[int, str]]
+) -> tuple[dict[str, list[tuple[str, int, int]]], dict[str, int]]:
+    """Whom it hit: the endpoints, applications and types of event with most drops, and how many of
+    each lost any."""
+    hit, count = {}, {}
     for name in _WHO:
         if not names.get(name):
             continue
@@ -299,13 +309,18 @@ def _hit(judged: Any, names: dict[str, dict[int, str]]) -> dict[str, list[tuple[
             n=named.count(), k=(named.verdict == int(Verdict.DROPPED)).cast("int64").sum()
         )
         order = (grouped.k.desc(), grouped.n.desc(), grouped[name].asc())
-        most = rows(grouped.filter(grouped.k > 0).order_by(*order).limit(10))
+        losing = grouped.filter(grouped.k > 0)
+        most = rows(losing.order_by(*order).limit(_HIT_MAX))
+        if len(most) == _HIT_MAX:
+            count[name] = int(row(losing.aggregate(n=losing.count())).n)
+        elif most:
+            count[name] = len(most)
         named_rows = (
             (names[name].get(int(getattr(r, name)), "?"), int(r.k), int(r.n)) for r in most
         )
         # The same log, the same order: codes of names depend on which thread came first.
         hit[name] = sorted(named_rows, key=lambda one: (-one[1], -one[2], one[0]))
-    return {name: found for name, found in hit.items() if found}
+    return {name: found for name, found in hit.items() if found}, count
 
 
 def _facts(
@@ -521,7 +536,8 @@ def _blind_spots(findings: Findings) -> list[str]:
     young = books.get(Verdict.OPEN, 0)
     if young:
         spots.append(
-            f"{young} deliveries are too young to judge: the log ends before what was to come had to come"
+            f"{plural(young, 'delivery')} {'is' if young == 1 else 'are'} too young to judge: the log "
+            "ends before what was to come had to come"
         )
     for fate in findings.context.fated:
         spots.append(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
-from homing.forensics.telling import hardest_told, rivals_told, since_told
+from homing.forensics.telling import YOURS, hardest_told, hit_count, rivals_told, since_told
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -32,17 +32,18 @@ tr.cross td:first-child { border-left: 4px solid var(--bad); padding-left: .5rem
 code, pre, .mono { font-family: ui-monospace, monospace; font-size: .88em; }
 pre { background: color-mix(in srgb, var(--bar) 14%, transparent); padding: .7rem .9rem; border-radius: 6px;
   overflow-x: auto; }
+sup { line-height: 0; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
-svg.lifts { max-width: 52rem; } svg .thin { stroke-width: 1; opacity: .55; }
+svg.lifts { max-width: 52rem; } svg.lifts.narrow { display: none; } svg .thin { stroke-width: 1; opacity: .55; }
 svg .ink { fill: var(--ink); } svg .axis { stroke: var(--line); }
 svg .bar { fill: var(--bar); } svg .drop { fill: var(--bad); } svg .edge { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 5 4; }
 svg .span { fill: var(--bad); opacity: .22; } svg .whisker { stroke: var(--ink); stroke-width: 1.5; }
 .scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 .verdict, p, li, figcaption { overflow-wrap: break-word; }
 @media screen and (max-width: 48rem) { .scroll.wide table { min-width: 46rem; }
-  .scroll svg.lifts { min-width: 45rem; }
-  .scroll.wide::before, .scroll:has(svg.lifts)::before { content: "wider than this screen: scroll it sideways \\2192";
+  svg.lifts { display: none; } svg.lifts.narrow { display: block; }
+  .scroll.wide::before { content: "wider than this screen: scroll it sideways \\2192";
     position: sticky; left: 0; display: block; width: max-content; font-size: .82rem; color: var(--soft);
     border: 1px solid var(--line); border-radius: 6px; padding: .1rem .5rem; margin-bottom: .3rem; }
   svg.time { overflow: visible; } svg.time .aside { display: none; } }
@@ -76,7 +77,9 @@ def page(document: dict[str, Any]) -> str:
 
 
 def _head(document: dict[str, Any]) -> str:
-    tone = {"dropped": "bad", "no drop": "good", "in doubt": "warn"}[document["verdict"]]
+    verdict = document["verdict"]
+    tone = {"dropped": "bad", "no drop": "good"}.get(verdict, "warn")
+    short = "Too short a log to tell: " if verdict == "too short" else ""
     log = document["log"]
     books = " + ".join(f"{n:,} {escape(name)}" for name, n in document["books"].items() if n)
     damaged = ""
@@ -84,7 +87,7 @@ def _head(document: dict[str, Any]) -> str:
         damaged = f'<p class="warn">{document["damaged_rows"]} damaged rows: {escape("; ".join(document["damaged"][:5]))}</p>'
     return (
         f"<h1>Homing investigation · {escape(', '.join(f.rpartition('/')[2] for f in log['files'][:4]))}</h1>"
-        f'<p class="verdict {tone}">{escape(document["summary"])}</p>'
+        f'<p class="verdict {tone}">{short}{escape(document["summary"])}</p>'
         f'<p class="soft">{document["accepted"]:,} accepted = {books}<br>{document["rows"]:,} rows, '
         f"{escape(str(log['from']))} to {escape(str(log['to']))}</p>{damaged}"
     )
@@ -118,15 +121,18 @@ def _mechanism(document: dict[str, Any]) -> str:
         )
         return (
             f"<h2>Suspect mechanism: undecided</h2><p>{escape(one['sentence'].capitalize())}.</p>"
-            f"<ul>{evidence}</ul>{each}{rivals}"
-            f"<pre>{escape(document['next'])}</pre>"
+            f"<ul>{evidence}</ul>{each}{rivals}{_next(document)}"
         )
     return (
         f'<h2>Suspect mechanism: <span class="bad">{escape(one["mechanism"])} {escape(one["name"])}</span></h2>'
         f"<p>{escape(one['sentence'].capitalize())}.</p><ul>{evidence}</ul>{rivals}"
-        f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}"
-        f"<pre>{escape(document['next'])}</pre>"
+        f"<p>The schedule to replay</p>{_schedule(one['skeleton'])}{_next(document)}"
     )
+
+
+def _next(document: dict[str, Any]) -> str:
+    """The command that holds a worker to the schedule, and whose worker."""
+    return f'<pre>{escape(document["next"])}</pre><p class="soft">{escape(YOURS)}.</p>'
 
 
 def _powers(text: str) -> str:
@@ -140,6 +146,7 @@ def _rivals(one: dict[str, Any]) -> str:
     lines = ""
     for is_excluded, line in rivals_told(one):
         how = apart.get(line.partition(": ")[0], "") if is_excluded else ""
+        how = how.replace("told apart by ", "what tells the two apart in this log: ", 1)
         more = f'; <span class="soft">{escape(how)}</span>' if how and how not in line else ""
         tone = "" if is_excluded else ' class="warn"'
         lines += f"<li{tone}>{escape(line)}{more}</li>"
@@ -166,7 +173,8 @@ def _suspects(document: dict[str, Any]) -> str:
         for s in rows
     )
     return (
-        f"<h2>Suspects by lift</h2><figure>{_box('plot: suspects by lift')}{plots.lifts(rows)}</div>"
+        f"<h2>Suspects by lift</h2><figure>{_box('plot: suspects by lift')}{plots.lifts(rows)}"
+        f"{plots.lifts(rows, is_narrow=True)}</div>"
         "<figcaption>How many times more often deliveries with the feature were dropped than all, with the 95% interval; "
         f"red: most of the drops have it. {document['features_tried']} features were tried, "
         "p-values are corrected for that.</figcaption></figure>"
@@ -190,23 +198,28 @@ def _lane(example: dict[str, Any], word: str) -> str:
     if not lanes or any(r["lane"] not in lanes for r in example["rows"]):
         lanes.append("")
     rest = "others" if len(lanes) > 1 else "log"
+    has_epochs = any(row["epoch"] for row in example["rows"])
     head = "".join(f"<th>{'worker ' + escape(lane) if lane else rest}</th>" for lane in lanes)
     body = ""
     for row in example["rows"]:
         lane = row["lane"] if row["lane"] in lanes else ""
         cells = "".join(f"<td>{escape(row['what']) if lane == one else ''}</td>" for one in lanes)
+        epoch = f'<td class="n">{escape(row["epoch"])}</td>' if has_epochs else ""
         cross = ' class="cross"' if row["is_crossing"] else ""
         body += (
             f'<tr{cross}><td class="n">{row["after_s"]:.3f} s</td>{cells}<td>{escape(row["state"])}</td>'
-            f'<td class="n">{escape(row["epoch"])}</td><td class="n soft">{row["line"]}</td></tr>'
+            f'{epoch}<td class="n soft">{row["line"]}</td></tr>'
         )
+    epochs = '<th class="n">epoch</th>' if has_epochs else ""
     crossings = (
-        f", {', '.join(example['crossings']).replace('_', ' ')}" if example["crossings"] else ""
+        f": {'; '.join(example.get('crossed', example['crossings']))}"
+        if example["crossings"]
+        else ""
     )
     return (
         f'<p><span class="mono">{escape(example["delivery"])}</span> <span class="soft">accepted '
         f"{escape(str(example['accepted_at']))}, {word}{escape(crossings)}</span></p>"
-        f'{_box("lines of " + example["delivery"], " wide")}<table><tr><th class="n">time</th>{head}<th>state</th><th class="n">epoch</th>'
+        f'{_box("lines of " + example["delivery"], " wide")}<table><tr><th class="n">time</th>{head}<th>state</th>{epochs}'
         f'<th class="n">line</th></tr>{body}</table></div>'
     )
 
@@ -221,9 +234,15 @@ def _hit(document: dict[str, Any]) -> str:
         )
         parts.append(
             f'{_box("whom it hit: " + name.replace("_", " "))}<table><tr><th>{escape(name.replace("_", " "))}</th><th class="n">dropped</th><th class="n">accepted</th>'
-            f'<th class="n">rate</th></tr>{cells}</table></div>{_hardest(document, name)}'
+            f'<th class="n">rate</th></tr>{cells}</table></div>{_of_how_many(document, name)}{_hardest(document, name)}'
         )
     return "<h2>Whom it hit</h2>" + "".join(parts) if parts else ""
+
+
+def _of_how_many(document: dict[str, Any], name: str) -> str:
+    shown, whole = len(document["hit"][name]), hit_count(document, name)
+    text = f"The {shown} that lost most, of {whole:,} that lost any."
+    return f'<p class="soft">{text}</p>' if whole > shown else ""
 
 
 def _hardest(document: dict[str, Any], name: str) -> str:

@@ -204,27 +204,35 @@ def _ticks(x: Callable[[float], float], first: float, last: float) -> list[str]:
 
 
 #: the plot of lifts: as wide as a name of so many letters, which stands above its bar
+#: of the same on a telephone
+_NARROW_WIDTH: Final = 340
 _LIFTS_WIDTH: Final = 720
 _NAME_LETTERS: Final = 100
 _LINE: Final = 16
 
 
-def lifts(suspects: list[dict[str, Any]]) -> str:
-    """A bar for each suspect, on a logarithmic scale, with its interval; above it its name, whole."""
-    names = [textwrap.wrap(s["name"], _NAME_LETTERS) or [""] for s in suspects]
+def lifts(suspects: list[dict[str, Any]], *, is_narrow: bool = False) -> str:
+    """A bar for each suspect, on a logarithmic scale, with its interval; above it its name, whole.
+
+    Args:
+        is_narrow: for a telephone, whose whole width it takes with letters that can be read.
+    """
+    width = _NARROW_WIDTH if is_narrow else _LIFTS_WIDTH
+    letters = _NAME_LETTERS * width // _LIFTS_WIDTH
+    names = [textwrap.wrap(s["name"], letters) or [""] for s in suspects]
     height = sum(_LINE * len(name) + 28 for name in names) + 24
     most = max(s["lift"] * s["high"] / max(s["risk"], 1e-12) for s in suspects)
-    scale = (_LIFTS_WIDTH - 70) / max(math.log10(max(most, 10)), 1e-9)
+    scale = (width - 70) / max(math.log10(max(most, 10)), 1e-9)
 
     def x(lift: float) -> float:
         return 4 + max(0.0, math.log10(max(lift, 1.0))) * scale
 
     parts = [
-        f'<svg class="lifts" viewBox="0 0 {_LIFTS_WIDTH} {height}" role="img" '
+        f'<svg class="lifts{" narrow" if is_narrow else ""}" viewBox="0 0 {width} {height}" role="img" '
         'aria-label="suspects by lift">'
     ]
     for lift in (1, 10, 100, 1_000):
-        if x(lift) <= _LIFTS_WIDTH - 20:
+        if x(lift) <= width - 20:
             anchor = "start" if lift == 1 else "middle"
             parts.append(
                 f'<line class="axis" x1="{x(lift):.1f}" x2="{x(lift):.1f}" y1="0" y2="{height - 20}"/>'

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+#: of whoever reads it: the retry worker of the service
+YOUR_WORKER: Final = "YOUR_FILE.py:Class"
+YOURS: Final = f"{YOUR_WORKER} is the service's retry worker; without --worker a model that has the fault is tried"
 
 
 def rivals_told(hypothesis: dict[str, Any]) -> list[tuple[bool, str]]:
@@ -43,6 +47,16 @@ def hardest_told(document: dict[str, Any], name: str) -> str:
         f"{one['name']} is hit hardest: {rate}, {one['ratio']:.1f} times the rate of the rest "
         f"({one['rate_of_rest']:.2%})"
     )
+
+
+def hit_count(document: dict[str, Any], name: str) -> int:
+    """How many of a kind lost any, of which `hit` names some.
+
+    Args:
+        name: what is hit: a key of `hit`.
+    """
+    counts = document.get("hit_count", {})  # documents that were saved before have none
+    return int(counts.get(name, len(document["hit"][name])))
 
 
 def since_told(since: dict[str, Any]) -> str:

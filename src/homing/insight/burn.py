@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from homing.core.plurals import plural
+from homing.insight.figures import exact
 
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
@@ -125,13 +126,23 @@ def parse_target(text: str) -> Decimal:
     return share
 
 
+#: a drop rate without its % is a share only below this: 0.36 is more likely 0.36% than 36%
+_BARE_BELOW: Final = Decimal("0.01")
+
+
 def parse_rate(text: str) -> Decimal:
     """A share of events: "0.3%" and "0.003" are both Decimal("0.003").
 
     Raises:
-        ValueError: not a decimal, or not from 0 to 100%.
+        ValueError: not a decimal, not from 0 to 100%, or one that may be meant as a percentage.
     """
     share = _share(text, "a rate such as 0.3% or 0.003", bare_percent_above=None)
+    if share >= _BARE_BELOW and not text.strip().endswith("%"):
+        bare = text.strip()
+        raise ValueError(
+            f"expected a rate with its %, found {text!r}: write {bare}%"
+            + (f", or {exact(share * 100)}% for that share of one" if share <= 1 else "")
+        )
     if not 0 <= share <= 1:
         raise ValueError(f"expected a rate from 0 to 100%, found {text!r}")
     return share

@@ -109,7 +109,7 @@ def burns(
                 most[place] = one
             if one.fires:
                 fired.setdefault(place, (at_us, one))
-    return [_fired(past, fired.get(place), one) for place, one in most.items()]
+    return [_fired(past, fired.get(place), one, period_s) for place, one in most.items()]
 
 
 def fired_of(past: Past, objectives: Sequence[Objective]) -> list[Fired]:
@@ -150,16 +150,16 @@ def _burning(one: Burning) -> Fraction:
     return min(one.long_burn, one.short_burn)
 
 
-def _fired(past: Past, when: tuple[int, Burning] | None, most: Burning) -> Fired:
+def _fired(past: Past, when: tuple[int, Burning] | None, most: Burning, period_s: int) -> Fired:
     at_us, seen = when or (None, most)
-    tier, burning = seen.tier, exact(_burning(seen), digits=3)
+    tier, burning = seen.tier, f"{float(_burning(seen)):.3g}"
     return Fired(
         alert=f"burn rate above {exact(seen.factor, digits=3)}",
         rule=f"over {window_text(tier.long_s)} and {window_text(tier.short_s)}",
         severity=str(tier.severity),
         at_us=at_us,
         after_s=_after_s(past, at_us),
-        why=f"burns {burning} times as fast as the budget lasts"
+        why=f"{burning} times what would last {period_s // DAY_S} days"
         + ("" if when else "; faster it never was")
         + (f", held back: {seen.held_back}" if not when and seen.held_back else ""),
     )

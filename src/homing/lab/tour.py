@@ -16,6 +16,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     needs: str | None = None
     #: what it says by its exit code is expected: investigations find something
     codes: tuple[int, ...] = (0,)
+    #: what to do where it finds something (1) that was not expected; empty: only the code is said
+    remedy: str = ""
     #: it begins a record, so one that is there is put aside first
     is_opening: bool = False
 
@@ -29,6 +31,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[Command, ...]
     after: str  #: what to see in what was printed
 
+
+_STILL: Final = (
+    "worker.py still loses a delivery: apply the patch (in another terminal: patch worker.py "
+    "fix.patch), or edit worker.py yourself, then Enter"
+)
 
 INTRODUCTION: Final = """\
 Your company takes payments. When one is captured, a payment notification service, owned by another
@@ -159,11 +166,13 @@ skip the patch with s.""",
                 line="homing reproduce incident.json --worker worker.py:RetryWorker"
                 " --at 2026-11-16T15:50Z",
                 needs="reproduce",
+                remedy=_STILL,
             ),
             Command(
                 line="homing reproduce worker.py:RetryWorker --runs 1000"
                 " --at 2026-11-16T16:00Z --json > explored.json",
                 needs="reproduce",
+                remedy=_STILL,
             ),
             Command(
                 line="homing incident fixed --diff fix.patch --at 2026-11-16T15:40Z"
@@ -183,7 +192,11 @@ That is a proof about the code, not yet about the service.""",
         name="alert",
         title="Alert: who would have noticed, and who will next time?",
         before="""\
-Why did no alert fire? The service has a target of 99.9%, with the usual burn-rate alerts.""",
+Why did no alert fire? The service has a target of 99.9%, with the usual burn-rate alerts, and what
+is lost has no line that says so: these deliveries are in no ratio, so nothing counted them. Suppose
+something had. The first command asks a model, which has the drops at a steady rate; the third asks
+the week that was, in which they come in bursts. Burn rates make more of a burst than of a steady
+drop, so they come sooner in the second table than in the first.""",
         commands=(
             Command(
                 line="homing slo explain --target 99.9 --drop-rate {rate} --traffic {traffic}",
@@ -204,15 +217,14 @@ Why did no alert fire? The service has a target of 99.9%, with the usual burn-ra
             ),
         ),
         after="""\
-A steady drop like this pages nobody at 99.9%, and these deliveries are in no ratio at all: what is
-lost has no line that says so. What is lost in silence needs a promise of its own: unaccounted
-deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and unaccounted
-deliveries among them, each with a unit test that makes it fire. The last command but one has asked
-those very rules, minute by minute, about the week that was: one of them would have fired within
-minutes of the first drop, days before anybody noticed, and the one on dead letters never. The burn
-rates below them are what --target would have made of the same minutes if anything had counted the
-drops: these come in bursts, so a page, too, might have come. The first table is a model, the second
-is what happened; the record keeps the second.""",
+A steady drop like this pages nobody at 99.9%; in bursts, as they came, the same drops might have.
+Neither did, as nothing counted them. What is lost in silence needs a promise of its own:
+unaccounted deliveries, zero. The folder `rules` has the alerts for Prometheus, dead letters and
+unaccounted deliveries among them, each with a unit test that makes it fire. The last command but
+one has asked those very rules, minute by minute, about the week that was: one of them would have
+fired within minutes of the first drop, days before anybody noticed, and the one on dead letters
+never. The burn rates below them are what --target would have made of the same minutes if anything
+had counted the drops. The record keeps the second table, which is of what happened.""",
     ),
     Step(
         name="deploy",
@@ -338,8 +350,9 @@ mock`.""",
 )
 
 CLOSING: Final = """\
-That was it: found, reproduced, fixed, verified and priced. There are {others} more services here,
-each with another fault or with none. All of it is in the lab's folder:
+That was it: found, reproduced, fixed, verified and priced. There are {others} more services here:
+one with this fault again (late-result), the others with another or with none. All of it is in the
+lab's folder:
 """
 
 

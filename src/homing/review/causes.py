@@ -20,8 +20,15 @@ from homing.review.facts import RECORD, Facts, count
 from homing.review.incident import Aspect
 from homing.review.pictures import lanes_plot
 from homing.review.quoting import copied, said, sentences
+from homing.review.results import MODEL
 
 _FACTORS_MAX: Final = 6
+
+
+def _shown(facts: Facts) -> str:
+    """Whose schedule is shown: the service's own worker's, or else a model's; empty: none is."""
+    names = ("reproduce", "explore", MODEL)
+    return next((one for one in names if facts.has(one, "story.rows")), "")
 
 
 def _noun(facts: Facts, source: str, name: str, one: str) -> str:
@@ -73,7 +80,7 @@ def mechanism(facts: Facts) -> list[Block]:
                 )
             )
         )
-    source = next((one for one in ("reproduce", "explore") if facts.has(one, "story.rows")), "")
+    source = _shown(facts)
     if source:
         blocks += _schedule(facts, source)
     elif facts.has("investigate", "hypothesis.skeleton.steps"):
@@ -97,12 +104,17 @@ def _schedule(facts: Facts, source: str) -> list[Block]:
     story = facts.get(source, "story")
     parts: list[Inline] = []
     if facts.has(source, "reproduced"):
+        is_model = source == MODEL
         parts = [
-            "Held to the schedule of the log, the worker lost a delivery in ",
+            "Held to the schedule of the log, ",
+            "a model worker with this fault (" if is_model else "the worker (",
+            facts.coded(source, "worker"),
+            ") lost a delivery in ",
             facts.value(source, "reproduced", count),
             " of ",
             facts.value(source, "times", count),
-            " runs. ",
+            " runs",
+            "; the service's own worker was not tried. " if is_model else ". ",
         ]
     parts += [
         "The smallest schedule takes ",
@@ -161,10 +173,10 @@ def factors(facts: Facts) -> list[Block]:
 def tests(facts: Facts) -> list[Block]:
     """Why tests had not shown it."""
     blocks = list(said(facts, Aspect.TESTS))
-    source = next((one for one in ("reproduce", "explore") if facts.has(one, "story.rows")), "")
+    source = _shown(facts)
     if source:
         parts: list[Inline] = [
-            "The loss takes ",
+            "In that model, the loss takes " if source == MODEL else "The loss takes ",
             facts.value(source, "story.workers", count),
             _noun(facts, source, "workers", " worker"),
             " at once and ",

@@ -23,6 +23,7 @@ _TITLES: Final = {
     "investigate": "Investigation of the log",
     "investigate_after": "Investigation of a later log",
     "reproduce": "Reproduction",
+    "reproduce_model": "The mechanism in a model worker; the service's own was not tried",
     "reproduce_fix": "The same schedules with the fix",
     "explore": "Exploration of the worker's schedules",
     "explore_fix": "Exploration with the fix",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from homing.review.impact import WEEK_S, Input, Loss
+
+#: an interval that is wider than this share of its middle is told in two digits
+_WIDE: Final = 0.1
 
 
 def sentence(losses: Sequence[Loss]) -> str:
@@ -26,8 +30,16 @@ def sentence(losses: Sequence[Loss]) -> str:
 
 
 def _amount(loss: Loss, of_what: str = "") -> str:
-    interval = f"90% between {loss.p5:,.0f} and {loss.p95:,.0f}"
-    return f"{loss.p50:,.0f} {loss.currency}{of_what} a week ({interval})"
+    is_wide = loss.p95 - loss.p5 > _WIDE * loss.p50
+    middle, low, high = (
+        _rounded(x) if is_wide else f"{x:,.0f}" for x in (loss.p50, loss.p5, loss.p95)
+    )
+    return f"{middle} {loss.currency}{of_what} a week (90% between {low} and {high})"
+
+
+def _rounded(amount: float) -> str:
+    """Two digits that count: of an interval from 5,268 to 11,680 more would say nothing."""
+    return f"{float(f'{amount:.2g}'):,.0f}"
 
 
 def _counted(loss: Loss) -> str:

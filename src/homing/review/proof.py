@@ -28,7 +28,7 @@ from homing.review.impact import Loss
 from homing.review.incident import Aspect
 from homing.review.pictures import sensitivity_plot
 from homing.review.quoting import copied, said, sentences
-from homing.review.results import REDRIVE
+from homing.review.results import MODEL, REDRIVE
 
 _DIFF_MAX: Final = 120
 _VERDICTS: Final = {"unproven": "not proven"}
@@ -229,11 +229,17 @@ _LACKS: Final = (
     ("impact", "What it cost: it was not priced."),
 )
 
+#: instead, where a model worker was held to the schedule
+_MODELLED: Final = (
+    "Whether the suspected mechanism is the cause: the service's own worker was not held to the "
+    "schedule, only a model that has the fault."
+)
+
 
 def unknown(facts: Facts) -> list[Block]:
     """What the data cannot show."""
     lines: list[Line] = [
-        line(text)
+        line(_MODELLED if name == "reproduce" and facts.has(MODEL) else text)
         for name, text in _LACKS
         if not facts.has(name) and not (name == "reproduce" and facts.has("explore", "story.rows"))
     ]

@@ -14,6 +14,8 @@ OBJECTIVES: Final = "objectives"
 FIRED: Final = "fired"
 WHOLE_WEEK: Final = "impact_whole_week"
 REDRIVE: Final = "redrive"
+#: a worker of Homing's own that has the fault, held to the schedule: not the service's
+MODEL: Final = "reproduce_model"
 #: steps that ask a running service, which has moved on since: they are not run again
 LIVE_STEPS: Final = frozenset(("slo", "redrive"))
 _SUSPECTS_MAX: Final = 12
@@ -90,15 +92,20 @@ def _investigated(incident: Incident, result: Result) -> Found:
 
 
 def _reproduced(incident: Incident, result: Result) -> Found:
-    """A run that breaks something is the reproduction; a quiet one after it is the fix's."""
+    """A run that breaks something is the reproduction; a quiet one after it is the fix's.
+
+    What a model of the mechanism does makes no cause surer and has no fix: it is kept apart.
+    """
     values = result.values
+    if values.get("is_model"):
+        return _modelled(incident, result)
     kind = "explore" if "times" not in values else "reproduce"
     story = values.get("story")
     if story:
         return Found(
             name=kind,
             result=result,
-            text="reproduced it",
+            text=f"reproduced it with {_worker(values)}",
             cause=CauseStatus.REPRODUCED,
             cause_text=str(values.get("sentence") or story.get("verdict", "")),
             token=story.get("token"),
@@ -109,3 +116,22 @@ def _reproduced(incident: Incident, result: Result) -> Found:
             text = "explored the fixed worker: it keeps every delivery"
         return Found(name=f"{kind}_fix", result=result, text=text)
     return Found(name=kind, result=result, text="tried to make it happen; it did not")
+
+
+def _worker(values: Mapping[str, Any]) -> str:
+    """Which worker ran: one that is explored is named in its case."""
+    return str(values.get("worker") or values.get("case", {}).get("worker", "a worker"))
+
+
+def _modelled(incident: Incident, result: Result) -> Found:
+    values = result.values
+    held = f"held a model worker ({values.get('worker')}) to the schedule of the log"
+    lost = "it lost a delivery" if values.get("story") else "it lost nothing"
+    is_first = not incident.causes and values.get("story")
+    return Found(
+        name=MODEL,
+        result=result,
+        text=f"{held}: {lost}; the service's own worker was not tried",
+        cause=CauseStatus.SUSPECTED if is_first else None,
+        cause_text=str(values.get("sentence", "")) if is_first else "",
+    )

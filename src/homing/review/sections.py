@@ -5,7 +5,8 @@ Whatever is not in the record is not on the page; that it is missing is said at 
 
 from __future__ import annotations
 
-from typing import Final
+from math import floor, log10
+from typing import Any, Final
 
 from homing.forensics.plots import SEEN_MIN, interval_width
 from homing.review import budgets, causes, proof
@@ -254,13 +255,22 @@ def _whom(facts: Facts) -> list[Inline]:
             return [
                 f"The {kind}s that lost most are below; the ",
                 facts.derived(f"{len(rows)}", f"number of investigate:hit.{kind}"),
-                f" {kind}s shown account for ",
+                f" {kind}s shown",
+                *_of_all(facts, kind, len(rows)),
+                " account for ",
                 facts.derived(f"{named:,}", f"sum of investigate:hit.{kind}.*.dropped"),
                 " of ",
                 facts.value("investigate", "dropped", count),
                 " drops. ",
             ]
     return []
+
+
+def _of_all(facts: Facts, kind: str, shown: int) -> list[Inline]:
+    """Of how many that lost any they are some; nothing where they are all."""
+    if facts.find("investigate", f"hit_count.{kind}", shown) <= shown:
+        return []
+    return [", of ", facts.value("investigate", f"hit_count.{kind}", count), " that lost any,"]
 
 
 def _currencies(facts: Facts) -> list[str]:
@@ -277,7 +287,7 @@ def impact(facts: Facts) -> list[Block]:
                 (facts.coded("investigate", f"hit.{kind}.{i}.name"),),
                 (facts.value("investigate", f"hit.{kind}.{i}.dropped", count),),
                 (facts.value("investigate", f"hit.{kind}.{i}.accepted", count),),
-                _rate_of(facts, f"hit.{kind}.{i}"),
+                _rate_of(facts, f"hit.{kind}.{i}", _decimals(rows)),
             )
             for i in range(min(len(rows), _HIT_MAX))
             if rows[i]["dropped"]
@@ -291,10 +301,16 @@ def impact(facts: Facts) -> list[Block]:
     return [Heading("Impact"), *blocks, *facts.again("investigate", "impact", WHOLE_WEEK)]
 
 
-def _rate_of(facts: Facts, path: str) -> Line:
+def _decimals(rows: list[dict[str, Any]]) -> int:
+    """Of all rates of a column alike: two, and more where the smallest would have no two digits."""
+    rates = [one["dropped"] / one["accepted"] for one in rows if one["dropped"]]
+    return max(2, 1 - floor(log10(100 * min(rates)))) if rates else 2
+
+
+def _rate_of(facts: Facts, path: str, decimals: int) -> Line:
     k = facts.get("investigate", f"{path}.dropped")
     n = facts.get("investigate", f"{path}.accepted")
-    text = percent(k / n if n else 0.0)
+    text = f"{k / n if n else 0.0:.{decimals}%}"
     return (facts.derived(text, f"investigate:{path}.dropped / {path}.accepted"),)
 
 

@@ -22,12 +22,13 @@ table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--soft); padding-bottom: .5rem;
   max-width: calc(100vw - 2rem); }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
-  vertical-align: top; }
+  vertical-align: top; overflow-wrap: break-word; }
 td.time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.crossing { background: var(--mark); font-weight: 600; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 .bad { color: var(--bad); font-weight: 600; }
 @media (max-width: 48rem) { thead { position: absolute; clip-path: inset(50%); }
+  th, td { overflow-wrap: anywhere; }
   table, caption, tbody, tbody tr { display: block; }
   tbody tr { padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
   tbody td { display: block; border: 0; padding: .1rem 0; overflow-wrap: anywhere; }

@@ -122,8 +122,10 @@ def test_an_incident_is_held_to_its_schedule(tmp_path: Path) -> None:
     assert told["story"]["lanes"][0] == "worker A"
     assert sends, "A is who was first to send, as in the suspected schedule"
     seconds = told["pinned"][0].split()[-2]
-    text = f"{seconds} s: the longest delay tried, to outlive any lease; below, times and statuses"
-    assert text in run(str(path), "--worker", FAULTY, "--times", "5").output
+    shown = run(str(path), "--worker", FAULTY, "--times", "5").output
+    assert "pinned     request 1: 500 after any lease has run out; request 2: 200" in shown
+    assert f"in these 5 runs that is {seconds} s, the longest delay tried" in shown
+    assert "model" not in shown, "it is somebody's own worker"
     fine = run(str(path), "--worker", FIXED)
     assert fine.exit_code == 0
     assert "reproduces 0 of 20" in fine.output
@@ -166,6 +168,9 @@ def test_where_the_log_cannot_decide_each_of_its_schedules_is_tried(tmp_path: Pa
     assert sentence in found.output
     assert found.output.count("reproduces 8 of 8 with homing.lab.explorable:") == 2
     assert found.output.count("refused    8 of 8") == 2
+    assert found.output.count(", a model worker of Homing's own") == 2
+    assert "your own worker was not tried" in found.output
+    assert f"yours      homing reproduce {path} --worker YOUR_FILE.py:Class" in found.output
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,14 @@ def test_where_the_log_cannot_decide_each_of_its_schedules_is_tried(tmp_path: Pa
     [
         (" \n", "is empty; expected what `homing investigate LOG --save"),
         ("{", "expected what `homing investigate LOG --save"),
-        ("{}", "missing required field `hypothesis`"),
+        ("{", "found a file that is no JSON"),
+        ("[statuses]", "found a file that is no JSON"),
+        ("{}", "found JSON of something else: it has no `hypothesis`"),
+        ('{"hypothesis": 3}', "found a `hypothesis` of another form"),
+        (
+            '{"title": "x", "causes": [], "results": {}, "timeline": []}',
+            "found the record of an incident, which has no schedule in it",
+        ),
         ('{"hypothesis": {"mechanism": null, "sentence": "no drop"}}', "names no mechanism"),
         ('{"hypothesis": {"mechanism": "D13"}}', "is about D13; expected one of D1, D2"),
     ],

@@ -6,8 +6,10 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from homing.cli.demo import how_on
+from homing.cli.demo.display import _line
 from homing.cli.demo.world import _end
 
 _DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); input()"
@@ -38,3 +40,14 @@ def test_the_demo_says_how_it_is_stopped_and_what_to_try_next() -> None:
     assert "Ctrl-C" in how_on(None)
     assert "`homing lab`" in how_on(None)
     assert "`make lab`" in how_on(Path("/opt/homing"))
+
+
+def test_columns_of_the_line_stay_where_they_are_as_counts_grow() -> None:
+    def line(count: int) -> str:
+        backlog = SimpleNamespace(waiting=count // 10, leased=count // 20, parked=0)
+        counts = dict.fromkeys(("accepted", "delivered", "retried", "dead"), count)
+        books = SimpleNamespace(**counts, backlog=backlog, elapsed_s=count / 9, report=None)
+        return _line(books)  # type: ignore[arg-type]
+
+    assert len({line(count).index("delivered") for count in (9, 99, 107, 9_999)}) == 1
+    assert len({line(count).index("parked") for count in (9, 99, 107, 9_999)}) == 1

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from homing.cli import lab_walk
 from homing.cli.lab import lab
 from homing.cli.lab_folder import build, folder_here, made_with, patched, reset
+from homing.cli.main import COMMANDS
 from homing.core.errors import ConfigError
+from homing.lab.tour import steps_for
 
 SIZE = 1_000
 WORKER, PATCH = (
@@ -125,3 +128,17 @@ def test_what_is_missing_for_the_walk_is_said_before_anything_is_written(
     with pytest.raises(ConfigError, match=complaint):
         CliRunner().invoke(lab, ["--play"], catch_exceptions=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_still_loses_is_told_apart_from_a_command_that_failed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = {one.name: one for one in steps_for(COMMANDS)}
+    held = [one for one in steps["fix"].commands if one.needs == "reproduce"]
+    manner = lab_walk.Manner(is_waiting=False, is_piped=False)
+    for command in held:
+        for code, told in ((1, "worker.py still loses a delivery: apply"), (2, "ended with 2,")):
+            monkeypatch.setattr(lab_walk, "_run", lambda *_, code=code: code)
+            assert not lab_walk._say_command(command, folder, manner)
+            assert told in capsys.readouterr().err
+    assert len(held) == 2

@@ -315,6 +315,34 @@ def test_a_command_of_the_review_that_is_run_by_hand_and_finds_the_same_adds_not
     assert (told / "record.json").read_bytes() != before
 
 
+def test_what_a_model_worker_loses_is_no_reproduction_in_the_service(
+    ask: Ask, told: Path, tmp_path: Path
+) -> None:
+    (told / "record.json").unlink()
+    (told / ".homing-incident").unlink()
+    ask(*OPEN)
+    ask("investigate", "before.jsonl.gz", "--save", "incident.json", code=1)
+    shown = ask("reproduce", "incident.json", "--times", "3", code=1)
+    assert "the service's own worker was not tried" in shown.stderr
+    one = record(told)
+    assert [cause["status"] for cause in one["causes"]] == ["suspected"]
+    assert list(one["results"]) == ["investigate", "reproduce_model"]
+    assert one["token"] is None, "no fix of the service is held to a model's schedule"
+    text = " ".join(ask("review", "record.json").output.split())
+    assert "a model worker with this fault (`homing.lab.explorable:RetryWorker`) lost" in text
+    assert "; the service's own worker was not tried. " in text
+    assert "the service's own worker was not held to the schedule, only a model" in text
+    worker = ("--worker", "worker.py:RetryWorker")
+    ask("reproduce", "incident.json", "--times", "3", *worker, code=1)
+    ask("reproduce", "incident.json", "--times", "3", code=1)
+    one = record(told)
+    assert [cause["status"] for cause in one["causes"]] == ["suspected", "reproduced"]
+    text = " ".join(ask("review", "record.json").output.split())
+    assert "the worker (`worker.py:RetryWorker`) lost a delivery in" in text
+    assert "not tried. " not in text
+    assert "only a model" not in text
+
+
 def test_a_result_that_is_none_is_told_in_a_sentence(ask: Ask, told: Path) -> None:
     broken = record(told)
     broken["results"]["investigate"]["values"]["windows"] = [{"start": "<script>"}]

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from homing.forensics.page import _lane, _rivals
 from homing.forensics.plots import interval_width, length_text, lifts, rate_over_time
 
 BEGIN = datetime(2026, 11, 9, tzinfo=UTC)
@@ -72,8 +73,35 @@ def test_the_name_of_a_suspect_is_never_cut() -> None:
     lines = re.findall(r'class="ink"[^>]*>([^<]*)<', lifts([feature(name), feature("short")]))
     assert " ".join(lines) == f"{name} short"
     assert len(lines) == 4
+    narrow = lifts([feature(name), feature("short")], is_narrow=True)
+    lines = re.findall(r'class="ink"[^>]*>([^<]*)<', narrow)
+    assert " ".join(lines) == f"{name} short"
+    assert max(map(len, lines)) <= 47
+    assert 'viewBox="0 0 340 ' in narrow, "a telephone shows it whole, with letters to be read"
 
 
 def test_a_length_of_time_is_in_a_unit_that_fits() -> None:
     lengths = [45, 720, 6_840, 86_400 * 3]
     assert [*map(length_text, lengths)] == ["45 s", "12 min", "1.9 h", "3 d"]
+
+
+def test_a_lane_says_in_words_what_crossed_and_has_no_column_that_is_empty() -> None:
+    row = {"lane": "a", "what": "claimed", "state": "x", "is_crossing": False, "after_s": 0.1}
+    one: dict[str, Any] = {
+        "delivery": "d", "accepted_at": at(1), "crossings": ["two_holders"],
+        "crossed": ["two workers held it at once"], "rows": [row | {"epoch": "", "line": 3}],
+    }  # fmt: skip
+    told = _lane(one, "dropped")
+    assert "dropped: two workers held it at once" in told
+    assert "epoch" not in told
+    one["rows"][0]["epoch"] = "7"
+    assert ">epoch</th>" in _lane(one, "dropped")
+
+
+def test_what_tells_two_mechanisms_apart_is_a_sentence() -> None:
+    rival = {
+        "mechanism": "D5", "name": "called delivered without success", "excluded": "yes",
+        "why": "told apart by worker: whether the same worker wrote", "figure": "0 of 9 are",
+    }  # fmt: skip
+    told = _rivals({"candidates": [], "rivals": [rival]})
+    assert "what tells the two apart in this log: worker: whether the same worker wrote" in told

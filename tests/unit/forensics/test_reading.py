@@ -136,3 +136,24 @@ def test_too_little_memory_is_a_sentence(memory: str, says: str, tmp_path: Path)
     _, _, error = run(str(path), "--memory", memory)
     assert isinstance(error, Unreadable | ConfigError)
     assert says in str(error)
+
+
+@pytest.mark.parametrize(("judged", "is_told"), [(2, False), (28, False), (29, True)])
+def test_a_zero_of_few_deliveries_is_no_headline(
+    tmp_path: Path, judged: int, *, is_told: bool
+) -> None:
+    rows = [
+        f"d-{n},{1_780_000_000 + 100 * n + at},{event}"
+        for n in range(judged + 1)
+        for at, event in ((0, "accepted"), (1, "delivered"))
+    ]
+    path, page = tmp_path / "log.csv", tmp_path / "page.html"
+    path.write_text("delivery_id,ts,event\n" + "\n".join(rows[:-1]) + "\n")
+    code, text, _ = run(str(path), "--html", str(page))
+    assert code == 0
+    head = text.splitlines()[0]
+    told = f"zero in {judged:,} excludes a rate" if is_told else "excludes only a rate of"
+    assert head.startswith("no drop: " if is_told else "too short a log to tell: ")
+    assert told in head
+    assert ("Too short a log to tell: " in page.read_text()) is not is_told
+    assert "1 delivery is too young to judge" in text

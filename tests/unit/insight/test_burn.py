@@ -200,9 +200,20 @@ def test_what_is_no_target_is_refused(text: str) -> None:
         parse_target(text)
 
 
-@pytest.mark.parametrize(("text", "share"), [("0.3%", "0.003"), ("0.003", "0.003"), ("1", "1")])
+@pytest.mark.parametrize(
+    ("text", "share"), [("0.3%", "0.003"), ("0.003", "0.003"), ("100%", "1"), ("0", "0")]
+)
 def test_rates_are_shares_unless_they_say_percent(text: str, share: str) -> None:
     assert parse_rate(text) == Decimal(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("0.36", "write 0.36%, or 36% for that share of one"), ("1", "or 100%"), ("5", "write 5%$")],
+)
+def test_a_rate_that_may_be_a_percentage_or_a_share_is_refused(text: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=meant):
+        parse_rate(text)
 
 
 def test_a_budget_is_counted_in_events() -> None:

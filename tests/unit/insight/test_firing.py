@@ -55,6 +55,7 @@ def test_burn_rates_are_asked_over_both_of_their_windows() -> None:
     # 6 in six hours: more than 108 minutes of it
     assert six_hours.at_us == (1_440 + 109) * MINUTE_US
     assert Severity(hour.severity) is Severity.PAGE
+    assert hour.why == "14.7 times what would last 30 days"
 
 
 def test_what_a_guard_holds_back_is_said() -> None:

@@ -15,6 +15,7 @@ from homing.lab.dialects import FIELD_SETS, FORMATS
 from homing.lab.faults import workers
 from homing.lab.incidents import BY_NAME, INCIDENTS, MECHANISMS, Truth, plan_of, write_incident
 from homing.lab.service.worker import LEASE_S
+from homing.lab.tour import CLOSING
 
 SEED, SIZE = 1, 3_000
 
@@ -144,3 +145,9 @@ def test_the_same_time_without_the_fault_drops_nothing(name: str, tmp_path: Path
 def test_what_has_no_fault_is_not_mended(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="clean-busy has no fault; expected one of unread-retries"):
         have("clean-busy", tmp_path, is_mended=True)
+
+
+def test_the_walk_says_which_of_the_others_has_its_own_fault_again() -> None:
+    same = [one.name for one in INCIDENTS if one.mechanism == "D6"]
+    assert same == ["late-result"]
+    assert f"one with this fault again ({same[0]})" in " ".join(CLOSING.split())

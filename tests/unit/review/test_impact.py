@@ -172,13 +172,16 @@ def test_one_sentence_has_the_money_its_interval_and_what_it_rests_on() -> None:
     euros = msgspec.structs.replace(dollars, currency="EUR", affected=affected[:3])
     losses = [estimate(one, assume(), Draws(1, 0).random) for one in (dollars, euros)]
     told = sentence(losses)
-    first, second = losses
+    first = losses[0]
+    money = [(one.p50, one.p5, one.p95) for one in losses]
+    rounded = [f"{float(f'{amount:.2g}'):,.0f}" for three in money for amount in three]
+    assert len(rounded[0].rstrip("0").replace(",", "")) <= 2, "four digits say nothing there"
     assert told == (
-        f"The drop costs about {first.p50:,.0f} USD of margin a week (90% between {first.p5:,.0f} "
-        f"and {first.p95:,.0f}): 300 lost deliveries a week, worth 100.00 USD each, of whose "
+        f"The drop costs about {rounded[0]} USD of margin a week (90% between {rounded[1]} and "
+        f"{rounded[2]}): 300 lost deliveries a week, worth 100.00 USD each, of whose "
         "buyers 35% give up and 40% of those come back, at a margin of 100% (measured: "
         "deliveries, value; declared: margin; assumed: who gives up, who comes back); besides "
-        f"{second.p50:,.0f} EUR a week (90% between {second.p5:,.0f} and {second.p95:,.0f}), on 3 "
+        f"{rounded[3]} EUR a week (90% between {rounded[4]} and {rounded[5]}), on 3 "
         "lost deliveries a week worth 100.00 EUR each."
     )
     # what a reader multiplies comes near the money

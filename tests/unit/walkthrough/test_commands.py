@@ -155,7 +155,7 @@ def test_a_draft_for_programs_has_each_slot_with_its_place() -> None:
 
 
 def test_a_name_that_the_record_does_not_have_is_said() -> None:
-    found = ask("draft", "--incident", str(LAB_FILE), "--me", "zoe")
+    found = ask("draft", str(LAB_FILE), "--me", "zoe")
     assert "it names" in found.stderr
     assert "--me ACTOR" in found.stderr
 

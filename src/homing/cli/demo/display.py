@@ -57,10 +57,10 @@ async def show_end(books: Books, world: World, *, is_live: bool) -> None:
 def _line(books: Books) -> str:
     balanced = books.report is not None and books.report.is_balanced
     return (
-        f"{books.elapsed_s:4.0f} s  accepted {books.accepted}  delivered {books.delivered}  "
-        f"retried {books.retried}  dead {books.dead}  "
-        f"waiting {books.backlog.waiting}  leased {books.backlog.leased}  "
-        f"parked {books.backlog.parked}  {'balanced' if balanced else 'NOT BALANCED'}"
+        f"{books.elapsed_s:4.0f} s  accepted {books.accepted:>5}  delivered {books.delivered:>5}  "
+        f"retried {books.retried:>5}  dead {books.dead:>5}  "
+        f"waiting {books.backlog.waiting:>3}  leased {books.backlog.leased:>3}  "
+        f"parked {books.backlog.parked:>3}  {'balanced' if balanced else 'NOT BALANCED'}"
     )
 
 

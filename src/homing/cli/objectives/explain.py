@@ -14,7 +14,7 @@ from homing.cli.objectives.options import (
     target_option,
     traffic_option,
 )
-from homing.cli.output import as_json, print_json, print_table, say
+from homing.cli.output import as_json, print_json, print_table, say, say_prose
 from homing.insight.burn import Explanation, Guard, Severity
 from homing.insight.burn import explain as explain_drop
 from homing.insight.detection import document, integrity_sentences, sentence, tier_sentence, words
@@ -95,10 +95,10 @@ def explain(
 
 def _show(found: Explanation) -> None:
     pages = found.first(Severity.PAGE) is not None
-    say(Text(sentence(found), style="bold" if pages else "bold yellow"))
+    say_prose(Text(sentence(found), style="bold" if pages else "bold yellow"))
     say()
     gone = found.exhausted_after_s
-    say(
+    say_prose(
         f"burn rate {exact(found.burn, digits=3)} = {percent(found.rate)} / "
         f"(100% - {percent(found.target)}); a budget of {words(found.period_s)} "
         + ("outlives it" if gone is None else f"is gone in {words(gone)}")
@@ -120,5 +120,4 @@ def _show(found: Explanation) -> None:
     say()
     soon = found.integrity is not None and found.integrity.after_s < _MINUTES_S
     say(Text("What would notice it " + ("in minutes" if soon else "sooner"), style="bold"))
-    for line in integrity_sentences(found):
-        say(line)
+    say_prose(" ".join(integrity_sentences(found)))

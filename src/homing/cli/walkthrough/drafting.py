@@ -9,7 +9,7 @@ import click
 import msgspec
 from rich.text import Text
 
-from homing.cli.incidents import actor_here, the_place
+from homing.cli.incidents import actor_here, name_of, the_place
 from homing.cli.main import EXIT_FINDINGS
 from homing.cli.output import as_json, note, print_json, why
 from homing.cli.walkthrough.choosing import judged_for, one_of, paced, plain
@@ -34,9 +34,10 @@ _SIGNS: Final = {
 
 
 @click.command("draft")
+@click.argument("record", metavar="[INCIDENT]", required=False)
 @click.option(
     "--incident", "name", metavar="FILE|ID",
-    help="The record; default: HOMING_INCIDENT, or the one opened in this folder.",
+    help="The same; default: HOMING_INCIDENT, or the one opened in this folder.",
 )  # fmt: skip
 @click.option(
     "--me", default=actor_here, metavar="ACTOR", help="You, as the record names you; default: you."
@@ -57,6 +58,7 @@ _SIGNS: Final = {
 @plain
 @as_json
 def draft_command(
+    record: str | None,
     name: str | None,
     me: str,
     level_name: str,
@@ -78,7 +80,7 @@ def draft_command(
     \b
     Examples:
       homing walkthrough draft
-      homing walkthrough draft --incident record.json --me ana --level senior --evidence
+      homing walkthrough draft record.json --me ana --level senior --evidence
       homing walkthrough draft -o answer.md && homing walkthrough check answer.md \\
         --incident record.json
       homing walkthrough draft --json | jq '.gaps[].command'
@@ -88,23 +90,23 @@ def draft_command(
     library = shipped()
     level = one_of(library.levels, level_name, "--level")
     lens = one_of(library.principles, lens_name, "--lens")
-    place = the_place(name)
-    record = Record(place.load(), place.name)
-    made = draft(record, me, level, lens, wpm)
-    _require_known(record, me)
+    place = the_place(name_of(record, name))
+    known = Record(place.load(), place.name)
+    made = draft(known, me, level, lens, wpm)
+    _require_known(known, me)
     if out is not None:
-        lines = exported(made, record).split("\n")
+        lines = exported(made, known).split("\n")
         if not whole:
             # the stamp is a hash, by which a check finds out whether the record has changed
             lines = [
-                one if STAMP.search(one) else redacted(one, record.incident, me, hide)
+                one if STAMP.search(one) else redacted(one, known.incident, me, hide)
                 for one in lines
             ]
         _write(out, "\n".join(lines))
     if as_json:
         print_json(_document(made))
     elif out is None:
-        _show(Screen(is_plain=plain), made, record, hide, is_whole=whole, has_evidence=evidence)
+        _show(Screen(is_plain=plain), made, known, hide, is_whole=whole, has_evidence=evidence)
     else:
         note(
             f"written: {out}; {plural(len(made.claims), 'claim')}, {plural(len(made.gaps), 'gap')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -84,9 +85,26 @@ def read_incident(path: Path) -> Incident:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         told = (
             f"{path}: expected what `homing investigate LOG --save {_free_name(path)}` writes; "
-            f"found {error}"
+            f"found {_found_instead(text)}"
         )
         raise Invalid([Problem(_WHERE, told)]) from error
+
+
+#: fields that every incident record has
+_OF_RECORDS: Final = frozenset(("title", "causes", "results", "timeline"))
+
+
+def _found_instead(text: bytes) -> str:
+    """What a file is that is no investigation, in words."""
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return "a file that is no JSON"
+    if isinstance(document, dict) and document.keys() >= _OF_RECORDS:
+        return "the record of an incident, which has no schedule in it"
+    if not isinstance(document, dict) or "hypothesis" not in document:
+        return "JSON of something else: it has no `hypothesis`"
+    return "a `hypothesis` of another form"
 
 
 def _free_name(path: Path) -> str:

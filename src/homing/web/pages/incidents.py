@@ -42,7 +42,7 @@ _SECTIONS: Final = (
     ("Why alerts missed it", "Why alerts missed it"),
 )
 #: whose plots come first: since when, then how, then what it cost
-_ORDER: Final = {"investigate": 0, "reproduce": 1, "explore": 1, "impact": 2}
+_ORDER: Final = {"investigate": 0, "reproduce": 1, "explore": 1, "reproduce_model": 1, "impact": 2}
 _STYLE_HASH: Final = base64.b64encode(sha256(STYLE.encode()).digest()).decode()
 #: a document from a record: no script, nothing from elsewhere, no forms, an origin of its own
 _DOCUMENT_POLICY: Final = (
