@@ -109,7 +109,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.WRITTEN, Stand.NONE),
     ),
     (  # `answered 202 Accepted`: its status says how, and not its phrase
-        r"(attempt|request|post|call)_(\w+_)?answered_(ok|accepted|created|no_content)(_|$)",
+        r"(attempt|request|post|call|delivery)_(\w+_)?answered_((ok|accepted|created|no_content)(_|$)|\w+_in$)",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +137,7 @@ def read(
     if number > 1 and raw.has("worker"):
         name_hosts(connection, raw.starts, raw.mappings, raw.rows)
     if raw.has("trace"):
-        _follow_traces(connection)
+        _follow_traces(connection, has_jobs=_has_jobs(raw.mappings.values()))
     raw.order = order_of(connection, [row for row, _ in raw.starts[1:]])
     connection.execute(f"SET threads = {threads}")
     return raw
@@ -228,11 +228,20 @@ def _join_parts(connection: Any, count: int) -> None:
     connection.execute(f"CREATE VIEW raw AS SELECT rowid AS rowid, {columns} FROM parts")
 
 
-def _follow_traces(connection: Any) -> None:
+def _has_jobs(mappings: Iterable[Mapping]) -> bool:
+    """Whether a table of jobs says of which delivery each is."""
+    return any(m.layout == "jobs" and m.has("trace") and m.has("delivery") for m in mappings)
+
+
+def _follow_traces(connection: Any, *, has_jobs: bool) -> None:
     """Rows that name no delivery belong to the one that others of their trace name, if it is one; so
-    do those that call it by the trace itself, as a queue calls a delivery by its task."""
-    # a number is a name of anything
-    own = "(NOT regexp_full_match(trace, '\\d+') AND COALESCE(delivery, message) = trace)"
+    do those that call it by the trace itself, as a queue calls a delivery by its task.
+
+    Args:
+        has_jobs: a table says which number is of which job; else a number is a name of anything.
+    """
+    named = "TRUE" if has_jobs else "NOT regexp_full_match({}trace, '\\d+')"
+    own = f"({named.format('')} AND COALESCE(delivery, message) = trace)"
     connection.execute(
         "CREATE TEMP TABLE traced AS SELECT trace, min(delivery) AS delivery, min(message) AS message, "
         "min(endpoint) AS endpoint FROM raw WHERE trace IS NOT NULL AND (delivery IS NOT NULL OR "
@@ -246,7 +255,7 @@ def _follow_traces(connection: Any) -> None:
     connection.execute(
         f"UPDATE parts SET {', '.join(f'{name} = traced.{name}' for name in there)} FROM traced "
         f"WHERE ({said} IS NULL AND parts.trace = traced.trace) "
-        f"OR ({said} = traced.trace AND NOT regexp_full_match(traced.trace, '\\d+'))"
+        f"OR ({said} = traced.trace AND {named.format('traced.')})"
     )
     connection.execute("DROP TABLE traced")
 

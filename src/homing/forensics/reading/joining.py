@@ -57,7 +57,11 @@ def joined(
     settled: dict[str, str] = {}
     for group in groups.values():
         owner, column = group[0].owner, group[0].column
-        if _is_named_better(found, samples, owner, column) or all(
+        beside_it = _named_beside(found, samples, owner, column)
+        if beside_it is not None:
+            columns = {"delivery": Column(path=str(beside_it)), **_but_names(found[owner].columns)}
+            found[owner] = replace(found[owner], columns=columns)
+        if beside_it is not None or all(
             _is_of_job(found[link.other], samples[link.other], link) for link in group
         ):
             _traced(found, samples, group)
@@ -84,23 +88,38 @@ def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
             found[path] = replace(found[path], columns=columns)
 
 
+def _but_names(columns: Map[str, Column]) -> dict[str, Column]:
+    return {field: column for field, column in columns.items() if field not in _FIELDS}
+
+
 #: so well its name must say that a column names deliveries, or jobs
 _SAYS_DELIVERY_MIN: Final = 80.0
 _SAYS_JOB_MIN: Final = 60.0
 
 
-def _is_named_better(
+def _named_beside(
     found: Map[str, Mapping], samples: Map[str, Sequence[Row]], owner: str, column: str
-) -> bool:
-    """Whether a file names its deliveries by another column than its rows' own number, as a table of jobs
-    does by their arguments, and another file by the same names."""
-    own = found[owner].columns.get("delivery")
-    if own is None or own.path == column or normal(column) != "id":
-        return False
-    return any(
-        other != owner and _meet(found[owner], samples[owner], mapping, samples[other])
+) -> str | None:
+    """The column by which a table of jobs names the deliveries that they are of, as its arguments do,
+    where another file calls deliveries by the same names; None: there is none."""
+    if normal(column) != "id":
+        return None
+    rows = samples[owner]
+    theirs = [
+        {str(row[path]) for row in samples[other] if row.get(path) is not None}
         for other, mapping in found.items()
-    )
+        if other != owner and "delivery" in mapping.columns
+        for path in (mapping.columns["delivery"].path,)
+    ]
+    for path in {path: None for row in rows for path in row}:
+        mine = {str(row[path]) for row in rows if row.get(path) is not None}
+        if path == column or len(mine) < _ROWS_MIN:
+            continue
+        if any(
+            len(mine & some) >= _SHARED_MIN * min(len(mine), len(some)) for some in theirs if some
+        ):
+            return path
+    return None
 
 
 def _is_of_job(other: Mapping, rows: Sequence[Row], link: Link) -> bool:

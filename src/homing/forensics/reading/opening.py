@@ -153,8 +153,10 @@ _NAMED_MIN: Final = 62.0
 def _is_named_inside(mapping: Mapping, rows: list[Row]) -> bool:
     """Whether rows are named by a number of their own, and a list in them, or an object written as text
     (the arguments of a job), says of which delivery they are."""
-    own = mapping.columns.get("delivery")
-    if mapping.name != "guessed" or own is None or name_score("delivery", own.path) >= _NAMED_MIN:
+    own = mapping.columns.get("delivery") or mapping.columns.get("message")
+    if mapping.name != "guessed" or own is None:
+        return False
+    if max(name_score(field, own.path) for field in ("delivery", "message")) >= _NAMED_MIN:
         return False
     lists = [
         listed

@@ -135,7 +135,7 @@ def is_level(text: str) -> bool:
 
 
 _LEVEL: Final = re.compile(
-    r"(?<!\w)(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL)(?!\w)"
+    r"(?<!\w)(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|VRB|DBG|INF|WRN|ERR|FTL)(?!\w)"
     r"(?:/([\w.-]*[A-Za-z][\w.-]*)\]?)?:?"
 )
 _THREAD: Final = re.compile(r"(?:(?<=\s)|^)\[([\w.:/@#-]*[A-Za-z][\w.:/@#-]*)\](?=\s|$)")
