@@ -291,6 +291,10 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
     is_same = (found.good_no == found.bad_no) & (found.good_worker == found.bad_worker)
     # without its number, the failure may be of any turn before
     is_same = is_same & ((found.bad_no > 0) | (found.turns <= 1))
+    # nor, where an attempt was taken twice, whose it is, if nobody signs
+    is_same = is_same & (
+        (found.bad_worker != 0) | (found.turns <= found.bad_no) | (found.turns <= 1)
+    )
     is_open = found.take_end.isnull() | (found.take_end < found.good_end)
     taken_back = (found.bad_end > found.good_end) & is_open & is_same
     found = found.mutate(taken_back=taken_back.fill_null(False))

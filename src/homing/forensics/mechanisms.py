@@ -166,7 +166,7 @@ def _under_way(trace: Trace, log: LogFacts) -> Match | None:
 def _has_cleared_retry(trace: Trace) -> bool:
     """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
     steps = trace.steps
-    plan = next((i for i in range(len(steps) - 1, -1, -1) if _plans(steps[i])), None)
+    plan = _last_plan(steps)
     if plan is None or any(s.act is Op.DEAD_FAILED for s in steps):
         return False
     writers = _late_writers(steps, plan)
@@ -177,10 +177,23 @@ def _has_cleared_retry(trace: Trace) -> bool:
     return bool(writers) and is_crossed and not any(map(is_take, after))
 
 
+def _last_plan(steps: Sequence[Step]) -> int | None:
+    """The place of the last plan of a retry, other than by the late turn of an earlier attempt."""
+    plan, highest = None, 0
+    for i, step in enumerate(steps):
+        if _plans(step) and (step.attempt or highest) >= highest:
+            plan, highest = i, max(highest, step.attempt or 0)
+    return plan
+
+
 def _is_of_earlier(steps: Sequence[Step], plan: int) -> bool:
     """Whether an earlier attempt than the one that planned the retry wrote after the plan."""
     planned, after = steps[plan].attempt or 0, steps[plan + 1 :]
-    wrote = (s for s in after if s.act in (Op.WRITTEN, Op.RELEASED) and not s.is_refused)
+    wrote = (
+        s
+        for s in after
+        if (s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED)) and not s.is_refused
+    )
     return any(0 < (s.attempt or 0) < planned for s in wrote)
 
 
@@ -199,7 +212,7 @@ def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     return {
         s.worker
         for s in after
-        if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED)
+        if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED, Op.RETRY)
         if s.worker not in refused
         if s.attempt is None or planned is None or s.attempt <= planned
     }

@@ -132,6 +132,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"^(\w+_)?(not_(active|enabled)|inactive)$", _W(Op.SKIPPED, Stand.GONE)),
     (r"back_?off_(\w+_)?exhausted_for", _W(Op.NOTED, Stand.NONE)),
+    (r"(publish|produc\w*|en_?queue|push|hand_?over)_(was_)?abort", _W(Op.NOT_QUEUED, Stand.NONE)),
     (  # wherever its retry was put
         r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
         _W(Op.FAILED, Stand.FAILED, -1),

@@ -88,7 +88,7 @@ _NAMES: Final = {
         "etat statut stato"
     ),
     "worker": (
-        "worker worker_id wrk w proc holder locked_by consumer consumer_id process node pid runner "
+        "worker worker_id wrk w proc holder member locked_by consumer consumer_id process node pid runner "
         "instance owner claimed_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
