@@ -18,7 +18,9 @@ pytest.importorskip("ibis")
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.reading.guessing import guess
+from homing.forensics.reading.joining import joined, links
 from homing.forensics.reading.lines import state_change
+from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.vocabulary import Op, Stand, meaning
 
 COUNT = 300
@@ -316,3 +318,37 @@ def test_tables_of_a_gateway_meet_by_their_deliveries(tmp_path: Path) -> None:
 
 
 _OK: Row = {"status": "Success"}
+
+
+def keyed(**columns: str) -> Mapping:
+    return Mapping(layout="deliveries", columns={f: Column(path=p) for f, p in columns.items()})
+
+
+def test_a_delivery_of_an_event_is_no_job_of_it() -> None:
+    """A job says by its arguments whose it is; a delivery has a name of its own beside its
+    event's."""
+    names = [(f"01EVT{i * 7919 % 10_007:08}XQ", f"dlv_{i * 6007 % 10_007:08}") for i in range(60)]
+    events: list[Row] = [{"id": event, "type": "paid"} for event, _ in names]
+    deliveries: list[Row] = [
+        {"id": name + ("b" if place else ""), "event_id": event, "endpoint_id": f"ep_{place}"}
+        for i, (event, name) in enumerate(names)
+        for place in range(2 if i % 5 == 0 else 1)
+    ]
+    requests: list[Row] = [
+        {"event_delivery_id": row["id"], "code": code}
+        for i, row in enumerate(deliveries)
+        for code in ((503, 200) if i % 3 == 0 else (200,))
+    ]
+    jobs: list[Row] = [{"Id": str(50_000 + i), "arg": name} for i, (_, name) in enumerate(names)]
+    states: list[Row] = [{"JobId": row["Id"], "Name": "Done"} for row in jobs]
+    gateway = {"events": events, "deliveries": deliveries, "requests": requests}
+    keys = {name: keyed(delivery="id") for name in ("events", "deliveries")}
+    found = joined(links(gateway), keys | {"requests": keyed(delivery="code")}, gateway)
+    assert found["deliveries"].columns["delivery"].path == "id"
+    assert found["requests"].columns["delivery"].path == "event_delivery_id"
+    queue = {"deliveries": deliveries, "jobs": jobs, "states": states}
+    keys = {"deliveries": keyed(delivery="id"), "jobs": keyed(delivery="Id")}
+    found = joined(links(queue), keys | {"states": keyed(delivery="JobId")}, queue)
+    assert found["jobs"].columns["delivery"].path == "arg"
+    assert found["jobs"].columns["trace"].path == "Id"
+    assert found["states"].columns["trace"].path == "JobId"

@@ -57,7 +57,8 @@ def joined(
     settled: dict[str, str] = {}
     for group in groups.values():
         owner, column = group[0].owner, group[0].column
-        beside_it = _named_beside(found, samples, owner, column)
+        are_jobs = all(name_score("trace", link.reference) >= _SAYS_JOB_MIN for link in group)
+        beside_it = _named_beside(found, samples, owner, column) if are_jobs else None
         if beside_it is not None:
             columns = {"delivery": Column(path=str(beside_it)), **_but_names(found[owner].columns)}
             found[owner] = replace(found[owner], columns=columns)
@@ -193,6 +194,8 @@ def _key_alike(
     else:
         is_message = any(_is_fanned(samples[link.other], link.reference) for link in group)
         field = "message" if is_message else "delivery"
+    if any(settled.get(link.other, link.reference) != link.reference for link in group):
+        field = "message"  # its rows have a name of their own
     owner = _keyed(found[first.owner], field, first.column)
     if (
         owner.has("to_state")
