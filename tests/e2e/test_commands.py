@@ -421,7 +421,7 @@ async def test_the_demo_balances_its_books_without_a_terminal(tmp_path: Path) ->
     assert summary["received"]["books"] > 20
     assert summary["retried"] > 0
     # the last line about how it stands is read after all has stopped, as the books are
-    last = re.findall(r"(\w+) (\d+)", err.strip().splitlines()[-1])
+    last = re.findall(r"(\w+) +(\d+)", err.strip().splitlines()[-1])
     shown = {name: int(count) for name, count in last if name in summary["total"]}
     assert {"accepted", "delivered", "dead", "waiting", "leased", "parked"} <= shown.keys()
     assert shown == {name: summary["total"][name] for name in shown}
