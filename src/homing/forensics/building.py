@@ -72,7 +72,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     counts = _counts(table)
     lonely = _lonely(engine, table, counts)
     announced = switched_off(table) if raw.has("actor") else []
-    # of rows that name no delivery neither the words nor the reasons matter else
+    # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)

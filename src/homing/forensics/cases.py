@@ -64,8 +64,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
     # "failed", unsigned and with no answer, says no more of an end than the line that made it
     is_bare = e.act.isin([Op.FAILED, Op.WRITTEN]) & (e.stand == Stand.FAILED) & e.worker.isnull()
     is_bare = is_bare & e.status.isnull()
-    firm = [Stand.CANCELLED, Stand.DEAD, Stand.GONE]
-    firm_pos = e.pos.max(where=stands & e.stand.isin(firm))
+    firm_pos = e.pos.max(where=stands & e.stand.isin([Stand.CANCELLED, Stand.DEAD, Stand.GONE]))
     other_pos = e.pos.max(where=stands & ~is_bare)
     return e.group_by("d").aggregate(
         n=e.count(),

@@ -28,6 +28,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
     assumed: list[str] = []
     told: dict[str, list[str]] = {}
     some = table.filter(table["rowid"] < _LOOKED_THROUGH)
+    said = _states_said(some)
     for column in ("op_raw", "to_raw"):
         words = table.select(word=table[column]).distinct()
         words = words.filter(words.word.notnull()).order_by("word").limit(_WORDS_MAX)
@@ -64,7 +65,6 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= dict.fromkeys(lapsed, Word(Op.LAPSED, Stand.NONE))
             requests = of_requests(some, name_of(some), ours)
             learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
-            said = _states_said(some)
             learned |= dict.fromkeys(_said_again(some, ours, said), Word(Op.NOTED, Stand.NONE))
             learned |= dict.fromkeys(
                 of_queue(some, name_of(some), ours, said), Word(Op.NOTED, Stand.NONE)
@@ -78,7 +78,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         for text, seen in _behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             is_end = word.op is Op.SUCCEEDED and not seen.ok
-            if is_end and column == "op_raw" and _is_of_turns(some, text, ours):
+            if is_end and column == "op_raw" and _is_of_turns(some, text, ours, said):
                 word = Word(Op.NOTED, Stand.NONE)
             if is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
@@ -270,13 +270,13 @@ _AGAIN_MIN: Final = 0.95
 _AGAIN_FEWEST: Final = 50
 
 
-def _is_of_turns(table: Any, text: str, texts: Sequence[str]) -> bool:
+def _is_of_turns(table: Any, text: str, texts: Sequence[str], states: Sequence[str]) -> bool:
     """Whether a word with which deliveries end says that a turn is over: it does so after any, or what is
     delivered is called so besides."""
     if ends_turns(table, name_of(table), text):
         return True
     firm = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
-    return are_told_apart(table, name_of(table), [text], firm, _states_said(table))
+    return are_told_apart(table, name_of(table), [text], firm, states)
 
 
 def _states_said(table: Any) -> list[str]:

@@ -51,6 +51,10 @@ class Match(NamedTuple):
 
 Rule = Callable[[Trace, LogFacts], Match | None]
 
+_CLEARED: Final = Match(
+    "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
+)
+
 
 #: by this status a receiver says that it has begun
 _BEGUN: Final = 202
@@ -134,9 +138,7 @@ def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.NO_DEAD_LETTER:
         return None
     if _has_cleared_retry(trace):
-        return Match(
-            "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
-        )
+        return _CLEARED
     if "late_attempt" in trace.crossings and trace.steps[-1].act is Op.ACCEPTED:
         return Match("D6", 0.7, "fewer attempts are counted than were made: it was written over")
     return _left_early(trace, log) or Match(
@@ -229,8 +231,7 @@ def _deleted(trace: Trace, log: LogFacts) -> Match | None:
             return Match("D9", 0.92, "thrown away because its endpoint was not found")
         by_turn = any(s.act is Op.PURGED and s.attempt and s.worker for s in trace.steps)
         if by_turn and _has_cleared_retry(trace):
-            what = "its retry was cleared by a write that crossed another worker's turn"
-            return Match("D6", 0.9, what)
+            return _CLEARED
         is_tried = one.takes or one.sent or one.failures or one.reasons
         return Match("D11", 0.9, "deleted before it was finished", () if is_tried else ("D9",))
     if trace.why is Why.NEVER_DUE:
@@ -252,9 +253,7 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.SKIPPED:
         return None
     if _has_cleared_retry(trace):
-        return Match(
-            "D6", 0.9, "its retry was cleared by a write that crossed another worker's turn"
-        )
+        return _CLEARED
     if any(s.act is Op.NOT_QUEUED for s in trace.steps) and not (one.takes or one.sent):
         what = "its hand-over to the queue failed, and it was passed over as queued"
         return Match("D3", 0.95, what)

@@ -113,6 +113,11 @@ class Life:
     def done(self, attempt: int = 1) -> None:
         self.say("done", f"proc={self.proc} try={attempt}/7")
 
+    def lapse(self) -> None:
+        self.take()
+        self.say("expired", "holder=wk9", after=26, level="W")
+        self.say("requeue")
+
     def deliver(self) -> None:
         self.take()
         attempt = 1
@@ -155,9 +160,7 @@ def test_a_retry_of_which_nobody_thought(tmp_path: Path) -> None:
 def test_a_clean_up_by_a_late_turn_clears_the_retry(tmp_path: Path) -> None:
     def tell(one: Life) -> None:
         if is_hit(one.number):
-            one.take()
-            one.say("expired", "holder=wk9", after=26, level="W")
-            one.say("requeue")
+            one.lapse()
             one.take(2, "wk8/1008")
             one.post(500, 2, proc="wk8/1008")
             one.later(2, 60.0, "wk8/1008")
@@ -166,9 +169,7 @@ def test_a_clean_up_by_a_late_turn_clears_the_retry(tmp_path: Path) -> None:
             one.say("cleanup", f"proc={one.proc} try=1/7 timers=1")
             return
         if one.number % 9 == 4:  # and what expired goes on
-            one.take()
-            one.say("expired", "holder=wk9", after=26, level="W")
-            one.say("requeue")
+            one.lapse()
         one.deliver()
 
     findings, dropped = found(tmp_path, tell)
@@ -186,9 +187,7 @@ def test_an_answer_that_is_ignored_passes_nothing_over(tmp_path: Path) -> None:
             one.say("ignored", f"proc={one.proc} try=1/7")
             return
         if one.number % 9 == 4:
-            one.take()
-            one.say("expired", "holder=wk9", after=26, level="W")
-            one.say("requeue")
+            one.lapse()
         one.deliver()
 
     findings, dropped = found(tmp_path, tell)
