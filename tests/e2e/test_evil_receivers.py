@@ -31,6 +31,10 @@ SETTINGS: dict[str, object] = {
 }
 MESSAGES = 30
 GOOD = 4
+#: most that a third of the messages may leave in memory. Nearly half of it is the ledger's own
+#: pages, which each connection keeps as the file grows (`CACHE_BYTES`; seen 8 to 12 MiB, and 1 to
+#: 3 with a cache of 1 MiB); what is kept of an answer, 16 KiB of each attempt, would be past it.
+GROWTH_BYTES = 24 * 2**20
 
 
 def resident_bytes(homing: Homing) -> int:
@@ -77,7 +81,7 @@ async def test_evil_receivers_harm_no_good_one_and_the_books_balance(tmp_path: P
     assert report["balanced"]
     assert total["accepted"] == MESSAGES * (GOOD + len(evils))
     assert total["delivered"] >= MESSAGES * GOOD
-    assert grown[2] - grown[1] < 12 * 2**20, grown
+    assert grown[2] - grown[1] < GROWTH_BYTES, grown
     # CPython 3.11 breaks a compilation (of the next module that is imported) within which as much
     # is collected: gh-106905.
     gc.collect()

@@ -10,6 +10,7 @@ BUSY_MAX_S = 5.0
 #: than SQLite's 4 MiB (measured)
 CHECKPOINT_PAGES = 16_000
 PAGE_BYTES = 4_096  #: SQLite's own default
+CACHE_BYTES = 64 * 2**20  #: most of the file's pages that a connection keeps in memory
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -21,5 +22,5 @@ def connect(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_MAX_S, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    db.execute("PRAGMA cache_size = -65536")
+    db.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")  # negative: in KiB, not pages
     return db
