@@ -68,7 +68,7 @@ def ends_turns(table: Any, name: Any, text: str, failures: Sequence[str] = ()) -
 #: what a queue or a worker is done with
 _OF_QUEUE: Final = re.compile(
     r"^(task|job|message|entry|item|turn|run|work|handler)_(is_|was_)?"
-    r"(done|finished|completed?|ended|processed)$"
+    r"(done|finished|completed?|ended|processed)(_(row|entry|record)_(is_|was_)?(destroy|delet|remov)ed)?$"
 )
 #: what queues say of any entry, and beside which a bare `completed` is said of one
 _STREAM: Final = frozenset({"active", "waiting", "added"})

@@ -13,10 +13,12 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics.acks import acked_anyway, are_told_apart, ends_turns, of_queue, of_requests
+from homing.forensics.answers import of_answers
+from homing.forensics.behaviours import behaviours, followers, in_order, name_of, preceders
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
-from homing.forensics.words import Behaviour, by_behaviour
+from homing.forensics.words import by_behaviour
 
 _WORDS_MAX: Final = 5_000
 
@@ -42,46 +44,22 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             unknown = [t for t in texts if t not in declared_words]
         ours = [t for t in texts if t not in declared_words]
         if column == "op_raw":
-            asked = _asked_first(table, ours)
-            learned |= dict.fromkeys(asked, Word(Op.ACCEPTED, Stand.WAITING))
-            begun = _begun_by(some, ours)
-            learned |= dict.fromkeys(begun, Word(Op.ACCEPTED, Stand.WAITING))
-            listed = _listed_by(some, [t for t in ours if t not in begun])
-            learned |= dict.fromkeys(listed, Word(Op.QUEUED, Stand.WAITING))
-            taken = _taken_later(table, ours, asked)
-            learned |= {text: _taken_as(text) for text in taken}
-            learned |= dict.fromkeys(_answered(table, ours), Word(Op.FAILED, Stand.FAILED, -1))
-            seen_ends = _behaviours(some, column, [t for t in ours if meaning(t).op in _ENDING])
-            given = _given_to_receiver(seen_ends)
-            learned |= dict.fromkeys(given, Word(Op.SUCCEEDED, Stand.DELIVERED, 1))
-            learned |= dict.fromkeys(_own_answers(seen_ends), Word(Op.NOTED, Stand.NONE))
-            learned |= dict.fromkeys(_deleted_at_once(some, ours), Word(Op.NOTED, Stand.NONE))
-            learned |= dict.fromkeys(
-                acked_anyway(some, name_of(some), ours), Word(Op.NOTED, Stand.NONE)
-            )
-            ignored = _ignored_answers(some, ours)
-            learned |= dict.fromkeys(ignored, Word(Op.NOTED, Stand.NONE))
-            lapsed = _expired_and_on(some, ours)
-            learned |= dict.fromkeys(lapsed, Word(Op.LAPSED, Stand.NONE))
-            requests = of_requests(some, name_of(some), ours)
-            learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
-            learned |= dict.fromkeys(_said_again(some, ours, said), Word(Op.NOTED, Stand.NONE))
-            learned |= dict.fromkeys(
-                of_queue(some, name_of(some), ours, said), Word(Op.NOTED, Stand.NONE)
-            )
+            learned |= _operations(table, some, ours, said)
         else:
             learned |= _states_of(ours, learned)
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
                 learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         told[column] = ours
         away = _put_away(some, column, texts) if unknown else set()
-        for text, seen in _behaviours(table, column, unknown).items():
+        for text, seen in behaviours(table, column, unknown).items():
             word = by_behaviour(seen)
             is_end = word.op is Op.SUCCEEDED and not seen.ok
             if is_end and column == "op_raw" and _is_of_turns(some, text, ours, said):
                 word = Word(Op.NOTED, Stand.NONE)
             if is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
+            if word.op is Op.CLAIMED and column == "op_raw" and not _opens(some, text, ours):
+                word = Word(Op.NOTED, Stand.NONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
                 assumed.append(
@@ -99,6 +77,59 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
     return learned, assumed
 
 
+def _operations(
+    table: Any, some: Any, texts: Sequence[str], said: Sequence[str]
+) -> dict[str, Word]:
+    """The words of operations that mean another thing beside what is around them; the last one counts.
+
+    Args:
+        some: so many rows of the table as tell how its words follow one another.
+        said: the states that say delivered.
+    """
+    noted, accepted = Word(Op.NOTED, Stand.NONE), Word(Op.ACCEPTED, Stand.WAITING)
+    asked, begun = _asked_first(table, texts), _begun_by(some, texts)
+    listed = _listed_by(some, [t for t in texts if t not in begun])
+    learned = dict.fromkeys([*asked, *begun], accepted)
+    learned |= dict.fromkeys(listed, Word(Op.QUEUED, Stand.WAITING))
+    learned |= {text: _taken_as(text) for text in _taken_later(table, texts, asked)}
+    learned |= of_answers(table, some, texts)
+    done = (*_deleted_at_once(some, texts), *acked_anyway(some, name_of(some), texts))
+    learned |= dict.fromkeys(done, noted)
+    learned |= dict.fromkeys(_expired_and_on(some, texts), Word(Op.LAPSED, Stand.NONE))
+    learned |= dict.fromkeys(_called_off(some, texts), Word(Op.CANCELLED, Stand.CANCELLED))
+    requests = of_requests(some, name_of(some), texts)
+    learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
+    again = (*_said_again(some, texts, said), *of_queue(some, name_of(some), texts, said))
+    return learned | dict.fromkeys(again, noted)
+
+
+#: what a turn begins after, and what it begins with; of its lines, so many must have one of them beside
+_WAITING_OPS: Final = (
+    Op.ACCEPTED,
+    Op.QUEUED,
+    Op.LAPSED,
+    Op.RETRY,
+    Op.RELEASED,
+    Op.RESUMED,
+    Op.POSTPONED,
+)
+_BEGIN_OPS: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
+_OPENS_MIN: Final = 0.5
+
+
+def _opens(table: Any, text: str, texts: Sequence[str]) -> bool:
+    """Whether a word that may be a worker's turn begins one, where another word is known for that: it comes
+    after what waits, or before what a turn begins with."""
+    ops = {t: meaning(t).op for t in texts}
+    if Op.CLAIMED not in ops.values():
+        return True
+    before, after = (beside(table, [text])[text] for beside in (preceders, followers))
+    return any(
+        sum(n for t, n in near.items() if ops.get(str(t)) in wanted) >= _OPENS_MIN * near.total()
+        for near, wanted in ((before, _WAITING_OPS), (after, _BEGIN_OPS))
+    )
+
+
 #: fewer lines of a word than this share begin a delivery: it is no acceptance
 _FIRST_MIN: Final = 0.2
 #: of the lines of a state of waiting for a retry, so many have a due time
@@ -111,7 +142,7 @@ _OWN_REQUEST: Final = re.compile(r"(POST|PUT) /\S*$|.*[Rr]equested$")
 
 def _asked_first(table: Any, texts: Sequence[str]) -> list[str]:
     """The requests to the service itself by which deliveries begin, and hardly any ends."""
-    seen = _behaviours(table, "op_raw", [t for t in texts if _OWN_REQUEST.match(t)])
+    seen = behaviours(table, "op_raw", [t for t in texts if _OWN_REQUEST.match(t)])
     return [t for t, one in seen.items() if one.is_first > 0.8 and one.is_last < 0.5]
 
 
@@ -122,7 +153,7 @@ def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> list
     accepting += asked
     if len(accepting) < 2:
         return []
-    seen = _behaviours(table, "op_raw", accepting)
+    seen = behaviours(table, "op_raw", accepting)
     later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
     return later if len(later) < len(seen) else []
 
@@ -136,13 +167,13 @@ def _begun_by(table: Any, texts: Sequence[str]) -> list[str]:
     """What sounds like a worker's turn (`taken in`), or like any write (`saved`), and is how nearly all
     deliveries begin: beside another turn, that never comes first, it is their acceptance."""
     turns = [t for t in texts if meaning(t).op in (Op.CLAIMED, Op.WRITTEN, Op.QUEUED)]
-    seen = _behaviours(table, "op_raw", turns) if turns else {}
+    seen = behaviours(table, "op_raw", turns) if turns else {}
     firsts = [
         t for t, one in seen.items() if one.is_first > _BEGINS_MIN and one.starts > _BEGUN_MIN
     ]
     accepted = [t for t in texts if meaning(t).op is Op.ACCEPTED]
     if len(firsts) != 1 or any(
-        one.is_first > _FIRST_MIN for one in _behaviours(table, "op_raw", accepted).values()
+        one.is_first > _FIRST_MIN for one in behaviours(table, "op_raw", accepted).values()
     ):
         return []
     return firsts
@@ -155,7 +186,7 @@ def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
     queues = [t for t in texts if meaning(t).op is Op.QUEUED]
     if not turns or not queues:
         return []
-    next_to = _followers(table, turns)
+    next_to = followers(table, turns)
     return [
         text
         for text, after in next_to.items()
@@ -177,7 +208,7 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
     words = [t for t in texts if meaning(t).op is Op.PURGED]
     if not words:
         return []
-    lines, window = _in_order(table)
+    lines, window = in_order(table)
     lines = lines.mutate(gap=lines.at - lines.at.lag().over(window))
     total = int(row(lines.aggregate(n=lines.k.nunique())).n or 0)
     lines = lines.filter(lines.word.isin(words))
@@ -193,28 +224,6 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
     ]
 
 
-#: of the lines of a word, so many come right after an answer
-_OF_ANSWERS_MIN: Final = 0.8
-
-
-def _ignored_answers(table: Any, texts: Sequence[str]) -> list[str]:
-    """What sounds as if a delivery were passed over (`ignored`), and follows right after what a receiver
-    answered: it is the answer that is not written."""
-    words = [t for t in texts if meaning(t).op is Op.SKIPPED]
-    if not words:
-        return []
-    seen = _behaviours(table, "op_raw", texts)
-    answers = [
-        t for t, one in seen.items() if one.ok + one.bad > _GIVEN_LAST_MIN and t not in words
-    ]
-    next_to = _followers(table, answers) if answers else {}
-    return [
-        word
-        for word in words
-        if sum(after[word] for after in next_to.values()) >= _OF_ANSWERS_MIN * seen[word].rows
-    ]
-
-
 _EXPIRED: Final = re.compile(r"expir")
 
 
@@ -222,10 +231,19 @@ def _expired_and_on(table: Any, texts: Sequence[str]) -> list[str]:
     """What sounds as if a delivery were too old (`expired`), and is mostly followed by more of it: a
     lease ran out."""
     words = [t for t in texts if meaning(t).op is Op.PURGED and _EXPIRED.search(normal(t))]
-    seen = _behaviours(table, "op_raw", words)
+    seen = behaviours(table, "op_raw", words)
     return [text for text, one in seen.items() if one.is_last < _FOLLOWED_MAX]
 
 
+def _called_off(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds as if the plan of a retry were taken away (`retry cancelled`), and names who did it:
+    it is the delivery that was withdrawn."""
+    words = [t for t in texts if meaning(t).op is Op.WRITTEN and "cancel" in normal(t)]
+    seen = behaviours(table, "op_raw", words)
+    return [text for text, one in seen.items() if one.signed > _SIGNED_MIN]
+
+
+_SIGNED_MIN: Final = 0.5
 #: of the lines of an end, fewer are followed by others
 _FOLLOWED_MAX: Final = 0.5
 
@@ -234,32 +252,12 @@ _FOLLOWED_MAX: Final = 0.5
 _LOOKED_THROUGH: Final = 1_000_000
 
 
-def _in_order(table: Any, column: str = "op_raw") -> tuple[Any, Any]:
-    """The words of the lines, and the window of each delivery's in their order."""
-    at = ibis.coalesce(table.changed_us, table.at_us, 0)
-    lines = table.select(k=name_of(table), word=table[column], at=at, row=table["rowid"])
-    return lines, ibis.window(group_by="k", order_by=["at", "row"])
-
-
-def _followers(
-    table: Any, texts: Sequence[str], column: str = "op_raw"
-) -> dict[str, Counter[str | None]]:
-    """Word → what its delivery's next line says, and how often; None: it was the last."""
-    lines, window = _in_order(table, column)
-    lines = lines.mutate(after=lines.word.lead().over(window))
-    lines = lines.filter(lines.word.isin(texts))
-    found: dict[str, Counter[str | None]] = {text: Counter() for text in texts}
-    for one in rows(lines.group_by(["word", "after"]).aggregate(n=lines.count())):
-        found[one.word][one.after] += int(one.n)
-    return found
-
-
 def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
     """What follows most lines of the words for delivered (`archived`): by it a delivery is put away,
     however it ended."""
     told = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.SUCCEEDED]
     next_to: Counter[str | None] = Counter()
-    for after in _followers(table, told, column).values() if told else ():
+    for after in followers(table, told, column).values() if told else ():
         next_to += after
     total = sum(next_to.values())
     return {t for t, n in next_to.items() if t is not None and t not in told and 2 * n > total}
@@ -268,6 +266,8 @@ def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
 #: of the lines that say delivered, so many are followed at once by another that says done
 _AGAIN_MIN: Final = 0.95
 _AGAIN_FEWEST: Final = 50
+#: and fewer of its own lines show an answer
+_SHOWN_MAX: Final = 0.5
 
 
 def _is_of_turns(table: Any, text: str, texts: Sequence[str], states: Sequence[str]) -> bool:
@@ -292,14 +292,14 @@ def _said_again(table: Any, texts: Sequence[str], states: Sequence[str]) -> list
     done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
     if not done:
         return []
-    seen = _behaviours(table, "op_raw", done)
-    said = [t for t, one in seen.items() if one.ok + one.bad < _GIVEN_LAST_MIN]
+    seen = behaviours(table, "op_raw", done)
+    said = [t for t, one in seen.items() if one.ok + one.bad < _SHOWN_MAX]
     table = table.filter(table.op_raw.notnull())
     if states:  # beside a word that says less (`status updated`)
         is_said = table.to_raw.isin(states) & ~table.op_raw.isin(done)
         table = table.mutate(op_raw=ibis.ifelse(is_said, table.to_raw, table.op_raw))
     found = set()
-    for text, after in _followers(table, sorted({*said, *states})).items():
+    for text, after in followers(table, sorted({*said, *states})).items():
         again, n = max(
             ((t, n) for t, n in after.items() if t in said), key=lambda one: one[1], default=("", 0)
         )
@@ -316,7 +316,7 @@ def _within_turns(table: Any, texts: Sequence[str], learned: dict[str, Word]) ->
     ours = [t for t in turns if t in learned]
     if not ours:
         return {}
-    next_to = _followers(table, turns)
+    next_to = followers(table, turns)
     total = {t: after.total() for t, after in next_to.items()}
     ends = {
         t: Word(Op.EXHAUSTED, Stand.EXHAUSTED)
@@ -348,54 +348,6 @@ def _taken_as(text: str) -> Word:
     """What a word that sounds like an acceptance, and is none, is: a job that is made of it, or a turn."""
     is_made = _MAKING.search(normal(text))
     return Word(Op.QUEUED, Stand.WAITING) if is_made else Word(Op.CLAIMED, Stand.LEASED)
-
-
-#: of the lines of a hand-over that failed, so many with a status are no hand-over to a queue
-_ANSWERED_MIN: Final = 0.2
-
-
-def _answered(table: Any, texts: Sequence[str]) -> list[str]:
-    """What sounds like a hand-over that failed (`push failed`), and tells what a receiver answered."""
-    failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
-    seen = _behaviours(table, "op_raw", failed)
-    return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
-
-
-#: what words say that may be another's end than the receiver's answer
-_ENDING: Final = frozenset({Op.QUEUED, Op.SUCCEEDED, Op.ATTEMPTED, Op.SKIPPED})
-#: of the lines by which it was given to a receiver, so many have an answer of 2xx, and so many are
-#: the last of their delivery
-_GIVEN_OK_MIN: Final = 0.8
-_GIVEN_LAST_MIN: Final = 0.5
-
-
-def _given_to_receiver(seen: dict[str, Behaviour]) -> list[str]:
-    """What sounds like a hand-over to a queue (`handed over`), and tells that a receiver answered well,
-    with which most deliveries end: what else comes of a queue's answer comes after it."""
-    return [
-        text
-        for text, one in seen.items()
-        if meaning(text).op is Op.QUEUED
-        if one.ok > _GIVEN_OK_MIN and one.is_last > _GIVEN_LAST_MIN and one.ends > _GIVEN_LAST_MIN
-    ]
-
-
-#: of the lines of an answer to whoever brought the event, so few are of an attempt, or the last
-_OWN_NUMBERED_MAX: Final = 0.1
-_OWN_LAST_MAX: Final = 0.2
-
-
-def _own_answers(seen: dict[str, Behaviour]) -> list[str]:
-    """What sounds like a receiver's answer (`request completed`, with 202), is of no attempt where the
-    others are, and is followed by more: what the service itself answered whoever brought the event."""
-    return [
-        text
-        for text, one in seen.items()
-        if meaning(text).op is not Op.QUEUED and one.ok + one.bad > _GIVEN_OK_MIN
-        # an event that is brought once more may be so after all is over
-        if one.is_last < _OWN_LAST_MAX or meaning(text).op is Op.SKIPPED
-        if one.numbered is not None and one.numbered < _OWN_NUMBERED_MAX
-    ]
 
 
 def _states_of(states: Sequence[str], learned: dict[str, Word]) -> dict[str, Word]:
@@ -474,11 +426,15 @@ def _stored_after(table: Any, texts: Sequence[str]) -> dict[str, str]:
     between = [t for t in texts if meaning(t).op in (Op.RELEASED, Op.NOTED)]
     named = table.filter(~table.op_raw.isin(between).fill_null(False)) if between else table
     named = named.mutate(k_=name_of(named))
-    followers = _followers(named.semi_join(given_up, named.k_ == given_up.k), ends)
+    next_to = followers(named.semi_join(given_up, named.k_ == given_up.k), ends)
     found = {}
-    for end, after in followers.items():
+    for end, after in next_to.items():
         for text, n in after.items():
-            is_put_away = text is not None and meaning(text).op in (Op.PARKED, Op.WRITTEN)
+            is_put_away = text is not None and meaning(text).op in (
+                Op.PARKED,
+                Op.WRITTEN,
+                Op.UNKNOWN,
+            )
             if is_put_away and n >= max(_STORED_FEWEST, _STORED_MIN * after.total()):
                 found[str(text)] = end
     if not found:
@@ -490,87 +446,12 @@ def _stored_after(table: Any, texts: Sequence[str]) -> dict[str, str]:
     return {
         text: end
         for text, end in found.items()
-        if followers[end][text] >= _STORED_OWN_MIN * counted[text]
+        if next_to[end][text] >= _STORED_OWN_MIN * counted[text]
     }
 
 
 def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
     """Of the states of waiting, those with a due time that hardly ever come first: after a failure."""
     waits = [t for t in texts if meaning(t, is_state=True).stand is Stand.WAITING]
-    seen = _behaviours(table, "to_raw", waits)
+    seen = behaviours(table, "to_raw", waits)
     return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
-
-
-def name_of(table: Any) -> Any:
-    """What a row's delivery is called: itself, or its message and endpoint."""
-    whole = table.message + ibis.coalesce("/" + table.endpoint, ibis.literal(""))
-    return ibis.coalesce(table.delivery, whole)
-
-
-#: of the rows with a status, so many tell of which attempt it is
-_NUMBERED_MIN: Final = 0.3
-
-
-def _behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
-    """What lines with each of the words are like: first or last of a delivery, answered how."""
-    if not unknown:
-        return {}
-    at = ibis.coalesce(table.changed_us, table.at_us, 0)
-    lines = table.select(
-        k=name_of(table),
-        word=table[column],
-        status=table.status,
-        is_due=table.due_us.notnull(),
-        is_held=table.worker.notnull(),
-        is_signed=table.actor.notnull(),
-        is_numbered=(table.attempt.notnull() | table.retries.notnull()),
-        # times and places as texts of one length: their order is that of both, on every engine
-        place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
-    )
-    ends = lines.group_by("k").aggregate(
-        first_word=lines.word.argmin(lines.place), last_word=lines.word.argmax(lines.place)
-    )
-    firsts, lasts = (
-        {
-            one.word: int(one.n)
-            for one in rows(ends.group_by(word=ends[end]).aggregate(n=ends.count()))
-        }
-        for end in ("first_word", "last_word")
-    )
-    total = sum(firsts.values())
-    is_good = lines.status.between(200, 299)
-    seen = lines.filter(lines.word.isin(unknown))
-    found = seen.group_by("word").aggregate(
-        n=seen.count(),
-        ok=is_good.fill_null(False).cast("int64").sum(),
-        bad=(~is_good).fill_null(False).cast("int64").sum(),
-        due=seen.is_due.cast("int64").sum(),
-        held=seen.is_held.cast("int64").sum(),
-        numbered=seen.is_numbered.cast("int64").sum(),
-        signed=seen.is_signed.cast("int64").sum(),
-    )
-    answered = lines.status.notnull()
-    told = row(
-        lines.aggregate(
-            held=lines.is_held.cast("int64").sum(),
-            answers=answered.cast("int64").sum(),
-            numbered=(answered & lines.is_numbered).cast("int64").sum(),
-        )
-    )
-    are_numbered = int(told.numbered or 0) > _NUMBERED_MIN * int(told.answers or 0)
-    return {
-        one.word: Behaviour(
-            int(one.n),
-            firsts.get(one.word, 0) / one.n,
-            lasts.get(one.word, 0) / one.n,
-            one.ok / one.n,
-            one.bad / one.n,
-            lasts.get(one.word, 0) / max(total, 1),
-            one.due / one.n,
-            one.held / one.n if told.held else None,
-            one.numbered / one.n if are_numbered else None,
-            one.signed / one.n,
-            firsts.get(one.word, 0) / max(total, 1),
-        )
-        for one in rows(found.order_by("word"))
-    }

@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import ibis
 
+from homing.forensics.behaviours import name_of
 from homing.forensics.building import worker_of
 from homing.forensics.engine import Engine
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.learning import name_of
 from homing.forensics.rows import Line, rows
 from homing.forensics.vocabulary import Op, Stand
 

@@ -100,6 +100,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DISCARDED, Stand.GONE),
     ),
     (
+        r"(process|worker|runner|consumer)_(is_|was_)?(missing|pruned|vanished|not_alive|gone|lost)|"
         r"(^|_)(no|without|missed|lost)_(a_)?heart_?beats?(_|$)|heart_?beat\w*_(missed|missing|lost|stopped|stale)",
         _W(Op.LAPSED, Stand.NONE),
     ),
@@ -131,7 +132,22 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (r"^(\w+_)?(not_(active|enabled)|inactive)$", _W(Op.SKIPPED, Stand.GONE)),
+    (
+        r"^(\w{2,10}_)?(answer(ed)?|respon(se|ded))_(with_)?[1-5]\d\d(_|$)",
+        _W(Op.ATTEMPTED, Stand.NONE),
+    ),
+    (  # the job that is to put a dead letter away, and not yet its end
+        r"(start|schedul|queue|begin|began|creat|perform(ing)?|pick|claim|fetch|receiv|added)\w*_of_\w*(dead_?letter|dlq|dlx)",
+        _W(Op.NOTED, Stand.NONE),
+    ),
+    (r"(^|_)fan_?out_(is_|was_)?(complet|done|finish|end)", _W(Op.NOTED, Stand.NONE)),
     (r"back_?off_(\w+_)?exhausted_for", _W(Op.NOTED, Stand.NONE)),
+    (  # the plan of a retry was taken away; whether the delivery was is said by others
+        r"(^|_)(retry|retries|re_?attempt|back_?off|timer|booking|plan)_(was_|is_|entry_|job_|row_)?"
+        r"(un(?!til)\w{4,}|clear\w*|remov\w*|delet\w*|wip\w*|erase\w*|cancell?ed)$|"
+        r"(un_?(book|schedul|plan)|clear|remov|delet|wip|erase)\w*_(the_|its_|pending_|planned_)?(retry|retries|re_?attempt|timer)$",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
     (r"(publish|produc\w*|en_?queue|push|hand_?over)_(was_)?abort", _W(Op.NOT_QUEUED, Stand.NONE)),
     (  # wherever its retry was put
         r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
@@ -183,7 +199,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead(?!line)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|morgue|graveyard|cemeter|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -193,7 +209,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)los[te]\w*_(the_|its_|my_)?(lease|lock|claim|ownership)(_|$)|"
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
-        r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^lost$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
+        r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^lost$|(lease|lock|claim|hold)_(is_)?(out|over|up)$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (
@@ -215,7 +231,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
-        r"(intake|accept|receiv|submit|publish|register|creat)\w*_(again|twice|once_more|repeated)$",
+        r"(intake|accept|receiv|submit|publish|register|creat)\w*_(again|twice|once_more|repeated)$|"
+        r"^(post|request|submission|publish|event)_(was_|is_)?repeated(_|$)|(^|_)key_(is_|was_)?(known|used|seen)(_|$)",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (  # an announced policy, as a person would
@@ -223,7 +240,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (
-        r"not_accepting|idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
+        r"not_(posting|delivering|calling|requesting)|lock_is_(taken|held)|not_accepting|idempoten\w*_(\w+_)?(in_?progress|exist|hit|found|seen|replay|conflict)|lock_held|lock_not_acquired|"
         r"not_acquired|(key|marker|flag|record)_(exists|present|found)|not_(send|sent|sending|queued)_again|nothing_to_do|passed_over|skip|dedup|dupl|already|seen_before|(replay|return)\w*_(stored|idempot)|ignor|no_?op\b|suppress|filtered|swallow",
         _W(Op.SKIPPED, Stand.GONE),
     ),
@@ -398,10 +415,11 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
 )
-#: whole words of one system: Celery's hand-over to its queue, and the calls of SQS, where a message
-#: is deleted when it is done
+#: whole words of one system: Celery's hand-over to its queue, Temporal's time of a turn, and the calls of
+#: SQS, where a message is deleted when it is done
 _WHOLE: Final = {
     "task_sent": _W(Op.ACCEPTED, Stand.WAITING),
+    "activity_task_timed_out": _W(Op.LAPSED, Stand.NONE),
     "send_message": _W(Op.QUEUED, Stand.WAITING),
     "receive_message": _W(Op.CLAIMED, Stand.LEASED),
     "delete_message": _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
