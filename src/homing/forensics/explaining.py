@@ -50,7 +50,7 @@ def seen_of(raw: Raw, path: str) -> dict[str, Seen]:
 
 def unused(mapping: ColumnMapping, seen: Mapping[str, Seen]) -> dict[str, str]:
     """The columns that a mapping takes for nothing, with the commonest value of each."""
-    used = {column.path for column in mapping.columns.values()}
+    used = {path for one in mapping.columns.values() for path in (one.path, *one.others)}
     return {
         path: one.values.most_common(1)[0][0]
         for path, one in seen.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
-from homing.forensics.reading.mapping import WORDS, Column
+from homing.forensics.reading.mapping import ANSWER, WORDS, Column
 
 #: of a unit of time, in microseconds
 SCALE: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
@@ -80,6 +80,23 @@ def handed_over(op: str, queue: str) -> str:
         f"regexp_matches({one}, {literal(p)}, 'i')" for one, p in ((op, HANDS_OVER), (queue, ASIDE))
     ]
     return f"CASE WHEN {' AND '.join(tests)} THEN concat({op}, ' to ', {queue}) ELSE {op} END"
+
+
+#: a status within a text: `answer 503`, `HTTP 429`, `responded with 200`
+ANSWERED: Final = (
+    r"(?i)(?:^|[^a-z])(?:https?|status|code|answer(?:ed)?|respon(?:se|ded)|got|returned)"
+    r"[ _:=/-]{0,3}(?:status|code|with)?[ _:=]{0,2}([1-5][0-9][0-9])(?:[^0-9]|$)"
+)
+
+#: jobs that put dead letters away
+LETTERS: Final = r"dead[-_. ]?letter|dlq|dlx"
+
+
+def of_job(op: str, job: str) -> str:
+    """The word of a line, with the job that it tells of where that puts dead letters away: `completed`
+    says another thing of `ParkDeadLetter` than of `PostWebhook`."""
+    test = f"regexp_matches({job}, {literal(LETTERS)}, 'i')"
+    return f"CASE WHEN {test} THEN concat({op}, ' of ', {job}) ELSE {op} END"
 
 
 #: states of a delivery that is given up: whether on record says its dead letter
@@ -215,6 +232,9 @@ def value_of(
     if field == "epoch":
         code = f"CASE WHEN {source} IS NOT NULL THEN CAST(hash({source}) >> 1 AS BIGINT) END"
         return f"COALESCE({whole_value(source)}, {code})"
+    if field == "status" and column.unit == ANSWER:
+        found = f"regexp_extract(CAST({source} AS VARCHAR), {literal(ANSWERED)}, 1)"
+        return f"TRY_CAST(NULLIF({found}, '') AS BIGINT)"
     if field in WHOLES.values():
         return whole_value(source)
     if column.unit == WORDS:

@@ -22,9 +22,10 @@ from homing.forensics.reading.columns import (
     recognised,
 )
 from homing.forensics.reading.doubting import doubts_of
+from homing.forensics.reading.expressions import ANSWERED, LETTERS
 from homing.forensics.reading.happenings import best_telling
 from homing.forensics.reading.lines import Row
-from homing.forensics.reading.mapping import WORDS, Column, Mapping, shipped
+from homing.forensics.reading.mapping import ANSWER, WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
@@ -134,7 +135,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     repeated = _is_repeated(rows, key)
     mixed = _mixed(seen, taken)
     if mixed is None:
-        _choose_status(seen, take, taken)
+        theirs = {p: s for p, s in seen.items() if _is_of(rows, key, p)}
+        _choose_status(theirs, take, taken)
     else:
         chosen["status"] = Column(path=str(mixed))
         if _tells_states(seen[mixed]):
@@ -152,6 +154,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     tell_workers(rows, key, chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
+    _add_answers(rows, chosen)
     if "outcome" not in chosen and "status" in chosen:
         take("outcome", _of_answers(seen, taken))
     choose_times(rows, seen, take, taken, key, repeated, chosen)
@@ -184,13 +187,55 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
         :EXTRAS_MAX
     ]
-    if "op" not in chosen:
+    if "op" in chosen:
+        _add_places(seen, chosen, taken)
+    else:
         take("dead_letter", best_named("dead_letter", seen, taken, 80.0))
-    if "op" in chosen and (queue := best_named("queue", seen, taken, 90.0)):
-        chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
     _add_others(rows, seen, chosen, taken)
     mapping = Mapping(layout=layout, columns=chosen, extras=extras)
     return replace(mapping, doubts=doubts_of(mapping, seen))
+
+
+#: of the texts with a status in them, so many say that all went well: it is no last error
+_WELL_MIN: Final = 0.3
+_WELL_FEWEST: Final = 20
+
+
+def _add_answers(rows: Sequence[Row], chosen: dict[str, Column]) -> None:
+    """Let the status be the one in the reason, where that says what a receiver answered, also where it
+    answered well, and no column has it."""
+    if "status" in chosen or "reason" not in chosen:
+        return
+    path = chosen["reason"].path
+    found = [m[1] for row in rows if (m := re.search(ANSWERED, str(row.get(path) or "")))]
+    well = sum(str(status).startswith("2") for status in found)
+    if well >= max(_WELL_FEWEST, _WELL_MIN * len(found)):
+        # beside states, what else is said has no state and may tell of another answer
+        is_beside = {"op", "from_state"} <= chosen.keys()
+        others = (chosen["op"].path,) if is_beside else ()
+        chosen["status"] = Column(path=path, unit=ANSWER, others=others)
+
+
+def _add_places(seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]) -> None:
+    """Columns without which an operation says too little: to which queue, and of which job."""
+    if queue := best_named("queue", seen, taken, 90.0):
+        chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
+    if job := _burying(seen):
+        chosen["job"] = Column(path=str(job))
+
+
+_JOB_NAMED_MIN: Final = 85.0
+
+
+def _burying(seen: dict[str, Seen]) -> str | None:
+    """The column of kinds of jobs of which one puts dead letters away and another does not."""
+    for path, one in seen.items():
+        if name_score("job", path) < _JOB_NAMED_MIN or one.is_number or one.nested:
+            continue
+        letters = sum(re.search(LETTERS, value, re.IGNORECASE) is not None for value in one.values)
+        if 0 < letters < one.distinct:
+            return path
+    return None
 
 
 _FINER_FEWEST: Final = 3
@@ -263,6 +308,7 @@ _SPLIT: Final = (
     "attempt",
     "worker",
     "reason",
+    "note",
     "actor",
     "status",
     "due",
@@ -276,6 +322,8 @@ _SPLIT_BELOW: Final = 0.9
 _KNOWN_MIN: Final = 0.5
 
 
+_NUMBER: Final = re.compile(r"\d{3}(\.0)?")
+
 #: how often an entry of a queue was handed out; each retry is a new entry
 _OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
 
@@ -287,6 +335,8 @@ def _others(
     if column.value is not None or seen[column.path].filled > _SPLIT_BELOW * len(rows):
         return ()
     lacking = [row for row in rows if row.get(column.path) is None]
+    if field == "status":  # a word beside is none
+        lacking = [row for row in rows if not _NUMBER.fullmatch(str(row.get(column.path) or ""))]
     found = []
     for path, one in seen.items():
         is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
@@ -297,11 +347,13 @@ def _others(
             is_named = shared >= _SAME_MIN or (is_named and shared > _OTHER_MAX)
         if path in taken or not is_named or not fits(field, one):
             continue
+        if field == "to_state" and recognised(one, is_state=True) < _KNOWN_MIN:
+            continue
         if field == "attempt" and _OF_ENTRY.search(normal(path)):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
         # errors are rare, and so is what somebody did
-        is_many = filled > (0 if field in ("reason", "actor") else 0.1 * len(lacking))
+        is_many = filled > (0 if field in ("reason", "note", "actor") else 0.1 * len(lacking))
         if filled >= 0.98 * one.filled and is_many:
             found.append(str(path))
     # of a span its end rather than its beginning
@@ -476,6 +528,12 @@ _GOOD_MIN: Final = 0.3
 def _has_good(seen: Seen) -> bool:
     good = sum(n for value, n in seen.values.items() if value.startswith("2"))
     return good >= _GOOD_MIN * seen.filled
+
+
+def _is_of(rows: Sequence[Row], key: Sequence[str], path: str) -> bool:
+    """Whether a column stands mostly in rows that name a delivery: what is counted elsewhere is no status."""
+    told = [row for row in rows if row.get(path) is not None]
+    return 2 * sum(any(row.get(name) is not None for name in key) for row in told) >= len(told)
 
 
 def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:

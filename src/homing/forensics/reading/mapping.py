@@ -19,6 +19,8 @@ from homing.forensics.vocabulary import DECLARED, declared
 
 #: the unit of a column that has statuses of HTTP too: of it only the words
 WORDS: Final = "words"
+#: of a status: the column is a text in which somebody answers with one (`answer 503`)
+ANSWER: Final = "answer"
 LAYOUTS: Final = ("events", "attempts", "deliveries", "jobs")
 SHIPPED: Final = ("homing", "svix-attempts", "svix-messages", "stripe-events", "job-queue")
 
@@ -28,7 +30,7 @@ class Column:
     """Where a field comes from."""
 
     path: str = ""
-    #: of a time or a length: s, ms, us, ns, iso, date, stream, or a format; of a text: WORDS
+    #: of a time or a length: s, ms, us, ns, iso, date, stream, or a format; of a text: WORDS; of a status: ANSWER
     unit: str | None = None
     zone: str | None = None  #: of times that name none, such as Europe/Berlin; None: UTC
     value: str | None = None  #: the same for all rows of the file, which has no column for it

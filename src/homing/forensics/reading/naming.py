@@ -38,7 +38,7 @@ def _beside(rows: Sequence[Row], delivery: str | None) -> set[str]:
 
 def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
     """Delivery, message and endpoint; a name alone does not do: the values must be names."""
-    names = {p: s for p, s in seen.items() if _is_name(s)}
+    names = {p: s for p, s in seen.items() if _is_name(s) and not _counts_few(s)}
     delivery = best_named("delivery", names, taken, 62.0)
     beside = _beside(rows, delivery)
     others = {p: s for p, s in names.items() if p != delivery}
@@ -55,9 +55,8 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     }
     rest = {p: s for p, s in rest.items() if not s.is_number or s.is_whole}
     near = {p: s for p, s in rest.items() if p in beside}
-    endpoint = best_named("endpoint", near, taken, 40.0) or best_named(
-        "endpoint", rest, taken, 40.0
-    )
+    endpoint = best_named("endpoint", near, taken, 40.0) or _to_whom(near)
+    endpoint = endpoint or best_named("endpoint", rest, taken, 40.0)
     if delivery is not None and message is not None and endpoint is not None:
         # a number of the row, not of the delivery: unique where message and endpoint repeat
         pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
@@ -90,8 +89,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         delivery = whole
         message = None if message == whole else message
         endpoint = None if endpoint == whole else endpoint
-    if endpoint is None and "to" in rest and recognised(rest["to"], is_state=True) < 0.3:
-        endpoint = "to"
+    endpoint = endpoint or _to_whom(rest)
     if delivery is not None and endpoint is not None and _moves(rows, delivery, endpoint):
         endpoint = None  # a host that differs within a delivery is whose turn it was
     if endpoint is None:
@@ -108,6 +106,12 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("message", message)
     take("endpoint", endpoint)
     take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
+
+
+def _to_whom(columns: dict[str, Seen]) -> str | None:
+    """A column called `to`, if its values are no states."""
+    called = (p for p in columns if p.rpartition(".")[2] == "to")
+    return next((p for p in called if recognised(columns[p], is_state=True) < 0.3), None)
 
 
 def _fuller(rows: Sequence[Row], names: dict[str, Seen], path: str | None) -> str | None:
@@ -258,6 +262,15 @@ def _is_name(seen: Seen) -> bool:
     if sum(" " in value.strip() for value in seen.values) > 0.5 * seen.distinct:
         return False  # sentences
     return (seen.distinct > 1 or seen.rows < 5) and not _tells(seen)
+
+
+def _counts_few(seen: Seen) -> bool:
+    """Whether a column has a few numbers again and again: it counts within something, and names none."""
+    is_few = seen.distinct < _ID_SHARE_MIN * seen.filled
+    return seen.is_number and seen.filled >= _COUNTED_FEWEST and is_few
+
+
+_COUNTED_FEWEST: Final = 400
 
 
 def _tells(seen: Seen) -> bool:

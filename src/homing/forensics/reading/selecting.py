@@ -10,12 +10,13 @@ from homing.forensics.reading.expressions import (
     buried,
     handed_over,
     literal,
+    of_job,
     quoted,
     text_value,
     value_of,
 )
 from homing.forensics.reading.lines import parts_of
-from homing.forensics.reading.mapping import Mapping
+from homing.forensics.reading.mapping import ANSWER, Mapping
 from homing.forensics.reading.sources import (
     Source,
 )
@@ -42,7 +43,9 @@ class Fields(NamedTuple):
             value_of(
                 name,
                 self.access[path],
-                column if path == column.path else replace(column, unit=None),
+                column
+                if path == column.path or column.unit == ANSWER
+                else replace(column, unit=None),
                 self.seen.get(path),
                 is_native=_native(self.source, self.seen.get(path)),
             )
@@ -56,12 +59,14 @@ class Fields(NamedTuple):
         own = self.own(name)
         if name == "op" and own and (queue := self.own("queue")):
             own = handed_over(own, queue)
+        if name == "op" and own and (job := self.own("job")):
+            own = of_job(own, job)
         if name in ("op", "status") and (asked := self.asked()):
             if name == "op":
                 return f"CASE WHEN {asked} THEN 'accepted' ELSE {own or 'NULL'} END"
             return f"CASE WHEN {asked} THEN NULL ELSE {own} END" if own else None
         if name == "reason":
-            return _with_note(own, self.mapping, self.access)
+            return _with_note(own, self.own("note"))
         if (
             name == "due"
             and own is None
@@ -112,14 +117,10 @@ STAND_BY: Final = (
 )
 
 
-def _with_note(reason: str | None, mapping: Mapping, access: dict[str, str]) -> str | None:
+def _with_note(reason: str | None, note: str | None) -> str | None:
     """The reason, and behind it what another column says in free words; or that alone."""
-    column = mapping.columns.get("note")
-    if column is None or column.path not in access:
-        return reason
-    note = text_value(f"CAST({access[column.path]} AS VARCHAR)")
-    if reason is None:
-        return note
+    if reason is None or note is None:
+        return reason or note
     return f"NULLIF(concat_ws('; ', {reason}, {note}), '')"
 
 

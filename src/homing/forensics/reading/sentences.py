@@ -12,7 +12,10 @@ from homing.forensics.vocabulary import Op, meaning
 Found = dict[str, str]
 
 _PAIR: Final = re.compile(
-    r"""(?<![\w.&?])([A-Za-z_@][\w.\-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;)\]}]*)"""
+    r"""(?<![\w.&?])([A-Za-z_@][\w.\-]*)=("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|"""
+    # a time has a space in it
+    r"""\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d)(?![\w:]))?|"""
+    r"""[^\s,;)\]}]*)"""
 )
 _MONTHS: Final = re.findall("...", "JanFebMarAprMayJunJulAugSepOctNovDec")
 _MONTH: Final = "(?:" + "|".join(_MONTHS) + ")"

@@ -74,7 +74,7 @@ _NAMES: Final = {
         "op operation action transition activity step event ev evt e mt message_template what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
-        "act action_type evenement evento etape stato_evento state_change text body"
+        "act action_type evenement evento etape stato_evento state_change text body says"
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
@@ -83,7 +83,7 @@ _NAMES: Final = {
     "to_state": (
         "to_state new_state state_after to_status new_status state to status delivery_status "
         "current_state after job_state lifecycle_state status_after state_to delivery_state "
-        "current_status row_state "
+        "current_status row_state state_now status_now "
         "estado zustand situacion st neuer_zustand nuevo_estado phase_after "
         "etat statut stato"
     ),
@@ -155,7 +155,7 @@ _NAMES: Final = {
         "outcome result success ok succeeded is_success verdict delivered attempt_result ergebnis resultado"
     ),
     "reason": (
-        "reason error last_error detail note error_message failure_reason cause err "
+        "reason error err last_error error_message failure_reason detail note cause "
         "error_code details comment description exception dead_reason info "
         "fehler grund motivo causa message msg text "
         "erreur errore erro motif errors err_msg detail exc because why trouble problem exc_type exception_class error_class"
@@ -188,6 +188,7 @@ _NAMES: Final = {
         "topic queue queue_name topic_name routing_key destination_queue target_queue to_queue to_topic "
         "stream_name exchange queue_url queue_arn"
     ),
+    "job": "job_class activity_type job_type task_type job_name task_name job activity task class command",
     "pending": "pending_webhooks pending_deliveries",
     "dead_letter": (
         "dead_letter_id dead_letter_key dead_letter_ref dead_letter_no dead_letter_entry_id "

@@ -15,10 +15,12 @@ from homing.forensics.engine import Engine
 from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
 from homing.forensics.reading.expressions import (
+    ANSWERED,
     ASIDE,
     CALLED_DEAD,
     GIVEN_UP,
     HANDS_OVER,
+    LETTERS,
     SCALE,
     TEXTS,
     WHOLES,
@@ -26,7 +28,7 @@ from homing.forensics.reading.expressions import (
 from homing.forensics.reading.files import Progress, Raw, check, has_copies
 from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.lines import Row, flat, parts_of
-from homing.forensics.reading.mapping import Column, Mapping
+from homing.forensics.reading.mapping import ANSWER, Column, Mapping
 from homing.forensics.reading.opening import mapping_of
 from homing.forensics.reading.selecting import STAND_BY, STANDING, cuts_of
 from homing.forensics.reading.sources import SAMPLE_ROWS, Unreadable
@@ -130,6 +132,11 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
             engine.pattern(ASIDE)
         )
         columns["op_raw"] = is_aside.ifelse(word + " to " + queue, word)
+    job = _of(table, mapping, "job", seen)
+    if job is not None:
+        word, job = columns["op_raw"], _text(job)
+        is_letter = job.lower().re_search(engine.pattern(LETTERS))
+        columns["op_raw"] = is_letter.ifelse(word + " of " + job, word)
     note = _of(table, mapping, "note", seen)
     if note is not None:
         both = columns["reason"] + "; " + _text(note)
@@ -261,6 +268,8 @@ def _whole(engine: Engine, field: str, value: Any, column: Column, seen: Seen | 
         return (_number(value) * SCALE[unit]).round().cast("int64")
     if field in LENGTHS:
         return (_number(value) * SCALE.get(column.unit or "ms", 1_000.0)).round().cast("int64")
+    if field == "status" and column.unit == ANSWER:
+        return value.cast("string").re_extract(engine.pattern(ANSWERED), 1).try_cast("int64")
     if field == "epoch" and not kind.is_numeric():
         return value.notnull().ifelse(engine.code(value), ibis.null("int64"))
     if kind.is_integer():

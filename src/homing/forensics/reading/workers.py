@@ -41,6 +41,10 @@ def tell_workers(
         told = [seen[chosen[f].path].filled for f in ("boot", "worker")]
         if told[0] < _BOOT_MIN * told[1]:
             del chosen["boot"]
+    if hands := _hands_of(rows, key, chosen, seen, taken):
+        processes = chosen.pop("worker").path
+        taken.discard(processes)
+        take("worker", hands)
     if not _writes_all(chosen, seen) or not varies_within(rows, key, chosen["actor"].path):
         if "worker" not in chosen and "op" in chosen and key:
             take("worker", _changing_hands(rows, key, seen, taken))
@@ -117,6 +121,39 @@ def _changing_hands(
         if varies_within(rows, key, path) > _PASSED_ON:
             return path
     return None
+
+
+#: of the rows of a delivery, fewer name the process that some other rows are of
+_BESIDE_MAX: Final = 0.02
+
+
+def _hands_of(
+    rows: Sequence[Row],
+    key: Sequence[str],
+    chosen: dict[str, Column],
+    seen: dict[str, Seen],
+    taken: set[str],
+) -> str | None:
+    """The column `by` of who did it, where what is called a process stands in the rows of processes
+    alone, that name no delivery."""
+    worker = chosen.get("worker")
+    named = [row for row in rows if any(row.get(path) is not None for path in key)]
+    if worker is None or worker.path not in seen or not named:
+        return None
+    if sum(row.get(worker.path) is not None for row in named) > _BESIDE_MAX * len(named):
+        return None
+    hands = (
+        path
+        for path, one in seen.items()
+        if path not in taken
+        and one.distinct in _HANDS
+        and name_score("actor", path) >= _OF_ACTORS_MIN
+    )
+    return next((path for path in hands if varies_within(rows, key, path) > _PASSED_ON), None)
+
+
+#: so well must a column be called one of those who do something
+_OF_ACTORS_MIN: Final = 90.0
 
 
 def _writes_all(chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
