@@ -12,10 +12,12 @@ from typing import Any, Final
 import ibis
 from ibis import _
 
+from homing.forensics.behaviours import name_of
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
-from homing.forensics.learning import learn, name_of
+from homing.forensics.learning import learn
+from homing.forensics.others import words_of_others
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
 from homing.forensics.reading.files import Progress, Raw
 from homing.forensics.reading.order import Order
@@ -32,10 +34,13 @@ from homing.forensics.words import (
     answering,
     has_states,
     line_of,
+    showing,
 )
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100
+#: the same, of the lines with one word
+_REASONS_OF_ONE: Final = 40
 _NAMES_MAX: Final = 20_000
 #: columns of the events that are texts by number; `Events.names` has the texts
 CODED: Final = ("worker", "endpoint", "app", "event_type", "build", "config")
@@ -58,6 +63,7 @@ class Events:
     fine_clock: bool  #: times are finer than whole seconds
     odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
     odd_us: int = 0  #: the last of their times
+    others: tuple[str, ...] = ()  #: words of rows that name other things than deliveries
     has_doubted: bool = False  #: some deliveries may be named by damaged rows
 
 
@@ -74,6 +80,9 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     announced = switched_off(table) if raw.has("actor") else []
     # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
+    others = words_of_others(table)
+    if others:
+        table = table.filter(~table.op_raw.isin(others).fill_null(False))
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)
     words, assumed = learn(raw, table)
@@ -105,6 +114,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         fine_clock=span.fine > FINE_MIN * span.rows,
         odd_clocks=span.odd,
         odd_us=span.odd_us,
+        others=tuple(others),
         has_doubted=keep_doubted(engine, raw.damage.places, raw.mappings),
     )
 
@@ -168,13 +178,22 @@ _PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2
 
 def _why(engine: Engine, table: Any) -> Any:
     """The reason as far as it belongs to a line's meaning: whole, or without what is particular in
-    it, or, where even so there are many, not at all."""
+    it, or, where even so there are many, of those words only that have a few each."""
     general = table.reason.re_replace(engine.pattern(_PARTICULARS), "#")
     for why in (table.reason, general):
         kinds = table.select(why=why).distinct().limit(_REASONS_MAX + 1)
         if int(row(kinds.aggregate(n=kinds.count())).n) <= _REASONS_MAX:
             return why
-    return ibis.null("string")
+    kinds = table.select("op_raw", why=general).distinct()
+    counted = kinds.group_by("op_raw").aggregate(n=kinds.count())
+    found = rows(counted.filter(counted.n <= _REASONS_OF_ONE).order_by("n", "op_raw").limit(_REASONS_MAX))
+    some, left = [], _REASONS_MAX
+    for one in found:
+        left -= int(one.n)
+        if one.op_raw is not None and left >= 0:
+            some.append(one.op_raw)
+    nothing = ibis.null("string")
+    return table.op_raw.isin(some).ifelse(general, nothing) if some else nothing
 
 
 #: what a kind of line is known by → its column
@@ -204,7 +223,10 @@ def _kinds(
     worded = table.mutate(
         {
             "why": why,
-            "class": ibis.cases((status.isnull(), "none"), (is_good, "ok"), else_="bad"),
+            # an answer of 1xx is none yet
+            "class": ibis.cases(
+                (status.isnull() | (status < 200), "none"), (is_good, "ok"), else_="bad"
+            ),
             "pends": ibis.cases((table.pending == 0, "0"), (table.pending.notnull(), "1")),
         }
     )
@@ -217,6 +239,7 @@ def _kinds(
     about = Habits(
         has_states=has_states((kind, lines) for kind, lines, _ in found),
         answering=answering((kind, lines) for kind, lines, _ in found),
+        showing=showing((kind, lines) for kind, lines, _ in found),
         accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
         takes=any(meaning(kind.op).op is Op.CLAIMED for kind, _, _ in found),
     )
@@ -423,13 +446,22 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
         return engine.name("events", lines.mutate(pos=lines.line + 1).rename(act="op"))
     timed = lines.filter(lines.at_us.notnull())
     place = [timed.line.desc() if raw.order is Order.NEWEST_FIRST else timed.line, timed.part]
-    if raw.order is Order.MIXED:
+    if raw.order is Order.MIXED and raw.leader is not None:
+        place = [_beside(timed, raw.leader), *place]
+    elif raw.order is Order.MIXED:
         place = [*_natural_place(timed), *place]
     number = ibis.row_number().over(ibis.window(order_by=[timed.at_us, *place])) + 1
     numbered = timed.mutate(pos=number.cast("int64")).rename(act="op")
     events = engine.keep("events", numbered)
     engine.drop(lines.get_name())
     return events
+
+
+def _beside(lines: Any, leader: range) -> Any:
+    """Where the lines of tables stand beside those of the file that tells what happened: an acceptance
+    before them, and anything else behind."""
+    is_of_leader = lines.line.between(leader.start, leader.stop - 1)
+    return ibis.cases((is_of_leader, 1), (lines["op"] == int(Op.ACCEPTED), 0), else_=2)
 
 
 def _natural_place(lines: Any) -> list[Any]:

@@ -115,7 +115,9 @@ _ATTEMPT_OPS = frozenset(
 #: what the row of a request may be taken for by the state beside it
 _OF_REQUEST: Final = frozenset({Op.UNKNOWN, Op.SENT, Op.ATTEMPTED, Op.CLAIMED, Op.SUCCEEDED})
 #: outcomes of a turn that was settled, other than delivered
-_NOT_DELIVERED: Final = frozenset({Op.FAILED, Op.RETRY, Op.DEAD, Op.EXHAUSTED, Op.CANCELLED})
+_NOT_DELIVERED: Final = frozenset(
+    {Op.FAILED, Op.RETRY, Op.DEAD, Op.EXHAUSTED, Op.CANCELLED, Op.DISCARDED, Op.SKIPPED}
+)
 _OP_OF_STAND = {
     Stand.WAITING: Op.QUEUED,
     Stand.LEASED: Op.CLAIMED,
@@ -140,6 +142,8 @@ class Habits(NamedTuple):
     has_states: bool = False
     #: words most of whose lines have a status: by them a request ended
     answering: frozenset[str] = frozenset()
+    #: words of lines that show 2xx, if what is delivered nearly always does: else none
+    showing: frozenset[str] = frozenset()
     #: an acceptance has a word of its own: what is saved as waiting waits again
     accepts: bool = False
     #: and so has a worker's turn: what is saved as in progress is no other one
@@ -156,7 +160,7 @@ def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
     Args:
         kinds: the words of the lines, and how many lines have them.
     """
-    done = [(kind, lines) for kind, lines in kinds if kind.layout == "events" and kind.op]
+    done = [(k, n) for k, n in kinds if k.layout == "events" and (k.op or k.to_state)]
     turns = [(k, n) for k, n in done if meaning(k.op).op is Op.CLAIMED or _is_taken_by_state(k)]
     if not turns:
         return False
@@ -168,7 +172,7 @@ def has_states(kinds: Iterable[tuple[Kind, int]]) -> bool:
 
 def _is_taken_by_state(kind: Kind) -> bool:
     """Whether a change of a row (`update`) is a turn that begins, by the states."""
-    if not kind.from_state or meaning(kind.op).op is not Op.WRITTEN:
+    if not kind.from_state or (kind.op and meaning(kind.op).op is not Op.WRITTEN):
         return False
     states = (meaning(state, is_state=True).stand for state in (kind.from_state, kind.to_state))
     return tuple(states) == (Stand.WAITING, Stand.LEASED)
@@ -183,6 +187,25 @@ def answering(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
             lines[kind.op] += n
             told[kind.op] += n if kind.status != "none" else 0
     return frozenset(word for word, n in lines.items() if 2 * told[word] > n)
+
+
+#: of the lines that call a success by their outcome and show no status, so many stand beside one that does
+_SHOWING_MIN: Final = 0.8
+
+
+def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
+    """Words of lines that show 2xx, where there are about as many of them as of those whose outcome alone
+    calls a success: what the latter say is what became of the answer of others."""
+    shown: Counter[str] = Counter()
+    bare = 0
+    for kind, n in kinds:
+        if kind.layout != "events" or kind.op is None:
+            continue
+        if kind.status == "ok":
+            shown[kind.op] += n
+        elif kind.status == "none" and meaning(kind.outcome, is_state=True).result > 0:
+            bare += n
+    return frozenset(shown) if shown.total() > _SHOWING_MIN * bare else frozenset()
 
 
 def line_of(
@@ -229,7 +252,13 @@ def line_of(
         op = op if _is_answered_late(op, status, kind.reason) else _by_reason(op, kind.reason)
     if op is Op.NOTED and kind.op in learned and _is_passed_over(kind, outcome):
         op = Op.SKIPPED  # a turn that is over, and beside it stands that it did nothing
+    if op is Op.DEAD and outcome.result and (kind.op in learned or _is_letter(kind.op)):
+        if outcome.result < 0:  # whether it was stored, and not what its attempts came to
+            return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
+        outcome = UNKNOWN
     result = _result(op, kind, status, outcome)
+    if result == 1 and not status and about.showing and kind.op not in about.showing:
+        result = SAID  # the answer has a line of its own
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
     if result == SAID and _is_said_of_failure(op, kind, to_word):
@@ -249,19 +278,30 @@ def line_of(
         result = -1
     if op in (Op.FAILED, Op.PARKED) and to_word.stand is Stand.DEAD:
         op = Op.DEAD
-    stand = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
-    if to_word.op is not Op.UNKNOWN:
-        stand = to_word.stand
     if op is Op.NOTED:  # a late result that was ignored came all the same
         return Line(op, Stand.NONE, before, 0 if kind.op in learned else max(result, 0))
+    own = op_word.stand if op is op_word.op else STAND_OF_OP.get(op, Stand.NONE)
+    stand = own if to_word.op is Op.UNKNOWN else to_word.stand
     is_lapse = op is Op.LAPSED and op_word.op in (Op.FAILED, Op.DEAD)
     if stand is Stand.NONE and (op is Op.FAILED or is_lapse):
         stand = Stand.FAILED  # a lease that ran out is called the failure
     is_bare = not (kind.from_state or kind.to_state)
     if about.has_states and is_bare and result and op in (Op.FAILED, Op.SUCCEEDED):
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
+    op, stand = _at_its_end(kind, op, stand, to_word, result)
+    return Line(op, stand, before, result)
+
+
+def _at_its_end(kind: Kind, op: Op, stand: Stand, to_word: Word, result: int) -> tuple[Op, Stand]:
+    """What was done and where a delivery stands by it, where one of the two says more of its end."""
     if op in (Op.DISCARDED, Op.CANCELLED) and stand is Stand.DELIVERED:
         stand = STAND_OF_OP[op]  # the state says closed, and the reason how
+    if (
+        op is Op.SKIPPED
+        and stand is Stand.DELIVERED
+        and _ONLY_OVER.fullmatch(normal(kind.to_state or ""))
+    ):
+        stand = Stand.GONE  # it is over, and not because it was delivered
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):
@@ -273,7 +313,11 @@ def line_of(
         stand = Stand.GONE  # another was said to be at it: nobody has delivered it by this
     if to_word.op is Op.LAPSED:
         op = Op.LAPSED if op is Op.UNKNOWN else op
-    return Line(op, stand, before, result)
+    return op, stand
+
+
+#: states of what is over, however that came about
+_ONLY_OVER: Final = re.compile(r"closed?|done|finished|completed?|ended|handled|processed")
 
 
 def _is_said_of_failure(op: Op, kind: Kind, to_word: Word) -> bool:
@@ -411,6 +455,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.DISCARDED  # closed, because there was nobody to send it to
     if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):
         return Op.CANCELLED  # ended by whom the text names
+    if op is Op.SUCCEEDED and why is Op.LAPSED:
+        return Op.NOTED  # a turn is over, whose worker held nothing any more
     if op is Op.SUCCEEDED and why is Op.DISCARDED:
         return why  # done with, as there was nobody to send it to
     if op is Op.SUCCEEDED and normal(reason).startswith(("fail", "gave_up", "given_up")):
@@ -439,12 +485,19 @@ def is_in_progress(reason: str | None) -> bool:
     return bool(reason) and _IN_PROGRESS.search(normal(str(reason))) is not None
 
 
+def _is_letter(word: str | None) -> bool:
+    """Whether a word is one for a dead letter itself."""
+    return (
+        word is not None and re.search(r"letter|dlq|dlx|graveyard|morgue", normal(word)) is not None
+    )
+
+
 def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
     if op not in _ATTEMPT_OPS:
         return 0
     if status:
         return status
-    if kind.outcome and outcome.result:
+    if outcome.result:
         is_unfit = outcome.result > 0 and kind.layout == "attempts"
         return -1 if is_unfit and _tells_of_failure(kind.reason) else outcome.result
     if kind.layout == "attempts" and _tells_of_failure(kind.reason):

@@ -28,7 +28,7 @@ from homing.forensics.reading.mapping import Mapping
 from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
-from homing.forensics.reading.order import Order, order_of
+from homing.forensics.reading.order import Order, leader_of, order_of
 from homing.forensics.reading.records import widths
 from homing.forensics.reading.selecting import Fields, accesses, feature, reader_of
 from homing.forensics.reading.sources import (
@@ -57,6 +57,8 @@ class Raw:
     extras: list[str]  #: what x0, x1, … are
     twice: int = 0  #: rows that are there again, word for word, and count once
     order: Order = Order.MIXED
+    #: of files side by side, the rows of the one whose places tell which of two is the earlier
+    leader: range | None = None
     #: files that name no delivery, beside others that do: they are left out
     nameless: list[str] = field(default_factory=list)
     #: what is said of files in the same folder that are no logs
@@ -138,7 +140,10 @@ def read(
         name_hosts(connection, raw.starts, raw.mappings, raw.rows)
     if raw.has("trace"):
         _follow_traces(connection, has_jobs=_has_jobs(raw.mappings.values()))
-    raw.order = order_of(connection, [row for row, _ in raw.starts[1:]])
+    begins = [row for row, _ in raw.starts[1:]]
+    raw.order = order_of(connection, begins)
+    if raw.order is Order.MIXED and begins:
+        raw.leader = leader_of(connection, begins)
     connection.execute(f"SET threads = {threads}")
     return raw
 

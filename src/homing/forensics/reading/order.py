@@ -44,3 +44,15 @@ def order_of(connection: Any, begins: Sequence[int]) -> Order:
         if beside:
             return Order.MIXED
     return Order.NEWEST_FIRST if is_newest_first else Order.OLDEST_FIRST
+
+
+def leader_of(connection: Any, begins: Sequence[int]) -> range | None:
+    """The rows of the one file that tells what happened, in the order of their times; None: there are
+    several, or none is in order. What stands beside it are tables, a row for each delivery or request."""
+    first, last, rows, earlier = connection.execute(
+        "SELECT min(line), max(line), count(*), count(*) FILTER (WHERE at_us < before) FROM (SELECT "
+        "rowid AS line, at_us, lag(at_us) OVER () AS before FROM raw WHERE layout = 'events')"
+    ).fetchall()[0]
+    if not rows or earlier > _DESCENTS_MAX * rows or any(first < begin <= last for begin in begins):
+        return None
+    return range(first, last + 1)
