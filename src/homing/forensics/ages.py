@@ -19,9 +19,7 @@ def kept_us(fine: Sequence[Trace], dropped: Sequence[Trace]) -> int:
     """How long after its acceptance a delivery was due and was still taken up, once drops began: once
     the first were due that nobody took up."""
     ages = sorted(
-        step.due_us - trace.accepted_us
-        for trace, step, _ in _taken_up(fine, dropped)
-        if step.due_us
+        step.due_us - trace.accepted_us for trace, step, _ in taken_up(fine, dropped) if step.due_us
     )
     by_chance = int(_KEPT_BY_CHANCE * len(dropped))
     return ages[-1 - by_chance] if len(ages) > by_chance else 0
@@ -31,7 +29,7 @@ def are_later_attempts(fine: Sequence[Trace], dropped: Sequence[Trace]) -> bool:
     """Whether nearly all that was dropped had failed more often than whatever was taken up by then: a
     query that leaves out the later attempts, and one that deletes what is old, leave the same."""
     lost = sorted(sum(s.result < 0 for s in t.steps) for t in dropped if _due_us(t))
-    kept = max((failures for _, _, failures in _taken_up(fine, dropped)), default=0)
+    kept = max((failures for _, _, failures in taken_up(fine, dropped)), default=0)
     return bool(lost) and lost[int(_FEWER_MAX * len(lost))] > kept
 
 
@@ -39,7 +37,13 @@ def _due_us(trace: Trace) -> int:
     return max((s.due_us or 0 for s in trace.steps), default=0)
 
 
-def _taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple[Trace, Step, int]]:
+def last_plan(trace: Trace) -> Step | None:
+    """The line that says when its last retry is due, later than it was written; None: none does."""
+    plans = [s for s in trace.steps if s.due_us and s.due_us > s.at_us]
+    return max(plans, key=lambda s: s.due_us or 0, default=None)
+
+
+def taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple[Trace, Step, int]]:
     """The plans of retries that were taken up, once the first were due that nobody took up, and how
     many failures there had been by then."""
     missed = sorted(due for t in dropped if (due := _due_us(t)))

@@ -125,6 +125,11 @@ def _takes(e: Any, takes: Op) -> Any:
     return (e.act == takes) | ((e.act == Op.ACCEPTED) & (e.stand == Stand.LEASED))
 
 
+def is_unshown(c: Any) -> Any:
+    """Called delivered from its acceptance on within the log, with no answer at all on record."""
+    return (c.said > 0) & (c.good == 0) & (c.bad == 0) & c.accept_at.notnull()
+
+
 def is_ended_by_lapse(c: Any) -> Any:
     """Whether nothing moved a delivery any more since a lease that ran out was called its failure."""
     ended = c.lapse_pos.notnull() & (c.move_pos.isnull() | (c.lapse_pos > c.move_pos))
@@ -282,6 +287,7 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
         bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
         turns=o.taken.max(),
+        has_lapsed=(o.act == Op.LAPSED).max(),
         # the last attempt after which another one was planned
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
@@ -290,16 +296,16 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
     is_same = (found.good_no == found.bad_no) & (found.good_worker == found.bad_worker)
     # without its number, the failure may be of any turn before
     is_same = is_same & ((found.bad_no > 0) | (found.turns <= 1))
-    # nor, where an attempt was taken twice, whose it is, if nobody signs
-    is_same = is_same & (
-        (found.bad_worker != 0) | (found.turns <= found.bad_no) | (found.turns <= 1)
-    )
+    # nor, where an attempt was taken twice, whose it is, if nobody signs, or if one has it again after
+    # its lease ran out
+    is_signed = (found.bad_worker != 0) & ~found.has_lapsed
+    is_same = is_same & (is_signed | (found.turns <= found.bad_no) | (found.turns <= 1))
     is_open = found.take_end.isnull() | (found.take_end < found.good_end)
     taken_back = (found.bad_end > found.good_end) & is_open & is_same
     found = found.mutate(taken_back=taken_back.fill_null(False))
     return found.drop(
         *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker"),
-        "turns",
+        *("turns", "has_lapsed"),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.sweeps import Swept
 from homing.forensics.vocabulary import Op
 
 
@@ -29,6 +30,8 @@ class LogFacts:
     is_age_sharp: bool = False
     #: and what was dropped had failed more often than whatever was kept: it may be either that decides
     are_later_attempts: bool = False
+    #: the clean-up that found them too old, if its lines name none of them
+    swept: Swept | None = None
     #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller

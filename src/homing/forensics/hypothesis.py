@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from homing.forensics import evidence
@@ -233,7 +234,7 @@ def _by_company(
     if len(untried) < 0.3 * len(matches):
         return matches
     # long transactions are spread over the log; but what is of one was accepted at one time
-    at_once = 1 - len({t.accepted_us for t, _ in matches}) / len(matches)
+    at_once = _at_once([t for t, _ in matches])
     if busiest_share > _ONE_STRETCH and at_once < _AT_ONCE:
         matches = [(t, m._replace(twins=_without(m.twins, "D12"))) for t, m in matches]
     decided = _company(suspects, 0.0 if at_once >= _AT_ONCE else busiest_share, log)
@@ -251,6 +252,16 @@ def _by_company(
         )
         for t, m in matches
     ]
+
+
+#: the rows of one transaction are written so soon after each other
+_OF_ONE_WRITE_US: Final = 200_000
+
+
+def _at_once(traces: Sequence[Trace]) -> float:
+    """The share of deliveries that were accepted together with the one before."""
+    times = sorted(t.accepted_us for t in traces)
+    return sum(b - a <= _OF_ONE_WRITE_US for a, b in pairwise(times)) / len(times)
 
 
 def _without(twins: tuple[str, ...], code: str) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ try:
         losing,
         neighbours,
         rivals,
+        sweeps,
         traces,
         variants,
     )
@@ -220,7 +221,9 @@ def _analyse(
     crossings = list(by_case.CROSSINGS)
     dropped = traces.dropped(engine, crossings)
     fine = traces.fine(engine, crossings) if dropped else []
+    cleaned = sweeps.runs(engine.table("raw"), events.others) if dropped else []
     log = _facts(raw, events, judged, fine, dropped, context)
+    log = replace(log, swept=sweeps.swept(fine, dropped, cleaned))
     shaped = hypothesis.form(
         dropped,
         fine,

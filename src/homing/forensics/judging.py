@@ -271,6 +271,8 @@ def _contradicts(c: Any, context: Context) -> Any:
         contradicts = contradicts | (
             is_of_attempt.fill_null(False) & (c.good == 0) & ibis.literal(context.judges_retried)
         )
+    if context.shows_all:  # or with no answer at all, as no other is
+        contradicts = contradicts | (by_case.is_unshown(c) & ~_is_by_hand(c))
     return contradicts
 
 
@@ -344,10 +346,18 @@ def _is_kept(c: Any, is_silent: Any) -> Any:
     return (c.last_stand == Stand.PARKED) & ~is_past
 
 
+def _is_by_hand(c: Any) -> Any:
+    """Whether a person had a hand in what became of it."""
+    return c.named.fill_null(False) | by_case.has(c.mask, Op.RESUMED) | c.cancel_pos.notnull()
+
+
 def _is_withdrawn(c: Any) -> Any:
-    """Withdrawn, and nothing but its place in the queue was told after that."""
+    """Withdrawn, and nothing but its place in the queue was told after that, or its acceptance, by a
+    clock that is ahead."""
     before = ibis.greatest(c.resume_pos.fill_null(0), c.bad_pos.fill_null(0))
-    return (c.cancel_pos > before).fill_null(False) & c.last_op.isin([Op.QUEUED, Op.CLAIMED])
+    return (c.cancel_pos > before).fill_null(False) & c.last_op.isin(
+        [Op.QUEUED, Op.CLAIMED, Op.ACCEPTED]
+    )
 
 
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:

@@ -42,6 +42,7 @@ class Context:
     attempts_max: int | None = None
     is_max_told: bool = False  #: a column says how many attempts there may be
     has_status: bool = False  #: what is delivered shows a 2xx, nearly always
+    shows_all: bool = False  #: and so nearly always that what shows none was not delivered
     judges_said: bool = False  #: "delivered" after a failure with no new turn is a contradiction
     judges_early: bool = False
     judges_retried: bool = False  #: the status beside "delivered" is that of the last attempt
@@ -110,6 +111,7 @@ def _totals(c: Any, moved: Any) -> Line:
         c.aggregate(
             shown=(c.good > 0).cast("int64").sum(),
             said_only=((c.good == 0) & (c.said > 0)).cast("int64").sum(),
+            said_bare=by_case.is_unshown(c).cast("int64").sum(),
             said_after_bad=((c.good == 0) & (c.said > 0) & (c.bad > 0)).cast("int64").sum(),
             contradicts=(
                 (c.good == 0)
@@ -156,6 +158,9 @@ IDLE: Final = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOT_
 #: of what is delivered, so many times more must show a 2xx than be called so only; those that a
 #: fault calls so are among the latter
 _SHOWN_MIN: Final = 6
+#: the same where one of them is a contradiction by itself, and so few have ever been lost at once
+_SHOWN_ALL: Final = 25
+_SHOWN_FEWEST: Final = 200
 #: so many times "failed" must end a delivery, and never be followed, to be the end on record
 _FINAL_MIN: Final = 5
 #: so many leases must have run out, and been called failures, to tell what follows
@@ -186,6 +191,9 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         return int(value or 0)
 
     context.has_status = number("shown") > _SHOWN_MIN * number("said_only")
+    context.shows_all = number("shown") > _SHOWN_ALL * number("said_bare") and (
+        number("shown") >= _SHOWN_FEWEST
+    )
     context.judges_said = number("contradicts") * 2 < max(
         1, number("retried") + number("contradicts")
     )

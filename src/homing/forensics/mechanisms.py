@@ -12,6 +12,7 @@ from homing.forensics.judging import Why
 from homing.forensics.lives import Life, life
 from homing.forensics.passing import (
     has_answer,
+    is_failed_by_lapse,
     is_of_dead_worker,
     is_said_of_endpoint,
     is_said_of_work,
@@ -23,6 +24,7 @@ from homing.forensics.turns import (
     UNDER_WAY_US,
     failed_under_way,
     given_up_open,
+    is_done_at_once,
     is_done_idle,
     is_idle,
     is_left_by_worker,
@@ -81,6 +83,8 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
+    if not (one.sent or one.failures) and is_done_at_once(trace):
+        return Match("D9", 0.6, "called done as soon as it was taken, with no request", ("D5",))
     # where turns have lines, and each had its answer before the next, nobody was left to write late
     twins = () if _turns_ended(trace, log) else twins_of("D5", log, ("D6",))
     return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
@@ -100,7 +104,7 @@ def _turns_ended(trace: Trace, log: LogFacts) -> bool:
 
 def _is_alone(trace: Trace) -> bool:
     """Whether one worker took it, once: who else wrote only brought an answer."""
-    return len(life(trace).takes) == 1 and len({s.attempt for s in trace.steps} - {None}) == 1
+    return len(life(trace).takes) == 1 and len({s.attempt for s in trace.steps if s.attempt}) == 1
 
 
 def _is_said_too_soon(trace: Trace) -> bool:
@@ -210,12 +214,11 @@ def _plans(step: Step) -> bool:
 def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
     planned, after = steps[plan].attempt, steps[plan + 1 :]
-    refused = {s.worker for s in after if is_refusal(s)}
     return {
         s.worker
-        for s in after
+        for i, s in enumerate(after)
         if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED, Op.RETRY)
-        if s.worker not in refused
+        if not any(is_refusal(t) and t.worker == s.worker for t in after[i:])
         if s.attempt is None or planned is None or s.attempt <= planned
     }
 
@@ -266,6 +269,12 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
+
+
+def _failed_by_lapse(trace: Trace, log: LogFacts) -> Match | None:
+    if trace.why not in (Why.SILENT, Why.SKIPPED) or not is_failed_by_lapse(trace, log):
+        return None
+    return Match("D7", 0.97, "called failed with attempts left, as its lease ran out")
 
 
 def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
@@ -336,6 +345,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if is_done_idle(trace.steps) and len(one.takes) == 1:
         return Match("D4", 0.8, "its job was done, and no request was made", ("D9",))
+    if any((trace.steps[i].attempt or 0) > 1 for i in one.skips):
+        return Match("D8", 0.9, "a later attempt was passed over, and the first never ended")
     if one.takes:
         if len(one.takes) > log.takes_usual and not one.lapses:
             return Match("D8", 0.5, "a later turn was taken and made no request")
@@ -351,8 +362,6 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         )
     if passed_as_in_progress(trace):
         return Match("D8", 0.9, "a later turn passed it over as in progress")
-    if any((trace.steps[i].attempt or 0) > 1 for i in one.skips):
-        return Match("D8", 0.9, "a later attempt was passed over, and the first never ended")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
     if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
@@ -489,6 +498,9 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
         return Match(
             "D10", 0.75, "as many attempts as others have at their end, and no dead letter"
         )
+    if planned and log.swept is not None and log.swept.has(trace):
+        twins = () if log.swept.is_sure else ("D1",)
+        return Match("D11", 0.95, "too old at the last clean-up before its retry was due", twins)
     if planned:
         # where requests alone have rows, a worker that took it and made none has left no trace
         twins = twins_of("D1", log, ("D4", "D6", "D7", "D8")) if log.is_of_requests else ()
@@ -533,6 +545,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _no_dead_letter,
     _deleted,
     _passed_over,
+    _failed_by_lapse,
     _swallowed,
     _silent_race,
     _silent_untried,

@@ -9,7 +9,7 @@ from typing import Final
 from homing.forensics.facts import LogFacts
 from homing.forensics.lives import life
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.vocabulary import Op, Stand, meaning, normal
 from homing.forensics.words import is_in_progress
 
 _ABOUT_ENDPOINT: Final = (
@@ -39,11 +39,26 @@ def names_endpoint(text: str) -> bool:
 def is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
     """Whether it was discarded, with attempts left, for what became of its worker."""
     made = max((s.attempt or 0 for s in trace.steps), default=0)
-    ends = [s for s in trace.steps if s.act is Op.DISCARDED]
+    ends = [
+        s
+        for s in trace.steps
+        if s.act is Op.DISCARDED or (s.act is Op.LAPSED and s.stand is Stand.GONE)
+    ]
     is_told = any(
         meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends
     )
     return is_told and made < (log.attempts_last or 0)
+
+
+def is_failed_by_lapse(trace: Trace, log: LogFacts) -> bool:
+    """Whether it was called failed with attempts left, as its lease ran out, and what passed it over came
+    later: a queue's entry that was found to be at its end."""
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    failed = [
+        i for i, s in enumerate(trace.steps) if s.act is Op.LAPSED and s.stand is Stand.FAILED
+    ]
+    over = max((i for i, s in enumerate(trace.steps) if s.act is Op.SKIPPED), default=0)
+    return bool(failed) and failed[-1] < over and made < (log.attempts_last or 0)
 
 
 def is_said_of_endpoint(trace: Trace) -> bool:

@@ -119,6 +119,13 @@ def is_done_idle(steps: Sequence[Step]) -> bool:
     return any(s.act is Op.NOTED and meaning(s.word).op is Op.SUCCEEDED for s in steps[taken + 1 :])
 
 
+def is_done_at_once(trace: Trace) -> bool:
+    """Whether it is called delivered sooner after a worker took it than any request takes."""
+    said = next((i for i, s in enumerate(trace.steps) if s.stand is Stand.DELIVERED), None)
+    taken = [s.at_us for s in trace.steps[:said] if is_take(s)]
+    return said is not None and bool(taken) and trace.steps[said].at_us - taken[-1] <= INSTANT_US
+
+
 def skips(steps: Sequence[Step]) -> list[int]:
     """The places of later attempts that were skipped while an earlier one was under way, or for good."""
     return [
