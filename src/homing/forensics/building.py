@@ -186,7 +186,9 @@ def _why(engine: Engine, table: Any) -> Any:
             return why
     kinds = table.select("op_raw", why=general).distinct()
     counted = kinds.group_by("op_raw").aggregate(n=kinds.count())
-    found = rows(counted.filter(counted.n <= _REASONS_OF_ONE).order_by("n", "op_raw").limit(_REASONS_MAX))
+    found = rows(
+        counted.filter(counted.n <= _REASONS_OF_ONE).order_by("n", "op_raw").limit(_REASONS_MAX)
+    )
     some, left = [], _REASONS_MAX
     for one in found:
         left -= int(one.n)
