@@ -11,6 +11,11 @@ import ibis
 from homing.forensics.rows import row, rows
 from homing.forensics.words import Behaviour
 
+#: so many rows tell which habits a log has: how its words follow one another
+LOOKED_THROUGH: Final = 1_000_000
+#: more different words are no words
+WORDS_MAX: Final = 5_000
+
 
 def name_of(table: Any) -> Any:
     """What a row's delivery is called: itself, or its message and endpoint."""
@@ -30,8 +35,7 @@ def preceders(
 ) -> dict[str, Counter[str | None]]:
     """Word → what its delivery's line before says, and how often; None: it was the first."""
     lines, window = in_order(table, column)
-    lines = lines.mutate(after=lines.word.lag().over(window))
-    return _beside(lines, texts)
+    return _near(lines.mutate(near=lines.word.lag().over(window)), texts)
 
 
 def followers(
@@ -39,15 +43,15 @@ def followers(
 ) -> dict[str, Counter[str | None]]:
     """Word → what its delivery's next line says, and how often; None: it was the last."""
     lines, window = in_order(table, column)
-    lines = lines.mutate(after=lines.word.lead().over(window))
-    return _beside(lines, texts)
+    return _near(lines.mutate(near=lines.word.lead().over(window)), texts)
 
 
-def _beside(lines: Any, texts: Sequence[str]) -> dict[str, Counter[str | None]]:
+def _near(lines: Any, texts: Sequence[str]) -> dict[str, Counter[str | None]]:
+    """Word → what stands beside its lines in `near`, and how often."""
     lines = lines.filter(lines.word.isin(texts))
     found: dict[str, Counter[str | None]] = {text: Counter() for text in texts}
-    for one in rows(lines.group_by(["word", "after"]).aggregate(n=lines.count())):
-        found[one.word][one.after] += int(one.n)
+    for one in rows(lines.group_by(["word", "near"]).aggregate(n=lines.count())):
+        found[one.word][one.near] += int(one.n)
     return found
 
 

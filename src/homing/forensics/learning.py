@@ -14,13 +14,19 @@ import ibis
 
 from homing.forensics.acks import acked_anyway, are_told_apart, ends_turns, of_queue, of_requests
 from homing.forensics.answers import of_answers
-from homing.forensics.behaviours import behaviours, followers, in_order, name_of, preceders
+from homing.forensics.behaviours import (
+    LOOKED_THROUGH,
+    WORDS_MAX,
+    behaviours,
+    followers,
+    in_order,
+    name_of,
+    preceders,
+)
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
 from homing.forensics.words import by_behaviour
-
-_WORDS_MAX: Final = 5_000
 
 
 def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
@@ -29,11 +35,11 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
     learned: dict[str, Word] = {}
     assumed: list[str] = []
     told: dict[str, list[str]] = {}
-    some = table.filter(table["rowid"] < _LOOKED_THROUGH)
+    some = table.filter(table["rowid"] < LOOKED_THROUGH)
     said = _states_said(some)
     for column in ("op_raw", "to_raw"):
         words = table.select(word=table[column]).distinct()
-        words = words.filter(words.word.notnull()).order_by("word").limit(_WORDS_MAX)
+        words = words.filter(words.word.notnull()).order_by("word").limit(WORDS_MAX)
         texts = [one.word for one in rows(words)]
         unknown = [
             t
@@ -248,10 +254,6 @@ _SIGNED_MIN: Final = 0.5
 _FOLLOWED_MAX: Final = 0.5
 
 
-#: so many rows tell which habits a log has: how its words follow one another
-_LOOKED_THROUGH: Final = 1_000_000
-
-
 def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
     """What follows most lines of the words for delivered (`archived`): by it a delivery is put away,
     however it ended."""
@@ -282,7 +284,7 @@ def _is_of_turns(table: Any, text: str, texts: Sequence[str], states: Sequence[s
 def _states_said(table: Any) -> list[str]:
     """The states that say delivered, of lines that have a word beside them."""
     worded = table.filter(table.op_raw.notnull() & table.to_raw.notnull())
-    states = [one.to_raw for one in rows(worded.select("to_raw").distinct().limit(_WORDS_MAX))]
+    states = [one.to_raw for one in rows(worded.select("to_raw").distinct().limit(WORDS_MAX))]
     return sorted(t for t in states if meaning(t, is_state=True).op is Op.SUCCEEDED)
 
 

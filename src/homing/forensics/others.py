@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from homing.forensics.behaviours import name_of
+from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX, name_of
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, meaning
 
-#: so many rows tell which words go together
-_LOOKED_THROUGH: Final = 1_000_000
-_WORDS_MAX: Final = 5_000
 #: of the names, so many must have been accepted within the log
 _ACCEPTED_MIN: Final = 0.8
 #: of a word's lines, so many must be of names that have no word of a delivery
@@ -25,8 +22,8 @@ def words_of_others(table: Any) -> list[str]:
     Args:
         table: the raw rows that name something.
     """
-    some = table.filter((table["rowid"] < _LOOKED_THROUGH) & table.op_raw.notnull())
-    texts = [one.op_raw for one in rows(some.select("op_raw").distinct().limit(_WORDS_MAX))]
+    some = table.filter((table["rowid"] < LOOKED_THROUGH) & table.op_raw.notnull())
+    texts = [one.op_raw for one in rows(some.select("op_raw").distinct().limit(WORDS_MAX))]
     accepting = sorted(t for t in texts if meaning(t).op is Op.ACCEPTED)
     if not accepting:
         return []
@@ -37,7 +34,7 @@ def words_of_others(table: Any) -> list[str]:
     if int(counted.k or 0) < _ACCEPTED_MIN * int(counted.n) or counted.k == counted.n:
         return []
     theirs = lines.semi_join(names.filter(names.accepted), "k")
-    ours = [one.word for one in rows(theirs.select("word").distinct().limit(_WORDS_MAX))]
+    ours = [one.word for one in rows(theirs.select("word").distinct().limit(WORDS_MAX))]
     rest = lines.anti_join(names.filter(names.accepted), "k")
     rest = rest.mutate(is_ours=rest.word.isin(ours))
     mixed = rest.filter(rest.is_ours).select("k").distinct()
