@@ -16,9 +16,10 @@ _FEWEST: Final = 200
 #: a service that loses more than this share, and brings less than that, has no one to ask why
 _DROPPED_MAX: Final = 0.5
 _DELIVERED_MIN: Final = 0.3
-#: of the rows with a time, so many name nothing; where the column is called a delivery's, the others
-#: are of something else
+#: of the rows with a time, so many name nothing; where the column is called a delivery's, and some of
+#: what it names is delivered, the others are of something else
 _KEYLESS_MAX: Final = 0.9
+_ENDED_MIN: Final = 0.05
 _NAMED_MIN: Final = 80.0
 _WORDS_SHOWN: Final = 4
 _ASK: Final = (
@@ -32,7 +33,8 @@ def misread(books: Map[Verdict, int], events: Events, mappings: Iterable[Mapping
     accepted = sum(books.values())
     dropped, delivered = books.get(Verdict.DROPPED, 0), books.get(Verdict.DELIVERED, 0)
     rows = events.rows + events.keyless
-    if rows >= _FEWEST and events.keyless > _KEYLESS_MAX * rows and not _is_named(mappings):
+    is_of_others = _is_named(mappings) and delivered > _ENDED_MIN * accepted
+    if rows >= _FEWEST and events.keyless > _KEYLESS_MAX * rows and not is_of_others:
         return (
             f"only {rows - events.keyless:,} of {rows:,} rows name a delivery by the columns that "
             f"were guessed, so they were guessed wrong; {_ASK}"

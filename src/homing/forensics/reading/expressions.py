@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
-from homing.forensics.reading.mapping import ANSWER, WORDS, Column
+from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column
 
 #: of a unit of time, in microseconds
 SCALE: Final = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
@@ -58,7 +58,7 @@ WHOLES: Final = {
 }
 
 #: of the queues that a line may name, those where no worker looks for what is due now
-ASIDE: Final = r"dead|dlq|dlt|dlx|parking|retry|retries|delay"
+ASIDE: Final = r"dead|dlq|dlt|dlx|parking|retry|retries|delay|poison|[._-]errors?$"
 #: words of a hand-over: what it comes to depends on where
 HANDS_OVER: Final = r"publish|produc|enqueue|push|append|forward|rout(ed|ing)|mov(ed|ing)|(record|message)s?[ _]sent"
 
@@ -87,6 +87,9 @@ ANSWERED: Final = (
     r"(?i)(?:^|[^a-z])(?:https?|status|code|answer(?:ed)?|respon(?:se|ded)|got|returned)"
     r"[ _:=/-]{0,3}(?:status|code|with)?[ _:=]{0,2}([1-5][0-9][0-9])(?:[^0-9]|$)"
 )
+
+#: the numbers and names in a sentence; a status of HTTP stays
+PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}\b"
 
 #: jobs that put dead letters away
 LETTERS: Final = r"dead[-_. ]?letter|dlq|dlx"
@@ -237,6 +240,9 @@ def value_of(
         return f"TRY_CAST(NULLIF({found}, '') AS BIGINT)"
     if field in WHOLES.values():
         return whole_value(source)
+    if column.unit == KINDS:
+        general = f"regexp_replace({source}, {literal(PARTICULARS)}, '#', 'g')"
+        return text_value(f"CASE WHEN contains({source}, ' ') THEN {general} ELSE {source} END")
     if column.unit == WORDS:
         return f"CASE WHEN TRY_CAST({source} AS DOUBLE) IS NULL THEN {text_value(source)} END"
     return text_value(source)

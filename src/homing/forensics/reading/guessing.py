@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from homing.core.errors import ConfigError
 from homing.core.records import LogEntry
+from homing.forensics.reading.alternatives import add_others
 from homing.forensics.reading.columns import (
     LENGTHS,
     TIMES,
@@ -19,17 +20,17 @@ from homing.forensics.reading.columns import (
     look,
     name_score,
     number_of,
-    recognised,
 )
 from homing.forensics.reading.doubting import doubts_of
 from homing.forensics.reading.expressions import ANSWERED, LETTERS
 from homing.forensics.reading.happenings import best_telling
+from homing.forensics.reading.kinds import by_kind
 from homing.forensics.reading.lines import Row
-from homing.forensics.reading.mapping import ANSWER, WORDS, Column, Mapping, shipped
+from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column, Mapping, shipped
 from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
-from homing.forensics.reading.workers import tell_workers
+from homing.forensics.reading.workers import OF_INTAKE, tell_workers
 from homing.forensics.vocabulary import Op, is_provisional, meaning, normal
 
 #: other columns that are kept to be compared as innocents
@@ -132,6 +133,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if not key:
         raise Unmapped([_NO_KEY.format(_named(seen))], Mapping(layout="events", columns={}), seen)
     key = [chosen["delivery"].path] if "delivery" in chosen else key
+    kinds = by_kind(rows, seen, key)
     repeated = _is_repeated(rows, key)
     mixed = _mixed(seen, taken)
     if mixed is None:
@@ -144,13 +146,12 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         taken.add(mixed)
     choose_attempt(rows, seen, take, taken, key if repeated else [])
     for name in _ORDER:
-        candidates = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
-        if name == "worker":  # one process id for all of them tells no worker from another
-            candidates = {p: s for p, s in candidates.items() if s.distinct > 1} or candidates
-        if name == "to_state" and "op" in chosen:  # a logger's name may sound like a state
-            candidates = {p: s for p, s in candidates.items() if name_score(name, p) >= 30}
+        looks = {**seen, **kinds} if name == "op" else seen
+        candidates = _candidates(name, looks, chosen, taken, repeated)
         if name not in chosen:
             take(name, best_telling(name, candidates, rows, key, repeated))
+    if "op" in chosen and chosen["op"].path in kinds:
+        chosen["op"] = replace(chosen["op"], unit=KINDS)
     tell_workers(rows, key, chosen, seen, take, taken)
     if mixed is not None:
         chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
@@ -191,9 +192,24 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         _add_places(seen, chosen, taken)
     else:
         take("dead_letter", best_named("dead_letter", seen, taken, 80.0))
-    _add_others(rows, seen, chosen, taken)
+    add_others(rows, seen, chosen, taken)
     mapping = Mapping(layout=layout, columns=chosen, extras=extras)
     return replace(mapping, doubts=doubts_of(mapping, seen))
+
+
+def _candidates(
+    name: str, seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str], repeated: bool
+) -> dict[str, Seen]:
+    """The columns that can be the field, of those that are no other's."""
+    found = {p: s for p, s in seen.items() if p not in taken and fits(name, s)}
+    if name == "worker":
+        if not repeated:  # who brought a delivery in says nothing of who has it
+            found = {p: s for p, s in found.items() if not OF_INTAKE.search(normal(p))}
+        # one process id for all of them tells no worker from another
+        return {p: s for p, s in found.items() if s.distinct > 1} or found
+    if name == "to_state" and "op" in chosen:  # a logger's name may sound like a state
+        return {p: s for p, s in found.items() if name_score(name, p) >= 30}
+    return found
 
 
 #: of the texts with a status in them, so many say that all went well: it is no last error
@@ -238,49 +254,6 @@ def _burying(seen: dict[str, Seen]) -> str | None:
     return None
 
 
-_FINER_FEWEST: Final = 3
-
-
-def _finer(
-    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
-) -> str | None:
-    """The column that says what happened where the one of operations always says the same: `queue event`,
-    and beside it `waiting` or `active`."""
-    own = chosen.get("op")
-    if own is None or own.value is not None:
-        return None
-    for path, one in seen.items():
-        is_named = path not in taken and name_score("op", path) >= _FINER_NAMED_MIN
-        if not is_named or not fits("op", one) or one.distinct < _FINER_FEWEST:
-            continue
-        outer = {str(row.get(own.path)) for row in rows if row.get(path) is not None}
-        of_outer = sum(str(row.get(own.path)) in outer for row in rows)
-        is_same = len(outer) == 1 and of_outer <= one.filled / _SPLIT_SAME
-        if is_same and recognised(one, is_state=False) >= _KNOWN_MIN:
-            return path
-    return None
-
-
-_FINER_NAMED_MIN: Final = 60.0
-#: of the rows that say the same, so many say more beside it
-_SPLIT_SAME: Final = 0.98
-
-
-def _add_others(
-    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
-) -> None:
-    """Let fields have a second column, for the rows in which the first says nothing."""
-    if finer := _finer(rows, seen, chosen, taken):
-        chosen["op"] = Column(path=str(finer), others=(chosen["op"].path,))
-        taken.add(finer)
-    for field in _SPLIT:
-        if field in chosen and not chosen[field].others:
-            spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
-            others = _others(field, chosen[field], rows, seen, taken - spare)
-            chosen[field] = replace(chosen[field], others=others)
-            taken.update(others)
-
-
 def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
     """The column that calls some answers final and others not yet: of a gateway that says first that
     it has queued a request, and then what came of it."""
@@ -297,89 +270,6 @@ def _of_answers(seen: dict[str, Seen], taken: set[str]) -> str | None:
 
 
 _ANSWERS_MAX: Final = 6
-
-#: fields that rows of two kinds, as spans and log records, may have in a column each
-_SPLIT: Final = (
-    "at",
-    "delivery",
-    "trace",
-    "op",
-    "to_state",
-    "attempt",
-    "worker",
-    "reason",
-    "note",
-    "actor",
-    "status",
-    "due",
-)
-
-#: times that may as well be the time of a row
-_SPARE: Final = ("finished_at", "changed_at", "started_at")
-
-_SPLIT_BELOW: Final = 0.9
-#: of the texts of the other kind of rows, so many must mean something
-_KNOWN_MIN: Final = 0.5
-
-
-_NUMBER: Final = re.compile(r"\d{3}(\.0)?")
-
-#: how often an entry of a queue was handed out; each retry is a new entry
-_OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
-
-
-def _others(
-    field: str, column: Column, rows: Sequence[Row], seen: dict[str, Seen], taken: set[str]
-) -> tuple[str, ...]:
-    """Columns for the field that are filled where the first one is not, and there alone."""
-    if column.value is not None or seen[column.path].filled > _SPLIT_BELOW * len(rows):
-        return ()
-    lacking = [row for row in rows if row.get(column.path) is None]
-    if field == "status":  # a word beside is none
-        lacking = [row for row in rows if not _NUMBER.fullmatch(str(row.get(column.path) or ""))]
-    found = []
-    for path, one in seen.items():
-        is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
-        if field == "op" and name_score(field, path) >= 46 and not one.is_number:
-            is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
-        if field == "delivery":
-            shared = _shared(rows, column.path, path)
-            is_named = shared >= _SAME_MIN or (is_named and shared > _OTHER_MAX)
-        if path in taken or not is_named or not fits(field, one):
-            continue
-        if field == "to_state" and recognised(one, is_state=True) < _KNOWN_MIN:
-            continue
-        if field == "attempt" and _OF_ENTRY.search(normal(path)):
-            continue
-        filled = sum(row.get(path) is not None for row in lacking)
-        # errors are rare, and so is what somebody did
-        is_many = filled > (0 if field in ("reason", "note", "actor") else 0.1 * len(lacking))
-        if filled >= 0.98 * one.filled and is_many:
-            found.append(str(path))
-    # of a span its end rather than its beginning
-    found.sort(key=lambda path: name_score("started_at", path) >= 60)
-    return tuple(found[:2])
-
-
-#: of the values of a column that rows of another kind have, so many must be of the delivery's, whatever
-#: it is called; and a column that is called so has fewer of other things
-_SAME_MIN: Final = 0.8
-_OTHER_MAX: Final = 0.05
-#: fewer values may be the same, or others, by chance
-_SAME_LEAST: Final = 20
-
-
-def _shared(rows: Sequence[Row], path: str, other: str) -> float:
-    """Of the values of a column that stands beside another in no row, the share that is the other's too;
-    0.5 where there are too few to tell."""
-    theirs = {str(row[other]) for row in rows if row.get(other) is not None}
-    if len(theirs) < _SAME_LEAST:
-        return 0.5
-    if any(row.get(other) is not None and row.get(path) is not None for row in rows):
-        return 0.5
-    ours = {str(row[path]) for row in rows if row.get(path) is not None}
-    return len(theirs & ours) / len(theirs)
-
 
 #: fields that say what happened, or how it stands
 TELLING: Final = frozenset(
@@ -498,6 +388,8 @@ def _unit(name: str, seen: Seen) -> str | None:
 #: of a column that has both, so many must be statuses of HTTP, and so many words
 _CODES_MIN: Final = 0.1
 _MIXED_MIN: Final = 0.005
+#: and of these so many must mean something
+_KNOWN_MIN: Final = 0.5
 
 
 def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:

@@ -57,10 +57,10 @@ def best_telling(
                 score -= 40  # a logger's name is no rival of what it says
             if known < 0.3 and not is_sure and not _are_codes(one):
                 score -= 40
-        scored.append((score, path))
-    best = max(scored, default=(0.0, ""))
+        scored.append((score, one.filled, path))
+    best = max(scored, default=(0.0, 0, ""))
     if best[0] >= (60 if name == "op" else 46):
-        return best[1]
+        return best[2]
     return _changing(candidates, rows, key) if name == "op" and repeated else None
 
 

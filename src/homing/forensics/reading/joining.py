@@ -270,17 +270,33 @@ _SMALL_MAX: Final = 0.5
 
 def _is_apart(path: str, mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]) -> bool:
     """Whether a small table says nothing of what happened to a delivery that it names, and names nothing
-    that others name."""
+    that others name; a part of what another is a part of too, as the file of another day, says as much
+    as that one."""
     own = mappings[path]
     most = max(map(len, samples.values()))
     says = bool(TELLING & own.columns.keys()) and _names_by_name(own)
     if says or len(samples[path]) > _SMALL_MAX * most:
         return False
-    return not any(
-        _meet(own, samples[path], mapping, samples[other])
-        for other, mapping in mappings.items()
-        if other != path
-    )
+    others = [other for other in samples if other != path]
+    if any(_are_parts(own, mappings[other]) for other in others):
+        return False
+    return not any(_meet(own, samples[path], mappings[o], samples[o]) for o in others)
+
+
+#: of what is told of deliveries in one part of a log, so much is told in another
+_PARTS_MIN: Final = 0.8
+#: where files have fewer columns in common these may be what any table has, an id, a state and a time
+_PARTS_FEWEST: Final = 5
+
+
+def _are_parts(one: Mapping, other: Mapping) -> bool:
+    """Whether two files call a delivery, and what happened to it, and nearly all else alike."""
+    mine, theirs = ({(f, c.path) for f, c in each.columns.items()} for each in (one, other))
+    alike = mine & theirs
+    same = {field for field, _ in alike}
+    if not same & set(_FIELDS) or not same & TELLING or len(alike) < _PARTS_FEWEST:
+        return False
+    return len(alike) >= _PARTS_MIN * min(len(mine), len(theirs))
 
 
 #: below it, the name of a column does not say that it names anything

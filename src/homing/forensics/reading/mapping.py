@@ -21,6 +21,8 @@ from homing.forensics.vocabulary import DECLARED, declared
 WORDS: Final = "words"
 #: of a status: the column is a text in which somebody answers with one (`answer 503`)
 ANSWER: Final = "answer"
+#: of a column of words with sentences here and there: these without their names and numbers
+KINDS: Final = "kinds"
 LAYOUTS: Final = ("events", "attempts", "deliveries", "jobs")
 SHIPPED: Final = ("homing", "svix-attempts", "svix-messages", "stripe-events", "job-queue")
 
@@ -30,7 +32,7 @@ class Column:
     """Where a field comes from."""
 
     path: str = ""
-    #: of a time or a length: s, ms, us, ns, iso, date, stream, or a format; of a text: WORDS; of a status: ANSWER
+    #: of a time or a length: s, ms, us, ns, iso, date, stream, or a format; of a text: WORDS or KINDS; of a status: ANSWER
     unit: str | None = None
     zone: str | None = None  #: of times that name none, such as Europe/Berlin; None: UTC
     value: str | None = None  #: the same for all rows of the file, which has no column for it

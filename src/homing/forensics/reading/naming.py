@@ -40,6 +40,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     """Delivery, message and endpoint; a name alone does not do: the values must be names."""
     names = {p: s for p, s in seen.items() if _is_name(s) and not _counts_few(s)}
     delivery = best_named("delivery", names, taken, 62.0)
+    delivery = _of_kind(rows, names, seen, _plainer(rows, names, delivery))
     beside = _beside(rows, delivery)
     others = {p: s for p, s in names.items() if p != delivery}
     message = best_named("message", {p: s for p, s in others.items() if p in beside}, taken, 50.0)
@@ -66,11 +67,15 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
             and pairs < 0.9 * len(rows)
         ):
             delivery = None
+    if (
+        delivery is not None
+        and endpoint in names
+        and _is_sent_once(rows, names, endpoint, delivery)
+    ):
+        near = {p: s for p, s in rest.items() if p != endpoint}
+        delivery, endpoint = endpoint, best_named("endpoint", near, taken, 40.0)
     if delivery is None and message is None:
-        delivery = _some_id(rows, names, endpoint)
-        if delivery is None and endpoint in names:
-            one = names[endpoint]
-            delivery = endpoint if _is_many(one) and one.filled > 0.5 * one.rows else None
+        delivery = _some_name(rows, names, endpoint)
         if delivery == endpoint:
             endpoint = None
     named = delivery or message
@@ -78,7 +83,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         fuller = {p: s for p, s in names.items() if s.filled > 2 * names[named].filled}
         other = best_named("delivery", fuller, taken, 62.0)
         if other is None:
-            other = _some_id(rows, fuller, endpoint)
+            other = _some_id(rows, _instead(rows, fuller, named), endpoint)
         elif names[named].filled > _RARE * names[named].rows:
             # files and tables that call it each by another name tell the same together
             other = None
@@ -108,6 +113,63 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
 
 
+#: what is called so plainly is asked for no kind
+_CALLED_SO: Final = 90.0
+#: a column of names beside one that says of what kind each is: `object.id` and `object.type`
+_ID_OF: Final = re.compile(
+    r"^(?P<whose>.*(^|[._])(object|entity|subject|resource|aggregate|target|item|record))[._]?(id|key|ref|uuid)$",
+    re.IGNORECASE,
+)
+_KIND_OF: Final = ("", ".type", "_type", ".kind", "_kind", "Type", "Kind")
+_A_DELIVERY: Final = re.compile(r"^(web_?hook_?)?(deliver(y|ies)|dispatch|notification|hook)$")
+_OF_KIND_FEWEST: Final = 20
+
+
+def _of_kind(
+    rows: Sequence[Row], names: dict[str, Seen], seen: dict[str, Seen], called: str | None
+) -> str | None:
+    """The column that names deliveries where the one beside it says so, and other things elsewhere; or
+    the one that is `called` a delivery's, if that is plain or there is none."""
+    if called is not None and name_score("delivery", called) >= _CALLED_SO:
+        return called
+    for path in names:
+        whose = _ID_OF.match(path)
+        kinds = [whose["whose"] + end for end in _KIND_OF if whose and whose["whose"] + end in seen]
+        for kind in kinds:
+            told = [row for row in rows if row.get(path) is not None and row.get(kind) is not None]
+            mine = {str(r[path]) for r in told if _A_DELIVERY.match(normal(str(r[kind])))}
+            if len(mine) >= _OF_KIND_FEWEST:
+                return path
+    return called
+
+
+def _plainer(rows: Sequence[Row], names: dict[str, Seen], path: str | None) -> str | None:
+    """What names the deliveries of a log where hardly any row has the column that is called so: the rows
+    say by something else of which they are, and now and then one speaks of a delivery by the way."""
+    if path is None or names[path].filled >= _RARE * len(rows):
+        return path
+    fuller = {p: s for p, s in names.items() if s.filled >= _SPARSE * len(rows)}
+    if called := best_named("delivery", fuller, set(), 62.0):
+        return called
+    endpoint = best_named("endpoint", names, set(), 40.0)
+    return _some_name(rows, _instead(rows, fuller, path), endpoint) or path
+
+
+def _instead(rows: Sequence[Row], names: dict[str, Seen], path: str) -> dict[str, Seen]:
+    """Of the columns those that may name the deliveries instead of one in few rows: none that differs
+    within what the one names, as a session does, where the one is plainly an id of deliveries, or the
+    other is called a request's or some other thing's."""
+    is_id = _DELIVERY_ID.search(normal(path)) is not None
+    return {
+        p: s
+        for p, s in names.items()
+        if not ((is_id or _is_called_else(p)) and _moves(rows, path, p))
+    }
+
+
+_DELIVERY_ID: Final = re.compile(r"(delivery|deliv|dlv)_?(id|uuid|guid|key|ref|no|nr)$")
+
+
 def _to_whom(columns: dict[str, Seen]) -> str | None:
     """A column called `to`, if its values are no states."""
     called = (p for p in columns if p.rpartition(".")[2] == "to")
@@ -122,6 +184,26 @@ def _fuller(rows: Sequence[Row], names: dict[str, Seen], path: str | None) -> st
     more = [p for p, one in names.items() if one.filled > names[path].filled]
     same = [p for p in more if all(r.get(p) == r[path] for r in rows if r.get(path) is not None)]
     return max(same, key=lambda p: names[p].filled, default=path)
+
+
+#: an endpoint has more deliveries than this each; and so few different ones may be anything
+_OF_HOOK_MAX: Final = 1.5
+_HOOKS_FEWEST: Final = 50
+_HOOK: Final = re.compile(r"(^|_)(web)?hook(_?(id|uuid|key|ref))?$")
+
+
+def _is_sent_once(rows: Sequence[Row], names: dict[str, Seen], hook: str, part: str) -> bool:
+    """Whether a `hook_id` is no endpoint's but what is delivered: each has about one of what was taken for
+    a delivery (the entry of an outbox), and no fewer rows have it."""
+    one = names[hook]
+    if not _HOOK.search(normal(hook)) or one.filled < names[part].filled:
+        return False
+    of_hook: dict[str, set[str]] = {}
+    for row in rows:
+        if row.get(hook) is not None and row.get(part) is not None:
+            of_hook.setdefault(str(row[hook]), set()).add(str(row[part]))
+    parts = sum(map(len, of_hook.values()))
+    return len(of_hook) >= _HOOKS_FEWEST and parts <= _OF_HOOK_MAX * len(of_hook)
 
 
 def _is_many(seen: Seen) -> bool:
@@ -294,6 +376,16 @@ def _is_reference(seen: Seen) -> bool:
         and recognised(seen, is_state=False) < _WORDS_MIN
         and not any(character.isspace() for value in seen.values for character in value)
     )
+
+
+def _some_name(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) -> str | None:
+    """A column of identifiers, whatever it is called: also that of the endpoints, where there is no other,
+    most rows have it, and it has as many values as deliveries are."""
+    found = _some_id(rows, names, endpoint)
+    if found is None and endpoint in names:
+        one = names[endpoint]
+        return endpoint if _is_many(one) and one.filled > 0.5 * one.rows else None
+    return found
 
 
 def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) -> str | None:

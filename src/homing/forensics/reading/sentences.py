@@ -177,6 +177,11 @@ _NAMED: Final = re.compile(
     re.I,
 )
 _INDEXED: Final = re.compile(r"[\w.]+\[([\w-]*\d[\w-]*)\]")
+#: what numbers are counted in
+_UNITS: Final = (
+    r"[mun\xb5]?s|m?secs?|(?:milli|micro)?seconds?|min|minutes?|hours?|days?|bytes?|[kmg]i?b|rows?|records?|lines?|"
+    r"items?|messages?|events?|jobs?|tasks?|(?:web)?hooks?|deliveries|times|attempts?|tries"
+)
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 #: the task of a queue, `shop.tasks.deliver[6f1c…]`: what it runs, and by which name
 _TASK: Final = re.compile(
@@ -252,7 +257,9 @@ _ANSWERS: Final = frozenset(
 _KILLED: Final = re.compile(r"(exited prematurely: .{0,40}?)Job: \d+\.?")
 _LONG: Final = re.compile(
     rf"(?<![\w.])(?:{_UUID}"
-    r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|\d{5,})(?![\w.])",
+    r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|"
+    # a number before a unit is how long, how large or how many
+    rf"\d{{5,}}(?! (?:{_UNITS})\b))(?![\w.])",
     re.I,
 )
 _DIGITS: Final = re.compile(r"\S*\d\S*")

@@ -78,12 +78,13 @@ _NAMES: Final = {
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
-        "from prev_status before previous_status state_from status_before"
+        "from prev_status before previous_status state_from status_before fr frm before_state "
+        "before_status"
     ),
     "to_state": (
         "to_state new_state state_after to_status new_status state to status delivery_status "
         "current_state after job_state lifecycle_state status_after state_to delivery_state "
-        "current_status row_state state_now status_now "
+        "current_status row_state state_now status_now after_state after_status "
         "estado zustand situacion st neuer_zustand nuevo_estado phase_after "
         "etat statut stato"
     ),

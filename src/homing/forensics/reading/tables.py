@@ -21,6 +21,7 @@ from homing.forensics.reading.expressions import (
     GIVEN_UP,
     HANDS_OVER,
     LETTERS,
+    PARTICULARS,
     SCALE,
     TEXTS,
     WHOLES,
@@ -28,7 +29,7 @@ from homing.forensics.reading.expressions import (
 from homing.forensics.reading.files import Progress, Raw, check, has_copies
 from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.lines import Row, flat, parts_of
-from homing.forensics.reading.mapping import ANSWER, Column, Mapping
+from homing.forensics.reading.mapping import ANSWER, KINDS, Column, Mapping
 from homing.forensics.reading.opening import mapping_of
 from homing.forensics.reading.selecting import STAND_BY, STANDING, cuts_of
 from homing.forensics.reading.sources import SAMPLE_ROWS, Unreadable
@@ -125,6 +126,10 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
     for target, field in TEXTS.items():
         value = _of(table, mapping, field, seen)
         columns[target] = ibis.null("string") if value is None else _text(value)
+    if mapping.has("op") and mapping.columns["op"].unit == KINDS:
+        said = columns["op_raw"]
+        general = said.re_replace(engine.pattern(PARTICULARS), "#")
+        columns["op_raw"] = said.contains(" ").ifelse(general, said)
     queue = _of(table, mapping, "queue", seen)
     if queue is not None:
         word, queue = columns["op_raw"], _text(queue)
@@ -201,6 +206,8 @@ def _of(table: Any, mapping: Mapping, field: str, seen: dict[str, Seen]) -> Any:
         if path in seen
         if (value := _at(table, seen[path].path)) is not None
     ]
+    if field in TEXTS.values() and len({value.type() for value in found}) > 1:
+        found = [value.cast("string") for value in found]  # an id beside a text
     return ibis.coalesce(*found) if len(found) > 1 else next(iter(found), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -103,6 +104,10 @@ _CREATED: Final = ("accepted_at", "created_at", "inserted_at", "received_at")
 _DUE_FILLED_MAX: Final = 0.7
 
 _DUE_LATER: Final = 0.95
+#: what is called so has been, and is not waited for
+_PAST: Final = re.compile(
+    r"(^|_)(ack|receipt|callback|answer|response|\w+ed)_(at|on|time|ts)$", re.IGNORECASE
+)
 
 _DUE_FEWEST: Final = 5
 
@@ -158,6 +163,8 @@ def _later(rows: Sequence[Row], left: dict[str, Seen], at: Seen) -> str | None:
     """The time, of those without a meaning, that looks forward: when a delivery is due again."""
     for path, one in left.items():
         if not one.is_calendar or one.filled > _DUE_FILLED_MAX * one.rows:
+            continue
+        if _PAST.search(normal(path)) and name_score("due", path) <= 0:
             continue
         pairs = [
             (instant(row.get(path), one.time), instant(row.get(at.path), at.time)) for row in rows

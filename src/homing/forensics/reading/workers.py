@@ -56,6 +56,10 @@ def tell_workers(
         take("actor", rare)
 
 
+#: the one of the service's own parts that brought a delivery in
+OF_INTAKE: Final = re.compile(
+    r"(^|_)(app|api|web|ingest|intake|publisher|producer|frontend)_?(node|host(_?name)?|server|instance|pod)$"
+)
 _PROCESS: Final = re.compile(r"(^|_)(pid|process_id)$")
 _MACHINE: Final = re.compile(r"(^|_)(host_?name|host|pod(_name)?|node|instance(_id)?|machine)$")
 

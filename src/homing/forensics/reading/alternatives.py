@@ -1,0 +1,143 @@
+"""Second columns of a field, for the rows in which its first one says nothing. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from homing.forensics.reading.columns import Seen, fits, name_score, recognised
+from homing.forensics.reading.lines import Row
+from homing.forensics.reading.mapping import Column
+from homing.forensics.vocabulary import normal
+
+#: fields that rows of two kinds, as spans and log records, may have in a column each
+_SPLIT: Final = (
+    "at",
+    "delivery",
+    "trace",
+    "op",
+    "to_state",
+    "attempt",
+    "worker",
+    "reason",
+    "note",
+    "actor",
+    "status",
+    "due",
+)
+
+#: times that may as well be the time of a row
+_SPARE: Final = ("finished_at", "changed_at", "started_at")
+
+_SPLIT_BELOW: Final = 0.9
+#: of the texts of the other kind of rows, so many must mean something
+_KNOWN_MIN: Final = 0.5
+
+
+def add_others(
+    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> None:
+    """Let fields have a second column, for the rows in which the first says nothing."""
+    if finer := _finer(rows, seen, chosen, taken):
+        chosen["op"] = Column(path=str(finer), others=(chosen["op"].path,))
+        taken.add(finer)
+    for field in _SPLIT:
+        if field in chosen and not chosen[field].others:
+            spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
+            others = _others(field, chosen[field], rows, seen, taken - spare)
+            chosen[field] = replace(chosen[field], others=others)
+            taken.update(others)
+
+
+_FINER_FEWEST: Final = 3
+
+
+def _finer(
+    rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> str | None:
+    """The column that says what happened where the one of operations always says the same: `queue event`,
+    and beside it `waiting` or `active`."""
+    own = chosen.get("op")
+    if own is None or own.value is not None:
+        return None
+    for path, one in seen.items():
+        is_named = path not in taken and name_score("op", path) >= _FINER_NAMED_MIN
+        if not is_named or not fits("op", one) or one.distinct < _FINER_FEWEST:
+            continue
+        outer = {str(row.get(own.path)) for row in rows if row.get(path) is not None}
+        of_outer = sum(str(row.get(own.path)) in outer for row in rows)
+        is_same = len(outer) == 1 and of_outer <= one.filled / _SPLIT_SAME
+        if is_same and recognised(one, is_state=False) >= _KNOWN_MIN:
+            return path
+    return None
+
+
+_FINER_NAMED_MIN: Final = 60.0
+#: of the rows that say the same, so many say more beside it
+_SPLIT_SAME: Final = 0.98
+
+
+_NUMBER: Final = re.compile(r"\d{3}(\.0)?")
+
+#: how often an entry of a queue was handed out; each retry is a new entry
+_OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
+
+
+def _others(
+    field: str, column: Column, rows: Sequence[Row], seen: dict[str, Seen], taken: set[str]
+) -> tuple[str, ...]:
+    """Columns for the field that are filled where the first one is not, and there alone."""
+    if column.value is not None or seen[column.path].filled > _SPLIT_BELOW * len(rows):
+        return ()
+    lacking = [row for row in rows if row.get(column.path) is None]
+    if field == "status":  # a word beside is none
+        lacking = [row for row in rows if not _NUMBER.fullmatch(str(row.get(column.path) or ""))]
+    found = []
+    for path, one in seen.items():
+        is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
+        if field == "status":  # `upstream_status`: whose it is, and a status
+            is_named = is_named or (name_score(field, path) >= 50 and one.http_share > 0.95)
+        if field == "op" and name_score(field, path) >= 46 and not one.is_number:
+            is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
+        if field == "delivery":
+            shared = _shared(rows, column.path, path)
+            is_many = one.distinct >= _NAMES_MIN * one.filled  # one name for all is what they are
+            is_named = shared >= _SAME_MIN or (is_named and is_many and shared > _OTHER_MAX)
+        if path in taken or not is_named or not fits(field, one):
+            continue
+        if field == "to_state" and recognised(one, is_state=True) < _KNOWN_MIN:
+            continue
+        if field == "attempt" and _OF_ENTRY.search(normal(path)):
+            continue
+        filled = sum(row.get(path) is not None for row in lacking)
+        # errors are rare, and so is what somebody did
+        is_filled = filled > (0 if field in ("reason", "note", "actor") else 0.1 * len(lacking))
+        if filled >= 0.98 * one.filled and is_filled:
+            found.append(str(path))
+    # of a span its end rather than its beginning
+    found.sort(key=lambda path: name_score("started_at", path) >= 60)
+    return tuple(found[:2])
+
+
+#: of the values of a column that rows of another kind have, so many must be of the delivery's, whatever
+#: it is called; and a column that is called so has fewer of other things
+_SAME_MIN: Final = 0.8
+_OTHER_MAX: Final = 0.05
+#: of the rows that name a delivery so many name one of their own
+_NAMES_MIN: Final = 0.02
+#: fewer values may be the same, or others, by chance
+_SAME_LEAST: Final = 20
+
+
+def _shared(rows: Sequence[Row], path: str, other: str) -> float:
+    """Of the values of a column that stands beside another in no row, the share that is the other's too;
+    0.5 where there are too few to tell."""
+    theirs = {str(row[other]) for row in rows if row.get(other) is not None}
+    if len(theirs) < _SAME_LEAST:
+        return 0.5
+    if any(row.get(other) is not None and row.get(path) is not None for row in rows):
+        return 0.5
+    ours = {str(row[path]) for row in rows if row.get(path) is not None}
+    return len(theirs & ours) / len(theirs)
