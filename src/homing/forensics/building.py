@@ -17,8 +17,9 @@ from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn
-from homing.forensics.others import words_of_others
+from homing.forensics.others import word_column, words_of_others
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
+from homing.forensics.reading.expressions import PARTICULARS
 from homing.forensics.reading.files import Progress, Raw
 from homing.forensics.reading.order import Order
 from homing.forensics.reading.sources import Unreadable
@@ -80,9 +81,10 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     announced = switched_off(table) if raw.has("actor") else []
     # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
-    others = words_of_others(table)
+    column = word_column(raw.has("op"))
+    others = words_of_others(table, column)
     if others:
-        table = table.filter(~table.op_raw.isin(others).fill_null(False))
+        table = table.filter(~table[column].isin(others).fill_null(False))
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)
     words, assumed = learn(raw, table)
@@ -172,14 +174,10 @@ def _without_lost_messages(engine: Engine, table: Any) -> Any:
     return kept.filter(kept.gone.isnull()).drop("gone")
 
 
-#: the numbers and names in a sentence; a status of HTTP stays
-_PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}\b"
-
-
 def _why(engine: Engine, table: Any) -> Any:
     """The reason as far as it belongs to a line's meaning: whole, or without what is particular in
     it, or, where even so there are many, of those words only that have a few each."""
-    general = table.reason.re_replace(engine.pattern(_PARTICULARS), "#")
+    general = table.reason.re_replace(engine.pattern(PARTICULARS), "#")
     for why in (table.reason, general):
         kinds = table.select(why=why).distinct().limit(_REASONS_MAX + 1)
         if int(row(kinds.aggregate(n=kinds.count())).n) <= _REASONS_MAX:
@@ -422,6 +420,10 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
             m.commit_lag_us,
             m.committed_us - since_us,
             (m["op"] == int(Op.ACCEPTED)).ifelse(m.total_us, ibis.null("int64")),
+            # and so is how long after its creation its line was written
+            (
+                (m["op"] == int(Op.ACCEPTED)) & (m.layout == "events") & (m.at_us >= m.accepted_us)
+            ).ifelse(m.at_us - m.accepted_us, ibis.null("int64")),
         ),
         "has_actor": m.by_person,
         **coded,

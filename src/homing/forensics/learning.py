@@ -26,7 +26,7 @@ from homing.forensics.behaviours import (
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
-from homing.forensics.words import by_behaviour
+from homing.forensics.words import Behaviour, by_behaviour
 
 
 def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
@@ -52,7 +52,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         if column == "op_raw":
             learned |= _operations(table, some, ours, said)
         else:
-            learned |= _states_of(ours, learned)
+            learned |= _states_of(ours, learned) | _passed_through(some, ours)
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
                 learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         told[column] = ours
@@ -96,8 +96,9 @@ def _operations(
     asked, begun = _asked_first(table, texts), _begun_by(some, texts)
     listed = _listed_by(some, [t for t in texts if t not in begun])
     learned = dict.fromkeys([*asked, *begun], accepted)
-    learned |= dict.fromkeys(listed, Word(Op.QUEUED, Stand.WAITING))
-    learned |= {text: _taken_as(text) for text in _taken_later(table, texts, asked)}
+    learned |= dict.fromkeys([*listed, *_handed_on(some, texts)], Word(Op.QUEUED, Stand.WAITING))
+    later = _taken_later(table, texts, [*asked, *begun])
+    learned |= {text: _taken_as(text, seen) for text, seen in later.items()}
     learned |= of_answers(table, some, texts)
     done = (*_deleted_at_once(some, texts), *acked_anyway(some, name_of(some), texts))
     learned |= dict.fromkeys(done, noted)
@@ -152,16 +153,20 @@ def _asked_first(table: Any, texts: Sequence[str]) -> list[str]:
     return [t for t, one in seen.items() if one.is_first > 0.8 and one.is_last < 0.5]
 
 
-def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> list[str]:
+def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> dict[str, Behaviour]:
     """Of several words that sound like an acceptance (`event accepted`, `record received`), those
-    that hardly ever come first: by them a worker takes what another accepted."""
+    that hardly ever come first: by them a worker takes what another accepted.
+
+    Args:
+        asked: others by which deliveries are known to begin.
+    """
     accepting = [t for t in texts if meaning(t, is_state=False).op is Op.ACCEPTED]
-    accepting += asked
+    accepting += [t for t in asked if t not in accepting]
     if len(accepting) < 2:
-        return []
+        return {}
     seen = behaviours(table, "op_raw", accepting)
-    later = [text for text, one in seen.items() if one.is_first < _FIRST_MIN]
-    return later if len(later) < len(seen) else []
+    later = {text: one for text, one in seen.items() if one.is_first < _FIRST_MIN}
+    return later if len(later) < len(seen) else {}
 
 
 #: of a word's lines, so many come first, and so many deliveries begin with it
@@ -198,6 +203,40 @@ def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
         for text, after in next_to.items()
         if sum(after[q] for q in queues) > _LISTED_MIN * after.total()
     ]
+
+
+#: of the lines by which it was handed on, so many are followed by a worker's turn, or nothing
+_HANDED_MIN: Final = 0.9
+
+
+def _handed_on(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like a request (`dispatched`), and is followed by the turn of a worker: it was handed on
+    to those who send."""
+    sent = [t for t in texts if meaning(t).op is Op.SENT]
+    turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
+    if not sent or not turns:
+        return []
+    next_to = followers(table, sent)
+    return [
+        text
+        for text, after in next_to.items()
+        if sum(after[t] for t in turns) > _HANDED_MIN * (after.total() - after[None]) > 0
+    ]
+
+
+#: of the lines of a state, so few are the last of their delivery, where it is on the way to another
+_PASSED_LAST_MAX: Final = 0.2
+
+
+def _passed_through(table: Any, states: Sequence[str]) -> dict[str, Word]:
+    """The states that sound like the end (`dispatched`), and are left for another of these."""
+    done = [t for t in states if meaning(t, is_state=True).op is Op.SUCCEEDED]
+    if len(done) < 2:
+        return {}
+    seen = behaviours(table, "to_raw", done)
+    passed = [t for t, one in seen.items() if one.is_last < _PASSED_LAST_MAX and not one.ok]
+    waiting = Word(Op.QUEUED, Stand.WAITING)
+    return dict.fromkeys(passed, waiting) if len(passed) < len(seen) else {}
 
 
 #: so soon after what a turn came to its entry is deleted from the queue, in so many of its lines; what
@@ -346,8 +385,15 @@ _LISTED_MIN: Final = 0.9
 _MAKING: Final = re.compile(r"insert|creat|(^|_)add(ed)?$|publish|submit|emit|stored|regist")
 
 
-def _taken_as(text: str) -> Word:
-    """What a word that sounds like an acceptance, and is none, is: a job that is made of it, or a turn."""
+#: of the lines of an acceptance by whoever sends for the service, so many have a status of 2xx
+_BY_SENDER_MIN: Final = 0.8
+
+
+def _taken_as(text: str, seen: Behaviour) -> Word:
+    """What a word that sounds like an acceptance, and is none, is: a job that is made of it, or a turn; or,
+    with a good status, what a gateway says that has only put the request by."""
+    if seen.ok > _BY_SENDER_MIN:
+        return Word(Op.NOTED, Stand.NONE)
     is_made = _MAKING.search(normal(text))
     return Word(Op.QUEUED, Stand.WAITING) if is_made else Word(Op.CLAIMED, Stand.LEASED)
 

@@ -15,19 +15,27 @@ _ACCEPTED_MIN: Final = 0.8
 _APART_MIN: Final = 0.95
 
 
-def words_of_others(table: Any) -> list[str]:
+def word_column(has_op: bool) -> str:
+    """The column of words by which rows are told apart: operations, or states where no row has one."""
+    return "op_raw" if has_op else "to_raw"
+
+
+def words_of_others(table: Any, column: str) -> list[str]:
     """The words that no delivery has that was accepted within the log, nor any other that has a word of
     one; none where few are accepted within it.
 
     Args:
         table: the raw rows that name something.
+        column: the one of the words.
     """
-    some = table.filter((table["rowid"] < LOOKED_THROUGH) & table.op_raw.notnull())
-    texts = [one.op_raw for one in rows(some.select("op_raw").distinct().limit(WORDS_MAX))]
+    # a table's row is the last word of a delivery whose changes the log may lack
+    some = table.filter((table["rowid"] < LOOKED_THROUGH) & (table.layout == "events"))
+    some = some.filter(some[column].notnull())
+    texts = [one[column] for one in rows(some.select(column).distinct().limit(WORDS_MAX))]
     accepting = sorted(t for t in texts if meaning(t).op is Op.ACCEPTED)
     if not accepting:
         return []
-    lines = some.select(k=name_of(some), word=some.op_raw)
+    lines = some.select(k=name_of(some), word=some[column])
     lines = lines.mutate(begins=lines.word.isin(accepting))
     names = lines.group_by("k").aggregate(accepted=lines.begins.max())
     counted = row(names.aggregate(n=names.count(), k=names.accepted.cast("int64").sum()))

@@ -26,12 +26,18 @@ _ABOUT_ENDPOINT: Final = (
     "route",
     "not_active",
     "moved",
+    "paused",
+    "suspended",
 )
+
+#: the same in short: `ep_off`
+_SHORTLY: Final = re.compile(r"(^|_)(ep|dest|dst)_(is_)?(off|gone|dis|del|inact)")
 
 
 def names_endpoint(text: str) -> bool:
     """Whether a reason speaks of an endpoint."""
-    if any(word in normal(text) for word in _ABOUT_ENDPOINT):
+    said = normal(text)
+    if any(word in said for word in _ABOUT_ENDPOINT) or _SHORTLY.search(said):
         return True
     return meaning(text).op is Op.PARKED and not is_in_progress(text)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import ibis
@@ -25,6 +25,8 @@ _SWEEPING: Final = re.compile(
 )
 _RUNS_MAX: Final = 50_000
 _RUNS_FEWEST: Final = 3
+#: of lines that name no delivery, so many kinds are looked at
+_KINDS_MAX: Final = 500
 #: so many of the lost must have seen a run, and so few may have been younger then than all the others
 _SEEN_MIN: Final = 0.9
 _YOUNGER_MAX: Final = 0.05
@@ -58,24 +60,28 @@ def runs(table: Any, others: Sequence[str] = ()) -> list[tuple[int, ...]]:
         others: words of rows that name other things.
     """
     is_nameless = table.delivery.isnull() & table.message.isnull()
-    about = (
-        table.filter(is_nameless | table.op_raw.isin(others))
-        if others
-        else table.filter(is_nameless)
-    )
+    said = ibis.coalesce(table.op_raw, table.to_raw)
+    about = table.filter(is_nameless | said.isin(others)) if others else table.filter(is_nameless)
     at = ibis.coalesce(about.changed_us, about.at_us)
-    word = ibis.coalesce(about.op_raw, "") + " " + ibis.coalesce(about.worker, "")
-    lines = about.select(word=word, at=at).filter(at.notnull())
-    words = lines.group_by("word").aggregate(n=lines.count())
-    found = rows(words.filter(words.n >= _RUNS_FEWEST).order_by(ibis.desc("n"), "word").limit(500))
-    ours = [one.word for one in found if _SWEEPING.search(normal(one.word))]
+    said = ibis.coalesce(about.op_raw, about.to_raw, "")
+    who = ibis.coalesce(about.worker, "")
+    lines = about.select(said=said, word=said + " " + who, at=at).filter(at.notnull())
+    kinds = lines.group_by("said", "word").aggregate(n=lines.count())
+    found = rows(kinds.order_by(ibis.desc("n"), "word").limit(_KINDS_MAX))
+    # a process has another name after each start, and its clean-up is the same
+    names = {one.word: one.said if _cleans(one.said) else one.word for one in found}
+    ours = [word for word in names if _cleans(word)]
     if not ours:
         return []
-    lines = lines.filter(lines.word.isin(ours)).order_by("word", "at").limit(_RUNS_MAX)
-    return [
-        tuple(int(one["at"]) for one in some)
-        for _, some in groupby(rows(lines), key=lambda one: one.word)
-    ]
+    lines = lines.filter(lines.word.isin(ours)).order_by("at").limit(_RUNS_MAX)
+    times: defaultdict[str, list[int]] = defaultdict(list)
+    for one in rows(lines.select("word", "at")):
+        times[names[one["word"]]].append(int(one["at"]))
+    return [tuple(at) for _, at in sorted(times.items()) if len(at) >= _RUNS_FEWEST]
+
+
+def _cleans(word: str) -> bool:
+    return _SWEEPING.search(normal(word)) is not None
 
 
 def swept(

@@ -68,6 +68,27 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(process|worker|service|node|boot|instance)_(start|boot|restart|up|stop|shutdown|exit)|boot|restart(ed)?$|^startup$|^shutdown$|worker_(died|crash\w*|exit\w*|kill\w*)",
         _W(Op.STARTED, Stand.NONE),
     ),
+    (  # failed for good, says whoever decides
+        r"(^|_)(not|non|never|without|won_t|wont|will_not|no)_(be_)?"
+        r"re_?(try|tries|tryable|tried|trying)(_|$)(?!needed|required|necessary)",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (  # that queue has not taken it
+        r"(publish|send|sent|mov\w*|push|put)_(\w+_)?(fail|refus|abort|error_)\w*_(to_)?(\w+_)?(errors?|poison)(_queue)?$",
+        _W(Op.DEAD_FAILED, Stand.NONE),
+    ),
+    (  # to the queue in which what failed is kept
+        r"(mov|publish|sen[dt]|rout|forward|push|put)\w*_(\w+_)?to_(\w+_)?(errors?|poison)(_queue|_topic)?$",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (
+        r"(has|have|had|found)_(an?_)?(inbox|idempot\w*|dedup\w*|lock|marker|guard)_(entry|record|row|key)|(^|_)inbox_(entry|record)",
+        _W(Op.SKIPPED, Stand.GONE),
+    ),
+    (
+        r"^(saved|updated|wrote|re_?saved|re_?loaded)_(the_)?(delivery|row|record|message|webhook)(_|$)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
     (  # of an endpoint, and so of no delivery
         r"^(subscription|endpoint|webhook_endpoint|destination)_(was_)?(re_?)?"
         r"(resumed|enabled|created|registered|updated)$",
@@ -149,6 +170,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.WRITTEN, Stand.NONE),
     ),
     (r"(publish|produc\w*|en_?queue|push|hand_?over)_(was_)?abort", _W(Op.NOT_QUEUED, Stand.NONE)),
+    (r"reject\w*_execution|(executor|pool)_(\w+_)?(reject|is_full)", _W(Op.NOT_QUEUED, Stand.NONE)),
     (  # wherever its retry was put
         r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
         _W(Op.FAILED, Stand.FAILED, -1),
@@ -225,6 +247,12 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(delet|remov|discard|dropp|purg|clear|withdr)\w*_(manual|by_(the_)?"
         r"(user|admin|operator|owner|customer|merchant|tenant|support|staff|ops|hand|person|human))",
         _W(Op.CANCELLED, Stand.CANCELLED),
+    ),
+    (  # there is nobody to send it to, and so the entry is done with
+        r"(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_)?"
+        r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|paused|off)"
+        r"_(\w+_)?(ack|finish|complet|settl|drop|delet)",
+        _W(Op.DISCARDED, Stand.GONE),
     ),
     (  # somebody is at it, and so the entry is done with
         r"in_(progress|flight)_(\w+_)?(ack|finish|complet|settl|drop|delet)",
@@ -366,6 +394,16 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"expir|too_old|outdated|stale", _W(Op.PURGED, Stand.GONE)),
 )
+#: words of states cut to three or four letters, as columns of short keys have them
+_SHORT: Final = (
+    (r"^(que|enq|qd|pnd|sch|schd)$", _W(Op.QUEUED, Stand.WAITING)),
+    (r"^(clm|clmd|lsd|prc|proc|wrk|wip)$", _W(Op.CLAIMED, Stand.LEASED)),
+    (r"^(dlv|dlvd|dlvrd|delv|succ?|suc|dne)$", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
+    (r"^(fld|err|rej)$", _W(Op.FAILED, Stand.FAILED, -1)),
+    (r"^(cxl|cxld|cncl|cncld|cnl)$", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (r"^(dsc|dscd|drp|drpd)$", _W(Op.DISCARDED, Stand.GONE)),
+    (r"^(skp|skpd|dup)$", _W(Op.SKIPPED, Stand.GONE)),
+)
 #: the commonest words of German, Spanish, French, Italian and Portuguese logs: asked first, for parts of them look English
 _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
     (
@@ -397,7 +435,10 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
     (r"verworfen|descartad|(^|_)rejete|scartat", _W(Op.DISCARDED, Stand.GONE)),
     (r"uebersprungen|omitid|ignore(_|$)|saltat", _W(Op.SKIPPED, Stand.GONE)),
     (r"geloescht|eliminad|borrad|supprime|apagad|cancellat[oa]_dal", _W(Op.PURGED, Stand.GONE)),
-    (r"storniert|abgebrochen|anulad|(^|_)annul", _W(Op.CANCELLED, Stand.CANCELLED)),
+    (
+        r"storniert|abgebrochen|anulad|(^|_)annul",
+        _W(Op.CANCELLED, Stand.CANCELLED),
+    ),
     (r"abgelaufen|vencid|caducad|expire(_|$)|scadut", _W(Op.LAPSED, Stand.NONE)),
     (
         r"bearbeit|laeuft|uebernommen|gesendet_wird|enviando|proces+an|en_curso|em_curso|tomad|en_cours|"
@@ -425,7 +466,9 @@ _WHOLE: Final = {
     "delete_message": _W(Op.SUCCEEDED, Stand.DELIVERED, 1),
     "change_message_visibility": _W(Op.RETRY, Stand.WAITING),
 }
-_COMPILED: Final = tuple((re.compile(pattern), word) for pattern, word in (*_FOREIGN, *_WORDS))
+_COMPILED: Final = tuple(
+    (re.compile(pattern), word) for pattern, word in (*_SHORT, *_FOREIGN, *_WORDS)
+)
 UNKNOWN: Final = Word(Op.UNKNOWN, Stand.NONE)
 
 

@@ -235,7 +235,8 @@ def line_of(
     is_over = op_word.op is Op.NOTED and kind.op in learned
     is_told = to_word.op is not Op.UNKNOWN and (is_over or op_word.op in (Op.UNKNOWN, Op.WRITTEN))
     op = _from_states(kind, before, to_word, status) if is_told else op_word.op
-    op = _of_write(op, about) if op_word.op is Op.WRITTEN else op
+    if op_word.op is Op.WRITTEN:
+        op = Op.WRITTEN if is_of_another_field(kind.op) else _of_write(op, about)
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         is_begun = kind.op and outcome.op in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT)
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
@@ -332,6 +333,18 @@ def _is_passed_over(kind: Kind, outcome: Word) -> bool:
         return False
     why = meaning(kind.reason).op if kind.reason else outcome.op
     return why is Op.SKIPPED or is_in_progress(kind.reason)
+
+
+_ANOTHER_FIELD: Final = re.compile(
+    r"(^|_)(priorit(y|ies)|weights?|labels?|tags?|notes?|metadata|headers?|urls?|owner|region|shard)_"
+    r"(was_|were_)?(updat|chang|set|sav|writ|adjust)"
+)
+
+
+def is_of_another_field(word: str | None) -> bool:
+    """Whether a write is of something else than how a delivery stands (`priority_updated`): it plans
+    nothing, whatever state the row has that it saves."""
+    return word is not None and _ANOTHER_FIELD.search(normal(word)) is not None
 
 
 def _of_write(op: Op, about: Habits) -> Op:
@@ -446,11 +459,17 @@ def _is_answered_late(op: Op, status: int, reason: str | None) -> bool:
     return status < 0 or any(map(_tells_of_failure, parts))
 
 
+#: because of which a delivery fails or waits again, and nobody takes it
+_OF_LEASE: Final = frozenset({"lease", "visibility"})
+
+
 def _by_reason(op: Op, reason: str | None) -> Op:
     """A reason that names something more exact than the operation does."""
     if not reason:
         return op
     why = meaning(reason).op
+    if op in (Op.FAILED, Op.QUEUED, Op.RETRY) and normal(reason) in _OF_LEASE:
+        return Op.LAPSED
     if op is Op.SUCCEEDED and _OF_ENDPOINT.search(normal(reason)):
         return Op.DISCARDED  # closed, because there was nobody to send it to
     if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):

@@ -136,7 +136,9 @@ def _raw(*lines: tuple[str | None, str | None, str | None, int]) -> Any:
     names = ("delivery", "op_raw", "worker", "at_us")
     columns = {name: [line[i] for line in lines] for i, name in enumerate(names)}
     table = ibis.memtable(columns, schema=dict.fromkeys(names[:3], "string") | {"at_us": "int64"})
-    return table.mutate(message=ibis.null("string"), changed_us=ibis.null("int64"))
+    return table.mutate(
+        message=ibis.null("string"), to_raw=ibis.null("string"), changed_us=ibis.null("int64")
+    )
 
 
 def test_a_clean_up_runs_where_its_line_or_its_own_name_says_so() -> None:
@@ -151,6 +153,13 @@ def test_a_line_that_names_a_delivery_and_one_that_is_rare_are_no_clean_up() -> 
     rare: list[Any] = [(None, "old rows purged", None, at) for at in (10, 20)]
     assert runs(_raw(*named, *rare)) == []
     assert runs(_raw(*named, *rare, (None, "old rows purged", None, 40))) == [(10, 20, 40)]
+
+
+def test_a_clean_up_stays_one_when_its_process_gets_another_name() -> None:
+    told: list[Any] = [
+        (None, "old rows purged", f"beat-{at // 25}", at) for at in (10, 20, 30, 40, 50)
+    ]
+    assert runs(_raw(*told)) == [(10, 20, 30, 40, 50)]
 
 
 COUNT = 400
