@@ -99,6 +99,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         resume_pos=e.pos.max(where=e.act == Op.RESUMED),
         named=(e.has_actor & (e.stand == Stand.GONE)).max(),
         ended_bad=(is_end & is_written & (e.result == -1)).max(),
+        is_put_off=(e.due_us > e.at_us).max().fill_null(False),
         total_us=e.total_us.max(),
         bytes=e.bytes.max(),
         commit_lag_us=e.commit_lag_us.max(),
@@ -279,10 +280,16 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         plan_due=o.due_us.max(),
         dead_at=o.at_us.max(where=o.act == Op.DEAD),
         bad_at=o.at_us.max(where=o.result == -1),
-        good_end=o.pos.max(where=o.result == 1),
+        # where no line shows the answer, by the one that calls it delivered
+        good_end=ibis.coalesce(o.pos.max(where=o.result == 1), o.pos.max(where=o.result == SAID)),
         bad_end=o.pos.max(where=(o.result == -1) & o.writes),
-        take_end=o.pos.max(where=o.take),
-        good_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == 1),
+        good_turn=o.taken.max(where=o.result == 1),
+        said_turn=o.taken.max(where=o.result == SAID),
+        bad_turn=o.taken.max(where=(o.result == -1) & o.writes),
+        good_no=ibis.coalesce(
+            o.attempt.fill_null(0).argmax(o.pos, where=o.result == 1),
+            o.attempt.fill_null(0).argmax(o.pos, where=o.result == SAID),
+        ),
         bad_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == -1),
         good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
         bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
@@ -292,21 +299,26 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
     )
-    # an attempt that succeeded by one line and failed by a later one, of the same turn
-    is_same = (found.good_no == found.bad_no) & (found.good_worker == found.bad_worker)
+    return found.mutate(taken_back=_is_taken_back(found)).drop(
+        *("good_end", "bad_end", "good_no", "bad_no", "good_worker", "bad_worker"),
+        *("good_turn", "said_turn", "bad_turn", "turns", "has_lapsed"),
+    )
+
+
+def _is_taken_back(found: Any) -> Any:
+    """Whether an attempt succeeded by one line and failed by a later one, of the same turn."""
+    is_same = found.good_no == found.bad_no
+    # what a receiver says later of what it took is no worker's line, and of the one turn there was
+    is_told_later = (found.bad_turn <= found.bad_no) & ~found.has_lapsed
+    is_same = is_same & ((found.good_worker == found.bad_worker) | is_told_later)
     # without its number, the failure may be of any turn before
     is_same = is_same & ((found.bad_no > 0) | (found.turns <= 1))
     # nor, where an attempt was taken twice, whose it is, if nobody signs, or if one has it again after
     # its lease ran out
     is_signed = (found.bad_worker != 0) & ~found.has_lapsed
-    is_same = is_same & (is_signed | (found.turns <= found.bad_no) | (found.turns <= 1))
-    is_open = found.take_end.isnull() | (found.take_end < found.good_end)
-    taken_back = (found.bad_end > found.good_end) & is_open & is_same
-    found = found.mutate(taken_back=taken_back.fill_null(False))
-    return found.drop(
-        *("good_end", "bad_end", "take_end", "good_no", "bad_no", "good_worker", "bad_worker"),
-        *("turns", "has_lapsed"),
-    )
+    is_same = is_same & (is_signed | (found.bad_turn <= found.bad_no) | (found.turns <= 1))
+    is_open = ibis.coalesce(found.good_turn, found.said_turn) == found.bad_turn
+    return ((found.bad_end > found.good_end) & is_open & is_same).fill_null(False)
 
 
 #: the crossings that `interleavings` finds, with what each is in words

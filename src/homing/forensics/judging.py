@@ -65,7 +65,8 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         last_attempt="attempt",
         last_line="at_us",
     )
-    unsure = c.filter(c.good == 0).select("d", "stand_pos", "last_pos", "bad_pos")
+    unsure = c.filter((c.good == 0) | c.taken_back)
+    unsure = unsure.select("d", "stand_pos", "last_pos", "bad_pos")
     at_stand = unsure.inner_join(last, unsure.stand_pos == last.stand_pos_).drop(
         "stand_pos_", "stand_pos", "last_pos", "bad_pos"
     )
@@ -121,7 +122,8 @@ def _made(c: Any) -> Any:
 def _judges_taken_back(crossed: Any, cases: Any) -> bool:
     """Whether a failure after the success of the same attempt says that it failed: where that is most
     of what failed and came through, it is how the log is written."""
-    both = crossed.inner_join(cases.filter((cases.good > 0) & (cases.bad > 0)).select("d"), "d")
+    is_both = (cases.good + cases.said > 0) & (cases.bad > 0)
+    both = crossed.inner_join(cases.filter(is_both).select("d"), "d")
     found = row(both.aggregate(n=both.count(), k=both.taken_back.cast("int64").sum()))
     return 0 < 2 * int(found.k or 0) < int(found.n)
 
@@ -340,6 +342,18 @@ def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
     )
 
 
+def _ends_failed(c: Any) -> Any:
+    """Whether the failure of a turn is the last line, and leaves it neither waiting nor in progress."""
+    is_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
+    return is_failed & ~c.last_stand.isin([Stand.WAITING, Stand.LEASED])
+
+
+def _goes_on(c: Any) -> Any:
+    """Whether a turn came after the last failure, or the plan of one, or an end."""
+    is_moved = (c.stand_pos > c.bad_pos) & (c.last_stand != Stand.DELIVERED)
+    return ((c.take_pos > c.bad_pos) | is_moved).fill_null(False)
+
+
 def _is_kept(c: Any, is_silent: Any) -> Any:
     """Parked; but until a time that is long past it waits like any other."""
     is_past = is_silent & (c.last_due > c.last_line).fill_null(False)
@@ -365,30 +379,28 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     has, drop = by_case.has, Verdict.DROPPED
     most = context.attempts_max or 1
     stands = c.last_stand
-    early = _ended_early(c, context, most)
+    early = _ended_early(c, context, most).fill_null(False)
     permanent = _met_permanent(c, context)
     is_used_up = _is_used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(_AHEAD_MAX_US, 20 * context.due_delay_max_us)
+    # a success that was taken back is none, and what came after it tells how it stands
+    goes_on = c.taken_back & _goes_on(c)
     said = (c.said > 0) | (stands == Stand.DELIVERED)
+    said = said & (~goes_on | (c.said_pos > c.bad_pos).fill_null(False))
     is_dead = (stands == Stand.DEAD) | (c.dead_pos > c.resume_pos.fill_null(0)).fill_null(False)
-    ends_failed = (c.end_op == Op.FAILED).fill_null(False) & (c.takes > 0)
-    ends_failed = ends_failed & (stands != Stand.WAITING)
+    ends_failed = _ends_failed(c)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
     is_last = _is_at_last(c, context, most)
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     dlq_missing = dlq_missing | (is_silent & ibis.literal(context.letters_stop))
     return [
-        (c.taken_back, drop, Why.FALSE_DELIVERED),
-        (c.good > 0, Verdict.DELIVERED, Why.NONE),
+        (c.taken_back & ~goes_on, drop, Why.FALSE_DELIVERED),
+        ((c.good > 0) & ~c.taken_back, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
         (_said_bad(c, context) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
         (said & _contradicts(c, context), drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
-        (
-            is_dead & early.fill_null(False) & ~permanent.fill_null(False),
-            drop,
-            Why.GIVEN_UP_EARLY,
-        ),
+        (is_dead & early & ~permanent.fill_null(False), drop, Why.GIVEN_UP_EARLY),
         (_left_after_lapse(c, context, most), drop, Why.GIVEN_UP_EARLY),
         (has(c.mask, Op.DEAD_FAILED) & ~has(c.mask, Op.DEAD), drop, Why.NO_DEAD_LETTER),
         (is_dead, Verdict.DEAD, Why.NONE),

@@ -148,7 +148,7 @@ def _totals(c: Any, moved: Any) -> Line:
             dead_bad=c.bad.max(where=ended),
             exhausted=c.exhausted.cast("int64").sum(),
             exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
-            plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c)),
+            plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c) & ~c.is_put_off),
         )
     )
 
@@ -229,9 +229,9 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         # nor does anything fail more often: else what ends here was ended by a fault
         and sum(o.lines for o in failed if o.attempt > one.attempt) <= 0.2 * one.lines
     )
-    if number("dead_attempt") >= number("allowed_least") > 0:
-        # what has a dead letter had all the attempts that a column allows, and so may the others
-        context.limits = tuple(n for n in context.limits if n >= number("allowed_least"))
+    # fewer attempts than a column allows are the end where a dead letter was made after as many
+    buried = number("dead_attempt") if number("dead") else 0
+    context.limits = tuple(n for n in context.limits if n >= number("allowed_least") or n == buried)
     if not number("attempt") and not number("dead"):
         context.may_lack_one = _may_lack_one(c)
     if not number("allowed") and number("dead"):
