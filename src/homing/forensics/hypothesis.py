@@ -128,7 +128,7 @@ def form(
         return Hypothesis(None, "no delivery was dropped")
     dropped = _without_innocent_crossings(dropped, fine)
     matches = [(trace, recognise(trace, log)) for trace in dropped]
-    matches = _by_neighbours(matches, near)
+    matches = _by_neighbours(matches, near, suspects)
     matches = _by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
@@ -179,11 +179,13 @@ _OVERTAKEN_SHOWN: Final = 0.002
 
 
 def _by_neighbours(
-    matches: list[tuple[Trace, Match]], near: Neighbours
+    matches: list[tuple[Trace, Match]], near: Neighbours, suspects: Sequence[Suspect]
 ) -> list[tuple[Trace, Match]]:
     """What was never tried: with all others of its endpoint for a while, or after it was overtaken."""
-    if near.own >= _OWN_MIN and near.others <= _OTHERS_MAX and near.blocks:
-        return [(t, _of_block(t, m, near.blocks)) for t, m in matches]
+    # what came in one transaction was lost with it, whatever its endpoint
+    blocks = [b for b in near.blocks if b.until_us - b.since_us > _OF_ONE_WRITE_US]
+    if near.own >= _OWN_MIN and near.others <= _OTHERS_MAX and blocks:
+        return [(t, _of_block(t, m, blocks)) for t, m in matches]
     if near.overtaken is None:
         return matches
     if near.overtaken >= _OVERTAKEN_MIN and near.overtaken_fine < near.overtaken / 3:
@@ -192,7 +194,17 @@ def _by_neighbours(
         )
         late = Match("D12", 0.85, what)
         return [(t, late if _is_untried(m) else m) for t, m in matches]
-    if near.overtaken <= _OVERTAKEN_MAX and near.overtaken_fine >= _OVERTAKEN_SHOWN:
+    if near.behind >= _OVERTAKEN_MIN and near.behind_fine < near.behind / 3:
+        what = (
+            f"never listed, and {near.behind:.0%} of them were created, by the clock of who did it, "
+            "before others of a lower number"
+        )
+        behind = Match("D12", 0.85, what)
+        return [(t, behind if _is_untried(m) else m) for t, m in matches]
+    # a poller may go by the time of creation rather than by the number
+    is_late = any(_is_of_commit(s) and s.q <= Q_MAX for s in suspects)
+    is_shown = near.overtaken_fine >= _OVERTAKEN_SHOWN
+    if near.overtaken <= _OVERTAKEN_MAX and is_shown and not is_late:
         return [(t, m._replace(twins=_without(m.twins, "D12"))) for t, m in matches]
     return matches
 
@@ -208,6 +220,9 @@ def _of_block(trace: Trace, match: Match, blocks: Sequence[Block]) -> Match:
     if is_untried and any(b.since_us <= trace.accepted_us <= b.until_us for b in mine):
         return Match("D9", 0.85, "never tried, as all others of its endpoint at that time")
     due = max((s.due_us for s in trace.steps if s.due_us), default=0)
+    last = trace.steps[-1]
+    if last.act in (Op.QUEUED, Op.POSTPONED) and due > last.at_us:
+        return match  # it was put off by whoever took it up: not left out, and due again by a plan
     if match.mechanism in ("D1", "D11") and any(
         2 * b.since_us - b.until_us <= due <= 2 * b.until_us - b.since_us for b in mine
     ):
@@ -285,9 +300,11 @@ def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -
     strong = [s for s in suspects if s.q <= Q_MAX and s.lift >= 2]
     late = [s for s in strong if _is_of_commit(s) and s.coverage > 0.5 and s.lift >= _LATE_LIFT]
     if late:
-        return Match(
-            "D12", 0.85, f"never listed, and {late[0].coverage:.0%} of them committed late"
-        )
+        # where no column says when it was committed, whoever accepts slowly may as well die of it
+        is_told = late[0].kind == "column" or log.fields & {"commit_lag_ms", "committed_at"}
+        twins: tuple[str, ...] = () if is_told else ("D3",)
+        what = f"never listed, and {late[0].coverage:.0%} of them committed late"
+        return Match("D12", 0.85, what, twins)
     if busiest_share > _ONE_STRETCH and not log.shows(Op.QUEUED):
         twins = twins_of("D3", log, ("D4",))
         return Match("D3", 0.6, "never queued, in one stretch of time, as at a deployment", twins)

@@ -28,12 +28,15 @@ from homing.forensics.turns import (
     is_done_idle,
     is_idle,
     is_left_by_worker,
+    is_put_off,
     is_refusal,
     is_take,
+    plans_retry,
     skips,
     without_refused,
 )
 from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.words import is_of_another_field
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
 _IN_TABLE_MIN: Final = 0.98
@@ -81,6 +84,8 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
     if len(one.takes) > 1 and not one.failures:
         return Match("D8", 0.7, "a later turn called it delivered, with no request on record")
+    if one.skips and len(one.sent) > 1 and one.skips[-1] > one.sent[-1] and not one.failures:
+        return Match("D8", 0.8, "a later turn passed it over, and the first one never ended")
     if "two_holders" in trace.crossings and len(one.takes) > 1:
         return Match("D6", 0.6, "called delivered while two workers held it")
     if not (one.sent or one.failures) and is_done_at_once(trace):
@@ -187,7 +192,7 @@ def _last_plan(steps: Sequence[Step]) -> int | None:
     """The place of the last plan of a retry, other than by the late turn of an earlier attempt."""
     plan, highest = None, 0
     for i, step in enumerate(steps):
-        if _plans(step) and (step.attempt or highest) >= highest:
+        if plans_retry(step) and (step.attempt or highest) >= highest:
             plan, highest = i, max(highest, step.attempt or 0)
     return plan
 
@@ -203,14 +208,6 @@ def _is_of_earlier(steps: Sequence[Step], plan: int) -> bool:
     return any(0 < (s.attempt or 0) < planned for s in wrote)
 
 
-def _plans(step: Step) -> bool:
-    """Whether a line plans a retry: by its operation, or as a failure that waits for a later time."""
-    is_due = step.due_us is not None and step.due_us > step.at_us
-    if step.act in (Op.PARKED, Op.POSTPONED):
-        return is_due
-    return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
-
-
 def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
     """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
     planned, after = steps[plan].attempt, steps[plan + 1 :]
@@ -220,7 +217,16 @@ def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
         if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED, Op.RETRY)
         if not any(is_refusal(t) and t.worker == s.worker for t in after[i:])
         if s.attempt is None or planned is None or s.attempt <= planned
+        if not is_of_another_field(s.word) or _saves_as_queued(s)
     }
+
+
+def _saves_as_queued(step: Step) -> bool:
+    """Whether a write saves a delivery as one that is in the queue, which no planned retry is."""
+    return _IN_QUEUE.search(step.state or "") is not None
+
+
+_IN_QUEUE: Final = re.compile(r"(?i)queued$")
 
 
 #: of whom it is said that there is none
@@ -300,6 +306,9 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D6", 0.9, "silent since a worker wrote to it whose lease had run out")
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
+    if any(trace.steps[i].is_row and trace.steps[i].stand is Stand.FAILED for i in one.lapses):
+        what = "failed since its lease ran out, says its row, which no late answer has changed"
+        return Match("D7", 0.85, what)
     if one.races or _has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
@@ -338,9 +347,9 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         others = tuple(code for code in MECHANISMS if code not in ("D3", "D5"))
         return Match("D3", 0.3, "accepted, and not delivered", others)
     if one.lapses and one.lapses[-1] > max(one.takes, default=-1):
-        return Match("D7", 0.8, "nothing since its lease ran out")
+        return _since_lapse(trace, one)
     if (one.last_act is Op.RETRY and one.takes) or (
-        one.last_act in (Op.PARKED, Op.POSTPONED) and _plans(one.last)
+        one.last_act in (Op.PARKED, Op.POSTPONED, Op.QUEUED) and is_put_off(one.last)
     ):
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if is_done_idle(trace.steps) and len(one.takes) == 1:
@@ -374,7 +383,12 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         what = "an attempt was begun, and nothing came of it"
         return Match("D4", 0.6, what, twins_of("D4", log, ("D8",)))
     if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
-        return Match("D4", 0.8, "queued, and never tried")
+        # a state is written by whoever hands it over, perhaps before the queue has it
+        written = ("D3",) if log.is_of_states and log.shows(Op.CLAIMED) else ()
+        rows = {s.line for s in trace.steps if s.is_row}
+        if all(s.line in rows for s in trace.steps if s.act is Op.QUEUED):
+            written = ("D3",)  # so is the time in its row
+        return Match("D4", 0.8, "queued, and never tried", written)
     if log.shows(Op.QUEUED):
         polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
         return Match("D3", 0.8, "accepted, and never queued as the others are", polled)
@@ -397,7 +411,11 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.SILENT or not one.sent:
         return None
     if one.lapses and one.lapses[-1] > one.sent[-1]:
-        return Match("D7", 0.8, "nothing since its lease ran out")
+        if one.takes and one.takes[-1] > one.lapses[-1]:
+            what = "taken again after its lease ran out, and no request was made"
+            # whoever died of it wrote nothing more
+            return Match("D8", 0.7, what, () if one.takes[-1] < len(trace.steps) - 1 else ("D4",))
+        return _since_lapse(trace, one)
     if given_up := given_up_open(trace.steps, log.attempts_last):
         return Match("D7", *given_up)
     if log.fields >= {"status", "reason"} and is_idle(trace):
@@ -443,15 +461,30 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return gone
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
-            return Match("D7", 0.8, "nothing since its lease ran out")
+            return _since_lapse(trace, one)
         if is_done_idle(trace.steps):
             what = "its last turn was over with no request, and it is not planned again"
             return Match("D9", 0.7, what, ("D4", "D8"))
         what = "taken again by a worker that never said what came of it"
         return Match("D4", 0.6, what, _unsaid(trace, log))
     if _is_ended_by_lapse(trace, one):
-        return Match("D7", 0.8, "nothing since its lease ran out")
+        return _since_lapse(trace, one)
     return _waiting(trace, log, one)
+
+
+def _since_lapse(trace: Trace, one: Life) -> Match:
+    """Nothing came of it since its lease ran out; but perhaps another worker looked at it, and left it."""
+    lapse = one.lapses[-1]
+    holder = next((s.worker for s in reversed(trace.steps[:lapse]) if is_take(s)), None)
+    looked = any(
+        s.act is Op.UNKNOWN and s.worker not in (None, holder, trace.steps[lapse].worker)
+        for s in trace.steps[lapse + 1 :]
+    )
+    if looked and trace.steps[lapse].stand is Stand.WAITING:
+        return Match(
+            "D8", 0.7, "put back when its lease ran out, and left by a later turn", ("D7",)
+        )
+    return Match("D7", 0.8, "nothing since its lease ran out")
 
 
 def _is_ended_by_lapse(trace: Trace, one: Life) -> bool:
@@ -476,7 +509,7 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
     begun = max((i for i in (*one.takes, *one.sent) if i < one.failures[-1]), default=-1)
     first, no = min(i for i in one.failures if i > begun), trace.steps[one.failures[-1]].attempt
     planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
-        _plans(s) and (None in (s.attempt, no) or s.attempt == no) for s in trace.steps[first:]
+        plans_retry(s) and (None in (s.attempt, no) or s.attempt == no) for s in trace.steps[first:]
     )
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it

@@ -42,6 +42,9 @@ class Neighbours(NamedTuple):
     #: accepted after one of a higher number; None: no number rises with the acceptances
     overtaken: float | None = None
     overtaken_fine: float = 0.0  #: the same, of those that came through
+    #: created, by the clock of whoever did, before one of a lower number; 0 where nothing numbers them
+    behind: float = 0.0
+    behind_fine: float = 0.0  #: the same, of those that came through
 
 
 def look(judged: Any, events: Any, raw: Any, endpoints: dict[int, str]) -> Neighbours:
@@ -57,7 +60,11 @@ def look(judged: Any, events: Any, raw: Any, endpoints: dict[int, str]) -> Neigh
         return Neighbours()
     found = _beside(_accepted_from(judged, int(first)), endpoints)
     late = _overtaken(_accepted_from(judged, int(first) - _BEFORE_US), events, raw)
-    return found if late is None else found._replace(overtaken=late[0], overtaken_fine=late[1])
+    return (
+        found
+        if late is None
+        else late._replace(own=found.own, others=found.others, blocks=found.blocks)
+    )
 
 
 def _accepted_from(judged: Any, at_us: int) -> Any:
@@ -108,9 +115,9 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
     )
 
 
-def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
-    """Of the dropped ones and of the others: the share accepted after one of a higher number; None
-    where nothing numbers them, nor those that nobody had tried."""
+def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
+    """Of the dropped ones and of the others: the share accepted after one of a higher number, or created
+    before one of a lower; None where nothing numbers them, nor those that nobody had tried."""
     accepted = events.filter(events.act == int(Op.ACCEPTED))
     # a table that has a row of it as well numbers it anew
     accepted = accepted.group_by("d").aggregate(
@@ -118,7 +125,7 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     )
     accepted = accepted.semi_join(few, "d")
     # a number, or the time at which the row itself began to be, before it could be seen
-    rows_ = raw.select("accepted_us", "number", row=raw["rowid"])
+    rows_ = raw.select("accepted_us", "at_us", "number", row=raw["rowid"])
     numbered = accepted.join(rows_, accepted.line == rows_.row)
     numbered = numbered.inner_join(few.select("d", "lost", "untried"), "d")
     told = row(
@@ -132,13 +139,16 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     # one of two ways by which deliveries come may number them, the one on which they are lost
     is_theirs = int(told.counted or 0) > _NUMBERED_MIN * int(told.untried or 0)
     is_counted = is_theirs or int(told.k) > _NUMBERED_MIN * int(told.n)
+    numbered = numbered.mutate(created=ibis.coalesce(numbered.accepted_us, numbered.at_us))
     numbered = numbered.mutate(number=numbered.number if is_counted else numbered.accepted_us)
     numbered = numbered.filter(numbered.number.notnull())
     before = ibis.window(order_by="pos", preceding=(None, 1))
     order = ibis.window(order_by="pos")
+    lower = ibis.window(order_by="number", preceding=(None, 1))
     n = numbered.mutate(
         late=(numbered.number < numbered.number.max().over(before)).fill_null(False),
         rises=(numbered.number > numbered.number.lag().over(order)).fill_null(False),
+        behind=(numbered.created < numbered.created.max().over(lower)).fill_null(False),
     )
     counts = row(
         n.aggregate(
@@ -148,6 +158,8 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
             untried=n.untried.cast("int64").sum(),
             untried_late=(n.untried & n.late).cast("int64").sum(),
             fine_late=(~n.lost & n.late).cast("int64").sum(),
+            untried_behind=(n.untried & n.behind).cast("int64").sum(),
+            fine_behind=(~n.lost & n.behind).cast("int64").sum(),
         )
     )
     all_ = int(row(few.aggregate(n=few.count())).n)
@@ -157,4 +169,9 @@ def _overtaken(few: Any, events: Any, raw: Any) -> tuple[float, float] | None:
     is_number = is_told and int(counts.rising or 0) > _RISING_MIN * total
     if not is_number or not untried or not fine:
         return None
-    return int(counts.untried_late or 0) / untried, int(counts.fine_late or 0) / fine
+    return Neighbours(
+        overtaken=int(counts.untried_late or 0) / untried,
+        overtaken_fine=int(counts.fine_late or 0) / fine,
+        behind=int(counts.untried_behind or 0) / untried if is_counted else 0.0,
+        behind_fine=int(counts.fine_behind or 0) / fine if is_counted else 0.0,
+    )

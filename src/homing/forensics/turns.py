@@ -37,6 +37,19 @@ def is_begun(steps: Sequence[Step]) -> bool:
     return any(is_take(step) or step.act is Op.SENT for step in steps)
 
 
+def is_put_off(step: Step) -> bool:
+    """Whether a line lets a delivery wait until a later time."""
+    return step.due_us is not None and step.due_us > step.at_us
+
+
+def plans_retry(step: Step) -> bool:
+    """Whether a line plans a retry: by its operation, or as a failure that waits for a later time."""
+    is_due = is_put_off(step)
+    if step.act in (Op.PARKED, Op.POSTPONED):
+        return is_due
+    return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
+
+
 #: a state that is older by this than the answer of the attempt does not follow from it
 UNDER_WAY_US: Final = 1_000_000
 
@@ -162,14 +175,16 @@ def is_refusal(step: Step) -> bool:
 
 
 def without_refused(trace: Trace) -> Trace:
-    """Without the answers that came when a later attempt had begun, and of which the log says next
-    that they were thrown away."""
-    kept, highest = [], 0
+    """Without the answers that came when a later attempt had begun, or the lease had run out and nobody
+    had taken it since, and of which the log says next that they were thrown away."""
+    kept, highest, is_lapsed = [], 0, False
     for one, after in zip(trace.steps, [*trace.steps[1:], None], strict=True):
         is_refused = after is not None and is_refusal(after) and after.worker == one.worker
-        if not (is_refused and one.result < 0 and 0 < (one.attempt or 0) < highest):
+        is_late = is_lapsed or 0 < (one.attempt or 0) < highest
+        if not (is_refused and one.result < 0 and is_late):
             kept.append(one)
         highest = max(highest, one.attempt or 0)
+        is_lapsed = one.act is Op.LAPSED or (is_lapsed and not is_take(one))
     return trace._replace(steps=tuple(kept))
 
 

@@ -135,6 +135,15 @@ def test_passed_over_as_in_progress_is_d8_though_no_turn_has_a_line() -> None:
     assert likest(stored).mechanism == "D3"
 
 
+def test_passed_over_by_its_turn_while_its_endpoint_is_paused_is_d9() -> None:
+    taken = (step(Op.ACCEPTED, 1), step(Op.CLAIMED, 2))
+    for word, reason in (("is paused, skipping", ""), ("SKP", "ep_off")):
+        skipped = trace(Why.SKIPPED, *taken, step(Op.SKIPPED, 3, word=word, reason=reason))
+        assert likest(skipped).mechanism == "D9"
+    assert likest(trace(Why.SKIPPED, *taken, step(Op.SKIPPED, 3, word="SKP"))).mechanism == "D8"
+    assert [meaning(short).op for short in ("SKP", "CXL")] == [Op.SKIPPED, Op.CANCELLED]
+
+
 def test_failed_for_good_with_attempts_left_is_d7_where_others_have_their_dead_letter() -> None:
     taken = step(Op.CLAIMED, 2, attempt=2)
     ended = trace(Why.NO_DEAD_LETTER, step(Op.ACCEPTED, 1), taken, step(Op.FAILED, 3, attempt=2))
@@ -191,8 +200,14 @@ def test_only_how_long_a_transaction_was_open_speaks_for_d12(
     accepted = [
         trace(Why.SILENT, step(Op.ACCEPTED, n), name=f"d-{n}", accepted_us=n) for n in range(10)
     ]
-    found = form(accepted, [], [suspect], EVENTS, busiest_share=0.1)
+    committed = dataclasses.replace(EVENTS, fields=EVENTS.fields | {"committed_at"})
+    found = form(accepted, [], [suspect], committed, busiest_share=0.1)
     assert (found.mechanism == "D12") == is_of_it
+    if (
+        is_of_it and kind == "number"
+    ):  # by the time of its line alone, whoever wrote it may have died
+        found = form(accepted, [], [suspect], EVENTS, busiest_share=0.1)
+        assert [one.mechanism for one in found.candidates] == ["D12", "D3"]
 
 
 def test_words_of_endpoints_and_of_leases_that_are_kept() -> None:
