@@ -423,7 +423,7 @@ _OF_ENDPOINT: Final = re.compile(
     r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off)"
 )
 #: a text that only names who or what did it: a person, or a rule
-_BY: Final = re.compile(r"\s*(by|rule|policy)\s*[:=]\s*\S", re.IGNORECASE)
+_BY: Final = re.compile(r"\s*((by|rule|policy)\s*[:=]\s*|(rule|policy)\s+)\S", re.IGNORECASE)
 
 
 #: by whom an endpoint was switched off, and what is no person

@@ -20,6 +20,7 @@ from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.reading.guessing import guess
 from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.words import Kind, line_of
 
 COUNT = 300
 BEGIN_MS = 1_790_000_000_000
@@ -128,6 +129,20 @@ def test_a_failure_that_leaves_the_delivery_in_progress_is_no_end(tmp_path: Path
 )
 def test_words_of_errors_and_of_what_is_not_tried_again(text: str, op: Op) -> None:
     assert meaning(text).op is op
+
+
+@pytest.mark.parametrize(
+    ("reason", "op"),
+    [
+        ("policy gone-means-stop", Op.CANCELLED),
+        ("rule: quiet-hours", Op.CANCELLED),
+        ("policymaker", Op.DISCARDED),
+        ("against policy", Op.DISCARDED),
+    ],
+)
+def test_what_a_policy_that_is_named_discards_is_ended_on_purpose(reason: str, op: Op) -> None:
+    kind = Kind("events", None, "answered", "discarded", None, reason, "none")
+    assert line_of(kind, {}, {}).op is op
 
 
 LOG = LogFacts(
