@@ -401,6 +401,7 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         for name in (*CODED, *(f"x{i}" for i in range(extras_count)))
     }
     since_us = ibis.coalesce(m.accepted_us, m.at_us)
+    is_accepted = m["op"] == int(Op.ACCEPTED)
     return {
         "attempt": ibis.coalesce(m.attempt, m.retries + 1).cast("int32"),
         "epoch": m.epoch,
@@ -419,11 +420,11 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
         "commit_lag_us": ibis.coalesce(
             m.commit_lag_us,
             m.committed_us - since_us,
-            (m["op"] == int(Op.ACCEPTED)).ifelse(m.total_us, ibis.null("int64")),
+            is_accepted.ifelse(m.total_us, ibis.null("int64")),
             # and so is how long after its creation its line was written
-            (
-                (m["op"] == int(Op.ACCEPTED)) & (m.layout == "events") & (m.at_us >= m.accepted_us)
-            ).ifelse(m.at_us - m.accepted_us, ibis.null("int64")),
+            (is_accepted & (m.layout == "events") & (m.at_us >= m.accepted_us)).ifelse(
+                m.at_us - m.accepted_us, ibis.null("int64")
+            ),
         ),
         "has_actor": m.by_person,
         **coded,

@@ -18,7 +18,7 @@ from homing.forensics.judging import Why
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.traces import Trace
-from homing.forensics.turns import is_begun, is_done_idle, is_take
+from homing.forensics.turns import is_begun, is_done_idle, is_put_off, is_take
 from homing.forensics.vocabulary import Op, normal
 
 _RACES: Final = frozenset(
@@ -221,7 +221,7 @@ def _of_block(trace: Trace, match: Match, blocks: Sequence[Block]) -> Match:
         return Match("D9", 0.85, "never tried, as all others of its endpoint at that time")
     due = max((s.due_us for s in trace.steps if s.due_us), default=0)
     last = trace.steps[-1]
-    if last.act in (Op.QUEUED, Op.POSTPONED) and due > last.at_us:
+    if last.act in (Op.QUEUED, Op.POSTPONED) and is_put_off(last):
         return match  # it was put off by whoever took it up: not left out, and due again by a plan
     if match.mechanism in ("D1", "D11") and any(
         2 * b.since_us - b.until_us <= due <= 2 * b.until_us - b.since_us for b in mine

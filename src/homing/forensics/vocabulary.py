@@ -435,10 +435,7 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
     (r"verworfen|descartad|(^|_)rejete|scartat", _W(Op.DISCARDED, Stand.GONE)),
     (r"uebersprungen|omitid|ignore(_|$)|saltat", _W(Op.SKIPPED, Stand.GONE)),
     (r"geloescht|eliminad|borrad|supprime|apagad|cancellat[oa]_dal", _W(Op.PURGED, Stand.GONE)),
-    (
-        r"storniert|abgebrochen|anulad|(^|_)annul",
-        _W(Op.CANCELLED, Stand.CANCELLED),
-    ),
+    (r"storniert|abgebrochen|anulad|(^|_)annul", _W(Op.CANCELLED, Stand.CANCELLED)),
     (r"abgelaufen|vencid|caducad|expire(_|$)|scadut", _W(Op.LAPSED, Stand.NONE)),
     (
         r"bearbeit|laeuft|uebernommen|gesendet_wird|enviando|proces+an|en_curso|em_curso|tomad|en_cours|"
