@@ -450,6 +450,8 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     if raw.order is Order.BY_TIME:
         return engine.name("events", lines.mutate(pos=lines.line + 1).rename(act="op"))
     timed = lines.filter(lines.at_us.notnull())
+    if raw.has("worker"):
+        timed = _without_others(timed)
     place = [timed.line.desc() if raw.order is Order.NEWEST_FIRST else timed.line, timed.part]
     if raw.order is Order.MIXED and raw.leader is not None:
         place = [_beside(timed, raw.leader), *place]
@@ -460,6 +462,27 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     events = engine.keep("events", numbered)
     engine.drop(lines.get_name())
     return events
+
+
+_WORKERS_MAX: Final = 500
+
+
+def _without_others(lines: Any) -> Any:
+    """Without the signatures of those who never take or send anything, under what they call a failure: a
+    scheduler that finds a lease run out is no worker who writes to what another has."""
+    by_worker = lines.filter(lines.worker.notnull()).group_by("worker")
+    turns = lines["op"].isin([int(Op.CLAIMED), int(Op.SENT)])
+    answers = (lines.result == 1) | lines.status.notnull()
+    found = rows(
+        by_worker.aggregate(
+            takes=turns.max(), works=(turns | answers).max(), fails=(lines.result == -1).max()
+        ).limit(_WORKERS_MAX)
+    )
+    others = [int(one.worker) for one in found if one.fails and not one.works]
+    if not others or not any(one.takes for one in found):
+        return lines
+    is_theirs = lines.worker.isin(others) & (lines.result == -1)
+    return lines.mutate(worker=is_theirs.ifelse(ibis.null(lines.worker.type()), lines.worker))
 
 
 def _beside(lines: Any, leader: range) -> Any:

@@ -306,6 +306,11 @@ def _met_permanent(c: Any, context: Context) -> Any:
     return permanent
 
 
+#: Request Timeout, Too Early and Too Many Requests ask for another attempt (RFC 9110, 8470 and 6585):
+#: with no word of an end, that there was none does not make them final
+_ASK_AGAIN: Final = (408, 425, 429)
+
+
 def _is_used_up(c: Any, context: Context, most: int) -> Any:
     """Has had all of its attempts."""
     is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
@@ -433,7 +438,14 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         ((stands == Stand.EXHAUSTED) & dlq_missing, drop, Why.NO_DEAD_LETTER),
         ((stands == Stand.EXHAUSTED), Verdict.DEAD, Why.NONE),
         (never_due.fill_null(False), drop, Why.NEVER_DUE),
-        (permanent.fill_null(False) & (c.bad > 0) & is_silent, Verdict.DEAD, Why.NONE),
+        (
+            permanent.fill_null(False)
+            & ~c.bad_status.isin(_ASK_AGAIN).fill_null(False)
+            & (c.bad > 0)
+            & is_silent,
+            Verdict.DEAD,
+            Why.NONE,
+        ),
         (
             is_used_up
             & (c.bad > 0)

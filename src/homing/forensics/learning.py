@@ -53,6 +53,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             learned |= _operations(table, some, ours, said)
         else:
             learned |= _states_of(ours, learned) | _passed_through(some, ours)
+            learned |= _begun_in_turns(some, ours)
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
                 learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
         told[column] = ours
@@ -233,10 +234,31 @@ def _passed_through(table: Any, states: Sequence[str]) -> dict[str, Word]:
     done = [t for t in states if meaning(t, is_state=True).op is Op.SUCCEEDED]
     if len(done) < 2:
         return {}
-    seen = behaviours(table, "to_raw", done)
+    # how rows of a table stand has no order among them
+    seen = behaviours(table.filter(table.layout == "events"), "to_raw", done)
     passed = [t for t, one in seen.items() if one.is_last < _PASSED_LAST_MAX and not one.ok]
     waiting = Word(Op.QUEUED, Stand.WAITING)
     return dict.fromkeys(passed, waiting) if len(passed) < len(seen) else {}
+
+
+#: of the lines of a state, so many follow that of a turn, where it is the turn's request
+_IN_TURN_MIN: Final = 0.9
+
+
+def _begun_in_turns(table: Any, states: Sequence[str]) -> dict[str, Word]:
+    """Of the states that sound like a worker's turn, those that nearly always follow another of them: in
+    these the request is made."""
+    ops = {t: meaning(t, is_state=True).op for t in states}
+    turns = [t for t, op in ops.items() if op is Op.CLAIMED]
+    if len(turns) < 2 or Op.SENT in ops.values():
+        return {}
+    near = preceders(table.filter(table.to_raw.notnull()), turns, "to_raw")
+    begun = [
+        t
+        for t, before in near.items()
+        if sum(before[one] for one in turns if one != t) >= _IN_TURN_MIN * before.total() > 0
+    ]
+    return dict.fromkeys(begun, Word(Op.SENT, Stand.LEASED)) if len(begun) < len(turns) else {}
 
 
 #: so soon after what a turn came to its entry is deleted from the queue, in so many of its lines; what

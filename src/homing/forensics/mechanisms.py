@@ -289,7 +289,7 @@ def _swallowed(trace: Trace, log: LogFacts) -> Match | None:
         return None
     one, over = life(trace), sorted({*passed_as_in_progress(trace), *skips(trace.steps)})
     begun = min((*one.takes, *one.sent, *one.failures), default=len(trace.steps))
-    if not over or begun > over[-1]:
+    if not over or begun > over[-1] or names_endpoint(trace.steps[over[-1]].reason or ""):
         return None
     after = trace.steps[over[-1] + 1 :]
     if any(is_take(s) or s.act in (Op.SENT, Op.RETRY) for s in after):
@@ -322,8 +322,9 @@ def _wrote_after_lapse(steps: Sequence[Step], lapse: int) -> bool:
     held = next((s.worker for s in reversed(steps[:lapse]) if is_take(s)), None)
     is_last = not any(map(is_take, steps[lapse:]))
     return (is_last and steps[lapse].stand is Stand.WAITING) and any(
-        s.act is Op.WRITTEN and s.stand is Stand.LEASED and s.worker == held is not None
+        s.stand is Stand.LEASED and s.worker == held is not None
         for s in steps[lapse + 1 :]
+        if s.act is Op.WRITTEN or (s.act is Op.SENT and s.state)
     )
 
 

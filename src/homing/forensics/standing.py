@@ -20,7 +20,8 @@ _UNFINISHED: Final = (Stand.WAITING, Stand.LEASED, Stand.FAILED)
 
 def with_told(engine: Engine, m: Any, *, is_mixed: bool) -> Any:
     """The rows with `told_us`: when the last line of their delivery was written, for rows of a table
-    that show it unfinished and were written at the log's end; nothing for all others.
+    that show it unfinished, or thrown away at no known time, and were written at the log's end; nothing
+    for all others.
 
     Such a row says how its delivery stands after all that was done, though its newest time is that
     of the last attempt's beginning.
@@ -49,6 +50,10 @@ def with_told(engine: Engine, m: Any, *, is_mixed: bool) -> Any:
     lasts = engine.keep("told", lines.group_by(told_d=lines.d).aggregate(told_us=when.max()))
     stands = [int(one) for one in _UNFINISHED]
     is_open = is_table & m.finished_us.isnull() & m.stand.isin(stands)
+    # thrown away, and no time of the row says when
+    is_open = is_open | (
+        is_table & (m.stand == Stand.GONE) & m.finished_us.isnull() & m.changed_us.isnull()
+    )
     m = m.left_join(lasts, is_open & (m.d == lasts.told_d)).drop("told_d")
     return engine.name("told_rows", m)
 

@@ -263,6 +263,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"^(post|request|submission|publish|event)_(was_|is_)?repeated(_|$)|(^|_)key_(is_|was_)?(known|used|seen)(_|$)",
         _W(Op.SKIPPED, Stand.GONE),
     ),
+    (  # no request was made; the reason beside it says why, and other lines what becomes of it
+        r"^(\w+_)?(not_(yet_)?sent|unsent|no_request(_made)?|request_not_(made|sent))$",
+        _W(Op.SKIPPED, Stand.NONE),
+    ),
     (  # an announced policy, as a person would
         r"(discard|dropp)\w*_by_(the_|a_)?(policy|rule)(_|$)",
         _W(Op.CANCELLED, Stand.CANCELLED),

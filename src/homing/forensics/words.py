@@ -460,7 +460,7 @@ def _is_answered_late(op: Op, status: int, reason: str | None) -> bool:
 
 
 #: because of which a delivery fails or waits again, and nobody takes it
-_OF_LEASE: Final = frozenset({"lease", "visibility"})
+_OF_LEASE: Final = frozenset({"lease", "lse", "visibility"})
 
 
 def _by_reason(op: Op, reason: str | None) -> Op:

@@ -88,6 +88,10 @@ ANSWERED: Final = (
     r"[ _:=/-]{0,3}(?:status|code|with)?[ _:=]{0,2}([1-5][0-9][0-9])(?:[^0-9]|$)"
 )
 
+#: a text that begins with one: `410 Gone`, `HTTP/1.1 200 OK`; `200 Connection established` is a proxy's,
+#: before a request was made
+STATUS_LINE: Final = r"^(?:HTTP/[0-9.]+ )?([1-5][0-9][0-9])(?: +(?:[ABD-Z][a-z]|Con[ft]|Cr|OK)|$)"
+
 #: the numbers and names in a sentence; a status of HTTP stays
 PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}\b"
 
@@ -236,8 +240,11 @@ def value_of(
         code = f"CASE WHEN {source} IS NOT NULL THEN CAST(hash({source}) >> 1 AS BIGINT) END"
         return f"COALESCE({whole_value(source)}, {code})"
     if field == "status" and column.unit == ANSWER:
-        found = f"regexp_extract(CAST({source} AS VARCHAR), {literal(ANSWERED)}, 1)"
-        return f"TRY_CAST(NULLIF({found}, '') AS BIGINT)"
+        text = f"CAST({source} AS VARCHAR)"
+        found = [f"regexp_extract({text}, {literal(p)}, 1)" for p in (STATUS_LINE, ANSWERED)]
+        return (
+            "TRY_CAST(COALESCE(" + ", ".join(f"NULLIF({one}, '')" for one in found) + ") AS BIGINT)"
+        )
     if field in WHOLES.values():
         return whole_value(source)
     if column.unit == KINDS:

@@ -22,8 +22,8 @@ from homing.forensics.reading.columns import (
     number_of,
 )
 from homing.forensics.reading.doubting import doubts_of
-from homing.forensics.reading.expressions import ANSWERED, LETTERS
-from homing.forensics.reading.happenings import best_telling
+from homing.forensics.reading.expressions import ANSWERED, LETTERS, STATUS_LINE
+from homing.forensics.reading.happenings import best_telling, state_before
 from homing.forensics.reading.kinds import by_kind
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column, Mapping, shipped
@@ -140,16 +140,15 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         theirs = {p: s for p, s in seen.items() if _is_of(rows, key, p)}
         _choose_status(theirs, take, taken)
     else:
-        chosen["status"] = Column(path=str(mixed))
-        if _tells_states(seen[mixed]):
-            chosen["to_state"] = Column(path=str(mixed), unit=WORDS)
-        taken.add(mixed)
+        _share_status(mixed, seen, chosen, taken)
     choose_attempt(rows, seen, take, taken, key if repeated else [])
     for name in _ORDER:
         looks = {**seen, **kinds} if name == "op" else seen
         candidates = _candidates(name, looks, chosen, taken, repeated)
         if name not in chosen:
             take(name, best_telling(name, candidates, rows, key, repeated))
+    if "from_state" not in chosen:
+        take("from_state", state_before(rows, key, seen, chosen, taken))
     if "op" in chosen and chosen["op"].path in kinds:
         chosen["op"] = replace(chosen["op"], unit=KINDS)
     tell_workers(rows, key, chosen, seen, take, taken)
@@ -372,6 +371,8 @@ _WAIT_MS_MIN: Final = 1_000
 def _unit(name: str, seen: Seen) -> str | None:
     if name in TIMES:
         return seen.time
+    if name == "status" and not fits(name, seen):
+        return ANSWER
     if name not in LENGTHS:
         return None
     if seen.is_length and not seen.is_number:
@@ -407,6 +408,16 @@ def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
     return None
 
 
+def _share_status(
+    mixed: str, seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> None:
+    """Let a column be that of statuses, and of states where its words are some."""
+    chosen["status"] = Column(path=str(mixed))
+    if _tells_states(seen[mixed]):
+        chosen["to_state"] = Column(path=str(mixed), unit=WORDS)
+    taken.add(mixed)
+
+
 def _tells_states(one: Seen) -> bool:
     """Whether the words of such a column are states too, and not only what went wrong."""
     ops = {meaning(v, is_state=True).op for v in one.values if number_of(v) is None}
@@ -437,8 +448,22 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
             if p not in taken and s.is_whole and s.distinct > 1 and _has_good(s)
         ]
         share, found = max(shares, default=(0.0, None))
-        path = found if share > 0.95 else None
+        path = (
+            found if share > 0.95 else next((p for p in seen if _is_lined(seen[p], p, taken)), None)
+        )
     take("status", path)
+
+
+#: of the texts of a column, so many are lines with a status at their beginning
+_LINED_MIN: Final = 0.5
+
+
+def _is_lined(one: Seen, path: str, taken: set[str]) -> bool:
+    """Whether a column that no other field has tells answers by their first line: `410 Gone`."""
+    if path in taken or one.is_number or one.nested:
+        return False
+    lined = {value: n for value, n in one.values.items() if re.match(STATUS_LINE, value)}
+    return len(lined) > 1 and sum(lined.values()) >= _LINED_MIN * one.filled
 
 
 def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:

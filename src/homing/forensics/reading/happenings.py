@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from homing.forensics.reading.columns import Seen, fits, name_score, recognised, varies_within
 from homing.forensics.reading.lines import Row
+from homing.forensics.reading.mapping import Column
 from homing.forensics.reading.naming import best_named
 from homing.forensics.vocabulary import normal
 
@@ -168,3 +170,36 @@ def _are_words(seen: Seen) -> bool:
 
 #: so well a column is called another field's
 _OF_OTHERS: Final = 60.0
+
+
+#: of the rows after another with a state, so many begin where that one has led
+_BEFORE_MIN: Final = 0.8
+_BEFORE_FEWEST: Final = 50
+
+
+def state_before(
+    rows: Sequence[Row],
+    key: Sequence[str],
+    seen: dict[str, Seen],
+    chosen: Mapping[str, Column],
+    taken: set[str],
+) -> str | None:
+    """The column, whatever it is called, that says in nearly every row where the row before it of the same
+    delivery has led."""
+    after = chosen.get("to_state")
+    if after is None or after.value is not None:
+        return None
+    stood: dict[tuple[str, ...], str] = {}
+    told, same = Counter[str](), Counter[str]()
+    free = [p for p, s in seen.items() if p not in taken and p != after.path and s.is_words]
+    for row in rows:
+        name, now = tuple(str(row.get(k)) for k in key), row.get(after.path)
+        if now is None:
+            continue
+        if name in stood:
+            for path in (p for p in free if row.get(p) is not None):
+                told[path] += 1
+                same[path] += str(row[path]) == stood[name]
+        stood[name] = str(now)
+    found = (p for p in free if told[p] >= _BEFORE_FEWEST and same[p] >= _BEFORE_MIN * told[p])
+    return next(found, None)

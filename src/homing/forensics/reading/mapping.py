@@ -19,7 +19,7 @@ from homing.forensics.vocabulary import DECLARED, declared
 
 #: the unit of a column that has statuses of HTTP too: of it only the words
 WORDS: Final = "words"
-#: of a status: the column is a text in which somebody answers with one (`answer 503`)
+#: of a status: the column is a text in which somebody answers with one (`answer 503`, `503 Service Unavailable`)
 ANSWER: Final = "answer"
 #: of a column of words with sentences here and there: these without their names and numbers
 KINDS: Final = "kinds"

@@ -149,14 +149,14 @@ _NAMES: Final = {
         "elapsed_ms took_ms response_ms response_time_ms total_us duration_us duration_s "
         "response_duration_ms rtt_ms response_total_ms latency_us request_ms "
         "request_time upstream_response_time time_taken runtime "
-        "dauer duree duracion duracao durata took_s"
+        "dauer duree duracion duracao durata took_s ms"
     ),
     "first_byte_ms": "first_byte_us first_byte_ms ttfb_ms ttfb response_first_byte_ms",
     "outcome": (
         "outcome result success ok succeeded is_success verdict delivered attempt_result ergebnis resultado"
     ),
     "reason": (
-        "reason error err last_error error_message failure_reason detail note cause "
+        "reason error err er last_error error_message failure_reason detail note cause "
         "error_code details comment description exception dead_reason info "
         "fehler grund motivo causa message msg text "
         "erreur errore erro motif errors err_msg detail exc because why trouble problem exc_type exception_class error_class"

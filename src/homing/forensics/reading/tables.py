@@ -16,6 +16,7 @@ from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
 from homing.forensics.reading.expressions import (
     ANSWERED,
+    STATUS_LINE,
     ASIDE,
     CALLED_DEAD,
     GIVEN_UP,
@@ -276,7 +277,9 @@ def _whole(engine: Engine, field: str, value: Any, column: Column, seen: Seen | 
     if field in LENGTHS:
         return (_number(value) * SCALE.get(column.unit or "ms", 1_000.0)).round().cast("int64")
     if field == "status" and column.unit == ANSWER:
-        return value.cast("string").re_extract(engine.pattern(ANSWERED), 1).try_cast("int64")
+        text = value.cast("string")
+        found = (text.re_extract(engine.pattern(p), 1) for p in (STATUS_LINE, ANSWERED))
+        return ibis.coalesce(*(one.try_cast("int64") for one in found))
     if field == "epoch" and not kind.is_numeric():
         return value.notnull().ifelse(engine.code(value), ibis.null("int64"))
     if kind.is_integer():

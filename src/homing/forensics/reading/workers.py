@@ -34,6 +34,8 @@ def tell_workers(
     if signs := _signed_with(chosen, seen, taken):
         chosen.pop("worker", None)
         take("worker", signs)
+    if "worker" not in chosen:
+        take("worker", _called_workers(seen, taken))
     if host := _host_beside(chosen, seen, taken):
         chosen["boot"] = chosen.pop("worker")
         take("worker", host)
@@ -95,6 +97,24 @@ def _signed_with(chosen: dict[str, Column], seen: dict[str, Seen], taken: set[st
             and found[0].lower() == _KINDLESS.sub("", normal(path))
         )
         if own >= _SIGNED_MIN * one.filled:
+            return path
+    return None
+
+
+#: what those are called who make the requests, with a number
+_A_WORKER: Final = re.compile(
+    r"(?i)(.*[-_./:])?(w|wk|wrk|wkr|worker|consumer|sender|runner|deliverer|dispatcher)[-_.:#]?\d+"
+)
+
+
+def _called_workers(seen: dict[str, Seen], taken: set[str]) -> str | None:
+    """The column in which, of the rows that tell who wrote them, many were written by `wrk-2` and others
+    of that kind."""
+    for path, one in seen.items():
+        if path in taken or one.nested or one.is_number or one.distinct not in _SIGNERS:
+            continue
+        theirs = [n for value, n in one.values.items() if _A_WORKER.fullmatch(value)]
+        if len(theirs) > 1 and sum(theirs) >= _WRITES_SOME * one.rows:
             return path
     return None
 
