@@ -372,19 +372,19 @@ def _said_again(table: Any, texts: Sequence[str], states: Sequence[str]) -> list
 
 
 def _within_turns(table: Any, texts: Sequence[str], learned: dict[str, Word]) -> dict[str, Word]:
-    """What looks like a turn and follows right after the line by which one begins is its request; and
-    what a dead letter always follows is the end of the attempts."""
+    """What sounds or looks like a turn and follows right after the line by which one begins is its request;
+    and what looks like one, and a dead letter always follows, is the end of the attempts."""
     ops = {text: learned.get(text, meaning(text)).op for text in texts}
     turns = [t for t, op in ops.items() if op is Op.CLAIMED]
-    ours = [t for t in turns if t in learned]
-    if not ours:
+    if not any(t in learned for t in turns) and len(turns) < 2:
         return {}
     next_to = followers(table, turns)
     total = {t: after.total() for t, after in next_to.items()}
     ends = {
         t: Word(Op.EXHAUSTED, Stand.EXHAUSTED)
-        for t in ours
-        if sum(n for text, n in next_to[t].items() if ops.get(str(text)) is Op.DEAD)
+        for t in turns
+        if t in learned
+        and sum(n for text, n in next_to[t].items() if ops.get(str(text)) is Op.DEAD)
         > _LISTED_MIN * total[t]
     }
     if Op.SENT in ops.values():
@@ -392,12 +392,12 @@ def _within_turns(table: Any, texts: Sequence[str], learned: dict[str, Word]) ->
     # of a chain of turns, the last before the answer is the request
     sent = {
         t: Word(Op.SENT, Stand.LEASED)
-        for t in ours
+        for t in turns
         if t not in ends
         and sum(after[t] for one, after in next_to.items() if one != t) > _LISTED_MIN * total[t]
         and not any(next_to[t][one] > _LISTED_MIN * total[t] for one in turns)
     }
-    return ends | sent
+    return ends | sent if len(sent) < len(turns) else ends
 
 
 #: of a relay's turns, so many are followed by the hand-over

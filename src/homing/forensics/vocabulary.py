@@ -263,6 +263,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"^(post|request|submission|publish|event)_(was_|is_)?repeated(_|$)|(^|_)key_(is_|was_)?(known|used|seen)(_|$)",
         _W(Op.SKIPPED, Stand.GONE),
     ),
+    (  # whoever is late may not say any more what came of it
+        r"(^|_)n?acks?(nowledge(d|ment))?_(was_|is_)?(refus|reject|den|ignor|stale|late|too_late|lost)",
+        _W(Op.NOTED, Stand.NONE),
+    ),
     (  # no request was made; the reason beside it says why, and other lines what becomes of it
         r"^(\w+_)?(not_(yet_)?sent|unsent|no_request(_made)?|request_not_(made|sent))$",
         _W(Op.SKIPPED, Stand.NONE),
@@ -440,7 +444,7 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
     (r"uebersprungen|omitid|ignore(_|$)|saltat", _W(Op.SKIPPED, Stand.GONE)),
     (r"geloescht|eliminad|borrad|supprime|apagad|cancellat[oa]_dal", _W(Op.PURGED, Stand.GONE)),
     (r"storniert|abgebrochen|anulad|(^|_)annul", _W(Op.CANCELLED, Stand.CANCELLED)),
-    (r"abgelaufen|vencid|caducad|expire(_|$)|scadut", _W(Op.LAPSED, Stand.NONE)),
+    (r"abgelaufen|vencid|caducad|scadut|^expire_", _W(Op.LAPSED, Stand.NONE)),
     (
         r"bearbeit|laeuft|uebernommen|gesendet_wird|enviando|proces+an|en_curso|em_curso|tomad|en_cours|"
         r"pris(e|es)?_en_charge|em_processamento|in_corso|in_elaborazione|en_proceso",

@@ -303,6 +303,8 @@ def _at_its_end(kind: Kind, op: Op, stand: Stand, to_word: Word, result: int) ->
         and _ONLY_OVER.fullmatch(normal(kind.to_state or ""))
     ):
         stand = Stand.GONE  # it is over, and not because it was delivered
+    if op is Op.PURGED and stand in (Stand.WAITING, Stand.LEASED, Stand.FAILED):
+        stand = Stand.GONE  # the state is the one in which it was deleted
     if op is Op.DEAD and stand is Stand.FAILED:
         stand = Stand.DEAD  # failed for good, says the operation
     if op is Op.DISCARDED and to_word.op is op and _tells_of_failure(kind.reason):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from homing.forensics.reading.columns import Seen, fits, name_score, recognised
+from homing.forensics.reading.columns import Seen, fits, name_score, recognised, varies_within
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column
 from homing.forensics.vocabulary import normal
@@ -64,6 +64,8 @@ def _finer(
         return None
     for path, one in seen.items():
         is_named = path not in taken and name_score("op", path) >= _FINER_NAMED_MIN
+        if not varies_within(rows, [chosen["delivery"].path] if "delivery" in chosen else [], path):
+            continue  # the type of an event is said once
         if not is_named or not fits("op", one) or one.distinct < _FINER_FEWEST:
             continue
         outer = {str(row.get(own.path)) for row in rows if row.get(path) is not None}

@@ -16,7 +16,6 @@ from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
 from homing.forensics.reading.expressions import (
     ANSWERED,
-    STATUS_LINE,
     ASIDE,
     CALLED_DEAD,
     GIVEN_UP,
@@ -24,6 +23,7 @@ from homing.forensics.reading.expressions import (
     LETTERS,
     PARTICULARS,
     SCALE,
+    STATUS_LINE,
     TEXTS,
     WHOLES,
 )
