@@ -306,9 +306,14 @@ def _met_permanent(c: Any, context: Context) -> Any:
     return permanent
 
 
-#: Request Timeout, Too Early and Too Many Requests ask for another attempt (RFC 9110, 8470 and 6585):
-#: with no word of an end, that there was none does not make them final
+#: Request Timeout, Too Early and Too Many Requests (RFC 9110, 8470 and 6585)
 _ASK_AGAIN: Final = (408, 425, 429)
+
+
+def _asks_again(c: Any) -> Any:
+    """Answered by a status that asks for another attempt: with no word of an end, that there was none
+    does not make it final."""
+    return c.bad_status.isin(_ASK_AGAIN).fill_null(False)
 
 
 def _is_used_up(c: Any, context: Context, most: int) -> Any:
@@ -385,7 +390,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     most = context.attempts_max or 1
     stands = c.last_stand
     early = _ended_early(c, context, most).fill_null(False)
-    permanent = _met_permanent(c, context)
+    permanent = _met_permanent(c, context).fill_null(False)
     is_used_up = _is_used_up(c, context, most)
     never_due = (c.last_due - c.last_line) > max(_AHEAD_MAX_US, 20 * context.due_delay_max_us)
     # a success that was taken back is none, and what came after it tells how it stands
@@ -405,7 +410,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         (_said_bad(c, context) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
         (said & _contradicts(c, context), drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
-        (is_dead & early & ~permanent.fill_null(False), drop, Why.GIVEN_UP_EARLY),
+        (is_dead & early & ~permanent, drop, Why.GIVEN_UP_EARLY),
         (_left_after_lapse(c, context, most), drop, Why.GIVEN_UP_EARLY),
         (has(c.mask, Op.DEAD_FAILED) & ~has(c.mask, Op.DEAD), drop, Why.NO_DEAD_LETTER),
         (is_dead, Verdict.DEAD, Why.NONE),
@@ -438,14 +443,7 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         ((stands == Stand.EXHAUSTED) & dlq_missing, drop, Why.NO_DEAD_LETTER),
         ((stands == Stand.EXHAUSTED), Verdict.DEAD, Why.NONE),
         (never_due.fill_null(False), drop, Why.NEVER_DUE),
-        (
-            permanent.fill_null(False)
-            & ~c.bad_status.isin(_ASK_AGAIN).fill_null(False)
-            & (c.bad > 0)
-            & is_silent,
-            Verdict.DEAD,
-            Why.NONE,
-        ),
+        (permanent & ~_asks_again(c) & (c.bad > 0) & is_silent, Verdict.DEAD, Why.NONE),
         (
             is_used_up
             & (c.bad > 0)

@@ -259,6 +259,10 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     is_idle = not (one.takes or one.sent or one.failures)
     if trace.why is Why.SILENT and is_idle and is_said_of_endpoint(trace):
         return Match("D9", 0.9, "discarded because of its endpoint, and nobody is named for it")
+    last = max((i for i, s in enumerate(trace.steps) if not s.is_row), default=0)
+    left = trace.steps[last]
+    if trace.why is Why.SILENT and left.act is Op.SKIPPED and names_endpoint(left.reason or ""):
+        return Match("D9", 0.9, "left with no request, because of its endpoint")
     if trace.why is not Why.SKIPPED:
         return None
     if _has_cleared_retry(trace):
@@ -385,7 +389,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D4", 0.6, what, twins_of("D4", log, ("D8",)))
     if one.queued and (log.shows(Op.QUEUED) or Op.CLAIMED in log.ops):
         # a state is written by whoever hands it over, perhaps before the queue has it
-        written = ("D3",) if log.is_of_states and log.shows(Op.CLAIMED) else ()
+        is_state = log.is_of_states or ("from_state" in log.fields and one.last.state is not None)
+        written = ("D3",) if is_state and log.shows(Op.CLAIMED) else ()
         rows = {s.line for s in trace.steps if s.is_row}
         if all(s.line in rows for s in trace.steps if s.act is Op.QUEUED):
             written = ("D3",)  # so is the time in its row

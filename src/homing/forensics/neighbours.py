@@ -42,6 +42,9 @@ class Neighbours(NamedTuple):
     #: accepted after one of a higher number; None: no number rises with the acceptances
     overtaken: float | None = None
     overtaken_fine: float = 0.0  #: the same, of those that came through
+    is_counted: bool = (
+        False  #: the number is a count, and not the time of a clock that may be wrong
+    )
     #: created, by the clock of whoever did, before one of a lower number; 0 where nothing numbers them
     behind: float = 0.0
     behind_fine: float = 0.0  #: the same, of those that came through
@@ -172,6 +175,7 @@ def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
     return Neighbours(
         overtaken=int(counts.untried_late or 0) / untried,
         overtaken_fine=int(counts.fine_late or 0) / fine,
+        is_counted=is_counted,
         behind=int(counts.untried_behind or 0) / untried if is_counted else 0.0,
         behind_fine=int(counts.fine_behind or 0) / fine if is_counted else 0.0,
     )

@@ -267,6 +267,14 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)n?acks?(nowledge(d|ment))?_(was_|is_)?(refus|reject|den|ignor|stale|late|too_late|lost)",
         _W(Op.NOTED, Stand.NONE),
     ),
+    (  # whether the queue has it nobody knows
+        r"(publish|enqueue|hand_?over|push|produce|send)\w*_(was_|is_)?(un(confirmed|acked|acknowledged)|not_(confirmed|acked|acknowledged))",
+        _W(Op.NOT_QUEUED, Stand.NONE),
+    ),
+    (  # somebody is at it
+        r"(lock|lease|claim|mutex)_(was_|is_)?(refused|denied|not_granted|not_obtained|busy|held_elsewhere)",
+        _W(Op.SKIPPED, Stand.GONE),
+    ),
     (  # no request was made; the reason beside it says why, and other lines what becomes of it
         r"^(\w+_)?(not_(yet_)?sent|unsent|no_request(_made)?|request_not_(made|sent))$",
         _W(Op.SKIPPED, Stand.NONE),

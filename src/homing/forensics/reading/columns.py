@@ -353,6 +353,8 @@ def names_of(path: str) -> list[str]:
 
 
 _ENDING_MIN: Final = 3
+#: `state_new` is `new_state`
+_STATES: Final = ("from_state", "to_state")
 #: `due_time` and `due_ts` are `due_at`
 _MOMENT: Final = re.compile(r"_(time|ts|timestamp|date|datetime|on)$")
 
@@ -378,6 +380,8 @@ def name_score(field: str, path: str) -> float:
             score = 0.0
             if name == synonym or name.replace("_", "") == synonym.replace("_", ""):
                 score = 100 - 1.2 * rank
+            elif field in _STATES and name == "_".join(reversed(synonym.split("_"))):
+                score = 96 - 1.2 * rank
             elif field in TIMES and _MOMENT.sub("_at", name) == synonym:
                 score = 95 - 1.2 * rank
             elif len(synonym) >= _ENDING_MIN and name.endswith("_" + synonym):
