@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from homing.forensics.reading.audits import audited
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
 from homing.forensics.reading.particulars import names_in, without_names
 from homing.forensics.reading.records import records
@@ -122,6 +123,12 @@ def _csv_lines(source: Source, text: IO[str]) -> _Read:
         yield line, None if problem else dict(zip(header, cells, strict=True)), problem
 
 
+def _audit_lines(source: Source, text: IO[str]) -> _Read:
+    """The rows of an audit table as the changes that they tell of."""
+    for line, row, problem in _csv_lines(source, text):
+        yield line, None if row is None else audited(row) or row, problem
+
+
 def _plain_lines(source: Source, text: IO[str]) -> _Read:
     parse = PARSERS[source.form]
     for line, content in enumerate(text, 1):
@@ -163,6 +170,7 @@ def _listing_lines(source: Source, text: IO[str]) -> _Read:
 
 _READERS: Final = {
     "csv": _csv_lines,
+    "audit": _audit_lines,
     "text": _text_lines,
     "logfmt": _text_lines,
     "jsonl": _listing_lines,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from homing.forensics.reading.changes import changed
+from homing.forensics.reading.audits import change_in
 from homing.forensics.reading.sentences import Stamp, is_level, pairs, sentence, stamped
 
 #: the separator of a path inside a nested object
@@ -135,7 +135,7 @@ def _with_object(text: str) -> tuple[str, Row]:
 def change_row(line: str) -> Row | None:
     """The change of a database row that a line tells of, as a row."""
     value = json_object(line)
-    return None if value is None else changed(value)
+    return None if value is None else change_in(value) or value
 
 
 PARSERS: Final = {

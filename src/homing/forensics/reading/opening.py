@@ -92,7 +92,10 @@ def open_log(
         Unmapped: no mapping can be guessed.
     """
     plain = source
-    if source.form in ("json", "logfmt", "text", "changes", "batches") or not source.has_header:
+    if (
+        source.form in ("json", "logfmt", "text", "changes", "audit", "batches")
+        or not source.has_header
+    ):
         plain = as_lines(source, target, damage)
     rows = sample(plain)
     seen = look(rows)

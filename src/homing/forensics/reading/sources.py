@@ -19,7 +19,7 @@ from typing import IO, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from homing.core.errors import ConfigError, HomingError
-from homing.forensics.reading.changes import envelope
+from homing.forensics.reading.audits import audited, change_in
 from homing.forensics.reading.lines import (
     PARSERS,
     Row,
@@ -64,7 +64,7 @@ class Source(NamedTuple):
     """One file of a log."""
 
     path: str
-    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "batches" (of rows, one a line) or "text" (sentences with a time)
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "audit" (CSV of changes), "batches" (of rows, one a line) or "text" (sentences with a time)
     delimiter: str = ","
     has_header: bool = True  #: of CSV
 
@@ -243,7 +243,7 @@ def _form(path: str, text: str) -> Source:
         if not _is_object(first):
             return _json(path, text, first)
         objects = [found for line in lines if (found := json_object(line)) is not None]
-        if sum(envelope(one) is not None for one in objects) > len(objects) / 2:
+        if sum(change_in(one) is not None for one in objects) > len(objects) / 2:
             return Source(path, "changes")
         if any(map(is_batch, objects)):
             return Source(path, "batches")
@@ -255,6 +255,8 @@ def _form(path: str, text: str) -> Source:
     told = [line for line in lines if line]
     delimiter = max(",;\t|", key=first.count)
     columns = first.count(delimiter)
+    if columns and _is_audit(text, delimiter):
+        return Source(path, "audit", delimiter)
     stamps = [stamped(line) for line in told]
     if sum(stamp is not None for stamp in stamps) > len(told) / 2:
         # of a row of values: as many cells in each, and more than the comma of a time's fraction
@@ -277,6 +279,14 @@ def _form(path: str, text: str) -> Source:
             f"lines that begin with a time; found {first[:60]!r}"
         )
     return Source(path, "csv", delimiter, has_header=not _is_of_values(first, delimiter))
+
+
+def _is_audit(text: str, delimiter: str) -> bool:
+    """Whether the rows of CSV tell of the changes of other rows, as a trigger writes them."""
+    whole = text.splitlines(keepends=True)[:-1]  # the last may be cut off
+    header, *below = [one.cells for one in records(whole, delimiter) if not one.problem] or [[]]
+    rows = [dict(zip(header, cells, strict=True)) for cells in below[:_LINES_LOOKED_AT]]
+    return sum(audited(row) is not None for row in rows) > len(rows) / 2
 
 
 #: of the lines of CSV that are looked at so many have as many cells as the first
