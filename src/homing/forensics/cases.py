@@ -294,6 +294,8 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
         bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
         turns=o.taken.max(),
+        # those with an answer before the next one began
+        told_turns=o.taken.nunique(where=(o.result != 0) & (o.taken > 0)),
         has_lapsed=(o.act == Op.LAPSED).max(),
         # the last attempt after which another one was planned
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
@@ -301,22 +303,25 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
     )
     return found.mutate(taken_back=_is_taken_back(found)).drop(
         *("good_end", "bad_end", "good_no", "bad_no", "good_worker", "bad_worker"),
-        *("good_turn", "said_turn", "bad_turn", "turns", "has_lapsed"),
+        *("good_turn", "said_turn", "bad_turn", "turns", "told_turns", "has_lapsed"),
     )
 
 
 def _is_taken_back(found: Any) -> Any:
     """Whether an attempt succeeded by one line and failed by a later one, of the same turn."""
     is_same = found.good_no == found.bad_no
-    # what a receiver says later of what it took is no worker's line, and of the one turn there was
-    is_told_later = (found.bad_turn <= found.bad_no) & ~found.has_lapsed
+    # of the one turn there was, or of the last, where each one before had its answer in time
+    is_of_last = (found.turns <= 1) | ((found.told_turns >= found.turns) & ~found.has_lapsed)
+    is_sure = (found.bad_turn <= found.bad_no) | is_of_last
+    # what a receiver says later of what it took is no worker's line
+    is_told_later = is_sure & ~found.has_lapsed
     is_same = is_same & ((found.good_worker == found.bad_worker) | is_told_later)
-    # without its number, the failure may be of any turn before
-    is_same = is_same & ((found.bad_no > 0) | (found.turns <= 1))
+    # without its number, the failure may be of any turn before that was left open
+    is_same = is_same & ((found.bad_no > 0) | is_of_last)
     # nor, where an attempt was taken twice, whose it is, if nobody signs, or if one has it again after
     # its lease ran out
     is_signed = (found.bad_worker != 0) & ~found.has_lapsed
-    is_same = is_same & (is_signed | (found.bad_turn <= found.bad_no) | (found.turns <= 1))
+    is_same = is_same & (is_signed | is_sure)
     is_open = ibis.coalesce(found.good_turn, found.said_turn) == found.bad_turn
     return ((found.bad_end > found.good_end) & is_open & is_same).fill_null(False)
 

@@ -113,6 +113,23 @@ def test_so_it_does_where_what_is_called_delivered_shows_no_status(tmp_path: Pat
     assert dropped(found(tmp_path, tell)) == hits
 
 
+def test_a_later_word_without_a_number_is_of_the_last_turn_where_each_before_was_answered(
+    tmp_path: Path,
+) -> None:
+    def tell(number: int, say: Say) -> None:
+        say("accepted", 0)
+        attempts = 2 if number % 2 else 1
+        if attempts == 2:
+            turn(number, say, 1, 1, 503)
+            say("retry_scheduled", 2, attempt=1, next_attempt_at=BEGIN + 60 * number + 30)
+        say("claimed", 31, attempt=attempts, worker="w-2")
+        say("delivered", 32, status=202)
+        if is_hit(number):
+            say("callback rejected", 40, worker="w-0")
+
+    assert dropped(found(tmp_path, tell)) == HITS
+
+
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [
