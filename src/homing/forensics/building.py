@@ -279,7 +279,7 @@ def _lines(
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, name_of(m))))
     m = m.mutate(by_person=by_person(raw, engine, m))
     m = with_announced(engine, m, announced)
-    m = engine.name("meant_rows", m)
+    m = _without_unsigned_turns(engine.name("meant_rows", m))
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     is_mixed = len(layouts) > 1
     m = with_told(engine, m, is_mixed=is_mixed and "deliveries" in layouts)
@@ -292,6 +292,23 @@ def _lines(
         )
     ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
+
+
+#: where fewer changes to `in progress` than these say who holds the delivery, none needs to
+_UNSIGNED_MAX: Final = 0.05
+
+
+def _without_unsigned_turns(m: Any) -> Any:
+    """The rows; a change from waiting to in progress that names neither a worker nor a lease, where nearly
+    all others do, is no turn but a row that was saved so."""
+    is_turn = (m["op"] == int(Op.CLAIMED)) & (m.from_stand == int(Stand.WAITING))
+    is_turn = is_turn & (m.layout == "events")
+    is_bare = is_turn & m.worker.isnull() & m.lease_us.isnull() & m.ready_us.isnull()
+    counted = row(m.aggregate(turns=is_turn.cast("int64").sum(), bare=is_bare.cast("int64").sum()))
+    if not 0 < int(counted.bare or 0) < _UNSIGNED_MAX * int(counted.turns):
+        return m
+    kind = m["op"].type()
+    return m.mutate(op=is_bare.ifelse(ibis.literal(int(Op.WRITTEN), kind), m["op"]))
 
 
 def _parts(

@@ -32,6 +32,7 @@ from homing.forensics.turns import (
     is_refusal,
     is_take,
     plans_retry,
+    saves_as_taken,
     skips,
     without_refused,
 )
@@ -185,6 +186,8 @@ def _has_cleared_retry(trace: Trace) -> bool:
     is_other = planner is not None and bool(writers - {planner, None})
     after = steps[plan + 1 :]
     is_crossed = is_other or _is_of_earlier(steps, plan) or bool(life(trace).races)
+    # nor is what waits for its retry saved as in progress but by who read it before it waited
+    is_crossed = is_crossed or any(map(saves_as_taken, after))
     return bool(writers) and is_crossed and not any(map(is_take, after))
 
 

@@ -50,6 +50,12 @@ def plans_retry(step: Step) -> bool:
     return step.act is Op.RETRY or (step.result < 0 and step.stand is Stand.WAITING and is_due)
 
 
+def saves_as_taken(step: Step) -> bool:
+    """Whether a write that is no turn saves what waits as in progress."""
+    is_write = step.act in (Op.WRITTEN, Op.RELEASED)
+    return is_write and step.before is Stand.WAITING and step.stand is Stand.LEASED
+
+
 #: a state that is older by this than the answer of the attempt does not follow from it
 UNDER_WAY_US: Final = 1_000_000
 

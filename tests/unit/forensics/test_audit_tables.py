@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytest.importorskip("duckdb")
+pytest.importorskip("ibis")
+
+from homing.forensics.investigation import Options, investigate
+from homing.forensics.judging import Verdict
 from homing.forensics.reading.audits import audited
 from homing.forensics.reading.converting import rows_of
 from homing.forensics.reading.lines import change_row
@@ -85,3 +93,64 @@ def test_an_audit_is_read_from_csv_and_from_lines_of_json(tmp_path: Path) -> Non
     read = [row for _, row, _ in rows_of(look_at(str(table)))]
     assert [row and row["to_state"] for row in read] == ["NEW", "DONE"]
     assert [change_row(line) for line in lines.read_text().splitlines()] == read
+
+
+# -- a whole log of such rows --------------------------------------------------------------------
+
+COUNT = 240
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+Change = tuple[float, str, dict[str, Any] | None, dict[str, Any]]
+
+
+def is_hit(number: int) -> bool:
+    return number > COUNT // 3 and number % 12 == 5
+
+
+def _stamp(second: float) -> str:
+    return (BEGIN + timedelta(seconds=second)).isoformat(sep=" ")
+
+
+def _turn(second: float, before: str, attempt: int) -> Change:
+    mine = {"held_by": f"sender-{attempt}", "lease_until": _stamp(second + 60)}
+    old = {"state": before, "tries": attempt - 1, "held_by": None, "lease_until": None}
+    return second, "U", old, {"state": "SENDING", "tries": attempt, **mine}
+
+
+def _changes(number: int) -> list[Change]:
+    """Every third delivery fails once; some are then saved as a bulk job read them before."""
+    at = 60.0 * number
+    new = {"id": f"c-{number}", "state": "NEW", "tries": 0, "max_tries": 5, "due": None}
+    told: list[Change] = [(at, "I", None, new), _turn(at + 1, "NEW", 1)]
+    none = {"held_by": None, "lease_until": None}
+    done = {"state": "DONE", "last_status": 200, **none}
+    if number % 3 != 2:
+        return [*told, (at + 2, "U", {"state": "SENDING"}, done)]
+    wait = {"state": "WAIT", "last_status": 503, "due": _stamp(at + 30), **none}
+    told.append((at + 2, "U", {"state": "SENDING"}, wait))
+    if is_hit(number):
+        return [*told, (at + 5, "U", {"state": "WAIT"}, {"state": "SENDING", "due": None})]
+    again = _turn(at + 31, "WAIT", 2)
+    return [*told, again, (at + 32, "U", {"state": "SENDING"}, done)]
+
+
+def test_what_waits_and_is_saved_as_in_progress_by_nobody_is_written_over(tmp_path: Path) -> None:
+    told = sorted(
+        (
+            (second, number, op, old, new)
+            for number in range(COUNT)
+            for second, op, old, new in _changes(number)
+        ),
+        key=lambda one: one[0],
+    )
+    path = tmp_path / "audit.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(_row("I", None, None)))
+        writer.writeheader()
+        for second, number, op, old, new in told:
+            row = _row(op, old, new, pk=f"c-{number}")
+            writer.writerow({**row, "made_at": _stamp(second)})
+    findings = investigate([str(path)], Options(folder=str(tmp_path)))
+    hits = sum(map(is_hit, range(COUNT)))
+    assert findings.books[Verdict.DROPPED] == hits
+    assert findings.books[Verdict.DELIVERED] == COUNT - hits
+    assert findings.hypothesis.mechanism == "D6"
