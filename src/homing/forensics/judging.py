@@ -361,6 +361,8 @@ def _ends_failed(c: Any) -> Any:
 def _goes_on(c: Any) -> Any:
     """Whether a turn came after the last failure, or the plan of one, or an end."""
     is_moved = (c.stand_pos > c.bad_pos) & (c.last_stand != Stand.DELIVERED)
+    # or the line that tells of the failure lets it wait again
+    is_moved = is_moved | ((c.stand_pos == c.bad_pos) & (c.last_stand == Stand.WAITING))
     return ((c.take_pos > c.bad_pos) | is_moved).fill_null(False)
 
 

@@ -130,6 +130,27 @@ def test_a_later_word_without_a_number_is_of_the_last_turn_where_each_before_was
     assert dropped(found(tmp_path, tell)) == HITS
 
 
+def test_a_failure_that_lets_it_wait_again_is_no_false_success(tmp_path: Path) -> None:
+    def tell(number: int, say: Say) -> None:
+        say("accepted", 0, state="new")
+        say("claimed", 1, attempt=1, worker="w-1", state="sending")
+        say("response", 2, attempt=1, worker="w-1", status=202, state="relayed")
+        if number >= COUNT - 3:
+            due = BEGIN + 60 * number + 900
+            say("failed", 3, attempt=1, status=502, state="waiting", next_attempt_at=due)
+        elif number % 5 == 2:
+            due = BEGIN + 60 * number + 30
+            say("failed", 3, attempt=1, status=502, state="waiting", next_attempt_at=due)
+            say("claimed", 31, attempt=2, worker="w-1", state="sending")
+            say("response", 32, attempt=2, worker="w-1", status=202, state="relayed")
+        if number < COUNT - 3:
+            say("delivered", 40, state="delivered")
+
+    findings = found(tmp_path, tell)
+    assert dropped(findings) == 0
+    assert findings.books[Verdict.LATER] == 3
+
+
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [
