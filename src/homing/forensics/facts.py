@@ -32,6 +32,8 @@ class LogFacts:
     are_later_attempts: bool = False
     #: the clean-up that found them too old, if its lines name none of them
     swept: Swept | None = None
+    #: from when until when the log says that there was no connection to a queue
+    cut_off: tuple[tuple[int, int], ...] = ()
     #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
     dead_from: int = 0
     #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller

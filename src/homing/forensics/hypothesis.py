@@ -17,6 +17,7 @@ from homing.forensics.facts import LogFacts, has_field, number_of, telling, twin
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Block, Neighbours
+from homing.forensics.outages import in_vain
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_begun, is_done_idle, is_put_off, is_take
 from homing.forensics.vocabulary import Op, normal
@@ -133,6 +134,7 @@ def form(
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
     matches = _by_rows(_by_unknown_word(matches, fine))
+    matches = in_vain(matches, fine, log.cut_off)
     shares = _explained(_shares(matches))
     top = shares[0]
     if not top.mechanism:

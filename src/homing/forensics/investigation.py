@@ -33,6 +33,7 @@ try:
         limits,
         losing,
         neighbours,
+        outages,
         rivals,
         sweeps,
         traces,
@@ -223,7 +224,8 @@ def _analyse(
     fine = traces.fine(engine, crossings) if dropped else []
     cleaned = sweeps.runs(engine.table("raw"), events.others) if dropped else []
     log = _facts(raw, events, judged, fine, dropped, context)
-    log = replace(log, swept=sweeps.swept(fine, dropped, cleaned))
+    cut_off = outages.outages(engine.table("raw")) if dropped else ()
+    log = replace(log, swept=sweeps.swept(fine, dropped, cleaned), cut_off=cut_off)
     shaped = hypothesis.form(
         dropped,
         fine,
