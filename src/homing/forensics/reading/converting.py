@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import msgspec
 
 from homing.forensics.reading.audits import audited
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
+from homing.forensics.reading.listed import Listed, spread
 from homing.forensics.reading.particulars import names_in, without_names
 from homing.forensics.reading.records import records
 from homing.forensics.reading.sentences import with_year
@@ -63,12 +64,17 @@ _Read = Iterator[tuple[int, Row | None, str]]
 
 
 def as_lines(
-    source: Source, target: Path, damage: Damage, folded: frozenset[str] = frozenset()
+    source: Source,
+    target: Path,
+    damage: Damage,
+    folded: frozenset[str] = frozenset(),
+    lists: Sequence[Listed] = (),
 ) -> Source:
     """The same rows as clean JSON lines; what cannot be read is counted with its line.
 
     Args:
         folded: columns whose texts hold values of their own, which become columns.
+        lists: those of whose elements each becomes a row.
     """
     encode = msgspec.json.Encoder(enc_hook=str).encode
     names = _names_in(source)
@@ -78,7 +84,9 @@ def as_lines(
                 damage.add(source.path, line, problem)
             else:
                 row = without_names(row, names) if names else row
-                file.write(encode(unfold(row, folded) if folded else row) + b"\n")
+                row = unfold(row, folded) if folded else row
+                for one in spread(row, lists) if lists else (row,):
+                    file.write(encode(one) + b"\n")
     return Source(str(target), "jsonl")
 
 

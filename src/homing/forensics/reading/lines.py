@@ -50,6 +50,19 @@ def flat(value: Row, outer: tuple[str, ...] = ()) -> Row:
     return found
 
 
+def unflat(row: Row) -> Row:
+    """A row whose values are by their paths as it stands in its file; what is below another path keeps
+    its own parts."""
+    found: Row = {}
+    for path, value in row.items():
+        *outer, last = parts_of(path)
+        inside = found
+        for part in outer:
+            inside = inside.setdefault(part, {})
+        inside[last] = value
+    return found
+
+
 _NO_NUMBER: Final = re.compile(r"\b(NaN|-?Infinity)\b")
 
 

@@ -19,11 +19,12 @@ from homing.forensics.reading.lines import (
     flat,
     folded,
     listed_in,
-    parts_of,
     state_change,
+    unflat,
     unfold,
     unfolded,
 )
+from homing.forensics.reading.listed import Listed, lists_of, spread
 from homing.forensics.reading.mapping import Mapping, shipped
 from homing.forensics.reading.sources import (
     SAMPLE_ROWS,
@@ -111,7 +112,7 @@ def open_log(
     changes = set() if is_inside or spoken or given else _changes(rows)
     if is_inside or spoken or told or changes:
         paths = frozenset(told | changes) or folded(rows)
-        whole = _unfolded(rows, paths) if paths else []
+        whole = [flat(unfold(unflat(row), paths)) for row in rows] if paths else []
         beneath = look(whole)
         better = _mapping(whole, beneath, source, given)[0] if paths else None
         if better is not None and spoken and not _says(better, spoken):
@@ -119,15 +120,32 @@ def open_log(
         if better is not None and mapping is not None and told:
             better = _with_attempts(mapping, better, told)
         if better is not None and _is_served(better, whole, is_given=given is not None):
-            again = Source(str(target.with_suffix(".unfolded")), "jsonl")
-            as_lines(plain, Path(again.path), damage, paths)
-            return Opened(again, whole, beneath, better)
+            again = Opened(
+                Source(str(target.with_suffix(".unfolded")), "jsonl"), whole, beneath, better
+            )
+            lists = lists_of(whole, better)
+            as_lines(plain, Path(again.source.path), damage, paths, lists)
+            return _spread(again, lists, source, given) if lists else again
         if problem is not None:
             if paths:
                 problem.seen = beneath
             raise problem
     assert mapping is not None
+    if lists := lists_of(rows, mapping):
+        plain = as_lines(plain, target.with_suffix(".spread"), damage, frozenset(), lists)
+        return _spread(Opened(plain, rows, seen, mapping), lists, source, given)
     return Opened(plain, rows, seen, mapping)
+
+
+def _spread(
+    opened: Opened, lists: Sequence[Listed], source: Source, given: Mapping | None
+) -> Opened:
+    """The sample as the file is now, with a row of each element of its lists, and what that makes of
+    the mapping."""
+    rows = [flat(one) for row in opened.rows for one in spread(unflat(row), lists)]
+    seen = look(rows)
+    mapping = _mapping(rows, seen, source, given)[0] or opened.mapping
+    return Opened(opened.source, rows, seen, mapping)
 
 
 def _changes(rows: list[Row]) -> set[str]:
@@ -295,21 +313,6 @@ def _is_served(mapping: Mapping, rows: list[Row], *, is_given: bool) -> bool:
         there = {path for row in rows for path in row}
         return {*mapping.paths} - {*mapping.extras} <= there
     return bool(TELLING & mapping.columns.keys())
-
-
-def _unfolded(rows: list[Row], paths: frozenset[str]) -> list[Row]:
-    found = []
-    for row in rows:
-        # what is below another path keeps its own parts
-        nested: Row = {}
-        for path, value in row.items():
-            *outer, last = parts_of(path)
-            inside = nested
-            for part in outer:
-                inside = inside.setdefault(part, {})
-            inside[last] = value
-        found.append(flat(unfold(nested, paths)))
-    return found
 
 
 def _known(seen: dict[str, Seen]) -> Mapping | None:
