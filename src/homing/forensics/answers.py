@@ -25,6 +25,7 @@ def of_answers(table: Any, some: Any, texts: Sequence[str]) -> dict[str, Word]:
     found |= dict.fromkeys(_own_answers(seen), noted)
     found |= dict.fromkeys(_answered_first(seen), Word(Op.ACCEPTED, Stand.WAITING))
     found |= dict.fromkeys(_said_before(some, seen, texts), noted)
+    found |= dict.fromkeys(_asking(some, seen, texts), Word(Op.SENT, Stand.LEASED))
     return found | dict.fromkeys(_ignored_answers(some, texts), noted)
 
 
@@ -143,4 +144,23 @@ def _ignored_answers(table: Any, texts: Sequence[str]) -> list[str]:
         word
         for word in words
         if sum(after[word] for after in next_to.values()) >= _OF_ANSWERS_MIN * seen[word].rows
+    ]
+
+
+def _asking(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -> list[str]:
+    """What sounds like a request that is over (`attempt`), shows no answer, and is followed by a line that
+    shows one: by it the request begins."""
+    silent = [
+        text
+        for text, one in seen.items()
+        if meaning(text).op is Op.ATTEMPTED and not one.ok + one.bad
+    ]
+    if not silent:
+        return []
+    shown = behaviours(table, "op_raw", texts)
+    answers = {t for t, one in shown.items() if one.ok + one.bad > _GIVEN_LAST_MIN}
+    return [
+        text
+        for text, after in followers(table, silent).items()
+        if sum(n for word, n in after.items() if word in answers) > _FOLLOWED_MIN * after.total()
     ]

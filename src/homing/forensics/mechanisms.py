@@ -278,7 +278,9 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     if is_of_endpoint or is_said_of_endpoint(trace):
         return Match("D9", 0.85, "passed over because of its endpoint")
     if one.takes or one.sent or has_answer(trace) or in_work:
-        twins = () if one.reasons or is_said_of_work(trace) else ("D9",)
+        # of a request that nobody ended, it is the marker that was met, whatever its endpoint
+        is_of_work = in_work or one.reasons or is_said_of_work(trace)
+        twins = () if is_of_work else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
     twins = () if one.reasons or is_said_of_work(trace) else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)

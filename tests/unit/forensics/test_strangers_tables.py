@@ -181,6 +181,14 @@ def test_called_failed_while_its_attempt_is_under_way_is_d7() -> None:
     assert recognise(last, LOG).mechanism != "D7"  # no attempts were left
 
 
+def test_a_request_that_nobody_ended_was_met_by_its_marker_whatever_its_endpoint() -> None:
+    over = step(Op.SKIPPED, 90, None, word="record found, returning")
+    found = recognise(trace(*BEGUN, over, why=Why.SKIPPED), LOG)
+    assert (found.mechanism, found.twins) == ("D8", ())
+    ended = recognise(trace(*BEGUN, answer(2), over, why=Why.SKIPPED), LOG)
+    assert "D9" in ended.twins
+
+
 def test_two_lines_of_one_turn_are_no_crossing_but_those_of_two_turns_are() -> None:
     twice = (answer(2), answer(3))
     alone = trace(*BEGUN, *twice, crossings=("second_result",))

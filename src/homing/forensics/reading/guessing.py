@@ -30,7 +30,7 @@ from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column, Mappi
 from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
-from homing.forensics.reading.workers import OF_INTAKE, tell_workers
+from homing.forensics.reading.workers import OF_INTAKE, is_of_receivers, tell_workers
 from homing.forensics.vocabulary import Op, is_provisional, meaning, normal
 
 #: other columns that are kept to be compared as innocents
@@ -133,6 +133,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if not key:
         raise Unmapped([_NO_KEY.format(_named(seen))], Mapping(layout="events", columns={}), seen)
     key = [chosen["delivery"].path] if "delivery" in chosen else key
+    taken.update(path for path in seen if is_of_receivers(rows, key, chosen, path))
     kinds = by_kind(rows, seen, key)
     repeated = _is_repeated(rows, key)
     mixed = _mixed(seen, taken)

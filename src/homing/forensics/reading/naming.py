@@ -319,7 +319,7 @@ _HOST: Final = re.compile(r"(^|_)host_?name$")
 _MODULE: Final = re.compile(r"\w+(::\w+)+")
 
 #: a URL, or the name of a host: `invoice.paid` is none
-_ADDRESS: Final = re.compile(
+ADDRESS: Final = re.compile(
     r"https?://\S+|[a-z0-9-]+(\.[a-z0-9-]+)*\.([a-z]{2,3}|info|example|test|local|internal|cloud|"
     r"tech|shop|store|online|site|localhost)(:\d+)?(/\S*)?",
     re.I,
@@ -333,7 +333,7 @@ def _moves(rows: Sequence[Row], key: str | None, path: str) -> bool:
 
 def _is_address(seen: Seen) -> bool:
     """Whether all values are addresses of the web, or names of hosts of it."""
-    return seen.distinct > 1 and all(map(_ADDRESS.fullmatch, seen.values))
+    return seen.distinct > 1 and all(map(ADDRESS.fullmatch, seen.values))
 
 
 def _is_name(seen: Seen) -> bool:

@@ -10,7 +10,7 @@ from homing.forensics.reading.columns import Seen, fits, name_score, varies_with
 from homing.forensics.reading.happenings import OF_PROGRAM
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column
-from homing.forensics.reading.naming import best_named
+from homing.forensics.reading.naming import ADDRESS, best_named
 from homing.forensics.vocabulary import normal
 
 #: of the rows so many tell who wrote them: it is no person that is named now and then
@@ -117,6 +117,32 @@ def _called_workers(seen: dict[str, Seen], taken: set[str]) -> str | None:
         if len(theirs) > 1 and sum(theirs) >= _WRITES_SOME * one.rows:
             return path
     return None
+
+
+#: so many endpoints tell whether each has a host of its own
+_RECEIVERS_FEWEST: Final = 3
+
+
+def is_of_receivers(
+    rows: Sequence[Row], key: Sequence[str], chosen: dict[str, Column], path: str
+) -> bool:
+    """Whether a column of hosts names those of the receivers: addresses of the web, each endpoint has one,
+    and none changes within a delivery."""
+    endpoint = chosen.get("endpoint")
+    if endpoint is None or not _MACHINE.search(normal(path)):
+        return False
+    hosts: dict[str, set[str]] = {}
+    for row in rows:
+        if row.get(endpoint.path) is not None and row.get(path) is not None:
+            hosts.setdefault(str(row[endpoint.path]), set()).add(str(row[path]))
+    named = set().union(*hosts.values())
+    return (
+        len(hosts) >= _RECEIVERS_FEWEST
+        and len(named) > 1
+        and all(len(theirs) == 1 for theirs in hosts.values())
+        and all(map(ADDRESS.fullmatch, named))
+        and not varies_within(rows, key, path)
+    )
 
 
 _HANDS: Final = range(2, 60)
