@@ -472,6 +472,8 @@ _FOREIGN: Final[tuple[tuple[str, Word], ...]] = (
 #: whole words of one system: Celery's hand-over to its queue, Temporal's time of a turn, and the calls of
 #: SQS, where a message is deleted when it is done
 _WHOLE: Final = {
+    # the names of two things say nothing of what happened to them
+    "event_delivery": _W(Op.UNKNOWN, Stand.NONE),
     "task_sent": _W(Op.ACCEPTED, Stand.WAITING),
     "activity_task_timed_out": _W(Op.LAPSED, Stand.NONE),
     "send_message": _W(Op.QUEUED, Stand.WAITING),

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from homing.forensics.reading.audits import audited
+from homing.forensics.reading.framed import each_of
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
 from homing.forensics.reading.listed import Listed, spread
 from homing.forensics.reading.particulars import names_in, without_names
@@ -150,7 +151,7 @@ def _text_lines(source: Source, text: IO[str]) -> _Read:
     latest = datetime.fromtimestamp(Path(source.path).stat().st_mtime, UTC)
     parse = PARSERS[source.form]
     begun: tuple[int, dict[str, Any], str] | None = None
-    for line, content in enumerate(text, 1):
+    for line, content in _each(text):
         row = parse(content)
         if row is not None:
             if begun:
@@ -167,6 +168,11 @@ def _text_lines(source: Source, text: IO[str]) -> _Read:
             begun[1]["more"] = (more + content)[:_MORE_MAX]
     if begun:
         yield begun
+
+
+def _each(text: IO[str]) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers, and one that tells of several rows of a table once for each."""
+    return ((number, one) for number, line in enumerate(text, 1) for one in each_of(line))
 
 
 def _listing_lines(source: Source, text: IO[str]) -> _Read:

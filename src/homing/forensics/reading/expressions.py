@@ -106,6 +106,17 @@ def of_job(op: str, job: str) -> str:
     return f"CASE WHEN {test} THEN concat({op}, ' of ', {job}) ELSE {op} END"
 
 
+#: of a message that nobody wants: no delivery was made of it
+NOBODY: Final = r"(?i)\bno( \w+)? (endpoint|subscri|destination|receiver|target|web_?hook)"
+
+
+def of_nobody(message: str, delivery: str, op: str) -> str:
+    """The message of a line; none where deliveries have names of their own, and the line names none, for
+    there is nobody to send it to: what is never made cannot be dropped."""
+    test = f"regexp_matches({op}, {literal(NOBODY)})"
+    return f"CASE WHEN {delivery} IS NULL AND {test} THEN NULL ELSE {message} END"
+
+
 #: states of a delivery that is given up: whether on record says its dead letter
 GIVEN_UP: Final = r"fail|dead|exhaust|gave_up|given_up|undeliver|dlq"
 #: those that call it a dead letter themselves

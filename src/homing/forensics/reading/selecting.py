@@ -11,6 +11,7 @@ from homing.forensics.reading.expressions import (
     handed_over,
     literal,
     of_job,
+    of_nobody,
     quoted,
     text_value,
     value_of,
@@ -65,6 +66,13 @@ class Fields(NamedTuple):
             if name == "op":
                 return f"CASE WHEN {asked} THEN 'accepted' ELSE {own or 'NULL'} END"
             return f"CASE WHEN {asked} THEN NULL ELSE {own} END" if own else None
+        if (
+            name == "message"
+            and own
+            and (delivery := self.own("delivery"))
+            and (op := self.own("op"))
+        ):
+            return of_nobody(own, delivery, op)
         if name == "reason":
             return _with_note(own, self.own("note"))
         if (

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from homing.forensics.reading.framed import ruby_head, with_plain_models
 from homing.forensics.vocabulary import Op, meaning
 
 Found = dict[str, str]
@@ -19,7 +20,7 @@ _PAIR: Final = re.compile(
 )
 _MONTHS: Final = re.findall("...", "JanFebMarAprMayJunJulAugSepOctNovDec")
 _MONTH: Final = "(?:" + "|".join(_MONTHS) + ")"
-_ZONE: Final = r"(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)(?![\w:]))?"
+_ZONE: Final = r"(?: ?(?:(?:Z|UTC|GMT)(?!\w)|[+-]\d\d:?\d\d(?![\w:])))?"
 #: a stamp begins within so many characters of its line
 _STAMP_WITHIN: Final = 120
 
@@ -92,6 +93,8 @@ def stamped(line: str) -> Stamp | None:
             except ValueError:
                 continue
             before, after = line[: found.start()], line[found.end() :]
+            if ruby := ruby_head(before, after):
+                return Stamp(iso, *ruby)
             is_numbered = _PRIORITY.match(line)
             before = re.sub(r"[\[(]$", "", _PRIORITY.sub("", before))
             after = re.sub(r"^\s*[\])]", "", after)
@@ -149,7 +152,9 @@ _REQUEST: Final = re.compile(
 _PROXIED: Final = re.compile(r"(?<!\S)[\d/+-]+/(\d+)/\+?(\d+) ([1-5]\d\d) \d+(?!\S)")
 _URL: Final = re.compile(r"https?://[^\s\"'<>)\],]+")
 _WHEN: Final = rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE}"
-_LATER: Final = re.compile(rf"(?:\b(?:(?:en)?queued at|at|until|after|on|since)\s+)?({_WHEN})")
+_LATER: Final = re.compile(rf"(?:\b(?:(?:en)?queued at|at|until|after|on)\s+)?({_WHEN})")
+#: since when it has been so: nothing is due then
+_SINCE: Final = re.compile(rf"\b(?:since|(?:created|older|made|from) before)\s+({_WHEN})")
 _WAIT: Final = re.compile(
     r"\b(?:retr\w*|again|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
     r"(?:(?!succe|delivered|complet|done|fail|respon)[^.;]){0,80}?(?:\b(?:in|of|for|after)|[:=]) "
@@ -199,6 +204,8 @@ _HAND_OVER: Final = re.compile(
 _ACTIVE_JOB: Final = re.compile(rf"\[ActiveJob\](?: \[[A-Z][\w:]*\])?(?: \[({_UUID})\])?", re.I)
 _JOB_ID: Final = re.compile(r"\(Job ID: ([\w-]+)\)")
 _ARGUMENTS: Final = re.compile(r"\bwith arguments: [\"']?([\w-]*\d[\w-]*)[\"']?(?=,|\s|$)")
+#: the request that a line was written for, as Rails tags it
+_TAGGED: Final = re.compile(rf"^\s*\[({_UUID})\](?=\s)", re.I)
 #: the process of a platform that drains all logs into one, `app[worker.1]:`
 _DYNO: Final = re.compile(r"^(?:app|heroku)\[([a-z][\w-]*\.[\w-]+)\]:")
 #: what a task gave back, and other texts in quotation marks at the end
@@ -211,6 +218,10 @@ _ANSWERED: Final = re.compile(
     r"(?: (?:with|by|a|an|http|status|code|response))* ([1-5]\d\d)(?=[\s,;:.)\]]|$)"
     r"(?! (?:rows?|records?|bytes|items?|messages?|events?|jobs?|deliver\w*)\b)",
     re.I,
+)
+#: and by the line that begins an answer: `failed: 503 Service Unavailable`, `delivered (201, 361ms)`
+_STATUS_LINE: Final = re.compile(
+    r"(?<=: )([1-5]\d\d)(?= [A-Z][a-z])|(?<=\()([1-5]\d\d)(?=, \d+(?:\.\d+)? ?m?s\))"
 )
 #: which of how many attempts
 _OF_ATTEMPTS: Final = re.compile(
@@ -246,7 +257,7 @@ _MOVE: Final = re.compile(
     r"(?:\b(?:state|status):? )?(?<![\w.])([a-z_]+) ?(?:->|=>|→) ?([a-z_]+)\b"
 )
 #: a person by name or address
-_BY: Final = re.compile(r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.])|[\w.+-]+@[\w-]+\.[\w.-]+)")
+_BY: Final = re.compile(r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.@])|[\w.+-]+@[\w-]+\.[\w.-]+)")
 #: a task came to its end: what it gave back says how its turn ended
 _RETURNED: Final = re.compile(r"^\W*Task\b.*succeeded in\s*$")
 #: pairs by which a line without a sentence tells what a request came to
@@ -279,7 +290,7 @@ def sentence(text: str) -> Found:
     colon).
     """
     found: Found = {}
-    rest = text
+    rest = with_plain_models(text)
 
     def cut(pattern: re.Pattern[str], *names: str, by: str = " ") -> None:
         nonlocal rest
@@ -295,6 +306,7 @@ def sentence(text: str) -> Found:
         found.update(said)
         rest = _PAIR.sub(" ", rest)
     cut(_DYNO, "worker")
+    cut(_TAGGED, "request_id")
     cut(_ACTIVE_JOB, "job_id")
     cut(_JOB_ID, "job_id")
     cut(_ARGUMENTS, "delivery")
@@ -305,6 +317,7 @@ def sentence(text: str) -> Found:
     cut(_CAME_TO, "status", by=" answered ")
     cut(_OF_ATTEMPTS, "", "attempt", "max_attempts", by=" attempt ")
     cut(_ANSWERED, "status", by=" answered ")
+    cut(_STATUS_LINE, "status", "status", by=" ")
     if host := _TO_HOST.search(rest):
         found.setdefault("url", host[2])
         rest = _TO_HOST.sub(r"\1", rest)
@@ -327,12 +340,13 @@ def sentence(text: str) -> Found:
         found.setdefault("url", url[0])
         rest = _URL.sub(" ", rest)
     cut(_HELD_UNTIL, "lease_until", by=" leased ")
+    cut(_SINCE, "since")
     cut(_LATER, "then")
     rest = _lengths(rest, found)
     rest = _ids(rest, found)
     rest = re.sub(r"[\[({]\s*[,#]*\s*[\])}]", " ", _DIGITS.sub(" ", rest))
     rest = re.sub(r"\s+", " ", rest)
-    head, _, why = rest.rpartition(": ")
+    head, why = _told_apart(rest)
     is_whole = meaning(rest).op is Op.DEAD_FAILED
     if meaning(head).op is not Op.UNKNOWN and re.search(r"\w", why) and not is_whole:
         found["detail"] = why.strip()
@@ -340,6 +354,25 @@ def sentence(text: str) -> Found:
     rest = rest.strip(" ,;:.-[]()|\"'")
     found["text"] = rest or ("response" if is_bare else "-")
     return found
+
+
+def _told_apart(text: str) -> tuple[str, str]:
+    """What a sentence says, and behind a colon why: what failed, behind the first, and what became of it by
+    that behind a semicolon belongs to the first; all else behind the last."""
+    head, _, why = text.rpartition(": ")
+    first, _, rest = text.partition(": ")
+    if meaning(first).op is not Op.FAILED:
+        return head, why
+    reason, _, then = rest.partition(";")
+    ends = meaning(then).op is not Op.UNKNOWN
+    lost = _IGNORED.search(rest)
+    if lost:
+        return f"{first}{lost[0]}", rest[: lost.start()]
+    return (f"{first}; {then.strip()}", reason) if ends else (first, rest)
+
+
+#: a turn was over before its answer came, which nobody has heeded
+_IGNORED: Final = re.compile(r", [^;:]*\b(ignor|discard|dropp|reject)\w*\s*$")
 
 
 def _requests(text: str, found: Found) -> None:
