@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.forensics.reading.columns import Seen
+from homing.forensics.reading.columns import Seen, name_score
 from homing.forensics.reading.converting import CUT, Damage, as_lines
 from homing.forensics.reading.expressions import (
     TEXTS,
@@ -139,7 +139,10 @@ def read(
     if number > 1 and raw.has("worker"):
         name_hosts(connection, raw.starts, raw.mappings, raw.rows)
     if raw.has("trace"):
-        _follow_traces(connection, has_jobs=_has_jobs(raw.mappings.values()))
+        kinds = [
+            f"x{i}" for i, path in enumerate(raw.extras) if name_score("job", path) > _KIND_MIN
+        ]
+        _follow_traces(connection, kinds, has_jobs=_has_jobs(raw.mappings.values()))
     begins = [row for row, _ in raw.starts[1:]]
     raw.order = order_of(connection, begins)
     if raw.order is Order.MIXED and begins:
@@ -238,11 +241,33 @@ def _has_jobs(mappings: Iterable[Mapping]) -> bool:
     return any(m.layout == "jobs" and m.has("trace") and m.has("delivery") for m in mappings)
 
 
-def _follow_traces(connection: Any, *, has_jobs: bool) -> None:
+#: so well is a column called that says of what kind a job is
+_KIND_MIN: Final = 85.0
+#: of the rows of a kind of jobs so many, at least, are of one delivery: else it looks after all of them
+_OF_ONE_MIN: Final = 0.5
+
+
+def _of_sweeps(connection: Any, kinds: Sequence[str]) -> str:
+    """The test of a row that it is of a job which looks after all deliveries: one that happened to find one
+    alone in a run has that run's trace, and yet its beginning and end are no turn of it."""
+    tests = []
+    for kind in kinds:
+        found = connection.execute(
+            f"SELECT raw.{kind} FROM raw LEFT JOIN traced ON raw.trace = traced.trace WHERE raw.trace IS NOT NULL "
+            f"AND raw.{kind} IS NOT NULL AND COALESCE(raw.delivery, raw.message) IS NULL GROUP BY raw.{kind} "
+            f"HAVING count(traced.trace) < {_OF_ONE_MIN} * count(*)"
+        ).fetchall()
+        if found:
+            tests.append(f"parts.{kind} IN ({', '.join(literal(name) for (name,) in found)})")
+    return f"COALESCE({' OR '.join(tests)}, FALSE)" if tests else "FALSE"
+
+
+def _follow_traces(connection: Any, kinds: Sequence[str], *, has_jobs: bool) -> None:
     """Rows that name no delivery belong to the one that others of their trace name, if it is one; so
     do those that call it by the trace itself, as a queue calls a delivery by its task.
 
     Args:
+        kinds: columns that say of what kind a job is.
         has_jobs: a table says which number is of which job; else a number is a name of anything.
     """
     named = "TRUE" if has_jobs else "NOT regexp_full_match({}trace, '\\d+')"
@@ -259,7 +284,7 @@ def _follow_traces(connection: Any, *, has_jobs: bool) -> None:
     said = f"COALESCE({', '.join(f'parts.{name}' for name in names)}, NULL)"
     connection.execute(
         f"UPDATE parts SET {', '.join(f'{name} = traced.{name}' for name in there)} FROM traced "
-        f"WHERE ({said} IS NULL AND parts.trace = traced.trace) "
+        f"WHERE ({said} IS NULL AND parts.trace = traced.trace AND NOT {_of_sweeps(connection, kinds)}) "
         f"OR ({said} = traced.trace AND {named.format('traced.')})"
     )
     connection.execute("DROP TABLE traced")
