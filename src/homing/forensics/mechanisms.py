@@ -14,6 +14,7 @@ from homing.forensics.passing import (
     has_answer,
     is_failed_by_lapse,
     is_of_dead_worker,
+    is_passed_since_crossed,
     is_said_of_endpoint,
     is_said_of_work,
     names_endpoint,
@@ -277,6 +278,8 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     is_of_endpoint = names_endpoint(one.reasons) and not (in_work and one.takes)
     if is_of_endpoint or is_said_of_endpoint(trace):
         return Match("D9", 0.85, "passed over because of its endpoint")
+    if is_passed_since_crossed(trace):
+        return Match("D6", 0.9, "passed over since an earlier attempt's late result was written")
     if one.takes or one.sent or has_answer(trace) or in_work:
         # of a request that nobody ended, it is the marker that was met, whatever its endpoint
         is_of_work = in_work or one.reasons or is_said_of_work(trace)

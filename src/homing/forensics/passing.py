@@ -103,3 +103,11 @@ _OF_WORK: Final = re.compile(r"dup|already|progress|in_?flight|running|locked|ma
 def is_said_of_work(trace: Trace) -> bool:
     """Whether the line that passes it over speaks of a twin, or of somebody at work."""
     return any(_OF_WORK.search(normal(s.word or "")) for s in trace.steps if s.act is Op.SKIPPED)
+
+
+def is_passed_since_crossed(trace: Trace) -> bool:
+    """Whether the turn that passed it over did so after the result of an earlier attempt had come late, and
+    does not speak of a twin: what it found was that result, which was written over the later one's."""
+    places = [i for i, s in enumerate(trace.steps) if s.act is Op.SKIPPED]
+    told = [s.attempt for s in trace.steps[: max(places, default=0)] if s.result and s.attempt]
+    return bool(told) and told[-1] < max(told) and not is_said_of_work(trace)
