@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.lives import Life, life
+from homing.forensics.overwriting import has_cleared_retry, wrote_after_lapse
 from homing.forensics.passing import (
     has_answer,
     is_failed_by_lapse,
@@ -30,15 +31,12 @@ from homing.forensics.turns import (
     is_idle,
     is_left_by_worker,
     is_put_off,
-    is_refusal,
     is_take,
     plans_retry,
-    saves_as_taken,
     skips,
     without_refused,
 )
 from homing.forensics.vocabulary import Op, Stand, meaning
-from homing.forensics.words import is_of_another_field
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
 _IN_TABLE_MIN: Final = 0.98
@@ -148,7 +146,7 @@ def _early_end(trace: Trace, log: LogFacts) -> Match | None:
 def _no_dead_letter(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.NO_DEAD_LETTER:
         return None
-    if _has_cleared_retry(trace):
+    if has_cleared_retry(trace):
         return _CLEARED
     if "late_attempt" in trace.crossings and trace.steps[-1].act is Op.ACCEPTED:
         return Match("D6", 0.7, "fewer attempts are counted than were made: it was written over")
@@ -176,63 +174,6 @@ def _under_way(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D7", *ended) if ended else None
 
 
-def _has_cleared_retry(trace: Trace) -> bool:
-    """Whether turns crossed, and a worker wrote again after a retry was planned, which nobody took."""
-    steps = trace.steps
-    plan = _last_plan(steps)
-    if plan is None or any(s.act is Op.DEAD_FAILED for s in steps):
-        return False
-    writers = _late_writers(steps, plan)
-    planner = steps[plan].worker
-    is_other = planner is not None and bool(writers - {planner, None})
-    after = steps[plan + 1 :]
-    is_crossed = is_other or _is_of_earlier(steps, plan) or bool(life(trace).races)
-    # nor is what waits for its retry saved as in progress but by who read it before it waited
-    is_crossed = is_crossed or any(map(saves_as_taken, after))
-    return bool(writers) and is_crossed and not any(map(is_take, after))
-
-
-def _last_plan(steps: Sequence[Step]) -> int | None:
-    """The place of the last plan of a retry, other than by the late turn of an earlier attempt."""
-    plan, highest = None, 0
-    for i, step in enumerate(steps):
-        if plans_retry(step) and (step.attempt or highest) >= highest:
-            plan, highest = i, max(highest, step.attempt or 0)
-    return plan
-
-
-def _is_of_earlier(steps: Sequence[Step], plan: int) -> bool:
-    """Whether an earlier attempt than the one that planned the retry wrote after the plan."""
-    planned, after = steps[plan].attempt or 0, steps[plan + 1 :]
-    wrote = (
-        s
-        for s in after
-        if (s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED)) and not s.is_refused
-    )
-    return any(0 < (s.attempt or 0) < planned for s in wrote)
-
-
-def _late_writers(steps: Sequence[Step], plan: int) -> set[str | None]:
-    """Who wrote after a retry was planned, other than of the retry itself, and was not refused."""
-    planned, after = steps[plan].attempt, steps[plan + 1 :]
-    return {
-        s.worker
-        for i, s in enumerate(after)
-        if s.result < 0 or s.act in (Op.WRITTEN, Op.RELEASED, Op.RETRY)
-        if not any(is_refusal(t) and t.worker == s.worker for t in after[i:])
-        if s.attempt is None or planned is None or s.attempt <= planned
-        if not is_of_another_field(s.word) or _saves_as_queued(s)
-    }
-
-
-def _saves_as_queued(step: Step) -> bool:
-    """Whether a write saves a delivery as one that is in the queue, which no planned retry is."""
-    return _IN_QUEUE.search(step.state or "") is not None
-
-
-_IN_QUEUE: Final = re.compile(r"(?i)queued$")
-
-
 #: of whom it is said that there is none
 _OF_RECEIVER: Final = re.compile(r"(?i)endpoint|subscription|destination|receiver")
 
@@ -243,7 +184,7 @@ def _deleted(trace: Trace, log: LogFacts) -> Match | None:
         if any(s.act is Op.PURGED and _OF_RECEIVER.search(s.reason or "") for s in trace.steps):
             return Match("D9", 0.92, "thrown away because its endpoint was not found")
         by_turn = any(s.act is Op.PURGED and s.attempt and s.worker for s in trace.steps)
-        if by_turn and _has_cleared_retry(trace):
+        if by_turn and has_cleared_retry(trace):
             return _CLEARED
         is_tried = one.takes or one.sent or one.failures or one.reasons
         return Match("D11", 0.9, "deleted before it was finished", () if is_tried else ("D9",))
@@ -269,7 +210,7 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.9, "left with no request, because of its endpoint")
     if trace.why is not Why.SKIPPED:
         return None
-    if _has_cleared_retry(trace):
+    if has_cleared_retry(trace):
         return _CLEARED
     if any(s.act is Op.NOT_QUEUED for s in trace.steps) and not (one.takes or one.sent):
         what = "its hand-over to the queue failed, and it was passed over as queued"
@@ -314,30 +255,18 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is not Why.SILENT:
         return None
     one = life(trace)
-    if one.lapses and _wrote_after_lapse(trace.steps, one.lapses[-1]):
+    if one.lapses and wrote_after_lapse(trace.steps, one.lapses[-1]):
         return Match("D6", 0.9, "silent since a worker wrote to it whose lease had run out")
     if one.lapses and one.lapses[-1] > max((*one.takes, *one.sent, *one.failures), default=-1):
         return None  # it ended with the lease, whoever wrote that down
     if any(trace.steps[i].is_row and trace.steps[i].stand is Stand.FAILED for i in one.lapses):
         what = "failed since its lease ran out, says its row, which no late answer has changed"
         return Match("D7", 0.85, what)
-    if one.races or _has_cleared_retry(trace):
+    if one.races or has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:
         return Match("D6", 0.5, "silent since two workers held it")
     return None
-
-
-def _wrote_after_lapse(steps: Sequence[Step], lapse: int) -> bool:
-    """Whether it waited again when its lease had run out, and whoever had held it then saved it as in
-    progress."""
-    held = next((s.worker for s in reversed(steps[:lapse]) if is_take(s)), None)
-    is_last = not any(map(is_take, steps[lapse:]))
-    return (is_last and steps[lapse].stand is Stand.WAITING) and any(
-        s.stand is Stand.LEASED and s.worker == held is not None
-        for s in steps[lapse + 1 :]
-        if s.act is Op.WRITTEN or (s.act is Op.SENT and s.state)
-    )
 
 
 def _unsaid(trace: Trace, log: LogFacts) -> tuple[str, ...]:

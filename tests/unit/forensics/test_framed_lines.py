@@ -1,4 +1,4 @@
-"""Lines as a framework frames them: Ruby's logger, rows by their models, and the jobs that wrote them."""
+"""Lines as a framework frames them: Ruby's logger, rows by their models, and what jobs wrote."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _job(at: datetime, jid: str, text: str, kind: str = "SendJob") -> str:
 
 
 def _lines() -> tuple[list[str], list[str]]:
-    """The web's log and the jobs': some events that nobody wants, two deliveries stuck and failed."""
+    """The web's log and the jobs': some events nobody wants, two deliveries stuck and failed."""
     web, jobs = [], []
     for n in range(COUNT):
         at, jid, sweep = BEGIN + timedelta(seconds=20 * n), f"{n:020x}beef", f"{n:020x}cafe"

@@ -32,7 +32,7 @@ def test_after_hours_without_a_word_a_queue_is_not_still_out_of_reach() -> None:
 
 
 def found(folder: Path, hits: set[int]) -> Findings:
-    """A log in which some are handed over and never taken, and the connection is lost now and then."""
+    """A log in which some are handed over and never taken, and the connection is lost at times."""
     rows: list[Row] = []
     for number in range(COUNT):
         at = BEGIN + 60 * number
