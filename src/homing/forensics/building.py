@@ -464,11 +464,10 @@ _NATURAL: Final = (
 
 def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     """The table `events`: the lines numbered by time, and where times are equal by their place."""
+    signed = _without_others(lines) if raw.has("worker") else lines
     if raw.order is Order.BY_TIME:
-        return engine.name("events", lines.mutate(pos=lines.line + 1).rename(act="op"))
-    timed = lines.filter(lines.at_us.notnull())
-    if raw.has("worker"):
-        timed = _without_others(timed)
+        return engine.name("events", signed.mutate(pos=signed.line + 1).rename(act="op"))
+    timed = signed.filter(signed.at_us.notnull())
     place = [timed.line.desc() if raw.order is Order.NEWEST_FIRST else timed.line, timed.part]
     if raw.order is Order.MIXED and raw.leader is not None:
         place = [_beside(timed, raw.leader), *place]
