@@ -14,6 +14,7 @@ from ibis import _
 
 from homing.forensics.behaviours import name_of
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
+from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn
@@ -88,8 +89,13 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)
     words, assumed = learn(raw, table)
+    confirmed = confirming(table)
+    if confirmed is not None:
+        words |= {text: meaning(text) for text in confirmed.said}
+        if words.get(confirmed.promise, meaning(confirmed.promise)).op is not Op.PARKED:
+            words[confirmed.promise] = Word(Op.NOTED, Stand.NONE)
     why = _why(engine, table)
-    meant, kinds = _kinds(raw, engine, table, words, why)
+    meant, kinds = _kinds(raw, engine, table, words, why, confirmed)
     progress("ordering", 0.3)
     lines = _lines(raw, engine, meant, lonely, announced)
     span = extent(lines)
@@ -215,17 +221,35 @@ def _kind(one: Row) -> Kind:
 
 
 def _kinds(
-    raw: Raw, engine: Engine, table: Any, learned: dict[str, Word], why: Any
+    raw: Raw,
+    engine: Engine,
+    table: Any,
+    learned: dict[str, Word],
+    why: Any,
+    confirmed: Confirmed | None,
 ) -> tuple[Any, list[tuple[Kind, Line, int]]]:
-    """The raw rows with what they mean; and what lines with the same words mean, and how many."""
-    status = table.status
+    """The raw rows with what they mean; and what lines with the same words mean, and how many.
+
+    Args:
+        confirmed: by which words receivers report later what has become of a 202.
+    """
+    status, is_put, is_report = table.status, ibis.literal(False), ibis.literal(False)
+    if confirmed is not None:
+        later = engine.keep("promised", promised(table, confirmed))
+        table = table.left_join(later, name_of(table) == later.promised)
+        status, is_put = table.status, (table.status == PUT_BY) & table.promised.notnull()
+        is_report = (table.op_raw == confirmed.report) & status.isnull()
     is_good = status.between(200, 299)
     worded = table.mutate(
         {
             "why": why,
             # an answer of 1xx is none yet
             "class": ibis.cases(
-                (status.isnull() | (status < 200), "none"), (is_good, "ok"), else_="bad"
+                (is_report, "report"),
+                (status.isnull() | (status < 200), "none"),
+                (is_put, "put"),
+                (is_good, "ok"),
+                else_="bad",
             ),
             "pends": ibis.cases((table.pending == 0, "0"), (table.pending.notnull(), "1")),
         }
@@ -279,7 +303,7 @@ def _lines(
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, name_of(m))))
     m = m.mutate(by_person=by_person(raw, engine, m))
     m = with_announced(engine, m, announced)
-    m = _without_unsigned_turns(engine.name("meant_rows", m))
+    m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}
     is_mixed = len(layouts) > 1
     m = with_told(engine, m, is_mixed=is_mixed and "deliveries" in layouts)
@@ -292,23 +316,6 @@ def _lines(
         )
     ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
-
-
-#: where fewer changes to `in progress` than these say who holds the delivery, none needs to
-_UNSIGNED_MAX: Final = 0.05
-
-
-def _without_unsigned_turns(m: Any) -> Any:
-    """The rows; a change from waiting to in progress that names neither a worker nor a lease, where nearly
-    all others do, is no turn but a row that was saved so."""
-    is_turn = (m["op"] == int(Op.CLAIMED)) & (m.from_stand == int(Stand.WAITING))
-    is_turn = is_turn & (m.layout == "events")
-    is_bare = is_turn & m.worker.isnull() & m.lease_us.isnull() & m.ready_us.isnull()
-    counted = row(m.aggregate(turns=is_turn.cast("int64").sum(), bare=is_bare.cast("int64").sum()))
-    if not 0 < int(counted.bare or 0) < _UNSIGNED_MAX * int(counted.turns):
-        return m
-    kind = m["op"].type()
-    return m.mutate(op=is_bare.ifelse(ibis.literal(int(Op.WRITTEN), kind), m["op"]))
 
 
 def _parts(
@@ -465,6 +472,7 @@ _NATURAL: Final = (
 def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     """The table `events`: the lines numbered by time, and where times are equal by their place."""
     signed = _without_others(lines) if raw.has("worker") else lines
+    signed = _without_unsigned_turns(signed) if raw.has("from_state") else signed
     if raw.order is Order.BY_TIME:
         return engine.name("events", signed.mutate(pos=signed.line + 1).rename(act="op"))
     timed = signed.filter(signed.at_us.notnull())
@@ -499,6 +507,25 @@ def _without_others(lines: Any) -> Any:
         return lines
     is_theirs = lines.worker.isin(others) & (lines.result == -1)
     return lines.mutate(worker=is_theirs.ifelse(ibis.null(lines.worker.type()), lines.worker))
+
+
+#: where fewer changes to `in progress` than these say who holds the delivery, none needs to
+_UNSIGNED_MAX: Final = 0.05
+
+
+def _without_unsigned_turns(lines: Any) -> Any:
+    """The lines; a change from waiting to in progress that names neither a worker nor a lease, where nearly
+    all others do, is no turn but a row that was saved so."""
+    is_turn = lines["op"] == int(Op.CLAIMED)
+    is_turn = is_turn & (lines.from_stand == int(Stand.WAITING))
+    is_bare = is_turn & lines.worker.isnull() & lines.lease_us.isnull()
+    counted = row(
+        lines.aggregate(turns=is_turn.cast("int64").sum(), bare=is_bare.cast("int64").sum())
+    )
+    if not 0 < int(counted.bare or 0) < _UNSIGNED_MAX * int(counted.turns):
+        return lines
+    kind = lines["op"].type()
+    return lines.mutate(op=is_bare.ifelse(ibis.literal(int(Op.WRITTEN), kind), lines["op"]))
 
 
 def _beside(lines: Any, leader: range) -> Any:

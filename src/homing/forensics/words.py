@@ -34,7 +34,8 @@ class Kind(NamedTuple):
     to_state: str | None
     outcome: str | None
     reason: str | None  #: only where the log has few
-    status: str  #: "none", "ok" (2xx) or "bad"
+    #: "none", "put" (202, and what becomes of it is reported later), "report" (that), "ok" (2xx) or "bad"
+    status: str
     pending: int | None = None  #: 0: nothing left to deliver; 1: something is
 
 
@@ -230,6 +231,11 @@ def line_of(
     op_word, to_word = look_up(kind.op), look_up(kind.to_state, is_state=True)
     before = look_up(kind.from_state, is_state=True).stand
     outcome = look_up(kind.outcome, is_state=True)
+    if kind.status == "put":
+        return Line(Op.ATTEMPTED, Stand.NONE, before, 0)
+    if kind.status == "report":
+        is_bad = outcome.result < 0 or _tells_of_failure(kind.reason)
+        return Line(Op.FAILED if is_bad else Op.SUCCEEDED, Stand.NONE, before, -1 if is_bad else 1)
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
     # a turn that is over, whatever came of it, and the state beside it says what did
     is_over = op_word.op is Op.NOTED and kind.op in learned
@@ -353,7 +359,7 @@ def _of_write(op: Op, about: Habits) -> Op:
     """What a write is, by the state that it saves, where other words tell of acceptances and turns."""
     if op is Op.ACCEPTED and about.accepts:
         return Op.RETRY
-    return Op.WRITTEN if op is Op.CLAIMED and about.takes else op
+    return Op.WRITTEN if op in (Op.CLAIMED, Op.SENT) and about.takes else op
 
 
 def _ended_without_answer(op: Op, kind: Kind, answering: Set[str]) -> bool:
