@@ -92,7 +92,8 @@ def _contradiction(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.6, "called done as soon as it was taken, with no request", ("D5",))
     # where turns have lines, and each had its answer before the next, nobody was left to write late
     twins = () if _turns_ended(trace, log) else twins_of("D5", log, ("D6",))
-    return Match("D5", 0.9, "called delivered after an attempt that failed", twins)
+    why = "after an attempt that failed" if one.failures else "with no request that succeeded"
+    return Match("D5", 0.9, f"called delivered {why}", twins)
 
 
 def _turns_ended(trace: Trace, log: LogFacts) -> bool:

@@ -1,4 +1,4 @@
-"""Receivers that answer 202, of which some report later what became of it and others mean no more."""
+"""Receivers that answer 202, of which some report later what became of it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from homing.forensics.judging import Verdict
 Row = dict[str, Any]
 COUNT = 400
 BEGIN_S = 1_780_000_000.0
-LOST = [n for n in range(9, COUNT - 40) if n % 26 == 1]
+#: all of them of receivers that report
+LOST = range(9, COUNT - 40, 28)
 
 
 def life(number: int, kind: str) -> Iterator[Row]:
     """One delivery, of which every second receiver answers 202, and every fourth reports later.
 
     Args:
-        kind: "fine", "unreported" (called delivered, and no report came) or "refused" (by its report).
+        kind: "fine", "unreported" (and called delivered) or "refused" (by its report).
     """
     at = BEGIN_S + 30.0 * number
 
@@ -34,15 +35,13 @@ def life(number: int, kind: str) -> Iterator[Row]:
         at += after_s
         return {"ts": at, "event": event, "delivery_id": f"d-{number * 7919 % 100_003:06x}"} | told
 
-    reports = number % 4 == 1
     yield said("accepted", 0, endpoint=f"ep-{number % 8}")
     yield said("queued", 0.3)
     yield said("taken", 0.1, worker=f"w-{number % 3}", attempt=1)
     yield said("request sent", 0, worker=f"w-{number % 3}", attempt=1)
-    yield said(
-        "response", 0.2, worker=f"w-{number % 3}", attempt=1, status=202 - 2 * (number % 2 == 0)
-    )
-    if reports:
+    status = 202 if number % 2 else 200
+    yield said("response", 0.2, worker=f"w-{number % 3}", attempt=1, status=status)
+    if number % 4 == 1:
         yield said("held for its receipt", 0, worker=f"w-{number % 3}", attempt=1)
         if kind == "refused":
             yield said("delivered", 0, attempt=1)
@@ -66,10 +65,8 @@ def test_a_202_of_which_the_receiver_reports_later_is_no_answer_yet(
     tmp_path: Path, kind: str
 ) -> None:
     found = found_in(tmp_path, kind)
-    lost = sum(n % 4 == 1 for n in LOST)
-    assert lost >= 6
-    assert found.books[Verdict.DROPPED] == lost
-    assert found.books[Verdict.DELIVERED] == COUNT - lost
+    assert found.books[Verdict.DROPPED] == len(LOST)
+    assert found.books[Verdict.DELIVERED] == COUNT - len(LOST)
     assert found.hypothesis is not None
     assert found.hypothesis.mechanism == "D5"
 
