@@ -231,6 +231,24 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
 
 
+def _failed_by_later_turn(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent since a later turn called it failed, with no request of its own and with attempts left: the
+    first one's time was up."""
+    one = life(trace)
+    if trace.why is not Why.SILENT or len(one.takes) < 2 or not one.failures:
+        return None
+    failed = trace.steps[one.failures[-1]]
+    is_asked = any(i > one.takes[-1] for i in one.sent)
+    is_bare = failed.status is None and failed.total_us is None and failed.due_us is None
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    is_left = made < (log.attempts_last or 0)
+    if one.failures[-1] < one.takes[-1] or is_asked or not is_bare or not is_left:
+        return None
+    if failed.stand is not Stand.FAILED:
+        return None
+    return Match("D7", 0.95, "called failed by a later turn, with no request and attempts left")
+
+
 def _failed_by_lapse(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why not in (Why.SILENT, Why.SKIPPED) or not is_failed_by_lapse(trace, log):
         return None
@@ -365,6 +383,8 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
     if log.fields >= {"status", "reason"} and is_idle(trace):
         return Match("D8", 0.95, "a later turn ended at once, with no request")
     if not one.failures or one.failures[-1] < one.sent[-1]:
+        if len(one.takes) > 1 and one.takes[-1] > one.sent[-1] and is_done_idle(trace.steps):
+            return Match("D8", 0.9, "a later turn was done at once, with no request")
         touched = one.last.at_us - trace.steps[one.sent[-1]].at_us >= UNDER_WAY_US
         if log.has_table and touched and one.last.stand is Stand.LEASED:
             what = "its row was written again after its worker fell silent, and no request made"
@@ -523,6 +543,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _deleted,
     _passed_over,
     _failed_by_lapse,
+    _failed_by_later_turn,
     _swallowed,
     _silent_race,
     _silent_untried,

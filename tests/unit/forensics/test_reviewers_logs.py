@@ -388,3 +388,65 @@ def test_a_turn_left_because_of_its_endpoint_is_no_marker() -> None:
     lost = [make_dropped(Why.SILENT, ACCEPTED, QUEUED, TAKEN, over) for _ in range(5)]
     found = form(lost, [], [], LOG, busiest_share=0.1)
     assert found.mechanism == "D9"
+
+
+# --- a framework's queue, whose entries name the delivery by a tag
+
+
+def job_of_tag(number: int, *, is_lost: bool) -> Iterator[Row]:
+    at, name = BEGIN_S + 30.0 * number, f"{number * 7919 % 100_003:026X}"
+
+    def said(message: str, after_s: float, **context: Any) -> Row:
+        nonlocal at
+        at += after_s
+        return {"message": message, "context": context, "datetime": at}
+
+    yield said("Webhook delivery created", 0, delivery_id=name, endpoint_id=number % 7)
+    for attempt in (1, 2, 3):
+        entry = {"id": f"{number}-{attempt}-job", "tags": [f"App\\Models\\Delivery:{name}"]}
+        told = {"delivery_id": name, "attempt": attempt}
+        yield said("JobQueued", 0.5, **entry)
+        yield said("JobProcessing", 0.1, attempts=1, worker="wk-a", **entry)
+        yield said("Sending webhook", 0.1, worker="wk-a", **told)
+        if is_lost:
+            yield said("JobProcessing", 90, attempts=2, worker="wk-b", **entry)
+            yield said("JobProcessed", 0.003, worker="wk-b", **entry)
+            return
+        is_bad = attempt < 3 and number % 4 == 0
+        status = 503 if is_bad else 200
+        yield said("Webhook response", 0.2, worker="wk-a", response_status=status, **told)
+        if not is_bad:
+            yield said("Webhook delivered", 0, worker="wk-a", **told)
+            yield said("JobProcessed", 0.001, worker="wk-a", **entry)
+            return
+        due = iso(at + 20)
+        yield said("Delivery retry scheduled", 0, worker="wk-a", next_attempt_at=due, **told)
+        yield said("JobProcessed", 0.001, worker="wk-a", **entry)
+        at += 20
+
+
+def test_an_entry_of_a_queue_names_its_delivery_by_a_tag(tmp_path: Path) -> None:
+    rows = [row for n in range(COUNT) for row in job_of_tag(n, is_lost=n in LOST)]
+    found = found_in(tmp_path, rows, by="datetime")
+    columns = next(iter(found.raw.mappings.values())).columns
+    assert columns["delivery"].others == ("context.tags.delivery",)
+    assert not columns["attempt"].others  # each job counts its own attempts anew
+    assert sum(found.books.values()) == COUNT
+    assert found.books[Verdict.DROPPED] == len(LOST)
+    assert named(found) == "D8"
+
+
+@pytest.mark.parametrize(
+    ("status", "sends", "mechanism"), [(None, False, "D7"), (503, False, ""), (None, True, "")]
+)
+def test_a_later_turn_that_makes_no_request_may_call_a_delivery_failed(
+    status: int | None, sends: bool, mechanism: str
+) -> None:
+    sent = step(Op.SENT, 2.5, attempt=1, worker="a")
+    again = step(Op.CLAIMED, 95, worker="b")
+    asked = [step(Op.SENT, 95.1, attempt=2, worker="b")] if sends else []
+    failed = step(Op.FAILED, 95.2, worker="b", status=status, stand=Stand.FAILED)
+    found = recognise(
+        make_dropped(Why.SILENT, ACCEPTED, QUEUED, TAKEN, sent, again, *asked, failed), LOG
+    )
+    assert (found.mechanism == "D7" and "later turn" in found.what) is (mechanism == "D7")

@@ -47,8 +47,33 @@ def add_others(
         if field in chosen and not chosen[field].others:
             spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
             others = _others(field, chosen[field], rows, seen, taken - spare)
+            if field == "attempt":
+                others = tuple(p for p in others if not _counts_anew(rows, chosen, p))
             chosen[field] = replace(chosen[field], others=others)
             taken.update(others)
+
+
+#: of the rows after another of their delivery, so many count no fewer attempts
+_COUNTED_MIN: Final = 0.95
+
+
+def _counts_anew(rows: Sequence[Row], chosen: dict[str, Column], path: str) -> bool:
+    """Whether a column that tells which attempt it is counts those of something else, such as a job that is
+    made for each: beside the numbers of the delivery it falls back."""
+    own, key = chosen["attempt"].path, chosen.get("delivery")
+    if key is None:
+        return False
+    most: dict[str, int] = {}
+    told = less = 0
+    for row in rows:
+        name = next((str(row[p]) for p in (key.path, *key.others) if row.get(p) is not None), None)
+        if name is None:
+            continue
+        if row.get(own) is not None and str(row[own]).isdigit():
+            most[name] = max(most.get(name, 0), int(row[own]))
+        elif str(row.get(path) or "").isdigit() and name in most:
+            told, less = told + 1, less + (int(row[path]) < most[name])
+    return less > (1 - _COUNTED_MIN) * told
 
 
 _FINER_FEWEST: Final = 3
@@ -64,8 +89,8 @@ def _finer(
         return None
     for path, one in seen.items():
         is_named = path not in taken and name_score("op", path) >= _FINER_NAMED_MIN
-        if not varies_within(rows, [chosen["delivery"].path] if "delivery" in chosen else [], path):
-            continue  # the type of an event is said once
+        if _is_said_once(rows, chosen, path):
+            continue  # the type of an event
         if not is_named or not fits("op", one) or one.distinct < _FINER_FEWEST:
             continue
         outer = {str(row.get(own.path)) for row in rows if row.get(path) is not None}
@@ -74,6 +99,15 @@ def _finer(
         if is_same and recognised(one, is_state=False) >= _KNOWN_MIN:
             return path
     return None
+
+
+def _is_said_once(rows: Sequence[Row], chosen: dict[str, Column], path: str) -> bool:
+    """Whether a column says no two things of one delivery, where its rows name that by the column of names."""
+    key = chosen.get("delivery") or chosen.get("message")
+    told = [row for row in rows if row.get(path) is not None]
+    if key is None or 2 * sum(row.get(key.path) is not None for row in told) < len(told):
+        return False
+    return not varies_within(rows, [key.path], path)
 
 
 _FINER_NAMED_MIN: Final = 60.0

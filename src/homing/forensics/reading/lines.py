@@ -201,9 +201,8 @@ def unfolded(value: Any) -> Row | None:
     holds none."""
     if isinstance(value, list):
         is_one = len(value) == 1 and isinstance(value[0], dict)
-        return (
-            attributes(value) or state_change(value) or (value[0] if is_one else arguments(value))
-        )
+        told = attributes(value) or state_change(value) or tags(value)
+        return told or (value[0] if is_one else arguments(value))
     if not isinstance(value, str):
         return None
     if value.lstrip()[:1] == "{":
@@ -216,6 +215,18 @@ def unfolded(value: Any) -> Row | None:
         return None  # a time and no more
     found = sentence(value)
     return found if len(found) > 1 else None
+
+
+_TAG: Final = re.compile(r"((?:\w+\\)*\w+):([\w-]+)")
+
+
+def tags(value: Any) -> Row | None:
+    """What a list of tags names: `delivery:42`, or `App\\Models\\Delivery:42` as Laravel's queues have it."""
+    if not isinstance(value, list):
+        return None
+    found = [_TAG.fullmatch(one) for one in value if isinstance(one, str)]
+    named = {one[1].rpartition("\\")[2].lower(): one[2] for one in found if one}
+    return named if named and len(named) == len(value) else None
 
 
 def listed_in(value: Any) -> list[Any] | None:

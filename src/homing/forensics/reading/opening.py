@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -20,6 +21,7 @@ from homing.forensics.reading.lines import (
     folded,
     listed_in,
     state_change,
+    tags,
     unflat,
     unfold,
     unfolded,
@@ -110,6 +112,7 @@ def open_log(
     spoken = set() if is_inside or given or not mapping else _spoken(mapping, rows, seen)
     told = set() if is_inside or spoken or given or not mapping else _told(mapping, rows, seen)
     changes = set() if is_inside or spoken or given else _changes(rows)
+    changes |= _tagged(mapping, rows) if mapping and not (is_inside or spoken or given) else set()
     if is_inside or spoken or told or changes:
         paths = frozenset(told | changes) or folded(rows)
         whole = [flat(unfold(unflat(row), paths)) for row in rows] if paths else []
@@ -146,6 +149,26 @@ def _spread(
     seen = look(rows)
     mapping = _mapping(rows, seen, source, given)[0] or opened.mapping
     return Opened(opened.source, rows, seen, mapping)
+
+
+#: of the lists of tags, so many name a delivery that other rows name
+_TAGGED_MIN: Final = 0.5
+_TAGGED_FEWEST: Final = 20
+
+
+def _tagged(mapping: Mapping, rows: list[Row]) -> set[str]:
+    """The columns of tags by which rows that name no delivery otherwise name one that others do."""
+    own = mapping.columns.get("delivery")
+    if own is None:
+        return set()
+    names = {str(row[own.path]) for row in rows if row.get(own.path)}
+    told, same = Counter[str](), Counter[str]()
+    for row in rows:
+        for path, value in row.items():
+            if not row.get(own.path) and (found := tags(value)):
+                told[path] += 1
+                same[path] += bool(names & set(found.values()))
+    return {p for p in told if same[p] >= max(_TAGGED_FEWEST, _TAGGED_MIN * told[p])}
 
 
 def _changes(rows: list[Row]) -> set[str]:
