@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from homing.forensics.telling import places_told
+
 _LANES_MAX: Final = 3
 _TIME: Final = 13  #: columns of the mark and the time
 _STEP: Final = 3  #: columns by which each next worker is set in, where there is no room for lanes
@@ -16,7 +18,7 @@ def lanes_text(rows: list[dict[str, Any]], width: int) -> Iterator[Text]:
     """The rows under their head, none wider than `width` if they fit in any form.
 
     Args:
-        rows: as `homing investigate` writes them: after_s, lane, what, state, epoch, line.
+        rows: as `homing investigate` writes them: after_s, lane, what, state, epoch, file, line.
         width: columns of the screen.
     """
     lanes = sorted({row["lane"] for row in rows if row["lane"]})[:_LANES_MAX]
@@ -24,7 +26,8 @@ def lanes_text(rows: list[dict[str, Any]], width: int) -> Iterator[Text]:
         lanes.append("")  # what nobody in particular did, and what a fourth worker did
     cells = [(_lane(row, lanes), _what(row, lanes)) for row in rows]
     states = [_state(row) for row in rows]
-    ends = max(map(len, states)) + 2 + max(len(str(row["line"])) for row in rows)
+    places = places_told(rows)
+    ends = max(map(len, states)) + 2 + max(map(len, places))
     room = width - _TIME - ends
     told, heads = _side_by_side(cells, lanes)
     if len(heads) > room:
@@ -34,10 +37,10 @@ def lanes_text(rows: list[dict[str, Any]], width: int) -> Iterator[Text]:
         told, heads = _set_in(cells, lanes)
     state = max(map(len, states)) + 2
     yield Text(f"  {'time':>9}  {heads}{'state':<{state}}line", style="dim")
-    for row, one, stand in zip(rows, told, states, strict=True):
+    for row, one, stand, place in zip(rows, told, states, places, strict=True):
         mark = "▶ " if row["is_crossing"] else "  "
         style = "bold red" if row["is_crossing"] else ""
-        line = f"{mark}{row['after_s']:>8.3f}s  {one}{stand:<{state}}{row['line']}"
+        line = f"{mark}{row['after_s']:>8.3f}s  {one}{stand:<{state}}{place}"
         yield Text(line, style=style)
 
 

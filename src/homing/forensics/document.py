@@ -16,6 +16,7 @@ from homing.forensics.hypothesis import Candidate, schedule_of
 from homing.forensics.investigation import Findings, doubts_of
 from homing.forensics.judging import Verdict
 from homing.forensics.lanes import lane_rows
+from homing.forensics.reading.files import Raw
 from homing.forensics.statistics import fisher_greater
 from homing.forensics.telling import YOUR_WORKER
 from homing.forensics.traces import Trace
@@ -88,8 +89,8 @@ def document(findings: Findings) -> dict[str, Any]:
             {**v._asdict(), "first_at_us": time_text(v.first_at_us)} for v in findings.ways
         ],
         "illegal_steps": [i._asdict() for i in findings.illegal],
-        "examples": [_example(t) for t in findings.examples],
-        "counter_examples": [_example(t) for t in findings.counter_examples],
+        "examples": [_example(t, findings.raw) for t in findings.examples],
+        "counter_examples": [_example(t, findings.raw) for t in findings.counter_examples],
         "horizon": _horizon(findings),
         "rows": findings.raw.rows,
         "damaged_rows": findings.raw.damage.count,
@@ -285,14 +286,17 @@ def _horizon(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _example(trace: Trace) -> dict[str, Any]:
+def _example(trace: Trace, raw: Raw) -> dict[str, Any]:
+    rows = [row._asdict() for row in lane_rows(trace)]
+    for row in rows:
+        row["file"], row["line"] = raw.place(row["line"])
     return {
         "delivery": trace.name,
         "why": trace.why.name.lower(),
         "accepted_at": time_text(trace.accepted_us),
         "crossings": sorted(trace.crossings),
         "crossed": [CROSSINGS.get(one, one) for one in sorted(trace.crossings)],
-        "rows": [row._asdict() for row in lane_rows(trace)],
+        "rows": rows,
     }
 
 

@@ -21,7 +21,7 @@ class LaneRow(NamedTuple):
     state: str
     epoch: str
     is_crossing: bool
-    line: int  #: of the log
+    line: int  #: of the log: its number over all files
 
 
 def workers_of(trace: Trace) -> dict[str, str]:

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from homing.forensics import plots
 from homing.forensics.statistics import p_text
-from homing.forensics.telling import YOURS, hardest_told, hit_count, rivals_told, since_told
+from homing.forensics.telling import (
+    YOURS,
+    hardest_told,
+    hit_count,
+    places_told,
+    rivals_told,
+    since_told,
+)
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #5d6b7e; --line: #d9dfe7;
@@ -201,14 +208,14 @@ def _lane(example: dict[str, Any], word: str) -> str:
     has_epochs = any(row["epoch"] for row in example["rows"])
     head = "".join(f"<th>{'worker ' + escape(lane) if lane else rest}</th>" for lane in lanes)
     body = ""
-    for row in example["rows"]:
+    for row, place in zip(example["rows"], places_told(example["rows"]), strict=True):
         lane = row["lane"] if row["lane"] in lanes else ""
         cells = "".join(f"<td>{escape(row['what']) if lane == one else ''}</td>" for one in lanes)
         epoch = f'<td class="n">{escape(row["epoch"])}</td>' if has_epochs else ""
         cross = ' class="cross"' if row["is_crossing"] else ""
         body += (
             f'<tr{cross}><td class="n">{row["after_s"]:.3f} s</td>{cells}<td>{escape(row["state"])}</td>'
-            f'{epoch}<td class="n soft">{row["line"]}</td></tr>'
+            f'{epoch}<td class="n soft">{escape(place)}</td></tr>'
         )
     epochs = '<th class="n">epoch</th>' if has_epochs else ""
     crossings = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 #: of whoever reads it: the retry worker of the service
@@ -68,3 +70,11 @@ def since_told(since: dict[str, Any]) -> str:
     if since["high"]:
         return f"{since['at']} (95%: between {since['low']} and {since['high']})"
     return f"not before {since['low']} (95%)"
+
+
+def places_told(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Where each row of an example stands: its line, and the file too where there are several."""
+    files = {row.get("file") for row in rows}  # documents that were saved before name none
+    if len(files) < 2:
+        return [str(row["line"]) for row in rows]
+    return [f"{Path(str(row['file'])).name}:{row['line']}" for row in rows]

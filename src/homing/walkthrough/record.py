@@ -159,7 +159,12 @@ class Record:
             return ()
         one = examples[0]
         return tuple(
-            LogRow(file=str(files[0]), line=int(row["line"]), text=_row_text(one, row))
+            LogRow(
+                # records that were saved before name no file beside each line
+                file=str(row.get("file") or files[0]),
+                line=int(row["line"]),
+                text=_row_text(one, row),
+            )
             for row in one.get("rows", ())[:_ROWS_MAX]
             if str(row.get("line", "")).isdigit()
         )

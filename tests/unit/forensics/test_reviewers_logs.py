@@ -15,6 +15,7 @@ from support.dropped import make_dropped, make_step
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
 from homing.forensics.investigation import Findings, Options, investigate
@@ -23,6 +24,7 @@ from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Neighbours
 from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.guessing import guess
+from homing.forensics.telling import places_told
 from homing.forensics.traces import Step
 from homing.forensics.untried import by_company, by_neighbours
 from homing.forensics.vocabulary import Op, Stand, meaning
@@ -218,6 +220,13 @@ def test_a_table_that_says_delivered_is_no_step_on_the_way(tmp_path: Path) -> No
     assert found.events.words["delivered"] == "succeeded"
     assert found.books[Verdict.DROPPED] == len(LOST)
     assert named(found) == "D5"
+    examples = document(found)["examples"]
+    rows = [(one["delivery"], row) for one in examples for row in one["rows"]]
+    assert {Path(row["file"]).name for _, row in rows} == {"attempts.csv", "deliveries.csv"}
+    for name, row in rows:  # each can be looked up in its file, which begins with a head
+        assert name in Path(row["file"]).read_text().splitlines()[row["line"] - 1]
+    told = places_told(examples[0]["rows"])
+    assert told[0] == f"deliveries.csv:{examples[0]['rows'][0]['line']}"
 
 
 @pytest.mark.parametrize(

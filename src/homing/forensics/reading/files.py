@@ -63,6 +63,17 @@ class Raw:
     nameless: list[str] = field(default_factory=list)
     #: what is said of files in the same folder that are no logs
     left_out: list[str] = field(default_factory=list)
+    #: files whose first line names the columns
+    headed: set[str] = field(default_factory=set)
+
+    def place(self, row: int) -> tuple[str, int]:
+        """The file of a row of the log, and its line there, as far as each row is a line.
+
+        Args:
+            row: its number, from 1 over all files.
+        """
+        start, path = next((one for one in reversed(self.starts) if one[0] < row), (0, ""))
+        return path, row - start + (path in self.headed)
 
     def has(self, name: str) -> bool:
         """Whether any file of the log has the field."""
@@ -308,6 +319,8 @@ def _read_one(
     raw.mappings[source.path] = mapping
     before = raw.rows
     raw.starts.append((before, source.path))
+    if source.form in ("csv", "audit") and source.has_header:
+        raw.headed.add(source.path)
     damaged_before = raw.damage.count
     try:
         _insert(connection, raw, plain, mapping, seen, number)
