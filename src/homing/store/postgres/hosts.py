@@ -8,9 +8,10 @@ such a host. Both are what a failover looks like from here.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs
 
 import asyncpg
 
@@ -70,17 +71,23 @@ class Server:
         raise (said or failures)[-1]
 
 
+#: scheme, authority and the rest (RFC 3986, appendix B); beside another host `urllib` refuses an
+#: address in brackets since CVE-2024-11168 was mended, as in Debian's Python
+_PARTS: Final = re.compile(r"([^:/?#]+://)([^/?#]*)(.*)", re.DOTALL)
+
+
 def urls_of(url: str) -> list[str]:
     """One URL for each host that `url` names, in its order."""
-    parts = urlsplit(url)
-    who, at, where = parts.netloc.rpartition("@")
+    found = _PARTS.fullmatch(url)
+    scheme, authority, rest = found.groups() if found else ("", "", url)
+    who, at, where = authority.rpartition("@")
     hosts = where.split(",")
     if len(hosts) == 1:
         return [url]
-    query = parts.query
+    path, _, query = rest.partition("?")
     if "target_session_attrs" not in parse_qs(query):
         query += "&" * bool(query) + "target_session_attrs=read-write"
-    return [urlunsplit(parts._replace(netloc=who + at + host, query=query)) for host in hosts]
+    return [f"{scheme}{who}{at}{host}{path}?{query}" for host in hosts]
 
 
 def notice_silence(connection: asyncpg.Connection) -> None:
