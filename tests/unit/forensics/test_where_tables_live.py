@@ -56,10 +56,11 @@ def _there(engine: str, *names: str) -> dict[str, Any]:
 
 
 def _numbered_by_time(found: dict[str, Any]) -> dict[str, Any]:
-    """Without the numbers of lines: a table has none."""
+    """Without the places of lines: a table has none, and files have names of their own."""
     for one in (*found["examples"], *found["counter_examples"]):
         for row in one["rows"]:
             row.pop("line", None)
+            row.pop("file", None)
     return found
 
 
