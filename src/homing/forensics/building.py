@@ -488,6 +488,7 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     return events
 
 
+#: where more sign, any of them may be a worker
 _WORKERS_MAX: Final = 500
 
 
@@ -500,10 +501,10 @@ def _without_others(lines: Any) -> Any:
     found = rows(
         by_worker.aggregate(
             takes=turns.max(), works=(turns | answers).max(), fails=(lines.result == -1).max()
-        ).limit(_WORKERS_MAX)
+        ).limit(_WORKERS_MAX + 1)
     )
     others = [int(one.worker) for one in found if one.fails and not one.works]
-    if not others or not any(one.takes for one in found):
+    if not others or len(found) > _WORKERS_MAX or not any(one.takes for one in found):
         return lines
     is_theirs = lines.worker.isin(others) & (lines.result == -1)
     return lines.mutate(worker=is_theirs.ifelse(ibis.null(lines.worker.type()), lines.worker))

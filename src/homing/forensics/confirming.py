@@ -70,8 +70,8 @@ def confirming(table: Any) -> Confirmed | None:
     if not promises or len(own) < 2:
         return None
     promise = max(promises, key=lambda w: (int(own[w].n), w not in said, w))
-    promised = firsts.filter(firsts.word == promise).select("k", promised_at="at")
-    after = firsts.inner_join(promised, "k")
+    begun = firsts.filter(firsts.word == promise).select("k", promised_at="at")
+    after = firsts.inner_join(begun, "k")
     later = (after["at"] - after.promised_at > _AT_ONCE_US).cast("int64").sum()
     found = rows(after.group_by("word").aggregate(n=after.count(), later=later).order_by("word"))
     reports = [

@@ -17,7 +17,7 @@ from homing.forensics.vocabulary import Op, normal
 
 #: share of the drops in the busiest twentieth of the log: as at a deployment or an outage
 _ONE_STRETCH: Final = 0.6
-#: or so much of them, at so many times the rate of all, of one endpoint with most of the traffic
+#: so much of the drops, at so many times the rate of all, of one endpoint with most of the traffic
 _OF_ONE: Final = 0.9
 _OF_ONE_LIFT: Final = 1.3
 #: columns that tell how long a transaction stayed open

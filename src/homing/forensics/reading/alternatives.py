@@ -89,10 +89,10 @@ def _finer(
         return None
     for path, one in seen.items():
         is_named = path not in taken and name_score("op", path) >= _FINER_NAMED_MIN
-        if _is_said_once(rows, chosen, path):
-            continue  # the type of an event
         if not is_named or not fits("op", one) or one.distinct < _FINER_FEWEST:
             continue
+        if _is_said_once(rows, chosen, path):
+            continue  # the type of an event
         outer = {str(row.get(own.path)) for row in rows if row.get(path) is not None}
         of_outer = sum(str(row.get(own.path)) in outer for row in rows)
         is_same = len(outer) == 1 and of_outer <= one.filled / _SPLIT_SAME
