@@ -205,7 +205,7 @@ def _is_told_again(e: Any, one: Any) -> Any:
     """Whether a line tells of a turn that the line before tells of too: of the same worker, at once."""
     is_same = (e.worker == e.worker.lag().over(one)) & e.take.lag().over(one)
     is_same = is_same & (e.at_us - e.at_us.lag().over(one) < TOLD_AGAIN_US)
-    attempt = e.attempt.lag().over(one)
+    attempt = e.attempt.nullif(0).lag().over(one)  # a queue counts what was before
     return (is_same & ~(e.attempt > attempt).fill_null(False)).fill_null(False)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any, Final, NamedTuple
 
 from homing.forensics import evidence
@@ -16,6 +17,7 @@ from homing.forensics.judging import Why
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Neighbours
 from homing.forensics.outages import in_vain
+from homing.forensics.overwriting import with_lost_update
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_done_idle, is_take
 from homing.forensics.untried import by_company, by_neighbours, without
@@ -116,13 +118,15 @@ def form(
     """
     if not dropped:
         return Hypothesis(None, "no delivery was dropped")
+    dropped, fine = (list(map(with_lost_update, some)) for some in (dropped, fine))
     dropped = _without_innocent_crossings(dropped, fine)
     matches = [(trace, recognise(trace, log)) for trace in dropped]
     matches = by_neighbours(matches, near, suspects)
     matches = by_company(matches, suspects, log, busiest_share)
     matches = _by_endpoint(_by_kind(matches, fine), suspects)
     matches = _by_age(_by_holders(matches, fine), fine, log)
-    matches = _by_rows(_by_unknown_word(matches, fine))
+    matches = _by_rows(_by_unknown_word(_by_haste(matches, fine, log), fine))
+    matches = _by_note(matches, fine)
     matches = in_vain(matches, fine, log.cut_off)
     shares = _explained(_shares(matches))
     top = shares[0]
@@ -208,6 +212,8 @@ def _by_holders(
 _AGED_MIN: Final = 0.5
 #: the chance that a drop is older than one that went on, from which on its age may be why
 _OLDER_MIN: Final = 0.8
+#: nothing is deleted for its age that is younger
+_KEPT_MIN_US: Final = 3_600_000_000
 
 
 def _by_age(
@@ -223,7 +229,8 @@ def _by_age(
     planned = [t for t, m in alike if m.mechanism == "D1" and not m.twins]
     if not planned or not _is_told_by_age(planned, fine):
         return matches
-    twins = twins_of("D1", log, ("D11",))
+    # that deletions have lines, and these none, does not tell where some are due beyond all that was kept
+    twins = ("D11",) if aged else twins_of("D1", log, ("D11",))
     names = {t.name for t in planned}
     return [(t, m._replace(twins=twins) if t.name in names else m) for t, m in matches]
 
@@ -247,7 +254,93 @@ def _is_told_by_age(dropped: Sequence[Trace], fine: Sequence[Trace]) -> bool:
         _share_above(ours, theirs)
         for ours, theirs in zip(zip(*lost, strict=True), zip(*kept, strict=True), strict=True)
     )
-    return by_age >= _OLDER_MIN and by_age > by_number
+    # where each attempt is as far from the first as the others of its number, the two say the same
+    is_kept_so_long = all(due - t.accepted_us >= _KEPT_MIN_US for t in dropped for due in [_due(t)])
+    return by_age >= _OLDER_MIN and (by_age > by_number or is_kept_so_long)
+
+
+def _due(trace: Trace) -> int:
+    """When a delivery was due at last."""
+    return max(step.due_us or 0 for step in trace.steps)
+
+
+#: of the drops that waited for a retry, so many were written to meanwhile; and of those that went on, no more
+_NOTED_MIN: Final = 0.8
+_NOTED_FINE_MAX: Final = 0.3
+
+
+def _by_note(
+    matches: list[tuple[Trace, Match]], fine: Sequence[Trace]
+) -> list[tuple[Trace, Match]]:
+    """What somebody else did to the drops while they waited for a retry, and hardly to any that went on,
+    may have put back what they waited for."""
+    alike = [t for t, m in matches if m.mechanism == "D1"]
+    notes = Counter(word for t in alike for word in _noted_last(t))
+    word, count = notes.most_common(1)[0] if notes else ("", 0)
+    plans = [_noted_first(t, i) for t in fine for i, s in enumerate(t.steps) if s.act is Op.RETRY]
+    survived = sum(word in noted for noted in plans)
+    if count < max(_COUNT_MIN, _NOTED_MIN * len(alike)) or len(plans) < _COUNT_MIN:
+        return matches
+    if survived > _NOTED_FINE_MAX * len(plans):
+        return matches
+    because = Match(
+        "D6", 0.6, f"waited for a retry, and nothing came after a line {word!r}", ("D1",)
+    )
+    return [(t, because if m.mechanism == "D1" else m) for t, m in matches]
+
+
+def _noted_first(trace: Trace, plan: int) -> set[str]:
+    """What was noted of a delivery between the plan of a retry and the next turn."""
+    rest = trace.steps[plan + 1 :]
+    turn = next((i for i, s in enumerate(rest) if is_take(s) or s.act is Op.SENT), len(rest))
+    return {s.word for s in rest[:turn] if s.word and s.act in (Op.NOTED, Op.WRITTEN)}
+
+
+def _noted_last(trace: Trace) -> set[str]:
+    """What was noted of a delivery after the last plan of a retry."""
+    plans = [i for i, s in enumerate(trace.steps) if s.act is Op.RETRY]
+    return _noted_first(trace, plans[-1]) if plans else set()
+
+
+#: the chance that a drop's last attempt took longer than another's, up to which it was in haste; and so
+#: many standard errors below a half (Mann and Whitney's test) are no chance
+_HASTE_MAX: Final = 0.35
+_HASTE_ERRORS: Final = 4
+
+
+def _by_haste(
+    matches: list[tuple[Trace, Match]], fine: Sequence[Trace], log: LogFacts
+) -> list[tuple[Trace, Match]]:
+    """A retry that nobody makes has no reason to hit what failed sooner after it was handed over than
+    others did; whoever had handed it over, and saved it as that only then, has."""
+    alike = [t for t, m in matches if m.mechanism == "D1" and not m.twins]
+    others = defaultdict(list)
+    for status, took in (one for t in fine for one in _until_failed(t)):
+        others[status].append(took)
+    # what fails at once may be lost for how it failed: beside what failed in the same way
+    ends = [one for t in alike for one in _until_failed(t)[-1:] if others[one[0]]]
+    n, m = len(ends), sum(len(others[status]) for status in {status for status, _ in ends})
+    are_versions_told = has_field(log, "version_before") or has_field(log, "version_after")
+    if min(n, m) < _COUNT_MIN or are_versions_told:
+        return matches
+    error = sqrt((n + m + 1) / (12 * n * m))
+    above = sum(_share_above([took], others[status]) for status, took in ends) / n
+    if above > min(_HASTE_MAX, 0.5 - _HASTE_ERRORS * error):
+        return matches
+    names = {t.name for t in alike}
+    return [(t, m._replace(twins=("D6",)) if t.name in names else m) for t, m in matches]
+
+
+def _until_failed(trace: Trace) -> list[tuple[int | None, int]]:
+    """The status of each attempt that failed, and how long after its hand-over to the queue, in us."""
+    found, queued = [], None
+    for step in trace.steps:
+        if step.act is Op.QUEUED:
+            queued = step.at_us
+        elif step.result < 0 and queued is not None:
+            found.append((step.status, step.at_us - queued))
+            queued = None
+    return found
 
 
 #: of the drops, so many must end with one word that none of the others has

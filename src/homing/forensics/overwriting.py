@@ -80,3 +80,20 @@ def wrote_after_lapse(steps: Sequence[Step], lapse: int) -> bool:
         for s in steps[lapse + 1 :]
         if s.act is Op.WRITTEN or (s.act is Op.SENT and s.state)
     )
+
+
+def with_lost_update(trace: Trace) -> Trace:
+    """The trace, with a lost update among its crossings if a line says that it changed a state which the
+    delivery had been in, and had left: its writer had read it before another wrote."""
+    state: str | None = None
+    left: set[str | None] = set()
+    for step in trace.steps:
+        if step.is_row or not step.state:
+            continue
+        is_change = step.was is not None
+        if is_change and state is not None and step.was in left and step.was != state:
+            return trace._replace(crossings=trace.crossings | {"lost_update"})
+        if step.state != state:
+            left.add(state)
+            state = step.state
+    return trace

@@ -41,6 +41,7 @@ class Step(NamedTuple):
     lease_us: int | None
     word: str | None
     state: str | None
+    was: str | None  #: the state that it changed, says the line
     reason: str | None
     actor: str | None
     build: str | None
@@ -146,6 +147,7 @@ def _read(engine: Engine, judged: Any, crossings: list[str], limit: int) -> list
         worker=worker_of(raw),
         word=ibis.coalesce(raw.op_raw, raw.to_raw, raw.outcome_raw),
         state="to_raw",
+        was="from_raw",
         reason="reason",
         actor="actor",
         build="build",
@@ -181,7 +183,7 @@ _COLUMNS: Final = (
     *("at_us", "act", "stand", "from_stand", "result", "attempt", "epoch", "version_before"),
     *("version_after", "rows_written", "status", "total_us", "due_us", "lease_us", "line"),
 )
-_WORDS: Final = ("worker", "word", "state", "reason", "actor", "build")
+_WORDS: Final = ("worker", "word", "state", "was", "reason", "actor", "build")
 _ABOUT: Final = ("name", "is_of_message", "row_endpoint", "is_row")
 
 
