@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from homing.forensics.behaviours import behaviours, followers
+from homing.forensics.behaviours import LOOKED_THROUGH, behaviours, followers, preceders
 from homing.forensics.vocabulary import Op, Stand, Word, meaning
 from homing.forensics.words import Behaviour
 
@@ -123,6 +123,32 @@ def _said_before(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -
         for text, after in next_to.items()
         if sum(n for word, n in after.items() if word in begun) > _FOLLOWED_MIN * after.total()
     ]
+
+
+#: of the lines that say delivered, so many follow right after another that shows that
+_REPEATED_MIN: Final = 0.9
+
+
+def repeating(table: Any, texts: Sequence[str]) -> frozenset[str]:
+    """Of the words by which a delivery is called delivered, those whose status is not asked of a receiver:
+    another word, of an attempt, nearly always shows it right before them.
+
+    Args:
+        table: the raw rows.
+        texts: words whose lines show 2xx.
+    """
+    table = table.filter(table["rowid"] < LOOKED_THROUGH)
+    done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
+    if len(done) < 2:
+        return frozenset()
+    seen = behaviours(table, "op_raw", done)
+    shown = {t for t in done if t in seen and seen[t].ok > _GIVEN_OK_MIN}
+    return frozenset(
+        text
+        for text, before in preceders(table, sorted(shown)).items()
+        if sum(n for t, n in before.items() if t in shown and t != text)
+        >= _REPEATED_MIN * before.total()
+    )
 
 
 #: of the lines of a word, so many come right after an answer

@@ -12,6 +12,7 @@ from typing import Any, Final
 import ibis
 from ibis import _
 
+from homing.forensics.answers import repeating
 from homing.forensics.behaviours import name_of
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
@@ -82,16 +83,18 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     announced = switched_off(table) if raw.has("actor") else []
     # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
-    column = word_column(raw.has("op"))
-    others = words_of_others(table, column)
-    if others:
-        table = table.filter(~table[column].isin(others).fill_null(False))
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)
+    column = word_column(raw.has("op"))
     words, assumed = learn(raw, table)
+    others = words_of_others(table, column, words)
+    if others:
+        table = table.filter(~table[column].isin(others).fill_null(False))
+        words, assumed = learn(raw, table)
     confirmed = confirming(table)
     if confirmed is not None:
         words |= {text: meaning(text) for text in confirmed.said}
+        words |= dict.fromkeys(confirmed.interim, Word(Op.NOTED, Stand.NONE))
         if words.get(confirmed.promise, meaning(confirmed.promise)).op is not Op.PARKED:
             words[confirmed.promise] = Word(Op.NOTED, Stand.NONE)
     why = _why(engine, table)
@@ -238,7 +241,7 @@ def _kinds(
         later = engine.keep("promised", promised(table, confirmed))
         table = table.left_join(later, name_of(table) == later.promised)
         status, is_put = table.status, (table.status == PUT_BY) & table.promised.notnull()
-        is_report = (table.op_raw == confirmed.report) & status.isnull()
+        is_report = table.op_raw.isin(confirmed.reports) & status.isnull()
     is_good = status.between(200, 299)
     worded = table.mutate(
         {
@@ -264,6 +267,9 @@ def _kinds(
         has_states=has_states((kind, lines) for kind, lines, _ in found),
         answering=answering((kind, lines) for kind, lines, _ in found),
         showing=showing((kind, lines) for kind, lines, _ in found),
+        repeating=repeating(
+            table, sorted({k.op for k, _, _ in found if k.op and k.status == "ok"})
+        ),
         accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
         takes=any(meaning(kind.op).op is Op.CLAIMED for kind, _, _ in found),
     )

@@ -32,8 +32,9 @@ class Confirmed(NamedTuple):
     """By which words a log tells of receivers that report later what became of their 202."""
 
     promise: str  #: right after the 202
-    report: str  #: what the receiver says later
+    reports: tuple[str, ...]  #: what the receiver says later, alone or with more behind it
     said: tuple[str, ...]  #: by which these deliveries are called delivered
+    interim: tuple[str, ...] = ()  #: what it says before that: it has it, and has not done with it
 
 
 def confirming(table: Any) -> Confirmed | None:
@@ -73,18 +74,31 @@ def confirming(table: Any) -> Confirmed | None:
     begun = firsts.filter(firsts.word == promise).select("k", promised_at="at")
     after = firsts.inner_join(begun, "k")
     later = (after["at"] - after.promised_at > _AT_ONCE_US).cast("int64").sum()
-    found = rows(after.group_by("word").aggregate(n=after.count(), later=later).order_by("word"))
+    waited = (after["at"] - after.promised_at).mean()
+    found = rows(
+        after.group_by("word")
+        .aggregate(n=after.count(), later=later, waited=waited)
+        .order_by("word")
+    )
     reports = [
-        one.word
+        one
         for one in found
         if one.word in own
         and int(one.n) >= _MOST * int(own[promise].n)
         and int(one.later) >= _MOST * int(one.n)
     ]
-    if len(reports) != 1:
+    deliveries = row(
+        firsts.aggregate(n=firsts.k.nunique(), put=firsts.k.nunique(where=firsts.put_at.notnull()))
+    )
+    is_usual = int(deliveries.put) > _MOST * int(
+        deliveries.n
+    )  # then any line may look like a report
+    if not reports or (is_usual and len(reports) > 1):
         return None
+    *interim, report = (one.word for one in sorted(reports, key=lambda one: one.waited))
     ends = tuple(sorted(one.word for one in found if one.word in said - own.keys()))
-    return Confirmed(promise, reports[0], ends)
+    same = [w for w in own if w.split()[:2] == report.split()[:2] and w not in interim]
+    return Confirmed(promise, tuple(sorted(same)), ends, tuple(interim))
 
 
 def promised(table: Any, confirmed: Confirmed) -> Any:

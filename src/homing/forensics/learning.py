@@ -127,11 +127,15 @@ _OPENS_MIN: Final = 0.5
 
 def _opens(table: Any, text: str, texts: Sequence[str]) -> bool:
     """Whether a word that may be a worker's turn begins one, where another word is known for that: it comes
-    after what waits, or before what a turn begins with."""
+    before what a turn begins with, or after what waits, if nothing tells what a turn begins with."""
     ops = {t: meaning(t).op for t in texts}
     if Op.CLAIMED not in ops.values():
         return True
-    before, after = (beside(table, [text])[text] for beside in (preceders, followers))
+    after = followers(table, [text])[text]
+    if Op.SENT in ops.values():
+        sent = sum(n for t, n in after.items() if ops.get(str(t)) is Op.SENT)
+        return sent >= _OPENS_MIN * after.total()
+    before = preceders(table, [text])[text]
     return any(
         sum(n for t, n in near.items() if ops.get(str(t)) in wanted) >= _OPENS_MIN * near.total()
         for near, wanted in ((before, _WAITING_OPS), (after, _BEGIN_OPS))

@@ -1,18 +1,32 @@
 """Which words of a log tell of other things than deliveries, where these are named in the same column: the
-streams of processes and endpoints in a store of events. Ibis, any engine."""
+streams of processes and endpoints in a store of events, the text messages of a service that sends both.
+Ibis, any engine."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any, Final
 
-from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX, name_of
-from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, meaning
+import ibis
 
-#: of the names, so many must have been accepted within the log
-_ACCEPTED_MIN: Final = 0.8
-#: of a word's lines, so many must be of names that have no word of a delivery
-_APART_MIN: Final = 0.95
+from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX, name_of
+from homing.forensics.rows import rows
+from homing.forensics.vocabulary import Op, Word, meaning
+
+#: of all lines, so many are of what most names have in common, where there are others
+_MAIN_MIN: Final = 0.5
+#: fewer names have nothing in common
+_NAMES_FEWEST: Final = 20
+#: of the lines of other things, fewer show what a receiver answered
+_ANSWERED_MAX: Final = 0.1
+#: what tells of which kind a name is (`rep_` of `rep_3DeZ`), if so many are of one
+_KIND: Final = r"^[A-Za-z]+[_:-]?"
+_OF_KIND_MIN: Final = 0.95
+#: where names tell no kind, so many must be of deliveries
+_MOST_MIN: Final = 0.8
+#: how a delivery begins that is lost before it has any other word
+_BEGINNINGS: Final = frozenset({Op.ACCEPTED, Op.QUEUED})
 
 
 def word_column(has_op: bool) -> str:
@@ -20,34 +34,66 @@ def word_column(has_op: bool) -> str:
     return "op_raw" if has_op else "to_raw"
 
 
-def words_of_others(table: Any, column: str) -> list[str]:
-    """The words that no delivery has that was accepted within the log, nor any other that has a word of
-    one; none where few are accepted within it.
+def words_of_others(table: Any, column: str, words: Mapping[str, Word]) -> list[str]:
+    """The words that no delivery has: their names share no word with most, and they show no answers.
+
+    A delivery that was accepted by a word of its own and then lost shares none either; so where names
+    tell of which kind they are (`rep_3DeZ` beside `dlv_1Q0G`), they must be of another, and where they
+    do not, they must be few and begin otherwise.
 
     Args:
         table: the raw rows that name something.
         column: the one of the words.
+        words: what those mean that have been learned.
     """
     # a table's row is the last word of a delivery whose changes the log may lack
     some = table.filter((table["rowid"] < LOOKED_THROUGH) & (table.layout == "events"))
     some = some.filter(some[column].notnull())
-    texts = [one[column] for one in rows(some.select(column).distinct().limit(WORDS_MAX))]
-    accepting = sorted(t for t in texts if meaning(t).op is Op.ACCEPTED)
-    if not accepting:
+    lines = some.select(k=name_of(some), word=some[column], is_answered=some.status.notnull())
+    told = lines.group_by(["k", "word"]).aggregate(
+        n=lines.count(), answered=lines.is_answered.cast("int64").sum()
+    )
+    told = told.mutate(first=told.word.min().over(ibis.window(group_by="k")))
+    kind = told.k.re_extract(_KIND, 0)
+    pairs = rows(
+        told.group_by(["first", "word", kind.name("kind")])
+        .aggregate(names=told.count(), n=told.n.sum(), answered=told.answered.sum())
+        .limit(WORDS_MAX)
+    )
+    group = _joined((one.first, one.word) for one in pairs)
+    lines_of: Counter[str] = Counter()
+    answers_of: Counter[str] = Counter()
+    kinds_of: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for one in pairs:
+        lines_of[group[one.word]] += int(one.n)
+        answers_of[group[one.word]] += int(one.answered)
+        kinds_of[group[one.word]][one.kind or ""] += int(one.names) * (one.word == one.first)
+    if len(lines_of) < 2 or len(pairs) >= WORDS_MAX:
         return []
-    lines = some.select(k=name_of(some), word=some[column])
-    lines = lines.mutate(begins=lines.word.isin(accepting))
-    names = lines.group_by("k").aggregate(accepted=lines.begins.max())
-    counted = row(names.aggregate(n=names.count(), k=names.accepted.cast("int64").sum()))
-    if int(counted.k or 0) < _ACCEPTED_MIN * int(counted.n) or counted.k == counted.n:
+    main, count = lines_of.most_common(1)[0]
+    names = kinds_of[main].total()
+    if count < _MAIN_MIN * lines_of.total() or names < _NAMES_FEWEST:
         return []
-    theirs = lines.semi_join(names.filter(names.accepted), "k")
-    ours = [one.word for one in rows(theirs.select("word").distinct().limit(WORDS_MAX))]
-    rest = lines.anti_join(names.filter(names.accepted), "k")
-    rest = rest.mutate(is_ours=rest.word.isin(ours))
-    mixed = rest.filter(rest.is_ours).select("k").distinct()
-    foreign = rest.filter(~rest.is_ours)
-    alone = foreign.anti_join(mixed, "k")
-    apart = alone.group_by("word").aggregate(apart=alone.count())
-    found = foreign.group_by("word").aggregate(n=foreign.count()).inner_join(apart, "word")
-    return sorted(one.word for one in rows(found) if one.apart >= _APART_MIN * one.n)
+    foreign = {g for g, n in lines_of.items() if g != main and answers_of[g] <= _ANSWERED_MAX * n}
+    usual, n = kinds_of[main].most_common(1)[0]
+    if usual and n >= _OF_KIND_MIN * names:
+        foreign = {g for g in foreign if usual not in kinds_of[g]}
+    elif names >= _MOST_MIN * sum(kinds.total() for kinds in kinds_of.values()):
+        foreign -= {group[w] for w in group if words.get(w, meaning(w)).op in _BEGINNINGS}
+    else:
+        return []
+    return sorted(word for word, its in group.items() if its in foreign)
+
+
+def _joined(pairs: Any) -> dict[str, str]:
+    """Each word with one that stands for all that are joined to it, by pairs and by pairs of these."""
+    leader: dict[str, str] = {}
+
+    def find(word: str) -> str:
+        while leader.setdefault(word, word) != word:
+            word = leader[word]
+        return word
+
+    for one, other in pairs:
+        leader[find(other)] = find(one)
+    return {word: find(word) for word in list(leader)}

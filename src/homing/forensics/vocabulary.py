@@ -101,10 +101,19 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(dead(?!line)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
-        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line)|dlq|dlx|dlt)|"
+        r"(dead(?!line|lock)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
+        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line|lock)|dlq|dlx|dlt)|"
         r"(^|_)re_?driv\w*_(fail|error|refus|den)",
         _W(Op.DEAD_FAILED, Stand.NONE),
+    ),
+    (  # what became of an attempt is not on record: the attempt itself has a line of its own
+        r"(could_not|couldn_t|can_?not|unable_to|fail\w*_to)_(save|store|persist|update|record|write)_(the_)?"
+        r"(new_)?(state|status|result|outcome)(_|$)",
+        _W(Op.NOTED, Stand.NONE),
+    ),
+    (  # what a receiver says at last it has said, whether it is heeded or not
+        r"(receipt|callback|confirmation|report)_(was_)?(reject|fail|declin|negativ|nack)\w*_(\w+_)?(ignor|drop|discard|not_applied)",
+        _W(Op.FAILED, Stand.NONE, -1),
     ),
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
@@ -178,8 +187,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
     (
         r"(^|_)(row|record|delivery|message|job|entry)_(does_not|doesn_t|did_not|no_longer)_exist|"
-        r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|"
-        r"(^|_)(row|record|hash|entry)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
+        r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|(^|_)no_such_delivery$|"
+        r"(^|_)(row|record|hash|entry|delivery)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
         r"(could_not|couldn_t|can_?not|fail\w*_to|unable_to)_(find|load)_(the_|its_|an?_)?(\w+_)?(row|record|delivery|message|job|webhook)",
         _W(Op.PURGED, Stand.GONE),
     ),
@@ -221,7 +230,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead(?!line)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|morgue|graveyard|cemeter|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line|lock)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|morgue|graveyard|cemeter|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -280,7 +289,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SKIPPED, Stand.NONE),
     ),
     (  # an announced policy, as a person would
-        r"(discard|dropp)\w*_by_(the_|a_)?(policy|rule)(_|$)",
+        r"(discard|dropp|suppress|skipp|mut|filter)\w*_by_(the_|a_)?(policy|rule)(_|$)",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (

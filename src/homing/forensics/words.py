@@ -145,6 +145,8 @@ class Habits(NamedTuple):
     answering: frozenset[str] = frozenset()
     #: words of lines that show 2xx, if what is delivered nearly always does: else none
     showing: frozenset[str] = frozenset()
+    #: words whose status is that of the line before
+    repeating: frozenset[str] = frozenset()
     #: an acceptance has a word of its own: what is saved as waiting waits again
     accepts: bool = False
     #: and so has a worker's turn: what is saved as in progress is no other one
@@ -209,6 +211,25 @@ def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
     return frozenset(shown) if shown.total() > _SHOWING_MIN * bare else frozenset()
 
 
+#: the state of what is kept for the record alone
+_PUT_AWAY: Final = re.compile(r"(^|_)archived?$")
+
+
+def _told_apart(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) -> Line | None:
+    """What a line means that is no step of the way: a request that was put by, what its receiver reports
+    later, and that it was put away, whether it had ended or not."""
+    if kind.status == "put":
+        return Line(Op.ATTEMPTED, Stand.NONE, before, 0)
+    if kind.status == "report":
+        is_bad = outcome.result < 0 or _tells_of_failure(kind.reason)
+        return Line(Op.FAILED if is_bad else Op.SUCCEEDED, Stand.NONE, before, -1 if is_bad else 1)
+    if kind.to_state and _PUT_AWAY.search(normal(kind.to_state)) and kind.to_state not in words:
+        # a row that only says how it stands does not say how it had ended
+        op, stand = (Op.PURGED, Stand.GONE) if before else (Op.NOTED, Stand.NONE)
+        return Line(op, stand, before, 0)
+    return None
+
+
 def line_of(
     kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NO_HABITS
 ) -> Line:
@@ -231,11 +252,8 @@ def line_of(
     op_word, to_word = look_up(kind.op), look_up(kind.to_state, is_state=True)
     before = look_up(kind.from_state, is_state=True).stand
     outcome = look_up(kind.outcome, is_state=True)
-    if kind.status == "put":
-        return Line(Op.ATTEMPTED, Stand.NONE, before, 0)
-    if kind.status == "report":
-        is_bad = outcome.result < 0 or _tells_of_failure(kind.reason)
-        return Line(Op.FAILED if is_bad else Op.SUCCEEDED, Stand.NONE, before, -1 if is_bad else 1)
+    if (apart := _told_apart(kind, before, outcome, words)) is not None:
+        return apart
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
     # a turn that is over, whatever came of it, and the state beside it says what did
     is_over = op_word.op is Op.NOTED and kind.op in learned
@@ -264,7 +282,8 @@ def line_of(
             return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
         outcome = UNKNOWN
     result = _result(op, kind, status, outcome)
-    if result == 1 and not status and about.showing and kind.op not in about.showing:
+    is_elsewhere = not status and about.showing and kind.op not in about.showing
+    if result == 1 and (is_elsewhere or kind.op in about.repeating):
         result = SAID  # the answer has a line of its own
     if kind.layout == "attempts" and _has_failed(kind, op, status, outcome):
         op, result = Op.FAILED, -1
@@ -522,6 +541,13 @@ def _is_letter(word: str | None) -> bool:
 def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
     if op not in _ATTEMPT_OPS:
         return 0
+    if (
+        status > 0
+        and op is Op.FAILED
+        and kind.layout == "events"
+        and _tells_of_failure(kind.reason)
+    ):
+        return -1  # it was answered, and the answer could not be read to its end
     if status:
         return status
     if outcome.result:

@@ -88,7 +88,8 @@ def table_of(*lines: tuple[str | None, str, str]) -> Any:
     columns["rowid"] = list(range(len(lines)))  # type: ignore[arg-type]
     table = ibis.memtable(columns, schema=dict.fromkeys(names, "string") | {"rowid": "int64"})
     nothing = dict.fromkeys(("op_raw", "message", "endpoint", "worker"), ibis.null("string"))
-    times = {"at_us": table["rowid"], "changed_us": ibis.null("int64")}
+    numbers = {name: ibis.null("int64") for name in ("changed_us", "status")}
+    times = {"at_us": table["rowid"], **numbers}
     return table.mutate(**nothing, **times)
 
 
@@ -98,12 +99,12 @@ ALIVE = [(f"d{n}", word, "events") for n in range(20) for word in ("accepted", "
 def test_rows_are_told_apart_by_their_states_where_none_has_an_operation() -> None:
     assert (word_column(True), word_column(False)) == ("op_raw", "to_raw")
     theirs = [("w1", "booting", "events"), ("w2", "ready", "events")]
-    assert words_of_others(table_of(*ALIVE, *theirs), "to_raw") == ["booting", "ready"]
+    assert words_of_others(table_of(*ALIVE, *theirs), "to_raw", {}) == ["booting", "ready"]
 
 
 def test_what_a_table_alone_says_of_a_delivery_is_no_word_of_others() -> None:
     theirs = [("d30", "archived", "deliveries"), ("d31", "archived", "deliveries")]
-    assert words_of_others(table_of(*ALIVE, *theirs), "to_raw") == []
+    assert words_of_others(table_of(*ALIVE, *theirs), "to_raw", {}) == []
 
 
 def test_a_clean_up_is_known_by_its_states_too() -> None:

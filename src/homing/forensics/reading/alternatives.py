@@ -19,6 +19,7 @@ _SPLIT: Final = (
     "trace",
     "op",
     "to_state",
+    "outcome",
     "attempt",
     "worker",
     "reason",
@@ -117,6 +118,9 @@ _SPLIT_SAME: Final = 0.98
 
 _NUMBER: Final = re.compile(r"\d{3}(\.0)?")
 
+#: whose answer is none of a receiver's: the tunnel stands, and the request is not yet made
+_ON_THE_WAY: Final = re.compile(r"(^|_)(proxy|tunnel)(_|$)")
+
 #: how often an entry of a queue was handed out; each retry is a new entry
 _OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
 
@@ -135,6 +139,7 @@ def _others(
         is_named = name_score(field, path) >= 60 or (field == "at" and one.is_calendar)
         if field == "status":  # `upstream_status`: whose it is, and a status
             is_named = is_named or (name_score(field, path) >= 50 and one.http_share > 0.95)
+            is_named = is_named and not _ON_THE_WAY.search(normal(path))
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if field == "delivery":
@@ -143,13 +148,16 @@ def _others(
             is_named = shared >= _SAME_MIN or (is_named and is_many and shared > _OTHER_MAX)
         if path in taken or not is_named or not fits(field, one):
             continue
-        if field == "to_state" and recognised(one, is_state=True) < _KNOWN_MIN:
+        if field in ("to_state", "outcome") and recognised(one, is_state=True) < _KNOWN_MIN:
             continue
         if field == "attempt" and _OF_ENTRY.search(normal(path)):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
         # errors are rare, and so is what somebody did
-        is_filled = filled > (0 if field in ("reason", "note", "actor") else 0.1 * len(lacking))
+        is_rare = field in ("reason", "note", "actor", "outcome")
+        # and an answer is one of many lines of a delivery
+        least = 0.0 if is_rare else 0.01 if field == "status" else 0.1
+        is_filled = filled > least * len(lacking)
         if filled >= 0.98 * one.filled and is_filled:
             found.append(str(path))
     # of a span its end rather than its beginning

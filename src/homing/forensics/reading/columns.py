@@ -448,7 +448,8 @@ def fits(field: str, seen: Seen) -> bool:
     if field == "op":
         return (seen.is_words or _are_sentences(seen)) and not seen.is_number
     if field == "outcome":
-        return seen.is_words and seen.http_share < 0.5
+        counts = seen.is_number and seen.distinct > 2
+        return seen.is_words and seen.http_share < 0.5 and not counts
     if field in ("actor", "build", "config", "event_type"):
         return seen.distinct <= max(200, seen.filled * 0.5)
     return True

@@ -124,8 +124,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
 
     def take(name: str, path: str | None) -> None:
         if path is not None:
-            unit = _unit(name, seen[path])
-            chosen[name] = Column(path=str(path), unit=unit)
+            chosen[name] = Column(path=str(path), unit=_unit(name, seen[path]))
             taken.add(path)
 
     choose_key(rows, seen, take, taken)
@@ -154,7 +153,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         chosen["op"] = replace(chosen["op"], unit=KINDS)
     tell_workers(rows, key, chosen, seen, take, taken)
     if mixed is not None:
-        chosen.setdefault("reason", Column(path=str(mixed), unit=WORDS))
+        _add_words(mixed, chosen)
     _add_answers(rows, chosen)
     if "outcome" not in chosen and "status" in chosen:
         take("outcome", _of_answers(seen, taken))
@@ -389,7 +388,8 @@ def _unit(name: str, seen: Seen) -> str | None:
 
 #: of a column that has both, so many must be statuses of HTTP, and so many words
 _CODES_MIN: Final = 0.1
-_MIXED_MIN: Final = 0.005
+_MIXED_MIN: Final = 0.0005
+_MIXED_FEWEST: Final = 3
 #: and of these so many must mean something
 _KNOWN_MIN: Final = 0.5
 
@@ -404,7 +404,7 @@ def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
         words = {v: n for v, n in one.values.items() if number_of(v) is None}
         known = sum(n for v, n in words.items() if meaning(v, is_state=True).op is not Op.UNKNOWN)
         count = sum(words.values())
-        if count >= _MIXED_MIN * one.filled and known >= _KNOWN_MIN * count:
+        if count >= max(_MIXED_FEWEST, _MIXED_MIN * one.filled) and known >= _KNOWN_MIN * count:
             return path
     return None
 
@@ -417,6 +417,12 @@ def _share_status(
     if _tells_states(seen[mixed]):
         chosen["to_state"] = Column(path=str(mixed), unit=WORDS)
     taken.add(mixed)
+
+
+def _add_words(mixed: str, chosen: dict[str, Column]) -> None:
+    """Let the words of such a column be the reason, or beside one what came of a request."""
+    spare = "outcome" if "reason" in chosen else "reason"
+    chosen.setdefault(spare, Column(path=str(mixed), unit=WORDS))
 
 
 def _tells_states(one: Seen) -> bool:

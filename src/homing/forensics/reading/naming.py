@@ -120,7 +120,7 @@ _ID_OF: Final = re.compile(
     r"^(?P<whose>.*(^|[._])(object|entity|subject|resource|aggregate|target|item|record))[._]?(id|key|ref|uuid)$",
     re.IGNORECASE,
 )
-_KIND_OF: Final = ("", ".type", "_type", ".kind", "_kind", "Type", "Kind")
+_KIND_OF: Final = ("", ".type", "_type", ".kind", "_kind", "Type", "Kind", ".object")
 _A_DELIVERY: Final = re.compile(r"^(web_?hook_?)?(deliver(y|ies)|dispatch|notification|hook)$")
 _OF_KIND_FEWEST: Final = 20
 

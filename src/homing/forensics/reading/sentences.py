@@ -278,6 +278,8 @@ _LETTERS: Final = re.compile(r"dead_?letter|(^|\W)dlq", re.I)
 #: what a delivery is named by, the most telling first
 _OWN: Final = ("delivery", "job", "task", "notification")
 _SECOND: Final = ("message", "event")
+#: the place of a record in a topic, `orders-8@49822`, which names nothing beyond that
+_RECORD: Final = re.compile(r"(?<!\S)[\w.-]+-\d+@\d+(?![\w.@])")
 #: words that say nothing of what happened
 _MERE: Final = ("attempt", "worker", "status")
 
@@ -342,7 +344,7 @@ def sentence(text: str) -> Found:
     cut(_HELD_UNTIL, "lease_until", by=" leased ")
     cut(_SINCE, "since")
     cut(_LATER, "then")
-    rest = _lengths(rest, found)
+    rest = _lengths(_RECORD.sub(" ", rest), found)
     rest = _ids(rest, found)
     rest = re.sub(r"[\[({]\s*[,#]*\s*[\])}]", " ", _DIGITS.sub(" ", rest))
     rest = re.sub(r"\s+", " ", rest)

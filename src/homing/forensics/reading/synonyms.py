@@ -156,10 +156,10 @@ _NAMES: Final = {
         "outcome result success ok succeeded is_success verdict delivered attempt_result ergebnis resultado"
     ),
     "reason": (
-        "reason error err er last_error error_message failure_reason detail note cause "
-        "error_code details comment description exception dead_reason info "
+        "reason error err er why last_error error_message failure_reason failed_reason detail note cause "
+        "error_code details comment exception dead_reason info "
         "fehler grund motivo causa message msg text "
-        "erreur errore erro motif errors err_msg detail exc because why trouble problem exc_type exception_class error_class"
+        "erreur errore erro motif errors err_msg detail exc because trouble problem exc_type exception_class error_class description"
     ),
     "note": (
         "message msg note notes detail details description comment text info error_message "
