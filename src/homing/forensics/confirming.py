@@ -87,18 +87,16 @@ def confirming(table: Any) -> Confirmed | None:
         and int(one.n) >= _MOST * int(own[promise].n)
         and int(one.later) >= _MOST * int(one.n)
     ]
-    deliveries = row(
-        firsts.aggregate(n=firsts.k.nunique(), put=firsts.k.nunique(where=firsts.put_at.notnull()))
-    )
-    is_usual = int(deliveries.put) > _MOST * int(
-        deliveries.n
-    )  # then any line may look like a report
+    put = firsts.k.nunique(where=firsts.put_at.notnull())
+    named = row(firsts.aggregate(n=firsts.k.nunique(), put=put))
+    is_usual = int(named.put) > _MOST * int(named.n)  # then any line may look like a report
     if not reports or (is_usual and len(reports) > 1):
         return None
     *interim, report = (one.word for one in sorted(reports, key=lambda one: one.waited))
     ends = tuple(sorted(one.word for one in found if one.word in said - own.keys()))
-    same = [w for w in own if w.split()[:2] == report.split()[:2] and w not in interim]
-    return Confirmed(promise, tuple(sorted(same)), ends, tuple(interim))
+    same = [w for w in own if w.split()[:2] == report.split()[:2] and meaning(w).result >= 0]
+    said_later = tuple(sorted({report, *same} - {*interim}))
+    return Confirmed(promise, said_later, ends, tuple(interim))
 
 
 def promised(table: Any, confirmed: Confirmed) -> Any:

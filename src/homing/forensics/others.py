@@ -20,8 +20,8 @@ _MAIN_MIN: Final = 0.5
 _NAMES_FEWEST: Final = 20
 #: of the lines of other things, fewer show what a receiver answered
 _ANSWERED_MAX: Final = 0.1
-#: what tells of which kind a name is (`rep_` of `rep_3DeZ`), if so many are of one
-_KIND: Final = r"^[A-Za-z]+[_:-]?"
+#: what tells of which kind a name is (`rep` of `rep_3DeZ`, `w` of `w1`), if so many are of one
+_KIND: Final = r"^([A-Za-z]+)(?:[_:-].*|\d+)$"
 _OF_KIND_MIN: Final = 0.95
 #: where names tell no kind, so many must be of deliveries
 _MOST_MIN: Final = 0.8
@@ -54,7 +54,7 @@ def words_of_others(table: Any, column: str, words: Mapping[str, Word]) -> list[
         n=lines.count(), answered=lines.is_answered.cast("int64").sum()
     )
     told = told.mutate(first=told.word.min().over(ibis.window(group_by="k")))
-    kind = told.k.re_extract(_KIND, 0)
+    kind = told.k.re_extract(_KIND, 1)
     pairs = rows(
         told.group_by(["first", "word", kind.name("kind")])
         .aggregate(names=told.count(), n=told.n.sum(), answered=told.answered.sum())

@@ -112,7 +112,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (  # what a receiver says at last it has said, whether it is heeded or not
-        r"(receipt|callback|confirmation|report)_(was_)?(reject|fail|declin|negativ|nack)\w*_(\w+_)?(ignor|drop|discard|not_applied)",
+        r"(receipt|callback|confirmation|report)_(\w+_)?(reject|fail|declin|negativ|nack)\w*_(\w+_)?(ignor|drop|discard|not_applied)",
         _W(Op.FAILED, Stand.NONE, -1),
     ),
     (

@@ -157,7 +157,7 @@ def with_receipts(number: int, *, is_lost: bool) -> Iterator[Row]:
         yield said("receipt came: received", 5)
         if is_lost:
             yield said("delivered", 0)
-            yield said("receipt rejected, ignored", 9)
+            yield said("receipt came: rejected, ignored", 9)
             return
         yield said("receipt came: processed", 20)
     yield said("delivered", 0.0)
