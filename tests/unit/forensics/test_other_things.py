@@ -17,6 +17,7 @@ from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.guessing import guess
+from homing.forensics.reading.lines import flat
 from homing.forensics.reading.sentences import sentence
 from homing.forensics.vocabulary import Op, meaning
 from homing.forensics.words import Kind, line_of
@@ -287,3 +288,16 @@ def test_an_answer_that_could_not_be_read_is_a_failure() -> None:
 
 def test_a_column_that_says_why_is_a_reason_whatever_else_is_one() -> None:
     assert min(name_score("reason", name) for name in ("why", "error", "failedReason")) >= 60
+
+
+def test_a_job_is_of_the_delivery_that_its_arguments_name_under_another_column() -> None:
+    rows: list[Row] = []
+    for n in range(COUNT):
+        name, job, at = f"whd-{n:05}", {"jid": f"{n * 7919:08x}"}, BEGIN_S + n
+        rows.append({"at": at, "msg": "webhook stored", "delivery": name})
+        rows.append({"at": at, "op": "enqueue", **job, "args": {"delivery": name}})
+        rows += [{"at": at, "op": op, **job} for op in ("ack", "released")]
+    flat_rows = [flat(row) for row in rows]
+    columns = guess(flat_rows).columns
+    assert columns["delivery"].path == "delivery"
+    assert columns["trace"].path == "jid"

@@ -110,7 +110,25 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("delivery", delivery)
     take("message", message)
     take("endpoint", endpoint)
-    take("trace", _trace(rows, seen, taken, [p for p in (delivery or message,) if p]))
+    if key := delivery or message:
+        take("trace", _trace(rows, seen, taken, [key, *_called_the_same(rows, names, key)]))
+
+
+def _called_the_same(rows: Sequence[Row], names: dict[str, Seen], path: str) -> list[str]:
+    """Other columns that name deliveries where a column does not: by their name, and the same ones."""
+    ours = {str(row[path]) for row in rows if row.get(path) is not None}
+    found = []
+    for other in names:
+        if other == path or name_score("delivery", other) < _CALLED_THE_SAME_MIN:
+            continue
+        theirs = {str(row[other]) for row in rows if row.get(other) is not None}
+        if len(theirs & ours) >= _THE_SAME_MIN * len(theirs):
+            found.append(other)
+    return found
+
+
+_CALLED_THE_SAME_MIN: Final = 60.0
+_THE_SAME_MIN: Final = 0.8
 
 
 #: what is called so plainly is asked for no kind
@@ -284,16 +302,19 @@ def _trace(
     rows: Sequence[Row], seen: dict[str, Seen], taken: set[str], key: list[str]
 ) -> str | None:
     """What else names a delivery, where rows that do not name it themselves, or by nothing else, share
-    it with some that do: the id of a trace or of a job."""
-    if not key:
-        return None
+    it with some that do: the id of a trace or of a job.
+
+    Args:
+        key: the columns that name the deliveries, the first that has one.
+    """
     for path in sorted(seen, key=lambda p: -name_score("trace", p)):
         if path in taken or name_score("trace", path) < 46.0:
             continue
         own: dict[str, set[str]] = {}
         lacking = set()
         for row in rows:
-            name, other = row.get(key[0]), row.get(path)
+            name = next((row[one] for one in key if row.get(one) is not None), None)
+            other = row.get(path)
             if other is not None and name is not None and name != other:
                 own.setdefault(str(other), set()).add(str(name))
             elif other is not None:
