@@ -295,9 +295,16 @@ def test_a_job_is_of_the_delivery_that_its_arguments_name_under_another_column()
     for n in range(COUNT):
         name, job, at = f"whd-{n:05}", {"jid": f"{n * 7919:08x}"}, BEGIN_S + n
         rows.append({"at": at, "msg": "webhook stored", "delivery": name})
-        rows.append({"at": at, "op": "enqueue", **job, "args": {"delivery": name}})
-        rows += [{"at": at, "op": op, **job} for op in ("ack", "released")]
+        rows += [
+            {"at": at, "op": op, **job, "args": {"delivery": name}}
+            for op in ("enqueue", "lease", "begin")
+        ]
+        rows += [
+            {"at": at, "op": op, **job, "result": {"ok": True, "status": 200 + n % 5}}
+            for op in ("ack", "noted")
+        ]
     flat_rows = [flat(row) for row in rows]
     columns = guess(flat_rows).columns
-    assert columns["delivery"].path == "delivery"
+    assert "delivery" in columns["delivery"].path
     assert columns["trace"].path == "jid"
+    assert columns["status"].path == "result.status"

@@ -137,8 +137,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     repeated = _is_repeated(rows, key)
     mixed = _mixed(seen, taken)
     if mixed is None:
-        theirs = {p: s for p, s in seen.items() if _is_of(rows, key, p)}
-        _choose_status(theirs, take, taken)
+        _choose_status(_of_deliveries(rows, seen, key, chosen), take, taken)
     else:
         _share_status(mixed, seen, chosen, taken)
     choose_attempt(rows, seen, take, taken, key if repeated else [])
@@ -444,6 +443,14 @@ def _is_of(rows: Sequence[Row], key: Sequence[str], path: str) -> bool:
     """Whether a column stands mostly in rows that name a delivery: what is counted elsewhere is no status."""
     told = [row for row in rows if row.get(path) is not None]
     return 2 * sum(any(row.get(name) is not None for name in key) for row in told) >= len(told)
+
+
+def _of_deliveries(
+    rows: Sequence[Row], seen: dict[str, Seen], key: Sequence[str], chosen: dict[str, Column]
+) -> dict[str, Seen]:
+    """The columns that stand mostly in rows of deliveries, by what they are called or by their job."""
+    named = [*key, *(chosen[f].path for f in ("trace",) if f in chosen)]
+    return {p: s for p, s in seen.items() if _is_of(rows, named, p)}
 
 
 def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
