@@ -255,12 +255,12 @@ def _is_told_by_age(dropped: Sequence[Trace], fine: Sequence[Trace]) -> bool:
         for ours, theirs in zip(zip(*lost, strict=True), zip(*kept, strict=True), strict=True)
     )
     # where each attempt is as far from the first as the others of its number, the two say the same
-    is_kept_so_long = all(due - t.accepted_us >= _KEPT_MIN_US for t in dropped for due in [_due(t)])
+    is_kept_so_long = all(_due_us(t) - t.accepted_us >= _KEPT_MIN_US for t in dropped)
     return by_age >= _OLDER_MIN and (by_age > by_number or is_kept_so_long)
 
 
-def _due(trace: Trace) -> int:
-    """When a delivery was due at last."""
+def _due_us(trace: Trace) -> int:
+    """When a delivery was due at last; 0 if that is not told."""
     return max(step.due_us or 0 for step in trace.steps)
 
 
@@ -274,10 +274,12 @@ def _by_note(
 ) -> list[tuple[Trace, Match]]:
     """What somebody else did to the drops while they waited for a retry, and hardly to any that went on,
     may have put back what they waited for."""
-    alike = [t for t, m in matches if m.mechanism == "D1"]
-    notes = Counter(word for t in alike for word in _noted_last(t))
+    alike = [t for t, m in matches if m.mechanism == "D1" and not m.twins]
+    notes = Counter(word for t in alike for word in _noted_at_last(t))
     word, count = notes.most_common(1)[0] if notes else ("", 0)
-    plans = [_noted_first(t, i) for t in fine for i, s in enumerate(t.steps) if s.act is Op.RETRY]
+    plans = [
+        _noted_while_waiting(t, i) for t in fine for i, s in enumerate(t.steps) if s.act is Op.RETRY
+    ]
     survived = sum(word in noted for noted in plans)
     if count < max(_COUNT_MIN, _NOTED_MIN * len(alike)) or len(plans) < _COUNT_MIN:
         return matches
@@ -286,20 +288,21 @@ def _by_note(
     because = Match(
         "D6", 0.6, f"waited for a retry, and nothing came after a line {word!r}", ("D1",)
     )
-    return [(t, because if m.mechanism == "D1" else m) for t, m in matches]
+    names = {t.name for t in alike}
+    return [(t, because if t.name in names else m) for t, m in matches]
 
 
-def _noted_first(trace: Trace, plan: int) -> set[str]:
+def _noted_while_waiting(trace: Trace, plan: int) -> set[str]:
     """What was noted of a delivery between the plan of a retry and the next turn."""
     rest = trace.steps[plan + 1 :]
     turn = next((i for i, s in enumerate(rest) if is_take(s) or s.act is Op.SENT), len(rest))
     return {s.word for s in rest[:turn] if s.word and s.act in (Op.NOTED, Op.WRITTEN)}
 
 
-def _noted_last(trace: Trace) -> set[str]:
+def _noted_at_last(trace: Trace) -> set[str]:
     """What was noted of a delivery after the last plan of a retry."""
     plans = [i for i, s in enumerate(trace.steps) if s.act is Op.RETRY]
-    return _noted_first(trace, plans[-1]) if plans else set()
+    return _noted_while_waiting(trace, plans[-1]) if plans else set()
 
 
 #: the chance that a drop's last attempt took longer than another's, up to which it was in haste; and so

@@ -289,7 +289,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SKIPPED, Stand.NONE),
     ),
     (  # an announced policy, as a person would
-        r"(discard|dropp|suppress|skipp|mut|filter)\w*_by_(the_|a_)?(policy|rule)(_|$)",
+        r"(discard|dropp|suppress|skipp|mute|filter)\w*_by_(the_|a_)?(policy|rule)(_|$)",
         _W(Op.CANCELLED, Stand.CANCELLED),
     ),
     (

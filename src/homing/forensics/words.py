@@ -215,7 +215,7 @@ def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
 _PUT_AWAY: Final = re.compile(r"(^|_)archived?$")
 
 
-def _told_apart(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) -> Line | None:
+def _of_no_step(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) -> Line | None:
     """What a line means that is no step of the way: a request that was put by, what its receiver reports
     later, and that it was put away, whether it had ended or not."""
     if kind.status == "put":
@@ -252,7 +252,7 @@ def line_of(
     op_word, to_word = look_up(kind.op), look_up(kind.to_state, is_state=True)
     before = look_up(kind.from_state, is_state=True).stand
     outcome = look_up(kind.outcome, is_state=True)
-    if (apart := _told_apart(kind, before, outcome, words)) is not None:
+    if (apart := _of_no_step(kind, before, outcome, words)) is not None:
         return apart
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
     # a turn that is over, whatever came of it, and the state beside it says what did

@@ -449,7 +449,7 @@ def _of_deliveries(
     rows: Sequence[Row], seen: dict[str, Seen], key: Sequence[str], chosen: dict[str, Column]
 ) -> dict[str, Seen]:
     """The columns that stand mostly in rows of deliveries, by what they are called or by their job."""
-    named = [*key, *(chosen[f].path for f in ("trace",) if f in chosen)]
+    named = [*key, chosen["trace"].path] if "trace" in chosen else key
     return {p: s for p, s in seen.items() if _is_of(rows, named, p)}
 
 
