@@ -49,7 +49,10 @@ def entry(number: int, after_s: float, kind: str, **data: Any) -> Row:
         "id": f"log_{number}_{after_s}",
         "type": kind,
         "at": BEGIN_S + 40 * number + after_s,
-        "data": {"object": thing | {"endpoint": f"we_{number % 8}"}, **data},
+        "data": {
+            "object": thing | {"endpoint": f"we_{number % 8}", "event": {"id": f"evt_{number}"}},
+            **data,
+        },
     }
 
 
@@ -136,6 +139,33 @@ def test_what_begins_by_a_word_of_its_own_and_is_lost_is_a_delivery(tmp_path: Pa
     assert findings.dropped == len(LOST)
 
 
+def test_what_shows_answers_is_a_delivery_by_whatever_word(tmp_path: Path) -> None:
+    rows = [row for n in range(COUNT) for row in sent_both(n, f"ntf-{n:04}", is_lost=False)]
+    inline = [
+        {"at": BEGIN_S + 50 * n, "id": f"inl-{n:04}", "event": "posted inline", "status": 200}
+        for n in range(COUNT // 4)
+    ]
+    findings = told(tmp_path, [*rows, *inline])
+    assert findings.events.others == ()
+    assert findings.accepted == COUNT + COUNT // 4
+
+
+def test_what_comes_while_a_retry_waits_is_no_turn_where_requests_have_lines(
+    tmp_path: Path,
+) -> None:
+    rows: list[Row] = []
+    for n in range(COUNT):
+        about = {"id": f"d-{n:05}"}
+        lines = [(0, "accepted", {}), (1, "claimed", {}), (2, "sending request", {})]
+        if n % 4 == 1:
+            lines += [(3, "attempt failed", {"status": 503}), (3, "rescheduled", {})]
+            lines += [(4, "payload scrubbed", {})]
+            lines += [(30, "claimed", {}), (31, "sending request", {})]
+        lines.append((32, "response received", {"status": 200}))
+        rows += [{"at": BEGIN_S + 40 * n + s, "event": e, **about, **more} for s, e, more in lines]
+    assert told(tmp_path, rows).events.words["payload scrubbed"] != "claimed"
+
+
 # --- two receipts
 
 
@@ -181,6 +211,7 @@ def turn(after_s: float, made: int, status: int, is_made: bool) -> list[tuple[An
         (after_s, "enqueue", "dispatcher", {"attempt": made}),
         (after_s + 2, "dequeue", "worker-1", {"attempt": made}),
         (after_s + 2.1, "claim", "worker-1", {"attempt": made + 1}),
+        (after_s + 2.1, "request", "worker-1", {"attempt": made + 1}),
         (after_s + 2.2, "response", "worker-1", answered),
     ] * is_made
 
@@ -193,7 +224,7 @@ def test_what_a_queue_hands_out_and_a_worker_claims_is_one_turn(tmp_path: Path) 
         for after, event, process, more in (
             (0, "insert", "api", {"attempt": 0}),
             *turn(1, 0, 503, n % 7 == 3),
-            *turn(5, n % 7 == 3, 202, True),
+            *turn(5, int(n % 7 == 3), 202, True),
             (7.3, "complete", "worker-1", {"attempt": 1 + (n % 7 == 3)}),
         ):
             rows.append({"at": at + after, "event": event, "process": process} | about | more)
@@ -252,7 +283,7 @@ def attempts(number: int, *, is_lost: bool) -> Iterator[Row]:
     yield {"at": at + 2, "event": "attempt_started", "delivery_id": name, "attempt": 1, **worker}
     if is_lost:
         yield {"at": at + 30, "event": "lease_lapsed", "delivery_id": name, "attempt": 1}
-        told = {"result": "failed", "why": "stalled", "of": 6}
+        told = {"result": "failed", "of": 6}
         yield {"at": at + 30, "event": "delivery_closed", "delivery_id": name, **told}
         return
     ended = {"event": "attempt_ended", "delivery_id": name, "outcome": "ok", "http": 200}
