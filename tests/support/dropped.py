@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from homing.forensics.judging import Verdict, Why
+from homing.forensics.operations import RESULT_OF_OP, STAND_OF_OP, Op, Stand
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import RESULT_OF_OP, STAND_OF_OP, Op, Stand
 
 
 def make_step(act: Op, at_us: int, **about: object) -> Step:

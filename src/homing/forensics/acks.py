@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import ibis
 
+from homing.forensics.operations import Op
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.vocabulary import meaning, normal
 
 #: of the deliveries that failed and have such a line, so many have several: then each turn ends with one
 _TURNS_MIN: Final = 0.3

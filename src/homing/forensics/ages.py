@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from homing.forensics.operations import Op
 from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import is_take
-from homing.forensics.vocabulary import Op
 
 #: so many of the drops may have been kept although they were as old: a sweep comes now and then
 _KEPT_BY_CHANCE: Final = 0.02

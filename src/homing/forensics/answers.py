@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from homing.forensics.behaviours import LOOKED_THROUGH, behaviours, followers, preceders
-from homing.forensics.vocabulary import Op, Stand, Word, meaning
+from homing.forensics.operations import Op, Stand, Word
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Behaviour
 
 

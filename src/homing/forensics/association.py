@@ -9,9 +9,9 @@ import ibis
 
 from homing.forensics import cases as by_case
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.rows import row, rows
 from homing.forensics.statistics import corrected, fisher_greater
-from homing.forensics.vocabulary import Op
 from homing.insight.rates import wilson
 
 #: a suspect is one whose corrected p-value is at most this

@@ -19,6 +19,7 @@ from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn
+from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.others import word_column, words_of_others
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
 from homing.forensics.reading.expressions import PARTICULARS
@@ -28,7 +29,7 @@ from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.standing import is_of_letters, standing, with_told
-from homing.forensics.vocabulary import Op, Stand, Word, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import (
     SAID,
     Habits,

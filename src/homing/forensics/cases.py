@@ -9,7 +9,7 @@ from typing import Any, Final
 import ibis
 from ibis import _
 
-from homing.forensics.vocabulary import Op, Stand
+from homing.forensics.operations import Op, Stand
 from homing.forensics.words import SAID
 
 #: ops of a life in which nothing went wrong

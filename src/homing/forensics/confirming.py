@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics.behaviours import LOOKED_THROUGH, name_of
+from homing.forensics.operations import Op
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 #: this status says that a request was put by
 PUT_BY: Final = 202

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from homing.forensics.catalogue import MECHANISMS
+from homing.forensics.operations import Op
 from homing.forensics.sweeps import Swept
-from homing.forensics.vocabulary import Op
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,12 @@ from homing.forensics.facts import LogFacts, has_field, number_of, telling, twin
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Neighbours
+from homing.forensics.operations import Op
 from homing.forensics.outages import in_vain
 from homing.forensics.overwriting import with_lost_update
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_done_idle, is_take
 from homing.forensics.untried import by_company, by_neighbours, without
-from homing.forensics.vocabulary import Op
 
 _RACES: Final = frozenset(
     {"foreign_write", "old_epoch", "late_attempt", "lost_update", "two_holders", "second_result"}

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from homing.core.plurals import plural
 from homing.forensics.building import Events, build
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.doubting import UNTOLD
 from homing.forensics.reading.files import Progress, Raw, connect, read
 from homing.forensics.reading.mapping import Mapping as ColumnMapping
 from homing.forensics.reading.sources import missing_extra
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, Stand
 
 try:
     from homing.forensics import (

@@ -11,8 +11,8 @@ from ibis import _
 
 from homing.forensics import cases as by_case
 from homing.forensics.limits import IDLE, MINUTE_US, TABLE_LINES, Context, Fate, on_one_row
+from homing.forensics.operations import Op, Stand
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, Stand
 
 #: no schedule waits so long for one retry: the longest wait of those published is of hours
 _AHEAD_MAX_US: Final = 7 * 86_400_000_000

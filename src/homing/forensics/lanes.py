@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from homing.forensics.operations import Op
 from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import is_take
-from homing.forensics.vocabulary import Op
 
 ROWS_MAX: Final = 12
 _LETTERS: Final = "ABCDEFGH"

@@ -23,9 +23,10 @@ from homing.forensics.behaviours import (
     name_of,
     preceders,
 )
+from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op, Stand, Word, meaning, normal
+from homing.forensics.vocabulary import meaning, normal
 from homing.forensics.words import Behaviour, by_behaviour
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics import cases as by_case
+from homing.forensics.operations import Op
 from homing.forensics.rows import Line, row, rows
-from homing.forensics.vocabulary import Op
 
 MINUTE_US: Final = 60_000_000
 

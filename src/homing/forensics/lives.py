@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from homing.forensics.operations import Op
 from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import is_late, is_of_lapse, is_take, is_told_again
-from homing.forensics.vocabulary import Op
 
 #: crossings in which one worker's write meets another worker's turn
 RACES: Final = frozenset(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from homing.forensics.judging import Why
+from homing.forensics.operations import Op
 from homing.forensics.traces import Trace
-from homing.forensics.vocabulary import Op
 
 
 class Loss(NamedTuple):

@@ -10,6 +10,7 @@ from homing.forensics.catalogue import MECHANISMS
 from homing.forensics.facts import LogFacts, has_field, number_of, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.lives import Life, life
+from homing.forensics.operations import Op, Stand
 from homing.forensics.overwriting import has_cleared_retry, wrote_after_lapse
 from homing.forensics.passing import (
     has_answer,
@@ -36,7 +37,7 @@ from homing.forensics.turns import (
     skips,
     without_refused,
 )
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
 _IN_TABLE_MIN: Final = 0.98

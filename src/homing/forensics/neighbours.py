@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.rows import row, rows
-from homing.forensics.vocabulary import Op
 
 #: deliveries that are looked at, from the first drop on
 _LOOKED_AT_MAX: Final = 2_000_000

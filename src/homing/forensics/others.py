@@ -11,8 +11,9 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX, name_of
+from homing.forensics.operations import Op, Word
 from homing.forensics.rows import rows
-from homing.forensics.vocabulary import Op, Word, meaning
+from homing.forensics.vocabulary import meaning
 
 #: of all lines, so many are of what most names have in common, where there are others
 _MAIN_MIN: Final = 0.5

@@ -12,9 +12,10 @@ import ibis
 
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import Match
+from homing.forensics.operations import Op
 from homing.forensics.rows import rows
 from homing.forensics.traces import Trace
-from homing.forensics.vocabulary import Op, normal
+from homing.forensics.vocabulary import normal
 
 #: from when until when
 Span = tuple[int, int]

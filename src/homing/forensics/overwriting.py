@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from homing.forensics.lives import life
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Step, Trace
 from homing.forensics.turns import is_refusal, is_take, plans_retry, saves_as_taken
-from homing.forensics.vocabulary import Op, Stand
 from homing.forensics.words import is_of_another_field
 
 

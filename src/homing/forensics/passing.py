@@ -8,8 +8,9 @@ from typing import Final
 
 from homing.forensics.facts import LogFacts
 from homing.forensics.lives import life
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand, meaning, normal
+from homing.forensics.vocabulary import meaning, normal
 from homing.forensics.words import is_in_progress
 
 _ABOUT_ENDPOINT: Final = (

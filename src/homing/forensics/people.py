@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics.engine import Engine
+from homing.forensics.operations import Op
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import rows
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 #: who is no person, where a log says by whom a delivery was ended
 _MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job|router|keeper|feeder|relay|dispatch"

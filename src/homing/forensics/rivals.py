@@ -8,9 +8,9 @@ from typing import Final
 from homing.forensics.hypothesis import Hypothesis
 from homing.forensics.judging import Why
 from homing.forensics.lives import RACES
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_take
-from homing.forensics.vocabulary import Op, Stand
 
 #: lines that do not say that anybody had begun with a delivery
 _BEFORE_A_TURN: Final = frozenset({Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOTED, Op.NOT_QUEUED})

@@ -7,9 +7,10 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics.engine import Engine
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.mapping import Mapping
 from homing.forensics.rows import row
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import SAID
 
 #: a table whose last time is within so much of the log's length of its end was written at its end

@@ -11,8 +11,8 @@ from homing.forensics.behaviours import name_of
 from homing.forensics.building import worker_of
 from homing.forensics.engine import Engine
 from homing.forensics.judging import Verdict, Why
+from homing.forensics.operations import Op, Stand
 from homing.forensics.rows import Line, rows
-from homing.forensics.vocabulary import Op, Stand
 
 #: dropped deliveries whose lines are read one by one
 DROPPED_MAX: Final = 4_000

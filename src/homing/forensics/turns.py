@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from homing.forensics.cases import INSTANT_US, TOLD_AGAIN_US
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 
 
 class Ended(NamedTuple):

@@ -11,9 +11,10 @@ from homing.forensics.association import Q_MAX, Suspect
 from homing.forensics.facts import LogFacts, twins_of
 from homing.forensics.mechanisms import Match
 from homing.forensics.neighbours import Block, Neighbours
+from homing.forensics.operations import Op
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_begun, is_put_off
-from homing.forensics.vocabulary import Op, normal
+from homing.forensics.vocabulary import normal
 
 #: share of the drops in the busiest twentieth of the log: as at a deployment or an outage
 _ONE_STRETCH: Final = 0.6

@@ -11,8 +11,8 @@ import ibis
 from homing.core.errors import ConfigError
 from homing.forensics import cases as by_case
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op, Stand
 from homing.forensics.rows import rows
-from homing.forensics.vocabulary import Op, Stand
 
 _STEPS_MAX: Final = 12
 _SHOWN_MAX: Final = 40

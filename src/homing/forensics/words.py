@@ -8,18 +8,8 @@ from collections.abc import Iterable, Set
 from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
 
-from homing.forensics.vocabulary import (
-    RESULT_OF_OP,
-    STAND_OF_OP,
-    UNKNOWN,
-    Op,
-    Stand,
-    Word,
-    declared,
-    is_provisional,
-    meaning,
-    normal,
-)
+from homing.forensics.operations import RESULT_OF_OP, STAND_OF_OP, UNKNOWN, Op, Stand, Word
+from homing.forensics.vocabulary import declared, is_provisional, meaning, normal
 
 #: the result of a line that says "delivered" and shows no answer of the receiver
 SAID = 2

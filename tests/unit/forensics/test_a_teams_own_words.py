@@ -15,10 +15,11 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import joined, links
 from homing.forensics.reading.lines import flat, unfold
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 COUNT = 300

@@ -18,9 +18,10 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Step
 from homing.forensics.turns import is_done_at_once
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import SAID, Habits, Kind, has_states, line_of, showing
 
 COUNT = 300

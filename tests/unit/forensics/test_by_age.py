@@ -13,8 +13,8 @@ pytest.importorskip("ibis")
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import Hypothesis, form
 from homing.forensics.judging import Verdict, Why
+from homing.forensics.operations import RESULT_OF_OP, Op
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import RESULT_OF_OP, Op
 
 HOUR = 3_600_000_000
 TTL = 6 * HOUR

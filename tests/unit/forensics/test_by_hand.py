@@ -15,11 +15,12 @@ pytest.importorskip("ibis")
 from homing.cli.investigate import investigate as command
 from homing.cli.investigate_report import report
 from homing.core.errors import ConfigError
+from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import Unmapped, guess
 from homing.forensics.reading.mapping import many_to_toml, parse, to_toml
 from homing.forensics.reading.sentences import NO_YEAR, sentence, stamped, with_year
 from homing.forensics.reading.sources import look_at
-from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.vocabulary import meaning, normal
 
 
 def explain(path: Path, *more: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from homing.forensics.operations import Op
 from homing.forensics.reading.changes import changed, envelope
 from homing.forensics.reading.lines import attributes, unfolded
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, is_in_progress, line_of
 
 _SENDING = {

@@ -15,10 +15,11 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
+from homing.forensics.operations import UNKNOWN, Op, Stand, Word
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.mapping import WORDS, Column, parse, to_toml
 from homing.forensics.reading.sources import look_at, sample
-from homing.forensics.vocabulary import UNKNOWN, Op, Stand, Word, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Behaviour, Habits, Kind, by_behaviour, line_of
 
 Row = dict[str, Any]

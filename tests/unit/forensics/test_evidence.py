@@ -18,9 +18,10 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Habits, Kind, Line, line_of
 
 LOG = LogFacts(

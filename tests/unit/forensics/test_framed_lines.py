@@ -11,10 +11,11 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Options, investigate
+from homing.forensics.operations import Op
 from homing.forensics.reading.framed import each_of, with_plain_models
 from homing.forensics.reading.lines import Row, text_row
 from homing.forensics.reading.sources import look_at
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 REQUEST = "0b6e2a54-9a52-4c3f-8f3e-0d5a6c1b7e90"
 WEB = f"I, [2026-03-02T10:00:00.250000 #811]  INFO -- : [{REQUEST}] "

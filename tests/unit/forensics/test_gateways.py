@@ -17,11 +17,12 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import joined, links
 from homing.forensics.reading.lines import state_change
 from homing.forensics.reading.mapping import Column, Mapping
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 
 COUNT = 300
 _BEGIN = datetime(2026, 10, 1, 6, tzinfo=UTC)

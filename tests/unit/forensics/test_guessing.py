@@ -12,9 +12,10 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.change import Window, find
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sources import Source, sample
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 

@@ -12,8 +12,8 @@ pytest.importorskip("ibis")
 import ibis
 
 from homing.forensics.answers import of_answers
+from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
-from homing.forensics.vocabulary import Op
 
 HOSTS = ("hooks.shop-one.com", "in.books.io", "api.parcels.net", "crm.fields.org")
 

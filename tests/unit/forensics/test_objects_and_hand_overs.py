@@ -18,8 +18,9 @@ from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Block, Neighbours
+from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 COUNT = 300

@@ -15,11 +15,12 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat
 from homing.forensics.reading.sentences import sentence
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 Row = dict[str, Any]

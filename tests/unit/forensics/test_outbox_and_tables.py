@@ -22,10 +22,10 @@ from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Neighbours
+from homing.forensics.operations import Op
 from homing.forensics.others import word_column, words_of_others
 from homing.forensics.reading.guessing import guess
 from homing.forensics.sweeps import runs
-from homing.forensics.vocabulary import Op
 
 COUNT = 300
 BEGIN = 1_790_000_000.0

@@ -17,7 +17,8 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.investigation import Options, investigate
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.operations import Op
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 BEGIN_S = 1_780_000_000.0

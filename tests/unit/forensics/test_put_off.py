@@ -19,8 +19,8 @@ from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Block, Neighbours
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Step
-from homing.forensics.vocabulary import Op, Stand
 
 COUNT = 300
 BEGIN = 1_790_000_000.0

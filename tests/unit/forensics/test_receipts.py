@@ -17,10 +17,11 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step
 from homing.forensics.turns import without_refused
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 
 COUNT = 300
 BEGIN = 1_790_000_000.0

@@ -17,8 +17,9 @@ from homing.forensics.hypothesis import form
 from homing.forensics.judging import Why
 from homing.forensics.losing import Loss, first_deleted
 from homing.forensics.mechanisms import Match, recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Trace
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Habits, Kind, line_of
 
 EVENTS = LogFacts(

@@ -22,12 +22,13 @@ from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import Match, recognise
 from homing.forensics.neighbours import Neighbours
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.telling import places_told
 from homing.forensics.traces import Step
 from homing.forensics.untried import by_company, by_neighbours
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 Row = dict[str, Any]

@@ -14,10 +14,11 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import look, name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.happenings import best_telling
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 COUNT = 240

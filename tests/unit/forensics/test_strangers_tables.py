@@ -17,11 +17,12 @@ pytest.importorskip("ibis")
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import LogFacts, recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import joined, links
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import SAID, Behaviour, Kind, by_behaviour, line_of
 
 Row = dict[str, Any]

@@ -21,9 +21,9 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.sweeps import Swept, runs, swept
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import Op, Stand
 
 HOUR = 3_600_000_000
 LOG = LogFacts(

@@ -18,10 +18,10 @@ from homing.forensics.hypothesis import form
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import LogFacts, recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step
-from homing.forensics.vocabulary import Op, Stand
 from homing.forensics.words import Kind, line_of
 
 LOG = LogFacts(

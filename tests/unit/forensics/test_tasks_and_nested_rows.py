@@ -12,8 +12,9 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.operations import Op
 from homing.forensics.reading.lines import text_row
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 COUNT = 60
 LOST = {7, 23, 41}

@@ -15,9 +15,10 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.reading.lines import listed_in, logfmt, text_row
 from homing.forensics.reading.sentences import is_level, pairs, stamped
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 COUNT = 300
 BEGIN = 1_790_000_000.0

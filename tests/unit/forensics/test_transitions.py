@@ -16,8 +16,9 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
 COUNT = 240

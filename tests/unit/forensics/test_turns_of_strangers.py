@@ -15,8 +15,9 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.reading.sentences import pairs
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 COUNT = 300
 _BEGIN = datetime(2026, 10, 1, 6, tzinfo=UTC)

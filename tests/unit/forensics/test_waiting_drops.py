@@ -13,9 +13,9 @@ pytest.importorskip("ibis")
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Why
+from homing.forensics.operations import Op
 from homing.forensics.overwriting import with_lost_update
 from homing.forensics.traces import Trace
-from homing.forensics.vocabulary import Op
 
 LOG = LogFacts(
     fields=frozenset({"at", "op", "delivery", "status", "attempt", "due"}),

@@ -20,11 +20,11 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import beside, links
 from homing.forensics.reading.mapping import Column
 from homing.forensics.turns import given_up_open, is_done_idle
-from homing.forensics.vocabulary import Op
 
 COUNT = 120
 #: messages, their jobs and the requests are numbered far apart

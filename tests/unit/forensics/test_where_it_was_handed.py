@@ -20,13 +20,13 @@ from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import links
 from homing.forensics.reading.lines import flat, text_row
 from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.sources import Source, sample
 from homing.forensics.turns import is_begun, is_of_lapse
-from homing.forensics.vocabulary import Op, Stand
 
 COUNT = 120
 LOG = LogFacts(

@@ -10,9 +10,9 @@ pytest.importorskip("ibis")
 
 from homing.forensics.hypothesis import Hypothesis, Share
 from homing.forensics.judging import Why
+from homing.forensics.operations import Op, Stand
 from homing.forensics.rivals import weighed
 from homing.forensics.telling import rivals_told
-from homing.forensics.vocabulary import Op, Stand
 
 
 def rival(code: str, excluded: str = "yes") -> dict[str, str]:

@@ -12,10 +12,11 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import text_row
 from homing.forensics.reading.sources import Unreadable
-from homing.forensics.vocabulary import Op, Stand, meaning
+from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Behaviour, Kind, by_behaviour, line_of
 
 COUNT = 80

@@ -12,7 +12,7 @@ pytest.importorskip("ibis")
 from homing.forensics.facts import LogFacts
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
-from homing.forensics.vocabulary import Op, Stand
+from homing.forensics.operations import Op, Stand
 from homing.forensics.words import Habits, Kind, line_of
 
 LOG = LogFacts(

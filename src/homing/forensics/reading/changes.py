@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from homing.forensics.vocabulary import Stand, meaning, normal
+from homing.forensics.operations import Stand
+from homing.forensics.vocabulary import meaning, normal
 
 Row = dict[str, Any]
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from homing.forensics.operations import Op
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.synonyms import SYNONYMS
-from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.vocabulary import meaning, normal
 
 TIMES: Final = (
     "at",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from homing.forensics.operations import Op
 from homing.forensics.reading.columns import TIMES, Seen, could_be, name_score
 from homing.forensics.reading.mapping import Mapping
-from homing.forensics.vocabulary import Op, meaning, normal
+from homing.forensics.vocabulary import meaning, normal
 
 UNTOLD: Final = "no column says what happened to a delivery (op, to_state, outcome or status)"
 #: below it a column was taken for its values rather than for its name

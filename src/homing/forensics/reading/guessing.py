@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from homing.core.errors import ConfigError
 from homing.core.records import LogEntry
+from homing.forensics.operations import Op
 from homing.forensics.reading.alternatives import add_others
 from homing.forensics.reading.columns import (
     LENGTHS,
@@ -31,7 +32,7 @@ from homing.forensics.reading.naming import best_named, choose_key
 from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
 from homing.forensics.reading.workers import OF_INTAKE, is_of_receivers, tell_workers
-from homing.forensics.vocabulary import Op, is_provisional, meaning, normal
+from homing.forensics.vocabulary import is_provisional, meaning, normal
 
 #: other columns that are kept to be compared as innocents
 EXTRAS_MAX: Final = 12

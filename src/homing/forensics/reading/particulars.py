@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from homing.forensics.operations import Op
 from homing.forensics.reading.lines import Row
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 #: a log of no more sentences than these has no names in them
 _SENTENCES_MAX: Final = 80

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from homing.forensics.operations import Op
 from homing.forensics.reading.framed import ruby_head, with_plain_models
-from homing.forensics.vocabulary import Op, meaning
+from homing.forensics.vocabulary import meaning
 
 Found = dict[str, str]
 
