@@ -13,7 +13,14 @@ from rich.text import Text
 from homing.cli.lanes import lanes_text
 from homing.core.plurals import plural
 from homing.forensics.catalogue import MECHANISMS
-from homing.forensics.telling import YOURS, hardest_told, hit_count, rivals_told, since_told
+from homing.forensics.telling import (
+    YOURS,
+    endings_told,
+    hardest_told,
+    hit_count,
+    rivals_told,
+    since_told,
+)
 
 _HIT_MAX: Final = 3
 #: how far a folded line goes on to the right: under the text of the evidence, columns
@@ -98,6 +105,8 @@ def _head(document: dict[str, Any]) -> Iterator[Text]:
     books = document["books"]
     parts = " + ".join(f"{n:,} {name}" for name, n in books.items() if n)
     yield Text(f"  {document['accepted']:,} accepted = {parts}", style="dim")
+    for told in endings_told(document):
+        yield Text(f"  {told}", style="dim")
     log = document["log"]
     yield Text(
         f"  {plural(document['rows'], 'row')} from {log['from']} to {log['to']}", style="dim"

@@ -95,6 +95,7 @@ def by_delivery(events: Any, takes: Op, extras: int, *, has_bit_or: bool = True)
         take_pos=e.pos.max(where=take),
         said_pos=e.pos.max(where=(e.result == SAID) | (is_end & is_written)),
         cancel_pos=e.pos.max(where=e.act == Op.CANCELLED),
+        signed_pos=e.pos.max(where=(e.act == Op.CANCELLED) & e.has_actor),
         dead_pos=e.pos.max(where=e.act == Op.DEAD),
         resume_pos=e.pos.max(where=e.act == Op.RESUMED),
         named=(e.has_actor & (e.stand == Stand.GONE)).max(),

@@ -24,6 +24,8 @@ from homing.insight.rates import exact, excluded_rate
 from homing.insight.verification import percent
 
 FORMAT = 1
+#: kinds of endings that are told
+_ENDINGS_MAX: Final = 40
 
 
 def time_text(at_us: int | None) -> str | None:
@@ -68,6 +70,10 @@ def document(findings: Findings) -> dict[str, Any]:
         "cannot_tell": findings.cannot_tell,
         "books": {v.name.lower(): findings.books.get(v, 0) for v in Verdict},
         "dropped_because": findings.whys,
+        "ended": [
+            {**one._asdict(), "verdict": one.verdict.name.lower()}
+            for one in findings.endings[:_ENDINGS_MAX]
+        ],
         "hit": {
             name: [{"name": t, "dropped": d, "accepted": a} for t, d, a in rows]
             for name, rows in findings.hit.items()

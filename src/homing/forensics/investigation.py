@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from homing.core.plurals import plural
 from homing.forensics.building import Events, build
+from homing.forensics.endings import Ending, endings, unsigned_told
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.doubting import UNTOLD
 from homing.forensics.reading.files import Progress, Raw, connect, read
@@ -94,6 +95,7 @@ class Findings:
     hit_count: dict[str, int]  #: field → how many of it lost any, also those that `hit` has not
     examples: list[traces.Trace]
     counter_examples: list[traces.Trace]
+    endings: list[Ending] = field(default_factory=list)  #: of what is neither delivered nor dropped
     deleted: losing.Loss | None = None  #: when that began, if it is why they are lost
     doubted: int = 0  #: silent deliveries that a damaged row may name
     doubt: doubt.Doubt = field(default_factory=lambda: doubt.Doubt())
@@ -255,6 +257,7 @@ def _analyse(
         hit_count=hit_count,
         examples=_examples(dropped, shaped, log),
         counter_examples=_counters(fine, shaped),
+        endings=endings(engine, judged),
         log=log,
     )
     if raw.damage.count:
@@ -549,6 +552,7 @@ def _blind_spots(findings: Findings) -> list[str]:
             f"what is too young to judge was called dropped where it ended like {fate.silent} others: nothing "
             f"came after any {Op(fate.act).name.lower()} of attempt {fate.no} of that kind"
         )
+    spots.extend(unsigned_told(findings.endings))
     spots.extend(findings.events.assumed)
     spots.extend(doubts_of(findings.raw))
     for path in findings.raw.nameless:

@@ -379,11 +379,12 @@ def _is_by_hand(c: Any) -> Any:
 
 def _is_withdrawn(c: Any) -> Any:
     """Withdrawn, and nothing but its place in the queue was told after that, or its acceptance, by a
-    clock that is ahead."""
-    before = ibis.greatest(c.resume_pos.fill_null(0), c.bad_pos.fill_null(0))
-    return (c.cancel_pos > before).fill_null(False) & c.last_op.isin(
-        [Op.QUEUED, Op.CLAIMED, Op.ACCEPTED]
-    )
+    clock that is ahead; or withdrawn by a person: what a request that was on its way came to, nobody
+    asks any more."""
+    resumed = c.resume_pos.fill_null(0)
+    before = ibis.greatest(resumed, c.bad_pos.fill_null(0))
+    is_left = c.last_op.isin([Op.QUEUED, Op.CLAIMED, Op.ACCEPTED])
+    return (((c.cancel_pos > before) & is_left) | (c.signed_pos > resumed)).fill_null(False)
 
 
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:

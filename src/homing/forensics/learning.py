@@ -55,8 +55,11 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
         else:
             learned |= _states_of(ours, learned) | _passed_through(some, ours)
             learned |= _begun_in_turns(some, ours)
+            learned |= dict.fromkeys(_cut_short(table, ours), Word(Op.LAPSED, Stand.NONE))
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
                 learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
+        unsigned = _unsigned(table, column, ours)
+        learned |= dict.fromkeys(unsigned, Word(Op.DISCARDED, Stand.GONE))
         told[column] = ours
         away = _put_away(some, column, texts) if unknown else set()
         for text, seen in behaviours(table, column, unknown).items():
@@ -75,7 +78,9 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
                     f"({seen.ends:.0%} of the deliveries end with it)"
                 )
     learned |= _within_turns(some, told["op_raw"], learned)
-    stored = _stored_after(table, told["op_raw"])
+    # where a log has no operations, its states tell what is done
+    column = "op_raw" if told["op_raw"] else "to_raw"
+    stored = _stored_after(table, column, told[column])
     learned |= dict.fromkeys(stored, Word(Op.DEAD, Stand.DEAD))
     unstored = [t for t in stored if _NOT.search(normal(t))]
     learned |= dict.fromkeys(unstored, Word(Op.DEAD_FAILED, Stand.NONE))
@@ -315,6 +320,31 @@ def _called_off(table: Any, texts: Sequence[str]) -> list[str]:
     return [text for text, one in seen.items() if one.signed > _SIGNED_MIN]
 
 
+def _unsigned(table: Any, column: str, texts: Sequence[str]) -> list[str]:
+    """What sounds as if somebody had withdrawn a delivery (`void`), and never names anybody, where what
+    people withdraw does: nobody decided it."""
+    words = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.CANCELLED]
+    seen = behaviours(table, column, words) if len(words) > 1 else {}
+    if not any(one.signed > _ALL_SIGNED_MIN for one in seen.values()):
+        return []
+    return [t for t, one in seen.items() if not one.signed and one.rows >= _UNSIGNED_FEWEST]
+
+
+def _cut_short(table: Any, texts: Sequence[str]) -> list[str]:
+    """What sounds like the end of a delivery, of rows of attempts (`abandoned`), and is hardly ever the last
+    of one: an attempt ended so, and nobody waited for its answer."""
+    attempts = table.filter(table.layout == "attempts")
+    words = [t for t in texts if meaning(t, is_state=True).op is Op.DEAD]
+    seen = behaviours(attempts, "to_raw", words) if words else {}
+    return [
+        t
+        for t, one in seen.items()
+        if one.is_last < _FOLLOWED_MAX and one.rows >= _UNSIGNED_FEWEST and not one.bad
+    ]
+
+
+_ALL_SIGNED_MIN: Final = 0.9
+_UNSIGNED_FEWEST: Final = 5
 _SIGNED_MIN: Final = 0.5
 #: of the lines of an end, fewer are followed by others
 _FOLLOWED_MAX: Final = 0.5
@@ -490,38 +520,53 @@ _STORED_OWN_MIN: Final = 0.9
 _STORED_FEWEST: Final = 5
 
 
-def _stored_after(table: Any, texts: Sequence[str]) -> dict[str, str]:
+def _stored_after(table: Any, column: str, texts: Sequence[str]) -> dict[str, str]:
     """Where no word speaks of dead letters: what is put away (`parked`) right after a delivery was given
     up, and never else, with the word that gives up."""
     ends = [t for t in texts if meaning(t).op in (Op.DEAD, Op.EXHAUSTED)]
     if not ends or any(_LETTER.search(normal(t)) for t in ends):
         return {}
-    given_up = table.filter(table.op_raw.isin(ends)).select(k=name_of(table)).distinct()
+    given_up = table.filter(table[column].isin(ends)).select(k=name_of(table)).distinct()
     # that a turn is over comes between
     between = [t for t in texts if meaning(t).op in (Op.RELEASED, Op.NOTED)]
-    named = table.filter(~table.op_raw.isin(between).fill_null(False)) if between else table
+    named = table.filter(~table[column].isin(between).fill_null(False)) if between else table
     named = named.mutate(k_=name_of(named))
-    next_to = followers(named.semi_join(given_up, named.k_ == given_up.k), ends)
+    next_to = followers(named.semi_join(given_up, named.k_ == given_up.k), ends, column)
+    # a state may be one of an attempt, and say nothing of where the delivery is put
+    away = {Op.PARKED} if column == "to_raw" else {Op.PARKED, Op.WRITTEN, Op.ACCEPTED, Op.UNKNOWN}
     found = {}
     for end, after in next_to.items():
         for text, n in after.items():
-            is_put_away = text is not None and meaning(text).op in (
-                Op.PARKED,
-                Op.WRITTEN,
-                Op.UNKNOWN,
-            )
-            if is_put_away and n >= max(_STORED_FEWEST, _STORED_MIN * after.total()):
+            if (
+                text is not None
+                and meaning(text).op in away
+                and n >= max(_STORED_FEWEST, _STORED_MIN * after.total())
+            ):
                 found[str(text)] = end
+    found |= _not_stored(found, next_to)
     if not found:
         return {}
-    words = table.filter(table.op_raw.isin(list(found)))
+    words = table.filter(table[column].isin(list(found)))
     counted = {
-        one.w: int(one.n) for one in rows(words.group_by(w="op_raw").aggregate(n=words.count()))
+        one.w: int(one.n) for one in rows(words.group_by(w=column).aggregate(n=words.count()))
     }
     return {
         text: end
         for text, end in found.items()
         if next_to[end][text] >= _STORED_OWN_MIN * counted[text]
+    }
+
+
+def _not_stored(found: dict[str, str], next_to: dict[str, Counter[str | None]]) -> dict[str, str]:
+    """What says that this was not done (`Attic put failed`, where `Attic stored` is what is), with the word
+    that it follows."""
+    places = {normal(text).split("_")[0] for text in found}
+    return {
+        text: end
+        for end, after in next_to.items()
+        for text, n in after.items()
+        if text is not None and n >= _STORED_FEWEST and _NOT.search(normal(text))
+        if normal(text).split("_")[0] in places
     }
 
 

@@ -10,6 +10,7 @@ from homing.forensics import plots
 from homing.forensics.statistics import p_text
 from homing.forensics.telling import (
     YOURS,
+    endings_told,
     hardest_told,
     hit_count,
     places_told,
@@ -89,13 +90,14 @@ def _head(document: dict[str, Any]) -> str:
     short = "Too short a log to tell: " if verdict == "too short" else ""
     log = document["log"]
     books = " + ".join(f"{n:,} {escape(name)}" for name, n in document["books"].items() if n)
+    endings = "".join(f"{escape(told)}<br>" for told in endings_told(document))
     damaged = ""
     if document["damaged_rows"]:
         damaged = f'<p class="warn">{document["damaged_rows"]} damaged rows: {escape("; ".join(document["damaged"][:5]))}</p>'
     return (
         f"<h1>Homing investigation · {escape(', '.join(f.rpartition('/')[2] for f in log['files'][:4]))}</h1>"
         f'<p class="verdict {tone}">{short}{escape(document["summary"])}</p>'
-        f'<p class="soft">{document["accepted"]:,} accepted = {books}<br>{document["rows"]:,} rows, '
+        f'<p class="soft">{document["accepted"]:,} accepted = {books}<br>{endings}{document["rows"]:,} rows, '
         f"{escape(str(log['from']))} to {escape(str(log['to']))}</p>{damaged}"
     )
 

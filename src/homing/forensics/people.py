@@ -13,11 +13,7 @@ from homing.forensics.engine import Engine
 from homing.forensics.operations import Op
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import rows
-from homing.forensics.vocabulary import meaning
-
-#: who is no person, where a log says by whom a delivery was ended
-_MACHINES: Final = r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|job|router|keeper|feeder|relay|dispatch"
-
+from homing.forensics.vocabulary import MACHINES, meaning
 
 #: an actor that calls itself a policy
 _POLICY: Final = r"^(policy|rule)[:/= _-]"
@@ -41,7 +37,7 @@ def by_person(raw: Raw, engine: Engine, m: Any) -> Any:
     found = rows(counted.order_by(ibis.desc("n"), "actor").limit(_ACTORS_MAX))
     least = _PLANS_MIN * sum(int(one.n) for one in found)
     machines = [one.actor for one in found if int(one.makes) or int(one.n) > least]
-    named = m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(_MACHINES))
+    named = m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(MACHINES))
     named = named & ~m.actor.isin(machines) if machines else named
     # a policy that says so may be one of age: what it discards, it does not clean up
     is_policy = m.actor.lower().re_search(engine.pattern(_POLICY)).fill_null(False)
@@ -73,7 +69,7 @@ def switched_off(table: Any) -> list[SwitchedOff]:
     found = []
     for one in rows(lines.order_by("at", "endpoint").limit(_ENDPOINTS_MAX)):
         op = meaning(one.word).op
-        if op in _OFF and one.actor and not re.search(_MACHINES, one.actor.lower()):
+        if op in _OFF and one.actor and not re.search(MACHINES, one.actor.lower()):
             since.setdefault(one.endpoint, int(one["at"]))
         elif op in (Op.STARTED, Op.RESUMED) and one.endpoint in since:
             found.append(SwitchedOff(one.endpoint, since.pop(one.endpoint), int(one["at"])))

@@ -51,6 +51,30 @@ def hardest_told(document: dict[str, Any], name: str) -> str:
     )
 
 
+#: kinds of endings that are told of each verdict; the rest are counted together
+_ENDINGS_MAX: Final = 3
+
+
+def endings_told(document: dict[str, Any]) -> list[str]:
+    """By what lines the deliveries ended that are neither delivered nor dropped: a sentence a verdict."""
+    told = []
+    for verdict in ("dead", "cancelled", "parked"):
+        ended = document.get("ended", [])  # documents that were saved before have none
+        ended = [one for one in ended if one["verdict"] == verdict]
+        parts = [_ending_told(one) for one in ended[:_ENDINGS_MAX]]
+        if rest := sum(one["deliveries"] for one in ended[_ENDINGS_MAX:]):
+            parts.append(f"{rest:,} otherwise")
+        if parts:
+            told.append(f"{verdict}: {'; '.join(parts)}")
+    return told
+
+
+def _ending_told(one: dict[str, Any]) -> str:
+    by = f" by {one['by']}" if one["by"] else ""
+    reason = f" ({one['reason']})" if one["reason"] and one["reason"] != one["word"] else ""
+    return f"{one['deliveries']:,} {one['word']}{by}{reason}"
+
+
 def hit_count(document: dict[str, Any], name: str) -> int:
     """How many of a kind lost any, of which `hit` names some.
 

@@ -12,8 +12,18 @@ _W = Word
 #: pattern of the normalised word → meaning; the first that matches counts
 _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
-        r"(process|worker|service|node|boot|instance)_(start|boot|restart|up|stop|shutdown|exit)|boot|restart(ed)?$|^startup$|^shutdown$|worker_(died|crash\w*|exit\w*|kill\w*)",
+        r"(process|worker|service|node|boot|instance)_(start|boot|restart|up|stop|shutdown|exit)|boot|restart(ed)?$|^startup$|^shutdown$|worker_(died|crash\w*|exit\w*|kill\w*|terminat\w*)",
         _W(Op.STARTED, Stand.NONE),
+    ),
+    (  # of a flight, and of what a delivery is likened to
+        r"(^|_)(took|taken|taking|lifted|lift)_off(_|$)",
+        _W(Op.SENT, Stand.LEASED),
+    ),
+    (r"(^|_)board(ing|ed)$", _W(Op.QUEUED, Stand.WAITING)),
+    (r"(^|_)landed$|(^|_)touche?d?_?down$", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
+    (  # as a task of Erlang's ends that failed
+        r"(^|_)terminating$",
+        _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (  # failed for good, says whoever decides
         r"(^|_)(not|non|never|without|won_t|wont|will_not|no)_(be_)?"
@@ -48,7 +58,10 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(dead(?!line|lock)|dlq|dlx|dlt)\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
+        r"(dead(?!line|lock)|dlq|dlx|dlt|bury|burial|graveyard|morgue|quarantine|poison_queue|undeliverables?|failed_jobs)"
+        r"\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
+        r"(^|_)park(ing)?_(\w+_)?(fail|error|refus|reject)|"
+        r"(could_not|couldn_t|can_?not|unable_to|fail(ed|ure)?_to)_(be_)?(bur(y|ied)|park(ed)?|quarantined?)(_|$)|"
         r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line|lock)|dlq|dlx|dlt)|"
         r"(^|_)re_?driv\w*_(fail|error|refus|den)",
         _W(Op.DEAD_FAILED, Stand.NONE),
@@ -64,7 +77,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
-        r"(result|outcome|write|update|save|commit|release|unlock)_(was_)?(reject|refus|skip|ignor)|^late$|"
+        r"(result|outcome|write|update|save|commit|release|unlock|settle(ment)?|complet(e|ion)|finish|finali[sz]e)"
+        r"_(was_|is_)?(reject|refus|denied|skip|ignor|fenced)|^late$|"
         r"(result|response|outcome|answer)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept)|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|answer|write)",
         _W(Op.NOTED, Stand.NONE),
@@ -135,7 +149,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"(^|_)(row|record|delivery|message|job|entry)_(does_not|doesn_t|did_not|no_longer)_exist|"
         r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|(^|_)no_such_delivery$|"
-        r"(^|_)(row|record|hash|entry|delivery)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
+        r"(^|_)(row|record|hash|entry|delivery|notice|notification|parcel|dispatch|handoff|postback)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
         r"(could_not|couldn_t|can_?not|fail\w*_to|unable_to)_(find|load)_(the_|its_|an?_)?(\w+_)?(row|record|delivery|message|job|webhook)",
         _W(Op.PURGED, Stand.GONE),
     ),
@@ -144,7 +158,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.RESUMED, Stand.WAITING),
     ),
     (
-        r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|heart_?beat|keep_?alive|"
+        r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|(heart_?|(^|_))beat(s|_|$)|keep_?alive|"
         r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
         _W(Op.NOTED, Stand.NONE),
     ),
@@ -165,19 +179,20 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"exhaust|^exh$|(^|_)out_of_(goes|turns|chances|lives|runs|tries)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|^spent$|^used_up$|(^|_)out_of_(goes|turns|chances|lives|runs|tries|legs|rounds|shots|hops|calls|sends)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
         r"re_?deliver\w*_(\w+_)?(poison|fail|kill)|stuck_(\w+_)?(reap|fail|kill)|"
         r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)|"
         r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall|idle_(past|longer|for|over)\w*)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
+        r"(rescue|orphan|recover|reap|sweep|last_seen|stuck|zombie|lost)\w*_(\w+_)?(mark\w*|set|counted)_(as_)?fail|"
         r"stall\w*_(more|too)_(than|often|many)|"
         r"(did_not|didn_t|never|not)_(finish|complet|return|end|answer)\w*_(\w+_)?(mark\w*|set|as|so)_(as_)?fail",
         _W(Op.LAPSED, Stand.FAILED),
     ),
     (
-        r"dead(?!line|lock)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|morgue|graveyard|cemeter|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
+        r"dead(?!line|lock)|dlq|dlx|dlt|parking_lot|bury|buried|quarantin|poison|morgue|graveyard|cemeter|interred|entombed|(^|_)(writ\w*|wrote)_off|g[ia]v(e|en|ing)_?up|abandon|undeliverable|"
         r"(perm\w*|terminal\w*|final\w*|hard)_?(fail|error|reject)|fail\w*_(perm|terminal|final)|killed",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -220,7 +235,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (  # whoever is late may not say any more what came of it
-        r"(^|_)n?acks?(nowledge(d|ment))?_(was_|is_)?(refus|reject|den|ignor|stale|late|too_late|lost)",
+        r"(^|_)n?acks?(nowledge(d|ment))?_(was_|is_)?(refus|reject|den|ignor|stale|late|too_late|lost)|"
+        r"(^|_)late_n?ack(_|$)|(^|_)nack_(error|fail)",
         _W(Op.NOTED, Stand.NONE),
     ),
     (  # whether the queue has it nobody knows
@@ -339,7 +355,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.QUEUED, Stand.WAITING),
     ),
     (
-        r"accept|receiv|ingest|creat|publish|insert|(^|_)new$|born|submit|emit|occur|regist|(^|_)add(ed)?$|"
+        r"accept|receiv|ingest|creat|publish|insert|(^|_)new$|(^|_)born|submit|emit|occur|regist|(^|_)add(ed)?$|"
         r"arriv|captur|initial|stored|intake|event_in|recorded",
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
@@ -501,6 +517,14 @@ _PROVISIONAL: Final = re.compile(r"(en)?queued|pending|provisional|interim|in_pr
 def is_provisional(outcome: str | None) -> bool:
     """Whether an answer with this outcome is none yet: whoever gave it has only put the request by."""
     return bool(outcome) and _PROVISIONAL.fullmatch(normal(str(outcome))) is not None
+
+
+#: who is no person, where a log says by whom a delivery was ended or an endpoint switched off
+MACHINES: Final = (
+    r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|"
+    r"job|router|keeper|feeder|relay|dispatch|circuit|breaker|\bauto|monitor|health|guard|"
+    r"watchdog|limiter|detector|\bprobe"
+)
 
 
 #: words that may be declared in a mapping, and what they stand for

@@ -9,7 +9,7 @@ from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
 
 from homing.forensics.operations import RESULT_OF_OP, STAND_OF_OP, UNKNOWN, Op, Stand, Word
-from homing.forensics.vocabulary import declared, is_provisional, meaning, normal
+from homing.forensics.vocabulary import MACHINES, declared, is_provisional, meaning, normal
 
 #: the result of a line that says "delivered" and shows no answer of the receiver
 SAID = 2
@@ -446,7 +446,7 @@ _BY: Final = re.compile(r"\s*((by|rule|policy)\s*[:=]\s*|(rule|policy)\s+)\S", r
 #: by whom an endpoint was switched off, and what is no person
 _BY_PERSON: Final = re.compile(
     r"(paused|disabled|deleted|suspended|deactivated|stopped|switched off|removed) by "
-    r"(?!the\b|an?\b|circuit|breaker|system|auto|monitor|health|worker|policy|rule|limit|job|cron)\w",
+    rf"(?!the\b|an?\b|policy|rule|limit|\S*({MACHINES}))\w",
     re.IGNORECASE,
 )
 
@@ -454,8 +454,13 @@ _BY_PERSON: Final = re.compile(
 #: what libraries say of a request that had no answer, where no word of failure is in it
 _OF_NETWORK: Final = re.compile(
     r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
-    r"handshake|(^|_)eof$|deadline|connection_(closed|aborted|lost)|no_answer|no_response"
+    r"handshake|(^|_)eof$|deadline|connection_(closed|aborted|lost|refused|reset)|read_time|no_answer|no_response"
 )
+
+
+def is_of_network(reason: str | None) -> bool:
+    """Whether a reason is what a library says of a request that found nobody to answer it."""
+    return reason is not None and _OF_NETWORK.search(normal(reason)) is not None
 
 
 def _tells_of_failure(reason: str | None) -> bool:
@@ -464,7 +469,7 @@ def _tells_of_failure(reason: str | None) -> bool:
         return False
     if meaning(reason).op is Op.FAILED or re.search(r"\b[45]\d\d\b", reason) is not None:
         return True
-    return _OF_NETWORK.search(normal(reason)) is not None
+    return is_of_network(reason)
 
 
 def _is_answered_late(op: Op, status: int, reason: str | None) -> bool:
