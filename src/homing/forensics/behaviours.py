@@ -25,7 +25,7 @@ def name_of(table: Any) -> Any:
 
 def in_order(table: Any, column: str = "op_raw") -> tuple[Any, Any]:
     """The words of the lines, and the window of each delivery's in their order."""
-    at = ibis.coalesce(table.changed_us, table.at_us, 0)
+    at = ibis.coalesce(table.changed_us, table.at_us, table.finished_us, 0)
     lines = table.select(k=name_of(table), word=table[column], at=at, row=table["rowid"])
     return lines, ibis.window(group_by="k", order_by=["at", "row"])
 
@@ -63,7 +63,7 @@ def behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Beh
     """What lines with each of the words are like: first or last of a delivery, answered how."""
     if not unknown:
         return {}
-    at = ibis.coalesce(table.changed_us, table.at_us, 0)
+    at = ibis.coalesce(table.changed_us, table.at_us, table.finished_us, 0)
     lines = table.select(
         k=name_of(table),
         word=table[column],

@@ -357,6 +357,9 @@ def _parts(
         }
         first = _part(m.filter(at.notnull()), 0, at, _as(m, Op.ACCEPTED, Stand.WAITING), kept)
         parts = [_part(m, 1, last, told, shared), first]
+        removed = m.filter(m.removed_us.notnull())
+        gone = _as(m, Op.PURGED, Stand.GONE)
+        parts.append(_part(removed, 3, ibis.greatest(removed.removed_us, last), gone, kept))
         if is_mixed:  # beside rows of what was done, the hand-over to the queue is one of them
             handed = m.filter(m.queued_us >= at)
             parts.append(_part(handed, 2, m.queued_us, _as(m, Op.QUEUED, Stand.WAITING), kept))

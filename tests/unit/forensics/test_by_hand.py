@@ -35,7 +35,7 @@ def strange(folder: Path) -> Path:
     with path.open("w") as file:
         for n in range(90):
             row = {
-                "alpha": f"{n // 3}",
+                "alpha": f"{n // 3 * 48_271 % 1_009}",
                 "beta": 1_780_000_000 + n,
                 "gamma": ("in", "go", "fin")[n % 3],
             }

@@ -55,12 +55,12 @@ def test_an_attempt_that_an_answer_follows_is_the_beginning_of_a_request() -> No
             "at_us": list(range(180)),
             "rowid": list(range(180)),
             **dict.fromkeys(("changed_us", "due_us", "attempt", "retries"), [None] * 180),
-            **dict.fromkeys(("worker", "actor"), [None] * 180),
+            **dict.fromkeys(("finished_us", "worker", "actor"), [None] * 180),
         },
         schema={
             "delivery": "string", "message": "string", "endpoint": "string", "op_raw": "string",
             "status": "int64", "at_us": "int64", "rowid": "int64", "changed_us": "int64",
-            "due_us": "int64", "attempt": "int64", "retries": "int64", "worker": "string",
+            "finished_us": "int64", "due_us": "int64", "attempt": "int64", "retries": "int64", "worker": "string",
             "actor": "string",
         },
     )  # fmt: skip

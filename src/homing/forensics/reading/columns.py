@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from homing.forensics.operations import Op
 from homing.forensics.reading.lines import Row
-from homing.forensics.reading.synonyms import SYNONYMS
+from homing.forensics.reading.synonyms import COMPOSED, OF_RECEIVER, SYNONYMS
 from homing.forensics.vocabulary import meaning, normal
 
 TIMES: Final = (
@@ -25,6 +25,7 @@ TIMES: Final = (
     "lease_until",
     "committed_at",
     "queued_at",
+    "removed_at",
     "dead_at",
     "cancelled_at",
 )
@@ -37,6 +38,7 @@ NUMBERS: Final = (
     "version_after",
     "rows_written",
     "status",
+    "inner_status",
     "bytes",
     "sequence",
     "pending",
@@ -372,6 +374,10 @@ def _is_short_for(name: str, word: str) -> bool:
     return _SHORT_MIN <= len(name) <= len(word) - 2 and "_" not in word and word.startswith(name)
 
 
+#: less than a name that only this field has, and more than those at the end of the list
+_COMPOSED_SCORE: Final = 75.0
+
+
 def name_score(field: str, path: str) -> float:
     """How well a column's name says that it is the field: 0 (not at all) to 100."""
     best = 0.0
@@ -390,6 +396,8 @@ def name_score(field: str, path: str) -> float:
             elif field in _SHORTENED and _is_short_for(name, synonym):
                 score = 50 - 0.05 * rank
             best = max(best, score - 2.0 * depth)
+        if field in COMPOSED and COMPOSED[field].fullmatch(name):
+            best = max(best, _COMPOSED_SCORE - 2.0 * depth)
     return best
 
 
@@ -425,7 +433,7 @@ def fits(field: str, seen: Seen) -> bool:
         return False
     if field in TIMES:
         return seen.time is not None
-    if field == "status":
+    if field in ("status", "inner_status"):
         return seen.http_share >= 0.8
     if field in ("attempt", "retries", "max_attempts"):
         return seen.is_whole and seen.least >= 0 and seen.most <= 10_000
@@ -443,6 +451,8 @@ def fits(field: str, seen: Seen) -> bool:
     if field in NUMBERS:
         return seen.is_number
     if field in ("from_state", "to_state"):
+        if any(map(OF_RECEIVER.fullmatch, names_of(seen.path))):
+            return False
         return (
             seen.is_words and seen.http_share < 0.5 and not (seen.is_number and seen.distinct > 12)
         )

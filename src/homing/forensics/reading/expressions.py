@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, TIMES, ZONES, Seen
+from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, NUMBERS, TIMES, ZONES, Seen
 from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column
 
 #: of a unit of time, in microseconds
@@ -42,6 +42,7 @@ WHOLES: Final = {
     "ready_us": "ready_at",
     "committed_us": "committed_at",
     "queued_us": "queued_at",
+    "removed_us": "removed_at",
     "attempt": "attempt",
     "retries": "retries",
     "max_attempts": "max_attempts",
@@ -97,6 +98,13 @@ PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}
 
 #: jobs that put dead letters away
 LETTERS: Final = r"dead[-_. ]?letter|dlq|dlx"
+
+
+def answered_within(status: str, inner: str) -> str:
+    """The status of an answer, or that of what it is made of, where all seems well but that."""
+    return (
+        f"CASE WHEN {status} BETWEEN 200 AND 299 AND {inner} >= 300 THEN {inner} ELSE {status} END"
+    )
 
 
 def of_job(op: str, job: str) -> str:
@@ -256,7 +264,7 @@ def value_of(
         return (
             "TRY_CAST(COALESCE(" + ", ".join(f"NULLIF({one}, '')" for one in found) + ") AS BIGINT)"
         )
-    if field in WHOLES.values():
+    if field in NUMBERS or field in WHOLES.values():
         return whole_value(source)
     if column.unit == KINDS:
         general = f"regexp_replace({source}, {literal(PARTICULARS)}, '#', 'g')"
@@ -278,6 +286,6 @@ def _native_value(field: str, source: str, column: Column, seen: Seen) -> str:
         return f"CAST(round({source} * {SCALE.get(unit, 1.0)}) AS BIGINT)"
     if field in LENGTHS:
         return f"CAST(round({source} * {SCALE.get(column.unit or 'ms', 1_000.0)}) AS BIGINT)"
-    if field in WHOLES.values():
+    if field in NUMBERS or field in WHOLES.values():
         return f"TRY_CAST({source} AS BIGINT)"
     return text_value(f"CAST({source} AS VARCHAR)")

@@ -22,7 +22,7 @@ from homing.forensics.reading.expressions import (
 )
 from homing.forensics.reading.guessing import EXTRAS_MAX, Unmapped
 from homing.forensics.reading.hosts import name_hosts
-from homing.forensics.reading.joining import beside, joined, links
+from homing.forensics.reading.joining import beside, joined, links, named_alike
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
 from homing.forensics.reading.meeting import meeting
@@ -191,16 +191,16 @@ def _opened(
         try:
             opened[source.path] = open_one(number)
         except Unmapped as problem:
-            if problem.mapping.columns:
-                raise
             problems.append(problem)
             raw.nameless.append(source.path)
     most = max((len(one.rows) for one in opened.values()), default=0)
-    big = [one for one in problems if shared is None and _rows_of(one) > _ASIDE_MAX * most]
+    # what names deliveries is asked for its times, whatever the files have in common
+    asked = [one for one in problems if shared is None or one.mapping.columns]
+    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most]
     if not opened or big:
         raise (big or problems)[0]
     samples: dict[str, Sequence[Row]] = {path: one.rows for path, one in opened.items()}
-    mappings = {path: one.mapping for path, one in opened.items()}
+    mappings = named_alike({path: one.mapping for path, one in opened.items()}, samples)
     references = links(samples)
     if not references:
         samples = meeting({path: (one.source, one.rows) for path, one in opened.items()})

@@ -28,7 +28,7 @@ from homing.forensics.reading.happenings import best_telling, state_before
 from homing.forensics.reading.kinds import by_kind
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column, Mapping, shipped
-from homing.forensics.reading.naming import best_named, choose_key
+from homing.forensics.reading.naming import best_named, choose_key, with_names
 from homing.forensics.reading.numbering import choose_attempt
 from homing.forensics.reading.timing import choose_times
 from homing.forensics.reading.workers import OF_INTAKE, is_of_receivers, tell_workers
@@ -141,7 +141,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         _choose_status(_of_deliveries(rows, seen, key, chosen), take, taken)
     else:
         _share_status(mixed, seen, chosen, taken)
-    choose_attempt(rows, seen, take, taken, key if repeated else [])
+    choose_attempt(with_names(rows, seen, key), seen, take, taken, key if repeated else [])
     for name in _ORDER:
         looks = {**seen, **kinds} if name == "op" else seen
         candidates = _candidates(name, looks, chosen, taken, repeated)
@@ -181,7 +181,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     if layout == "attempts" and "finished_at" in chosen and name_score("started_at", at) >= 60:
         chosen.setdefault("started_at", chosen["at"])
     if layout == "attempts" and _is_start(rows, chosen, seen):
-        chosen["started_at"] = chosen.pop("finished_at")
+        begun = chosen.pop("finished_at")
+        chosen.setdefault("started_at", begun)
     if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
         chosen["to_state"] = chosen.pop("outcome")
     extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
@@ -235,7 +236,9 @@ def _add_places(seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str
     """Columns without which an operation says too little: to which queue, and of which job."""
     if queue := best_named("queue", seen, taken, 90.0):
         chosen["queue"] = Column(path=str(queue))  # and it stays among the innocents
-    if job := _burying(seen):
+    # a name of a delivery may have such letters in it by chance
+    ids = {chosen[one].path for one in ("delivery", "message") if one in chosen}
+    if job := _burying({path: one for path, one in seen.items() if path not in ids}):
         chosen["job"] = Column(path=str(job))
 
 
@@ -467,6 +470,8 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
             found if share > 0.95 else next((p for p in seen if _is_lined(seen[p], p, taken)), None)
         )
     take("status", path)
+    if path is not None:
+        take("inner_status", best_named("inner_status", seen, taken, 60.0))
 
 
 #: of the texts of a column, so many are lines with a status at their beginning
@@ -504,7 +509,7 @@ _BEFORE_MIN: Final = 0.95
 def _is_start(rows: Sequence[Row], chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
     """Whether what was taken for the end of requests (`sent_at`) is before the time of their rows: it is
     when they began."""
-    if "finished_at" not in chosen or "started_at" in chosen:
+    if "finished_at" not in chosen:
         return False
     end, at = (chosen[f].path for f in ("finished_at", "at"))
     forms = seen[end].time, seen[at].time

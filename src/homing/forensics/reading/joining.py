@@ -79,6 +79,39 @@ def joined(
     return found
 
 
+def named_alike(
+    mappings: Map[str, Mapping], samples: Map[str, Sequence[Row]]
+) -> dict[str, Mapping]:
+    """The mappings of files, with deliveries by the one of two names that other files have too."""
+    found = dict(mappings)
+    for one, other in permutations(sorted(found), 2):
+        if path := _named_as_in(found[one], samples[one], found[other], samples[other]):
+            found[one] = _keyed(found[one], "delivery", path)
+    return found
+
+
+def _named_as_in(
+    one: Mapping, ones: Sequence[Row], other: Mapping, others: Sequence[Row]
+) -> str | None:
+    """The second of two columns that name each delivery of a file, where another file has only that:
+    a number of its own and a key, of which its requests tell the key."""
+    if "delivery" not in one.columns or "delivery" not in other.columns:
+        return None
+    own, path = one.columns["delivery"].path, other.columns["delivery"].path
+    if own == path or any(row.get(own) is not None for row in others):
+        return None
+    pairs = {
+        (str(row[own]), str(row[path]))
+        for row in ones
+        if row.get(own) is not None and row.get(path) is not None
+    }
+    mine = {name for _, name in pairs}
+    if len(mine) < _ROWS_MIN or not len({name for name, _ in pairs}) == len(mine) == len(pairs):
+        return None
+    theirs = {str(row[path]) for row in others if row.get(path) is not None}
+    return path if len(mine & theirs) >= _SHARED_MIN * min(len(mine), len(theirs)) else None
+
+
 def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
     """Have files that meet call a worker alike: by its process only where all of them tell it."""
     signed = [path for path in paths if found[path].has("worker")]

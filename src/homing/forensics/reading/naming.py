@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from homing.forensics.reading.columns import (
@@ -79,7 +80,7 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         if delivery == endpoint:
             endpoint = None
     named = delivery or message
-    if named is not None and names[named].filled < _SPARSE * names[named].rows:
+    if named is not None and _named_in(rows, names, named) < _SPARSE * len(rows):
         fuller = {p: s for p, s in names.items() if s.filled > 2 * names[named].filled}
         other = best_named("delivery", fuller, taken, 62.0)
         if other is None:
@@ -112,6 +113,29 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("endpoint", endpoint)
     if key := delivery or message:
         take("trace", _trace(rows, seen, taken, [key, *_called_the_same(rows, names, key)]))
+
+
+def _named_in(rows: Sequence[Row], names: dict[str, Seen], path: str) -> int:
+    """How many rows say of which delivery they are: by this column, or by one that is called the same."""
+    if names[path].filled >= _SPARSE * len(rows):
+        return names[path].filled
+    every = (path, *_called_the_same(rows, names, path))
+    return sum(any(row.get(one) is not None for one in every) for row in rows)
+
+
+def with_names(rows: Sequence[Row], seen: dict[str, Seen], key: Sequence[str]) -> Sequence[Row]:
+    """The rows, with the name of their delivery in one column also where another one has it."""
+    if len(key) != 1:
+        return rows
+    names = {p: s for p, s in seen.items() if _is_name(s)}
+    others = _called_the_same(rows, names, key[0])
+    if not others:
+        return rows
+    every = (key[0], *others)
+    return [
+        {**row, key[0]: next((row[p] for p in every if row.get(p) is not None), None)}
+        for row in rows
+    ]
 
 
 def _called_the_same(rows: Sequence[Row], names: dict[str, Seen], path: str) -> list[str]:
@@ -358,7 +382,12 @@ def _is_address(seen: Seen) -> bool:
 
 
 def _is_name(seen: Seen) -> bool:
-    if not seen.filled or seen.nested or seen.time not in (None, "s", "ms", "us", "ns"):
+    if (
+        not seen.filled
+        or seen.nested
+        or seen.is_length
+        or seen.time not in (None, "s", "ms", "us", "ns")
+    ):
         return False
     if seen.is_number and (not seen.is_whole or seen.http_share > 0.8):
         return False
@@ -409,6 +438,24 @@ def _some_name(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None
     return found
 
 
+#: a number that counts deliveries is on so many of the rows, on several of each, and higher on most new ones
+_COUNTED_FILLED_MIN: Final = 0.5
+_COUNTED_REPEATS_MIN: Final = 2.0
+_COUNTED_UP_MIN: Final = 0.75
+
+
+def _counts_up(rows: Sequence[Row], seen: Seen) -> bool:
+    """Whether a column of numbers counts things that have several rows each: a length of time, or a size,
+    rises as often as it falls."""
+    if not seen.is_whole or seen.filled < _COUNTED_FILLED_MIN * seen.rows:
+        return False
+    if seen.filled < _COUNTED_REPEATS_MIN * seen.distinct:
+        return False
+    firsts = [int(text) for text in {str(r[seen.path]): 0 for r in rows if r.get(seen.path)}]
+    rising = sum(before < after for before, after in pairwise(firsts))
+    return rising >= _COUNTED_UP_MIN * max(1, len(firsts) - 1)
+
+
 def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) -> str | None:
     """A column of identifiers whose name says so little as `id`, or nothing at all."""
     candidates = []
@@ -425,7 +472,9 @@ def _some_id(rows: Sequence[Row], names: dict[str, Seen], endpoint: str | None) 
         repeats = one.filled / one.distinct
         looks = 30 * last.endswith(("id", "uuid", "key", "ref", "no")) + 15 * (normal(path) == "id")
         looks += 10 * bool(OF_SENDING.search(last))
-        if one.distinct < min(50, 0.05 * one.filled) or (one.is_number and not looks):
+        if one.distinct < min(50, 0.05 * one.filled):
+            continue
+        if one.is_number and not looks and not _counts_up(rows, one):
             continue
         if 1.05 <= repeats <= 30:
             looks += 25

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from homing.forensics.reading.columns import Seen, number_of
 from homing.forensics.reading.expressions import (
+    answered_within,
     buried,
     handed_over,
     literal,
@@ -73,6 +74,8 @@ class Fields(NamedTuple):
             and (op := self.own("op"))
         ):
             return of_nobody(own, delivery, op)
+        if name == "status" and own and (inner := self.own("inner_status")):
+            return answered_within(own, inner)
         if name == "reason":
             return _with_note(own, self.own("note"))
         if (

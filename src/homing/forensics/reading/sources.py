@@ -211,12 +211,14 @@ def sources_of(patterns: Sequence[str]) -> tuple[list[Source], list[str]]:
     for path in find_files(patterns):
         try:
             source = look_at(path)
-            if path not in patterns and _is_header_alone(source):
-                raise NoLog(f"{path}, line 2: expected rows below the header; there is none")
         except NoLog as error:
             if path in patterns:
                 raise
             left_out.append(error)
+            continue
+        if _is_header_alone(source):  # nothing was ever written to such a table
+            text = f"{path}, line 2: expected rows below the header; there is none"
+            left_out.append(NoLog(text))
         else:
             sources.append(source)
     if not sources:

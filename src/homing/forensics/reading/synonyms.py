@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+#: how an endpoint stands, and not a delivery to it: it may be why nothing was sent
+OF_RECEIVER: Final = re.compile(
+    r"(sub|subscription|subscriber|endpoint|ep|target|destination|dest|receiver|recipient)_(state|status)"
+)
+_NAMED_BY: Final = r"_(id|key|ref|no|nr|num|number|uuid|uid|guid|code|name)"
+#: fields that name a thing → what the thing is called, and how it is named: `parcel_no`
+COMPOSED: Final = {
+    "delivery": re.compile(
+        r"(web_?hook_)?(delivery|dispatch|notification|notice|postback|callback|push|parcel|envelope|"
+        r"outbox|job|task)" + _NAMED_BY
+    ),
+    "message": re.compile(r"(message|msg|event|evt|payload)" + _NAMED_BY),
+    "endpoint": re.compile(
+        r"(endpoint|target|destination|subscription|subscriber|receiver|recipient|partner|listener|sink|"
+        r"route)" + _NAMED_BY
+    ),
+    "reason": OF_RECEIVER,
+}
 #: canonical field → names other systems use (normalised), the most telling first
 _NAMES: Final = {
     "delivery": (
@@ -123,7 +142,7 @@ _NAMES: Final = {
     "lease_until": (
         "lease_expires_at locked_until lease_until lck visibility_deadline lease_expiry lease_end "
         "claim_expires_at lock_expires_at lease_deadline visible_after lease_expires lock_expires "
-        "leased_until lock_expires lock_expires_at hold_until held_until reserved_until claimed_until"
+        "leased_until lock_expires lock_expires_at claim_until hold_until held_until reserved_until claimed_until"
     ),
     "attempt": (
         "attempt_no attempt attempt_number att_no attempts try tries n_attempts attempt_count "
@@ -143,6 +162,10 @@ _NAMES: Final = {
         "http_response_code answer last_answer answer_code "
         "antwort codigo_http http_status_recibido codigo respuesta "
         "code_http http_status_code codigo_de_http statut_http code_reponse stato_http"
+    ),
+    # of what an answer such as 207 is made of
+    "inner_status": (
+        "item_status inner_status part_status body_status record_status item_code inner_code body_code"
     ),
     "total_ms": (
         "duration latency total elapsed took response_time duration_ms latency_ms total_ms "
@@ -179,6 +202,10 @@ _NAMES: Final = {
         "body_size"
     ),
     "sequence": "sequence seq seq_no line_no lsn log_seq offset",
+    "removed_at": (
+        "removed_at purged_at deleted_at expunged_at pruned_at evicted_at archived_at soft_deleted_at "
+        "purged_on deleted_on removed_on"
+    ),
     "queued_at": "queued_at enqueued_at queued_on enqueued_on",
     "committed_at": "committed_at commit_at commit_time committed_ts commit_ts tx_committed_at",
     "commit_lag_ms": (

@@ -148,6 +148,9 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
         both = columns["reason"] + "; " + _text(note)
         columns["reason"] = ibis.coalesce(both, columns["reason"], _text(note))
     wholes = {field: _number_of(engine, table, mapping, field, seen) for field in _NUMBERS}
+    status, inner = wholes["status"], wholes["inner_status"]
+    if status is not None and inner is not None:
+        wholes["status"] = (status.between(200, 299) & (inner >= 300)).ifelse(inner, status)
     path = _of(table, mapping, "intake", seen)
     if path is not None:  # a request to the service itself: by it a delivery was accepted
         words = (columns["op_raw"], columns["to_raw"])
@@ -190,7 +193,7 @@ def _part(engine: Engine, raw: Raw, table: Any, mapping: Mapping, seen: dict[str
 
 
 #: the numbers of a row, and those that others are made of
-_NUMBERS: Final = (*WHOLES.values(), "delay", "dead_at", "cancelled_at")
+_NUMBERS: Final = (*WHOLES.values(), "delay", "dead_at", "cancelled_at", "inner_status")
 
 
 def _of(table: Any, mapping: Mapping, field: str, seen: dict[str, Seen]) -> Any:

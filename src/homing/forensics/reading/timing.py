@@ -31,16 +31,20 @@ def choose_times(
 ) -> None:
     """The time of the row first: where deliveries have several rows, it is what differs in them."""
     times = {p: s for p, s in seen.items() if p not in taken and fits("at", s)}
+    # when each change was committed is the time of its row, and none of the delivery's
+    moving = {p for p in times if repeated and varies_within(rows, key, p) >= _MOVING_MIN}
     for name in ("ready_at", "due", "lease_until", "committed_at"):
-        take(
-            name, best_named(name, {p: s for p, s in times.items() if p not in taken}, set(), 60.0)
-        )
+        left = {p: s for p, s in times.items() if p not in taken}
+        left = {p: s for p, s in left.items() if name != "committed_at" or p not in moving}
+        take(name, best_named(name, left, set(), 60.0))
     free = {p: s for p, s in times.items() if p not in taken}
     is_due_open = not any(
         p in taken and (name_score("due", p) >= 60 or name_score("ready_at", p) >= 60) for p in seen
     )
     if not repeated:
         _choose_steps(free, take)
+        if "to_state" in chosen:  # a row that says how it stands may be gone all the same
+            take("removed_at", best_named("removed_at", free, set(), 60.0))
         for name in (
             "finished_at",
             "dead_at",
@@ -66,6 +70,7 @@ def choose_times(
             )
             for i, (p, s) in enumerate(free.items())
             if s.is_calendar or (name_score("at", p) > 0 and not is_dated)
+            if p in moving or not _is_of_commits(free, moving)
         ]
         best = max(scored, default=(0.0, 0, ""))
         has_time = best[0] > 20
@@ -80,11 +85,20 @@ def choose_times(
             take("due", _later(rows, left, free[best[2]]) if is_due_open else None)
             _tell_apart(rows, seen, left, free[best[2]], key, chosen, take)
             return
-    _fill_at(free, seen, take, taken)
+    _fill_at(free or times, seen, take, taken)
+
+
+#: of the deliveries with several rows, in so many what is the time of a row differs
+_MOVING_MIN: Final = 0.5
+
+
+def _is_of_commits(free: dict[str, Seen], moving: set[str]) -> bool:
+    """Whether rows are dated by when their change was committed, as those of a change stream."""
+    return any(p in moving and name_score("committed_at", p) >= 60 for p in free)
 
 
 #: when a row that was created before was stored
-_STORED: Final = ("ingested_at", "persisted_at")
+_STORED: Final = ("ingested_at", "persisted_at", "stored_at")
 
 
 def _choose_steps(free: dict[str, Seen], take: Any) -> None:
