@@ -38,6 +38,7 @@ from homing.forensics.turns import (
     without_refused,
 )
 from homing.forensics.vocabulary import meaning
+from homing.forensics.words import is_of_network
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
 _IN_TABLE_MIN: Final = 0.98
@@ -241,6 +242,7 @@ def _failed_by_later_turn(trace: Trace, log: LogFacts) -> Match | None:
     failed = trace.steps[one.failures[-1]]
     is_asked = any(i > one.takes[-1] for i in one.sent)
     is_bare = failed.status is None and failed.total_us is None and failed.due_us is None
+    is_bare = is_bare and not is_of_network(failed.reason)  # so a request was made
     made = max((s.attempt or 0 for s in trace.steps), default=0)
     is_left = made < (log.attempts_last or 0)
     if one.failures[-1] < one.takes[-1] or is_asked or not is_bare or not is_left:

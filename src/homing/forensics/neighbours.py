@@ -118,6 +118,10 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
     )
 
 
+#: what one clock writes of rows that begin together may be out of order by so much
+_ONE_CLOCK_US: Final = 200_000
+
+
 def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
     """Of the dropped ones and of the others: the share accepted after one of a higher number, or created
     before one of a lower; None where nothing numbers them, nor those that nobody had tried."""
@@ -151,7 +155,9 @@ def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
     n = numbered.mutate(
         late=(numbered.number < numbered.number.max().over(before)).fill_null(False),
         rises=(numbered.number > numbered.number.lag().over(order)).fill_null(False),
-        behind=(numbered.created < numbered.created.max().over(lower)).fill_null(False),
+        behind=(numbered.created + _ONE_CLOCK_US < numbered.created.max().over(lower)).fill_null(
+            False
+        ),
     )
     counts = row(
         n.aggregate(

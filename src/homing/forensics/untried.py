@@ -166,6 +166,8 @@ def _is_of_commit(suspect: Suspect) -> bool:
     )
 
 
+#: so many times as often as what committed late, another feature's are dropped that tells more
+_TOLD_BETTER: Final = 1.5
 #: what committed late is dropped so many times as often as others, where that is why
 _LATE_LIFT: Final = 3
 
@@ -176,7 +178,15 @@ def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -
     if late:
         # where no column says when it was committed, whoever accepts slowly may as well die of it
         is_told = late[0].kind == "column" or log.fields & {"commit_lag_ms", "committed_at"}
-        twins: tuple[str, ...] = () if is_told else ("D3",)
+        # and so may whoever accepts much at once, where the time of a commit tells less than what it was
+        is_less = any(
+            s.kind == "who"
+            and not s.name.startswith("worker ")
+            and s.coverage >= late[0].coverage
+            and s.lift > _TOLD_BETTER * late[0].lift
+            for s in strong
+        )
+        twins: tuple[str, ...] = () if is_told and not is_less else ("D3",)
         what = f"never listed, and {late[0].coverage:.0%} of them committed late"
         return Match("D12", 0.85, what, twins)
     if busiest_share > _ONE_STRETCH and not log.shows(Op.QUEUED):

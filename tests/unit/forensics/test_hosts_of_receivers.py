@@ -60,8 +60,8 @@ def test_an_attempt_that_an_answer_follows_is_the_beginning_of_a_request() -> No
         schema={
             "delivery": "string", "message": "string", "endpoint": "string", "op_raw": "string",
             "status": "int64", "at_us": "int64", "rowid": "int64", "changed_us": "int64",
-            "finished_us": "int64", "due_us": "int64", "attempt": "int64", "retries": "int64", "worker": "string",
-            "actor": "string",
+            "finished_us": "int64", "due_us": "int64", "attempt": "int64", "retries": "int64",
+            "worker": "string", "actor": "string",
         },
     )  # fmt: skip
     assert of_answers(table, table, said)["attempt"].op is Op.SENT
