@@ -292,7 +292,8 @@ def _by_note(
 
 def _is_plan(step: Step) -> bool:
     """Whether a line plans a retry: by its word, or by a failure that says when it is due again."""
-    return step.act is Op.RETRY or (step.act is Op.FAILED and step.due_us is not None)
+    is_put_off = step.act in (Op.FAILED, Op.POSTPONED) and step.due_us is not None
+    return step.act is Op.RETRY or is_put_off
 
 
 def _noted_while_waiting(trace: Trace, plan: int) -> set[str]:

@@ -494,6 +494,8 @@ def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
     others = ends - letters
     if not letters or not others:
         return []
+    # where most fail to be stored, that says as well what comes after the end
+    letters |= {t for t in texts["op_raw"] if meaning(t).op is Op.DEAD_FAILED}
 
     def says(words: set[str]) -> Any:
         found = [table[column].isin(sorted(words)).fill_null(False) for column in texts]

@@ -392,7 +392,9 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         if log.has_table and touched and one.last.stand is Stand.LEASED:
             what = "its row was written again after its worker fell silent, and no request made"
             return Match("D8", 0.6, what, twins_of("D8", log, ("D4",)))
-        return Match("D4", 0.5, "its worker fell silent during the request")
+        # whoever is told apart from taking it had begun: it may as well have ended, and said nothing
+        twins = ("D2",) if log.shows(Op.CLAIMED) and log.shows(Op.SENT) else ()
+        return Match("D4", 0.5, "its worker fell silent during the request", twins)
     return None
 
 
@@ -467,6 +469,17 @@ def _is_ended_by_lapse(trace: Trace, one: Life) -> bool:
     return is_of_turn and not any(s.act is Op.RETRY for s in trace.steps[lapse:])
 
 
+def _is_put_back(trace: Trace) -> bool:
+    """Whether a line after the plan of a retry says that the same attempt is in progress, and nobody had
+    queued or taken it: a renewal that came late, and wrote the state of the row over."""
+    plans = [i for i, s in enumerate(trace.steps) if s.due_us is not None and s.attempt]
+    if not plans:
+        return False
+    plan, rest = trace.steps[plans[-1]], trace.steps[plans[-1] + 1 :]
+    is_taken = any(s.act in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.RESUMED) for s in rest)
+    return not is_taken and any(s.stand is Stand.LEASED and s.attempt == plan.attempt for s in rest)
+
+
 def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
     """After a failure with which nobody's turn is open any more: whether its retry was planned."""
     stand = next(
@@ -478,6 +491,8 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
     planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
         plans_retry(s) and (None in (s.attempt, no) or s.attempt == no) for s in trace.steps[first:]
     )
+    if stand is Stand.LEASED and planned and _is_put_back(trace):
+        return Match("D6", 0.9, "put back in progress after its retry was planned, by no new turn")
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it
         twins = twins_of("D2", log, ("D6",)) if log.is_table else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import Final
@@ -15,12 +16,29 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(process|worker|service|node|boot|instance)_(start|boot|restart|up|stop|shutdown|exit)|boot|restart(ed)?$|^startup$|^shutdown$|worker_(died|crash\w*|exit\w*|kill\w*|terminat\w*)",
         _W(Op.STARTED, Stand.NONE),
     ),
+    (
+        r"(^|_)(got|took|taken|picked|popped|pulled|fetched|read|received)_(\w+_)?(off|from)_(the_)?(\w+_)?(queue|broker|topic|stream)$",
+        _W(Op.CLAIMED, Stand.LEASED),
+    ),
+    (  # whoever is late writes all the same
+        r"lost_(its_|the_)?(lease|lock|claim)_(but_|and_)?(sav|writ|stor|updat)(ing|es|ed|ten)?(_|$)",
+        _W(Op.WRITTEN, Stand.NONE),
+    ),
+    (r"(^|_)(turn|lease|claim)_(is_|was_)?overdue(_|$)", _W(Op.LAPSED, Stand.NONE)),
+    (  # taken, and what comes of it is yet to be told
+        r"(^|_)un_?confirmed(_|$)|(^|_)(await\w*|wait\w*_for|pending|to_be)_(confirm\w*|receipt|ack\w*|verdict)(_|$)",
+        _W(Op.SENT, Stand.LEASED),
+    ),
+    (
+        r"(^|_)(unfinished|incomplete|unprocessed|uncompleted)(_|$)|(^|_)not_(yet_)?(confirmed|finished|completed?|done|processed)(_|$)",
+        _W(Op.NOTED, Stand.NONE),
+    ),
     (  # of a flight, and of what a delivery is likened to
         r"(^|_)(took|taken|taking|lifted|lift)_off(_|$)",
         _W(Op.SENT, Stand.LEASED),
     ),
     (r"(^|_)board(ing|ed)$", _W(Op.QUEUED, Stand.WAITING)),
-    (r"(^|_)landed$|(^|_)touche?d?_?down$", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
+    (r"^(dispatch|flight)_landed$|(^|_)touche?d?_?down$", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
     (  # as a task of Erlang's ends that failed
         r"(^|_)terminating$",
         _W(Op.FAILED, Stand.FAILED, -1),
@@ -149,6 +167,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"(^|_)(row|record|delivery|message|job|entry)_(does_not|doesn_t|did_not|no_longer)_exist|"
         r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|(^|_)no_such_delivery$|"
+        r"(^|_)(has|have|had|with|found)_no_(row|record)(_|$)|"
+        r"(^|_)(payload|body)_((is_|was_)?(missing|gone|purged|expired|deleted|removed)|(is_|was_)?not_found)(_|$)|"
         r"(^|_)(row|record|hash|entry|delivery|notice|notification|parcel|dispatch|handoff|postback)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
         r"(could_not|couldn_t|can_?not|fail\w*_to|unable_to)_(find|load)_(the_|its_|an?_)?(\w+_)?(row|record|delivery|message|job|webhook)",
         _W(Op.PURGED, Stand.GONE),
@@ -463,6 +483,7 @@ _LETTERS: Final = str.maketrans(
 )
 
 
+@functools.lru_cache(maxsize=200_000)
 def normal(text: str) -> str:
     """`leaseExpired`, `Lease-Expired` and `lease expired` are all `lease_expired`; `Événement` is
     `evenement` and `nächster` is `naechster`."""
@@ -479,6 +500,9 @@ _ASIDE: Final = re.compile(r"\{[^{}]*\}|[,;(:]\s*attempt\b.*$", re.IGNORECASE)
 _CHANGE: Final = re.compile(r"^.*\w[\])'\"]*\s*(?:->|=>|→)\s*(?=\w)")
 
 
+@functools.lru_cache(
+    maxsize=200_000
+)  # each is asked for by many rules, and some logs have thousands
 def meaning(text: str | None, *, is_state: bool = False) -> Word:
     """What a word of a log means, by itself; UNKNOWN if it cannot be told.
 

@@ -271,7 +271,7 @@ def line_of(
         if outcome.result < 0:  # whether it was stored, and not what its attempts came to
             return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
         outcome = UNKNOWN
-    result = _result(op, kind, status, outcome)
+    result = _result(op, kind, status, outcome, to_word)
     is_elsewhere = not status and about.showing and kind.op not in about.showing
     if result == 1 and (is_elsewhere or kind.op in about.repeating):
         result = SAID  # the answer has a line of its own
@@ -498,8 +498,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # ended by whom the text names
     if op is Op.SUCCEEDED and why is Op.LAPSED:
         return Op.NOTED  # a turn is over, whose worker held nothing any more
-    if op is Op.SUCCEEDED and why is Op.DISCARDED:
-        return why  # done with, as there was nobody to send it to
+    if op is Op.SUCCEEDED and why in (Op.DISCARDED, Op.PURGED):
+        return why  # done with, as there was nobody to send it to, or nothing to send
     if op is Op.SUCCEEDED and normal(reason).startswith(("fail", "gave_up", "given_up")):
         return Op.DEAD  # closed, and not because it was delivered
     may_lapse = (Op.FAILED, Op.UNKNOWN, Op.RELEASED, Op.WRITTEN, Op.RETRY, Op.QUEUED)
@@ -533,7 +533,7 @@ def _is_letter(word: str | None) -> bool:
     )
 
 
-def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
+def _result(op: Op, kind: Kind, status: int, outcome: Word, to_word: Word) -> int:
     if op not in _ATTEMPT_OPS:
         return 0
     if (
@@ -543,6 +543,9 @@ def _result(op: Op, kind: Kind, status: int, outcome: Word) -> int:
         and _tells_of_failure(kind.reason)
     ):
         return -1  # it was answered, and the answer could not be read to its end
+    is_refused = min(outcome.result, to_word.result) < 0
+    if status > 0 and is_refused and kind.layout == "attempts":
+        return -1  # taken for later, and refused then: what came of it stands in the same row
     if status:
         return status
     if outcome.result:

@@ -192,6 +192,26 @@ def test_numbers_rule_no_late_commit_out_where_what_was_lost_lags(
     assert ("D12" in [one.mechanism for one in found.candidates]) == is_left
 
 
+@pytest.mark.parametrize(("lift", "found"), [(3.0, ["D12"]), (9.0, ["D12", "D3"])])
+def test_a_late_commit_is_told_from_a_death_where_nothing_tells_more(
+    lift: float, found: list[str]
+) -> None:
+    """What comes in bulk commits late, and whoever hands it over may as well die of it."""
+    late = Suspect("committed later by at least 0.02 s", "number", 300, 30, 1.0, 0, 0, 0, 4, 0, 0)
+    bulk = Suspect("event type tariff", "who", 90, 30, 1.0, 0, 0, 0, lift, 0, 0)
+    log = LogFacts(
+        fields=FIELDS | {"committed_at"},
+        ops=OPS - {Op.QUEUED},
+        usual={Op.ACCEPTED: 1.0, Op.CLAIMED: 1.0},
+    )
+    lost = [
+        make_dropped(Why.SILENT, ACCEPTED, name=f"d-{n}", accepted_us=n * 60_000_000)
+        for n in range(30)
+    ]
+    told = form(lost, [], [late, bulk], log, busiest_share=0.1)
+    assert [told.mechanism or one.mechanism for one in told.candidates or [told]] == found
+
+
 # -- what a column is called, and what it is -----------------------------------------------------
 
 

@@ -77,6 +77,20 @@ def test_what_was_written_to_while_it_waited_may_have_been_put_back() -> None:
     assert candidates(dropped, often) == ["D1"]
 
 
+@pytest.mark.parametrize("act", [Op.FAILED, Op.POSTPONED])
+def test_a_plan_may_stand_in_the_line_of_the_failure_or_of_a_deferral(act: Op) -> None:
+    def planned_so(trace: Trace) -> Trace:
+        steps = [
+            s._replace(act=act, result=-1 if act is Op.FAILED else 0) if s.act is Op.RETRY else s
+            for s in trace.steps
+        ]
+        return trace._replace(steps=tuple(steps))
+
+    dropped = [planned_so(waits(n, took_us=200_000, note="beat kept")) for n in range(20)]
+    fine = [planned_so(waits(n, took_us=200_000, goes_on=True)) for n in range(60)]
+    assert candidates(dropped, fine) == ["D6", "D1"]
+
+
 @pytest.mark.parametrize(("due_h", "found"), [(9, ["D1", "D11"]), (0.5, ["D1"])])
 def test_what_is_due_long_after_its_acceptance_may_have_been_deleted(
     due_h: float, found: list[str]

@@ -54,7 +54,14 @@ def found_in(folder: Path, *, by: str = "", ended: str = "", late: bool = False)
             say(at + 4, "request_sent", worker="w1", attempt=1, **told)
             say(at + 5, "delivery_cancelled", by="ana.diaz", **told)
             say(at + 9, "request_failed", worker="w1", attempt=1, error="read timeout", **told)
-            say(at + 9, "settlement_refused", worker="w1", error="lease lost", **told)
+            say(
+                at + 9,
+                "retry_scheduled",
+                worker="w1",
+                attempt=1,
+                retry_at=BEGIN_S + at + 20,
+                **told,
+            )
         else:
             say(at + 4, "request_sent", worker="w1", attempt=1, **told)
             say(at + 5, "request_answered", worker="w1", attempt=1, status=200, **told)

@@ -143,7 +143,8 @@ def _others(
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         if field == "delivery":
-            shared = _shared(rows, column.path, path)
+            is_told = one.distinct >= _SAME_LEAST
+            shared = _shared(rows, column.path, path) if is_told else 0.5
             is_many = one.distinct >= _NAMES_MIN * one.filled  # one name for all is what they are
             is_named = shared >= _SAME_MIN or (is_named and is_many and shared > _OTHER_MAX)
         if path in taken or not is_named or not fits(field, one):
@@ -177,10 +178,8 @@ _SAME_LEAST: Final = 20
 
 def _shared(rows: Sequence[Row], path: str, other: str) -> float:
     """Of the values of a column that stands beside another in no row, the share that is the other's too;
-    0.5 where there are too few to tell."""
+    0.5 where it stands beside it."""
     theirs = {str(row[other]) for row in rows if row.get(other) is not None}
-    if len(theirs) < _SAME_LEAST:
-        return 0.5
     if any(row.get(other) is not None and row.get(path) is not None for row in rows):
         return 0.5
     ours = {str(row[path]) for row in rows if row.get(path) is not None}

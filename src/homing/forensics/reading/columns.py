@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -378,6 +379,7 @@ def _is_short_for(name: str, word: str) -> bool:
 _COMPOSED_SCORE: Final = 75.0
 
 
+@functools.lru_cache(maxsize=100_000)  # a log may have hundreds of columns
 def name_score(field: str, path: str) -> float:
     """How well a column's name says that it is the field: 0 (not at all) to 100."""
     best = 0.0
@@ -471,9 +473,11 @@ def varies_within(rows: Sequence[Row], key: Sequence[str], path: str) -> float:
     groups: dict[tuple[str, ...], set[str]] = defaultdict(set)
     sizes: Counter[tuple[str, ...]] = Counter()
     for row in rows:
+        value = row.get(path)
+        if value is None or all(row.get(k) is None for k in key):
+            continue  # of hundreds of columns most rows have few
         name = tuple(str(row.get(k)) for k in key)
-        if row.get(path) is not None and any(row.get(k) is not None for k in key):
-            groups[name].add(text_of(row[path]))
-            sizes[name] += 1
+        groups[name].add(text_of(value))
+        sizes[name] += 1
     many = [name for name, n in sizes.items() if n > 1]
     return sum(1 for name in many if len(groups[name]) > 1) / len(many) if many else 0.0

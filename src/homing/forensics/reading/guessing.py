@@ -24,7 +24,7 @@ from homing.forensics.reading.columns import (
 )
 from homing.forensics.reading.doubting import doubts_of
 from homing.forensics.reading.expressions import ANSWERED, LETTERS, STATUS_LINE
-from homing.forensics.reading.happenings import best_telling, state_before
+from homing.forensics.reading.happenings import best_telling, led_to, state_before
 from homing.forensics.reading.kinds import by_kind
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column, Mapping, shipped
@@ -149,6 +149,7 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
             take(name, best_telling(name, candidates, rows, key, repeated))
     if "from_state" not in chosen:
         take("from_state", state_before(rows, key, seen, chosen, taken))
+    led_to(chosen, seen)
     if "op" in chosen and chosen["op"].path in kinds:
         chosen["op"] = replace(chosen["op"], unit=KINDS)
     tell_workers(rows, key, chosen, seen, take, taken)
@@ -220,9 +221,10 @@ _WELL_FEWEST: Final = 20
 def _add_answers(rows: Sequence[Row], chosen: dict[str, Column]) -> None:
     """Let the status be the one in the reason, where that says what a receiver answered, also where it
     answered well, and no column has it."""
-    if "status" in chosen or "reason" not in chosen:
+    told = chosen.get("reason", chosen.get("note"))
+    if "status" in chosen or told is None:
         return
-    path = chosen["reason"].path
+    path = told.path
     found = [m[1] for row in rows if (m := re.search(ANSWERED, str(row.get(path) or "")))]
     well = sum(str(status).startswith("2") for status in found)
     if well >= max(_WELL_FEWEST, _WELL_MIN * len(found)):

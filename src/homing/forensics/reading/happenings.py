@@ -177,6 +177,22 @@ _BEFORE_MIN: Final = 0.8
 _BEFORE_FEWEST: Final = 50
 
 
+def led_to(chosen: dict[str, Column], seen: Mapping[str, Seen]) -> None:
+    """Let what was taken for operations be states, where the states before are among them: a row tells
+    from which state to which."""
+    if "from_state" not in chosen or "to_state" in chosen or "op" not in chosen:
+        return
+    before, after = (seen.get(chosen[name].path) for name in ("from_state", "op"))
+    if before is None or after is None or chosen["op"].unit is not None:
+        return
+    known = sum(n for value, n in before.values.items() if value in after.values)
+    if known >= _LED_TO_MIN * before.values.total():
+        chosen["to_state"] = chosen.pop("op")
+
+
+_LED_TO_MIN: Final = 0.98
+
+
 def state_before(
     rows: Sequence[Row],
     key: Sequence[str],
@@ -186,7 +202,7 @@ def state_before(
 ) -> str | None:
     """The column, whatever it is called, that says in nearly every row where the row before it of the same
     delivery has led."""
-    after = chosen.get("to_state")
+    after = chosen.get("to_state", chosen.get("op"))
     if after is None or after.value is not None:
         return None
     stood: dict[tuple[str, ...], str] = {}

@@ -515,9 +515,12 @@ def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
     """
     found = {}
     few = len(rows) < _ROWS_MIN
-    for column in {path: None for row in rows for path in row}:
-        texts = [text_of(row[column]) for row in rows if isinstance(row.get(column), str | int)]
-        distinct = set(texts)
+    every: dict[str, set[str]] = {}
+    for row in rows:  # once through, for there may be hundreds of columns
+        for column, value in row.items():
+            if isinstance(value, str | int):
+                every.setdefault(column, set()).add(text_of(value))
+    for column, distinct in every.items():
         is_said = normal(column) != "id" and _may_number(column)
         if few and not (is_said and distinct):
             continue

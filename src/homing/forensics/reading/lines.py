@@ -130,8 +130,11 @@ def text_row(line: str) -> Row | None:
     return {**about, **own} if about else own
 
 
-#: behind a sentence an object with what it is about, and with some loggers an empty list after it
-_OBJECT_BEHIND: Final = re.compile(r"^([^{]*[\w.)\]:!?]) (\{\".*?\})(?:\s+(?:\[\]|\{\}))?\s*$")
+#: behind a sentence an object with what it is about, and with some loggers another after it with who
+#: wrote it; either may be empty
+_OBJECT_BEHIND: Final = re.compile(
+    r"^([^{]*[\w.)\]:!?]) (\[\]|\{\}|\{\".*?\})(?:\s+(\[\]|\{\}|\{\".*\}))?\s*$"
+)
 #: who writes the line and how bad it is: `production.WARNING:`
 _CHANNEL: Final = re.compile(r"^[\w-]+\.(?:[A-Z]+): ")
 
@@ -139,10 +142,17 @@ _CHANNEL: Final = re.compile(r"^[\w-]+\.(?:[A-Z]+): ")
 def _with_object(text: str) -> tuple[str, Row]:
     """A sentence without the object that stands behind it, and that object's values, level by level."""
     found = _OBJECT_BEHIND.match(text)
-    about = json_object(found[2]) if found else None
-    if found is None or about is None:
+    told = [part for part in (found.groups()[:0:-1] if found else ()) if part not in _EMPTY]
+    objects = [json_object(part) for part in told]
+    if found is None or not objects or None in objects:
         return text, {}
-    return _CHANNEL.sub("", found[1]), {str(path): value for path, value in flat(about).items()}
+    about = {
+        str(path): value for one in objects if one is not None for path, value in flat(one).items()
+    }
+    return _CHANNEL.sub("", found[1]), about
+
+
+_EMPTY: Final = (None, "[]", "{}")
 
 
 def change_row(line: str) -> Row | None:

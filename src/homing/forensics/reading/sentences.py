@@ -147,6 +147,11 @@ _LEVEL: Final = re.compile(
 )
 _THREAD: Final = re.compile(r"(?:(?<=\s)|^)\[([\w.:/@#-]*[A-Za-z][\w.:/@#-]*)\](?=\s|$)")
 _LOGGER: Final = re.compile(r"(?:^|\s)((?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*)\s*(?:-|:)(?=\s)")
+#: between the level and a sentence that begins as sentences do
+_SAID_BY: Final = re.compile(
+    r"^\s*(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL):?\s+"
+    r"((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*)(?=\s+[A-Z])"
+)
 _REQUEST: Final = re.compile(
     r'"(?P<method>[A-Z]{3,7}) (?P<path>\S+)(?: HTTP/[\d.]+)?"(?: (?P<status>[1-5]\d\d) (?:\d+|-))?'
 )
@@ -179,7 +184,7 @@ _KINDS: Final = {
 _KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 _NAMED: Final = re.compile(
     rf"(?<![\w.])({'|'.join(_KIND_OF)})\b(?:[ _-]?(?:id|no|number|nr|code|status)\b\.?)?"
-    r"(?:\s*[:#=(\[]\s*#?|\s+#?|\s+\w+\[)([\"']?)([A-Za-z]*[\w.:@-]*\d[\w.:@-]*?)\2(?:/(\d+))?(?=[\s,;:.)\]\"'}]|$)",
+    r"(?:\s*[:#=(\[]\s*#?|\s+#?|\s+\w+\[)([\"']?)([A-Za-z]*[\w.:@-]*\d[\w.:@-]*?|[a-f]{8,})\2(?:/(\d+))?(?=[\s,;:.)\]\"'}]|$)",
     re.I,
 )
 _INDEXED: Final = re.compile(r"[\w.]+\[([\w-]*\d[\w-]*)\]")
@@ -308,6 +313,9 @@ def sentence(text: str) -> Found:
     if said := pairs(rest):
         found.update(said)
         rest = _PAIR.sub(" ", rest)
+    if said_by := _SAID_BY.match(rest):
+        found.setdefault("logger", said_by[1])
+        rest = rest[: said_by.start(1)] + rest[said_by.end(1) :]
     cut(_DYNO, "worker")
     cut(_TAGGED, "request_id")
     cut(_ACTIVE_JOB, "job_id")
@@ -353,10 +361,17 @@ def sentence(text: str) -> Found:
     is_whole = meaning(rest).op is Op.DEAD_FAILED
     if meaning(head).op is not Op.UNKNOWN and re.search(r"\w", why) and not is_whole:
         found["detail"] = why.strip()
-        rest = why if _RETURNED.search(head) and meaning(why).op is not Op.UNKNOWN else head
+        is_subject = _RETURNED.search(head) or _SUBJECT.fullmatch(head)
+        rest = why if is_subject and meaning(why).op is not Op.UNKNOWN else head
     rest = rest.strip(" ,;:.-[]()|\"'")
     found["text"] = rest or ("response" if is_bare else "-")
     return found
+
+
+#: what a sentence is about, and not what it says of it: `Delivery 42: endpoint 7 is not active, skipping`
+_SUBJECT: Final = re.compile(
+    r"\s*(the )?(web_?hook|delivery|job|task|message|notification)\W*", re.IGNORECASE
+)
 
 
 def _told_apart(text: str) -> tuple[str, str]:

@@ -75,7 +75,8 @@ _NAMES: Final = {
     "changed_at": (
         "updated_at last_attempt_at modified_at last_updated changed_at updated last_tried_at "
         "last_modified updated_on last_attempted_at attempted_at update_time last_run_at "
-        "last_change_at date_updated "
+        "last_change_at date_updated state_since status_since state_changed_at status_changed_at "
+        "state_updated_at status_updated_at last_transition_at "
         "modified actualizado_en geaendert_am "
         "dernier_essai letzter_versuch zuletzt_geaendert"
     ),
@@ -98,12 +99,12 @@ _NAMES: Final = {
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
         "from prev_status before previous_status state_from status_before fr frm before_state "
-        "before_status"
+        "before_status was"
     ),
     "to_state": (
         "to_state new_state state_after to_status new_status state to status delivery_status "
         "current_state after job_state lifecycle_state status_after state_to delivery_state "
-        "current_status row_state state_now status_now after_state after_status "
+        "current_status row_state state_now status_now after_state after_status now "
         "estado zustand situacion st neuer_zustand nuevo_estado phase_after "
         "etat statut stato"
     ),
