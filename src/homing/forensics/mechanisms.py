@@ -392,8 +392,9 @@ def _silent_sent(trace: Trace, log: LogFacts) -> Match | None:
         if log.has_table and touched and one.last.stand is Stand.LEASED:
             what = "its row was written again after its worker fell silent, and no request made"
             return Match("D8", 0.6, what, twins_of("D8", log, ("D4",)))
-        # whoever is told apart from taking it had begun: it may as well have ended, and said nothing
-        twins = ("D2",) if log.shows(Op.CLAIMED) and log.shows(Op.SENT) else ()
+        # where states alone are told, it may as well have failed, and its state was left as it was
+        is_told_apart = log.shows(Op.CLAIMED) and log.shows(Op.SENT)
+        twins = ("D2",) if log.is_of_states and is_told_apart else ()
         return Match("D4", 0.5, "its worker fell silent during the request", twins)
     return None
 

@@ -26,7 +26,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"(^|_)(turn|lease|claim)_(is_|was_)?overdue(_|$)", _W(Op.LAPSED, Stand.NONE)),
     (  # taken, and what comes of it is yet to be told
-        r"(^|_)un_?confirmed(_|$)|(^|_)(await\w*|wait\w*_for|pending|to_be)_(confirm\w*|receipt|ack\w*|verdict)(_|$)",
+        r"^un_?confirmed(_|$)|(^|_)(await\w*|wait\w*_for|pending|to_be)_(confirm\w*|receipt|ack\w*|verdict)(_|$)",
         _W(Op.SENT, Stand.LEASED),
     ),
     (

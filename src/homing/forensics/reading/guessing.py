@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Final
 
 from homing.core.errors import ConfigError
@@ -186,9 +186,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         chosen.setdefault("started_at", begun)
     if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
         chosen["to_state"] = chosen.pop("outcome")
-    extras = tuple(str(p) for p, s in seen.items() if p not in taken and _is_feature(s))[
-        :EXTRAS_MAX
-    ]
+    free = (str(p) for p, s in seen.items() if p not in taken and _is_feature(s))
+    extras = tuple(islice(free, EXTRAS_MAX))
     if "op" in chosen:
         _add_places(seen, chosen, taken)
     else:
