@@ -76,6 +76,15 @@ def test_a_number_that_rises_from_one_to_the_next_names_what_has_several_lines(
     assert findings.books == {Verdict.DELIVERED: COUNT}
 
 
+def test_a_number_may_be_written_with_a_point() -> None:
+    rows: list[dict[str, Any]] = [
+        {"ts": BEGIN_S + n, "event": event, "thing": f"{n}.0"}
+        for n in range(1, COUNT)
+        for event in ("queued", "sent", "done")
+    ]
+    assert guess(rows).columns["delivery"].path == "thing"
+
+
 def test_lengths_of_time_name_nothing_and_neither_do_numbers_without_an_order() -> None:
     rows: list[dict[str, Any]] = []
     for n in range(COUNT):

@@ -451,7 +451,7 @@ def _counts_up(rows: Sequence[Row], seen: Seen) -> bool:
         return False
     if seen.filled < _COUNTED_REPEATS_MIN * seen.distinct:
         return False
-    firsts = [int(text) for text in {str(r[seen.path]): 0 for r in rows if r.get(seen.path)}]
+    firsts = [float(text) for text in {str(r[seen.path]): 0 for r in rows if r.get(seen.path)}]
     rising = sum(before < after for before, after in pairwise(firsts))
     return rising >= _COUNTED_UP_MIN * max(1, len(firsts) - 1)
 
