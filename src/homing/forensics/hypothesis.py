@@ -20,7 +20,7 @@ from homing.forensics.operations import Op
 from homing.forensics.outages import in_vain
 from homing.forensics.overwriting import with_lost_update
 from homing.forensics.traces import Step, Trace
-from homing.forensics.turns import is_done_idle, is_take
+from homing.forensics.turns import is_done_idle, is_take, plans_retry
 from homing.forensics.untried import by_company, by_neighbours, without
 
 _RACES: Final = frozenset(
@@ -277,7 +277,12 @@ def _by_note(
     alike = [t for t, m in matches if m.mechanism == "D1" and not m.twins]
     notes = Counter(word for t in alike for word in _noted_at_last(t))
     word, count = notes.most_common(1)[0] if notes else ("", 0)
-    plans = [_noted_while_waiting(t, i) for t in fine for i, s in enumerate(t.steps) if _is_plan(s)]
+    plans = [
+        _noted_while_waiting(t, i)
+        for t in fine
+        for i, s in enumerate(t.steps)
+        if _is_followed_by_wait(s)
+    ]
     survived = sum(word in noted for noted in plans)
     if count < max(_COUNT_MIN, _NOTED_MIN * len(alike)) or len(plans) < _COUNT_MIN:
         return matches
@@ -290,10 +295,9 @@ def _by_note(
     return [(t, because if t.name in names else m) for t, m in matches]
 
 
-def _is_plan(step: Step) -> bool:
-    """Whether a line plans a retry: by its word, or by a failure that says when it is due again."""
-    is_put_off = step.act in (Op.FAILED, Op.POSTPONED) and step.due_us is not None
-    return step.act is Op.RETRY or is_put_off
+def _is_followed_by_wait(step: Step) -> bool:
+    """Whether a delivery waits for a retry from a line on: also where that is the failure itself."""
+    return plans_retry(step) or (step.act is Op.FAILED and step.due_us is not None)
 
 
 def _noted_while_waiting(trace: Trace, plan: int) -> set[str]:
@@ -305,7 +309,7 @@ def _noted_while_waiting(trace: Trace, plan: int) -> set[str]:
 
 def _noted_at_last(trace: Trace) -> set[str]:
     """What was noted of a delivery after the last plan of a retry."""
-    plans = [i for i, s in enumerate(trace.steps) if _is_plan(s)]
+    plans = [i for i, s in enumerate(trace.steps) if _is_followed_by_wait(s)]
     return _noted_while_waiting(trace, plans[-1]) if plans else set()
 
 

@@ -327,7 +327,7 @@ def _unsigned(table: Any, column: str, texts: Sequence[str]) -> list[str]:
     seen = behaviours(table, column, words) if len(words) > 1 else {}
     if not any(one.signed > _ALL_SIGNED_MIN for one in seen.values()):
         return []
-    return [t for t, one in seen.items() if not one.signed and one.rows >= _UNSIGNED_FEWEST]
+    return [t for t, one in seen.items() if not one.signed and one.rows >= _ENDS_FEWEST]
 
 
 def _cut_short(table: Any, texts: Sequence[str]) -> list[str]:
@@ -339,12 +339,12 @@ def _cut_short(table: Any, texts: Sequence[str]) -> list[str]:
     return [
         t
         for t, one in seen.items()
-        if one.is_last < _FOLLOWED_MAX and one.rows >= _UNSIGNED_FEWEST and not one.bad
+        if one.is_last < _FOLLOWED_MAX and one.rows >= _ENDS_FEWEST and not one.bad
     ]
 
 
 _ALL_SIGNED_MIN: Final = 0.9
-_UNSIGNED_FEWEST: Final = 5
+_ENDS_FEWEST: Final = 5
 _SIGNED_MIN: Final = 0.5
 #: of the lines of an end, fewer are followed by others
 _FOLLOWED_MAX: Final = 0.5
