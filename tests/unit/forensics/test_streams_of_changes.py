@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.tables import write_table
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -26,14 +26,6 @@ DEAD = range(20, COUNT, 40)
 
 def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="milliseconds")
-
-
-def write(path: Path, header: str, rows: list[list[Any]]) -> str:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header.split(","))
-        writer.writerows(rows)
-    return str(path)
 
 
 CHANGES = (
@@ -68,10 +60,12 @@ def calls() -> list[list[Any]]:
 def files(folder: Path) -> list[str]:
     stations = [[f"4/{n}", 77 + n, 1_000 * BEGIN_S, f"st-{n}", "active"] for n in range(5)]
     return [
-        write(folder / "parcels.cdc.csv", CHANGES, changes()),
-        write(folder / "calls.csv", "call_no,parcel_key,try_no,began_at,ended_at,code", calls()),
-        write(folder / "graves.cdc.csv", "xid,commit_ts_ms,parcel_key,tries", []),
-        write(folder / "stations.cdc.csv", "lsn,xid,commit_ts_ms,station_ref,mood", stations),
+        write_table(folder / "parcels.cdc.csv", CHANGES, changes()),
+        write_table(
+            folder / "calls.csv", "call_no,parcel_key,try_no,began_at,ended_at,code", calls()
+        ),
+        write_table(folder / "graves.cdc.csv", "xid,commit_ts_ms,parcel_key,tries", []),
+        write_table(folder / "stations.cdc.csv", "lsn,xid,commit_ts_ms,station_ref,mood", stations),
     ]
 
 
@@ -98,7 +92,7 @@ def test_an_empty_table_is_left_out_and_said_so(tmp_path: Path) -> None:
 
 
 def test_an_empty_table_alone_is_no_log(tmp_path: Path) -> None:
-    path = write(tmp_path / "empty.csv", "xid,commit_ts_ms,parcel_key,tries", [])
+    path = write_table(tmp_path / "empty.csv", "xid,commit_ts_ms,parcel_key,tries", [])
     with pytest.raises(Unreadable, match="line 2: expected rows below the header"):
         sources_of([path])
 

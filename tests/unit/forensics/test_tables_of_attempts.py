@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.tables import write_table
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -25,14 +25,6 @@ def iso(at: float | None) -> str:
     if at is None:
         return ""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-def write(path: Path, header: str, rows: list[list[Any]]) -> str:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header.split(","))
-        writer.writerows(rows)
-    return str(path)
 
 
 ATTEMPTS = (
@@ -92,8 +84,8 @@ def found_in(folder: Path, kind: str) -> Findings:
                 delivery(number, "delivered", first, closed=at + 0.2, removed=at + 9_000)
             )
     paths = [
-        write(folder / "attempts.csv", ATTEMPTS, attempts),
-        write(folder / "deliveries.csv", DELIVERIES, deliveries),
+        write_table(folder / "attempts.csv", ATTEMPTS, attempts),
+        write_table(folder / "deliveries.csv", DELIVERIES, deliveries),
     ]
     return investigate(paths, Options(folder=str(folder)))
 
