@@ -33,6 +33,8 @@ _SPLIT: Final = (
 _SPARE: Final = ("finished_at", "changed_at", "started_at")
 
 _SPLIT_BELOW: Final = 0.9
+#: of which a few rows may tell by another column too
+_NAMES: Final = ("delivery", "trace")
 #: of the texts of the other kind of rows, so many must mean something
 _KNOWN_MIN: Final = 0.5
 
@@ -121,6 +123,8 @@ _NUMBER: Final = re.compile(r"\d{3}(\.0)?")
 #: whose answer is none of a receiver's: the tunnel stands, and the request is not yet made
 _ON_THE_WAY: Final = re.compile(r"(^|_)(proxy|tunnel)(_|$)")
 
+_OF_RECEIVER: Final = re.compile(r"(^|_)(upstream|downstream|response|receiver|remote|target)(_|$)")
+
 #: how often an entry of a queue was handed out; each retry is a new entry
 _OF_ENTRY: Final = re.compile(r"(deliver\w*|receive)_count$")
 
@@ -129,7 +133,10 @@ def _others(
     field: str, column: Column, rows: Sequence[Row], seen: dict[str, Seen], taken: set[str]
 ) -> tuple[str, ...]:
     """Columns for the field that are filled where the first one is not, and there alone."""
-    if column.value is not None or seen[column.path].filled > _SPLIT_BELOW * len(rows):
+    if column.value is not None:
+        return ()
+    is_full = seen[column.path].filled > _SPLIT_BELOW * len(rows)
+    if is_full and field not in _NAMES:
         return ()
     lacking = [row for row in rows if row.get(column.path) is None]
     if field == "status":  # a word beside is none
@@ -142,11 +149,13 @@ def _others(
             is_named = is_named and not _ON_THE_WAY.search(normal(path))
         if field == "op" and name_score(field, path) >= 46 and not one.is_number:
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
-        if field == "delivery":
+        is_same = False
+        if field in _NAMES:
             is_told = one.distinct >= _SAME_LEAST
             shared = _shared(rows, column.path, path) if is_told else 0.5
             is_many = one.distinct >= _NAMES_MIN * one.filled  # one name for all is what they are
-            is_named = shared >= _SAME_MIN or (is_named and is_many and shared > _OTHER_MAX)
+            is_same = is_told and (shared >= _SAME_MIN or (field == "trace" and shared > 0))
+            is_named = is_same or (is_named and is_many and shared > _OTHER_MAX and not is_full)
         if path in taken or not is_named or not fits(field, one):
             continue
         if field in ("to_state", "outcome") and recognised(one, is_state=True) < _KNOWN_MIN:
@@ -154,15 +163,18 @@ def _others(
         if field == "attempt" and _OF_ENTRY.search(normal(path)):
             continue
         filled = sum(row.get(path) is not None for row in lacking)
-        # errors are rare, and so is what somebody did
-        is_rare = field in ("reason", "note", "actor", "outcome")
+        # errors are rare, and so is what somebody did, or a receiver reported
+        is_rare = is_same or field in ("reason", "note", "actor", "outcome")
         # and an answer is one of many lines of a delivery
         least = 0.0 if is_rare else 0.01 if field == "status" else 0.1
         is_filled = filled > least * len(lacking)
-        if filled >= 0.98 * one.filled and is_filled:
+        is_apart = filled >= 0.98 * one.filled or (field == "trace" and is_same)
+        if is_apart and is_filled:
             found.append(str(path))
     # of a span its end rather than its beginning
     found.sort(key=lambda path: name_score("started_at", path) >= 60)
+    if field == "status":  # what a receiver answered rather than what the service itself did
+        found.sort(key=lambda path: not _OF_RECEIVER.search(normal(path)))
     return tuple(found[:2])
 
 
@@ -178,9 +190,10 @@ _SAME_LEAST: Final = 20
 
 def _shared(rows: Sequence[Row], path: str, other: str) -> float:
     """Of the values of a column that stands beside another in no row, the share that is the other's too;
-    0.5 where it stands beside it."""
+    0.5 where it stands beside it and says the same, and 0 where it says another."""
     theirs = {str(row[other]) for row in rows if row.get(other) is not None}
-    if any(row.get(other) is not None and row.get(path) is not None for row in rows):
-        return 0.5
+    both = [row for row in rows if row.get(other) is not None and row.get(path) is not None]
+    if both:
+        return 0.5 * any(str(row[other]) == str(row[path]) for row in both)
     ours = {str(row[path]) for row in rows if row.get(path) is not None}
     return len(theirs & ours) / len(theirs)

@@ -30,7 +30,13 @@ from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, leader_of, order_of
 from homing.forensics.reading.records import widths
-from homing.forensics.reading.selecting import Fields, accesses, feature, reader_of
+from homing.forensics.reading.selecting import (
+    Fields,
+    accesses,
+    feature,
+    has_names_alike,
+    reader_of,
+)
 from homing.forensics.reading.sources import (
     Source,
     Unreadable,
@@ -322,6 +328,8 @@ def _read_one(
     if source.form in ("csv", "audit") and source.has_header:
         raw.headed.add(source.path)
     damaged_before = raw.damage.count
+    if plain.form == "csv" and has_names_alike(seen):
+        plain = as_lines(source, Path(folder) / f"again{number}.jsonl", raw.damage)
     try:
         _insert(connection, raw, plain, mapping, seen, number)
     except Unreadable:

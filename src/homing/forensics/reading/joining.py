@@ -403,9 +403,10 @@ def _meet(
     other: Mapping,
     others: Sequence[Row],
     least: float = _SHARED_MIN,
+    fields: Sequence[str] = _FIELDS,
 ) -> bool:
     """Whether two files name the same things by the same field as it is."""
-    for field in _FIELDS:
+    for field in fields:
         if field in one.columns and field in other.columns:
             mine = {str(row.get(one.columns[field].path)) for row in ones} - {"None"}
             theirs = {str(row.get(other.columns[field].path)) for row in others} - {"None"}
@@ -422,7 +423,10 @@ def _meets(found: Map[str, Mapping], samples: Map[str, Sequence[Row]], link: Lin
     """Whether the files of a link meet by their own names of a delivery, as well as by the link."""
     least = min(_SHARED_MIN, _AS_WELL_MIN * link.share)
     pair = (found[link.owner], samples[link.owner], found[link.other], samples[link.other])
-    return _meet(*pair, least=least)
+    own = found[link.other].columns.get("delivery")
+    # that several deliveries are of one event says nothing of which is which
+    is_finer = own is not None and own.path == link.reference
+    return _meet(*pair, least=least, fields=_FIELDS[:1] if is_finer else _FIELDS)
 
 
 def links(samples: Map[str, Sequence[Row]]) -> list[Link]:
@@ -485,7 +489,7 @@ def _refers(column: str, reference: str) -> bool:
 
 def _ranks(
     every: Sequence[Link], samples: Map[str, Sequence[Row]]
-) -> dict[Link, tuple[float, bool, int, bool, int, str, str]]:
+) -> dict[Link, tuple[bool, float, bool, int, bool, int, str, str]]:
     """How sure each reference is, and how well what it refers to names what all files are of.
 
     What other things belong to, several to one (the event of deliveries), names them less well.
@@ -494,6 +498,8 @@ def _ranks(
     finer = {link.other for link in every if _is_fanned(samples[link.other], link.reference)}
     return {
         link: (
+            # of samples that meet in part only, what is called a delivery names it better than its event
+            name_score("delivery", link.reference) >= _SAYS_DELIVERY_MIN,
             round(link.share, 1),
             link.owner in finer,
             referred[link.owner, link.column],

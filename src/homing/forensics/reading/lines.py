@@ -133,7 +133,7 @@ def text_row(line: str) -> Row | None:
 #: behind a sentence an object with what it is about, and with some loggers another after it with who
 #: wrote it; either may be empty
 _OBJECT_BEHIND: Final = re.compile(
-    r"^([^{]*[\w.)\]:!?]) (\[\]|\{\}|\{\".*?\})(?:\s+(\[\]|\{\}|\{\".*\}))?\s*$"
+    r"^([^{]*[\w.)\]:!?\"']) (\[\]|\{\}|\{\".*?\})(?:\s+(\[\]|\{\}|\{\".*\}))?\s*$"
 )
 #: who writes the line and how bad it is: `production.WARNING:`
 _CHANNEL: Final = re.compile(r"^[\w-]+\.(?:[A-Z]+): ")

@@ -59,15 +59,8 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     near = {p: s for p, s in rest.items() if p in beside}
     endpoint = best_named("endpoint", near, taken, 40.0) or _to_whom(near)
     endpoint = endpoint or best_named("endpoint", rest, taken, 40.0)
-    if delivery is not None and message is not None and endpoint is not None:
-        # a number of the row, not of the delivery: unique where message and endpoint repeat
-        pairs = len({(str(r.get(message)), str(r.get(endpoint))) for r in rows})
-        if (
-            names[delivery].filled >= 0.5 * len(rows)
-            and names[delivery].distinct >= 0.999 * names[delivery].filled
-            and pairs < 0.9 * len(rows)
-        ):
-            delivery = None
+    if delivery is not None and _numbers_rows(rows, names, (delivery, message, endpoint)):
+        delivery = None
     if (
         delivery is not None
         and endpoint in names
@@ -113,6 +106,23 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     take("endpoint", endpoint)
     if key := delivery or message:
         take("trace", _trace(rows, seen, taken, [key, *_called_the_same(rows, names, key)]))
+
+
+def _numbers_rows(
+    rows: Sequence[Row], names: dict[str, Seen], three: tuple[str, str | None, str | None]
+) -> bool:
+    """Whether what is called a delivery's is a number of the row: unique where message and endpoint, which
+    rows may name as well, repeat."""
+    delivery, message, endpoint = three
+    if message is None or endpoint is None:
+        return False
+    whole = [
+        r for r in rows if all(r.get(one) is not None for one in (delivery, message, endpoint))
+    ]
+    pairs = len({(str(r[message]), str(r[endpoint])) for r in whole})
+    one = names[delivery]
+    is_own = one.filled >= 0.5 * len(rows) and one.distinct >= 0.999 * one.filled
+    return is_own and pairs < 0.9 * len(whole)
 
 
 def _named_in(rows: Sequence[Row], names: dict[str, Seen], path: str) -> int:
@@ -260,6 +270,7 @@ _OF_RUNS_MIN: Final = 60.0
 #: with a job, so many to a job at least; and of the rows that name the delivery, so many are of no job
 _TOLD_MIN: Final = 0.4
 _OF_ONE_MIN: Final = 0.98
+_OF_ANSWERED_MIN: Final = 0.7
 _WHOLE_MIN: Final = 0.2
 _JOBLESS_MIN: Final = 0.05
 _WHOLE_FEWEST: Final = 20
@@ -296,20 +307,35 @@ def _whole(
             if row.get(part) is not None and row.get(path) is not None:
                 of_job.setdefault(str(row[part]), set()).add(str(row[path]))
         wholes = {name for some in of_job.values() for name in some}
-        if len(of_job) < _TOLD_MIN * names[part].distinct:
+        # the jobs of a queue may be of other things for the most part, and some of many deliveries
+        is_answered = _is_answered(rows, seen, path)
+        if len(of_job) < _TOLD_MIN * names[part].distinct and not is_answered:
             continue
         if len(wholes) < max(_WHOLE_FEWEST, _WHOLE_MIN * len(of_job)):
             continue
         of_one = sum(len(some) == 1 for some in of_job.values())
         jobless = sum(row.get(path) is not None and row.get(part) is None for row in rows)
         is_more = len(of_job) > (1 + _JOBLESS_MIN) * len(wholes)
-        if of_one < _OF_ONE_MIN * len(of_job):
+        if of_one < (_OF_ANSWERED_MIN if is_answered else _OF_ONE_MIN) * len(of_job):
             continue
         if not is_more and jobless < _JOBLESS_MIN * one.filled:
             continue
         if not _is_fanned(rows, seen, path):
             found.append((name_score("delivery", path), one.filled, path))
     return max(found, default=(0.0, 0, None))[2]
+
+
+#: of the rows that show an answer so many, and of so many at least
+_ANSWERED_MIN: Final = 0.9
+_ANSWERED_FEWEST: Final = 50
+
+
+def _is_answered(rows: Sequence[Row], seen: dict[str, Seen], path: str) -> bool:
+    """Whether what a column names is what receivers answer: nearly all rows with a status have it."""
+    status = best_named("status", seen, set(), 60.0)
+    told = [row for row in rows if status is not None and row.get(status) is not None]
+    named = sum(row.get(path) is not None for row in told)
+    return named >= max(_ANSWERED_FEWEST, _ANSWERED_MIN * len(told))
 
 
 def _is_fanned(rows: Sequence[Row], seen: dict[str, Seen], path: str) -> bool:

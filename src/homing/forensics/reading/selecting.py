@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -164,11 +165,15 @@ def accesses(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> dict[st
     """Path → the expression by which DuckDB gets at it, as text unless it is a Parquet time."""
     found = {}
     nested = _nested(mapping, seen)
+    are_alike = source.form == "jsonl" and has_names_alike(_tops(mapping, seen))
     for path in mapping.paths:
         if path not in seen:
             continue
         top, *inner = parts_of(seen[path].path)
-        if source.form == "jsonl" and top in nested:
+        if are_alike:
+            where = "$" + "".join(f'."{part}"' for part in (top, *inner))
+            found[path] = f"json_extract_string(json, {literal(where)})"
+        elif source.form == "jsonl" and top in nested:
             where = "$" + "".join(f'."{part}"' for part in inner)
             found[path] = f"json_extract_string({quoted(top)}, {literal(where)})"
         elif source.form == "parquet":
@@ -177,6 +182,19 @@ def accesses(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> dict[st
         else:
             found[path] = quoted(path)
     return found
+
+
+def has_names_alike(names: Iterable[str]) -> bool:
+    """Whether two of the names are one to DuckDB, which takes `Reason` and `reason` for the same."""
+    every = list(dict.fromkeys(names))
+    return len({name.casefold() for name in every}) < len(every)
+
+
+def _tops(mapping: Mapping, seen: dict[str, Seen]) -> list[str]:
+    """The outermost keys that are wanted."""
+    return list(
+        dict.fromkeys(parts_of(seen[path].path)[0] for path in mapping.paths if path in seen)
+    )
 
 
 def _nested(mapping: Mapping, seen: dict[str, Seen]) -> set[str]:
@@ -201,12 +219,15 @@ def reader_of(source: Source, mapping: Mapping, seen: dict[str, Seen]) -> str:
             "all_varchar=true, auto_detect=true, store_rejects=true, ignore_errors=true, "
             "strict_mode=true, rejects_limit=0)"
         )
-    nested = _nested(mapping, seen)
-    tops = dict.fromkeys(parts_of(seen[path].path)[0] for path in mapping.paths if path in seen)
+    packed = ", compression='zstd'" if source.path.endswith(".zstd") else ""
+    nested, tops = _nested(mapping, seen), _tops(mapping, seen)
+    if has_names_alike(tops):
+        return (
+            f"read_ndjson_objects({path}, ignore_errors=true, maximum_object_size=67108864{packed})"
+        )
     columns = ", ".join(
         f"{literal(top)}: {literal('JSON' if top in nested else 'VARCHAR')}" for top in tops
     )
-    packed = ", compression='zstd'" if source.path.endswith(".zstd") else ""
     return (
         f"read_json({path}, format='newline_delimited', columns={{{columns}}}, "
         f"ignore_errors=true, maximum_object_size=67108864{packed})"

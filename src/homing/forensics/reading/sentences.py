@@ -182,12 +182,22 @@ _KINDS: Final = {
     "status": "status http code",
 }
 _KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in words.split()}
+#: a random name of letters alone, `sHCPWUshUGuu`: capitals stand in it as in no word, nor in the name of a
+#: class; behind the word delivery no function is named either, and so `hkdgvvtcXspb` is one there
+_MIXED: Final = (
+    r"(?-i:[a-z]{2,5}_(?=[A-Za-z]*[a-z][A-Z])[A-Za-z]{8,24}|"
+    r"(?=[A-Za-z]*(?:[a-z][A-Z]{2}|[A-Z][a-z][A-Z]|[A-Z]{3}[a-z])|(?<=elivery )[A-Za-z]*[a-z][A-Z])"
+    r"[A-Za-z]{10,24}(?<!Job|Log)(?<!Task)(?<!Error|Event)(?<!Worker|Client)(?<!Service|Handler|Message)"
+    r"(?<!Delivery)(?<!Exception))"
+)
 _NAMED: Final = re.compile(
     rf"(?<![\w.])({'|'.join(_KIND_OF)})\b(?:[ _-]?(?:id|no|number|nr|code|status)\b\.?)?"
-    r"(?:\s*[:#=(\[]\s*#?|\s+#?|\s+\w+\[)([\"']?)([A-Za-z]*[\w.:@-]*\d[\w.:@-]*?|[a-f]{8,})\2(?:/(\d+))?(?=[\s,;:.)\]\"'}]|$)",
+    r"(?:\s*[:#=(\[]\s*#?|\s+#?|\s+\w+\[)([\"']?)([A-Za-z]*[\w.:@-]*\d[\w.:@-]*?|[a-f]{8,}|"
+    rf"{_MIXED}"
+    r")\2(?:/(\d+))?(?=[\s,;:.)\]\"'}]|$)",
     re.I,
 )
-_INDEXED: Final = re.compile(r"[\w.]+\[([\w-]*\d[\w-]*)\]")
+_INDEXED: Final = re.compile(r"(?!SQLSTATE\[)\b[\w.]+\[([\w-]*\d[\w-]*)\]")
 #: what numbers are counted in
 _UNITS: Final = (
     r"[mun\xb5]?s|m?secs?|(?:milli|micro)?seconds?|min|minutes?|hours?|days?|bytes?|[kmg]i?b|rows?|records?|lines?|"
@@ -256,6 +266,10 @@ _RECEIVER: Final = re.compile(
 _TO_HOST: Final = re.compile(
     r"\b((?:POST|PUT|PATCH|GET) )((?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)(?=\s|$)"
 )
+#: a tunnel through a proxy stands, and the request is yet to be made: `CONNECT shop.example:443 -> 200`
+_TUNNEL: Final = re.compile(
+    r"\bCONNECT [\w.-]+(?::\d+)?(?: ?(?:->|=>|→|:|returned|answered)? ?2\d\d)?\b"
+)
 #: what a request came to, behind an arrow: `POST shop.example -> 202 (145ms)`
 _CAME_TO: Final = re.compile(r"(?<=\s)(?:->|=>|→) ?([1-5]\d\d)(?=[\s,;.(]|$)")
 #: the change of a state in a sentence, `state sending -> failed`
@@ -280,7 +294,7 @@ _LONG: Final = re.compile(
     re.I,
 )
 _DIGITS: Final = re.compile(r"\S*\d\S*")
-_LETTERS: Final = re.compile(r"dead_?letter|(^|\W)dlq", re.I)
+_LETTERS: Final = re.compile(r"dead[_-]?letter|(^|\W)(dlq|dlt|dlx)", re.I)
 #: what a delivery is named by, the most telling first
 _OWN: Final = ("delivery", "job", "task", "notification")
 _SECOND: Final = ("message", "event")
@@ -325,6 +339,7 @@ def sentence(text: str) -> Found:
     cut(_TASK, "task_id")
     cut(_HAND_OVER, "delivery", by=" enqueue ")
     cut(_MOVE, "from_state", "to_state")
+    cut(_TUNNEL, by=" CONNECT ")
     cut(_CAME_TO, "status", by=" answered ")
     cut(_OF_ATTEMPTS, "", "attempt", "max_attempts", by=" attempt ")
     cut(_ANSWERED, "status", by=" answered ")
@@ -353,7 +368,9 @@ def sentence(text: str) -> Found:
     cut(_HELD_UNTIL, "lease_until", by=" leased ")
     cut(_SINCE, "since")
     cut(_LATER, "then")
-    rest = _lengths(_RECORD.sub(" ", rest), found)
+    # of a topic of dead letters it tells where it is
+    rest = _RECORD.sub(lambda m: " dead letters " if _LETTERS.search(m[0]) else " ", rest)
+    rest = _lengths(rest, found)
     rest = _ids(rest, found)
     rest = re.sub(r"[\[({]\s*[,#]*\s*[\])}]", " ", _DIGITS.sub(" ", rest))
     rest = re.sub(r"\s+", " ", rest)

@@ -266,7 +266,9 @@ def _form(path: str, text: str) -> Source:
         is_sentence = sum(one is not None and delimiter not in one.rest for one in stamps)
         is_table = columns and counts.count(columns) >= _ALIKE * len(counts)
         is_table = is_table or _has_names(told, counts, delimiter)
-        if stamps[0] is not None and is_sentence > len(told) / 2:
+        if stamps[0] is not None and (
+            is_sentence > len(told) / 2 or not _is_time(first.split(delimiter)[0])
+        ):
             is_table = False
         if not is_table:
             return Source(path, "text")
@@ -303,11 +305,17 @@ def _has_names(lines: Sequence[str], counts: Sequence[int], delimiter: str) -> b
     if not 1 < len(names) == len(set(names)) or not all(map(_NAME.fullmatch, names)):
         return False
     below = [
-        any(stamp is not None and not stamp.rest for stamp in map(stamped, line.split(delimiter)))
+        any(map(_is_time, line.split(delimiter)))
         for line, count in zip(lines[1:], counts[1:], strict=True)
         if count == len(names) - 1
     ]
     return sum(below) > (len(lines) - 1) / 2
+
+
+def _is_time(cell: str) -> bool:
+    """Whether a cell is a time and no more."""
+    stamp = stamped(cell.strip(" \"'"))
+    return stamp is not None and not stamp.rest
 
 
 def _cells(line: str, delimiter: str) -> int:

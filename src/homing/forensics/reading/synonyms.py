@@ -94,7 +94,7 @@ _NAMES: Final = {
         "op operation action transition activity step event ev evt e mt message_template what change verb log_event phase "
         "entry stage msg message lifecycle log_type record_type entry_type name kind type "
         "vorgang ereignis accion aktion suceso "
-        "act action_type evenement evento etape stato_evento state_change text body says"
+        "act action_type evenement evento etape stato_evento state_change text body says happening occurrence"
     ),
     "from_state": (
         "from_state old_state prev_state previous_state state_before from_status old_status "
