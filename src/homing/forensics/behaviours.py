@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import ibis
+from ibis import _
 
 from homing.forensics.rows import row, rows
 from homing.forensics.words import Behaviour
@@ -59,18 +60,32 @@ def _near(lines: Any, texts: Sequence[str]) -> dict[str, Counter[str | None]]:
 _NUMBERED_MIN: Final = 0.3
 
 
+#: of the lines, so many are signed by one who works
+_SIGNS_MAX: Final = 0.02
+
+
+def _busy(table: Any) -> list[str]:
+    """Who signs much of the log: they are at work on deliveries, and decide nothing by it."""
+    signed = table.filter(table.actor.notnull()).group_by("actor").aggregate(n=_.count())
+    least = _SIGNS_MAX * int(row(table.aggregate(n=table.count())).n)
+    return [one.actor for one in rows(signed.filter(signed.n >= least).order_by("actor"))]
+
+
 def behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Behaviour]:
     """What lines with each of the words are like: first or last of a delivery, answered how."""
     if not unknown:
         return {}
     at = ibis.coalesce(table.changed_us, table.at_us, table.finished_us, 0)
+    busy = _busy(table)
     lines = table.select(
         k=name_of(table),
         word=table[column],
         status=table.status,
         is_due=table.due_us.notnull(),
         is_held=table.worker.notnull(),
-        is_signed=table.actor.notnull(),
+        is_signed=table.actor.notnull() & ~table.actor.isin(busy)
+        if busy
+        else table.actor.notnull(),
         is_numbered=(table.attempt.notnull() | table.retries.notnull()),
         # times and places as texts of one length: their order is that of both, on every engine
         place=at.cast("string").lpad(20, "0") + table["rowid"].cast("string").lpad(20, "0"),
@@ -101,6 +116,7 @@ def behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Beh
     told = row(
         lines.aggregate(
             held=lines.is_held.cast("int64").sum(),
+            due=lines.is_due.cast("int64").mean(),
             answers=answered.cast("int64").sum(),
             numbered=(answered & lines.is_numbered).cast("int64").sum(),
         )
@@ -119,6 +135,7 @@ def behaviours(table: Any, column: str, unknown: Sequence[str]) -> dict[str, Beh
             one.numbered / one.n if are_numbered else None,
             one.signed / one.n,
             firsts.get(one.word, 0) / max(total, 1),
+            float(told.due),
         )
         for one in rows(found.order_by("word"))
     }

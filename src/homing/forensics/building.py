@@ -19,8 +19,13 @@ from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn
+from homing.forensics.letters import unexplained
 from homing.forensics.operations import Op, Stand, Word
-from homing.forensics.others import word_column, words_of_others
+from homing.forensics.others import (
+    without_carriers_of_others,
+    word_column,
+    words_of_others,
+)
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
 from homing.forensics.reading.expressions import PARTICULARS
 from homing.forensics.reading.files import Progress, Raw
@@ -84,11 +89,13 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     announced = switched_off(table) if raw.has("actor") else []
     # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
+    left_out = 0
     if counts.linking and counts.of_message:
         table = _without_lost_messages(engine, table)
+        table, left_out = without_carriers_of_others(engine, table)
     column = word_column(raw.has("op"))
     words, assumed = learn(raw, table)
-    others = words_of_others(table, column, words)
+    others = words_of_others(table, column, words, lonely)
     if others:
         table = table.filter(~table[column].isin(others).fill_null(False))
         words, assumed = learn(raw, table)
@@ -121,7 +128,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         ops=frozenset(Op(one.act) for one in rows(events.select("act").distinct())),
         extras=list(raw.extras),
         names=_names(raw, engine, table),
-        keyless=int(counts.keyless or 0) - raw.twice,
+        keyless=int(counts.keyless or 0) - raw.twice + left_out,
         timeless=int(counts.timeless or 0),
         fine_clock=span.fine > FINE_MIN * span.rows,
         odd_clocks=span.odd,
@@ -192,18 +199,19 @@ def _why(engine: Engine, table: Any) -> Any:
         kinds = table.select(why=why).distinct().limit(_REASONS_MAX + 1)
         if int(row(kinds.aggregate(n=kinds.count())).n) <= _REASONS_MAX:
             return why
-    kinds = table.select("op_raw", why=general).distinct()
-    counted = kinds.group_by("op_raw").aggregate(n=kinds.count())
+    word = ibis.coalesce(table.op_raw, table.to_raw)
+    kinds = table.select(word=word, why=general).distinct()
+    counted = kinds.group_by("word").aggregate(n=kinds.count())
     found = rows(
-        counted.filter(counted.n <= _REASONS_OF_ONE).order_by("n", "op_raw").limit(_REASONS_MAX)
+        counted.filter(counted.n <= _REASONS_OF_ONE).order_by("n", "word").limit(_REASONS_MAX)
     )
     some, left = [], _REASONS_MAX
     for one in found:
         left -= int(one.n)
-        if one.op_raw is not None and left >= 0:
-            some.append(one.op_raw)
+        if one.word is not None and left >= 0:
+            some.append(one.word)
     nothing = ibis.null("string")
-    return table.op_raw.isin(some).ifelse(general, nothing) if some else nothing
+    return word.isin(some).ifelse(general, nothing) if some else nothing
 
 
 #: what a kind of line is known by → its column
@@ -273,6 +281,7 @@ def _kinds(
         ),
         accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
         takes=any(meaning(kind.op).op is Op.CLAIMED for kind, _, _ in found),
+        unexplained=unexplained((kind.op, kind.reason, lines) for kind, lines, _ in found),
     )
     cache = {kind: line_of(kind, words, learned, about) for kind, _, _ in found}
     kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]

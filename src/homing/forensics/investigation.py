@@ -587,6 +587,7 @@ def _blind_spots(findings: Findings) -> list[str]:
         )
     if findings.dropped > 0.2 * max(1, findings.settled):
         spots.append(
-            "more than a fifth is missing: was this log sampled, or cut? A sampled log cannot prove what was dropped"
+            "more than a fifth is missing: was this log sampled, cut or misread (see --explain-mapping)? A sampled "
+            "log cannot prove what was dropped"
         )
     return spots

@@ -67,7 +67,7 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             is_end = word.op is Op.SUCCEEDED and not seen.ok
             if is_end and column == "op_raw" and _is_of_turns(some, text, ours, said):
                 word = Word(Op.NOTED, Stand.NONE)
-            if is_end and text in away:
+            elif is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
             if word.op is Op.CLAIMED and column == "op_raw" and not _opens(some, text, ours):
                 word = Word(Op.NOTED, Stand.NONE)
@@ -228,10 +228,13 @@ def _handed_on(table: Any, texts: Sequence[str]) -> list[str]:
     if not sent or not turns:
         return []
     next_to = followers(table, sent)
+    shown = behaviours(table, "op_raw", sent)
     return [
         text
         for text, after in next_to.items()
-        if sum(after[t] for t in turns) > _HANDED_MIN * (after.total() - after[None]) > 0
+        # what shows an answer was a request
+        if shown[text].ok + shown[text].bad < _SHOWN_MAX
+        and sum(after[t] for t in turns) > _HANDED_MIN * (after.total() - after[None]) > 0
     ]
 
 
@@ -491,11 +494,13 @@ def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
     }
     letters = {t for t in ends if _LETTER_ITSELF.search(normal(t))}
     letters = letters or {t for t in ends if _LETTER.search(normal(t))}
+    unstored = {t for t in texts["op_raw"] if meaning(t).op is Op.DEAD_FAILED}
     others = ends - letters
+    letters = letters or unstored  # of none it is told that it was
     if not letters or not others:
         return []
     # where most fail to be stored, that says as well what comes after the end
-    letters |= {t for t in texts["op_raw"] if meaning(t).op is Op.DEAD_FAILED}
+    letters |= unstored
 
     def says(words: set[str]) -> Any:
         found = [table[column].isin(sorted(words)).fill_null(False) for column in texts]

@@ -15,6 +15,7 @@ from homing.forensics.overwriting import has_cleared_retry, wrote_after_lapse
 from homing.forensics.passing import (
     has_answer,
     is_failed_by_lapse,
+    is_left_for_endpoint,
     is_of_dead_worker,
     is_passed_since_crossed,
     is_said_of_endpoint,
@@ -209,7 +210,7 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.9, "discarded because of its endpoint, and nobody is named for it")
     last = max((i for i, s in enumerate(trace.steps) if not s.is_row), default=0)
     left = trace.steps[last]
-    if trace.why is Why.SILENT and left.act is Op.SKIPPED and names_endpoint(left.reason or ""):
+    if trace.why is Why.SILENT and is_left_for_endpoint(trace, left):
         return Match("D9", 0.9, "left with no request, because of its endpoint")
     if trace.why is not Why.SKIPPED:
         return None
@@ -335,6 +336,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         )
     if passed_as_in_progress(trace):
         return Match("D8", 0.9, "a later turn passed it over as in progress")
+    if log.has_table and any(s.is_row and s.worker for s in trace.steps):
+        return Match("D4", 0.7, "its row names a worker that took it, and nothing was tried")
     if one.skips:
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
     if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
@@ -438,6 +441,10 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         what = "taken again by a worker that never said what came of it"
         return Match("D4", 0.6, what, _unsaid(trace, log))
     if _is_ended_by_lapse(trace, one):
+        lapse = trace.steps[one.lapses[-1]]
+        if one.lapses[-1] > one.failures[-1] and lapse.stand is Stand.LEASED:
+            what = "still marked as in progress after a failed attempt, and when its lease ran out"
+            return Match("D2", 0.85, what, ("D7",))
         return _since_lapse(trace, one)
     return _waiting(trace, log, one)
 

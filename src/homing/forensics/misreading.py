@@ -13,9 +13,8 @@ from homing.forensics.reading.mapping import Mapping
 
 #: fewer deliveries, or rows, may be anything
 _FEWEST: Final = 200
-#: a service that loses more than this share, and brings less than that, has no one to ask why
+#: a service that loses more than this share has no one to ask why
 _DROPPED_MAX: Final = 0.5
-_DELIVERED_MIN: Final = 0.3
 #: of the rows with a time, so many name nothing; where the column is called a delivery's, and some of
 #: what it names is delivered, the others are of something else
 _KEYLESS_MAX: Final = 0.9
@@ -39,8 +38,7 @@ def misread(books: Map[Verdict, int], events: Events, mappings: Iterable[Mapping
             f"only {rows - events.keyless:,} of {rows:,} rows name a delivery by the columns that "
             f"were guessed, so they were guessed wrong; {_ASK}"
         )
-    is_lost = dropped > _DROPPED_MAX * accepted and delivered < _DELIVERED_MIN * accepted
-    if accepted < _FEWEST or not is_lost:
+    if accepted < _FEWEST or dropped <= _DROPPED_MAX * accepted:
         return ""
     unknown = [repr(word) for word, op in events.words.items() if op == "unknown"]
     words = f" (words not understood: {', '.join(unknown[:_WORDS_SHOWN])})" if unknown else ""

@@ -42,6 +42,8 @@ class Neighbours(NamedTuple):
     #: accepted after one of a higher number; None: no number rises with the acceptances
     overtaken: float | None = None
     overtaken_fine: float = 0.0  #: the same, of those that came through
+    #: and by longer than clocks and writers differ: their lines are written at the commit
+    overtaken_fine_long: float = 0.0
     is_counted: bool = (
         False  #: the number is a count, and not the time of a clock that may be wrong
     )
@@ -120,6 +122,8 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
 
 #: what one clock writes of rows that begin together may be out of order by so much
 _ONE_CLOCK_US: Final = 200_000
+#: and what several write
+_LONG_US: Final = 1_000_000
 
 
 def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
@@ -132,7 +136,8 @@ def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
     )
     accepted = accepted.semi_join(few, "d")
     # a number, or the time at which the row itself began to be, before it could be seen
-    rows_ = raw.select("accepted_us", "at_us", "number", row=raw["rowid"])
+    line_us = ibis.coalesce(raw.changed_us, raw.at_us, raw.accepted_us)
+    rows_ = raw.select("accepted_us", "at_us", "number", line_us=line_us, row=raw["rowid"])
     numbered = accepted.join(rows_, accepted.line == rows_.row)
     numbered = numbered.inner_join(few.select("d", "lost", "untried"), "d")
     told = row(
@@ -152,7 +157,9 @@ def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
     before = ibis.window(order_by="pos", preceding=(None, 1))
     order = ibis.window(order_by="pos")
     lower = ibis.window(order_by="number", preceding=(None, 1))
+    after = ibis.window(order_by="number")
     n = numbered.mutate(
+        lag=numbered.line_us - numbered.line_us.lead().over(after),
         late=(numbered.number < numbered.number.max().over(before)).fill_null(False),
         rises=(numbered.number > numbered.number.lag().over(order)).fill_null(False),
         behind=(numbered.created + _ONE_CLOCK_US < numbered.created.max().over(lower)).fill_null(
@@ -167,6 +174,7 @@ def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
             untried=n.untried.cast("int64").sum(),
             untried_late=(n.untried & n.late).cast("int64").sum(),
             fine_late=(~n.lost & n.late).cast("int64").sum(),
+            fine_long=(~n.lost & n.late & (n.lag > _LONG_US)).cast("int64").sum(),
             untried_behind=(n.untried & n.behind).cast("int64").sum(),
             fine_behind=(~n.lost & n.behind).cast("int64").sum(),
         )
@@ -181,6 +189,7 @@ def _overtaken(few: Any, events: Any, raw: Any) -> Neighbours | None:
     return Neighbours(
         overtaken=int(counts.untried_late or 0) / untried,
         overtaken_fine=int(counts.fine_late or 0) / fine,
+        overtaken_fine_long=int(counts.fine_long or 0) / fine,
         is_counted=is_counted,
         behind=int(counts.untried_behind or 0) / untried if is_counted else 0.0,
         behind_fine=int(counts.fine_behind or 0) / fine if is_counted else 0.0,

@@ -33,6 +33,11 @@ def _last_plan(steps: Sequence[Step]) -> int | None:
     """The place of the last plan of a retry, other than by the late turn of an earlier attempt."""
     plan, highest = None, 0
     for i, step in enumerate(steps):
+        # what tells neither when nor which attempt only says that it waits
+        is_told = step.due_us is not None or step.attempt is not None
+        is_waiting = plan is not None and steps[plan].due_us is not None
+        if is_waiting and not is_told and not any(map(is_take, steps[plan:i])):
+            continue
         if plans_retry(step) and (step.attempt or highest) >= highest:
             plan, highest = i, max(highest, step.attempt or 0)
     return plan

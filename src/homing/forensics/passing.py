@@ -76,6 +76,20 @@ def is_said_of_endpoint(trace: Trace) -> bool:
     return any(names_endpoint(normal(f"{s.word} {s.reason or ''}")) for s in ends)
 
 
+#: what leaves a delivery as it is, or puts it off
+_LEAVES: Final = frozenset({Op.SKIPPED, Op.QUEUED, Op.RELEASED, Op.UNKNOWN, Op.NOTED})
+
+
+def is_left_for_endpoint(trace: Trace, step: Step) -> bool:
+    """Whether a line that makes no attempt gives an endpoint as its reason, or calls that of the delivery."""
+    if step.act is Op.SKIPPED and names_endpoint(step.reason or ""):
+        return True
+    is_called = trace.endpoint is not None and bool(
+        re.search(rf"(^|\W){re.escape(trace.endpoint)}(\W|$)", step.reason or "")
+    )
+    return step.act in _LEAVES and step.due_us is None and is_called
+
+
 def has_answer(trace: Trace) -> bool:
     """Whether some request of it was answered, by its status, its number or the time that it took."""
     told = (s for s in trace.steps if s.result)
@@ -106,9 +120,17 @@ def is_said_of_work(trace: Trace) -> bool:
     return any(_OF_WORK.search(normal(s.word or "")) for s in trace.steps if s.act is Op.SKIPPED)
 
 
+#: what writes how a delivery stands, if it plans nothing
+_WRITES: Final = (Op.WRITTEN, Op.RETRY)
+
+
 def is_passed_since_crossed(trace: Trace) -> bool:
     """Whether the turn that passed it over did so after the result of an earlier attempt had come late, and
     does not speak of a twin: what it found was that result, which was written over the later one's."""
     places = [i for i, s in enumerate(trace.steps) if s.act is Op.SKIPPED]
-    told = [s.attempt for s in trace.steps[: max(places, default=0)] if s.result and s.attempt]
+    told = [
+        s.attempt
+        for s in trace.steps[: max(places, default=0)]
+        if s.attempt and (s.result or (s.act in _WRITES and s.stand and s.due_us is None))
+    ]
     return bool(told) and told[-1] < max(told) and not is_said_of_work(trace)

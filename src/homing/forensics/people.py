@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 import ibis
 
 from homing.forensics.engine import Engine
+from homing.forensics.machines import MACHINES
 from homing.forensics.operations import Op
 from homing.forensics.reading.files import Raw
 from homing.forensics.rows import rows
-from homing.forensics.vocabulary import MACHINES, meaning
+from homing.forensics.vocabulary import meaning
 
 #: an actor that calls itself a policy
 _POLICY: Final = r"^(policy|rule)[:/= _-]"

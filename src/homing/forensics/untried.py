@@ -62,7 +62,7 @@ def by_neighbours(
         return [(t, behind if _is_untried(m) else m) for t, m in matches]
     # a poller may go by the time of creation rather than by the number
     is_late = any(_is_of_commit(s) and s.q <= Q_MAX for s in suspects)
-    is_shown = near.is_counted and near.overtaken_fine >= _OVERTAKEN_SHOWN
+    is_shown = near.is_counted and near.overtaken_fine_long >= _OVERTAKEN_SHOWN
     if near.overtaken <= _OVERTAKEN_MAX and is_shown and not is_late:
         return [(t, m._replace(twins=without(m.twins, "D12"))) for t, m in matches]
     return matches
@@ -107,11 +107,8 @@ def by_company(
     ]
     if len(untried) < 0.3 * len(matches):
         return matches
-    # long transactions are spread over the log; but what is of one was accepted at one time
+    # what is of one transaction was accepted at one time, perhaps
     at_once = _at_once([t for t, _ in matches])
-    in_a_row = _in_a_row([t for t, _ in matches])
-    if min(busiest_share, in_a_row) > _ONE_STRETCH and at_once < _AT_ONCE:
-        matches = [(t, m._replace(twins=without(m.twins, "D12"))) for t, m in matches]
     decided = _company(suspects, 0.0 if at_once >= _AT_ONCE else busiest_share, log)
     if decided is None:
         return matches
@@ -137,20 +134,6 @@ def _at_once(traces: Sequence[Trace]) -> float:
     """The share of deliveries that were accepted together with the one before."""
     times = sorted(t.accepted_us for t in traces)
     return sum(b - a <= _OF_ONE_WRITE_US for a, b in pairwise(times)) / len(times)
-
-
-#: an outage of a queue has no longer pause in it
-_PAUSE_US: Final = 15 * 60_000_000
-
-
-def _in_a_row(traces: Sequence[Trace]) -> float:
-    """The largest share of deliveries that were accepted with no long pause between them."""
-    times = sorted(t.accepted_us for t in traces)
-    run = most = 1
-    for before, after in pairwise(times):
-        run = run + 1 if after - before <= _PAUSE_US else 1
-        most = max(most, run)
-    return most / len(times)
 
 
 def without(twins: tuple[str, ...], code: str) -> tuple[str, ...]:
@@ -190,7 +173,10 @@ def _company(suspects: Sequence[Suspect], busiest_share: float, log: LogFacts) -
         what = f"never listed, and {late[0].coverage:.0%} of them committed late"
         return Match("D12", 0.85, what, twins)
     if busiest_share > _ONE_STRETCH and not log.shows(Op.QUEUED):
-        twins = twins_of("D3", log, ("D4",))
+        # in an hour of clocks that disagree pollers pass over all that comes; and a full queue forgets
+        # it, where no table says that it is still there
+        gone = () if log.has_table else ("D11",)
+        twins = twins_of("D3", log, ("D4", "D12", *gone))
         return Match("D3", 0.6, "never queued, in one stretch of time, as at a deployment", twins)
     endpoint = [
         s

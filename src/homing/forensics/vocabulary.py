@@ -24,7 +24,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"lost_(its_|the_)?(lease|lock|claim)_(but_|and_)?(sav|writ|stor|updat)(ing|es|ed|ten)?(_|$)",
         _W(Op.WRITTEN, Stand.NONE),
     ),
-    (r"(^|_)(turn|lease|claim)_(is_|was_)?overdue(_|$)", _W(Op.LAPSED, Stand.NONE)),
+    (
+        r"(^|_)(turn|lease|claim)_(is_|was_)?overdue(_|$)|"
+        r"(^|_)(pending|in_?flight|unacked|unacknowledged|outstanding)_(\w+_)?(is_|was_|has_)?(expired|timed_out|elapsed)$",
+        _W(Op.LAPSED, Stand.NONE),
+    ),
     (  # taken, and what comes of it is yet to be told
         r"^un_?confirmed(_|$)|(^|_)(await\w*|wait\w*_for|pending|to_be)_(confirm\w*|receipt|ack\w*|verdict)(_|$)",
         _W(Op.SENT, Stand.LEASED),
@@ -46,6 +50,31 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (  # failed for good, says whoever decides
         r"(^|_)(not|non|never|without|won_t|wont|will_not|no)_(be_)?"
         r"re_?(try|tries|tryable|tried|trying)(_|$)(?!needed|required|necessary)",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (
+        r"(^|_)(ask|told|tell)\w*_(us_)?to_(wait|back_?off|slow_down|come_back|try_(again_)?later)(_|$)",
+        _W(Op.RETRY, Stand.WAITING),
+    ),
+    (  # what was called off is tried again at once
+        r"(^|_)(cancell?ed|aborted|rolled_back|conflict\w*)_(\w+_)?retrying$",
+        _W(Op.NOTED, Stand.NONE),
+    ),
+    (  # a job came to its end, as there was nobody to send it to
+        r"(endpoint|subscription|destination|receiver)_(is_|was_)?(not|un)_?(verified|active|enabled|ready|registered|confirmed)"
+        r"_(\w+_)?(closed|acked|done|finished|completed?|skipped|dropped)$",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
+    (  # Symfony's worker is done with a message, whatever came of it
+        r"(^|_)acknowledging_to_transport$",
+        UNKNOWN,
+    ),
+    (  # and keeps what failed in a transport of its own
+        r"(^|_)removing_from_transport_after_|(^|_)will_be_sent_to_(the_)?failure_transport",
+        _W(Op.EXHAUSTED, Stand.EXHAUSTED),
+    ),
+    (
+        r"(moved|sent|routed|forwarded)_to_(the_)?(\w+_)?failure_transport",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (  # that queue has not taken it
@@ -71,7 +100,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
-        r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded)_(\w+_)?(to|in|into|on)_"
+        r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded|kept)_(\w+_)?(to|in|into|on|as)_"
         r"(the_|a_)?(dead|dlq|dlx|dlt|parking_lot)",
         _W(Op.DEAD, Stand.DEAD),
     ),
@@ -81,7 +110,13 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)park(ing)?_(\w+_)?(fail|error|refus|reject)|"
         r"(could_not|couldn_t|can_?not|unable_to|fail(ed|ure)?_to)_(be_)?(bur(y|ied)|park(ed)?|quarantined?)(_|$)|"
         r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line|lock)|dlq|dlx|dlt)|"
-        r"(^|_)re_?driv\w*_(fail|error|refus|den)",
+        r"(^|_)re_?driv\w*_(fail|error|refus|den)|"
+        r"(dead_?letters?|dlq|dlx|dlt)_(\w+_)?(not|never)_(be_|been_)?"
+        r"(saved|stored|written|sent|published|created|inserted|accepted|put|queued|enqueued|moved|recorded|confirmed|persisted|added|routed|made)(_|$)|"
+        r"(dead_?letters?|dlq|dlx|dlt)(_queue|_topic|_table|_store|_exchange|_writer)?_(is_|was_)?"
+        r"(unavailable|unreachable|not_(reachable|available|there)|down|missing|full)(_|$)|"
+        r"(dead_?letters?|dlq|dlx|dlt)_(\w+_)?(writ\w*|insert|publish|send|put|save|store|push|move)_"
+        r"(timed_out|aborted|denied|rolled_back)",
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (  # what became of an attempt is not on record: the attempt itself has a line of its own
@@ -90,7 +125,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (  # what a receiver says at last it has said, whether it is heeded or not
-        r"(receipt|callback|confirmation|report)_(\w+_)?(reject|fail|declin|negativ|nack)\w*_(\w+_)?(ignor|drop|discard|not_applied)",
+        r"(receipt|callback|confirmation|report)_(\w+_)?(reject|fail|declin|negativ|nack)\w*_(\w+_)?(ignor|drop|discard|not_(applied|stored)|unchanged|already)",
         _W(Op.FAILED, Stand.NONE, -1),
     ),
     (
@@ -165,11 +200,11 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
     (
-        r"(^|_)(row|record|delivery|message|job|entry)_(does_not|doesn_t|did_not|no_longer)_exist|"
+        r"(^|_)(row|record|delivery|message|job|entry)_((does_not|doesn_t|did_not|no_longer)_exist|vanished|disappeared)|"
         r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|(^|_)no_such_delivery$|"
         r"(^|_)(has|have|had|with|found)_no_(row|record)(_|$)|"
         r"(^|_)(payload|body)_((is_|was_)?(missing|gone|purged|expired|deleted|removed)|(is_|was_)?not_found)(_|$)|"
-        r"(^|_)(row|record|hash|entry|delivery|notice|notification|parcel|dispatch|handoff|postback)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)$|"
+        r"(^|_)(row|record|hash|entry|delivery|notice|notification|parcel|dispatch|handoff|postback)_((is_|was_)?(missing|gone)|(is_|was_)?not_found)(_(skip|drop|nothing|ignor|discard|ack)\w*|$)|"
         r"(could_not|couldn_t|can_?not|fail\w*_to|unable_to)_(find|load)_(the_|its_|an?_)?(\w+_)?(row|record|delivery|message|job|webhook)",
         _W(Op.PURGED, Stand.GONE),
     ),
@@ -375,7 +410,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.QUEUED, Stand.WAITING),
     ),
     (
-        r"accept|receiv|ingest|creat|publish|insert|(^|_)new$|(^|_)born|submit|emit|occur|regist|(^|_)add(ed)?$|"
+        r"accept|receiv(?!er)|ingest|creat|publish|insert|(^|_)new$|(^|_)born|submit|emit|occur|regist|(^|_)add(ed)?$|"
         r"arriv|captur|initial|stored|intake|event_in|recorded",
         _W(Op.ACCEPTED, Stand.WAITING),
     ),
@@ -519,7 +554,9 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
         return _WHOLE[word]
     # a prefix such as "webhook.delivery." says nothing about what happened
     word = re.sub(
-        r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher)_(?=[a-z])",
+        r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher)"
+        # unless it is that which is gone
+        r"_(?!(does|did|is|was)_?n[o_]t_|doesn_t|no_longer_exist|(is_|was_)?(gone|missing)(_|$)|not_found|vanished|disappeared)(?=[a-z])",
         "",
         word,
     )
@@ -541,14 +578,6 @@ _PROVISIONAL: Final = re.compile(r"(en)?queued|pending|provisional|interim|in_pr
 def is_provisional(outcome: str | None) -> bool:
     """Whether an answer with this outcome is none yet: whoever gave it has only put the request by."""
     return bool(outcome) and _PROVISIONAL.fullmatch(normal(str(outcome))) is not None
-
-
-#: who is no person, where a log says by whom a delivery was ended or an endpoint switched off
-MACHINES: Final = (
-    r"retention|purg|clean|sweep|reap|janitor|evict|ttl|expir|gc$|cron|sched|daemon|worker|system|"
-    r"job|router|keeper|feeder|relay|dispatch|circuit|breaker|\bauto|monitor|health|guard|"
-    r"watchdog|limiter|detector|\bprobe"
-)
 
 
 #: words that may be declared in a mapping, and what they stand for

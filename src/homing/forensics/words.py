@@ -8,8 +8,10 @@ from collections.abc import Iterable, Set
 from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
 
+from homing.forensics.letters import is_letter, is_not_stored
+from homing.forensics.machines import MACHINES
 from homing.forensics.operations import RESULT_OF_OP, STAND_OF_OP, UNKNOWN, Op, Stand, Word
-from homing.forensics.vocabulary import MACHINES, declared, is_provisional, meaning, normal
+from homing.forensics.vocabulary import declared, is_provisional, meaning, normal
 
 #: the result of a line that says "delivered" and shows no answer of the receiver
 SAID = 2
@@ -45,6 +47,7 @@ class Behaviour(NamedTuple):
     #: share that name a person or a rule that did it
     signed: float = 0.0
     starts: float = 0.0  #: share of all deliveries that begin with it
+    due_usual: float = 1.0  #: share of all lines with a due time
 
 
 class Line(NamedTuple):
@@ -54,6 +57,10 @@ class Line(NamedTuple):
     stand: Stand
     before: Stand
     result: int  #: 1 the receiver answered 2xx, SAID, -1 it failed, 0 it does not say
+
+
+#: a word that has a due time so many times as often as others plans something, even if nothing follows
+_PLANNED: Final = 5.0
 
 
 def by_behaviour(seen: Behaviour) -> Word:
@@ -74,7 +81,7 @@ def by_behaviour(seen: Behaviour) -> Word:
         return Word(Op.ACCEPTED, Stand.WAITING)
     if seen.ends > 0.5:
         return Word(Op.SUCCEEDED, Stand.DELIVERED, 1)
-    if seen.due > 0.5 and seen.is_last < 0.5:
+    if seen.due > 0.5 and (seen.is_last < 0.5 or seen.due > _PLANNED * seen.due_usual):
         return Word(Op.RETRY, Stand.WAITING)
     if seen.is_last < 0.2 and seen.ok + seen.bad < 0.1:
         if seen.held is not None and seen.held < 0.1:
@@ -86,7 +93,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|lock_(is_)?held|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -105,6 +112,11 @@ _ATTEMPT_OPS = frozenset(
 )
 #: what the row of a request may be taken for by the state beside it
 _OF_REQUEST: Final = frozenset({Op.UNKNOWN, Op.SENT, Op.ATTEMPTED, Op.CLAIMED, Op.SUCCEEDED})
+_ON_THE_WAY: Final = frozenset({Op.QUEUED, Op.RETRY, Op.RELEASED, Op.RESUMED})
+#: outcomes that say nothing of how a turn ended
+_TELLS_NO_END: Final = frozenset(
+    {Op.UNKNOWN, Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT, Op.STARTED}
+)
 #: outcomes of a turn that was settled, other than delivered
 _NOT_DELIVERED: Final = frozenset(
     {Op.FAILED, Op.RETRY, Op.DEAD, Op.EXHAUSTED, Op.CANCELLED, Op.DISCARDED, Op.SKIPPED}
@@ -141,6 +153,8 @@ class Habits(NamedTuple):
     accepts: bool = False
     #: and so has a worker's turn: what is saved as in progress is no other one
     takes: bool = False
+    #: words for dead letters, if most of them give no reason: those that do may say why there is none
+    unexplained: frozenset[str] = frozenset()
 
 
 _NO_HABITS: Final = Habits()
@@ -256,6 +270,7 @@ def line_of(
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
     if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
         op = to_word.op  # taken, and thrown away at once
+    op = _by_outcome(op, outcome.op)
     if op is Op.SUCCEEDED and status <= 0:  # settled or closed, and what stands beside it says how
         told = (outcome.op, to_word.op if kind.op else Op.UNKNOWN)
         op = next((one for one in told if one in _NOT_DELIVERED), op)
@@ -267,7 +282,9 @@ def line_of(
         op = op if _is_answered_late(op, status, kind.reason) else _by_reason(op, kind.reason)
     if op is Op.NOTED and kind.op in learned and _is_passed_over(kind, outcome):
         op = Op.SKIPPED  # a turn that is over, and beside it stands that it did nothing
-    if op is Op.DEAD and outcome.result and (kind.op in learned or _is_letter(kind.op)):
+    if op is Op.DEAD and is_not_stored(kind.op, kind.reason, about.unexplained):
+        return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
+    if op is Op.DEAD and outcome.result and (kind.op in learned or is_letter(kind.op)):
         if outcome.result < 0:  # whether it was stored, and not what its attempts came to
             return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
         outcome = UNKNOWN
@@ -308,12 +325,23 @@ def line_of(
     return Line(op, stand, before, result)
 
 
+def _by_outcome(op: Op, outcome: Op) -> Op:
+    """What was done where the row is of a whole turn, or says what it found."""
+    if op is Op.CLAIMED and outcome not in _TELLS_NO_END:
+        return Op.NOTED if outcome is Op.LAPSED else outcome
+    if op in _ON_THE_WAY and outcome in (Op.PURGED, Op.DISCARDED):
+        return outcome  # found to be gone as it was to go on
+    if op is Op.PURGED and outcome is Op.LAPSED:
+        return outcome  # not it, but somebody's hold on it has expired
+    return op
+
+
 def _at_its_end(kind: Kind, op: Op, stand: Stand, to_word: Word, result: int) -> tuple[Op, Stand]:
     """What was done and where a delivery stands by it, where one of the two says more of its end."""
     if op in (Op.DISCARDED, Op.CANCELLED) and stand is Stand.DELIVERED:
         stand = STAND_OF_OP[op]  # the state says closed, and the reason how
     if (
-        op is Op.SKIPPED
+        op in (Op.SKIPPED, Op.PURGED)
         and stand is Stand.DELIVERED
         and _ONLY_OVER.fullmatch(normal(kind.to_state or ""))
     ):
@@ -437,7 +465,8 @@ def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
 #: that there is nobody to send to
 _OF_ENDPOINT: Final = re.compile(
     r"(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_|has_been_)?"
-    r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off)"
+    r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off|"
+    r"not_(registered|known|there|in_(the_)?(registry|directory|table|list|cache|config)))"
 )
 #: a text that only names who or what did it: a person, or a rule
 _BY: Final = re.compile(r"\s*((by|rule|policy)\s*[:=]\s*|(rule|policy)\s+)\S", re.IGNORECASE)
@@ -492,7 +521,7 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     why = meaning(reason).op
     if op in (Op.FAILED, Op.QUEUED, Op.RETRY) and normal(reason) in _OF_LEASE:
         return Op.LAPSED
-    if op is Op.SUCCEEDED and _OF_ENDPOINT.search(normal(reason)):
+    if op in (Op.SUCCEEDED, Op.CANCELLED) and _OF_ENDPOINT.search(normal(reason)):
         return Op.DISCARDED  # closed, because there was nobody to send it to
     if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):
         return Op.CANCELLED  # ended by whom the text names
@@ -513,7 +542,9 @@ def _by_reason(op: Op, reason: str | None) -> Op:
         return Op.CANCELLED  # by a person, or withdrawn
     if op is Op.POSTPONED and _tells_of_failure(reason):
         return Op.RETRY  # put off because it failed
-    if op in (Op.FAILED, Op.CLAIMED, Op.DISCARDED) and is_in_progress(reason):
+    if op in (Op.FAILED, Op.CLAIMED, Op.DISCARDED, Op.RELEASED, Op.QUEUED) and is_in_progress(
+        reason
+    ):
         return Op.SKIPPED
     is_passed = why is Op.SKIPPED or (op is Op.SUCCEEDED and is_in_progress(reason))
     if op in (Op.SUCCEEDED, Op.RELEASED, Op.UNKNOWN) and is_passed:
@@ -524,13 +555,6 @@ def _by_reason(op: Op, reason: str | None) -> Op:
 def is_in_progress(reason: str | None) -> bool:
     """Whether a reason says that somebody else is at work on the delivery."""
     return bool(reason) and _IN_PROGRESS.search(normal(str(reason))) is not None
-
-
-def _is_letter(word: str | None) -> bool:
-    """Whether a word is one for a dead letter itself."""
-    return (
-        word is not None and re.search(r"letter|dlq|dlx|graveyard|morgue", normal(word)) is not None
-    )
 
 
 def _result(op: Op, kind: Kind, status: int, outcome: Word, to_word: Word) -> int:

@@ -187,7 +187,7 @@ def test_numbers_rule_no_late_commit_out_where_what_was_lost_lags(
         make_dropped(Why.SILENT, ACCEPTED, name=f"d-{n}", accepted_us=n * 60_000_000)
         for n in range(30)
     ]
-    near = Neighbours(overtaken=0.0, overtaken_fine=0.1, is_counted=True)
+    near = Neighbours(overtaken=0.0, overtaken_fine_long=0.1, is_counted=True)
     found = form(lost, [], suspects, log, busiest_share=0.1, near=near)
     assert ("D12" in [one.mechanism for one in found.candidates]) == is_left
 

@@ -270,11 +270,8 @@ def test_one_stretch_rules_out_no_endpoint_that_is_not_named(
     ]
     found = form(accepted, [], [], log, busiest_share=0.9)
     assert ("D9" in found.shares[0].twins) == is_of_it
-    assert "D12" not in found.shares[0].twins
-    # unless all were accepted at one time, or as fast as one long transaction writes them
-    for gap_us in (0, 66_000):
-        at_once = [one._replace(accepted_us=7 + n * gap_us) for n, one in enumerate(accepted)]
-        assert "D12" in form(at_once, [], [], log, busiest_share=0.9).shares[0].twins
+    # a poller that goes by time passes over all that comes while clocks disagree
+    assert "D12" in found.shares[0].twins
 
 
 def test_one_drop_that_looks_like_something_else_is_no_second_mechanism() -> None:

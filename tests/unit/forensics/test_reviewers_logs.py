@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.telling import places_told
 from homing.forensics.traces import Step
-from homing.forensics.untried import by_company, by_neighbours
+from homing.forensics.untried import by_neighbours
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 
@@ -374,16 +375,17 @@ def test_a_state_may_be_written_before_the_queue_has_it(field: str, twins: tuple
 NEVER = Match("D3", 0.8, "accepted, and never queued as the others are", ("D12",))
 
 
-@pytest.mark.parametrize(("pause_s", "twins"), [(10, ()), (3_000, ("D12",))])
-def test_only_an_outage_in_one_piece_excludes_a_poller(
-    pause_s: float, twins: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("has_table", [True, False])
+def test_an_outage_excludes_neither_a_poller_nor_a_queue_that_forgets(*, has_table: bool) -> None:
+    log = replace(LOG, usual={Op.CLAIMED: 1.0}, has_table=has_table)
     lost = [
-        make_dropped(Why.SILENT, ACCEPTED, name=f"d-{n}", accepted_us=int(1e6 * pause_s * n))
+        make_dropped(Why.SILENT, ACCEPTED, name=f"d-{n}", accepted_us=n * 1_000_000)
         for n in range(20)
     ]
-    found = by_company([(t, NEVER) for t in lost], [], LOG, busiest_share=0.9)
-    assert {match.twins for _, match in found} == {twins}
+    found = form(lost, [], [], log, busiest_share=0.9)
+    candidates = {one.mechanism for one in found.candidates}
+    assert {"D3", "D12"} <= candidates
+    assert ("D11" in candidates) == (not has_table)
 
 
 @pytest.mark.parametrize(("is_counted", "twins"), [(True, ()), (False, ("D12",))])
@@ -391,7 +393,7 @@ def test_the_time_of_a_creation_is_no_number_that_excludes_a_poller(
     is_counted: bool, twins: tuple[str, ...]
 ) -> None:
     lost = [make_dropped(Why.SILENT, ACCEPTED, name=f"d-{n}") for n in range(5)]
-    near = Neighbours(overtaken=0.0, overtaken_fine=0.05, is_counted=is_counted)
+    near = Neighbours(overtaken=0.0, overtaken_fine_long=0.05, is_counted=is_counted)
     found = by_neighbours([(t, NEVER) for t in lost], near, [])
     assert {match.twins for _, match in found} == {twins}
 
