@@ -20,6 +20,7 @@ from homing.forensics.passing import (
     is_passed_since_crossed,
     is_said_of_endpoint,
     is_said_of_work,
+    left_in_progress,
     names_endpoint,
     passed_as_in_progress,
 )
@@ -225,6 +226,9 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D9", 0.85, "passed over because of its endpoint")
     if is_passed_since_crossed(trace):
         return Match("D6", 0.9, "passed over since an earlier attempt's late result was written")
+    if left_in_progress(trace):
+        # a marker beside the state may have been left as well
+        return Match("D2", 0.9, "passed over, as a failed attempt left it in progress", ("D8",))
     if one.takes or one.sent or has_answer(trace) or in_work:
         # of a request that nobody ended, it is the marker that was met, whatever its endpoint
         is_of_work = in_work or one.reasons or is_said_of_work(trace)
@@ -532,6 +536,8 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
         is_swept = log.are_later_attempts and due - trace.accepted_us > _RETENTION_MIN_US
         if is_old or (is_swept and not has_field(log, "purged")):
             twins = (*twins, "D11")
+        if trace.steps[-1].act is Op.POSTPONED and "due" in log.fields and not due:
+            twins = ("D2", *twins)  # put off until no time: nobody may have planned it
         return Match("D1", 0.9, "a retry was planned, and nothing came of it", twins)
     if stand is Stand.WAITING:
         is_silent = trace.steps[one.failures[-1]].status is None

@@ -90,6 +90,18 @@ def is_left_for_endpoint(trace: Trace, step: Step) -> bool:
     return step.act in _LEAVES and step.due_us is None and is_called
 
 
+def left_in_progress(trace: Trace) -> bool:
+    """Whether the last state that is told of a delivery which was passed over is that it is in progress, by
+    the turn whose failure came next: nobody had told another."""
+    last = max((i for i, s in enumerate(trace.steps) if s.act is Op.SKIPPED), default=0)
+    told = [i for i, s in enumerate(trace.steps[:last]) if s.state and not s.is_row]
+    if not told or trace.steps[told[-1]].stand is not Stand.LEASED or is_said_of_work(trace):
+        return False
+    if trace.steps[told[-1]].was is None:
+        return False  # only what is told of each change tells that there was none
+    return any(s.result < 0 for s in trace.steps[told[-1] : last])
+
+
 def has_answer(trace: Trace) -> bool:
     """Whether some request of it was answered, by its status, its number or the time that it took."""
     told = (s for s in trace.steps if s.result)

@@ -20,7 +20,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)(got|took|taken|picked|popped|pulled|fetched|read|received)_(\w+_)?(off|from)_(the_)?(\w+_)?(queue|broker|topic|stream)$",
         _W(Op.CLAIMED, Stand.LEASED),
     ),
-    (  # whoever is late writes all the same
+    (
+        # whoever is late writes all the same, or ends the wait that another began
+        r"(^|_)(retry_)?timer_(was_|is_)?(stopped|cleared|removed|reset)$|"
         r"lost_(its_|the_)?(lease|lock|claim)_(but_|and_)?(sav|writ|stor|updat)(ing|es|ed|ten)?(_|$)",
         _W(Op.WRITTEN, Stand.NONE),
     ),

@@ -105,3 +105,26 @@ def test_a_turn_that_is_left_and_names_the_endpoint_was_left_for_it(
     left = make_step(Op.QUEUED, 3, worker="a", reason=reason)
     match = recognise(make_dropped(Why.SILENT, make_step(Op.ACCEPTED, 1), queued, left), LOG)
     assert match.mechanism == mechanism
+
+
+@pytest.mark.parametrize(("was", "found"), [("pending", ("D2", ("D8",))), (None, ("D8", ("D9",)))])
+def test_what_is_passed_over_in_the_state_that_a_failure_left_was_never_reset(
+    was: str | None, found: tuple[str, tuple[str, ...]]
+) -> None:
+    taken = make_step(Op.CLAIMED, 1, attempt=1, worker="a", state="delivering", was=was)
+    failed = make_step(Op.FAILED, 2, attempt=1, worker="a", stand=Stand.NONE, status=503)
+    over = make_step(Op.SKIPPED, 9, attempt=2, worker="b", word="noop")
+    match = recognise(make_dropped(Why.SKIPPED, taken, failed, over), LOG)
+    assert (match.mechanism, match.twins) == found
+
+
+@pytest.mark.parametrize(("due_us", "twins"), [(None, ("D2",)), (90, ())])
+def test_what_is_put_off_until_no_time_may_have_been_planned_by_nobody(
+    due_us: int | None, twins: tuple[str, ...]
+) -> None:
+    log = replace(LOG, fields=LOG.fields | {"due"})
+    failed = make_step(Op.FAILED, 2, attempt=1, worker="a", status=429)
+    off = make_step(Op.POSTPONED, 3, attempt=1, due_us=due_us)
+    taken = make_step(Op.CLAIMED, 1, attempt=1, worker="a")
+    match = recognise(make_dropped(Why.SILENT, taken, failed, off), log)
+    assert (match.mechanism, match.twins) == ("D1", twins)
