@@ -489,7 +489,7 @@ def _refers(column: str, reference: str) -> bool:
 
 def _ranks(
     every: Sequence[Link], samples: Map[str, Sequence[Row]]
-) -> dict[Link, tuple[bool, float, bool, int, bool, int, str, str]]:
+) -> dict[Link, tuple[float, bool, int, bool, int, str, str]]:
     """How sure each reference is, and how well what it refers to names what all files are of.
 
     What other things belong to, several to one (the event of deliveries), names them less well.
@@ -498,8 +498,6 @@ def _ranks(
     finer = {link.other for link in every if _is_fanned(samples[link.other], link.reference)}
     return {
         link: (
-            # of samples that meet in part only, what is called a delivery names it better than its event
-            name_score("delivery", link.reference) >= _SAYS_DELIVERY_MIN,
             round(link.share, 1),
             link.owner in finer,
             referred[link.owner, link.column],
