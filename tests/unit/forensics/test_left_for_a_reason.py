@@ -44,7 +44,7 @@ def of_parcels(number: int) -> Iterator[Row]:
         ("picked", courier, 1, None),
         ("calling", courier, 1, f"POST to shop-{number}, limit 30s"),
     ]
-    if number % 20 == 3:  # put off, and due again: nothing more
+    if number % 40 == 3:  # put off, and due again: nothing more
         moves.append(("slowed", courier, 1, "HTTP 429 after 122 ms"))
     elif number % 20 == 5:
         moves.append(("failed", "warden", 1, "lease lapsed, courier silent for 60s"))
@@ -67,7 +67,12 @@ def test_who_signs_every_line_has_decided_nothing_by_that(tmp_path: Path) -> Non
     rows = (row for n in range(COUNT) for row in of_parcels(n))
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     findings = investigate([str(path)], Options(folder=str(tmp_path)))
-    assert findings.books == {Verdict.DELIVERED: COUNT * 17 // 20, Verdict.DROPPED: COUNT * 3 // 20}
+    # the last may yet go on
+    assert findings.books == {
+        Verdict.DELIVERED: COUNT * 7 // 8,
+        Verdict.DROPPED: COUNT // 8 - 1,
+        Verdict.OPEN: 1,
+    }
     assert {share.mechanism for share in findings.hypothesis.shares} == {"D1", "D7", "D9"}
 
 
