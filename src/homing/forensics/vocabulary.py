@@ -558,7 +558,7 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
     word = re.sub(
         r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher)"
         # unless it is that which is gone
-        r"_(?!(does|did|is|was)_?n[o_]t_|doesn_t|no_longer_exist|(is_|was_)?(gone|missing)(_|$)|not_found|vanished|disappeared)(?=[a-z])",
+        r"_(?!(does_not|doesn_t|did_not|no_longer)_exist|(is_|was_)?(gone|missing)(_|$)|not_found|vanished|disappeared)(?=[a-z])",
         "",
         word,
     )
