@@ -9,7 +9,9 @@ from typing import Final
 from homing.forensics.operations import Op
 from homing.forensics.vocabulary import meaning, normal
 
-_OF_LETTERS: Final = re.compile(r"letter|dlq|dlx|graveyard|morgue")
+#: words for a dead letter, and for where it is kept
+LETTERS: Final = r"dead[-_. ]?letter|dlq|dlx|dlt|graveyard|morgue|cemeter|(^|[^a-z])(bury|buried|burial)|quarantin"
+_OF_LETTERS: Final = re.compile(rf"{LETTERS}|letter")
 
 
 def is_letter(word: str | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from homing.forensics.letters import LETTERS
 from homing.forensics.reading.columns import FORMATS, LENGTHS, NOTHING, NUMBERS, TIMES, ZONES, Seen
 from homing.forensics.reading.mapping import ANSWER, KINDS, WORDS, Column
 
@@ -95,9 +96,6 @@ STATUS_LINE: Final = r"^(?:HTTP/[0-9.]+ )?([1-5][0-9][0-9])(?: +(?:[ABD-Z][a-z]|
 
 #: the numbers and names in a sentence; a status of HTTP stays
 PARTICULARS: Final = r"[\w.:/-]*\d[\w.:/-]{3,}|[\w.:/-]{3,}\d[\w.:/-]*|\b\d{1,2}\b"
-
-#: jobs that put dead letters away
-LETTERS: Final = r"dead[-_. ]?letter|dlq|dlx"
 
 
 def answered_within(status: str, inner: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from homing.core.errors import ConfigError
 from homing.core.records import LogEntry
+from homing.forensics.letters import LETTERS
 from homing.forensics.operations import Op
 from homing.forensics.reading.alternatives import add_others
 from homing.forensics.reading.columns import (
@@ -23,7 +24,7 @@ from homing.forensics.reading.columns import (
     number_of,
 )
 from homing.forensics.reading.doubting import doubts_of
-from homing.forensics.reading.expressions import ANSWERED, LETTERS, STATUS_LINE
+from homing.forensics.reading.expressions import ANSWERED, STATUS_LINE
 from homing.forensics.reading.happenings import best_telling, led_to, state_before
 from homing.forensics.reading.kinds import by_kind
 from homing.forensics.reading.lines import Row

@@ -12,6 +12,7 @@ import ibis
 
 from homing.core.errors import ConfigError
 from homing.forensics.engine import Engine
+from homing.forensics.letters import LETTERS
 from homing.forensics.reading.columns import LENGTHS, NOTHING, TIMES, Seen, look
 from homing.forensics.reading.converting import Damage
 from homing.forensics.reading.expressions import (
@@ -20,7 +21,6 @@ from homing.forensics.reading.expressions import (
     CALLED_DEAD,
     GIVEN_UP,
     HANDS_OVER,
-    LETTERS,
     PARTICULARS,
     SCALE,
     STATUS_LINE,
