@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import ibis
-from ibis import _
 
 from homing.forensics.answers import repeating
 from homing.forensics.behaviours import name_of
@@ -20,12 +19,14 @@ from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn
 from homing.forensics.letters import unexplained
-from homing.forensics.operations import Op, Stand, Word
-from homing.forensics.others import (
+from homing.forensics.messages import (
+    of_messages,
     without_carriers_of_others,
-    word_column,
-    words_of_others,
+    without_lost_messages,
+    without_names_of_messages,
 )
+from homing.forensics.operations import Op, Stand, Word
+from homing.forensics.others import word_column, words_of_others
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
 from homing.forensics.reading.expressions import PARTICULARS
 from homing.forensics.reading.files import Progress, Raw
@@ -85,13 +86,16 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
     progress("understanding the words", 0.0)
     table = engine.table("raw")
     counts = _counts(table)
-    lonely = _lonely(engine, table, counts)
+    if counts.doubled:
+        table = without_names_of_messages(engine, table)
+        counts = _counts(table)
+    lonely = of_messages(engine, table, counts)
     announced = switched_off(table) if raw.has("actor") else []
     # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
     left_out = 0
     if counts.linking and counts.of_message:
-        table = _without_lost_messages(engine, table)
+        table = without_lost_messages(engine, table)
         table, left_out = without_carriers_of_others(engine, table)
     column = word_column(raw.has("op"))
     words, assumed = learn(raw, table)
@@ -147,48 +151,11 @@ def _counts(table: Any) -> Row:
         "keyless": at.notnull() & ~keyed,
         "timeless": at.isnull() & table.started_us.isnull() & keyed,
         "linking": table.delivery.notnull() & table.message.notnull(),
+        "doubled": table.delivery == table.message,
         "of_message": of_message,
         "of_endpoint": of_message & table.endpoint.notnull(),
     }
     return row(table.aggregate(**{k: test.cast("int64").sum() for k, test in tests.items()}))
-
-
-def _lonely(engine: Engine, table: Any, counts: Row) -> Any:
-    """Message → delivery: rows that know only the message belong to its delivery, or stand for it
-    where there is none. None: there are no such rows."""
-    links = []
-    if counts.linking and counts.of_message:
-        named = table.filter(table.delivery.notnull() & table.message.notnull())
-        links.append(named.group_by(id=named.message).aggregate(of_message=named.delivery.min()))
-    # where a delivery is named by message and endpoint, and some rows lack the endpoint
-    if counts.of_endpoint and counts.of_endpoint < counts.of_message:
-        named = table.filter(
-            table.delivery.isnull() & table.message.notnull() & table.endpoint.notnull()
-        )
-        key = (named.message + "/" + named.endpoint).min()
-        links.append(named.group_by(id=named.message).aggregate(of_message=key))
-    if not links:
-        return None
-    link = functools.reduce(ibis.union, links)
-    return engine.keep("lonely", link.group_by("id").aggregate(of_message=link.of_message.min()))
-
-
-def _without_lost_messages(engine: Engine, table: Any) -> Any:
-    """Without the rows of messages of which no delivery is known, where no fewer deliveries are known
-    whose message is not: the rows that told of both were deleted, and each would count as two."""
-    named = table.filter(table.delivery.notnull())
-    linked = named.filter(named.message.notnull())
-    alone = table.filter(table.delivery.isnull() & table.message.notnull())
-    met = linked.select(met=linked.message).distinct()
-    alone = alone.select("message").distinct().anti_join(met, _.message == met.met)
-    both = linked.select(met=linked.delivery).distinct()
-    orphans = named.select("delivery").distinct().anti_join(both, _.delivery == both.met)
-    lost = int(row(alone.aggregate(n=alone.count())).n or 0)
-    if not 0 < lost <= int(row(orphans.aggregate(n=orphans.count())).n or 0):
-        return table
-    gone = engine.keep("lost_messages", alone.select(gone="message"))
-    kept = table.left_join(gone, table.delivery.isnull() & (table.message == gone.gone))
-    return kept.filter(kept.gone.isnull()).drop("gone")
 
 
 def _why(engine: Engine, table: Any) -> Any:

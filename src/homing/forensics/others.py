@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import ibis
-from ibis import _
 
 from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX, name_of
-from homing.forensics.engine import Engine
 from homing.forensics.operations import Op, Word
-from homing.forensics.rows import row, rows
+from homing.forensics.rows import rows
 from homing.forensics.vocabulary import meaning
 
 #: of all lines, so many are of what most names have in common, where there are others
@@ -107,54 +105,3 @@ def _joined(pairs: Any) -> dict[str, str]:
     for one, other in pairs:
         leader[find(other)] = find(one)
     return {word: find(word) for word in list(leader)}
-
-
-#: of the messages that carry a delivery, so many at least were made after it, and so many at most before
-_CARRIERS_MIN: Final = 0.5
-_BEFORE_MAX: Final = 0.05
-
-
-def without_carriers_of_others(engine: Engine, table: Any) -> tuple[Any, int]:
-    """Without the messages of a queue that carries more than deliveries, and how many rows these have.
-
-    Where deliveries are known before the messages that carry them, a message is none itself, however
-    it is spoken of; where messages come first, one of which no delivery was made may be lost.
-
-    Args:
-        table: the raw rows that name something, of a log that names deliveries and messages.
-    """
-    some = table.filter((table["rowid"] < LOOKED_THROUGH) & (table.layout == "events"))
-    at = ibis.coalesce(some.changed_us, some.at_us, 0).cast("string").lpad(20, "0")
-    some = some.mutate(place=at + some["rowid"].cast("string").lpad(20, "0"))
-    ours = some.filter(some.delivery.notnull())
-    born = ours.group_by(born="delivery").aggregate(known=ours.place.min())
-    named = some.filter(some.message.notnull())
-    made = named.group_by(made="message").aggregate(first=named.place.min())
-    linked = ours.filter(ours.message.notnull()).select("delivery", "message").distinct()
-    pairs = linked.join(born, linked.delivery == born.born).join(made, linked.message == made.made)
-    told = row(
-        pairs.aggregate(
-            n=pairs.count(),
-            after=(pairs.first > pairs.known).cast("int64").sum(),
-            before=(pairs.first < pairs.known).cast("int64").sum(),
-        )
-    )
-    n = int(told.n or 0)
-    if (
-        n < _NAMES_FEWEST
-        or int(told.after) < _CARRIERS_MIN * n
-        or int(told.before) > _BEFORE_MAX * n
-    ):
-        return table, 0
-    both = table.filter(table.delivery.notnull() & table.message.notnull())
-    met = both.select(met="message").distinct()
-    alone = table.filter(table.delivery.isnull() & table.message.notnull())
-    gone = (
-        alone.anti_join(met, _.message == met.met).group_by(gone="message").aggregate(n=_.count())
-    )
-    gone = engine.keep("carriers_of_others", gone)
-    kept = table.left_join(
-        gone.select("gone"), table.delivery.isnull() & (table.message == gone.gone)
-    )
-    kept = kept.filter(kept.gone.isnull()).drop("gone")
-    return kept, int(row(gone.aggregate(n=gone.n.sum())).n or 0)

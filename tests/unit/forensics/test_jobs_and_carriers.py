@@ -1,4 +1,4 @@
-"""What carries a delivery, a job or a message, is none itself; and rows that are of a turn."""
+"""What carries a delivery, such as a job, is none itself; and rows that are of a turn."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.dropped import make_dropped, make_step
 from support.tables import write_table
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
-from homing.forensics.judging import Verdict, Why
+from homing.forensics.judging import Verdict
 from homing.forensics.letters import unexplained
 from homing.forensics.machines import MACHINES
 from homing.forensics.operations import Op, Stand
-from homing.forensics.overwriting import has_cleared_retry
-from homing.forensics.passing import is_passed_since_crossed
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat, text_row
 from homing.forensics.vocabulary import meaning
@@ -40,43 +37,6 @@ def found(folder: Path, rows: Iterable[Row]) -> Findings:
 
 def _at(row: Row) -> float:
     return float(row["time"])
-
-
-# --- a bus that carries more than deliveries
-
-
-def of_bus(number: int) -> Iterator[Row]:
-    """A delivery and the message that carries it; and a message of another kind."""
-    at, name, message = BEGIN_S + 30.0 * number, f"dlv_{number:08x}", 70_000 + 3 * number
-    both = {"delivery_id": name, "message_id": message}
-    yield {"time": at, "event": "delivery registered", "delivery_id": name, "endpoint": "ep_1"}
-    yield {"time": at + 1, "event": "message sent to bus", **both}
-    yield {"time": at + 2, "event": "message received", "message_id": message, "worker": "w1"}
-    yield {"time": at + 3, "event": "attempt started", **both, "attempt": 1, "worker": "w1"}
-    yield {"time": at + 4, "event": "delivered", **both, "attempt": 1, "status": 200}
-    yield {"time": at + 5, "event": "message received", "message_id": message + 1, "worker": "w2"}
-
-
-def test_a_message_that_carries_no_delivery_is_not_counted(tmp_path: Path) -> None:
-    findings = found(tmp_path, (row for n in range(COUNT) for row in of_bus(n)))
-    assert findings.books == {Verdict.DELIVERED: COUNT}
-
-
-def of_fan_out(number: int) -> Iterator[Row]:
-    """A message first, and the delivery that is made of it; of every twentieth none is."""
-    at, message = BEGIN_S + 30.0 * number, f"msg_{number:08x}"
-    both = {"delivery_id": f"dlv_{number:08x}", "message_id": message}
-    yield {"time": at, "event": "message accepted", "message_id": message}
-    if number % 20 == 7:
-        return
-    yield {"time": at + 1, "event": "delivery queued", **both}
-    yield {"time": at + 2, "event": "claimed", **both, "worker": "w1"}
-    yield {"time": at + 3, "event": "delivered", **both, "attempt": 1, "status": 200}
-
-
-def test_a_message_of_which_no_delivery_was_made_is_lost(tmp_path: Path) -> None:
-    findings = found(tmp_path, (row for n in range(COUNT) for row in of_fan_out(n)))
-    assert findings.books[Verdict.DROPPED] == COUNT // 20
 
 
 # --- rows that name what most rows name, by a column of their own
@@ -234,28 +194,6 @@ def test_where_dead_letters_give_no_reason_one_that_does_was_not_stored(plain: i
     about = Habits(unexplained=unexplained([(bare.op, None, plain), (odd.op, odd.reason, 3)]))
     assert line_of(bare, {}, {}, about).op is Op.DEAD
     assert line_of(odd, {}, {}, about).op is op
-
-
-# --- a late write that says neither when nor of which attempt
-
-
-def test_what_waits_by_a_late_write_without_a_time_has_lost_its_plan() -> None:
-    taken = make_step(Op.SENT, 2, attempt=2, worker="b")
-    failed = make_step(Op.FAILED, 3, attempt=2, worker="b", status=503)
-    planned = make_step(Op.RETRY, 4, attempt=2, worker="b", due_us=9)
-    late = make_step(Op.RETRY, 5, worker="a", state="waiting")
-    first = make_step(Op.SENT, 1, attempt=1, worker="a")
-    assert has_cleared_retry(make_dropped(Why.SILENT, first, taken, failed, planned, late))
-    assert not has_cleared_retry(make_dropped(Why.SILENT, first, taken, failed, planned))
-
-
-def test_a_turn_that_passes_over_after_a_row_of_an_earlier_attempt_was_saved_found_that() -> None:
-    failed = make_step(Op.FAILED, 3, attempt=3, worker="b", status=503)
-    planned = make_step(Op.RETRY, 4, attempt=4, worker="b", due_us=9)
-    saved = make_step(Op.RETRY, 5, attempt=1, worker="a", stand=Stand.WAITING)
-    over = make_step(Op.SKIPPED, 6, worker="c", word="stale retry skipped")
-    assert is_passed_since_crossed(make_dropped(Why.SKIPPED, failed, planned, saved, over))
-    assert not is_passed_since_crossed(make_dropped(Why.SKIPPED, failed, planned, over))
 
 
 # --- names of columns that differ by their case alone
