@@ -15,8 +15,10 @@ pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sentences import sentence
+from homing.forensics.vocabulary import meaning
 
 Row = dict[str, Any]
 COUNT = 240
@@ -82,6 +84,7 @@ def test_a_table_that_begins_with_a_row_is_one_all_the_same(tmp_path: Path) -> N
     [
         ("Sending delivery sHCPWUshUGuu to https://a.example/x", "sHCPWUshUGuu"),
         ("Delivery hkdgvvtcXspb marked delivered", "hkdgvvtcXspb"),
+        ("Event accepted, delivery NPoocxigpexa created", "NPoocxigpexa"),
         ("Job sHCPWUshUGuu stalled", "sHCPWUshUGuu"),
         ("Job HTTPDeliveryJob started", None),
         ("task sendWebhookPayload started", None),
@@ -95,6 +98,24 @@ def test_a_random_name_of_letters_is_told_from_a_word(text: str, name: str | Non
 def test_a_tunnel_that_stands_is_no_answer() -> None:
     assert "status" not in sentence("egress CONNECT shop.example:443 -> 200")
     assert sentence("POST shop.example/hook -> 200 in 3ms")["status"] == "200"
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("delivery 124888 attempt 1: 429 in 91ms, next attempt at noon", "status", "429"),
+        ("batch 3: 200 rows read", "status", None),
+        ("Delivery K7 cancelled by kim@merchant via console", "actor", "kim@merchant"),
+        ("Delivery K7 cancelled by retention", "actor", None),
+    ],
+)
+def test_what_a_sentence_says_beside_its_names(text: str, field: str, value: str | None) -> None:
+    assert sentence(text).get(field) == value
+
+
+def test_what_a_sentence_is_about_is_not_what_it_says() -> None:
+    said = sentence(": WARNING/Pool-1] delivery 838602: lock of host-1 expired, marked failed")
+    assert meaning(said["text"]).op is Op.LAPSED
 
 
 def test_a_topic_of_dead_letters_says_where_a_delivery_is() -> None:

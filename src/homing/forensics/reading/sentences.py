@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from homing.forensics.letters import LETTERS
 from homing.forensics.operations import Op
 from homing.forensics.reading.framed import ruby_head, with_plain_models
 from homing.forensics.vocabulary import meaning
@@ -186,7 +187,7 @@ _KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in word
 #: class; behind the word delivery no function is named either, and so `hkdgvvtcXspb` is one there
 _MIXED: Final = (
     r"(?-i:[a-z]{2,5}_(?=[A-Za-z]*[a-z][A-Z])[A-Za-z]{8,24}|"
-    r"(?=[A-Za-z]*(?:[a-z][A-Z]{2}|[A-Z][a-z][A-Z]|[A-Z]{3}[a-z])|(?<=elivery )[A-Za-z]*[a-z][A-Z])"
+    r"(?=[A-Za-z]*(?:[a-z][A-Z]{2}|[A-Z][a-z][A-Z]|[A-Z]{3}[a-z])|(?<=elivery )[A-Za-z]*[A-Za-z][A-Z])"
     r"[A-Za-z]{10,24}(?<!Job|Log)(?<!Task)(?<!Error|Event)(?<!Worker|Client)(?<!Service|Handler|Message)"
     r"(?<!Delivery)(?<!Exception))"
 )
@@ -271,13 +272,15 @@ _TUNNEL: Final = re.compile(
     r"\bCONNECT [\w.-]+(?::\d+)?(?: ?(?:->|=>|→|:|returned|answered)? ?2\d\d)?\b"
 )
 #: what a request came to, behind an arrow: `POST shop.example -> 202 (145ms)`
-_CAME_TO: Final = re.compile(r"(?<=\s)(?:->|=>|→) ?([1-5]\d\d)(?=[\s,;.(]|$)")
+_CAME_TO: Final = re.compile(
+    r"(?:(?<=\s)(?:->|=>|→) ?|(?<=\d: ))([1-5]\d\d)(?=[\s,;.(]|$)(?! [a-z]+s\b)"
+)
 #: the change of a state in a sentence, `state sending -> failed`
 _MOVE: Final = re.compile(
     r"(?:\b(?:state|status):? )?(?<![\w.])([a-z_]+) ?(?:->|=>|→) ?([a-z_]+)\b"
 )
 #: a person by name or address
-_BY: Final = re.compile(r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.@])|[\w.+-]+@[\w-]+\.[\w.-]+)")
+_BY: Final = re.compile(r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.@])|[a-z][\w.+-]*@[a-z][\w.-]*\w)")
 #: a task came to its end: what it gave back says how its turn ended
 _RETURNED: Final = re.compile(r"^\W*Task\b.*succeeded in\s*$")
 #: pairs by which a line without a sentence tells what a request came to
@@ -294,7 +297,8 @@ _LONG: Final = re.compile(
     re.I,
 )
 _DIGITS: Final = re.compile(r"\S*\d\S*")
-_LETTERS: Final = re.compile(r"dead[_-]?letter|(^|\W)(dlq|dlt|dlx)", re.I)
+#: a name made at random has such letters in its midst
+_LETTERS: Final = re.compile(rf"dead[_-]?letter|(^|[^A-Za-z0-9])({LETTERS})", re.I)
 #: what a delivery is named by, the most telling first
 _OWN: Final = ("delivery", "job", "task", "notification")
 _SECOND: Final = ("message", "event")
@@ -387,7 +391,7 @@ def sentence(text: str) -> Found:
 
 #: what a sentence is about, and not what it says of it: `Delivery 42: endpoint 7 is not active, skipping`
 _SUBJECT: Final = re.compile(
-    r"\s*(the )?(web_?hook|delivery|job|task|message|notification)\W*", re.IGNORECASE
+    r"\W*(the )?(web_?hook|delivery|job|task|message|notification)\W*", re.IGNORECASE
 )
 
 
