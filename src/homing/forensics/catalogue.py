@@ -19,6 +19,16 @@ class Mechanism(NamedTuple):
     settings: dict[str, str]
 
 
+class Match(NamedTuple):
+    """That a dropped delivery looks as a mechanism leaves it."""
+
+    mechanism: str
+    strength: float  #: 0 to 1
+    what: str  #: the signature in words
+    #: other mechanisms that leave the very same lines in a log with these fields
+    twins: tuple[str, ...] = ()
+
+
 MECHANISMS: Final = {
     m.code: m
     for m in (

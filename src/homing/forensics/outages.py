@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import ibis
 
+from homing.forensics.catalogue import Match
 from homing.forensics.judging import Why
-from homing.forensics.mechanisms import Match
 from homing.forensics.operations import Op
 from homing.forensics.rows import rows
 from homing.forensics.traces import Trace

@@ -26,7 +26,11 @@ def has_cleared_retry(trace: Trace) -> bool:
     is_crossed = is_other or _is_of_earlier(steps, plan) or bool(life(trace).races)
     # nor is what waits for its retry saved as in progress but by who read it before it waited
     is_crossed = is_crossed or any(map(saves_as_taken, after))
-    return bool(writers) and is_crossed and not any(map(is_take, after))
+    planned = steps[plan].attempt
+    is_tried = any(
+        is_take(s) or (s.act is Op.SENT and planned and (s.attempt or 0) >= planned) for s in after
+    )
+    return bool(writers) and is_crossed and not is_tried
 
 
 def _last_plan(steps: Sequence[Step]) -> int | None:

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from homing.forensics.association import Q_MAX, Suspect
+from homing.forensics.catalogue import Match
 from homing.forensics.facts import LogFacts, twins_of
-from homing.forensics.mechanisms import Match
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.operations import Op
 from homing.forensics.traces import Trace

@@ -12,11 +12,12 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.association import Suspect
+from homing.forensics.catalogue import Match
 from homing.forensics.facts import LogFacts, has_field
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Why
 from homing.forensics.losing import Loss, first_deleted
-from homing.forensics.mechanisms import Match, recognise
+from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import meaning

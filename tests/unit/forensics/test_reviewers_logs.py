@@ -16,12 +16,13 @@ from support.dropped import make_dropped, make_step
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.catalogue import Match
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
 from homing.forensics.investigation import Findings, Options, investigate
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import Match, recognise
+from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Neighbours
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import name_score

@@ -14,9 +14,10 @@ from support.dropped import make_dropped, make_step
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Verdict, Why
-from homing.forensics.mechanisms import LogFacts, recognise
+from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess

@@ -14,10 +14,11 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
+from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
 from homing.forensics.investigation import Options, investigate
 from homing.forensics.judging import Why
-from homing.forensics.mechanisms import LogFacts, recognise
+from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.columns import look
 from homing.forensics.reading.guessing import guess
