@@ -12,7 +12,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.investigation import Findings, Options, investigate
-from homing.forensics.reading.listed import Listed, lists_of, spread
+from homing.forensics.reading.listed import Listed, apart_of, lists_of, spread
 from homing.forensics.reading.mapping import Column, Mapping
 
 COUNT = 120
@@ -90,3 +90,70 @@ def test_a_row_is_made_of_each_element_with_what_the_line_says_itself() -> None:
 def test_any_other_row_stays_as_it_is(row: Row) -> None:
     assert lists_of([row], KEY) == []
     assert list(spread(row, [ITEMS])) == [row]
+
+
+# --- what a list called deliveries names
+
+
+def of_export(event: int) -> Row:
+    """An event as an export lists it, with how its one to three deliveries stand."""
+    mine = [3 * event + n for n in range(1 + event % 3)]
+    told = [
+        {"id": f"dlv_{n:06x}", "status": "queued" if n in LOST else "succeeded", "attempts": 1}
+        for n in mine
+    ]
+    return {
+        "id": f"evt_{event:06x}",
+        "type": "order.paid",
+        "created_at": at(60 * event),
+        "deliveries": [one | {"updated_at": at(60 * event + 3)} for one in told],
+    }
+
+
+def test_a_list_of_objects_called_deliveries_has_a_row_each(tmp_path: Path) -> None:
+    rows = [of_export(event) for event in range(COUNT)]
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps({"object": "list", "data": rows}))
+    found = investigate([str(path)], Options(drops=tmp_path / "drops.txt"))
+    assert found.accepted == sum(len(row["deliveries"]) for row in rows)
+    lost = {f"dlv_{n:06x}" for event in range(COUNT) for n in LOST if n // 3 == event}
+    named = {one["id"] for row in rows for one in row["deliveries"]}
+    assert set((tmp_path / "drops.txt").read_text().split()) == lost & named
+    columns = found.raw.mappings[str(path)].columns
+    assert columns["delivery"].path == "deliveries.id"
+
+
+def test_a_list_of_names_called_deliveries_has_a_row_each(tmp_path: Path) -> None:
+    rows: list[Row] = []
+    for event in range(COUNT):
+        mine = [900_000 + 2 * event, 900_001 + 2 * event]
+        asked = {"method": "POST", "path": "/v1/events", "action": "create", "status": 202}
+        told = {"time": at(60 * event), "event_id": f"evt_{event:06x}", "deliveries": mine}
+        rows.append(asked | told)
+        for n in mine:
+            if n - 900_000 not in LOST:
+                about = {"delivery_id": n, "attempt": 1, "http_status": 204}
+                rows.append({"time": at(60 * event + 2), "msg": "attempt", **about})
+    path = tmp_path / "web.log"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = investigate([str(path)], Options(drops=tmp_path / "drops.txt"))
+    assert found.accepted == 2 * COUNT
+    dropped = set((tmp_path / "drops.txt").read_text().split())
+    assert dropped == {str(900_000 + n) for n in LOST}
+
+
+def test_names_in_a_list_of_any_name_are_those_that_other_rows_name() -> None:
+    rows: list[Row] = [{"id": f"d{n:04}", "msg": "sent"} for n in range(30)]
+    rows.append({"msg": "batch", "ids": ["d0003", "d0004"], "tags": ["red", "blue"]})
+    ids = Listed(("ids",), "id", is_bare=True)
+    assert lists_of(rows, KEY) == [ids]
+    assert [row["id"] for row in spread(rows[-1], [ids])] == ["d0003", "d0004"]
+
+
+def test_what_a_declared_mapping_names_is_spread_and_nothing_else() -> None:
+    rows = [of_export(2)]
+    declared = Mapping(layout="deliveries", columns={"delivery": Column(path="id")})
+    assert apart_of(rows, None) == [Listed(("deliveries",), "id", is_apart=True)]
+    assert apart_of(rows, declared) == []
+    inside = Mapping(layout="deliveries", columns={"delivery": Column(path="deliveries.id")})
+    assert apart_of(rows, inside) == apart_of(rows, None)

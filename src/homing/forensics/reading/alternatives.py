@@ -16,6 +16,7 @@ from homing.forensics.vocabulary import normal
 _SPLIT: Final = (
     "at",
     "delivery",
+    "message",
     "trace",
     "op",
     "to_state",
@@ -34,7 +35,7 @@ _SPARE: Final = ("finished_at", "changed_at", "started_at")
 
 _SPLIT_BELOW: Final = 0.9
 #: of which a few rows may tell by another column too
-_NAMES: Final = ("delivery", "trace")
+_NAMES: Final = ("delivery", "message", "trace")
 #: of the texts of the other kind of rows, so many must mean something
 _KNOWN_MIN: Final = 0.5
 
@@ -47,6 +48,8 @@ def add_others(
         chosen["op"] = Column(path=str(finer), others=(chosen["op"].path,))
         taken.add(finer)
     for field in _SPLIT:
+        if field == "message" and "delivery" in chosen:
+            continue  # it is none that rows must have
         if field in chosen and not chosen[field].others:
             spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
             others = _others(field, chosen[field], rows, seen, taken - spare)
@@ -164,7 +167,7 @@ def _others(
             continue
         filled = sum(row.get(path) is not None for row in lacking)
         # errors are rare, and so is what somebody did, or a receiver reported
-        is_rare = is_same or field in ("reason", "note", "actor", "outcome")
+        is_rare = is_same or field in ("reason", "note", "actor", "outcome", "due")
         # and an answer is one of many lines of a delivery
         least = 0.0 if is_rare else 0.01 if field == "status" else 0.1
         is_filled = filled > least * len(lacking)

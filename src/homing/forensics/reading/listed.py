@@ -3,9 +3,11 @@ of each of them. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
+from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.lines import SEPARATOR, Row, parts_of
 from homing.forensics.reading.mapping import Mapping
 
@@ -14,26 +16,72 @@ class Listed(NamedTuple):
     """A list whose elements name deliveries as other rows of the log do."""
 
     parts: tuple[str, ...]  #: the keys that lead to it
-    name: str  #: of a delivery in an element
+    name: str  #: of a delivery in an element, or where an element is a name itself, in the row
+    is_bare: bool = False  #: the elements are names
+    #: what an element says is of that delivery alone, and stays in its place
+    is_apart: bool = False
+
+
+#: an element's own column is called a delivery's
+_NAMED_MIN: Final = 90.0
+#: of lists that name something, so many name what other rows name
+_KNOWN_MIN: Final = 0.5
+
+
+def apart_of(rows: Sequence[Row], given: Mapping | None) -> list[Listed]:
+    """The lists in a sample that are called deliveries: of their names, or of objects that each name one.
+
+    Args:
+        given: the mapping that somebody declared; then only the list that it names deliveries by.
+    """
+    own = given.columns.get("delivery") if given is not None else None
+
+    def names(path: str) -> bool:
+        if given is not None:
+            return own is not None and path in (own.path, *own.others)
+        return name_score("delivery", path) > _NAMED_MIN
+
+    found: dict[str, Listed] = {}
+    for row in rows:
+        for path, value in row.items():
+            if path in found:
+                continue
+            if _are_names(value) and names(path):
+                found[path] = Listed(parts_of(path), "", is_bare=True, is_apart=True)
+            for name in value[0] if _are_objects(value) else ():
+                if names(SEPARATOR.join((*parts_of(path), name))) and _names_all(value, name):
+                    found[path] = Listed(parts_of(path), name, is_apart=True)
+    return list(found.values())
 
 
 def lists_of(rows: Sequence[Row], mapping: Mapping) -> list[Listed]:
-    """The lists in a sample whose elements name a delivery by the column of that name beside the list;
-    where the row names one there itself, the list is of something of that one's."""
+    """The lists in a sample whose elements name a delivery by the column of that name beside the list,
+    or are such names; where the row names one there itself, the list is of something of that one's."""
     column = mapping.columns.get("delivery") or mapping.columns.get("message")
     if column is None or not column.path:
         return []
+    names = {row[column.path] for row in rows if isinstance(row.get(column.path), str)}
     found: dict[str, Listed] = {}
+    listed, known = Counter[str](), Counter[str]()
     for row in rows:
         for path, value in row.items():
             if path in found or not isinstance(value, list) or row.get(column.path):
                 continue
             *outer, _ = parts = parts_of(path)
-            if column.path.startswith("".join(part + SEPARATOR for part in outer)):
-                name = column.path[len(SEPARATOR.join((*outer, ""))) :]
-                if _names_all(value, name):
-                    found[path] = Listed(parts, name)
-    return list(found.values())
+            if not column.path.startswith("".join(part + SEPARATOR for part in outer)):
+                continue
+            name = column.path[len(SEPARATOR.join((*outer, ""))) :]
+            if _names_all(value, name):
+                found[path] = Listed(parts, name)
+            elif value and SEPARATOR not in name and all(isinstance(one, str) for one in value):
+                listed[path] += len(value)
+                known[path] += len(names.intersection(value))
+    told = [path for path, n in listed.items() if known[path] >= _KNOWN_MIN * n]
+    of_names = {
+        path: Listed(parts_of(path), column.path.rpartition(SEPARATOR)[2], is_bare=True)
+        for path in told
+    }
+    return list((found | of_names).values())
 
 
 def spread(row: Row, lists: Sequence[Listed]) -> Iterator[Row]:
@@ -42,17 +90,34 @@ def spread(row: Row, lists: Sequence[Listed]) -> Iterator[Row]:
     for listed in lists:
         *outer, last = listed.parts
         beside = _at(row, outer)
-        if (
-            beside is None
-            or beside.get(listed.name)
-            or not _names_all(beside.get(last), listed.name)
-        ):
+        if beside is None or not beside.get(last):
+            continue
+        elements = beside[last]
+        fits = _are_names(elements) if listed.is_bare else _names_all(elements, listed.name)
+        if not fits or (not listed.is_apart and beside.get(listed.name)):
             continue
         own = {key: value for key, value in beside.items() if key != last}
-        for element in beside[last]:
-            yield _put(row, outer, own | element)
+        for one in elements:
+            if listed.is_apart:
+                yield _put(row, outer, own | {last: one})
+            else:
+                yield _put(row, outer, own | ({listed.name: one} if listed.is_bare else one))
         return
     yield row
+
+
+def _are_names(value: object) -> bool:
+    """Whether it is a list of names or numbers."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, str | int) and not isinstance(one, bool) for one in value)
+    )
+
+
+def _are_objects(value: object) -> TypeGuard[list[Row]]:
+    """Whether it is a list of objects."""
+    return isinstance(value, list) and bool(value) and all(isinstance(o, dict) for o in value)
 
 
 def _names_all(value: object, name: str) -> bool:

@@ -26,7 +26,7 @@ from homing.forensics.reading.lines import (
     unfold,
     unfolded,
 )
-from homing.forensics.reading.listed import Listed, lists_of, spread
+from homing.forensics.reading.listed import Listed, apart_of, lists_of, spread
 from homing.forensics.reading.mapping import Mapping, shipped
 from homing.forensics.reading.sources import (
     SAMPLE_ROWS,
@@ -41,13 +41,19 @@ def guess_together(sources: Sequence[Source]) -> Mapping | None:
     if len(lines) < 2:
         return None
     rows_max = max(SAMPLE_ROWS // len(lines), SHARED_ROWS_MIN)
-    samples = [sample(source, rows_max) for source in lines]
+    samples = [_each(sample(source, rows_max)) for source in lines]
     if not _are_alike(samples):
         return None
     try:
         return guess([row for rows in samples for row in rows])
     except Unmapped:
         return None
+
+
+def _each(rows: list[Row]) -> list[Row]:
+    """The rows of a sample, with one of each delivery that they list."""
+    lists = apart_of(rows, None)
+    return [flat(one) for row in rows for one in spread(unflat(row), lists)] if lists else rows
 
 
 #: of the columns of the smaller of two files, so many must be the other's
@@ -101,6 +107,9 @@ def open_log(
     ):
         plain = as_lines(source, target, damage)
     rows = sample(plain)
+    if apart := apart_of(rows, given):
+        plain = as_lines(plain, target.with_suffix(".apart"), damage, frozenset(), apart)
+        rows = sample(plain)
     seen = look(rows)
     mapping, problem = _mapping(rows, seen, source, given, shared)
     is_inside = (

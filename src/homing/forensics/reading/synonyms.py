@@ -26,7 +26,7 @@ COMPOSED: Final = {
 #: canonical field → names other systems use (normalised), the most telling first
 _NAMES: Final = {
     "delivery": (
-        "delivery_id delivery webhook_delivery_id deliveryid job_id jobid task_id "
+        "delivery_id delivery webhook_delivery_id deliveries_id delivery_ids deliveries deliveryid job_id jobid task_id "
         "notification_id dispatch_id outbox_id queue_item_id work_id item_id dlv d dlv_id "
         "deliv_id job task delivery_uuid delivery_key record_id delivery_ref notification_ref webhook_ref ntf_ref ntf_id notif_id delivery_no notification_no notification_key job_key wid ref "
         "subject_id entity_id "
@@ -110,7 +110,7 @@ _NAMES: Final = {
     ),
     "worker": (
         "worker worker_id wrk w proc holder member locked_by consumer consumer_id process node pid runner "
-        "instance owner claimed_by host hostname pod worker_name lease_holder processor "
+        "instance owner claimed_by dequeued_by last_dequeued_by host hostname pod worker_name lease_holder processor "
         "dispatcher holder_id lease_owner thread agent executor by_worker server machine machine_name "
         "knoten nodo trabajador arbeiter who tid processed_by locked_by_worker member_id "
         "thread_name serveur servidor bearbeiter travailleur consumer_id locked_by_id attempted_by host_name member service_instance_id"
