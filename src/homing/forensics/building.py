@@ -24,6 +24,7 @@ from homing.forensics.messages import (
     without_carriers_of_others,
     without_lost_messages,
     without_names_of_messages,
+    without_paths,
 )
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.others import word_column, words_of_others
@@ -35,6 +36,7 @@ from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import Line as Row
 from homing.forensics.rows import row, rows
 from homing.forensics.standing import is_of_letters, standing, with_told
+from homing.forensics.strangers import Strangers, without
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import (
     SAID,
@@ -74,29 +76,42 @@ class Events:
     odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
     odd_us: int = 0  #: the last of their times
     others: tuple[str, ...] = ()  #: words of rows that name other things than deliveries
+    strangers: tuple[Strangers, ...] = ()  #: names of other things
     has_doubted: bool = False  #: some deliveries may be named by damaged rows
 
 
-def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: None) -> Events:
+def build(
+    raw: Raw,
+    engine: Engine,
+    progress: Progress = lambda step, share: None,
+    strange: Sequence[Strangers] = (),
+) -> Events:
     """The table `events` of the raw rows: a line each, or two where a row tells of two times.
+
+    Args:
+        strange: the names that are no deliveries.
 
     Raises:
         Unreadable: no row names a delivery and a time.
     """
     progress("understanding the words", 0.0)
-    table = engine.table("raw")
+    table = without(engine, engine.table("raw"), strange)
     counts = _counts(table)
+    left_out = 0
+    if counts.paths:
+        table, left_out = without_paths(engine, table)
     if counts.doubled:
         table = without_names_of_messages(engine, table)
+    if counts.paths or counts.doubled:
         counts = _counts(table)
     lonely = of_messages(engine, table, counts)
     announced = switched_off(table) if raw.has("actor") else []
     # for anything else, neither the words nor the reasons of rows that name no delivery matter
     table = table.filter(table.delivery.notnull() | table.message.notnull())
-    left_out = 0
     if counts.linking and counts.of_message:
         table = without_lost_messages(engine, table)
-        table, left_out = without_carriers_of_others(engine, table)
+        table, of_others = without_carriers_of_others(engine, table)
+        left_out += of_others
     column = word_column(raw.has("op"))
     words, assumed = learn(raw, table)
     others = words_of_others(table, column, words, lonely)
@@ -138,6 +153,7 @@ def build(raw: Raw, engine: Engine, progress: Progress = lambda step, share: Non
         odd_clocks=span.odd,
         odd_us=span.odd_us,
         others=tuple(others),
+        strangers=tuple(strange),
         has_doubted=keep_doubted(engine, raw.damage.places, raw.mappings),
     )
 
@@ -151,6 +167,7 @@ def _counts(table: Any) -> Row:
         "keyless": at.notnull() & ~keyed,
         "timeless": at.isnull() & table.started_us.isnull() & keyed,
         "linking": table.delivery.notnull() & table.message.notnull(),
+        "paths": table.delivery.contains("/"),
         "doubled": table.delivery == table.message,
         "of_message": of_message,
         "of_endpoint": of_message & table.endpoint.notnull(),

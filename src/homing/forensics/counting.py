@@ -13,9 +13,9 @@ from typing import Any, Final
 import ibis
 import msgspec
 
-from homing.forensics.building import build
 from homing.forensics.cases import CROSSINGS
-from homing.forensics.investigation import Options, judged_tables, reading
+from homing.forensics.investigation import Options, reading
+from homing.forensics.judged import judged_log
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.reading.files import Progress
 from homing.forensics.rows import row, rows
@@ -79,8 +79,13 @@ def count(
         ConfigError: the mapping does not fit, or a warehouse does not answer.
     """
     with reading(patterns, options, progress) as (raw, engine):
-        events = build(raw, engine, progress)
-        judged, _, _ = judged_tables(engine, events, options, progress)
+        events, judged, _, _ = judged_log(
+            raw,
+            engine,
+            horizon_us=options.horizon_us,
+            is_guessed=options.mapping is None,
+            progress=progress,
+        )
         since = judged.filter(judged.accepted_at >= (since_us or 0))
         accepted = int(row(since.aggregate(n=since.count())).n)
         first_us = max(events.first_us, since_us or 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homing.core.plurals import plural
-from homing.forensics.building import Events, build
+from homing.forensics.building import Events
 from homing.forensics.endings import Ending, endings, unsigned_told
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.doubting import UNTOLD
@@ -27,11 +27,9 @@ try:
         ages,
         association,
         change,
-        damaged,
         doubt,
         hypothesis,
         judging,
-        limits,
         losing,
         neighbours,
         outages,
@@ -43,6 +41,7 @@ try:
     from homing.forensics import cases as by_case
     from homing.forensics.engine import Engine, elsewhere, on_duckdb
     from homing.forensics.facts import LogFacts
+    from homing.forensics.judged import judged_log
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
     from homing.forensics.mechanisms import recognise
@@ -128,8 +127,7 @@ def investigate(
         ConfigError: the mapping does not fit, or a package is missing.
     """
     with reading(patterns, options, progress) as (raw, engine):
-        events = build(raw, engine, progress)
-        findings = _analyse(raw, events, engine, options, progress)
+        findings = _analyse(raw, engine, options, progress)
         if options.drops is not None:
             names = traces.dropped_names(engine)
             Path(options.drops).write_text("".join(f"{name}\n" for name in names), "utf-8")
@@ -164,53 +162,14 @@ def reading(
         yield raw, engine
 
 
-def takes_of(ops: frozenset[Op]) -> Op:
-    """The operation by which a worker takes a delivery in a log of these operations."""
-    return Op.CLAIMED if Op.CLAIMED in ops else Op.SENT
-
-
-def judged_tables(
-    engine: Engine, events: Events, options: Options, progress: Progress
-) -> tuple[Any, Any, Context]:
-    """Steps 1, 2 and 4 over all deliveries: the table of them, the lines of the hard ones, the limits."""
-    takes = takes_of(events.ops)
-    table = engine.table("events")
-    progress("counting every delivery", 0.0)
-    cases = engine.keep(
-        "by_delivery",
-        by_case.by_delivery(table, takes, len(events.extras), has_bit_or=engine.is_duckdb),
-    )
-    progress("following the hard ones", 0.4)
-    cases = damaged.marked(cases, engine, has_doubted=events.has_doubted)
-    hard_ids = engine.keep("hard_ids", cases.filter(by_case.is_hard(cases)).select("d"))
-    lines = table.semi_join(hard_ids, "d")
-    hard = engine.keep(
-        "ordered", by_case.ordered(lines, takes, has_versions=_has_versions(table, takes))
-    )
-    context = Context(
-        end_us=events.last_us,
-        span_us=events.last_us - events.first_us,
-        takes=takes,
+def _analyse(raw: Raw, engine: Engine, options: Options, progress: Progress) -> Findings:
+    events, judged, hard, context = judged_log(
+        raw,
+        engine,
         horizon_us=options.horizon_us,
-        fine_clock=events.fine_clock,
+        is_guessed=options.mapping is None,
+        progress=progress,
     )
-    limits.gather(cases, hard, context)
-    progress("judging", 0.7)
-    judged = engine.keep("judged", judging.judge(cases, hard, table, context, engine.keep))
-    return judged, hard, context
-
-
-def _has_versions(events: Any, takes: Op) -> bool:
-    """Whether a worker's turn tells the version that it leaves, so that any other write does."""
-    turns = events.filter(events.act == takes)
-    told = row(turns.aggregate(n=turns.count(), told=turns.version_after.count()))
-    return int(told.told or 0) > 0.9 * int(told.n or 0)
-
-
-def _analyse(
-    raw: Raw, events: Events, engine: Engine, options: Options, progress: Progress
-) -> Findings:
-    judged, hard, context = judged_tables(engine, events, options, progress)
     books, whys = _books(judged)
     if options.mapping is None and (why := misread(books, events, raw.mappings.values())):
         raise Unreadable(f"{next(iter(raw.mappings))}: {why}")
@@ -555,6 +514,11 @@ def _blind_spots(findings: Findings) -> list[str]:
     spots.extend(unsigned_told(findings.endings))
     spots.extend(findings.events.assumed)
     spots.extend(doubts_of(findings.raw))
+    spots.extend(
+        f"{one.names} names such as {one.example} are taken for no deliveries and left out: none of "
+        "them is tried, and the log tells of them what it tells of no other"
+        for one in findings.events.strangers
+    )
     for path in findings.raw.nameless:
         spots.append(f"{path} names no delivery and was left out")
     spots.extend(f"left out, as it is no log: {told}" for told in findings.raw.left_out)

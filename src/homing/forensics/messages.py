@@ -24,6 +24,28 @@ def without_names_of_messages(engine: Engine, table: Any) -> Any:
     return table.mutate(delivery=own).drop("made")
 
 
+#: of the paths that name something, so many must end with the name of a delivery
+_ENDS_MIN: Final = 0.5
+
+
+def without_paths(engine: Engine, table: Any) -> tuple[Any, int]:
+    """The rows, and how many were left out: those that name, by a path that ends with a delivery, the task
+    of a queue that carries it (`projects/p/queues/hooks/tasks/dlv_2srk-a1`). What such a queue calls well
+    is that the task was answered by the service, and says nothing of the receiver."""
+    is_path = table.delivery.contains("/").fill_null(False)
+    paths = table.filter(is_path).select(path="delivery").distinct()
+    last = paths.path.re_extract(r"([^/]+)$", 1)
+    paths = engine.keep("paths", paths.mutate(last=last, first=last.re_replace(r"-[a-z]?\d+$", "")))
+    plain = table.filter(~is_path & table.delivery.notnull()).select(own="delivery").distinct()
+    met = paths.join(plain, (paths.last == plain.own) | (paths.first == plain.own))
+    met = engine.keep("paths_met", met.select("path").distinct())
+    counted = row(met.aggregate(n=met.count())), row(paths.aggregate(n=paths.count()))
+    if int(counted[0].n) < _ENDS_MIN * int(counted[1].n):
+        return table, 0
+    gone = row(table.filter(is_path).aggregate(n=_.count()))
+    return table.filter(~is_path), int(gone.n)
+
+
 def of_messages(engine: Engine, table: Any, counts: Row) -> Any:
     """Message → delivery: rows that know only the message belong to its delivery, or stand for it
     where there is none. None: there are no such rows."""

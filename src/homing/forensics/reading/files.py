@@ -169,16 +169,16 @@ def read(
 
 
 #: more files than these are of one kind, a day or a host each
-_KINDS_OF_FILES_MAX: Final = 8
+_KINDS_OF_FILES_MAX: Final = 24
 
 
 def _opened(
     sources: Sequence[Source], folder: str, raw: Raw, given: Mapping | None
 ) -> Iterator[tuple[Source, Opened]]:
-    """Each file with its mapping; where files are few, those that refer to one another agree."""
+    """Each file with its mapping; those that refer to one another agree."""
     shared = guess_together(sources) if given is None else None
 
-    def open_one(number: int) -> Opened:
+    def open_one(number: int, shared: Mapping | None = shared) -> Opened:
         path = sources[number].path
         own = given and given.of_file(path)
         try:
@@ -187,39 +187,93 @@ def _opened(
             told = [f"{path}: {text}" for text in problem.problems]
             raise Unmapped(told, problem.mapping, problem.seen) from problem
 
-    if given is not None or not 1 < len(sources) <= _KINDS_OF_FILES_MAX:
+    if given is not None or len(sources) == 1:
         for number, source in enumerate(sources):
             yield source, open_one(number)
         return
+    kinds = _kinds_of(sources)
+    of_kind = {
+        kind: guess_together([sources[n] for n in numbers[:_LOOKED_AT_MAX]]) or shared
+        for kind, numbers in kinds.items()
+    }
     opened: dict[str, Opened] = {}
     problems: list[Unmapped] = []
-    for number, source in enumerate(sources):
+    for kind, numbers in kinds.items():
         try:
-            opened[source.path] = open_one(number)
+            opened[kind] = open_one(numbers[0], of_kind[kind])
         except Unmapped as problem:
             problems.append(problem)
+            raw.nameless += [sources[number].path for number in numbers]
+    _leave_aside(problems, opened.values(), is_shared=shared is not None)
+    mappings = _agreeing(raw, opened, kinds)
+    kind_of = {number: kind for kind, numbers in kinds.items() for number in numbers}
+    odd: list[Unmapped] = []
+    for number, source in enumerate(sources):
+        kind = kind_of[number]
+        if kind not in mappings:
+            continue
+        if number == kinds[kind][0]:
+            yield source, opened[kind]._replace(mapping=mappings[kind])
+            continue
+        try:
+            yield source, open_one(number, mappings[kind])
+        except Unmapped as problem:
+            odd.append(problem)
             raw.nameless.append(source.path)
-    most = max((len(one.rows) for one in opened.values()), default=0)
-    # what names deliveries is asked for its times, whatever the files have in common
-    asked = [one for one in problems if shared is None or one.mapping.columns]
-    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most]
-    if not opened or big:
-        raise (big or problems)[0]
+    _leave_aside(odd, opened.values(), is_shared=shared is not None)
+
+
+#: so many files of a kind tell what it is
+_LOOKED_AT_MAX: Final = 8
+
+
+def _kinds_of(sources: Sequence[Source]) -> dict[str, list[int]]:
+    """The files by what they are; of many, those whose paths differ by numbers alone, as of hours and days."""
+    if len(sources) <= _KINDS_OF_FILES_MAX:
+        return {source.path: [number] for number, source in enumerate(sources)}
+    found: dict[str, list[int]] = {}
+    for number, source in enumerate(sources):
+        found.setdefault(re.sub(r"\d+", "#", source.path), []).append(number)
+    return {sources[numbers[0]].path: numbers for numbers in found.values()}
+
+
+def _agreeing(
+    raw: Raw, opened: dict[str, Opened], kinds: dict[str, list[int]]
+) -> dict[str, Mapping]:
+    """The mapping of each kind of files that names deliveries, as all of them name the same ones."""
+    mappings = {path: one.mapping for path, one in opened.items()}
+    if not 1 < len(opened) <= _KINDS_OF_FILES_MAX:
+        return mappings
     samples: dict[str, Sequence[Row]] = {path: one.rows for path, one in opened.items()}
-    mappings = named_alike({path: one.mapping for path, one in opened.items()}, samples)
+    mappings = named_alike(mappings, samples)
     references = links(samples)
     if not references:
         samples = meeting({path: (one.source, one.rows) for path, one in opened.items()})
         references = links(samples)
-    raw.nameless += beside(references, mappings, samples)
-    mappings = joined(references, mappings, samples)
-    for source in sources:
-        if source.path in opened and source.path not in raw.nameless:
-            yield source, opened[source.path]._replace(mapping=mappings[source.path])
+    left_out = beside(references, mappings, samples)
+    raw.nameless += [path for path in opened if path in left_out]
+    joint = joined(references, mappings, samples)
+    return {path: joint[path] for path in opened if path not in left_out}
 
 
 #: a file that names no delivery may be left out beside one of so many more rows
 _ASIDE_MAX: Final = 0.1
+
+
+def _leave_aside(
+    problems: Sequence[Unmapped], opened: Iterable[Opened], *, is_shared: bool
+) -> None:
+    """Leave out the files that cannot be mapped, if they are small beside the largest that can.
+
+    Raises:
+        Unmapped: one of them is too large for that.
+    """
+    # what names deliveries is asked for its times, whatever the files have in common
+    asked = [one for one in problems if not is_shared or one.mapping.columns]
+    most = max((len(one.rows) for one in opened), default=0)
+    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most]
+    if problems and (big or not most):
+        raise (big or problems)[0]
 
 
 def _rows_of(problem: Unmapped) -> int:

@@ -30,7 +30,7 @@ from homing.forensics.reading.lines import (
     rows_within,
 )
 from homing.forensics.reading.records import records
-from homing.forensics.reading.sentences import stamped
+from homing.forensics.reading.sentences import is_level, stamped
 
 #: rows looked at before the columns are guessed
 SAMPLE_ROWS: Final = 8_000
@@ -338,16 +338,32 @@ def _is_of_values(line: str, delimiter: str) -> bool:
 
 
 def column_names(source: Source, cells: Sequence[str]) -> list[str]:
-    """The names of the columns of CSV: its first line, or where that is a row `column1`, ….
+    """The names of the columns of CSV: its first line, or where that is a row `column1`, …, but for what
+    a logger writes between the time and an object: who writes, how grave it is, what it says.
 
     A name that is there twice is told apart by its number.
     """
     if not source.has_header:
-        return [f"column{number}" for number in range(1, len(cells) + 1)]
+        framed = _framed(cells)
+        return [framed.get(n, f"column{n + 1}") for n in range(len(cells))]
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
         names.append(f"{cell}_{number}" if cell in names else cell)
     return names
+
+
+def _framed(cells: Sequence[str]) -> dict[int, str]:
+    """The places of a logger's cells, `time host INFO main.go:44 starting {…}`, with what each is."""
+    level = next((n for n, cell in enumerate(cells) if is_level(cell)), None)
+    said = len(cells) - 1 - (cells[-1][:1] == "{")
+    if level is None or said <= level:
+        return {}
+    found = {level: "level", said: "message"}
+    if level == 2:
+        found[1] = "host"
+    if said == level + 2:
+        found[level + 1] = "caller"
+    return found
 
 
 def _json(path: str, text: str, first: str) -> Source:

@@ -1,0 +1,142 @@
+"""Names that a guess took for deliveries and that are none: none of their kind is ever tried, and what is told
+of them is told of no other. Ibis, any engine."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import ibis
+from ibis import _
+
+from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX
+from homing.forensics.engine import Engine
+from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
+from homing.forensics.rows import rows
+
+#: of the messages of one kind, so many at least are of no delivery: a service that lost so many has no one to
+#: ask why
+_ALONE_MIN: Final = 0.2
+_ALONE_FEWEST: Final = 3
+#: of strangers so many at most show a request, or are called delivered by a word that deliveries have too
+_TRIED_MAX: Final = 0.1
+#: fewer deliveries, and lines, show nothing of the others
+_FEWEST: Final = 20
+#: of the lines of strangers, so many at most say what lines of deliveries say
+_SHARED_MAX: Final = 0.1
+#: of the kind that is delivered, so many are
+_DELIVERED_MIN: Final = 0.5
+
+
+#: by which a worker tries, or has it to try
+_TRIES: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
+
+
+class Strangers(NamedTuple):
+    """Names of one kind that are no deliveries."""
+
+    kind: str  #: as `_kind` calls it
+    names: int
+    example: str
+
+
+def strangers(engine: Engine, column: str) -> list[Strangers]:
+    """The kinds of names that are no deliveries, beside one that is delivered.
+
+    That all deliveries of one kind are lost makes none of it, so long as the log says of them what it
+    says of the others; nor does it that no delivery was made of a message, where of most some was.
+
+    Args:
+        column: the one of the words, operations or states.
+    """
+    some = engine.table("raw").filter(_["rowid"] < LOOKED_THROUGH)
+    events = engine.table("events").filter(_.line < LOOKED_THROUGH)
+    is_try = events.act.isin([int(op) for op in _TRIES]) | events.status.notnull()
+    lines = events.group_by("d", "line").aggregate(tries=is_try.max())
+    named = some.select(
+        row=some["rowid"], name=ibis.coalesce(some.delivery, some.message), own=some.delivery
+    )
+    told = lines.inner_join(named, lines.line == named.row)
+    by_delivery = told.group_by("d").aggregate(
+        name=ibis.coalesce(told.own.max(), told.name.max()), tried=told.tries.max()
+    )
+    judged = engine.table("judged")
+    came = judged.select(of="d", delivered=judged.verdict == int(Verdict.DELIVERED))
+    both = by_delivery.inner_join(came, by_delivery.d == came["of"])
+    both = both.mutate(kind=_kind(both.name))
+    counted = rows(
+        both.group_by("kind").aggregate(
+            n=both.count(),
+            tried=both.tried.cast("int64").sum(),
+            delivered=both.delivered.cast("int64").sum(),
+            example=both.name.min(),
+        )
+    )
+    every = ibis.union(
+        some.select(name=some.delivery), some.select(name=some.message), distinct=True
+    )
+    every = every.filter(every.name.notnull())
+    total = {
+        one.kind: int(one.n)
+        for one in rows(every.group_by(kind=_kind(every.name)).aggregate(n=every.count()))
+    }
+    ours = max(counted, key=lambda one: int(one.delivered), default=None)
+    if ours is None or int(ours.delivered) < max(_FEWEST, _DELIVERED_MIN * total[ours.kind]):
+        return []
+    others = {
+        one.kind: one
+        for one in counted
+        if one.kind != ours.kind and int(one.tried) <= _TRIED_MAX * int(one.n)
+        if int(one.n) >= max(_ALONE_FEWEST, _ALONE_MIN * total.get(one.kind, 0))
+    }
+    says = _words_by_kind(told, some, column) if others else {}
+    return [
+        Strangers(kind, int(one.n), one.example)
+        for kind, one in others.items()
+        if _shared(says[kind], says[ours.kind]) <= _SHARED_MAX
+    ]
+
+
+def without(engine: Engine, table: Any, strange: Sequence[Strangers]) -> Any:
+    """The raw rows but those whose only name is of one of these kinds, and of no delivery's message."""
+    if not strange:
+        return table
+    both = table.filter(table.delivery.notnull() & table.message.notnull())
+    linked = engine.keep("linked", both.select(linked="message").distinct())
+    alone = table.delivery.isnull() | table.message.isnull()
+    name = ibis.coalesce(table.delivery, table.message)
+    table = table.mutate(strange=alone & _kind(name).isin([one.kind for one in strange]))
+    table = table.left_join(linked, table.strange & (table.message == linked.linked))
+    is_ours = ~table.strange.fill_null(False) | table.linked.notnull()
+    return table.filter(is_ours).drop("strange", "linked")
+
+
+def _kind(name: Any) -> Any:
+    """What a name looks like: by the letters before its mark (`evt` of `evt_3Fq`), as a path, a number, or
+    as anything else."""
+    prefix = name.re_extract(r"^([A-Za-z]{1,12})[_:-]", 1)
+    return ibis.cases(
+        (name.re_search("^[0-9]+$"), "a number"),
+        (name.re_search("/.*/"), "a path"),
+        (prefix.length() > 0, prefix),
+        else_="",
+    )
+
+
+def _words_by_kind(told: Any, some: Any, column: str) -> dict[str, Counter[str]]:
+    """How many lines of each kind of names have which word."""
+    words = some.select(at=some["rowid"], word=some[column])
+    lines = told.inner_join(words, told.row == words["at"])
+    counted = lines.group_by(kind=_kind(lines.name), word=lines.word).aggregate(n=lines.count())
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for one in rows(counted.order_by(ibis.desc("n")).limit(WORDS_MAX)):
+        found[one.kind][one.word or ""] += int(one.n)
+    return found
+
+
+def _shared(theirs: Counter[str], ours: Counter[str]) -> float:
+    """The share of lines whose word lines of the other kind have."""
+    known = {word for word, n in ours.items() if word and n >= _FEWEST}
+    return sum(n for word, n in theirs.items() if word in known) / max(1, theirs.total())
