@@ -10,7 +10,7 @@ from homing.forensics.operations import Op
 from homing.forensics.vocabulary import meaning, normal
 
 #: words for a dead letter, and for where it is kept
-LETTERS: Final = r"dead[-_. ]?letter|dlq|dlx|dlt|graveyard|morgue|cemeter|(^|[^a-z])(bury|buried|burial)|quarantin"
+LETTERS: Final = r"dead[-_. ]?(letter|box|mail)|dlq|dlx|dlt|graveyard|morgue|cemeter|(^|[^a-z])(bury|buried|burial)|quarantin"
 _OF_LETTERS: Final = re.compile(rf"{LETTERS}|letter")
 
 

@@ -12,7 +12,7 @@ from homing.forensics.false_success import falsely_delivered
 from homing.forensics.judging import Why
 from homing.forensics.lives import Life, life
 from homing.forensics.operations import Op, Stand
-from homing.forensics.overwriting import has_cleared_retry, wrote_after_lapse
+from homing.forensics.overwriting import counts_fewer, has_cleared_retry, wrote_after_lapse
 from homing.forensics.passing import (
     has_answer,
     is_failed_by_lapse,
@@ -96,7 +96,7 @@ def _under_way(trace: Trace, log: LogFacts) -> Match | None:
 
 
 #: of whom it is said that there is none
-_OF_RECEIVER: Final = re.compile(r"(?i)endpoint|subscription|destination|receiver")
+_OF_RECEIVER: Final = re.compile(r"(?i)endpoint|subscription|destination|receiver|\bno hook\b")
 
 
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
@@ -205,6 +205,8 @@ def _silent_race(trace: Trace, log: LogFacts) -> Match | None:
     if any(trace.steps[i].is_row and trace.steps[i].stand is Stand.FAILED for i in one.lapses):
         what = "failed since its lease ran out, says its row, which no late answer has changed"
         return Match("D7", 0.85, what)
+    if counts_fewer(trace):
+        return Match("D6", 0.92, "its row counts fewer attempts than answered, one of them late")
     if one.races or has_cleared_retry(trace):
         return Match("D6", 0.9, "silent since a write that crossed another worker's turn")
     if "two_holders" in trace.crossings and one.failures and not one.lapses:

@@ -33,6 +33,12 @@ def has_cleared_retry(trace: Trace) -> bool:
     return bool(writers) and is_crossed and not is_tried
 
 
+def counts_fewer(trace: Trace) -> bool:
+    """Whether the row of a table counts fewer attempts than were made, of which one answered after the next."""
+    row, bad = trace.steps[-1], [s.attempt for s in trace.steps if s.result < 0 and s.attempt]
+    return row.is_row and bad != sorted(bad) and 0 < (row.attempt or 0) < max(bad)
+
+
 def _last_plan(steps: Sequence[Step]) -> int | None:
     """The place of the last plan of a retry, other than by the late turn of an earlier attempt."""
     plan, highest = None, 0

@@ -88,7 +88,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
-        r"(has|have|had|found)_(an?_)?(inbox|idempot\w*|dedup\w*|lock|marker|guard)_(entry|record|row|key)|(^|_)inbox_(entry|record)",
+        r"(^|_)lock_(\w+_)?(present|exists|there)(_|$)|(has|have|had|found)_(an?_)?(inbox|idempot\w*|dedup\w*|lock|marker|guard)_(entry|record|row|key)|(^|_)inbox_(entry|record)",
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
@@ -131,7 +131,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.FAILED, Stand.NONE, -1),
     ),
     (
-        r"(result|response|outcome|answer|callback)\w*_(ignor|drop|discard)|"
+        r"(result|response|outcome|answer|callback|late_word)\w*_(ignor|drop|discard)|"
         r"(result|outcome|write|update|save|commit|release|unlock|settle(ment)?|complet(e|ion)|finish|finali[sz]e)"
         r"_(was_|is_)?(reject|refus|denied|skip|ignor|fenced)|^late$|"
         r"(result|response|outcome|answer)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept)|"
@@ -179,7 +179,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (r"^(\w+_)?(not_(active|enabled)|inactive)$", _W(Op.SKIPPED, Stand.GONE)),
     (
-        r"^(\w{2,10}_)?(answer(ed)?|respon(se|ded))_(with_)?[1-5]\d\d(_|$)",
+        r"^(\w{2,10}_)?(answer(ed)?|respon(se|ded))_(with_)?[1-5]\d\d(_|$)|^answered_(in_)?retry_after(_|$)",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (  # the job that is to put a dead letter away, and not yet its end
@@ -225,9 +225,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
     (
-        r"(en_?queue|queue|push|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
+        r"(en_?queue|queue|push|(^|_)put|publish|produc\w*|send_?message|put_record|hand_?over|outbox|broker|sqs|redis|kafka|rabbit|amqp)(?!\w*retr)\w*_"
         r"(fail|error|refus|time[d_]*out|lost|reject|unavailable)|"
-        r"(fail|error|unable|could_not|couldn_t|can_?not)\w*_(to_)?((signal|notify|wake)_)?(the_)?((en_?)?queue|push|publish|produce|hand_over)|in_after_commit|not_enqueued|(^|_)add_(job_)?fail",
+        r"(fail|error|unable|could_not|couldn_t|can_?not)\w*_(to_)?((signal|notify|wake)_)?(the_)?((en_?)?queue|push|publish|produce|hand_over|schedule_(an?_|the_|its_)?(job|task|trigger|message))|in_after_commit|not_enqueued|(^|_)add_(job_)?fail",
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (
@@ -244,7 +244,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)|"
         r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall|idle_(past|longer|for|over)\w*)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
         r"(rescue|orphan|recover|reap|sweep|last_seen|stuck|zombie|lost)\w*_(\w+_)?(mark\w*|set|counted)_(as_)?fail|"
-        r"stall\w*_(more|too)_(than|often|many)|"
+        r"stall\w*_(more|too)_(than|often|many)|(^|_)no_(word|sign)_(\w+_)?(given|gave|giving)_up|"
         r"(did_not|didn_t|never|not)_(finish|complet|return|end|answer)\w*_(\w+_)?(mark\w*|set|as|so)_(as_)?fail",
         _W(Op.LAPSED, Stand.FAILED),
     ),
@@ -259,7 +259,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)los[te]\w*_(the_|its_|my_)?(lease|lock|claim|ownership)(_|$)|"
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
-        r"expired?_(lease|lock|claim)|idle_(past|longer|over)|^lost$|(lease|lock|claim|hold)_(is_)?(out|over|up)$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
+        r"expired?_(lease|lock|claim)|(^|_)no_(word|sign)_(on|from|of)_|idle_(past|longer|over)|^lost$|(lease|lock|claim|hold)_(is_)?(out|over|up)$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (
@@ -343,7 +343,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.PARKED, Stand.PARKED),
     ),
     (
-        r"throttl|rate_limit|postpon|defer|snooz|delay|(circuit|breaker)_(\w+_)?(open|tripped)(_|$)",
+        r"throttl|rate_limit|postpon|(^|_)put_off|defer|snooz|delay|(circuit|breaker)_(\w+_)?(open|tripped)(_|$)",
         _W(Op.POSTPONED, Stand.WAITING),
     ),
     (

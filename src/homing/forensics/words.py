@@ -215,18 +215,22 @@ def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
     return frozenset(shown) if shown.total() > _SHOWING_MIN * bare else frozenset()
 
 
+#: that the way to a receiver stands, whatever code says so, is no answer of it
+_TUNNEL: Final = re.compile(r"^(proxy_)?tunnel(_|$)|^proxy_connect(ed)?(_|$)")
 #: the state of what is kept for the record alone
 _PUT_AWAY: Final = re.compile(r"(^|_)archived?$")
 
 
 def _of_no_step(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) -> Line | None:
     """What a line means that is no step of the way: a request that was put by, what its receiver reports
-    later, and that it was put away, whether it had ended or not."""
+    later, the way to it, and that it was put away, whether it had ended or not."""
     if kind.status == "put":
         return Line(Op.ATTEMPTED, Stand.NONE, before, 0)
     if kind.status == "report":
         is_bad = outcome.result < 0 or _tells_of_failure(kind.reason)
         return Line(Op.FAILED if is_bad else Op.SUCCEEDED, Stand.NONE, before, -1 if is_bad else 1)
+    if kind.op and _TUNNEL.search(normal(kind.op)) and kind.op not in words:
+        return Line(Op.NOTED, Stand.NONE, before, 0)
     if kind.to_state and _PUT_AWAY.search(normal(kind.to_state)) and kind.to_state not in words:
         # a row that only says how it stands does not say how it had ended
         op, stand = (Op.PURGED, Stand.GONE) if before else (Op.NOTED, Stand.NONE)
@@ -464,7 +468,7 @@ def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
 
 #: that there is nobody to send to
 _OF_ENDPOINT: Final = re.compile(
-    r"(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_|has_been_)?"
+    r"(^|_)no_(such_)?(endpoint|subscription|hook)$|(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_|has_been_)?"
     r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off|"
     r"not_(registered|known|there|in_(the_)?(registry|directory|table|list|cache|config)))"
 )
@@ -483,7 +487,7 @@ _BY_PERSON: Final = re.compile(
 #: what libraries say of a request that had no answer, where no word of failure is in it
 _OF_NETWORK: Final = re.compile(
     r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
-    r"handshake|(^|_)eof$|deadline|connection_(closed|aborted|lost|refused|reset)|read_time|no_answer|no_response"
+    r"handshake|(^|_)eof(_|$)|(name|host)_or_service|broken_pipe|deadline|connection_(closed|aborted|lost|refused|reset)|read_time|no_answer|no_response"
 )
 
 

@@ -100,3 +100,15 @@ def test_called_done_by_the_next_worker_at_once_no_request_was_made() -> None:
     assert recognise(trace(*about, later, crossings=("foreign_write",)), LOG).mechanism == "D6"
     late = done._replace(worker="a")
     assert recognise(trace(*about, late, crossings=("foreign_write",)), LOG).mechanism == "D6"
+
+
+def test_a_row_with_the_number_of_the_attempt_that_answered_late_was_written_over() -> None:
+    made = [step(Op.SENT, n, attempt=n, worker="ab"[n - 1]) for n in (1, 2)]
+    second = step(Op.FAILED, 3, attempt=2, worker="b", status=502)
+    first = step(Op.FAILED, 4, attempt=1, worker="a")
+    row = step(Op.WRITTEN, 5, attempt=1, stand=Stand.WAITING, due_us=9, is_row=True)
+    late = trace(Why.SILENT, *made, second, first, row)
+    assert recognise(late, LOG).mechanism == "D6"
+    # in turn, and counted from 0, it is how the table counts
+    in_turn = trace(Why.SILENT, *made, first, second._replace(at_us=5), row)
+    assert recognise(in_turn, LOG).mechanism != "D6"

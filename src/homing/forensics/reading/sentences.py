@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from homing.forensics.letters import LETTERS
+from homing.forensics.machines import MACHINES
 from homing.forensics.operations import Op
 from homing.forensics.reading.framed import ruby_head, with_plain_models
 from homing.forensics.vocabulary import meaning
@@ -163,8 +164,8 @@ _LATER: Final = re.compile(rf"(?:\b(?:(?:en)?queued at|at|until|after|on)\s+)?({
 #: since when it has been so: nothing is due then
 _SINCE: Final = re.compile(rf"\b(?:since|(?:created|older|made|from) before)\s+({_WHEN})")
 _WAIT: Final = re.compile(
-    r"\b(?:retr\w*|again|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
-    r"(?:(?!succe|delivered|complet|done|fail|respon)[^.;]){0,80}?(?:\b(?:in|of|for|after)|[:=]) "
+    r"\b(?:retr\w*|again|put off|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
+    r"(?:(?!succe|delivered|complet|done|fail|respon)[^.;]){0,80}?(?:\b(?:in|of|for|after)|(?<=put off)|[:=]) "
     r"?(\d+(?:\.\d+)?) ?(ms|s|secs?|seconds?|m|min|minutes?|h|hours?)\b",
     re.I,
 )
@@ -269,7 +270,7 @@ _TO_HOST: Final = re.compile(
 )
 #: a tunnel through a proxy stands, and the request is yet to be made: `CONNECT shop.example:443 -> 200`
 _TUNNEL: Final = re.compile(
-    r"\bCONNECT [\w.-]+(?::\d+)?(?: ?(?:->|=>|→|:|returned|answered)? ?2\d\d)?\b"
+    r"\bCONNECT [\w.-]+(?::\d+)?(?: via [\w.-]+)?(?: ?(?:->|=>|→|:|returned|answered)? ?2\d\d)?\b"
 )
 #: what a request came to, behind an arrow: `POST shop.example -> 202 (145ms)`
 _CAME_TO: Final = re.compile(
@@ -280,7 +281,13 @@ _MOVE: Final = re.compile(
     r"(?:\b(?:state|status):? )?(?<![\w.])([a-z_]+) ?(?:->|=>|→) ?([a-z_]+)\b"
 )
 #: a person by name or address
-_BY: Final = re.compile(r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.@])|[a-z][\w.+-]*@[a-z][\w.-]*\w)")
+_BY: Final = re.compile(
+    r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.@])|[a-z][\w.+-]*@[a-z][\w.-]*\w|"
+    # or whoever ended it, and is no part of the service
+    r"(?:(?<=removed by )|(?<=deleted by )|(?<=cancelled by )|(?<=canceled by )|(?<=withdrawn by ))"
+    rf"(?!(?:the|an?|its|policy|rule|limit|request|code|age|script|queue|server|client|mistake)\b|\S*(?:{MACHINES}))"
+    r"[a-z]{3,}(?=\W|$))"
+)
 #: a task came to its end: what it gave back says how its turn ended
 _RETURNED: Final = re.compile(r"^\W*Task\b.*succeeded in\s*$")
 #: pairs by which a line without a sentence tells what a request came to
@@ -295,6 +302,10 @@ _LONG: Final = re.compile(
     # a number before a unit is how long, how large or how many
     rf"\d{{5,}}(?! (?:{_UNITS})\b))(?![\w.])",
     re.I,
+)
+#: what a mail server puts before all that it says of an entry of its queue: `7F498469: done (200)`
+_ENTRY: Final = re.compile(
+    r"\s*((?=[A-F\d]*[A-F])(?=[A-F]*\d)[A-F\d]{6,16}|[A-F]{8}|\d{8}): (?=\w)"
 )
 _DIGITS: Final = re.compile(r"\S*\d\S*")
 #: a name made at random has such letters in its midst
@@ -327,6 +338,9 @@ def sentence(text: str) -> Found:
                     found.setdefault(name, value)
             rest = rest[: match.start()] + by + rest[match.end() :]
 
+    if entry := _ENTRY.match(rest):
+        found["delivery"] = entry[1]
+        rest = rest[entry.end() :]
     rest = _QUOTED.sub(r"\2", rest)
     if said := pairs(rest):
         found.update(said)
@@ -447,7 +461,7 @@ def _scale(unit: str) -> float:
 
 #: a number behind one of these bounds what was read, and names none of it: `lastId 771300 -> 771301`
 _BOUND: Final = re.compile(
-    r"(?:^|[\s,(])(?:last|first|max|min|next|since|after|cursor|offset)\w*\W*$", re.IGNORECASE
+    r"(?:^|[\s,(])(?:last|first|max|min|next|since|after|cursor|offset|port)\w*\W*$", re.IGNORECASE
 )
 
 
