@@ -381,10 +381,14 @@ def _is_withdrawn(c: Any) -> Any:
     """Withdrawn, and nothing but its place in the queue was told after that, or its acceptance, by a
     clock that is ahead; or withdrawn by a person: what a request that was on its way came to, nobody
     asks any more."""
-    resumed = c.resume_pos.fill_null(0)
-    before = ibis.greatest(resumed, c.bad_pos.fill_null(0))
+    before = ibis.greatest(c.resume_pos.fill_null(0), c.bad_pos.fill_null(0))
     is_left = c.last_op.isin([Op.QUEUED, Op.CLAIMED, Op.ACCEPTED])
-    return (((c.cancel_pos > before) & is_left) | (c.signed_pos > resumed)).fill_null(False)
+    return ((c.cancel_pos > before) & is_left).fill_null(False) | _is_signed(c)
+
+
+def _is_signed(c: Any) -> Any:
+    """Whether a person withdrew it last."""
+    return (c.signed_pos > c.resume_pos.fill_null(0)).fill_null(False)
 
 
 def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict, Why]]:
@@ -411,6 +415,8 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
         ((c.good > 0) & ~c.taken_back, Verdict.DELIVERED, Why.NONE),
         # an entry that leaves its queue with a dead letter is acknowledged like any other
         (_said_bad(c, context) & has(c.mask, Op.DEAD), Verdict.DEAD, Why.NONE),
+        # the task by which a person withdrew it succeeds, and no request does
+        (said & _contradicts(c, context) & _is_signed(c), Verdict.CANCELLED, Why.NONE),
         (said & _contradicts(c, context), drop, Why.FALSE_DELIVERED),
         (said, Verdict.DELIVERED, Why.NONE),
         (is_dead & early & ~permanent, drop, Why.GIVEN_UP_EARLY),

@@ -119,6 +119,21 @@ def test_what_a_person_had_a_hand_in_may_show_no_answer(hand: str, tmp_path: Pat
     assert dropped(found(tmp_path, tell)) == 0
 
 
+def test_the_task_by_which_a_person_withdrew_it_delivers_nothing(tmp_path: Path) -> None:
+    def tell(number: int, say: Say) -> None:
+        say("accepted", 0)
+        if is_hit(number):
+            say("attempt failed", 1, attempt=1, worker="w1", status=503)
+            say("cancelled", 2, worker="w2", actor="m.okafor")
+            say("delivered", 2.1, worker="w2")
+        else:
+            deliver(number, say)
+
+    findings = found(tmp_path, tell)
+    assert findings.books[Verdict.CANCELLED] == HITS
+    assert dropped(findings) == 0
+
+
 def test_where_a_few_of_all_show_no_answer_the_others_without_are_delivered(
     tmp_path: Path,
 ) -> None:
