@@ -19,6 +19,7 @@ from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sentences import sentence
 from homing.forensics.vocabulary import meaning
+from homing.forensics.words import Kind, line_of
 
 Row = dict[str, Any]
 COUNT = 240
@@ -107,10 +108,51 @@ def test_a_tunnel_that_stands_is_no_answer() -> None:
         ("batch 3: 200 rows read", "status", None),
         ("Delivery K7 cancelled by kim@merchant via console", "actor", "kim@merchant"),
         ("Delivery K7 cancelled by retention", "actor", None),
+        ("7F498469: removed by sandra (ticket OPS-2741)", "actor", "sandra"),
+        ("7F498469: removed by retention", "actor", None),
+        ("7F498469: done (200) after 1 tries", "delivery", "7F498469"),
+        ("FACADE: done (200)", "delivery", None),
+        ("7F498469: put off 3619 s, try 5 of 5 at 11:13:59", "retry_in_s", "3619"),
+        ("7F498469: try 1 CONNECT ostra via egress2: 200", "status", None),
+        ("Accepted publickey for deploy from 10.4.0.56 port 50956 ssh2", "delivery", None),
     ],
 )
 def test_what_a_sentence_says_beside_its_names(text: str, field: str, value: str | None) -> None:
     assert sentence(text).get(field) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "op"),
+    [
+        ("put off , attempt at", Op.POSTPONED),
+        ("no word on in , back in line", Op.LAPSED),
+        ("no word on in , given up", Op.LAPSED),
+        ("lock of present, leaving it", Op.SKIPPED),
+        ("late word on ignored, now at", Op.NOTED),
+        ("answered in , retry-after Sat", Op.ATTEMPTED),
+        ("put refused", Op.NOT_QUEUED),
+        ("output refused", Op.FAILED),
+        ("Could not schedule job for delivery", Op.NOT_QUEUED),
+        ("could not schedule retry", Op.NOTED),
+    ],
+)
+def test_words_of_small_services(text: str, op: Op) -> None:
+    assert meaning(text).op is op
+
+
+@pytest.mark.parametrize(
+    ("op", "status", "reason", "means"),
+    [
+        ("tunnel", "ok", None, (Op.NOTED, 0)),
+        ("answer", "none", "Name or service not known", (Op.FAILED, -1)),
+        ("dead box append", "none", "No space left on device", (Op.DEAD_FAILED, 0)),
+    ],
+)
+def test_lines_of_small_services(
+    op: str, status: str, reason: str | None, means: tuple[Op, int]
+) -> None:
+    line = line_of(Kind("events", op, None, None, None, reason, status), {}, {})
+    assert (line.op, line.result) == means
 
 
 def test_what_a_sentence_is_about_is_not_what_it_says() -> None:
