@@ -37,7 +37,7 @@ check: $(VENV)/.setup ## format, lint, types, unit, contract (memory, sqlite), h
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m 'not slow and not postgres and not node and not netns and not explore' -n 2 tests/unit tests/contract tests/house
+	$(BIN)/pytest -q -m 'not slow and not postgres and not node and not netns and not explore and not log' -n 2 tests/unit tests/contract tests/house
 
 test: $(VENV)/.setup ## everything this machine can run; says what it skipped
 	@VENV=$(VENV) scripts/test
