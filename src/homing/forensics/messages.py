@@ -35,12 +35,12 @@ def without_paths(engine: Engine, table: Any) -> tuple[Any, int]:
     is_path = table.delivery.contains("/").fill_null(False)
     paths = table.filter(is_path).select(path="delivery").distinct()
     last = paths.path.re_extract(r"([^/]+)$", 1)
-    paths = engine.keep("paths", paths.mutate(last=last, first=last.re_replace(r"-[a-z]?\d+$", "")))
+    ends = (last, last.re_replace(r"-[a-z]?\d+$", ""))
+    named = ibis.union(*[paths.select("path", name=end) for end in ends])
     plain = table.filter(~is_path & table.delivery.notnull()).select(own="delivery").distinct()
-    met = paths.join(plain, (paths.last == plain.own) | (paths.first == plain.own))
-    met = engine.keep("paths_met", met.select("path").distinct())
-    counted = row(met.aggregate(n=met.count())), row(paths.aggregate(n=paths.count()))
-    if int(counted[0].n) < _ENDS_MIN * int(counted[1].n):
+    met = named.semi_join(plain, _.name == plain.own).select("path").distinct()
+    found = row(met.aggregate(n=met.count())), row(paths.aggregate(n=paths.count()))
+    if int(found[0].n) < _ENDS_MIN * int(found[1].n):
         return table, 0
     gone = row(table.filter(is_path).aggregate(n=_.count()))
     return table.filter(~is_path), int(gone.n)
