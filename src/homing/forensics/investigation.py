@@ -515,8 +515,8 @@ def _blind_spots(findings: Findings) -> list[str]:
     spots.extend(findings.events.assumed)
     spots.extend(doubts_of(findings.raw))
     spots.extend(
-        f"{one.names} names such as {one.example} are taken for no deliveries and left out: none of "
-        "them is tried, and the log tells of them what it tells of no other"
+        f"{one.names} names such as {one.example} are taken for no deliveries and left out: none is "
+        "tried, or most would be lost, and the log tells of them what it tells of no other"
         for one in findings.events.strangers
     )
     for path in findings.raw.nameless:

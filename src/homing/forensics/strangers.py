@@ -1,5 +1,5 @@
-"""Names that a guess took for deliveries and that are none: none of their kind is ever tried, and what is told
-of them is told of no other. Ibis, any engine."""
+"""Names that a guess took for deliveries and that are none: none of their kind is ever tried, or most are lost
+with no answer, and what is told of them is told of no other. Ibis, any engine."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ _SHARED_MAX: Final = 0.1
 _DELIVERED_MIN: Final = 0.5
 
 
+#: or so many of them would be lost with no answer: more than of any kind of deliveries
+_LOST_MIN: Final = 0.5
 #: by which a worker tries, or has it to try
 _TRIES: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
 
@@ -63,13 +65,19 @@ def strangers(engine: Engine, column: str) -> list[Strangers]:
         name=ibis.coalesce(told.own.max(), told.name.max()), tried=told.tries.max()
     )
     judged = engine.table("judged")
-    came = judged.select(of="d", delivered=judged.verdict == int(Verdict.DELIVERED))
+    no_answer = (judged.good == 0) & (judged.bad == 0) & (judged.said == 0)
+    came = judged.select(
+        of="d",
+        lost=(judged.verdict == int(Verdict.DROPPED)) & no_answer,
+        delivered=judged.verdict == int(Verdict.DELIVERED),
+    )
     both = by_delivery.inner_join(came, by_delivery.d == came["of"])
     both = both.mutate(kind=_kind(both.name))
     counted = rows(
         both.group_by("kind").aggregate(
             n=both.count(),
             tried=both.tried.cast("int64").sum(),
+            lost=both.lost.cast("int64").sum(),
             delivered=both.delivered.cast("int64").sum(),
             example=both.name.min(),
         )
@@ -88,7 +96,9 @@ def strangers(engine: Engine, column: str) -> list[Strangers]:
     others = {
         one.kind: one
         for one in counted
-        if one.kind != ours.kind and int(one.tried) <= _TRIED_MAX * int(one.n)
+        if one.kind != ours.kind
+        if int(one.tried) <= _TRIED_MAX * int(one.n)
+        or int(one.lost) >= max(_FEWEST, _LOST_MIN * total.get(one.kind, 0))
         if int(one.n) >= max(_ALONE_FEWEST, _ALONE_MIN * total.get(one.kind, 0))
     }
     says = _words_by_kind(told, some, column) if others else {}

@@ -78,6 +78,20 @@ def test_names_that_nobody_tries_and_of_which_else_is_said_are_left_out(tmp_path
     assert any("host-00000 are taken for no deliveries" in one for one in findings.cannot_tell)
 
 
+def test_names_of_which_most_would_be_lost_are_left_out_though_they_show_a_status(
+    tmp_path: Path,
+) -> None:
+    rows = [row for n in range(COUNT) for row in of_number(n)]
+    probes = [
+        {"time": BEGIN_S + 60.0 * n, "event": "probe skipped", "delivery_id": f"probe-{n:04x}"}
+        for n in range(40)
+    ]
+    answered = [row | {"status": 200} for row in probes]
+    findings = found([write(tmp_path / "log.jsonl", rows + answered)], tmp_path)
+    assert findings.books == BOOKS
+    assert [one.kind for one in findings.events.strangers] == ["probe"]
+
+
 def test_names_of_another_kind_that_are_accepted_alike_are_deliveries(tmp_path: Path) -> None:
     rows = [row for n in range(COUNT) for row in of_number(n)]
     late = [{"time": BEGIN_S + n, "event": "accepted", "delivery_id": f"eu-{n}"} for n in range(9)]
