@@ -16,22 +16,20 @@ from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
 from homing.forensics.rows import rows
 
-#: of the messages of one kind, so many at least are of no delivery: a service that lost so many has no one to
-#: ask why
+#: of the names of one kind, so many at least are of no delivery: where more of the messages are of one, the
+#: others may be lost
 _ALONE_MIN: Final = 0.2
 _ALONE_FEWEST: Final = 3
-#: of strangers so many at most show a request, or are called delivered by a word that deliveries have too
+#: of strangers so many at most show a try
 _TRIED_MAX: Final = 0.1
+#: or so many of them would be lost with no answer: more than of any kind of deliveries
+_LOST_MIN: Final = 0.5
 #: fewer deliveries, and lines, show nothing of the others
 _FEWEST: Final = 20
 #: of the lines of strangers, so many at most say what lines of deliveries say
 _SHARED_MAX: Final = 0.1
 #: of the kind that is delivered, so many are
 _DELIVERED_MIN: Final = 0.5
-
-
-#: or so many of them would be lost with no answer: more than of any kind of deliveries
-_LOST_MIN: Final = 0.5
 #: by which a worker tries, or has it to try
 _TRIES: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
 

@@ -41,7 +41,8 @@ def guess_together(sources: Sequence[Source]) -> Mapping | None:
     if len(lines) < 2:
         return None
     rows_max = max(SAMPLE_ROWS // len(lines), SHARED_ROWS_MIN)
-    samples = [_each(sample(source, rows_max)) for source in lines]
+    whole = [sample(source, rows_max) for source in lines]
+    samples = [_each(rows, apart_of(rows, None)) for rows in whole]
     if not _are_alike(samples):
         return None
     try:
@@ -50,9 +51,8 @@ def guess_together(sources: Sequence[Source]) -> Mapping | None:
         return None
 
 
-def _each(rows: list[Row]) -> list[Row]:
-    """The rows of a sample, with one of each delivery that they list."""
-    lists = apart_of(rows, None)
+def _each(rows: list[Row], lists: Sequence[Listed]) -> list[Row]:
+    """The rows of a sample, with one of each element of these lists."""
     return [flat(one) for row in rows for one in spread(unflat(row), lists)] if lists else rows
 
 
@@ -154,7 +154,7 @@ def _spread(
 ) -> Opened:
     """The sample as the file is now, with a row of each element of its lists, and what that makes of
     the mapping."""
-    rows = [flat(one) for row in opened.rows for one in spread(unflat(row), lists)]
+    rows = _each(opened.rows, lists)
     seen = look(rows)
     mapping = _mapping(rows, seen, source, given)[0] or opened.mapping
     return Opened(opened.source, rows, seen, mapping)
