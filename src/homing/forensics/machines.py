@@ -10,3 +10,9 @@ MACHINES: Final = (
     r"job|router|keeper|feeder|relay|dispatch|circuit|breaker|\bauto|monitor|health|guard|"
     r"watchdog|limiter|detector|\bprobe"
 )
+
+#: how what follows "by" begins where it names no person
+NO_PERSON: Final = (
+    r"(?:(?:the|an?|its|code|age)\b|policy|rule|limit|request|script|queue|server|client|mistake|"
+    rf"\S*(?:{MACHINES}))"
+)

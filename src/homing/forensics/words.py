@@ -9,7 +9,7 @@ from collections.abc import Mapping as Map
 from typing import Final, NamedTuple
 
 from homing.forensics.letters import is_letter, is_not_stored
-from homing.forensics.machines import MACHINES
+from homing.forensics.machines import NO_PERSON
 from homing.forensics.operations import RESULT_OF_OP, STAND_OF_OP, UNKNOWN, Op, Stand, Word
 from homing.forensics.vocabulary import declared, is_provisional, meaning, normal
 
@@ -479,7 +479,7 @@ _BY: Final = re.compile(r"\s*((by|rule|policy)\s*[:=]\s*|(rule|policy)\s+)\S", r
 #: by whom an endpoint was switched off, and what is no person
 _BY_PERSON: Final = re.compile(
     r"(paused|disabled|deleted|suspended|deactivated|stopped|switched off|removed) by "
-    rf"(?!the\b|an?\b|policy|rule|limit|\S*({MACHINES}))\w",
+    rf"(?!{NO_PERSON})\w",
     re.IGNORECASE,
 )
 

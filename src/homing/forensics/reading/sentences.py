@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from homing.forensics.letters import LETTERS
-from homing.forensics.machines import MACHINES
+from homing.forensics.machines import NO_PERSON
 from homing.forensics.operations import Op
 from homing.forensics.reading.framed import ruby_head, with_plain_models
 from homing.forensics.vocabulary import meaning
@@ -285,7 +285,7 @@ _BY: Final = re.compile(
     r"\bby (?:user )?([a-z]+\.[a-z]+(?![\w.@])|[a-z][\w.+-]*@[a-z][\w.-]*\w|"
     # or whoever ended it, and is no part of the service
     r"(?:(?<=removed by )|(?<=deleted by )|(?<=cancelled by )|(?<=canceled by )|(?<=withdrawn by ))"
-    rf"(?!(?:the|an?|its|policy|rule|limit|request|code|age|script|queue|server|client|mistake)\b|\S*(?:{MACHINES}))"
+    rf"(?!{NO_PERSON})"
     r"[a-z]{3,}(?=\W|$))"
 )
 #: a task came to its end: what it gave back says how its turn ended
