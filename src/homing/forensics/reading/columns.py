@@ -379,6 +379,10 @@ def _is_short_for(name: str, word: str) -> bool:
 _COMPOSED_SCORE: Final = 75.0
 
 
+#: a column that scores so is called the field, and nothing else
+CALLED_SO: Final = 90.0
+
+
 @functools.lru_cache(maxsize=100_000)  # a log may have hundreds of columns
 def name_score(field: str, path: str) -> float:
     """How well a column's name says that it is the field: 0 (not at all) to 100."""

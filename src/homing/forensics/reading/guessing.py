@@ -14,6 +14,7 @@ from homing.forensics.letters import LETTERS
 from homing.forensics.operations import Op
 from homing.forensics.reading.alternatives import add_others
 from homing.forensics.reading.columns import (
+    CALLED_SO,
     LENGTHS,
     TIMES,
     Seen,
@@ -87,10 +88,6 @@ _RISING_MIN: Final = 0.8
 _RISING_FEWEST: Final = 20
 
 
-#: a column of such a name is a delivery's
-_CALLED_SO: Final = 90.0
-
-
 def _rising(
     rows: Sequence[Row], seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
 ) -> str | None:
@@ -102,7 +99,7 @@ def _rising(
     for path, column in seen.items():
         if (path in taken and path not in names) or not column.is_whole or column.time is not None:
             continue
-        if path not in names and name_score("delivery", path) >= _CALLED_SO:
+        if path not in names and name_score("delivery", path) >= CALLED_SO:
             continue  # by it another kind of rows names deliveries
         values = [int(row[path]) for row in rows if str(row.get(path) or "").isdigit()]
         if path in names:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeGuard
 
-from homing.forensics.reading.columns import name_score
+from homing.forensics.reading.columns import CALLED_SO, name_score
 from homing.forensics.reading.lines import SEPARATOR, Row, parts_of
 from homing.forensics.reading.mapping import Mapping
 
@@ -22,8 +22,6 @@ class Listed(NamedTuple):
     is_apart: bool = False
 
 
-#: an element's own column is called a delivery's
-_NAMED_MIN: Final = 90.0
 #: of lists that name something, so many name what other rows name
 _KNOWN_MIN: Final = 0.5
 
@@ -39,7 +37,7 @@ def apart_of(rows: Sequence[Row], given: Mapping | None) -> list[Listed]:
     def names(path: str) -> bool:
         if given is not None:
             return own is not None and path in (own.path, *own.others)
-        return name_score("delivery", path) > _NAMED_MIN
+        return name_score("delivery", path) >= CALLED_SO
 
     found: dict[str, Listed] = {}
     for row in rows:

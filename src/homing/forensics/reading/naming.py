@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from homing.forensics.reading.columns import (
+    CALLED_SO,
     Seen,
     fits,
     name_score,
@@ -165,8 +166,6 @@ _CALLED_THE_SAME_MIN: Final = 60.0
 _THE_SAME_MIN: Final = 0.8
 
 
-#: what is called so plainly is asked for no kind
-_CALLED_SO: Final = 90.0
 #: a column of names beside one that says of what kind each is: `object.id` and `object.type`
 _ID_OF: Final = re.compile(
     r"^(?P<whose>.*(^|[._])(object|entity|subject|resource|aggregate|target|item|record))[._]?(id|key|ref|uuid)$",
@@ -182,7 +181,7 @@ def _of_kind(
 ) -> str | None:
     """The column that names deliveries where the one beside it says so, and other things elsewhere; or
     the one that is `called` a delivery's, if that is plain or there is none."""
-    if called is not None and name_score("delivery", called) >= _CALLED_SO:
+    if called is not None and name_score("delivery", called) >= CALLED_SO:
         return called
     for path in names:
         whose = _ID_OF.match(path)
