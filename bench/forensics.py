@@ -68,7 +68,8 @@ SELECT variant, count(*) FROM d GROUP BY 1 ORDER BY 2 DESC;
 """
 _CHILD = """
 import sys, time, json
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.document import document
 from homing.cli.forensics import forensics_progress
 marks = []

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.lab.dialects import FIELD_SETS
 from homing.lab.incidents import INCIDENTS, write_incident
 

@@ -17,7 +17,8 @@ from homing.cli.output import as_json, console, note, print_json, say_prose
 from homing.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from homing.forensics.investigation import Findings, Options
+    from homing.forensics.investigation import Findings
+    from homing.forensics.options import Options
 
 _EXIT_DROPPED: Final = 1
 #: too little of the log can be read to say that something was dropped, or that nothing was

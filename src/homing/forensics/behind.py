@@ -14,8 +14,8 @@ import msgspec
 from homing.core.errors import ConfigError
 from homing.forensics.association import features, settled_of
 from homing.forensics.engine import on_duckdb
-from homing.forensics.investigation import Options
 from homing.forensics.judged import judged_log
+from homing.forensics.options import Options
 from homing.forensics.reading.expressions import literal
 from homing.forensics.reading.files import Progress, connect, read
 from homing.forensics.reading.lines import PARSERS
@@ -83,13 +83,7 @@ def behind(
     ):
         raw = read(connection, patterns, folder=folder, mapping=options.mapping, progress=progress)
         engine = on_duckdb(connection)
-        events, judged, _, _ = judged_log(
-            raw,
-            engine,
-            horizon_us=options.horizon_us,
-            is_guessed=options.mapping is None,
-            progress=progress,
-        )
+        events, judged, _, _ = judged_log(raw, engine, options, progress)
         settled = engine.keep("settled", settled_of(judged))
         tests = _tests(settled, events.names, events.extras, wants)
         progress("finding the rows", 0.9)

@@ -14,9 +14,10 @@ import ibis
 import msgspec
 
 from homing.forensics.cases import CROSSINGS
-from homing.forensics.investigation import Options, reading
+from homing.forensics.investigation import reading
 from homing.forensics.judged import judged_log
 from homing.forensics.judging import Verdict, Why
+from homing.forensics.options import Options
 from homing.forensics.reading.files import Progress
 from homing.forensics.rows import row, rows
 from homing.forensics.traces import dropped_names, late_names, names_of
@@ -79,13 +80,7 @@ def count(
         ConfigError: the mapping does not fit, or a warehouse does not answer.
     """
     with reading(patterns, options, progress) as (raw, engine):
-        events, judged, _, _ = judged_log(
-            raw,
-            engine,
-            horizon_us=options.horizon_us,
-            is_guessed=options.mapping is None,
-            progress=progress,
-        )
+        events, judged, _, _ = judged_log(raw, engine, options, progress)
         since = judged.filter(judged.accepted_at >= (since_us or 0))
         accepted = int(row(since.aggregate(n=since.count())).n)
         first_us = max(events.first_us, since_us or 0)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from homing.forensics.building import build
-from homing.forensics.investigation import Options, reading
+from homing.forensics.investigation import reading
+from homing.forensics.options import Options
 from homing.forensics.reading.columns import Seen
 from homing.forensics.reading.converting import Damage
 from homing.forensics.reading.files import Raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +15,10 @@ from typing import Any, Final
 from homing.core.plurals import plural
 from homing.forensics.building import Events
 from homing.forensics.endings import Ending, endings, unsigned_told
-from homing.forensics.operations import Op, Stand
+from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.doubting import UNTOLD
 from homing.forensics.reading.files import Progress, Raw, connect, read
-from homing.forensics.reading.mapping import Mapping as ColumnMapping
 from homing.forensics.reading.sources import missing_extra
 from homing.forensics.rows import row, rows
 
@@ -52,25 +52,10 @@ try:
 except ImportError as _error:
     raise missing_extra(_error) from _error
 
-MEMORY: Final = "1400MB"
 _DROPS_DATED_MAX: Final = 200_000
 _HISTORY: Final = frozenset({"worker", "epoch", "version_before", "version_after", "lease_until"})
 _STATES: Final = frozenset({"from_state", "to_state"})
 _WHO: Final = ("endpoint", "app", "event_type")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What may be asked for beside the log itself."""
-
-    mapping: ColumnMapping | None = None
-    horizon_us: int | None = None  #: a silence longer than this is a drop; None: from the log
-    legal: Mapping[Stand, frozenset[Stand]] | None = None  #: None: that of any service
-    memory: str = MEMORY
-    threads: int = 2
-    folder: str | None = None  #: where to spill; None: a temporary folder
-    drops: Path | None = None  #: where the names of all dropped deliveries go, a line each
-    engine: str = "duckdb"  #: or "spark", or the URL of a warehouse or of a file of DuckDB
 
 
 @dataclass(slots=True)
@@ -163,13 +148,7 @@ def reading(
 
 
 def _analyse(raw: Raw, engine: Engine, options: Options, progress: Progress) -> Findings:
-    events, judged, hard, context = judged_log(
-        raw,
-        engine,
-        horizon_us=options.horizon_us,
-        is_guessed=options.mapping is None,
-        progress=progress,
-    )
+    events, judged, hard, context = judged_log(raw, engine, options, progress)
     books, whys = _books(judged)
     if options.mapping is None and (why := misread(books, events, raw.mappings.values())):
         raise Unreadable(f"{next(iter(raw.mappings))}: {why}")

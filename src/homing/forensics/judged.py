@@ -10,6 +10,7 @@ from homing.forensics.building import Events, build
 from homing.forensics.engine import Engine
 from homing.forensics.limits import Context
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.others import word_column
 from homing.forensics.reading.files import Progress, Raw
 from homing.forensics.rows import row
@@ -22,25 +23,20 @@ def takes_of(ops: frozenset[Op]) -> Op:
 
 
 def judged_log(
-    raw: Raw, engine: Engine, *, horizon_us: int | None, is_guessed: bool, progress: Progress
+    raw: Raw, engine: Engine, options: Options, progress: Progress
 ) -> tuple[Events, Any, Any, Context]:
     """Steps 1, 2 and 4 over all deliveries: the events, the table of deliveries, the lines of the hard
-    ones, the limits.
-
-    Args:
-        is_guessed: nobody has declared a mapping: what it took for deliveries and cannot be any is left
-            out.
-    """
+    ones, the limits. Names that a guess took for deliveries and that cannot be any are left out."""
     events = build(raw, engine, progress)
-    judged, hard, context = _judged_tables(engine, events, horizon_us, progress)
-    if is_guessed and (found := strangers(engine, word_column(raw.has("op")))):
+    judged, hard, context = _judged_tables(engine, events, options, progress)
+    if options.mapping is None and (found := strangers(engine, word_column(raw.has("op")))):
         events = build(raw, engine, progress, found)
-        judged, hard, context = _judged_tables(engine, events, horizon_us, progress)
+        judged, hard, context = _judged_tables(engine, events, options, progress)
     return events, judged, hard, context
 
 
 def _judged_tables(
-    engine: Engine, events: Events, horizon_us: int | None, progress: Progress
+    engine: Engine, events: Events, options: Options, progress: Progress
 ) -> tuple[Any, Any, Context]:
     takes = takes_of(events.ops)
     table = engine.table("events")
@@ -60,7 +56,7 @@ def _judged_tables(
         end_us=events.last_us,
         span_us=events.last_us - events.first_us,
         takes=takes,
-        horizon_us=horizon_us,
+        horizon_us=options.horizon_us,
         fine_clock=events.fine_clock,
     )
     limits.gather(cases, hard, context)

@@ -13,8 +13,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.options import Options
 from homing.forensics.reading.audits import audited
 from homing.forensics.reading.converting import rows_of
 from homing.forensics.reading.lines import change_row

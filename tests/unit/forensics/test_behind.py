@@ -18,7 +18,8 @@ import pyarrow.parquet
 from homing.core.errors import ConfigError
 from homing.forensics.behind import JUDGED, LOST, Want, behind
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 
 PAGE = 20
 LOG = Service("D6", 3, deliveries=400, slow_share=0.2, fail_share=0.2, rate=0.8, begins=0.1).run()

@@ -14,8 +14,9 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.operations import UNKNOWN, Op, Stand, Word
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.mapping import WORDS, Column, parse, to_toml
 from homing.forensics.reading.sources import look_at, sample

@@ -11,7 +11,8 @@ pytest.importorskip("ibis")
 
 from homing.core.errors import ConfigError
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.reading.records import Record, records
 from homing.forensics.reading.sources import Unreadable, look_at
 

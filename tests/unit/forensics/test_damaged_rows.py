@@ -23,7 +23,8 @@ from homing.core.errors import ConfigError
 from homing.forensics.damaged import words_of
 from homing.forensics.document import document
 from homing.forensics.doubt import Doubt, damage_told
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.insight.rates import exact
 
 BEGIN_S = 1_780_000_000.0

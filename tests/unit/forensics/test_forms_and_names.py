@@ -13,9 +13,10 @@ from support.tables import write_table
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sentences import sentence
 from homing.forensics.vocabulary import meaning

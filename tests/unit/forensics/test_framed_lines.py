@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.framed import each_of, with_plain_models
 from homing.forensics.reading.lines import Row, text_row
 from homing.forensics.reading.sources import look_at

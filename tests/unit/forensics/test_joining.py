@@ -12,7 +12,8 @@ from support.delivery_logs import Service, attempts, iso
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.reading.joining import joined, links
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.sentences import pairs

@@ -9,9 +9,10 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.columns import look, varies_within
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat, text_row

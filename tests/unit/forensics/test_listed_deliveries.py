@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
+from homing.forensics.options import Options
 from homing.forensics.reading.listed import Listed, apart_of, lists_of, spread
 from homing.forensics.reading.mapping import Column, Mapping
 

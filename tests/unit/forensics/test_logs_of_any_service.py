@@ -16,7 +16,8 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 
 #: manners whose clean log is read in the quick run as well
 QUICK = ("full", "states", "dump", "attempts")

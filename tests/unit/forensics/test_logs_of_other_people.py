@@ -17,7 +17,8 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DELIVERIES = 500

@@ -13,8 +13,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.mapping import ANSWER, Column, Mapping, parse, to_toml
 from homing.forensics.reading.order import leader_of

@@ -12,8 +12,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.options import Options
 
 Row = dict[str, Any]
 COUNT = 200

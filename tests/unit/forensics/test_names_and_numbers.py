@@ -11,9 +11,10 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.columns import fits, look, name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat

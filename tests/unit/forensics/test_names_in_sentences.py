@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.reading.particulars import names_in, without_names
 
 HOUSES = [f"{a}-{b}" for a in ("saffron", "hollow", "velo", "quay") for b in "abcdefghij"]

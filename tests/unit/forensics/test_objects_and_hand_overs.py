@@ -14,11 +14,12 @@ pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of

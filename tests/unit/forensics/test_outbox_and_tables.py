@@ -18,11 +18,12 @@ import ibis
 from homing.forensics.association import Suspect
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Neighbours
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.others import word_column, words_of_others
 from homing.forensics.reading.guessing import guess
 from homing.forensics.sweeps import runs

@@ -16,8 +16,9 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of
 

@@ -14,10 +14,11 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step
 from homing.forensics.turns import without_refused

@@ -20,11 +20,12 @@ from homing.forensics.catalogue import Match
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Neighbours
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.telling import places_told

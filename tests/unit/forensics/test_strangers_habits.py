@@ -17,8 +17,9 @@ pytest.importorskip("ibis")
 
 from homing.forensics.change import Window, find
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sources import Unreadable, look_at
 from homing.forensics.vocabulary import meaning

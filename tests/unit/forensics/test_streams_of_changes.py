@@ -12,9 +12,10 @@ from support.tables import write_table
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sources import Unreadable, sources_of
 from homing.forensics.vocabulary import meaning

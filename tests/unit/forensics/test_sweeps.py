@@ -18,10 +18,11 @@ import ibis
 
 from homing.forensics.ages import last_plan
 from homing.forensics.facts import LogFacts
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.sweeps import Swept, runs, swept
 from homing.forensics.traces import Step, Trace
 

@@ -16,10 +16,11 @@ pytest.importorskip("ibis")
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
 from homing.forensics.hypothesis import form
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.reading.columns import look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step

@@ -12,8 +12,9 @@ from support.tables import write_table
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
+from homing.forensics.options import Options
 
 COUNT = 400
 BEGIN_S = 1_780_000_000

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.lines import text_row
 from homing.forensics.vocabulary import meaning
 

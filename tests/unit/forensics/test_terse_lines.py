@@ -13,9 +13,10 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.lines import listed_in, logfmt, text_row
 from homing.forensics.reading.sentences import is_level, pairs, stamped
 from homing.forensics.vocabulary import meaning

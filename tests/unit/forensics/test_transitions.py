@@ -14,9 +14,10 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Kind, line_of

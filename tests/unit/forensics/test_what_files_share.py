@@ -17,10 +17,11 @@ from support.dropped import make_dropped as trace
 from support.dropped import make_step as step
 
 from homing.forensics.facts import LogFacts
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import beside, links
 from homing.forensics.reading.mapping import Column

@@ -10,7 +10,8 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.reading.sources import Unreadable, find_files, look_at, sources_of
 
 ROW = '{"at": "2026-11-09T00:00:%02dZ", "event": "%s", "delivery_id": "d-%d"}\n'

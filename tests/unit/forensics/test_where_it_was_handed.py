@@ -17,10 +17,11 @@ from support.dropped import make_dropped as trace
 from support.dropped import make_step as step
 
 from homing.forensics.facts import LogFacts
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import links
 from homing.forensics.reading.lines import flat, text_row

@@ -29,7 +29,8 @@ from homing.core.errors import ConfigError
 from homing.forensics.counting import count
 from homing.forensics.document import document
 from homing.forensics.engine import elsewhere
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.sources import Unreadable
 

@@ -12,7 +12,8 @@ pytest.importorskip("ibis")
 
 from homing.cli.investigate_report import report
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.forensics.page import page
 
 BEGIN = 1_780_000_000

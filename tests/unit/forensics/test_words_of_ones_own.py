@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, Options, investigate
+from homing.forensics.investigation import Findings, investigate
 from homing.forensics.operations import Op, Stand
+from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import text_row
 from homing.forensics.reading.sources import Unreadable

@@ -15,7 +15,8 @@ pytest.importorskip("ibis")
 
 from homing.forensics.clocks import extent_of
 from homing.forensics.document import document
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 
 BEGIN_S = 1_780_000_000.0
 DAY_US = 86_400_000_000

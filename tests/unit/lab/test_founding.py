@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from homing.core.errors import Invalid
-from homing.forensics.investigation import Options, investigate
+from homing.forensics.investigation import investigate
+from homing.forensics.options import Options
 from homing.lab.explorable import FixedWorker
 from homing.lab.founding import DEPLOYED_S, have_week, load_worker
 from homing.lab.lines import count_lines
