@@ -15,7 +15,7 @@ import msgspec
 
 from homing.core.errors import ConfigError
 from homing.forensics.reading.synonyms import SYNONYMS
-from homing.forensics.vocabulary import DECLARED, declared
+from homing.forensics.vocabulary import DECLARED, declared, normal
 
 #: the unit of a column that has statuses of HTTP too: of it only the words
 WORDS: Final = "words"
@@ -148,7 +148,7 @@ def _parsed(document: dict[str, Any], where: str) -> Mapping:
     return Mapping(
         layout=layout,
         columns=columns,
-        words=words,
+        words={word: DECLARED[normal(ours)].name.lower() for word, ours in words.items()},
         extras=tuple(document.get("extras", ())),
         name="declared",
     )
@@ -217,9 +217,16 @@ def to_toml(
             f"#   {_quoted(path)}  {_example(value)}"
             for path, value in list(unused.items())[:_UNUSED_MAX]
         ]
-    lines += ["", "# the log's words, and what they were taken for", "[words]"]
     lines += [
-        f"{_quoted(word)} = {_quoted(ours)}" for word, ours in (words or mapping.words).items()
+        "",
+        "# the log's words, and what most of their lines were taken for; without its # a word is that",
+        "# in each of its lines, whatever else they say",
+        "[words]",
+    ]
+    every = dict(words or {}) | mapping.words
+    lines += [
+        f"{'' if word in mapping.words else '# '}{_quoted(word)} = {_quoted(ours)}"
+        for word, ours in every.items()
     ]
     return "\n".join(lines) + "\n"
 
