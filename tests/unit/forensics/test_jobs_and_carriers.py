@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from support.tables import write_table
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, investigate
+from support.whole_log import found
+
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.letters import unexplained
 from homing.forensics.machines import MACHINES
@@ -28,16 +30,6 @@ from homing.forensics.words import Habits, Kind, line_of
 Row = dict[str, Any]
 COUNT = 200
 BEGIN_S = 1_780_000_000
-
-
-def found(folder: Path, rows: Iterable[Row]) -> Findings:
-    path = folder / "service.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in sorted(rows, key=_at)))
-    return investigate([str(path)], Options(folder=str(folder)))
-
-
-def _at(row: Row) -> float:
-    return float(row["time"])
 
 
 # --- rows that name what most rows name, by a column of their own

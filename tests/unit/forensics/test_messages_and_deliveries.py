@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,13 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-from homing.forensics.investigation import Findings, investigate
+from support.whole_log import found
+
 from homing.forensics.judging import Verdict
-from homing.forensics.options import Options
 
 Row = dict[str, Any]
 COUNT = 200
 BEGIN_S = 1_780_000_000
-
-
-def found(folder: Path, rows: Iterable[Row]) -> Findings:
-    path = folder / "service.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in sorted(rows, key=_at)))
-    return investigate([str(path)], Options(folder=str(folder)))
-
-
-def _at(row: Row) -> float:
-    return float(row["time"])
 
 
 # --- a bus that carries more than deliveries
