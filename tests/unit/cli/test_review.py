@@ -29,8 +29,11 @@ from homing.review.check import check
 
 pytest.importorskip("ibis", reason="needs the extra `forensics`")
 
-# of the libraries below the analysis, about each other
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    # of the libraries below the analysis, about each other
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 Ask = Callable[..., Result]
 OPEN = ("incident", "open", "webhooks are missing", "--file", "record.json", "--by", "ana")

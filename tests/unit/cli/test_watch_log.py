@@ -72,6 +72,7 @@ def test_it_grows_from_nothing_and_half_a_line_is_no_harm(
     assert "to go" in said[3]
 
 
+@pytest.mark.slow
 def test_a_rotation_is_told_and_a_glob_counts_all_parts(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from homing.lab.incidents import INCIDENTS
 SEED = 9_501
 
 
+@pytest.mark.log
 @pytest.mark.parametrize("name", ["late-result", "stuck-processing", "taken-for-granted"])
 def test_a_fault_of_the_lab_is_named(name: str) -> None:
     found = score(name, SEED, "service/usual", size=1_500)
@@ -21,6 +22,7 @@ def test_a_fault_of_the_lab_is_named(name: str) -> None:
     assert found["dropped"] <= found["really_dropped"]
 
 
+@pytest.mark.log
 @pytest.mark.parametrize("name", [i.name for i in INCIDENTS if i.mechanism is None])
 def test_a_clean_week_of_the_lab_is_not_suspected(name: str) -> None:
     assert score(name, SEED, "service/usual", size=1_500)["dropped"] == 0
