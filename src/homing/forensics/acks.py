@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import ibis
 
+from homing.forensics.behaviours import name_of
 from homing.forensics.operations import Op
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import meaning, normal
@@ -20,20 +21,17 @@ _WORDS_MAX: Final = 8
 _SHOWN_MAX: Final = 0.1
 
 
-def acked_anyway(table: Any, name: Any, texts: Sequence[str]) -> list[str]:
+def acked_anyway(table: Any, texts: Sequence[str]) -> list[str]:
     """Of the words of success, those by which a turn ends, or a queue is told that an entry is done
     with, whatever came of it (`task acked`, `job performed`): a delivery that failed has one for each
     turn, and others say 2xx.
-
-    Args:
-        name: what a row's delivery is called.
     """
     done = [t for t in texts if meaning(t).op is Op.SUCCEEDED][:_WORDS_MAX]
     failures = [t for t in texts if meaning(t).op in (Op.FAILED, Op.RETRY)]
-    return [text for text in done if ends_turns(table, name, text, failures)]
+    return [text for text in done if ends_turns(table, text, failures)]
 
 
-def ends_turns(table: Any, name: Any, text: str, failures: Sequence[str] = ()) -> bool:
+def ends_turns(table: Any, text: str, failures: Sequence[str] = ()) -> bool:
     """Whether lines with the word end turns rather than deliveries.
 
     Args:
@@ -42,7 +40,7 @@ def ends_turns(table: Any, name: Any, text: str, failures: Sequence[str] = ()) -
     is_it = (table.op_raw == text).fill_null(False)
     is_good = table.status.between(200, 299)
     lines = table.select(
-        k=name,
+        k=name_of(table),
         ack=is_it.cast("int64"),
         shown=(is_it & is_good.fill_null(False)).cast("int64"),
         failed=table.op_raw.isin(failures).fill_null(False) | (~is_good).fill_null(False),
@@ -77,7 +75,7 @@ _STREAM: Final = frozenset({"active", "waiting", "added"})
 _TOLD_MIN: Final = 0.9
 
 
-def of_queue(table: Any, name: Any, texts: Sequence[str], states: Sequence[str]) -> list[str]:
+def of_queue(table: Any, texts: Sequence[str], states: Sequence[str]) -> list[str]:
     """Of the words of success, those of a queue (`task done`), where nearly all that is delivered is
     called so by another word, or by its state.
 
@@ -89,11 +87,11 @@ def of_queue(table: Any, name: Any, texts: Sequence[str], states: Sequence[str])
     if len(_STREAM & set(map(normal, texts))) > 1:
         queues += [t for t in done if normal(t) == "completed"]
     firm = [t for t in done if t not in queues]
-    return queues if are_told_apart(table, name, queues, firm, states) else []
+    return queues if are_told_apart(table, queues, firm, states) else []
 
 
 def are_told_apart(
-    table: Any, name: Any, words: Sequence[str], firm: Sequence[str], states: Sequence[str]
+    table: Any, words: Sequence[str], firm: Sequence[str], states: Sequence[str]
 ) -> bool:
     """Whether nearly all that some words call done is called delivered by others, or by a state.
 
@@ -105,7 +103,7 @@ def are_told_apart(
     is_it = table.op_raw.isin(words).fill_null(False)
     is_firm = table.op_raw.isin(firm).fill_null(False) if firm else ibis.literal(False)
     is_firm = (is_firm | table.to_raw.isin(states).fill_null(False)) if states else is_firm
-    lines = table.select(k=name, it=is_it, firm=is_firm & ~is_it)
+    lines = table.select(k=name_of(table), it=is_it, firm=is_firm & ~is_it)
     by_delivery = lines.group_by("k").aggregate(it=lines.it.max(), firm=lines.firm.max())
     ended = by_delivery.filter(by_delivery.it | by_delivery.firm)
     counted = row(ended.aggregate(n=ended.count(), firm=ended.firm.cast("int64").sum()))
@@ -121,7 +119,7 @@ _ANSWERS_MIN: Final = 0.5
 _FOLLOWED_MIN: Final = 0.5
 
 
-def of_requests(table: Any, name: Any, texts: Sequence[str]) -> list[str]:
+def of_requests(table: Any, texts: Sequence[str]) -> list[str]:
     """Of the words of success, those (`dispatch finished`) by which a request ends, however it was
     answered: beside them stands a status, and after a bad one the delivery goes on."""
     neutral = [t for t in texts if meaning(t).op is Op.SUCCEEDED and _NEUTRAL.search(normal(t))][
@@ -131,7 +129,9 @@ def of_requests(table: Any, name: Any, texts: Sequence[str]) -> list[str]:
         return []
     at = ibis.coalesce(table.changed_us, table.at_us, 0)
     lines = table.filter(table.op_raw.notnull())
-    lines = lines.select(k=name, word=lines.op_raw, status=lines.status, at=at, row=lines["rowid"])
+    lines = lines.select(
+        k=name_of(lines), word=lines.op_raw, status=lines.status, at=at, row=lines["rowid"]
+    )
     window = ibis.window(group_by="k", order_by=["at", "row"])
     lines = lines.mutate(is_followed=lines.word.lead().over(window).notnull())
     lines = lines.filter(lines.word.isin(neutral))

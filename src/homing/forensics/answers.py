@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from homing.forensics.behaviours import LOOKED_THROUGH, behaviours, followers, preceders
+from homing.forensics.behaviours import Behaviours
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Behaviour
 
 
-def of_answers(table: Any, some: Any, texts: Sequence[str]) -> dict[str, Word]:
+def of_answers(log: Behaviours, some: Behaviours, texts: Sequence[str]) -> dict[str, Word]:
     """What such words mean.
 
     Args:
-        some: so many rows of the table as tell how its words follow one another.
+        some: of so many rows as tell how its words follow one another.
     """
     noted = Word(Op.NOTED, Stand.NONE)
-    seen = behaviours(some, "op_raw", [t for t in texts if meaning(t).op in _ENDING])
-    found = dict.fromkeys(_answered(table, texts), Word(Op.FAILED, Stand.FAILED, -1))
+    seen = some.of("op_raw", [t for t in texts if meaning(t).op in _ENDING])
+    found = dict.fromkeys(_answered(log, texts), Word(Op.FAILED, Stand.FAILED, -1))
     found |= dict.fromkeys(_given_to_receiver(seen), Word(Op.SUCCEEDED, Stand.DELIVERED, 1))
     found |= dict.fromkeys(_own_answers(seen), noted)
     found |= dict.fromkeys(_answered_first(seen), Word(Op.ACCEPTED, Stand.WAITING))
@@ -34,10 +34,10 @@ def of_answers(table: Any, some: Any, texts: Sequence[str]) -> dict[str, Word]:
 _ANSWERED_MIN: Final = 0.2
 
 
-def _answered(table: Any, texts: Sequence[str]) -> list[str]:
+def _answered(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds like a hand-over that failed (`push failed`), and tells what a receiver answered."""
     failed = [t for t in texts if meaning(t, is_state=False).op is Op.NOT_QUEUED]
-    seen = behaviours(table, "op_raw", failed)
+    seen = log.of("op_raw", failed)
     return [text for text, one in seen.items() if one.ok + one.bad > _ANSWERED_MIN]
 
 
@@ -108,7 +108,7 @@ _BEFORE_ANSWER: Final = (Op.ACCEPTED, Op.QUEUED, Op.CLAIMED, Op.SENT)
 _FOLLOWED_MIN: Final = 0.9
 
 
-def _said_before(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -> list[str]:
+def _said_before(log: Behaviours, seen: dict[str, Behaviour], texts: Sequence[str]) -> list[str]:
     """What sounds like a success (`check completed`), shows no answer, and is followed by the hand-over or
     the turn of a delivery that was neither handed over nor taken yet: a step on the way to it."""
     done = [
@@ -118,7 +118,7 @@ def _said_before(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -
         if one.is_last < _OWN_LAST_MAX
     ]
     begun = {t for t in texts if meaning(t).op in _BEFORE_ANSWER}
-    next_to = followers(table, done) if done else {}
+    next_to = log.followers(done) if done else {}
     return [
         text
         for text, after in next_to.items()
@@ -130,23 +130,22 @@ def _said_before(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -
 _REPEATED_MIN: Final = 0.9
 
 
-def repeating(table: Any, texts: Sequence[str]) -> frozenset[str]:
+def repeating(log: Behaviours, texts: Sequence[str]) -> frozenset[str]:
     """Of the words by which a delivery is called delivered, those whose status is not asked of a receiver:
     another word, of an attempt, nearly always shows it right before them.
 
     Args:
-        table: the raw rows.
+        log: of the raw rows.
         texts: words whose lines show 2xx.
     """
-    table = table.filter(table["rowid"] < LOOKED_THROUGH)
     done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
     if len(done) < 2:
         return frozenset()
-    seen = behaviours(table, "op_raw", done)
+    seen = log.of("op_raw", done)
     shown = {t for t in done if t in seen and seen[t].ok > _GIVEN_OK_MIN}
     return frozenset(
         text
-        for text, before in preceders(table, sorted(shown)).items()
+        for text, before in log.preceders(sorted(shown)).items()
         if sum(n for t, n in before.items() if t in shown and t != text)
         >= _REPEATED_MIN * before.total()
     )
@@ -156,17 +155,17 @@ def repeating(table: Any, texts: Sequence[str]) -> frozenset[str]:
 _OF_ANSWERS_MIN: Final = 0.8
 
 
-def _ignored_answers(table: Any, texts: Sequence[str]) -> list[str]:
+def _ignored_answers(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds as if a delivery were passed over (`ignored`), and follows right after what a receiver
     answered: it is the answer that is not written."""
     words = [t for t in texts if meaning(t).op is Op.SKIPPED]
     if not words:
         return []
-    seen = behaviours(table, "op_raw", texts)
+    seen = log.of("op_raw", texts)
     answers = [
         t for t, one in seen.items() if one.ok + one.bad > _GIVEN_LAST_MIN and t not in words
     ]
-    next_to = followers(table, answers) if answers else {}
+    next_to = log.followers(answers) if answers else {}
     return [
         word
         for word in words
@@ -174,7 +173,7 @@ def _ignored_answers(table: Any, texts: Sequence[str]) -> list[str]:
     ]
 
 
-def _asking(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -> list[str]:
+def _asking(log: Behaviours, seen: dict[str, Behaviour], texts: Sequence[str]) -> list[str]:
     """What sounds like a request that is over (`attempt`), shows no answer, and is followed by a line that
     shows one: by it the request begins."""
     silent = [
@@ -184,10 +183,10 @@ def _asking(table: Any, seen: dict[str, Behaviour], texts: Sequence[str]) -> lis
     ]
     if not silent:
         return []
-    shown = behaviours(table, "op_raw", texts)
+    shown = log.of("op_raw", texts)
     answers = {t for t, one in shown.items() if one.ok + one.bad > _GIVEN_LAST_MIN}
     return [
         text
-        for text, after in followers(table, silent).items()
+        for text, after in log.followers(silent).items()
         if sum(n for word, n in after.items() if word in answers) > _FOLLOWED_MIN * after.total()
     ]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import ibis
 
 from homing.forensics.answers import repeating
-from homing.forensics.behaviours import name_of
+from homing.forensics.behaviours import Behaviours, name_of
 from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
 from homing.forensics.damaged import keep_doubted
@@ -113,11 +113,13 @@ def build(
         table, of_others = without_carriers_of_others(engine, table)
         left_out += of_others
     column = word_column(raw.has("op"))
-    words, assumed = learn(raw, table)
+    seen = Behaviours(table, raw.rows)
+    words, assumed = learn(raw, seen)
     others = words_of_others(table, column, words, lonely)
     if others:
         table = table.filter(~table[column].isin(others).fill_null(False))
-        words, assumed = learn(raw, table)
+        seen = Behaviours(table, raw.rows)
+        words, assumed = learn(raw, seen)
     confirmed = confirming(table)
     if confirmed is not None:
         words |= {text: meaning(text) for text in confirmed.said}
@@ -125,7 +127,7 @@ def build(
         if words.get(confirmed.promise, meaning(confirmed.promise)).op is not Op.PARKED:
             words[confirmed.promise] = Word(Op.NOTED, Stand.NONE)
     why = _why(engine, table)
-    meant, kinds = _kinds(raw, engine, table, words, why, confirmed)
+    meant, kinds = _kinds(raw, engine, seen, words, why, confirmed)
     progress("ordering", 0.3)
     lines = _lines(raw, engine, meant, lonely, announced)
     span = extent(lines)
@@ -219,7 +221,7 @@ def _kind(one: Row) -> Kind:
 def _kinds(
     raw: Raw,
     engine: Engine,
-    table: Any,
+    seen: Behaviours,
     learned: dict[str, Word],
     why: Any,
     confirmed: Confirmed | None,
@@ -227,8 +229,10 @@ def _kinds(
     """The raw rows with what they mean; and what lines with the same words mean, and how many.
 
     Args:
+        seen: how the words of the rows behave.
         confirmed: by which words receivers report later what has become of a 202.
     """
+    table = seen.table
     status, is_put, is_report = table.status, ibis.literal(False), ibis.literal(False)
     if confirmed is not None:
         later = engine.keep("promised", promised(table, confirmed))
@@ -261,7 +265,7 @@ def _kinds(
         answering=answering((kind, lines) for kind, lines, _ in found),
         showing=showing((kind, lines) for kind, lines, _ in found),
         repeating=repeating(
-            table, sorted({k.op for k, _, _ in found if k.op and k.status == "ok"})
+            seen.first(), sorted({k.op for k, _, _ in found if k.op and k.status == "ok"})
         ),
         accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
         takes=any(meaning(kind.op).op is Op.CLAIMED for kind, _, _ in found),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from homing.forensics.behaviours import followers, name_of
+from homing.forensics.behaviours import Behaviours, name_of
 from homing.forensics.letters import LETTERS
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.rows import row, rows
@@ -101,7 +101,8 @@ def _stored_after(table: Any, column: str, texts: Sequence[str]) -> dict[str, st
     between = [t for t in texts if meaning(t).op in (Op.RELEASED, Op.NOTED)]
     named = table.filter(~table[column].isin(between).fill_null(False)) if between else table
     named = named.mutate(k_=name_of(named))
-    next_to = followers(named.semi_join(given_up, named.k_ == given_up.k), ends, column)
+    rows_ = named.semi_join(given_up, named.k_ == given_up.k)
+    next_to = Behaviours(rows_).followers(ends, column)
     # a state may be one of an attempt, and say nothing of where the delivery is put
     away = {Op.PARKED} if column == "to_raw" else {Op.PARKED, Op.WRITTEN, Op.ACCEPTED, Op.UNKNOWN}
     found = {}

@@ -61,7 +61,7 @@ def _judged_tables(
     )
     limits.gather(cases, hard, context)
     progress("judging", 0.7)
-    judged = engine.keep("judged", judging.judge(cases, hard, table, context, engine.keep))
+    judged = judging.judge(cases, hard, table, context, engine.keep)
     return judged, hard, context
 
 

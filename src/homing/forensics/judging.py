@@ -92,7 +92,8 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     cases_ = _rules(c, context, is_drop)
     verdict = ibis.cases(*[(test, int(v)) for test, v, _ in cases_], else_=int(Verdict.OPEN))
     why = ibis.cases(*[(test, int(w)) for test, _, w in cases_], else_=0)
-    return _foreseen(c.mutate(verdict=verdict, why=why), hard, context)
+    judged = keep("judged", c.mutate(verdict=verdict, why=why))
+    return _foreseen(judged, hard, context, keep)
 
 
 def _last_due(c: Any, context: Context) -> Any:
@@ -133,7 +134,7 @@ _SIBLINGS_MIN: Final = 8
 _ANSWERS: Final = (Op.FAILED, Op.RETRY, Op.LAPSED, Op.RELEASED, Op.POSTPONED)
 
 
-def _foreseen(judged: Any, hard: Any, context: Context) -> Any:
+def _foreseen(judged: Any, hard: Any, context: Context, keep: Keep) -> Any:
     """What is too young to judge is dropped where all that ended like it were left for good."""
     by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
     lines = hard.filter(hard.act.isin(_ANSWERS)).select(
@@ -185,11 +186,12 @@ def _foreseen(judged: Any, hard: Any, context: Context) -> Any:
     judged = judged.left_join(ends, "d").drop("d_right")
     young = judged.verdict.isin([int(Verdict.OPEN), int(Verdict.LATER)]) & ~judged.is_doubted
     is_lost = young & judged.is_fated.fill_null(False)
-    return judged.mutate(
+    foreseen = judged.mutate(
         verdict=ibis.ifelse(is_lost, int(Verdict.DROPPED), judged.verdict),
         why=ibis.ifelse(is_lost, int(why), judged.why),
         is_foreseen=is_lost,
-    ).drop("is_fated")
+    )
+    return keep("foreseen", foreseen.drop("is_fated"))
 
 
 def _silent(c: Any, context: Context) -> Any:

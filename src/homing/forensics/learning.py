@@ -12,15 +12,7 @@ import ibis
 
 from homing.forensics.acks import acked_anyway, are_told_apart, ends_turns, of_queue, of_requests
 from homing.forensics.answers import of_answers
-from homing.forensics.behaviours import (
-    LOOKED_THROUGH,
-    WORDS_MAX,
-    behaviours,
-    followers,
-    in_order,
-    name_of,
-    preceders,
-)
+from homing.forensics.behaviours import WORDS_MAX, Behaviours
 from homing.forensics.giving_up import ends_given_up
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.reading.files import Raw
@@ -29,18 +21,16 @@ from homing.forensics.vocabulary import meaning, normal
 from homing.forensics.words import Behaviour, by_behaviour
 
 
-def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
+def learn(raw: Raw, whole: Behaviours) -> tuple[dict[str, Word], list[str]]:
     """The meaning of words that no list has, by how their lines behave."""
     declared_words = {w for m in raw.mappings.values() for w in m.words}
     learned: dict[str, Word] = {}
     assumed: list[str] = []
     told: dict[str, list[str]] = {}
-    some = table.filter(table["rowid"] < LOOKED_THROUGH)
-    said = _states_said(some)
+    some = whole.first()
+    said = _states_said(some.table)
     for column in ("op_raw", "to_raw"):
-        words = table.select(word=table[column]).distinct()
-        words = words.filter(words.word.notnull()).order_by("word").limit(WORDS_MAX)
-        texts = [one.word for one in rows(words)]
+        texts = whole.words(column)
         unknown = [
             t
             for t in texts
@@ -50,18 +40,18 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
             unknown = [t for t in texts if t not in declared_words]
         ours = [t for t in texts if t not in declared_words]
         if column == "op_raw":
-            learned |= _operations(table, some, ours, said)
+            learned |= _operations(whole, some, ours, said)
         else:
             learned |= _states_of(ours, learned) | _passed_through(some, ours)
             learned |= _begun_in_turns(some, ours)
-            learned |= dict.fromkeys(_cut_short(table, ours), Word(Op.LAPSED, Stand.NONE))
+            learned |= dict.fromkeys(_cut_short(whole, ours), Word(Op.LAPSED, Stand.NONE))
             if not (raw.has("op") or raw.has("from_state")):  # states alone tell what happened
-                learned |= dict.fromkeys(_waiting_again(table, ours), Word(Op.RETRY, Stand.WAITING))
-        unsigned = _unsigned(table, column, ours)
+                learned |= dict.fromkeys(_waiting_again(whole, ours), Word(Op.RETRY, Stand.WAITING))
+        unsigned = _unsigned(whole, column, ours)
         learned |= dict.fromkeys(unsigned, Word(Op.DISCARDED, Stand.GONE))
         told[column] = ours
         away = _put_away(some, column, texts) if unknown else set()
-        for text, seen in behaviours(table, column, unknown).items():
+        for text, seen in whole.of(column, unknown).items():
             word = by_behaviour(seen)
             is_end = word.op is Op.SUCCEEDED and not seen.ok
             if is_end and column == "op_raw" and _is_of_turns(some, text, ours, said):
@@ -77,34 +67,34 @@ def learn(raw: Raw, table: Any) -> tuple[dict[str, Word], list[str]]:
                     f"({seen.ends:.0%} of the deliveries end with it)"
                 )
     learned |= _within_turns(some, told["op_raw"], learned)
-    learned |= ends_given_up(table, told)
+    learned |= ends_given_up(whole.table, told)
     return learned, assumed
 
 
 def _operations(
-    table: Any, some: Any, texts: Sequence[str], said: Sequence[str]
+    log: Behaviours, some: Behaviours, texts: Sequence[str], said: Sequence[str]
 ) -> dict[str, Word]:
     """The words of operations that mean another thing beside what is around them; the last one counts.
 
     Args:
-        some: so many rows of the table as tell how its words follow one another.
+        some: of so many rows as tell how its words follow one another.
         said: the states that say delivered.
     """
     noted, accepted = Word(Op.NOTED, Stand.NONE), Word(Op.ACCEPTED, Stand.WAITING)
-    asked, begun = _asked_first(table, texts), _begun_by(some, texts)
+    asked, begun = _asked_first(log, texts), _begun_by(some, texts)
     listed = _listed_by(some, [t for t in texts if t not in begun])
     learned = dict.fromkeys([*asked, *begun], accepted)
     learned |= dict.fromkeys([*listed, *_handed_on(some, texts)], Word(Op.QUEUED, Stand.WAITING))
-    later = _taken_later(table, texts, [*asked, *begun])
+    later = _taken_later(log, texts, [*asked, *begun])
     learned |= {text: _taken_as(text, seen) for text, seen in later.items()}
-    learned |= of_answers(table, some, texts)
-    done = (*_deleted_at_once(some, texts), *acked_anyway(some, name_of(some), texts))
+    learned |= of_answers(log, some, texts)
+    done = (*_deleted_at_once(some, texts), *acked_anyway(some.table, texts))
     learned |= dict.fromkeys(done, noted)
     learned |= dict.fromkeys(_expired_and_on(some, texts), Word(Op.LAPSED, Stand.NONE))
     learned |= dict.fromkeys(_called_off(some, texts), Word(Op.CANCELLED, Stand.CANCELLED))
-    requests = of_requests(some, name_of(some), texts)
+    requests = of_requests(some.table, texts)
     learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
-    again = (*_said_again(some, texts, said), *of_queue(some, name_of(some), texts, said))
+    again = (*_said_again(some, texts, said), *of_queue(some.table, texts, said))
     return learned | dict.fromkeys(again, noted)
 
 
@@ -122,17 +112,17 @@ _BEGIN_OPS: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
 _OPENS_MIN: Final = 0.5
 
 
-def _opens(table: Any, text: str, texts: Sequence[str]) -> bool:
+def _opens(log: Behaviours, text: str, texts: Sequence[str]) -> bool:
     """Whether a word that may be a worker's turn begins one, where another word is known for that: it comes
     before what a turn begins with, or after what waits, if nothing tells what a turn begins with."""
     ops = {t: meaning(t).op for t in texts}
     if Op.CLAIMED not in ops.values():
         return True
-    after = followers(table, [text])[text]
+    after = log.followers([text])[text]
     if Op.SENT in ops.values():
         sent = sum(n for t, n in after.items() if ops.get(str(t)) is Op.SENT)
         return sent >= _OPENS_MIN * after.total()
-    before = preceders(table, [text])[text]
+    before = log.preceders([text])[text]
     return any(
         sum(n for t, n in near.items() if ops.get(str(t)) in wanted) >= _OPENS_MIN * near.total()
         for near, wanted in ((before, _WAITING_OPS), (after, _BEGIN_OPS))
@@ -149,13 +139,15 @@ _DUE_MIN: Final = 0.5
 _OWN_REQUEST: Final = re.compile(r"(POST|PUT) /\S*$|.*[Rr]equested$")
 
 
-def _asked_first(table: Any, texts: Sequence[str]) -> list[str]:
+def _asked_first(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """The requests to the service itself by which deliveries begin, and hardly any ends."""
-    seen = behaviours(table, "op_raw", [t for t in texts if _OWN_REQUEST.match(t)])
+    seen = log.of("op_raw", [t for t in texts if _OWN_REQUEST.match(t)])
     return [t for t, one in seen.items() if one.is_first > 0.8 and one.is_last < 0.5]
 
 
-def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> dict[str, Behaviour]:
+def _taken_later(
+    log: Behaviours, texts: Sequence[str], asked: Sequence[str]
+) -> dict[str, Behaviour]:
     """Of several words that sound like an acceptance (`event accepted`, `record received`), those
     that hardly ever come first: by them a worker takes what another accepted.
 
@@ -166,7 +158,7 @@ def _taken_later(table: Any, texts: Sequence[str], asked: Sequence[str]) -> dict
     accepting += [t for t in asked if t not in accepting]
     if len(accepting) < 2:
         return {}
-    seen = behaviours(table, "op_raw", accepting)
+    seen = log.of("op_raw", accepting)
     later = {text: one for text, one in seen.items() if one.is_first < _FIRST_MIN}
     return later if len(later) < len(seen) else {}
 
@@ -176,30 +168,30 @@ _BEGINS_MIN: Final = 0.95
 _BEGUN_MIN: Final = 0.5
 
 
-def _begun_by(table: Any, texts: Sequence[str]) -> list[str]:
+def _begun_by(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds like a worker's turn (`taken in`), or like any write (`saved`), and is how nearly all
     deliveries begin: beside another turn, that never comes first, it is their acceptance."""
     turns = [t for t in texts if meaning(t).op in (Op.CLAIMED, Op.WRITTEN, Op.QUEUED)]
-    seen = behaviours(table, "op_raw", turns) if turns else {}
+    seen = log.of("op_raw", turns) if turns else {}
     firsts = [
         t for t, one in seen.items() if one.is_first > _BEGINS_MIN and one.starts > _BEGUN_MIN
     ]
     accepted = [t for t in texts if meaning(t).op is Op.ACCEPTED]
     if len(firsts) != 1 or any(
-        one.is_first > _FIRST_MIN for one in behaviours(table, "op_raw", accepted).values()
+        one.is_first > _FIRST_MIN for one in log.of("op_raw", accepted).values()
     ):
         return []
     return firsts
 
 
-def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
+def _listed_by(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds like a worker's turn (`picked`), and is always followed by a hand-over to the queue,
     from which another takes it: the turn of a relay."""
     turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
     queues = [t for t in texts if meaning(t).op is Op.QUEUED]
     if not turns or not queues:
         return []
-    next_to = followers(table, turns)
+    next_to = log.followers(turns)
     return [
         text
         for text, after in next_to.items()
@@ -211,15 +203,15 @@ def _listed_by(table: Any, texts: Sequence[str]) -> list[str]:
 _HANDED_MIN: Final = 0.9
 
 
-def _handed_on(table: Any, texts: Sequence[str]) -> list[str]:
+def _handed_on(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds like a request (`dispatched`), and is followed by the turn of a worker: it was handed on
     to those who send."""
     sent = [t for t in texts if meaning(t).op is Op.SENT]
     turns = [t for t in texts if meaning(t).op is Op.CLAIMED]
     if not sent or not turns:
         return []
-    next_to = followers(table, sent)
-    shown = behaviours(table, "op_raw", sent)
+    next_to = log.followers(sent)
+    shown = log.of("op_raw", sent)
     return [
         text
         for text, after in next_to.items()
@@ -233,13 +225,13 @@ def _handed_on(table: Any, texts: Sequence[str]) -> list[str]:
 _PASSED_LAST_MAX: Final = 0.2
 
 
-def _passed_through(table: Any, states: Sequence[str]) -> dict[str, Word]:
+def _passed_through(log: Behaviours, states: Sequence[str]) -> dict[str, Word]:
     """The states that sound like the end (`dispatched`), and are left for another of these."""
     done = [t for t in states if meaning(t, is_state=True).op is Op.SUCCEEDED]
     if len(done) < 2:
         return {}
     # how rows of a table stand has no order among them
-    seen = behaviours(table.filter(table.layout == "events"), "to_raw", done)
+    seen = Behaviours(log.table.filter(log.table.layout == "events")).of("to_raw", done)
     passed = [t for t, one in seen.items() if one.is_last < _PASSED_LAST_MAX and not one.ok]
     waiting = Word(Op.QUEUED, Stand.WAITING)
     return dict.fromkeys(passed, waiting) if len(passed) < len(seen) else {}
@@ -249,14 +241,14 @@ def _passed_through(table: Any, states: Sequence[str]) -> dict[str, Word]:
 _IN_TURN_MIN: Final = 0.9
 
 
-def _begun_in_turns(table: Any, states: Sequence[str]) -> dict[str, Word]:
+def _begun_in_turns(log: Behaviours, states: Sequence[str]) -> dict[str, Word]:
     """Of the states that sound like a worker's turn, those that nearly always follow another of them: in
     these the request is made."""
     ops = {t: meaning(t, is_state=True).op for t in states}
     turns = [t for t, op in ops.items() if op is Op.CLAIMED]
     if len(turns) < 2 or Op.SENT in ops.values():
         return {}
-    near = preceders(table.filter(table.to_raw.notnull()), turns, "to_raw")
+    near = Behaviours(log.table.filter(log.table.to_raw.notnull())).preceders(turns, "to_raw")
     begun = [
         t
         for t, before in near.items()
@@ -273,13 +265,13 @@ _AT_ONCE_MIN: Final = 0.9
 _DELETED_MIN: Final = 0.5
 
 
-def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
+def _deleted_at_once(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds like a deletion (`message deleted`), and comes to most deliveries as soon as a turn is
     over: an entry of the queue is done with, whatever came of it."""
     words = [t for t in texts if meaning(t).op is Op.PURGED]
     if not words:
         return []
-    lines, window = in_order(table)
+    lines, window = log.in_order()
     lines = lines.mutate(gap=lines.at - lines.at.lag().over(window))
     total = int(row(lines.aggregate(n=lines.k.nunique())).n or 0)
     lines = lines.filter(lines.word.isin(words))
@@ -298,38 +290,38 @@ def _deleted_at_once(table: Any, texts: Sequence[str]) -> list[str]:
 _EXPIRED: Final = re.compile(r"expir")
 
 
-def _expired_and_on(table: Any, texts: Sequence[str]) -> list[str]:
+def _expired_and_on(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds as if a delivery were too old (`expired`), and is mostly followed by more of it: a
     lease ran out."""
     words = [t for t in texts if meaning(t).op is Op.PURGED and _EXPIRED.search(normal(t))]
-    seen = behaviours(table, "op_raw", words)
+    seen = log.of("op_raw", words)
     return [text for text, one in seen.items() if one.is_last < _FOLLOWED_MAX]
 
 
-def _called_off(table: Any, texts: Sequence[str]) -> list[str]:
+def _called_off(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds as if the plan of a retry were taken away (`retry cancelled`), and names who did it:
     it is the delivery that was withdrawn."""
     words = [t for t in texts if meaning(t).op is Op.WRITTEN and "cancel" in normal(t)]
-    seen = behaviours(table, "op_raw", words)
+    seen = log.of("op_raw", words)
     return [text for text, one in seen.items() if one.signed > _SIGNED_MIN]
 
 
-def _unsigned(table: Any, column: str, texts: Sequence[str]) -> list[str]:
+def _unsigned(log: Behaviours, column: str, texts: Sequence[str]) -> list[str]:
     """What sounds as if somebody had withdrawn a delivery (`void`), and never names anybody, where what
     people withdraw does: nobody decided it."""
     words = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.CANCELLED]
-    seen = behaviours(table, column, words) if len(words) > 1 else {}
+    seen = log.of(column, words) if len(words) > 1 else {}
     if not any(one.signed > _ALL_SIGNED_MIN for one in seen.values()):
         return []
     return [t for t, one in seen.items() if not one.signed and one.rows >= _ENDS_FEWEST]
 
 
-def _cut_short(table: Any, texts: Sequence[str]) -> list[str]:
+def _cut_short(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """What sounds like the end of a delivery, of rows of attempts (`abandoned`), and is hardly ever the last
     of one: an attempt ended so, and nobody waited for its answer."""
-    attempts = table.filter(table.layout == "attempts")
+    attempts = Behaviours(log.table.filter(log.table.layout == "attempts"))
     words = [t for t in texts if meaning(t, is_state=True).op is Op.DEAD]
-    seen = behaviours(attempts, "to_raw", words) if words else {}
+    seen = attempts.of("to_raw", words) if words else {}
     return [
         t
         for t, one in seen.items()
@@ -344,12 +336,12 @@ _SIGNED_MIN: Final = 0.5
 _FOLLOWED_MAX: Final = 0.5
 
 
-def _put_away(table: Any, column: str, texts: Sequence[str]) -> set[str]:
+def _put_away(log: Behaviours, column: str, texts: Sequence[str]) -> set[str]:
     """What follows most lines of the words for delivered (`archived`): by it a delivery is put away,
     however it ended."""
     told = [t for t in texts if meaning(t, is_state=column == "to_raw").op is Op.SUCCEEDED]
     next_to: Counter[str | None] = Counter()
-    for after in followers(table, told, column).values() if told else ():
+    for after in log.followers(told, column).values() if told else ():
         next_to += after
     total = sum(next_to.values())
     return {t for t, n in next_to.items() if t is not None and t not in told and 2 * n > total}
@@ -362,13 +354,13 @@ _AGAIN_FEWEST: Final = 50
 _SHOWN_MAX: Final = 0.5
 
 
-def _is_of_turns(table: Any, text: str, texts: Sequence[str], states: Sequence[str]) -> bool:
+def _is_of_turns(log: Behaviours, text: str, texts: Sequence[str], states: Sequence[str]) -> bool:
     """Whether a word with which deliveries end says that a turn is over: it does so after any, or what is
     delivered is called so besides."""
-    if ends_turns(table, name_of(table), text):
+    if ends_turns(log.table, text):
         return True
     firm = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
-    return are_told_apart(table, name_of(table), [text], firm, states)
+    return are_told_apart(log.table, [text], firm, states)
 
 
 def _states_said(table: Any) -> list[str]:
@@ -378,20 +370,20 @@ def _states_said(table: Any) -> list[str]:
     return sorted(t for t in states if meaning(t, is_state=True).op is Op.SUCCEEDED)
 
 
-def _said_again(table: Any, texts: Sequence[str], states: Sequence[str]) -> list[str]:
+def _said_again(log: Behaviours, texts: Sequence[str], states: Sequence[str]) -> list[str]:
     """What says done (`job completed`) right after each line that says delivered, by its word or by
     the state beside it: that the turn is over, whatever came of it."""
     done = [t for t in texts if meaning(t).op is Op.SUCCEEDED]
     if not done:
         return []
-    seen = behaviours(table, "op_raw", done)
+    seen = log.of("op_raw", done)
     said = [t for t, one in seen.items() if one.ok + one.bad < _SHOWN_MAX]
-    table = table.filter(table.op_raw.notnull())
+    table = log.table.filter(log.table.op_raw.notnull())
     if states:  # beside a word that says less (`status updated`)
         is_said = table.to_raw.isin(states) & ~table.op_raw.isin(done)
         table = table.mutate(op_raw=ibis.ifelse(is_said, table.to_raw, table.op_raw))
     found = set()
-    for text, after in followers(table, sorted({*said, *states})).items():
+    for text, after in Behaviours(table).followers(sorted({*said, *states})).items():
         again, n = max(
             ((t, n) for t, n in after.items() if t in said), key=lambda one: one[1], default=("", 0)
         )
@@ -400,14 +392,16 @@ def _said_again(table: Any, texts: Sequence[str], states: Sequence[str]) -> list
     return sorted(found)
 
 
-def _within_turns(table: Any, texts: Sequence[str], learned: dict[str, Word]) -> dict[str, Word]:
+def _within_turns(
+    log: Behaviours, texts: Sequence[str], learned: dict[str, Word]
+) -> dict[str, Word]:
     """What sounds or looks like a turn and follows right after the line by which one begins is its request;
     and what looks like one, and a dead letter always follows, is the end of the attempts."""
     ops = {text: learned.get(text, meaning(text)).op for text in texts}
     turns = [t for t, op in ops.items() if op is Op.CLAIMED]
     if not any(t in learned for t in turns) and len(turns) < 2:
         return {}
-    next_to = followers(table, turns)
+    next_to = log.followers(turns)
     total = {t: after.total() for t, after in next_to.items()}
     ends = {
         t: Word(Op.EXHAUSTED, Stand.EXHAUSTED)
@@ -460,8 +454,8 @@ def _states_of(states: Sequence[str], learned: dict[str, Word]) -> dict[str, Wor
     }
 
 
-def _waiting_again(table: Any, texts: Sequence[str]) -> list[str]:
+def _waiting_again(log: Behaviours, texts: Sequence[str]) -> list[str]:
     """Of the states of waiting, those with a due time that hardly ever come first: after a failure."""
     waits = [t for t in texts if meaning(t, is_state=True).stand is Stand.WAITING]
-    seen = behaviours(table, "to_raw", waits)
+    seen = log.of("to_raw", waits)
     return [t for t, one in seen.items() if one.is_first < _FIRST_MIN and one.due > _DUE_MIN]
