@@ -6,6 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import takewhile
 from math import sqrt
 from typing import Final
 
@@ -254,19 +255,29 @@ def _by_unknown_word(
     matches: list[tuple[Trace, Match]], fine: Sequence[Trace]
 ) -> list[tuple[Trace, Match]]:
     """Whatever a word means that nobody understands: it ends most of the drops, and no other has it."""
-    ends = Counter(t.steps[-1].word for t, _ in matches if t.steps[-1].act is Op.UNKNOWN)
-    word, count = ends.most_common(1)[0] if ends else (None, 0)
-    is_theirs = not any(s.word == word for t in fine for s in t.steps)
-    if word is None or count < max(_COUNT_MIN, _LAST_WORD_MIN * len(matches)) or not is_theirs:
+    last = {t.name: _last_words(t) for t, _ in matches}
+    ends = Counter(word for words in last.values() for word in words)
+    word, count = ends.most_common(1)[0] if ends else ("", 0)
+    is_theirs = not any(
+        (s.word or "") == word and s.act is Op.UNKNOWN for t in fine for s in t.steps
+    )
+    if count < max(_COUNT_MIN, _LAST_WORD_MIN * len(matches)) or not is_theirs:
         return matches
-    what = f"nothing after a line {word!r}, which is not understood"
+    line = f"{word!r}, which is not understood" if word else "that does not say what happened"
+    what = f"nothing after a line {line}"
     may_be = ("D1", "D2", "D6", "D7", "D8", "D9", "D10", "D11")
     return [
         (t, Match(m.mechanism, min(m.strength, 0.5), what, without(may_be, m.mechanism)))
-        if t.steps[-1].word == word and m.mechanism
+        if word in last[t.name] and m.mechanism
         else (t, m)
         for t, m in matches
     ]
+
+
+def _last_words(trace: Trace) -> set[str]:
+    """The words of its last lines, as far as nobody understands them."""
+    unknown = takewhile(lambda step: step.act is Op.UNKNOWN, reversed(trace.steps))
+    return {step.word or "" for step in unknown}
 
 
 def _by_rows(matches: list[tuple[Trace, Match]]) -> list[tuple[Trace, Match]]:

@@ -18,7 +18,7 @@ from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
 from homing.forensics.learning import learn
-from homing.forensics.letters import unexplained
+from homing.forensics.letters import reasons_of_attempts, unexplained
 from homing.forensics.messages import (
     of_messages,
     without_carriers_of_others,
@@ -29,6 +29,7 @@ from homing.forensics.messages import (
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.others import word_column, words_of_others
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
+from homing.forensics.placing import placed
 from homing.forensics.reading.expressions import PARTICULARS
 from homing.forensics.reading.files import Progress, Raw
 from homing.forensics.reading.order import Order
@@ -270,6 +271,7 @@ def _kinds(
         accepts=any(meaning(kind.op).op is Op.ACCEPTED for kind, _, _ in found),
         takes=any(meaning(kind.op).op is Op.CLAIMED for kind, _, _ in found),
         unexplained=unexplained((kind.op, kind.reason, lines) for kind, lines, _ in found),
+        tried=reasons_of_attempts((kind.op, kind.reason) for kind, _, _ in found),
     )
     cache = {kind: line_of(kind, words, learned, about) for kind, _, _ in found}
     kinds = [(kind, cache[kind], lines) for kind, lines, _ in found]
@@ -462,20 +464,6 @@ def _shared(engine: Engine, m: Any, extras_count: int) -> dict[str, Any]:
     }
 
 
-#: which of two lines of one delivery is first if their times are equal and their places say nothing
-_NATURAL: Final = (
-    (Op.ACCEPTED,),
-    (Op.QUEUED, Op.RESUMED),
-    (Op.CLAIMED,),
-    (Op.SENT,),
-    (Op.ATTEMPTED,),
-    (Op.FAILED, Op.SUCCEEDED),
-    (Op.LAPSED, Op.WRITTEN, Op.NOTED, Op.RELEASED),
-    (Op.RETRY, Op.POSTPONED),
-    (Op.EXHAUSTED,),
-)
-
-
 def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     """The table `events`: the lines numbered by time, and where times are equal by their place."""
     signed = _without_others(lines) if raw.has("worker") else lines
@@ -483,13 +471,10 @@ def _events(raw: Raw, engine: Engine, lines: Any) -> Any:
     if raw.order is Order.BY_TIME:
         return engine.name("events", signed.mutate(pos=signed.line + 1).rename(act="op"))
     timed = signed.filter(signed.at_us.notnull())
-    place = [timed.line.desc() if raw.order is Order.NEWEST_FIRST else timed.line, timed.part]
-    if raw.order is Order.MIXED and raw.leader is not None:
-        place = [_beside(timed, raw.leader), *place]
-    elif raw.order is Order.MIXED:
-        place = [*_natural_place(timed), *place]
+    timed, place = placed(raw, timed)
     number = ibis.row_number().over(ibis.window(order_by=[timed.at_us, *place])) + 1
-    numbered = timed.mutate(pos=number.cast("int64")).rename(act="op")
+    columns = [name for name in lines.columns if name != "op"]
+    numbered = timed.select(*columns, act="op", pos=number.cast("int64"))
     events = engine.keep("events", numbered)
     engine.drop(lines.get_name())
     return events
@@ -534,21 +519,6 @@ def _without_unsigned_turns(lines: Any) -> Any:
         return lines
     kind = lines["op"].type()
     return lines.mutate(op=is_bare.ifelse(ibis.literal(int(Op.WRITTEN), kind), lines["op"]))
-
-
-def _beside(lines: Any, leader: range) -> Any:
-    """Where the lines of tables stand beside those of the file that tells what happened: an acceptance
-    before them, and anything else behind."""
-    is_of_leader = lines.line.between(leader.start, leader.stop - 1)
-    return ibis.cases((is_of_leader, 1), (lines["op"] == int(Op.ACCEPTED), 0), else_=2)
-
-
-def _natural_place(lines: Any) -> list[Any]:
-    """The order of a life, one attempt after the other."""
-    ranks = [(lines["op"].isin([int(op) for op in ops]), rank) for rank, ops in enumerate(_NATURAL)]
-    is_first = lines["op"].isin([int(Op.ACCEPTED), int(Op.QUEUED), int(Op.RESUMED)])
-    attempt = ibis.coalesce(lines.attempt, is_first.ifelse(0, 9999))
-    return [attempt, ibis.cases(*ranks, else_=len(_NATURAL))]
 
 
 def _names(raw: Raw, engine: Engine, table: Any) -> dict[str, dict[int, str]]:

@@ -288,6 +288,8 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         said_turn=o.taken.max(where=o.result == SAID),
         bad_turn=o.taken.max(where=(o.result == -1) & o.writes),
         good_no=ibis.coalesce(
+            # what nobody signs may be a row, whose number is that of the last attempt of all
+            o.attempt.fill_null(0).argmax(o.pos, where=(o.result == 1) & o.worker.notnull()),
             o.attempt.fill_null(0).argmax(o.pos, where=o.result == 1),
             o.attempt.fill_null(0).argmax(o.pos, where=o.result == SAID),
         ),

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import ibis
 
+from homing.forensics.acks import acked_anyway
 from homing.forensics.behaviours import LOOKED_THROUGH, name_of
 from homing.forensics.operations import Op
 from homing.forensics.rows import row, rows
@@ -94,10 +95,12 @@ def confirming(table: Any) -> Confirmed | None:
     if not reports or (is_usual and len(reports) > 1):
         return None
     *interim, report = (one.word for one in sorted(reports, key=lambda one: one.waited))
-    ends = tuple(sorted(one.word for one in found if one.word in said - own.keys()))
+    ends = sorted(one.word for one in found if one.word in said - own.keys())
+    of_turns = acked_anyway(table, ends)
+    ends = [word for word in ends if word not in of_turns]
     same = [w for w in own if w.split()[:2] == report.split()[:2] and meaning(w).result >= 0]
     said_later = tuple(sorted({report, *same} - {*interim}))
-    return Confirmed(promise, said_later, ends, tuple(interim))
+    return Confirmed(promise, said_later, tuple(ends), tuple(interim))
 
 
 def promised(table: Any, confirmed: Confirmed) -> Any:

@@ -12,6 +12,7 @@ from homing.forensics.association import Suspect
 from homing.forensics.beside import beside_others, without_innocent_crossings
 from homing.forensics.catalogue import MECHANISMS, Match
 from homing.forensics.facts import LogFacts, has_field, number_of, telling
+from homing.forensics.lives import without_lengths_of_takes
 from homing.forensics.mechanisms import recognise
 from homing.forensics.neighbours import Neighbours
 from homing.forensics.outages import in_vain
@@ -109,6 +110,7 @@ def form(
     """
     if not dropped:
         return Hypothesis(None, "no delivery was dropped")
+    dropped, fine = without_lengths_of_takes(dropped, fine)
     dropped, fine = (list(map(with_lost_update, some)) for some in (dropped, fine))
     dropped = without_innocent_crossings(dropped, fine)
     matches = [(trace, recognise(trace, log)) for trace in dropped]

@@ -107,6 +107,9 @@ def _last_due(c: Any, context: Context) -> Any:
     is_row = (c.last_stand == Stand.WAITING) & c.last_op.isin([Op.ACCEPTED, Op.WRITTEN])
     is_planned = c.last_due.isnull() & (is_over | is_row)
     is_planned = is_planned & (c.plan_pos > c.take_pos.fill_null(0)).fill_null(False)
+    # a worker that has it long before may hold it until then; and a plan may be told twice
+    is_kept = c.last_stand.isin([Stand.LEASED, Stand.WAITING]) & c.last_due.isnull()
+    is_planned = is_planned | (is_kept & (c.plan_due > c.last_at)).fill_null(False)
     due = ibis.ifelse(is_planned, c.plan_due, c.last_due)
     return ibis.ifelse(c.end_due.notnull() & (due.isnull() | (c.end_due > due)), c.end_due, due)
 

@@ -16,6 +16,7 @@ from homing.forensics.behaviours import WORDS_MAX, Behaviours
 from homing.forensics.giving_up import ends_given_up
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.reading.files import Raw
+from homing.forensics.row_letters import row_letters
 from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import meaning, normal
 from homing.forensics.words import Behaviour, by_behaviour
@@ -31,10 +32,13 @@ def learn(raw: Raw, whole: Behaviours) -> tuple[dict[str, Word], list[str]]:
     said = _states_said(some.table)
     for column in ("op_raw", "to_raw"):
         texts = whole.words(column)
+        letters = row_letters(texts) if column == "op_raw" else {}
+        learned |= {t: word for t, word in letters.items() if t not in declared_words}
         unknown = [
             t
             for t in texts
-            if meaning(t, is_state=column == "to_raw").op is Op.UNKNOWN and t not in declared_words
+            if meaning(t, is_state=column == "to_raw").op is Op.UNKNOWN
+            if t not in declared_words and t not in letters
         ]
         if column == "to_raw" and texts and all(t.lstrip("-").isdigit() for t in texts):
             unknown = [t for t in texts if t not in declared_words]
@@ -58,7 +62,13 @@ def learn(raw: Raw, whole: Behaviours) -> tuple[dict[str, Word], list[str]]:
                 word = Word(Op.NOTED, Stand.NONE)
             elif is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
-            if word.op is Op.CLAIMED and column == "op_raw" and not _opens(some, text, ours):
+            if (
+                word.op is Op.CLAIMED
+                and column == "op_raw"
+                and not _opens(some, text, ours, learned)
+            ):
+                word = Word(Op.NOTED, Stand.NONE)
+            if word.op is Op.QUEUED and column == "op_raw" and _is_within(some, text, learned):
                 word = Word(Op.NOTED, Stand.NONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
@@ -112,10 +122,10 @@ _BEGIN_OPS: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
 _OPENS_MIN: Final = 0.5
 
 
-def _opens(log: Behaviours, text: str, texts: Sequence[str]) -> bool:
+def _opens(log: Behaviours, text: str, texts: Sequence[str], learned: dict[str, Word]) -> bool:
     """Whether a word that may be a worker's turn begins one, where another word is known for that: it comes
     before what a turn begins with, or after what waits, if nothing tells what a turn begins with."""
-    ops = {t: meaning(t).op for t in texts}
+    ops = {t: learned.get(t, meaning(t)).op for t in texts if t != text}
     if Op.CLAIMED not in ops.values():
         return True
     after = log.followers([text])[text]
@@ -127,6 +137,17 @@ def _opens(log: Behaviours, text: str, texts: Sequence[str]) -> bool:
         sum(n for t, n in near.items() if ops.get(str(t)) in wanted) >= _OPENS_MIN * near.total()
         for near, wanted in ((before, _WAITING_OPS), (after, _BEGIN_OPS))
     )
+
+
+#: of the lines of a word, so many follow right after the beginning of a turn
+_WITHIN_MIN: Final = 0.8
+
+
+def _is_within(log: Behaviours, text: str, learned: dict[str, Word]) -> bool:
+    """Whether a word that may be a hand-over to the queue is a step of a worker's turn."""
+    before = log.preceders([text])[text]
+    turns = sum(n for t, n in before.items() if t and learned.get(t, meaning(t)).op is Op.CLAIMED)
+    return turns > _WITHIN_MIN * before.total()
 
 
 #: fewer lines of a word than this share begin a delivery: it is no acceptance
@@ -156,6 +177,8 @@ def _taken_later(
     """
     accepting = [t for t in texts if meaning(t, is_state=False).op is Op.ACCEPTED]
     accepting += [t for t in asked if t not in accepting]
+    # what is stored in an outbox is accepted by that
+    accepting = [t for t in accepting if t in asked or "outbox" not in normal(t)]
     if len(accepting) < 2:
         return {}
     seen = log.of("op_raw", accepting)

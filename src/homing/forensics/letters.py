@@ -32,7 +32,7 @@ def unexplained(told: Iterable[tuple[str | None, str | None, int]]) -> frozenset
 
 #: why something could not be stored
 _OF_STORE: Final = re.compile(
-    r"channel|broker|queue|topic|stream|too_(long|large|big)|memory|(^|_)oom(_|$)|disk|no_space|constraint|"
+    r"channel|broker|exchange|queue|topic|stream|too_(long|large|big)|memory|(^|_)oom(_|$)|disk|no_space|constraint|"
     r"duplicate_key|deadlock|permission|denied|unauthori|quota|not_allowed|read_?only|truncat|seriali[sz]|"
     r"connection|time[d_]*out|unavailable|unreachable|refused"
 )
@@ -44,14 +44,26 @@ _OF_DATABASE: Final = re.compile(
 )
 
 
-def is_not_stored(word: str | None, reason: str | None, bare: frozenset[str]) -> bool:
+def reasons_of_attempts(told: Iterable[tuple[str | None, str | None]]) -> frozenset[str]:
+    """The reasons that lines of something else than dead letters give: what attempts came to.
+
+    Args:
+        told: the word and the reason of lines.
+    """
+    return frozenset(reason for word, reason in told if reason and not is_letter(word))
+
+
+def is_not_stored(
+    word: str | None, reason: str | None, bare: frozenset[str], tried: frozenset[str]
+) -> bool:
     """Whether the line of a dead letter says why there is none.
 
     Args:
         bare: the words for dead letters of a log in which most give no reason.
+        tried: the reasons why attempts failed.
     """
     why = normal(reason or "")
     if not is_letter(word):
         return False
-    is_odd = word in bare and _OF_STORE.search(why) is not None
+    is_odd = word in bare and reason not in tried and _OF_STORE.search(why) is not None
     return is_odd or _OF_DATABASE.search(why) is not None

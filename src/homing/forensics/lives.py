@@ -33,6 +33,26 @@ def _has_failed(step: Step) -> bool:
     return step.result < 0 or (is_take(step) and step.total_us is not None and step.result == 0)
 
 
+#: of the turns, so many say how long taking them took, where each line does
+_TIMED_MIN: Final = 0.5
+
+
+def without_lengths_of_takes(
+    dropped: Sequence[Trace], fine: Sequence[Trace]
+) -> tuple[list[Trace], list[Trace]]:
+    """The traces; where most turns say how long they took to be taken, as spans do, that tells of none of
+    their requests."""
+    takes = [s for t in (*dropped, *fine) for s in t.steps if is_take(s) and s.result == 0]
+    if sum(s.total_us is not None for s in takes) <= _TIMED_MIN * len(takes):
+        return [*dropped], [*fine]
+
+    def plain(trace: Trace) -> Trace:
+        steps = (s._replace(total_us=None) if is_take(s) else s for s in trace.steps)
+        return trace._replace(steps=tuple(steps))
+
+    return [plain(t) for t in dropped], [plain(t) for t in fine]
+
+
 class Life(NamedTuple):
     """What the rules ask about a trace."""
 

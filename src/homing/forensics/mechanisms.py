@@ -120,6 +120,8 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D7", 0.85, "discarded with attempts left and no answer from the last one")
     if trace.why is Why.DISCARDED and is_of_dead_worker(trace, log):
         return Match("D7", 0.95, "discarded with attempts left, as its worker was no more")
+    if trace.why is Why.DISCARDED and has_cleared_retry(trace) and not is_said_of_endpoint(trace):
+        return _CLEARED
     if trace.why is Why.DISCARDED:
         return Match("D9", 0.9, "discarded, and nobody is named for it")
     is_idle = not (one.takes or one.sent or one.failures)

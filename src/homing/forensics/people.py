@@ -38,7 +38,9 @@ def by_person(raw: Raw, engine: Engine, m: Any) -> Any:
     found = rows(counted.order_by(ibis.desc("n"), "actor").limit(_ACTORS_MAX))
     least = _PLANS_MIN * sum(int(one.n) for one in found)
     machines = [one.actor for one in found if int(one.makes) or int(one.n) > least]
-    named = m.actor.notnull() & ~m.actor.lower().re_search(engine.pattern(MACHINES))
+    # of an address, who it is and not where
+    who = m.actor.lower().re_replace("@.*", "")
+    named = m.actor.notnull() & ~who.re_search(engine.pattern(MACHINES))
     named = named & ~m.actor.isin(machines) if machines else named
     # a policy that says so may be one of age: what it discards, it does not clean up
     is_policy = m.actor.lower().re_search(engine.pattern(_POLICY)).fill_null(False)
@@ -70,7 +72,11 @@ def switched_off(table: Any) -> list[SwitchedOff]:
     found = []
     for one in rows(lines.order_by("at", "endpoint").limit(_ENDPOINTS_MAX)):
         op = meaning(one.word).op
-        if op in _OFF and one.actor and not re.search(MACHINES, one.actor.lower()):
+        if (
+            op in _OFF
+            and one.actor
+            and not re.search(MACHINES, one.actor.lower().partition("@")[0])
+        ):
             since.setdefault(one.endpoint, int(one["at"]))
         elif op in (Op.STARTED, Op.RESUMED) and one.endpoint in since:
             found.append(SwitchedOff(one.endpoint, since.pop(one.endpoint), int(one["at"])))

@@ -147,7 +147,8 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     ),
     (
         r"(process|worker|runner|consumer)_(is_|was_)?(missing|pruned|vanished|not_alive|gone|lost)|"
-        r"(^|_)(no|without|missed|lost)_(a_)?heart_?beats?(_|$)|heart_?beat\w*_(missed|missing|lost|stopped|stale)",
+        r"(^|_)(no|without|missed|lost)_(a_)?heart_?beats?(_|$)|heart_?beat\w*_(missed|missing|lost|stopped|stale)|"
+        r"(^|_)lease_?(sweep|reap)\w*$|(^|_)in_(processing|progress)_since_(\w+_)?(marked|marking|set)(_|$)",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (
@@ -533,6 +534,8 @@ def normal(text: str) -> str:
 
 #: in a sentence: places for values, and which attempt it is
 _ASIDE: Final = re.compile(r"\{[^{}]*\}|[,;(:]\s*attempt\b.*$", re.IGNORECASE)
+#: what the spans of a service are called by, `dispatch.settle`
+_SPACE: Final = re.compile(r"^(?:dispatch(?:es)?|webhooks?)\.(?=[a-z])")
 #: `state NEW -> SENDING`: what counts is where it leads
 _CHANGE: Final = re.compile(r"^.*\w[\])'\"]*\s*(?:->|=>|→)\s*(?=\w)")
 
@@ -549,6 +552,7 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
     if not text:
         return UNKNOWN
     text = _ASIDE.sub(" ", text)
+    text = _SPACE.sub("", text)
     if _CHANGE.match(text):
         text, is_state = _CHANGE.sub("", text), True
     word = normal(text)

@@ -155,6 +155,8 @@ class Habits(NamedTuple):
     takes: bool = False
     #: words for dead letters, if most of them give no reason: those that do may say why there is none
     unexplained: frozenset[str] = frozenset()
+    #: the reasons that other lines give
+    tried: frozenset[str] = frozenset()
 
 
 _NO_HABITS: Final = Habits()
@@ -238,6 +240,13 @@ def _of_no_step(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) 
     return None
 
 
+#: why a queue did not take what was given to it
+_OF_BROKER: Final = re.compile(
+    r"(channel|broker|exchange|queue|stream)_.{0,24}(not_open|closed|gone|full|missing|down|refused)|no_exchange|"
+    r"unroutable|no_route|(redis|kafka|amqp|rabbit\w*|sqs|nats|broker)_.{0,24}(error|fail|timed?_?out|refused|lost|unreachable)"
+)
+
+
 def line_of(
     kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NO_HABITS
 ) -> Line:
@@ -262,6 +271,8 @@ def line_of(
     outcome = look_up(kind.outcome, is_state=True)
     if (apart := _of_no_step(kind, before, outcome, words)) is not None:
         return apart
+    if outcome.op is not Op.UNKNOWN and kind.op in learned and meaning(kind.op).op is Op.UNKNOWN:
+        op_word = UNKNOWN  # what it came to says more than how its lines behave
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
     # a turn that is over, whatever came of it, and the state beside it says what did
     is_over = op_word.op is Op.NOTED and kind.op in learned
@@ -272,6 +283,10 @@ def line_of(
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         is_begun = kind.op and outcome.op in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT)
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
+    if op is Op.PURGED and outcome.op is Op.CANCELLED:
+        op = Op.CANCELLED  # a request to delete it, and what that did
+    if op is Op.QUEUED and _OF_BROKER.search(normal(kind.reason or "")):
+        op = Op.NOT_QUEUED
     if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
         op = to_word.op  # taken, and thrown away at once
     op = _by_outcome(op, outcome.op)
@@ -286,7 +301,7 @@ def line_of(
         op = op if _is_answered_late(op, status, kind.reason) else _by_reason(op, kind.reason)
     if op is Op.NOTED and kind.op in learned and _is_passed_over(kind, outcome):
         op = Op.SKIPPED  # a turn that is over, and beside it stands that it did nothing
-    if op is Op.DEAD and is_not_stored(kind.op, kind.reason, about.unexplained):
+    if op is Op.DEAD and is_not_stored(kind.op, kind.reason, about.unexplained, about.tried):
         return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
     if op is Op.DEAD and outcome.result and (kind.op in learned or is_letter(kind.op)):
         if outcome.result < 0:  # whether it was stored, and not what its attempts came to

@@ -12,6 +12,7 @@ pytest.importorskip("ibis")
 import ibis
 
 from homing.forensics.answers import of_answers
+from homing.forensics.behaviours import Behaviours
 from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import guess
 
@@ -64,4 +65,5 @@ def test_an_attempt_that_an_answer_follows_is_the_beginning_of_a_request() -> No
             "worker": "string", "actor": "string",
         },
     )  # fmt: skip
-    assert of_answers(table, table, said)["attempt"].op is Op.SENT
+    lines = Behaviours(table)
+    assert of_answers(lines, lines, said)["attempt"].op is Op.SENT

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from homing.forensics.operations import Op
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.synonyms import COMPOSED, OF_RECEIVER, SYNONYMS
+from homing.forensics.row_letters import row_letters
 from homing.forensics.vocabulary import meaning, normal
 
 TIMES: Final = (
@@ -411,6 +412,8 @@ def recognised(seen: Seen, *, is_state: bool) -> float:
     """The share of a column's rows whose word means something to us."""
     if not seen.filled:
         return 0.0
+    if not is_state and row_letters(seen.values):
+        return 1.0
     known = sum(
         n
         for word, n in seen.values.items()
@@ -433,12 +436,30 @@ _WAIT_MAX: Final = 1e9
 _SENTENCES_KNOWN_MIN: Final = 0.7
 
 
+#: where a line was written, whatever that is called
+_OF_PLACE: Final = re.compile(
+    r"(^|_)(pod|host|hostname|node|container|instance|cluster|namespace|region|zone|thread|pid)(_?(name|id|ip))?$"
+)
+#: how far whoever reads a table has come
+_OF_CURSOR: Final = re.compile(
+    r"^(last|max|min|since|after|up_?to|until|prev(ious)?|high|low|start|end)_(\w+_)?"
+    r"(id|seq\w*|offset|pos\w*|number|no)$|(^|_)(watermark|cursor|hwm|high_water)(_|$)"
+)
+
+
+def is_of_cursor(path: str) -> bool:
+    """Whether a column says how far somebody has read, and names nothing by it."""
+    return any(map(_OF_CURSOR.search, names_of(path)))
+
+
 def fits(field: str, seen: Seen) -> bool:
     """Whether a column's values can be the field's."""
     if not seen.filled or seen.nested:
         return False
     if field in TIMES:
         return seen.time is not None
+    if field in ("delivery", "message") and is_of_cursor(seen.path):
+        return False
     if field in ("status", "inner_status"):
         return seen.http_share >= 0.8
     if field in ("attempt", "retries", "max_attempts"):
@@ -463,6 +484,8 @@ def fits(field: str, seen: Seen) -> bool:
             seen.is_words and seen.http_share < 0.5 and not (seen.is_number and seen.distinct > 12)
         )
     if field == "op":
+        if _OF_PLACE.search(normal(seen.path)):
+            return False
         return (seen.is_words or _are_sentences(seen)) and not seen.is_number
     if field == "outcome":
         counts = seen.is_number and seen.distinct > 2

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from homing.forensics.reading.audits import audited
+from homing.forensics.reading.dumps import dump_rows
 from homing.forensics.reading.framed import each_of
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
 from homing.forensics.reading.listed import Listed, spread
@@ -108,7 +109,7 @@ def rows_of(source: Source) -> _Read:
     elif source.form == "parquet":
         yield from _parquet_rows(source)
     else:
-        with open_text(source.path) as text:
+        with open_text(source.file) as text:
             last = 0
             for last, row, problem in _READERS.get(source.form, _plain_lines)(source, text):
                 yield last, row, problem
@@ -136,6 +137,12 @@ def _audit_lines(source: Source, text: IO[str]) -> _Read:
     """The rows of an audit table as the changes that they tell of."""
     for line, row, problem in _csv_lines(source, text):
         yield line, None if row is None else audited(row) or row, problem
+
+
+def _dump_lines(source: Source, text: IO[str]) -> _Read:
+    for line, table, row, problem in dump_rows(text):
+        if table == source.table:
+            yield line, row, problem
 
 
 def _plain_lines(source: Source, text: IO[str]) -> _Read:
@@ -185,6 +192,7 @@ def _listing_lines(source: Source, text: IO[str]) -> _Read:
 _READERS: Final = {
     "csv": _csv_lines,
     "audit": _audit_lines,
+    "dump": _dump_lines,
     "text": _text_lines,
     "logfmt": _text_lines,
     "jsonl": _listing_lines,

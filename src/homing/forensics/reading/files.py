@@ -28,7 +28,7 @@ from homing.forensics.reading.mapping import Mapping
 from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
-from homing.forensics.reading.order import Order, leader_of, order_of
+from homing.forensics.reading.order import Order, leader_of, order_of, runs_of
 from homing.forensics.reading.records import widths
 from homing.forensics.reading.selecting import (
     Fields,
@@ -63,6 +63,8 @@ class Raw:
     extras: list[str]  #: what x0, x1, … are
     twice: int = 0  #: rows that are there again, word for word, and count once
     order: Order = Order.MIXED
+    #: of files side by side, the rows of each that is in the order of its times
+    runs: list[range] = field(default_factory=list)
     #: of files side by side, the rows of the one whose places tell which of two is the earlier
     leader: range | None = None
     #: files that name no delivery, beside others that do: they are left out
@@ -164,6 +166,7 @@ def read(
     raw.order = order_of(connection, begins)
     if raw.order is Order.MIXED and begins:
         raw.leader = leader_of(connection, begins)
+        raw.runs = runs_of(connection, [row for row, _ in raw.starts], raw.rows)
     connection.execute(f"SET threads = {threads}")
     return raw
 
@@ -271,9 +274,19 @@ def _leave_aside(
     # what names deliveries is asked for its times, whatever the files have in common
     asked = [one for one in problems if not is_shared or one.mapping.columns]
     most = max((len(one.rows) for one in opened), default=0)
-    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most]
+    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most and not _says_the_same(one)]
     if problems and (big or not most):
         raise (big or problems)[0]
+
+
+#: what a file says over and over, of which no two rows differ but in their time
+_SAME_MAX: Final = 0.05
+
+
+def _says_the_same(problem: Unmapped) -> bool:
+    """Whether a file names nothing at all: its columns have few values, however long it is."""
+    least = _rows_of(problem) * _SAME_MAX
+    return all(one.distinct <= least or one.time is not None for one in problem.seen.values())
 
 
 def _rows_of(problem: Unmapped) -> int:

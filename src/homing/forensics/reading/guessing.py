@@ -376,6 +376,10 @@ _UNITS: Final = {
 _WAIT_MS_MIN: Final = 1_000
 
 
+#: nothing takes so many microseconds: a quarter of an hour
+_NS_MIN: Final = 1e9
+
+
 def _unit(name: str, seen: Seen) -> str | None:
     if name in TIMES:
         return seen.time
@@ -391,6 +395,8 @@ def _unit(name: str, seen: Seen) -> str | None:
         return "ms" if seen.is_whole and seen.least >= _WAIT_MS_MIN else "s"
     if not seen.is_whole and seen.most < 120:
         return "s"
+    if seen.most > _NS_MIN:
+        return "ns"
     return "us" if seen.most > 3e6 else "ms"
 
 

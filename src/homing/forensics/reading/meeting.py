@@ -39,7 +39,7 @@ def meeting(files: Map[str, tuple[Source, Sequence[Row]]]) -> dict[str, Sequence
     big = [path for path, rows in found.items() if len(rows) >= _ROWS_MIN]
     if len(big) < 2:
         return found
-    base = min(big, key=lambda path: Path(path).stat().st_size)
+    base = min(big, key=lambda path: Path(files[path][0].path).stat().st_size)
     every = found[base]
     some = list(every[:: max(len(every) // _LOOKED_FOR, 1)])
     names = {name for row in some for value in row.values() for name in _names(value)}

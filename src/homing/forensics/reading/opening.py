@@ -102,7 +102,7 @@ def open_log(
     """
     plain = source
     if (
-        source.form in ("json", "logfmt", "text", "changes", "audit", "batches")
+        source.form in ("json", "logfmt", "text", "changes", "audit", "batches", "dump")
         or not source.has_header
     ):
         plain = as_lines(source, target, damage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import Any, Final
 
 
@@ -56,3 +57,26 @@ def leader_of(connection: Any, begins: Sequence[int]) -> range | None:
     if not rows or earlier > _DESCENTS_MAX * rows or any(first < begin <= last for begin in begins):
         return None
     return range(first, last + 1)
+
+
+#: more files than these are not looked at one by one
+_FILES_MAX: Final = 64
+
+
+def runs_of(connection: Any, begins: Sequence[int], rows: int) -> list[range]:
+    """The rows of each file of events that is in the order of its times, of several.
+
+    Args:
+        begins: the first row of each file.
+        rows: of all.
+    """
+    if len(begins) > _FILES_MAX:
+        return []
+    parts = [range(first, end) for first, end in pairwise([*begins, rows])]
+    number = " + ".join(f"(rowid >= {first})::INT" for first in begins)
+    found = connection.execute(
+        f"SELECT part, count(*) FILTER (WHERE at_us < before OR layout <> 'events'), count(*) FROM (SELECT "
+        f"{number} AS part, at_us, layout, lag(at_us) OVER (PARTITION BY {number} ORDER BY rowid) AS before "
+        "FROM raw) GROUP BY part ORDER BY part"
+    ).fetchall()
+    return [parts[part - 1] for part, wrong, n in found if wrong <= _DESCENTS_MAX * n]

@@ -172,7 +172,7 @@ _WAIT: Final = re.compile(
 _TOOK: Final = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(ms|s|secs?|seconds?)\b")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
 _KINDS: Final = {
-    "delivery": "delivery deliveries dlv zustellung entrega livraison",
+    "delivery": "delivery deliveries dlv callback postback zustellung entrega livraison",
     "job": "job",
     "task": "task",
     "message": "message msg",
@@ -206,6 +206,9 @@ _UNITS: Final = (
     r"items?|messages?|events?|jobs?|tasks?|(?:web)?hooks?|deliveries|times|attempts?|tries"
 )
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_WHOLE_UUID: Final = re.compile(rf"(?<![\w.-]){_UUID}(?![\w-])", re.I)
+#: the key by which an attempt is known: its delivery's name and its number
+_OF_ATTEMPT: Final = re.compile(rf"({_UUID})[:#/](\d{{1,2}})", re.I)
 #: the task of a queue, `shop.tasks.deliver[6f1c…]`: what it runs, and by which name
 _TASK: Final = re.compile(
     r"(?<![\w.])(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*"
@@ -228,11 +231,17 @@ _TAGGED: Final = re.compile(rf"^\s*\[({_UUID})\](?=\s)", re.I)
 _DYNO: Final = re.compile(r"^(?:app|heroku)\[([a-z][\w-]*\.[\w-]+)\]:")
 #: what a task gave back, and other texts in quotation marks at the end
 _QUOTED: Final = re.compile(r"""(?<=: )(["'])([^"']*)\1\s*$""")
+#: what a receiver asks for by a header, and nobody has planned
+_RETRY_AFTER: Final = re.compile(
+    r"[,;]? ?\(?Retry-After[:=] ?(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT|\d+ ?s?)\)?(?=[\s,;)]|$)"
+)
+#: that a queue gives an entry once more, `(tag 7, redelivered)`, says nothing of the delivery
+_REDELIVERED: Final = re.compile(r",? ?\bredelivered\)")
 #: a request to a path of the service itself
 _OWN_REQUEST: Final = re.compile(r"(?:^|\s)(POST|PUT) (/\S*) ([1-5]\d\d)(?=\s|$)")
 #: how a request was answered, in words: `answered 200`, `responded with HTTP 503`
 _ANSWERED: Final = re.compile(
-    r"\b(?:answer|respon[ds]|return|repl(?:y|i)|got|receiv|gave|came back|http|code)\w*:?"
+    r"\b(?:answer|respon[ds]|return|repl(?:y|i)|got|receiv|gave|came back|http|code|upstream)\w*:?"
     r"(?: (?:with|by|a|an|http|status|code|response))* ([1-5]\d\d)(?=[\s,;:.)\]]|$)"
     r"(?! (?:rows?|records?|bytes|items?|messages?|events?|jobs?|deliver\w*)\b)",
     re.I,
@@ -245,6 +254,10 @@ _STATUS_LINE: Final = re.compile(
 _OF_ATTEMPTS: Final = re.compile(
     r"\b(attempt|try|delivery attempt)(?: no\.?| number)?[ #:]*(\d{1,3}) ?(?:/|of) ?(\d{1,3})(?![\w/])",
     re.I,
+)
+#: and how many there were, where it is given up
+_AFTER_ALL: Final = re.compile(
+    r"\bafter (\d{1,3}) (?:failed )?(?:delivery )?(?:attempts|tries)\b", re.I
 )
 #: until when a worker has it
 _HELD_UNTIL: Final = re.compile(
@@ -341,7 +354,7 @@ def sentence(text: str) -> Found:
     if entry := _ENTRY.match(rest):
         found["delivery"] = entry[1]
         rest = rest[entry.end() :]
-    rest = _QUOTED.sub(r"\2", rest)
+    rest = _REDELIVERED.sub(")", _RETRY_AFTER.sub(" ", _QUOTED.sub(r"\2", rest)))
     if said := pairs(rest):
         found.update(said)
         rest = _PAIR.sub(" ", rest)
@@ -360,6 +373,7 @@ def sentence(text: str) -> Found:
     cut(_TUNNEL, by=" CONNECT ")
     cut(_CAME_TO, "status", by=" answered ")
     cut(_OF_ATTEMPTS, "", "attempt", "max_attempts", by=" attempt ")
+    cut(_AFTER_ALL, "attempt", by=" after attempts ")
     cut(_ANSWERED, "status", by=" answered ")
     cut(_STATUS_LINE, "status", "status", by=" ")
     if host := _TO_HOST.search(rest):
@@ -397,7 +411,10 @@ def sentence(text: str) -> Found:
     if meaning(head).op is not Op.UNKNOWN and re.search(r"\w", why) and not is_whole:
         found["detail"] = why.strip()
         is_subject = _RETURNED.search(head) or _SUBJECT.fullmatch(head)
-        rest = why if is_subject and meaning(why).op is not Op.UNKNOWN else head
+        if _RETURNED.search(head) and meaning(why).op is Op.CLAIMED:
+            rest = f"skipped as {why}"  # a turn that is over has not got what it found taken
+        else:
+            rest = why if is_subject and meaning(why).op is not Op.UNKNOWN else head
     rest = rest.strip(" ,;:.-[]()|\"'")
     found["text"] = rest or ("response" if is_bare else "-")
     return found
@@ -444,7 +461,17 @@ def _requests(text: str, found: Found) -> None:
             found.setdefault("status", proxied[3])
 
 
+#: a length of time by ISO 8601, as Java writes it: `PT1M30S`
+_ISO_LENGTH: Final = re.compile(r"(?<!\w)PT(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?(?!\w)")
+
+
+def _in_seconds(match: re.Match[str]) -> str:
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return f"{3_600 * hours + 60 * minutes + seconds:g} s"
+
+
 def _lengths(text: str, found: Found) -> str:
+    text = _ISO_LENGTH.sub(_in_seconds, text)
     if wait := _WAIT.search(text):
         found.setdefault("retry_in_s", f"{float(wait[1]) * _scale(wait[2]):g}")
         text = text[: wait.start(1)] + " " + text[wait.end() :]
@@ -472,14 +499,22 @@ def _ids(text: str, found: Found) -> str:
         kind, value = _KIND_OF[match[1].lower()], match[3]
         if kind == "status" and not re.fullmatch(r"[1-5]\d\d", value):
             return match[0]
+        if keyed := _OF_ATTEMPT.fullmatch(value):
+            value = keyed[1]
+            found.setdefault("attempt", keyed[2])
         if match[1].lower() == "deliveries" and re.fullmatch(r"\d{1,4}", value):
             return match[0]  # how many
         found.setdefault("delivery" if kind in _OWN else kind, value)
-        return " " if kind in _MERE else f"{match[1]} "
+        # by itself a callback is what the receiver answers later
+        noun = "delivery" if kind == "delivery" and "back" in match[1].lower() else match[1]
+        return " " if kind in _MERE else f"{noun} "
 
     text = _NAMED.sub(take, text)
     if "delivery" not in found and not any(name.lower().endswith("id") for name in found):
         own = next((v for k in _SECOND if re.search(r"\d", v := found.get(k, ""))), None)
+        # what a sentence is about, rather than a number in a pair beside it
+        if own and own.isdigit() and (whole := _WHOLE_UUID.search(text)):
+            own = whole[0]
         own = own or found.get("task_id")
         if own is None and (indexed := _INDEXED.search(text)):
             own = indexed[1]

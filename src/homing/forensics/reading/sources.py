@@ -20,6 +20,7 @@ import msgspec
 
 from homing.core.errors import ConfigError, HomingError
 from homing.forensics.reading.audits import audited, change_in
+from homing.forensics.reading.dumps import dump_rows, is_dump
 from homing.forensics.reading.lines import (
     PARSERS,
     Row,
@@ -63,10 +64,16 @@ class NoLog(Unreadable):
 class Source(NamedTuple):
     """One file of a log."""
 
-    path: str
-    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "audit" (CSV of changes), "batches" (of rows, one a line) or "text" (sentences with a time)
+    path: str  #: of the file, or for a table of a dump the file's, a colon, and the table's name
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "audit" (CSV of changes), "batches" (of rows, one a line), "dump" (of a database) or "text" (sentences with a time)
     delimiter: str = ","
     has_header: bool = True  #: of CSV
+    table: str = ""  #: of a dump
+
+    @property
+    def file(self) -> str:
+        """The path of the file itself."""
+        return self.path.removesuffix(f":{self.table}") if self.table else self.path
 
 
 def find_files(patterns: Sequence[str]) -> list[str]:
@@ -220,10 +227,23 @@ def sources_of(patterns: Sequence[str]) -> tuple[list[Source], list[str]]:
             text = f"{path}, line 2: expected rows below the header; there is none"
             left_out.append(NoLog(text))
         else:
-            sources.append(source)
+            sources += _tables(source) if source.form == "dump" else [source]
     if not sources:
         raise left_out[0]
     return sources, [str(one) for one in left_out]
+
+
+def _tables(source: Source) -> list[Source]:
+    """The tables of a dump that have rows.
+
+    Raises:
+        Unreadable: none has.
+    """
+    with open_text(source.path) as file:
+        names = dict.fromkeys(one.table for one in dump_rows(file))
+    if not names:
+        raise _bad(f"{source.path}: expected rows of tables in this dump; it has none")
+    return [source._replace(path=f"{source.path}:{name}", table=name) for name in names]
 
 
 def _is_header_alone(source: Source) -> bool:
@@ -241,6 +261,8 @@ def _form(path: str, text: str) -> Source:
     """
     lines = [line.strip() for line in text.splitlines()[:_LINES_LOOKED_AT]]
     first = lines[0]
+    if is_dump(text):
+        return Source(path, "dump")
     if text[0] == "{":
         if not _is_object(first):
             return _json(path, text, first)

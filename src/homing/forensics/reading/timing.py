@@ -70,7 +70,7 @@ def choose_times(
             )
             for i, (p, s) in enumerate(free.items())
             if s.is_calendar or (name_score("at", p) > 0 and not is_dated)
-            if p in moving or not _is_of_commits(free, moving)
+            if p in moving or not (_is_of_commits(free, moving) or _is_of_changes(free, moving))
         ]
         best = max(scored, default=(0.0, 0, ""))
         has_time = best[0] > 20
@@ -95,6 +95,18 @@ _MOVING_MIN: Final = 0.5
 def _is_of_commits(free: dict[str, Seen], moving: set[str]) -> bool:
     """Whether rows are dated by when their change was committed, as those of a change stream."""
     return any(p in moving and name_score("committed_at", p) >= 60 for p in free)
+
+
+#: of the rows of a history, so many say when they were changed
+_CHANGED_MIN: Final = 0.9
+
+
+def _is_of_changes(free: dict[str, Seen], moving: set[str]) -> bool:
+    """Whether each row is what a change left, and when that was differs from row to row."""
+    return any(
+        p in moving and s.filled >= _CHANGED_MIN * s.rows and name_score("changed_at", p) >= 60
+        for p, s in free.items()
+    )
 
 
 #: when a row that was created before was stored
