@@ -17,6 +17,7 @@ from homing.forensics.clocks import FINE_MIN, extent, set_clocks
 from homing.forensics.confirming import PUT_BY, Confirmed, confirming, promised
 from homing.forensics.damaged import keep_doubted
 from homing.forensics.engine import Engine
+from homing.forensics.habits import Habits, Kind, answering, has_states, showing
 from homing.forensics.learning import learn
 from homing.forensics.letters import reasons_of_attempts, unexplained
 from homing.forensics.messages import (
@@ -39,16 +40,7 @@ from homing.forensics.rows import row, rows
 from homing.forensics.standing import is_of_letters, standing, with_told
 from homing.forensics.strangers import Strangers, without
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import (
-    SAID,
-    Habits,
-    Kind,
-    Line,
-    answering,
-    has_states,
-    line_of,
-    showing,
-)
+from homing.forensics.words import SAID, Line, line_of
 
 #: a log of more kinds of reasons than this keeps them out of the meaning of its lines
 _REASONS_MAX: Final = 100

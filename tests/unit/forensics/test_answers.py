@@ -15,6 +15,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Habits, Kind, has_states, showing
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
@@ -23,7 +24,7 @@ from homing.forensics.options import Options
 from homing.forensics.traces import Step
 from homing.forensics.turns import is_done_at_once
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import SAID, Habits, Kind, has_states, line_of, showing
+from homing.forensics.words import SAID, line_of
 
 COUNT = 300
 BEGIN = 1_790_000_000.0

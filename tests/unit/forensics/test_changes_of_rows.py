@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from homing.forensics.habits import Kind
 from homing.forensics.operations import Op
 from homing.forensics.reading.changes import changed, envelope
 from homing.forensics.reading.lines import attributes, unfolded
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, is_in_progress, line_of
+from homing.forensics.words import is_in_progress, line_of
 
 _SENDING = {
     "id": 7,

@@ -14,6 +14,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
+from homing.forensics.habits import Habits, Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.operations import UNKNOWN, Op, Stand, Word
 from homing.forensics.options import Options
@@ -21,7 +22,7 @@ from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.mapping import WORDS, Column, parse, to_toml
 from homing.forensics.reading.sources import look_at, sample
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Behaviour, Habits, Kind, by_behaviour, line_of
+from homing.forensics.words import Behaviour, by_behaviour, line_of
 
 Row = dict[str, Any]
 BEGIN = 1_780_000_000

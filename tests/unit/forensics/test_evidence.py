@@ -15,6 +15,7 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Habits, Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
@@ -23,7 +24,7 @@ from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Habits, Kind, Line, line_of
+from homing.forensics.words import Line, line_of
 
 LOG = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),

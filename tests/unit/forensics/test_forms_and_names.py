@@ -13,6 +13,7 @@ from support.tables import write_table
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
@@ -20,7 +21,7 @@ from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sentences import sentence
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 Row = dict[str, Any]
 COUNT = 240

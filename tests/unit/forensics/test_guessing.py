@@ -12,11 +12,12 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.change import Window, find
+from homing.forensics.habits import Kind
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sources import Source, sample
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 
 def row_of_a_table(number: int) -> dict[str, Any]:

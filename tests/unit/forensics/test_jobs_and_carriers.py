@@ -16,6 +16,7 @@ pytest.importorskip("ibis")
 
 from support.whole_log import found
 
+from homing.forensics.habits import Habits, Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.letters import unexplained
@@ -25,7 +26,7 @@ from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat, text_row
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Habits, Kind, line_of
+from homing.forensics.words import line_of
 
 Row = dict[str, Any]
 COUNT = 200

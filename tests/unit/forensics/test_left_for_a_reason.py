@@ -15,12 +15,13 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.options import Options
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 Row = dict[str, Any]
 COUNT = 240

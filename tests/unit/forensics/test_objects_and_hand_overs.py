@@ -13,6 +13,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Kind
 from homing.forensics.hypothesis import form
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
@@ -22,7 +23,7 @@ from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 COUNT = 300
 BEGIN_MS = 1_790_000_000_000

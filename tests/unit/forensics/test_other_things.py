@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
@@ -22,7 +23,7 @@ from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat
 from homing.forensics.reading.sentences import sentence
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 Row = dict[str, Any]
 COUNT = 400

@@ -16,11 +16,12 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.document import document
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 BEGIN_S = 1_780_000_000.0
 DELIVERIES = 600

@@ -14,6 +14,7 @@ pytest.importorskip("ibis")
 from homing.forensics.association import Suspect
 from homing.forensics.catalogue import Match
 from homing.forensics.facts import LogFacts, has_field
+from homing.forensics.habits import Habits, Kind
 from homing.forensics.hypothesis import form
 from homing.forensics.judging import Why
 from homing.forensics.losing import Loss, first_deleted
@@ -21,7 +22,7 @@ from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Trace
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Habits, Kind, line_of
+from homing.forensics.words import line_of
 
 EVENTS = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),

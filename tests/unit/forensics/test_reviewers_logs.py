@@ -19,6 +19,7 @@ pytest.importorskip("ibis")
 from homing.forensics.catalogue import Match
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Kind
 from homing.forensics.hypothesis import form
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
@@ -32,7 +33,7 @@ from homing.forensics.telling import places_told
 from homing.forensics.traces import Step
 from homing.forensics.untried import by_neighbours
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 Row = dict[str, Any]
 COUNT = 400

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op, Stand
@@ -20,7 +21,7 @@ from homing.forensics.reading.columns import look, name_score
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.happenings import best_telling
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 COUNT = 240
 BEGIN = 1_790_000_000.0

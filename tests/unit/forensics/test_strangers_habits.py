@@ -17,13 +17,14 @@ pytest.importorskip("ibis")
 
 from homing.forensics.change import Window, find
 from homing.forensics.document import document
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.sources import Unreadable, look_at
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 BEGIN_S = 1_780_000_000.0
 DELIVERIES = 400

@@ -15,6 +15,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
@@ -25,7 +26,7 @@ from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.joining import joined, links
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import SAID, Behaviour, Kind, by_behaviour, line_of
+from homing.forensics.words import SAID, Behaviour, by_behaviour, line_of
 
 Row = dict[str, Any]
 

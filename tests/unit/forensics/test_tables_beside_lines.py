@@ -15,6 +15,7 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Kind
 from homing.forensics.hypothesis import form
 from homing.forensics.investigation import investigate
 from homing.forensics.judging import Why
@@ -24,7 +25,7 @@ from homing.forensics.options import Options
 from homing.forensics.reading.columns import look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.traces import Step
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 LOG = LogFacts(
     fields=frozenset({"op", "status", "attempt", "worker", "to_state", "endpoint", "reason"}),

@@ -14,13 +14,14 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op, Stand
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 COUNT = 240
 _BEGIN = datetime(2026, 9, 1, 6, tzinfo=UTC)

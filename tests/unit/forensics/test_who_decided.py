@@ -14,13 +14,14 @@ pytest.importorskip("ibis")
 
 from homing.forensics.document import document
 from homing.forensics.endings import Ending, unsigned_told
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.telling import endings_told
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Kind, line_of
+from homing.forensics.words import line_of
 
 COUNT = 400
 BEGIN_S = 1_780_000_000

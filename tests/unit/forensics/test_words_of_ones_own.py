@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.forensics.habits import Kind
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.operations import Op, Stand
 from homing.forensics.options import Options
@@ -18,7 +19,7 @@ from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import text_row
 from homing.forensics.reading.sources import Unreadable
 from homing.forensics.vocabulary import meaning
-from homing.forensics.words import Behaviour, Kind, by_behaviour, line_of
+from homing.forensics.words import Behaviour, by_behaviour, line_of
 
 COUNT = 80
 Rows = list[dict[str, Any]]

@@ -10,12 +10,13 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from homing.forensics.facts import LogFacts
+from homing.forensics.habits import Habits, Kind
 from homing.forensics.judging import Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.overwriting import has_cleared_retry
 from homing.forensics.passing import is_passed_since_crossed
-from homing.forensics.words import Habits, Kind, line_of
+from homing.forensics.words import line_of
 
 LOG = LogFacts(
     fields=frozenset({"at", "delivery", "op", "worker", "attempt", "status", "due"}),
