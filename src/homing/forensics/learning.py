@@ -62,13 +62,7 @@ def learn(raw: Raw, whole: Behaviours) -> tuple[dict[str, Word], list[str]]:
                 word = Word(Op.NOTED, Stand.NONE)
             elif is_end and text in away:
                 word = Word(Op.PURGED, Stand.GONE)
-            if (
-                word.op is Op.CLAIMED
-                and column == "op_raw"
-                and not _opens(some, text, ours, learned)
-            ):
-                word = Word(Op.NOTED, Stand.NONE)
-            if word.op is Op.QUEUED and column == "op_raw" and _is_within(some, text, learned):
+            elif column == "op_raw" and _is_step(word.op, some, text, ours, learned):
                 word = Word(Op.NOTED, Stand.NONE)
             if word.op is not Op.UNKNOWN:
                 learned[text] = word
@@ -122,6 +116,15 @@ _BEGIN_OPS: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
 _OPENS_MIN: Final = 0.5
 
 
+def _is_step(
+    op: Op, log: Behaviours, text: str, texts: Sequence[str], learned: dict[str, Word]
+) -> bool:
+    """Whether a word that may be a turn, or a hand-over to the queue, is but a step of a turn."""
+    if op is Op.CLAIMED:
+        return not _opens(log, text, texts, learned)
+    return op is Op.QUEUED and _is_within(log, text, learned)
+
+
 def _opens(log: Behaviours, text: str, texts: Sequence[str], learned: dict[str, Word]) -> bool:
     """Whether a word that may be a worker's turn begins one, where another word is known for that: it comes
     before what a turn begins with, or after what waits, if nothing tells what a turn begins with."""
@@ -131,7 +134,7 @@ def _opens(log: Behaviours, text: str, texts: Sequence[str], learned: dict[str, 
     after = log.followers([text])[text]
     if Op.SENT in ops.values():
         sent = sum(n for t, n in after.items() if ops.get(str(t)) is Op.SENT)
-        return sent >= _OPENS_MIN * after.total()
+        return sent >= _OPENS_MIN * after.total() and not _is_within(log, text, learned)
     before = log.preceders([text])[text]
     return any(
         sum(n for t, n in near.items() if ops.get(str(t)) in wanted) >= _OPENS_MIN * near.total()
@@ -144,7 +147,7 @@ _WITHIN_MIN: Final = 0.8
 
 
 def _is_within(log: Behaviours, text: str, learned: dict[str, Word]) -> bool:
-    """Whether a word that may be a hand-over to the queue is a step of a worker's turn."""
+    """Whether the lines of a word come right after the beginning of a turn."""
     before = log.preceders([text])[text]
     turns = sum(n for t, n in before.items() if t and learned.get(t, meaning(t)).op is Op.CLAIMED)
     return turns > _WITHIN_MIN * before.total()

@@ -153,6 +153,17 @@ _OF_BROKER: Final = re.compile(
 )
 
 
+def _at_once(op: Op, kind: Kind, outcome: Word, to_word: Word) -> Op:
+    """The operation, or what the same line says became of it."""
+    if op is Op.PURGED and outcome.op is Op.CANCELLED:
+        return Op.CANCELLED  # a request to delete it, and what that did
+    if op is Op.QUEUED and _OF_BROKER.search(normal(kind.reason or "")):
+        return Op.NOT_QUEUED
+    if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
+        return to_word.op  # taken, and thrown away at once
+    return op
+
+
 def line_of(
     kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NONE
 ) -> Line:
@@ -189,13 +200,7 @@ def line_of(
     if op is Op.UNKNOWN and outcome.op is not Op.UNKNOWN:
         is_begun = kind.op and outcome.op in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.SENT)
         op = Op.NOTED if is_begun else outcome.op  # that it was handed on says nothing of its end
-    if op is Op.PURGED and outcome.op is Op.CANCELLED:
-        op = Op.CANCELLED  # a request to delete it, and what that did
-    if op is Op.QUEUED and _OF_BROKER.search(normal(kind.reason or "")):
-        op = Op.NOT_QUEUED
-    if op is Op.CLAIMED and to_word.op in (Op.DISCARDED, Op.SKIPPED):
-        op = to_word.op  # taken, and thrown away at once
-    op = _by_outcome(op, outcome.op)
+    op = _by_outcome(_at_once(op, kind, outcome, to_word), outcome.op)
     if op is Op.SUCCEEDED and status <= 0:  # settled or closed, and what stands beside it says how
         told = (outcome.op, to_word.op if kind.op else Op.UNKNOWN)
         op = next((one for one in told if one in _NOT_DELIVERED), op)

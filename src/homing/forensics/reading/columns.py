@@ -458,8 +458,6 @@ def fits(field: str, seen: Seen) -> bool:
         return False
     if field in TIMES:
         return seen.time is not None
-    if field in ("delivery", "message") and is_of_cursor(seen.path):
-        return False
     if field in ("status", "inner_status"):
         return seen.http_share >= 0.8
     if field in ("attempt", "retries", "max_attempts"):

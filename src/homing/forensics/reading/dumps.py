@@ -181,17 +181,21 @@ def _copied(cell: str) -> str | None:
     return _ESCAPED.sub(lambda m: _MEANT.get(m[1], m[1]) if m[1] else "''", cell)
 
 
+_PIECE: Final = re.compile(r"'(?:[^']|'')*'|[(),]|[^'(),]+")
+
+
 def _parts(text: str) -> list[str]:
     """What stands between the commas of CREATE TABLE's outermost parentheses."""
-    parts, depth, begun = [], 0, 0
-    for at, one in enumerate(text):
-        depth += (one == "(") - (one == ")")
-        if depth < 0 or (one == "," and depth == 0):
-            parts.append(text[begun:at].strip())
-            begun = at + 1
+    parts, depth = [""], 0
+    for piece in _PIECE.findall(text):
+        depth += (piece == "(") - (piece == ")")
         if depth < 0:
             break
-    return parts
+        if piece == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [part.strip() for part in parts]
 
 
 def _bare(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.core.errors import ConfigError
-from homing.forensics.reading.columns import Seen, name_score
+from homing.forensics.reading.columns import Seen, is_of_cursor, name_score
 from homing.forensics.reading.converting import CUT, Damage, as_lines
 from homing.forensics.reading.expressions import (
     TEXTS,
@@ -274,19 +274,22 @@ def _leave_aside(
     # what names deliveries is asked for its times, whatever the files have in common
     asked = [one for one in problems if not is_shared or one.mapping.columns]
     most = max((len(one.rows) for one in opened), default=0)
-    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most and not _says_the_same(one)]
+    big = [one for one in asked if _rows_of(one) > _ASIDE_MAX * most and not _names_nothing(one)]
     if problems and (big or not most):
         raise (big or problems)[0]
 
 
-#: what a file says over and over, of which no two rows differ but in their time
+#: of the rows of a file that says the same over and over, so many values a column has at most
 _SAME_MAX: Final = 0.05
 
 
-def _says_the_same(problem: Unmapped) -> bool:
-    """Whether a file names nothing at all: its columns have few values, however long it is."""
-    least = _rows_of(problem) * _SAME_MAX
-    return all(one.distinct <= least or one.time is not None for one in problem.seen.values())
+def _names_nothing(problem: Unmapped) -> bool:
+    """Whether no two rows of a file differ but in their time, and in how far somebody has read."""
+    most = _rows_of(problem) * _SAME_MAX
+    return all(
+        one.distinct <= most or one.time is not None or is_of_cursor(path)
+        for path, one in problem.seen.items()
+    )
 
 
 def _rows_of(problem: Unmapped) -> int:

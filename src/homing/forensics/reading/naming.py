@@ -11,6 +11,7 @@ from homing.forensics.reading.columns import (
     CALLED_SO,
     Seen,
     fits,
+    is_of_cursor,
     name_score,
     recognised,
     varies_within,
@@ -411,6 +412,7 @@ def _is_name(seen: Seen) -> bool:
         not seen.filled
         or seen.nested
         or seen.is_length
+        or is_of_cursor(seen.path)
         or seen.time not in (None, "s", "ms", "us", "ns")
     ):
         return False
