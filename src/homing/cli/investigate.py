@@ -125,8 +125,9 @@ def investigate(
     """Say how many deliveries a log lost, since when, whose, and by which mechanism.
 
     \b
-    LOG is the delivery log of any webhook service: JSON lines, JSON, CSV, Parquet or key=value
-    lines; files, folders, globs, .gz, .zst. A row per change, per attempt or per delivery.
+    LOG is the delivery log of any webhook service: JSON lines, JSON, CSV, Parquet, key=value
+    lines, text or a dump of a database; files, folders, globs, .gz, .zst. A row per change, per
+    attempt or per delivery.
     It may also be a database of Homing (sqlite:…, postgresql://…) or its server (http://…).
 
     \b

@@ -45,7 +45,7 @@ try:
     from homing.forensics.judging import Verdict
     from homing.forensics.limits import Context
     from homing.forensics.mechanisms import recognise
-    from homing.forensics.misreading import misread
+    from homing.forensics.misreading import done_at_once, misread
     from homing.forensics.reading.sources import Unreadable
     from homing.forensics.reading.tables import read_there
     from homing.forensics.turns import is_take
@@ -150,8 +150,12 @@ def reading(
 def _analyse(raw: Raw, engine: Engine, options: Options, progress: Progress) -> Findings:
     events, judged, hard, context = judged_log(raw, engine, options, progress)
     books, whys = _books(judged)
-    if options.mapping is None and (why := misread(books, events, raw.mappings.values())):
-        raise Unreadable(f"{next(iter(raw.mappings))}: {why}")
+    if options.mapping is None:
+        why = misread(books, events, raw.mappings.values())
+        if not why and not books.get(Verdict.DROPPED, 0):
+            why = done_at_once(engine.table("events"), raw.mappings.values())
+        if why:
+            raise Unreadable(f"{next(iter(raw.mappings))}: {why}")
     progress("ranking", 0.0)
     suspects = association.rank(judged, events.names, events.extras)
     progress("dating", 0.3)

@@ -1,15 +1,17 @@
-"""Whether what was understood of a log can be what it says: a guess that fits so badly is none. Pure."""
+"""Whether what was understood of a log can be what it says: a guess that fits so badly is none. Ibis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
-from typing import Final
+from typing import Any, Final
 
 from homing.forensics.building import Events
 from homing.forensics.judging import Verdict
+from homing.forensics.operations import Op
 from homing.forensics.reading.columns import name_score
 from homing.forensics.reading.mapping import Mapping
+from homing.forensics.rows import row
 
 #: fewer deliveries, or rows, may be anything
 _FEWEST: Final = 200
@@ -45,6 +47,39 @@ def misread(books: Map[Verdict, int], events: Events, mappings: Iterable[Mapping
     return (
         f"{dropped:,} of {accepted:,} deliveries would be dropped and {delivered:,} delivered, so it "
         f"was misread{words}; {_ASK}"
+    )
+
+
+#: of the deliveries with so many lines, no more than this share are done with at once
+_LINES_FEWEST: Final = 3
+_AT_ONCE_MAX: Final = 0.5
+
+
+def done_at_once(table: Any, mappings: Iterable[Mapping]) -> str:
+    """Why a log in which nothing is dropped must be misread, and what to do; empty if it may be right: most
+    deliveries would be delivered by the first of their several lines, or before anybody had taken them.
+
+    Args:
+        table: `events`.
+    """
+    if any(one.layout != "events" for one in mappings):
+        return ""
+    lines = table.group_by("d").aggregate(
+        n=table.count(),
+        first=table.pos.min(),
+        good=table.pos.min(where=table.result > 0),
+        taken=table.pos.min(where=table.act.isin([int(Op.CLAIMED), int(Op.SENT)])),
+    )
+    many = lines.filter(lines.n >= _LINES_FEWEST)
+    at_once = (many.good == many.first) | (many.good < many.taken)
+    ended = at_once.fill_null(False).cast("int64").sum()
+    counted = row(many.aggregate(n=many.count(), ended=ended))
+    total, count = int(counted.n or 0), int(counted.ended or 0)
+    if total < _FEWEST or count <= _AT_ONCE_MAX * total:
+        return ""
+    return (
+        f"{count:,} of {total:,} deliveries would be delivered before anybody had taken them, so it was "
+        f"misread; {_ASK}"
     )
 
 

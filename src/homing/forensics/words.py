@@ -153,6 +153,18 @@ _OF_BROKER: Final = re.compile(
 )
 
 
+#: what a word may be taken for by where its lines stand, between others
+_ON_ITS_WAY: Final = frozenset({Op.QUEUED, Op.CLAIMED, Op.NOTED})
+
+
+def _if_known(word: Word, kind: Kind, outcome: Word, learned: Map[str, Word]) -> Word:
+    """The word of an operation; UNKNOWN for one that no list has, where what it came to says more than
+    how its lines behave."""
+    is_guess = kind.op in learned and meaning(kind.op).op is Op.UNKNOWN
+    is_told = outcome.op is not Op.UNKNOWN and word.op in _ON_ITS_WAY
+    return UNKNOWN if is_guess and is_told else word
+
+
 def _at_once(op: Op, kind: Kind, outcome: Word, to_word: Word) -> Op:
     """The operation, or what the same line says became of it."""
     if op is Op.PURGED and outcome.op is Op.CANCELLED:
@@ -188,8 +200,7 @@ def line_of(
     outcome = look_up(kind.outcome, is_state=True)
     if (apart := _of_no_step(kind, before, outcome, words)) is not None:
         return apart
-    if outcome.op is not Op.UNKNOWN and kind.op in learned and meaning(kind.op).op is Op.UNKNOWN:
-        op_word = UNKNOWN  # what it came to says more than how its lines behave
+    op_word = _if_known(op_word, kind, outcome, learned)
     status = {"ok": 1, "bad": -1}.get(kind.status, 0)
     # a turn that is over, whatever came of it, and the state beside it says what did
     is_over = op_word.op is Op.NOTED and kind.op in learned

@@ -23,6 +23,7 @@ from homing.forensics.options import Options
 from homing.forensics.reading.columns import fits, look
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat, text_row
+from homing.forensics.reading.sources import Unreadable
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import line_of
@@ -206,10 +207,10 @@ def of_spans(number: int) -> Iterator[Row]:
     about = {"attributes": {"dispatch.id": f"{number:08x}-7f65-41a5-aa0b-5a7b1fb1ba1f"}}
 
     def span(name: str, after: float, **attributes: Any) -> Row:
-        own = {**about["attributes"], **attributes}
+        signed = {"worker.id": f"w-{number % 3}"} if "attempt" in attributes else {}
+        own = {**about["attributes"], **signed, **attributes}
         at = begun + after
-        pod = {"k8s.pod.name": "dispatch-worker-1" if after else "webhook-api-0"}
-        return {"time": at, "name": name, "resource": pod, "attributes": own, "took": 4_000_000}
+        return {"time": at, "name": name, "attributes": own, "took": 4_000_000}
 
     yield span("POST /v2/events", 0, **{"http.status_code": 202})
     yield span("dispatch.ready publish", 0.5)
@@ -249,3 +250,18 @@ def test_a_file_that_says_the_same_over_and_over_is_left_out(tmp_path: Path) -> 
     findings = investigate([str(tmp_path / "*.log")], Options(folder=str(tmp_path)))
     assert (findings.accepted, findings.dropped) == (300, 0)
     assert [Path(one).name for one in findings.raw.nameless] == ["beat.log"]
+
+
+def test_what_is_delivered_before_anybody_has_taken_it_was_misread(tmp_path: Path) -> None:
+    def rows(is_told: bool) -> Iterator[Row]:
+        for number in range(300):
+            begun, name = BEGIN_S + 20.0 * number, f"d-{number:05}"
+            words = ["accepted", "claimed", "sent"]
+            words.insert(4 if is_told else 1, "delivered")
+            for after, word in enumerate(words):
+                said = {"status": 200} if word == "delivered" else {}
+                yield {"time": begun + after, "delivery_id": name, "event": word, **said}
+
+    with pytest.raises(Unreadable, match="300 of 300 deliveries would be delivered before anybody"):
+        found(tmp_path, rows(is_told=False))
+    assert found(tmp_path, rows(is_told=True)).books[Verdict.DELIVERED] == 300

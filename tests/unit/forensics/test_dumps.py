@@ -166,6 +166,9 @@ def history(count: int, lost: int) -> Iterable[tuple[Any, ...]]:
             is_kept = kept < lost
             kept += is_kept
             steps.append(("U", "RETRY", 1, "w-1" if is_kept else None, 60, "HTTP 503", 3))
+            if n % 100 == 93:  # and the last of each hundred is deleted before its retry
+                steps.append(("D", "RETRY", 1, None, 60, None, 40))
+                is_kept = True
         if fails and not is_kept:
             steps.append(("U", "IN_PROGRESS", 1, "w-2", None, None, 64))
         if not fails or not is_kept:
@@ -188,7 +191,8 @@ def found_in(folder: Path, text: str) -> Findings:
 def test_a_history_of_rows_in_a_dump_is_a_log(tmp_path: Path) -> None:
     findings = found_in(tmp_path, dump_of(history(400, 12), 300))
     assert findings.accepted == 400
-    assert findings.books[Verdict.DROPPED] == 12
+    assert findings.books[Verdict.DROPPED] == 15
+    assert findings.whys["purged"] == 4
     assert findings.hypothesis.mechanism == "D1"
     assert [Path(one).name for one in findings.raw.nameless] == ["hooks.sql:job_runs"]
     # each row is dated by when it was changed, and not by when its delivery was created

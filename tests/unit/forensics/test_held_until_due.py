@@ -50,7 +50,7 @@ def of_timers(number: int) -> Iterator[Row]:
     due = begun + 3_600
     yield line(begun + 2, number, "attempt failed", status=503, attempt=1, worker="w1")
     yield line(begun + 2, number, "retry scheduled", retry_at=due, worker="w1")
-    if number % 2:
+    if number % 4 == 1:
         yield line(begun + 2.1, number, "retrying", worker="w1")
     else:
         yield line(begun + 2.1, number, "task received", worker="w2")
@@ -97,20 +97,28 @@ def test_a_file_that_is_in_order_is_believed_in_what_is_of_one_time(tmp_path: Pa
 # --- whose number it is
 
 
-def test_the_number_of_a_row_is_no_attempt_s_that_came_through(tmp_path: Path) -> None:
+def test_the_number_of_a_row_is_not_that_of_the_success(tmp_path: Path) -> None:
     """A slow attempt succeeds while the next one is under way, which fails later."""
     attempts, deliveries = [], []
     for number in range(COUNT):
         begun, name = BEGIN_S + 60.0 * number, 5_000 + number
-        ends = [(1, 2.0, 200)] if number % 20 else [(1, 40.0, 200), (2, 50.0, 504)]
+        ends = [(1, 2.0, 200)]
+        if number % 20 == 0:
+            ends = [(1, 40.0, 200), (2, 50.0, 504)]
+        elif number % 5 == 0:
+            ends = [(1, 2.0, 504), (2, 4.0, 200)]
         for no, after, status in ends:
             started = begun + 10 * no
             attempts.append((name, no, f"w-{no}", started, begun + 10 + after, status))
-        made, at = len(ends), begun + 10 + ends[0][1]
-        deliveries.append((name, "delivered", made, begun, at, begun + 40_000))
+        made = len(ends)
+        at = next(begun + 10 + after for _, after, status in ends if status == 200)
+        deliveries.append((name, "delivered", made, 200, begun, at, begun + 40_000))
     tables = {
         "attempts": ("delivery_id,attempt_no,worker,started_at,finished_at,status_code", attempts),
-        "deliveries": ("id,status,attempts,created_at,delivered_at,deleted_at", deliveries),
+        "deliveries": (
+            "id,status,attempts,last_status_code,created_at,delivered_at,deleted_at",
+            deliveries,
+        ),
     }
     for name, (header, rows) in tables.items():
         body = "\n".join(",".join(map(str, row)) for row in rows)
@@ -119,28 +127,58 @@ def test_the_number_of_a_row_is_no_attempt_s_that_came_through(tmp_path: Path) -
     assert (findings.accepted, findings.dropped) == (COUNT, 0)
 
 
+# --- why it failed
+
+
+def of_letters(number: int) -> Iterator[Row]:
+    """Some that are given up never had an answer, and their dead letter says so."""
+    begun = BEGIN_S + 20.0 * number
+    yield line(begun, number, "accepted")
+    if number % 10:
+        yield line(begun + 1, number, "claimed", worker="w1")
+        yield line(begun + 2, number, "delivered", status=200, attempt=1)
+        return
+    refused = {"error": "connect: connection refused"}
+    answer: Row = refused if number % 30 == 0 else {"status": 503}
+    for no in (1, 2, 3):
+        yield line(begun + no, number, "claimed", worker="w1")
+        yield line(begun + no + 0.5, number, "attempt failed", attempt=no, **answer)
+    why = {"last_error": refused["error"]} if number % 30 == 0 else {}
+    yield line(begun + 4, number, "moved to dead letter", **why)
+
+
+def test_why_its_last_attempt_failed_is_not_why_it_was_not_stored(tmp_path: Path) -> None:
+    findings = found(tmp_path, (row for n in range(COUNT) for row in of_letters(n)))
+    assert findings.books[Verdict.DEAD] == 30
+    assert findings.dropped == 0
+
+
 # --- who did it
 
 
 def test_whose_address_names_a_machine_is_a_person(tmp_path: Path) -> None:
     def rows() -> Iterator[Row]:
+        off = {"event": "endpoint disabled", "endpoint": "e9", "by": "pia@relay.example"}
+        yield {"time": BEGIN_S - 1, **off}
         for number in range(COUNT):
             begun = BEGIN_S + 20.0 * number
-            yield line(begun, number, "accepted")
+            yield line(begun, number, "accepted", endpoint=f"e{9 if number % 50 == 11 else 1}")
             yield line(begun + 1, number, "claimed", worker="w1")
             who = {3: "pia@relay.example", 7: "auto-cleaner"}.get(number % 50)
-            if who:
+            if number % 50 == 11:
+                yield line(begun + 2, number, "discarded, endpoint disabled", endpoint="e9")
+            elif who:
                 yield line(begun + 2, number, "discarded, endpoint disabled", disabled_by=who)
             else:
                 yield line(begun + 2, number, "delivered", status=200, attempt=1)
 
     findings = found(tmp_path, rows())
-    assert findings.books[Verdict.CANCELLED] == 6
+    assert findings.books[Verdict.CANCELLED] == 12
     assert findings.dropped == 6
 
 
 def of_gateways(number: int) -> Iterator[Row]:
-    """Each turn acks its entry, whatever came of it; some receivers answer 202, and report later."""
+    """Each turn acks its entry, whatever came of it; some receivers report later."""
     begun = BEGIN_S + 30.0 * number
     yield line(begun, number, "accepted")
     yield line(begun + 1, number, "picked up", worker="w1", attempt=1)

@@ -151,7 +151,7 @@ def test_a_small_file_that_names_nothing_stops_no_investigation(tmp_path: Path, 
     findings = found(paths, tmp_path)
     assert findings.books == BOOKS
     assert findings.raw.nameless == [str(tmp_path / "janitor.log")]
-    said = [{"at": BEGIN_S + n, "said": "purge", "found": 0} for n in range(4 * size)]
+    said = [{"at": BEGIN_S + n, "said": "purge", "found": 3 * n} for n in range(4 * size)]
     large = write(tmp_path / "janitor.log", said)
     with pytest.raises(Unmapped, match=r"janitor\.log: expected a column that names a delivery"):
         found([*paths[:-1], large], tmp_path)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Final, NamedTuple
 
-from homing.forensics.reading.columns import is_of_cursor, name_score, text_of
+from homing.forensics.reading.columns import name_score, text_of
 from homing.forensics.reading.guessing import TELLING
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column, Mapping
@@ -530,7 +530,7 @@ def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
             continue
         if not few and len(distinct) < max(_ROWS_MIN, (0.02 if is_said else 0.2) * len(rows)):
             continue
-        if _names_another_thing(column) or is_of_cursor(column):
+        if _names_another_thing(column):
             continue
         if not (_are_ids(distinct) or (_may_number(column) and all(map(str.isdigit, distinct)))):
             continue
