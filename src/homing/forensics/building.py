@@ -28,7 +28,7 @@ from homing.forensics.messages import (
     without_paths,
 )
 from homing.forensics.operations import Op, Stand, Word
-from homing.forensics.others import word_column, words_of_others
+from homing.forensics.others import other_things, word_column, words_of_others
 from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
 from homing.forensics.placing import placed
 from homing.forensics.reading.expressions import PARTICULARS
@@ -69,6 +69,7 @@ class Events:
     odd_clocks: int = 0  #: rows dated so far from all others that their clock must be wrong
     odd_us: int = 0  #: the last of their times
     others: tuple[str, ...] = ()  #: words of rows that name other things than deliveries
+    things: tuple[str, ...] = ()  #: what rows of other things than deliveries are of
     strangers: tuple[Strangers, ...] = ()  #: names of other things
     has_doubted: bool = False  #: some deliveries may be named by damaged rows
 
@@ -105,6 +106,7 @@ def build(
         table = without_lost_messages(engine, table)
         table, of_others = without_carriers_of_others(engine, table)
         left_out += of_others
+    table, things = other_things(raw, table)
     column = word_column(raw.has("op"))
     seen = Behaviours(table, raw.rows)
     words, assumed = learn(raw, seen)
@@ -148,6 +150,7 @@ def build(
         odd_clocks=span.odd,
         odd_us=span.odd_us,
         others=tuple(others),
+        things=things,
         strangers=tuple(strange),
         has_doubted=keep_doubted(engine, raw.damage.places, raw.mappings),
     )
@@ -333,7 +336,10 @@ def _parts(
     if layout == "events":
         m = m.filter(m["op"] != int(Op.STARTED))
         return [_part(m, 1, ibis.coalesce(m.at_us, m.accepted_us), told, shared)]
-    last = ibis.coalesce(m.finished_us, m.changed_us, m.at_us, m.accepted_us)
+    # a request that tells when it began and how long it took, in whole milliseconds, had ended by then
+    took = ibis.greatest(m.total_us - 1_000, 0)
+    ended = (m.started_us == m.at_us).ifelse(m.started_us + took, ibis.null("int64"))
+    last = ibis.coalesce(m.finished_us, m.changed_us, ended, m.at_us, m.accepted_us)
     if layout == "jobs":
         return _of_jobs(m, last, told, shared)
     if layout == "deliveries":  # clocks differ: what is last in a row is not before its acceptance

@@ -52,6 +52,7 @@ try:
 except ImportError as _error:
     raise missing_extra(_error) from _error
 
+_THINGS_SHOWN: Final = 5
 _DROPS_DATED_MAX: Final = 200_000
 _HISTORY: Final = frozenset({"worker", "epoch", "version_before", "version_after", "lease_until"})
 _STATES: Final = frozenset({"from_state", "to_state"})
@@ -502,6 +503,11 @@ def _blind_spots(findings: Findings) -> list[str]:
         "tried, or most would be lost, and the log tells of them what it tells of no other"
         for one in findings.events.strangers
     )
+    if things := findings.events.things:
+        spots.append(
+            f"rows of {', '.join(map(repr, things[:_THINGS_SHOWN]))} are left out: they are of other things "
+            "than deliveries"
+        )
     for path in findings.raw.nameless:
         spots.append(f"{path} names no delivery and was left out")
     spots.extend(f"left out, as it is no log: {told}" for told in findings.raw.left_out)

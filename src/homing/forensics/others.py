@@ -4,6 +4,7 @@ Ibis, any engine."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,8 +13,9 @@ import ibis
 
 from homing.forensics.behaviours import LOOKED_THROUGH, WORDS_MAX, name_of
 from homing.forensics.operations import Op, Word
+from homing.forensics.reading.files import Raw
 from homing.forensics.rows import rows
-from homing.forensics.vocabulary import meaning
+from homing.forensics.vocabulary import meaning, normal
 
 #: of all lines, so many are of what most names have in common, where there are others
 _MAIN_MIN: Final = 0.5
@@ -105,3 +107,43 @@ def _joined(pairs: Any) -> dict[str, str]:
     for one, other in pairs:
         leader[find(other)] = find(one)
     return {word: find(word) for word in list(leader)}
+
+
+#: a column that says of which queue a job is, of what kind, or what a request was for
+_OF_THINGS: Final = re.compile(
+    r"(^|_)(queue(_?name)?|job_?(class|type|name)|task_?(name|type)|purpose|request_?(kind|type))$"
+)
+#: what is asked for before a delivery's own request
+_ON_THE_WAY: Final = re.compile(r"(^|_)(o_?auth\d?|access_?token|auth_?token|token|preflight)(_|$)")
+#: of the rows of deliveries so many name an endpoint; of those of other things, none does
+_ENDPOINTS_MIN: Final = 0.9
+_THINGS_MAX: Final = 200
+
+
+def other_things(raw: Raw, table: Any) -> tuple[Any, tuple[str, ...]]:
+    """The rows without those of other things than deliveries in the same table, and what they call these.
+
+    Where the jobs of one queue name an endpoint and what it answered, and none of another does, these are
+    of something else (`mail.digest`); and so are requests for a token beside those of deliveries.
+    """
+    for number, path in enumerate(raw.extras):
+        if not (raw.has("endpoint") and raw.has("status") and _OF_THINGS.search(normal(path))):
+            continue
+        thing = table[f"x{number}"]
+        counted = table.group_by(thing=thing).aggregate(
+            n=table.count(),
+            told=table.endpoint.notnull().cast("int64").sum(),
+            answers=table.status.notnull().cast("int64").sum(),
+        )
+        found = [one for one in rows(counted.limit(_THINGS_MAX + 1)) if one.thing is not None]
+        ways = {one.thing for one in found if _ON_THE_WAY.search(normal(one.thing))}
+        bare = {one.thing for one in found if not one.told and not one.answers}
+        ours = [
+            one
+            for one in found
+            if one.thing not in ways and one.answers and one.told > _ENDPOINTS_MIN * one.n
+        ]
+        others = sorted(ways | bare)
+        if ours and others and len(found) <= _THINGS_MAX:
+            return table.filter(~thing.isin(others).fill_null(False)), tuple(others)
+    return table, ()

@@ -179,6 +179,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(result|response|answer|outcome)_(came_)?(after|past|beyond)_(\w+_)?(lease|lock|claim|visib\w*|deadline)(_|$)",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
+    (r"^(\w+_)?not_(dispatched|scheduled|attempted)$", _W(Op.SKIPPED, Stand.GONE)),
     (r"^(\w+_)?(not_(active|enabled)|inactive)$", _W(Op.SKIPPED, Stand.GONE)),
     (
         r"^(\w{2,10}_)?(answer(ed)?|respon(se|ded))_(with_)?[1-5]\d\d(_|$)|^answered_(in_)?retry_after(_|$)",

@@ -244,7 +244,9 @@ def line_of(
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
     if op is Op.ATTEMPTED and not status and outcome.op is Op.SKIPPED:
-        return Line(Op.SKIPPED, to_word.stand, before, 0)  # what becomes of it is not said by this
+        # what becomes of it is not said by this
+        is_over = _ONLY_OVER.fullmatch(normal(kind.to_state or "")) is not None
+        return Line(Op.SKIPPED, Stand.GONE if is_over else to_word.stand, before, 0)
     if _ended_without_answer(op, kind, about.answering):
         op, result = Op.FAILED, -1
     op = Op.EXHAUSTED if op is Op.DEAD and to_word.op is Op.EXHAUSTED else op

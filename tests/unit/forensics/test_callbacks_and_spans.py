@@ -147,6 +147,14 @@ def test_what_it_came_to_says_more_than_how_its_lines_behave() -> None:
     assert line_of(kind("settle"), {}, learned).op is Op.QUEUED
 
 
+def test_what_came_to_nothing_is_closed_and_not_delivered() -> None:
+    closed = line_of(kind("result", outcome="noop", to_state="closed"), {}, {})
+    assert (closed.op, closed.stand) == (Op.SKIPPED, Stand.GONE)
+    left = line_of(kind("not dispatched", to_state="closed", reason="endpoint suspended"), {}, {})
+    assert (left.op, left.stand) == (Op.SKIPPED, Stand.GONE)
+    assert line_of(kind("result", outcome="ok", to_state="closed"), {}, {}).result > 0
+
+
 def test_what_its_queue_did_not_take_was_not_queued() -> None:
     closed = kind("queued", reason="channel/connection is not open")
     assert line_of(closed, {}, {}).op is Op.NOT_QUEUED

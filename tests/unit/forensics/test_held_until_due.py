@@ -285,3 +285,71 @@ def test_words_are_counted_once() -> None:
     assert lines.followers(["delivered"])["delivered"] == {None: 50}
     assert lines.words("op_raw") == sorted(said)
     assert len(asked) == count > 0
+
+
+# --- what is of something else
+
+
+def of_queues(number: int) -> Iterator[Row]:
+    """The jobs of a table: each fifth is of another queue, and says that it is done."""
+    begun = BEGIN_S + 20.0 * number
+    if number % 5 == 2:
+        about: Row = {"queue": "mail.digest"}
+    else:
+        about = {"queue": "webhooks", "endpoint_id": f"e{number % 3}"}
+    yield line(begun, number, "enqueued", **about)
+    yield line(begun + 1, number, "started", worker="w1", attempt=1, **about)
+    answer = {} if number % 5 == 2 else {"response_code": 503 if number % 10 == 4 else 200}
+    is_bad = answer.get("response_code") == 503
+    yield line(begun + 2, number, "failed" if is_bad else "finished", attempt=1, **about, **answer)
+    if is_bad:
+        yield line(begun + 3, number, "started", worker="w1", attempt=2, **about)
+        yield line(begun + 4, number, "finished", attempt=2, **about, response_code=200)
+
+
+def test_jobs_of_another_queue_are_no_deliveries(tmp_path: Path) -> None:
+    findings = found(tmp_path, (row for n in range(COUNT) for row in of_queues(n)))
+    assert (findings.accepted, findings.dropped) == (240, 0)
+    assert findings.events.things == ("mail.digest",)
+
+
+def test_a_request_for_a_token_is_no_attempt_and_an_attempt_ends_after_it_began(
+    tmp_path: Path,
+) -> None:
+    states, asked = [], []
+    for number in range(COUNT):
+        begun, name = BEGIN_S + 60.0 * number, 5_000 + number
+        fails = number % 10 == 3
+        steps = [("", "created", 0.0), ("created", "sending", 1.0)]
+        asked.append((name, "oauth_token", begun + 1, 200, 100))
+        if fails:
+            asked.append((name, "delivery", begun + 1.1, 503, 900))
+            steps += [("sending", "retry_later", 2.0), ("retry_later", "sending", 30.0)]
+        if number % 50 != 13:
+            asked.append((name, "delivery", begun + 31, 200, 900))
+            steps.append(("sending", "delivered", 32.0))
+        else:
+            steps = [*steps[:2], ("sending", "delivered", 2.0)]
+        states += [(name, was, now, begun + after) for was, now, after in steps]
+    tables = {
+        "transitions": ("delivery_id,from_state,to_state,created_at", states),
+        "http_attempts": (
+            "id,delivery_id,endpoint_id,purpose,started_at,response_status,duration_ms,worker",
+            (
+                (90_000 + n, name, name % 3, what, at, status, took, f"w-{n % 4}")
+                for n, (name, what, at, status, took) in enumerate(asked)
+            ),
+        ),
+    }
+    for name, (header, rows) in tables.items():
+        body = "\n".join(",".join(map(str, row)) for row in rows)
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n{body}\n")
+    findings = investigate([str(tmp_path / "*.csv")], Options(folder=str(tmp_path)))
+    assert findings.events.things == ("oauth_token",)
+    # called delivered after a request that failed, and another that only fetched a token
+    assert findings.dropped == 6
+    assert findings.hypothesis.mechanism == "D5"
+    steps = findings.examples[0].steps
+    sent = next(s.at_us for s in steps if s.act is Op.SENT and s.status == 503)
+    failed = next(s.at_us for s in steps if s.result < 0)
+    assert failed - sent == 899_000

@@ -183,7 +183,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         what = chosen.pop("op")
         chosen.setdefault("event_type", what)
     at = chosen["at"].path
-    if layout == "attempts" and "finished_at" in chosen and name_score("started_at", at) >= 60:
+    is_begun = name_score("started_at", at) >= 60 and chosen.keys() & {"finished_at", "total_ms"}
+    if layout == "attempts" and is_begun:
         chosen.setdefault("started_at", chosen["at"])
     if layout == "attempts" and _is_start(rows, chosen, seen):
         begun = chosen.pop("finished_at")

@@ -226,7 +226,7 @@ _NAMES: Final = {
     "intake": "request_path path uri route",
     "trace": (
         "trace_id traceid trace correlation_id jid job_id task_id run_id request_id execution_id "
-        "span_id provider_job_id"
+        "span_id provider_job_id task job run"
     ),
     "dead_at": (
         "dead_at failed_at discarded_at dead_lettered_at given_up_at abandoned_at exhausted_at "
