@@ -463,6 +463,32 @@ def doubts_of(raw: Raw) -> list[str]:
     return list(dict.fromkeys(doubts))
 
 
+def _left_out(findings: Findings) -> list[str]:
+    """What of the log was not counted, and why."""
+    events, raw = findings.events, findings.raw
+    spots: list[str] = []
+    spots.extend(
+        f"{one.names} names such as {one.example} are taken for no deliveries and left out: none is "
+        "tried, or most would be lost, and the log tells of them what it tells of no other"
+        for one in events.strangers
+    )
+    if things := events.things:
+        spots.append(
+            f"rows of {', '.join(map(repr, things[:_THINGS_SHOWN]))} are left out: they are of other things "
+            "than deliveries"
+        )
+    for path in raw.nameless:
+        spots.append(f"{path} names no delivery and was left out")
+    spots.extend(f"left out, as it is no log: {told}" for told in raw.left_out)
+    if raw.twice:
+        spots.append(f"{raw.twice} rows are in the log twice, word for word, and were counted once")
+    if events.keyless:
+        spots.append(f"{events.keyless} rows name no delivery and were left out")
+    if events.timeless:
+        spots.append(f"{events.timeless} rows have no time that can be read and were left out")
+    return spots
+
+
 def _blind_spots(findings: Findings) -> list[str]:
     """What no analysis of this log can show."""
     log, books = findings.log, findings.books
@@ -498,29 +524,7 @@ def _blind_spots(findings: Findings) -> list[str]:
     spots.extend(unsigned_told(findings.endings))
     spots.extend(findings.events.assumed)
     spots.extend(doubts_of(findings.raw))
-    spots.extend(
-        f"{one.names} names such as {one.example} are taken for no deliveries and left out: none is "
-        "tried, or most would be lost, and the log tells of them what it tells of no other"
-        for one in findings.events.strangers
-    )
-    if things := findings.events.things:
-        spots.append(
-            f"rows of {', '.join(map(repr, things[:_THINGS_SHOWN]))} are left out: they are of other things "
-            "than deliveries"
-        )
-    for path in findings.raw.nameless:
-        spots.append(f"{path} names no delivery and was left out")
-    spots.extend(f"left out, as it is no log: {told}" for told in findings.raw.left_out)
-    if findings.raw.twice:
-        spots.append(
-            f"{findings.raw.twice} rows are in the log twice, word for word, and were counted once"
-        )
-    if findings.events.keyless:
-        spots.append(f"{findings.events.keyless} rows name no delivery and were left out")
-    if findings.events.timeless:
-        spots.append(
-            f"{findings.events.timeless} rows have no time that can be read and were left out"
-        )
+    spots.extend(_left_out(findings))
     if findings.doubted:
         spots.append(
             f"{plural(findings.doubted, 'silent delivery')} may be named by damaged rows: what these said is "

@@ -356,6 +356,8 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
         return ended
     if log.has_table and (gone := _not_in_table(trace, log)):
         return gone
+    if log.usual.get(Op.QUEUED, 0.0) >= _QUEUED_MIN and _is_put_back(trace, log):
+        return _PUT_BACK
     if one.takes and one.takes[-1] > one.failures[-1]:
         if one.lapses and one.lapses[-1] > one.takes[-1]:
             return _since_lapse(trace, one)
@@ -401,14 +403,23 @@ def _is_ended_by_lapse(trace: Trace, one: Life) -> bool:
     return is_of_turn and not any(s.act is Op.RETRY for s in trace.steps[lapse:])
 
 
-def _is_put_back(trace: Trace) -> bool:
+_PUT_BACK: Final = Match(
+    "D6", 0.9, "put back in progress after its retry was planned, by no new turn"
+)
+#: of what was delivered, so much was queued, where that is on the way
+_QUEUED_MIN: Final = 0.98
+
+
+def _is_put_back(trace: Trace, log: LogFacts) -> bool:
     """Whether a line after the plan of a retry says that the same attempt is in progress, and nobody had
     queued or taken it: a renewal that came late, and wrote the state of the row over."""
     plans = [i for i, s in enumerate(trace.steps) if s.due_us is not None and s.attempt]
     if not plans:
         return False
     plan, rest = trace.steps[plans[-1]], trace.steps[plans[-1] + 1 :]
-    is_taken = any(s.act in (Op.QUEUED, Op.ACCEPTED, Op.CLAIMED, Op.RESUMED) for s in rest)
+    is_taken = any(s.act in (Op.QUEUED, Op.ACCEPTED, Op.RESUMED) for s in rest)
+    if log.usual.get(Op.QUEUED, 0.0) < _QUEUED_MIN:  # else nobody takes what is not queued before
+        is_taken = is_taken or any(s.act is Op.CLAIMED for s in rest)
     return not is_taken and any(s.stand is Stand.LEASED and s.attempt == plan.attempt for s in rest)
 
 
@@ -423,8 +434,8 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
     planned = any(_is_plan(s, log) for s in trace.steps[one.failures[-1] :]) or any(
         plans_retry(s) and (None in (s.attempt, no) or s.attempt == no) for s in trace.steps[first:]
     )
-    if stand is Stand.LEASED and planned and _is_put_back(trace):
-        return Match("D6", 0.9, "put back in progress after its retry was planned, by no new turn")
+    if stand is Stand.LEASED and planned and _is_put_back(trace, log):
+        return _PUT_BACK
     if stand is Stand.LEASED:
         # a table has no history: who wrote what over whose state cannot be seen in it
         twins = twins_of("D2", log, ("D6",)) if log.is_table else ()

@@ -94,6 +94,11 @@ def failed_under_way(
         # an error in the row of an attempt is what came of it
         if not later and has_table and is_open and not failed.reason:
             return Ended(0.9, "called failed with attempts left, and no answer ever came")
+        holders = {s.worker for s in steps[:i] if is_take(s) or s.act is Op.SENT}
+        is_of_another = failed.worker is not None and failed.worker not in holders
+        if not later and is_open and is_of_another and has_workers and None not in holders:
+            what = "called failed with attempts left, by one who had not got it, and no answer came"
+            return Ended(0.9, what)
         is_answered = any(s.result and s.attempt == failed.attempt for s in steps[:i])
         is_unsigned = failed.worker is None and has_workers
         if not later and is_unsigned and not is_answered:

@@ -244,9 +244,8 @@ def line_of(
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
     if op is Op.ATTEMPTED and not status and outcome.op is Op.SKIPPED:
-        # what becomes of it is not said by this
-        is_over = _ONLY_OVER.fullmatch(normal(kind.to_state or "")) is not None
-        return Line(Op.SKIPPED, Stand.GONE if is_over else to_word.stand, before, 0)
+        stand = Stand.GONE if _is_only_over(kind.to_state) else to_word.stand
+        return Line(Op.SKIPPED, stand, before, 0)  # what becomes of it is not said by this
     if _ended_without_answer(op, kind, about.answering):
         op, result = Op.FAILED, -1
     op = Op.EXHAUSTED if op is Op.DEAD and to_word.op is Op.EXHAUSTED else op
@@ -283,11 +282,8 @@ def _at_its_end(kind: Kind, op: Op, stand: Stand, to_word: Word, result: int) ->
     """What was done and where a delivery stands by it, where one of the two says more of its end."""
     if op in (Op.DISCARDED, Op.CANCELLED) and stand is Stand.DELIVERED:
         stand = STAND_OF_OP[op]  # the state says closed, and the reason how
-    if (
-        op in (Op.SKIPPED, Op.PURGED)
-        and stand is Stand.DELIVERED
-        and _ONLY_OVER.fullmatch(normal(kind.to_state or ""))
-    ):
+    is_ended = op in (Op.SKIPPED, Op.PURGED) and stand is Stand.DELIVERED
+    if is_ended and _is_only_over(kind.to_state):
         stand = Stand.GONE  # it is over, and not because it was delivered
     if op is Op.PURGED and stand in (Stand.WAITING, Stand.LEASED, Stand.FAILED):
         stand = Stand.GONE  # the state is the one in which it was deleted
@@ -307,6 +303,10 @@ def _at_its_end(kind: Kind, op: Op, stand: Stand, to_word: Word, result: int) ->
 
 #: states of what is over, however that came about
 _ONLY_OVER: Final = re.compile(r"closed?|done|finished|completed?|ended|handled|processed")
+
+
+def _is_only_over(state: str | None) -> bool:
+    return state is not None and _ONLY_OVER.fullmatch(normal(state)) is not None
 
 
 def _is_said_of_failure(op: Op, kind: Kind, to_word: Word) -> bool:

@@ -353,3 +353,47 @@ def test_a_request_for_a_token_is_no_attempt_and_an_attempt_ends_after_it_began(
     sent = next(s.at_us for s in steps if s.act is Op.SENT and s.status == 503)
     failed = next(s.at_us for s in steps if s.result < 0)
     assert failed - sent == 899_000
+
+
+# --- who held it
+
+
+def of_states(number: int, lost: str) -> Iterator[Row]:
+    """A job that looks after stuck deliveries fails them, or the heartbeat of a stale worker writes
+    its state over the plan of the next."""
+    begun, name = BEGIN_S + 30.0 * number, number
+    is_lost = number % 25 == 3
+
+    def move(after: float, was: str | None, now: str, who: str, no: int, **told: Any) -> Row:
+        row = {"time": begun + after, "delivery_id": f"d-{name:05}", "actor": who}
+        return {**row, "from_state": was, "to_state": now, "tries": no, **told}
+
+    yield move(0, None, "created", "api", 0)
+    yield move(1, "created", "enqueued", "relay", 0)
+    yield move(2, "enqueued", "reserved", f"w-{number % 3}", 0)
+    yield move(3, "reserved", "sending", f"w-{number % 3}", 1)
+    if is_lost and lost == "D7":
+        yield move(90, "sending", "failed", "stuck-check", 1)
+        return
+    if not is_lost and number % 5:
+        yield move(4, "sending", "delivered", f"w-{number % 3}", 1)
+        return
+    due = begun + 60
+    yield move(4, "sending", "retry_later", f"w-{number % 3}", 1, run_at=due)
+    if is_lost:
+        yield move(20, "retry_later", "sending", f"w-{(number + 1) % 3}", 1)
+        return
+    yield move(61, "retry_later", "enqueued", "relay", 1)
+    yield move(62, "enqueued", "reserved", f"w-{(number + 1) % 3}", 1)
+    yield move(63, "reserved", "sending", f"w-{(number + 1) % 3}", 2)
+    ends = "exhausted" if number % 50 == 10 else "delivered"
+    yield move(64, "sending", ends, f"w-{(number + 1) % 3}", 2)
+    if ends == "exhausted":
+        yield move(65, "exhausted", "dead_lettered", f"w-{(number + 1) % 3}", 2)
+
+
+@pytest.mark.parametrize("lost", ["D6", "D7"])
+def test_who_writes_to_what_another_has(tmp_path: Path, lost: str) -> None:
+    findings = found(tmp_path, (row for n in range(COUNT) for row in of_states(n, lost)))
+    assert findings.dropped == 12
+    assert findings.hypothesis.mechanism == lost

@@ -182,13 +182,8 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         # a row for all of a life names no step of it: what it calls an event is the type of one
         what = chosen.pop("op")
         chosen.setdefault("event_type", what)
-    at = chosen["at"].path
-    is_begun = name_score("started_at", at) >= 60 and chosen.keys() & {"finished_at", "total_ms"}
-    if layout == "attempts" and is_begun:
-        chosen.setdefault("started_at", chosen["at"])
-    if layout == "attempts" and _is_start(rows, chosen, seen):
-        begun = chosen.pop("finished_at")
-        chosen.setdefault("started_at", begun)
+    if layout == "attempts":
+        _tell_beginning(rows, chosen, seen)
     if layout == "deliveries" and "to_state" not in chosen and "outcome" in chosen:
         chosen["to_state"] = chosen.pop("outcome")
     free = (str(p) for p, s in seen.items() if p not in taken and _is_feature(s))
@@ -516,6 +511,17 @@ def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) ->
 
 #: of the rows of requests, so many were made after the time that is taken for their end
 _BEFORE_MIN: Final = 0.95
+
+
+def _tell_beginning(rows: Sequence[Row], chosen: dict[str, Column], seen: dict[str, Seen]) -> None:
+    """Of rows of requests, the time when they began, where another time, or how long they took, tells when
+    they ended."""
+    is_begun = name_score("started_at", chosen["at"].path) >= 60
+    if is_begun and chosen.keys() & {"finished_at", "total_ms"}:
+        chosen.setdefault("started_at", chosen["at"])
+    if _is_start(rows, chosen, seen):
+        begun = chosen.pop("finished_at")
+        chosen.setdefault("started_at", begun)
 
 
 def _is_start(rows: Sequence[Row], chosen: dict[str, Column], seen: dict[str, Seen]) -> bool:
