@@ -13,7 +13,7 @@ import pyarrow as arrow
 
 from homing.forensics.engine import Engine
 from homing.forensics.reading.lines import json_object
-from homing.forensics.reading.sources import open_text
+from homing.forensics.reading.sources import file_of, open_text
 from homing.forensics.rows import row, rows
 
 #: characters that a name may have
@@ -40,7 +40,7 @@ def _words_by_row(places: Mapping[str, Sequence[int]]) -> Iterator[set[str]]:
     count = 0
     for path, lines in places.items():
         wanted, last = set(lines), max(lines)
-        with open_text(path) as file:
+        with open_text(file_of(path)) as file:
             for number, text in enumerate(file, 1):
                 if number in wanted:
                     words = {*_WORDS.findall(text), *_PARTS.findall(text)}

@@ -13,8 +13,8 @@ from homing.forensics.reading.columns import Seen
 from homing.forensics.reading.converting import Damage
 from homing.forensics.reading.files import Raw
 from homing.forensics.reading.guessing import Unmapped
+from homing.forensics.reading.mapping import NO_ROWS, many_to_toml, to_toml
 from homing.forensics.reading.mapping import Mapping as ColumnMapping
-from homing.forensics.reading.mapping import many_to_toml, to_toml
 from homing.forensics.reading.opening import open_log
 from homing.forensics.reading.sources import sources_of
 
@@ -36,9 +36,11 @@ def explain(patterns: Sequence[str], options: Options) -> list[tuple[str, str]]:
     for path, mapping in raw.mappings.items():
         text = to_toml(mapping, events.words, unused(mapping, seen_of(raw, path)))
         texts.setdefault(text, []).append(path)
-    if len(texts) == 1:
+    if len(texts) == 1 and not raw.nameless:
         return [(", ".join(paths[:5]), text) for text, paths in texts.items()]
     by_name = {Path(path).name: text for text, paths in texts.items() for path in paths}
+    left_out = f"# it names no delivery\nlayout = {NO_ROWS!r}\n"
+    by_name |= {Path(path).name: left_out for path in raw.nameless}
     return [(", ".join(list(raw.mappings)[:5]), many_to_toml(by_name))]
 
 

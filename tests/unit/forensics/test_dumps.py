@@ -14,12 +14,15 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
+from homing.core.errors import ConfigError
+from homing.forensics.explaining import explain
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.reading.columns import is_of_cursor
 from homing.forensics.reading.dumps import dump_rows, is_dump
+from homing.forensics.reading.mapping import parse
 from homing.forensics.reading.sources import Unreadable, sources_of
 from homing.forensics.row_letters import row_letters
 
@@ -202,6 +205,36 @@ def test_a_history_of_rows_in_a_dump_is_a_log(tmp_path: Path) -> None:
 
 def test_a_dump_without_rows_says_so(tmp_path: Path) -> None:
     path = tmp_path / "empty.sql"
-    path.write_text("-- MySQL dump\nCREATE TABLE a (id int);\nINSERT INTO a VALUES\n")
+    path.write_text("-- MySQL dump\nCREATE TABLE a (id int);\n")
     with pytest.raises(Unreadable, match="expected rows of tables in this dump; it has none"):
         sources_of([str(path)])
+
+
+def test_the_printed_mapping_of_a_dump_leaves_out_what_was_left_out(tmp_path: Path) -> None:
+    text = dump_of(history(400, 12), 300)
+    first = found_in(tmp_path, text)
+    [(_, printed)] = explain([str(tmp_path / "hooks.sql")], Options(folder=str(tmp_path)))
+    options = Options(folder=str(tmp_path), mapping=parse(printed))
+    again = investigate([str(tmp_path / "hooks.sql")], options)
+    assert (again.books, again.raw.nameless) == (first.books, first.raw.nameless)
+    nothing = Options(folder=str(tmp_path), mapping=parse('layout = "none"'))
+    with pytest.raises(ConfigError, match="expected a file that is read"):
+        investigate([str(tmp_path / "hooks.sql")], nothing)
+
+
+def test_a_dump_that_is_cut_off_in_a_row_says_so(tmp_path: Path) -> None:
+    whole = dump_of(history(400, 0), 300)
+    lines = whole.partition("CREATE TABLE `job_runs`")[0].rstrip().rstrip(";")
+    findings = found_in(tmp_path, lines[:-30])
+    assert findings.raw.damage.count == 1
+    assert (findings.dropped, findings.doubt.hiding) == (4, 1)  # those that were deleted
+
+
+def test_tables_of_other_things_may_be_of_any_size(tmp_path: Path) -> None:
+    rows = ",\n".join(f"({n},{n * n % 7919},'pia-{n}')" for n in range(5_000))
+    users = (
+        f"CREATE TABLE users (age int, size int, called text);\nINSERT INTO users VALUES\n{rows};\n"
+    )
+    findings = found_in(tmp_path, users + dump_of(history(200, 6), 10))
+    assert (findings.accepted, findings.dropped) == (200, 8)
+    assert "hooks.sql:users" in {Path(one).name for one in findings.raw.nameless}

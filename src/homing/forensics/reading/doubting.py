@@ -8,6 +8,7 @@ from typing import Final
 from homing.forensics.operations import Op
 from homing.forensics.reading.columns import TIMES, Seen, could_be, name_score
 from homing.forensics.reading.mapping import Mapping
+from homing.forensics.row_letters import row_letters
 from homing.forensics.vocabulary import meaning, normal
 
 UNTOLD: Final = "no column says what happened to a delivery (op, to_state, outcome or status)"
@@ -67,6 +68,8 @@ def _unknown_words(mapping: Mapping, seen: dict[str, Seen]) -> list[str]:
         if name == "to_state" and mapping.has("op"):
             continue
         one = seen[column.path]
+        if name == "op" and row_letters(one.values):
+            continue
         words = [w for w, _ in one.values.most_common() if not _is_known(w, mapping)]
         share = sum(one.values[w] for w in words) / one.filled
         if share > 1 - _KNOWN_MIN:

@@ -24,7 +24,7 @@ _COPY: Final = re.compile(rf"COPY {_TABLE}\s*\((?P<columns>[^)]*)\) FROM stdin;"
 _BEGINS: Final = re.compile(
     r"--|/\*|(SET|USE|BEGIN|START|PRAGMA|DROP|CREATE|LOCK|ALTER|INSERT|REPLACE|COPY|SELECT)\b", re.I
 )
-_HOLDS: Final = re.compile(rf"(INSERT INTO|COPY) {_TABLE}", re.I)
+_HOLDS: Final = re.compile(rf"(INSERT INTO|COPY|CREATE TABLE) {_TABLE}", re.I)
 #: a word with which a line of CREATE TABLE begins that is no column
 _NO_COLUMN: Final = re.compile(
     r"(PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE|LIKE|PARTITION)\b",

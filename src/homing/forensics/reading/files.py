@@ -24,7 +24,7 @@ from homing.forensics.reading.guessing import EXTRAS_MAX, Unmapped
 from homing.forensics.reading.hosts import name_hosts
 from homing.forensics.reading.joining import beside, joined, links, named_alike
 from homing.forensics.reading.lines import Row
-from homing.forensics.reading.mapping import Mapping
+from homing.forensics.reading.mapping import NO_ROWS, Mapping
 from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
@@ -152,6 +152,8 @@ def read(
         if inner is not None:
             _read_one(connection, raw, *inner, folder, number)
             number += 1
+    if not number:
+        raise ConfigError([f"--mapping: {_ALL_LEFT_OUT}"])
     _join_parts(connection, number)
     if raw.rows == 0:
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
@@ -170,6 +172,8 @@ def read(
     connection.execute(f"SET threads = {threads}")
     return raw
 
+
+_ALL_LEFT_OUT: Final = 'expected a file that is read; each has layout = "none"'
 
 #: more files than these are of one kind, a day or a host each
 _KINDS_OF_FILES_MAX: Final = 24
@@ -192,7 +196,11 @@ def _opened(
 
     if given is not None or len(sources) == 1:
         for number, source in enumerate(sources):
-            yield source, open_one(number)
+            own = given and given.of_file(source.path)
+            if own and own.layout == NO_ROWS:
+                raw.nameless.append(source.path)
+            else:
+                yield source, open_one(number)
         return
     kinds = _kinds_of(sources)
     of_kind = {
@@ -201,12 +209,14 @@ def _opened(
     }
     opened: dict[str, Opened] = {}
     problems: list[Unmapped] = []
+    of_dumps: list[Unmapped] = []  # a database has many tables, and most are of other things
     for kind, numbers in kinds.items():
         try:
             opened[kind] = open_one(numbers[0], of_kind[kind])
         except Unmapped as problem:
-            problems.append(problem)
+            (of_dumps if sources[numbers[0]].table else problems).append(problem)
             raw.nameless += [sources[number].path for number in numbers]
+    problems = problems if opened else [*problems, *of_dumps]
     _leave_aside(problems, opened.values(), is_shared=shared is not None)
     mappings = _agreeing(raw, opened, kinds)
     kind_of = {number: kind for kind, numbers in kinds.items() for number in numbers}

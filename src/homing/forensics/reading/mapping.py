@@ -23,7 +23,9 @@ WORDS: Final = "words"
 ANSWER: Final = "answer"
 #: of a column of words with sentences here and there: these without their names and numbers
 KINDS: Final = "kinds"
-LAYOUTS: Final = ("events", "attempts", "deliveries", "jobs")
+#: of a file that has nothing to do with deliveries: it is left out
+NO_ROWS: Final = "none"
+LAYOUTS: Final = ("events", "attempts", "deliveries", "jobs", NO_ROWS)
 SHIPPED: Final = ("homing", "svix-attempts", "svix-messages", "stripe-events", "job-queue")
 
 
@@ -115,6 +117,8 @@ def _parsed(document: dict[str, Any], where: str) -> Mapping:
     layout = document.get("layout", "events")
     if layout not in LAYOUTS:
         problems.append(f"{where}: layout = {layout!r}: expected one of {', '.join(LAYOUTS)}")
+    if layout == NO_ROWS and not document.get("columns"):
+        return Mapping(layout=layout, columns={}, name="declared")
     columns = {}
     for name, value in document.get("columns", {}).items():
         one: dict[str, Any] = {"column": value} if isinstance(value, str | list) else value
@@ -197,7 +201,7 @@ def to_toml(
         "# How the columns of this log become those of a delivery log.",
         "# Edit, and pass with `homing investigate --mapping FILE`.",
         "# layout: events (a row per change), attempts (a row per request), deliveries (a row each),",
-        "# jobs (a row each, of deliveries that have rows of their own)",
+        "# jobs (a row each, of deliveries that have rows of their own), none (the file is left out)",
         f"layout = {_quoted(mapping.layout)}",
         f"extras = [{', '.join(map(_quoted, mapping.extras))}]",
         "",

@@ -308,7 +308,7 @@ def _mapping(
 ) -> tuple[Mapping | None, Unmapped | None]:
     if given is not None:
         return given, None
-    name = Path(source.path).name.partition(".")[0]
+    name = source.table or Path(source.path).name.partition(".")[0]
     if known := _known(seen):
         return known, None
     if shared is not None and (part := _part(shared, rows)):

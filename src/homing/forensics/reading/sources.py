@@ -76,6 +76,12 @@ class Source(NamedTuple):
         return self.path.removesuffix(f":{self.table}") if self.table else self.path
 
 
+def file_of(path: str) -> str:
+    """The path of the file that a table of a dump is in; any other path is that of a file itself."""
+    outer, _, _ = path.rpartition(":")
+    return outer if outer and not Path(path).exists() else path
+
+
 def find_files(patterns: Sequence[str]) -> list[str]:
     """The files that names, folders and globs stand for, in order of name.
 
