@@ -278,6 +278,7 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         kept_pos=o.pos.max(where=stands & ~o.act.isin([Op.PURGED, Op.RELEASED])),
         ended_pos=o.pos.max(where=stands & o.stand.isin(_ENDS)),
         plan_pos=o.pos.max(where=o.due_us > o.at_us),
+        plan_at=o.at_us.max(where=o.due_us > o.at_us),
         plan_due=o.due_us.max(),
         dead_at=o.at_us.max(where=o.act == Op.DEAD),
         bad_at=o.at_us.max(where=o.result == -1),

@@ -96,6 +96,10 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
     return _foreseen(judged, hard, context, keep)
 
 
+#: a line so soon after a plan is told with it
+_AT_ONCE_US: Final = 1_000_000
+
+
 def _last_due(c: Any, context: Context) -> Any:
     """When a delivery is due: a line that tells no state may say so, and so may one before the line by
     which the turn was over."""
@@ -107,9 +111,11 @@ def _last_due(c: Any, context: Context) -> Any:
     is_row = (c.last_stand == Stand.WAITING) & c.last_op.isin([Op.ACCEPTED, Op.WRITTEN])
     is_planned = c.last_due.isnull() & (is_over | is_row)
     is_planned = is_planned & (c.plan_pos > c.take_pos.fill_null(0)).fill_null(False)
-    # a worker that has it long before may hold it until then; and a plan may be told twice
+    # a worker that has it at once holds it until then, and a plan may be told twice; what is written
+    # later without a time may have taken it away
     is_kept = c.last_stand.isin([Stand.LEASED, Stand.WAITING]) & c.last_due.isnull()
-    is_planned = is_planned | (is_kept & (c.plan_due > c.last_at)).fill_null(False)
+    is_kept = is_kept & (c.last_at - c.plan_at <= _AT_ONCE_US) & (c.plan_due > c.last_at)
+    is_planned = is_planned | is_kept.fill_null(False)
     due = ibis.ifelse(is_planned, c.plan_due, c.last_due)
     return ibis.ifelse(c.end_due.notnull() & (due.isnull() | (c.end_due > due)), c.end_due, due)
 
