@@ -58,7 +58,12 @@ class Behaviours:
 
     def words(self, column: str) -> list[str]:
         """The words of a column, as far as they are not too many."""
-        return list(self._all(column))
+        if ("of", column) in self._kept:
+            return list(self._all(column))
+        # of a long log whose words are all known, what they do is hardly asked
+        words = self.table.select(word=self.table[column]).distinct()
+        words = words.filter(words.word.notnull()).order_by("word").limit(WORDS_MAX)
+        return [one.word for one in rows(words)]
 
     def of(self, column: str, texts: Iterable[str]) -> dict[str, Behaviour]:
         """What lines with each of the words are like: first or last of a delivery, answered how."""
