@@ -21,7 +21,7 @@ from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.reading.columns import is_of_cursor
-from homing.forensics.reading.dumps import dump_rows, is_dump
+from homing.forensics.reading.dumps import dump_rows, is_dump, tables_of
 from homing.forensics.reading.mapping import parse
 from homing.forensics.reading.sources import Unreadable, sources_of
 from homing.forensics.row_letters import row_letters
@@ -79,6 +79,21 @@ def test_what_pg_dump_writes() -> None:
         (12, "jobs", {"id": "2", "what": None, "done": "f"}),
         (14, "other", {"id": 5, "at": "2026-01-02 03:04:05"}),
         (15, "other", {"id": 6, "at": "C:\\"}),
+    ]
+
+
+@pytest.mark.parametrize("text", [MYSQL, POSTGRES])
+def test_the_rows_of_one_table_are_those_that_it_has_among_all(text: str) -> None:
+    lines = text.splitlines(keepends=True)
+    assert tables_of(lines) == list(dict.fromkeys(table for _, table, _ in rows_of(text)))
+    for table in tables_of(lines):
+        alone = [(one.line, one.table, one.row) for one in dump_rows(lines, table)]
+        assert alone == [one for one in rows_of(text) if one[1] == table]
+
+
+def test_a_table_without_rows_is_not_listed() -> None:
+    assert tables_of(["COPY a (b) FROM stdin;\n", "\\.\n", "COPY c (d) FROM stdin;\n", "1\n"]) == [
+        "c"
     ]
 
 

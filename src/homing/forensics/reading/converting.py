@@ -25,6 +25,7 @@ from homing.forensics.reading.sources import (
     column_names,
     cut_off,
     document_rows,
+    file_of,
     open_text,
     sample,
 )
@@ -109,7 +110,7 @@ def rows_of(source: Source) -> _Read:
     elif source.form == "parquet":
         yield from _parquet_rows(source)
     else:
-        with open_text(source.file) as text:
+        with open_text(file_of(source.path)) as text:
             last = 0
             for last, row, problem in _READERS.get(source.form, _plain_lines)(source, text):
                 yield last, row, problem
@@ -140,9 +141,8 @@ def _audit_lines(source: Source, text: IO[str]) -> _Read:
 
 
 def _dump_lines(source: Source, text: IO[str]) -> _Read:
-    for line, table, row, problem in dump_rows(text):
-        if table == source.table:
-            yield line, row, problem
+    for line, _, row, problem in dump_rows(text, source.table):
+        yield line, row, problem
 
 
 def _plain_lines(source: Source, text: IO[str]) -> _Read:

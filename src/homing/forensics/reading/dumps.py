@@ -25,6 +25,8 @@ _BEGINS: Final = re.compile(
     r"--|/\*|(SET|USE|BEGIN|START|PRAGMA|DROP|CREATE|LOCK|ALTER|INSERT|REPLACE|COPY|SELECT)\b", re.I
 )
 _HOLDS: Final = re.compile(rf"(INSERT INTO|COPY|CREATE TABLE) {_TABLE}", re.I)
+#: an INSERT whose values are not looked at ends with such a line
+_ENDS: Final = re.compile(r"\);\s*$")
 #: a word with which a line of CREATE TABLE begins that is no column
 _NO_COLUMN: Final = re.compile(
     r"(PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE|LIKE|PARTITION)\b",
@@ -47,12 +49,30 @@ class DumpRow(NamedTuple):
     problem: str = ""
 
 
-def dump_rows(lines: Iterable[str]) -> Iterator[DumpRow]:
-    """Every row of every table, in the order of the dump; values are None, numbers or texts.
+def tables_of(lines: Iterable[str]) -> list[str]:
+    """The tables of which the dump has rows, without reading these."""
+    found: dict[str, None] = {}
+    copied = ""
+    for line in lines:
+        if copied and not line.startswith("\\."):
+            found[copied] = None
+        copied = ""
+        if of_copy := _COPY.match(line):
+            copied = _bare(of_copy["table"])
+        elif of_insert := _INSERT.match(line):
+            found[_bare(of_insert["table"])] = None
+    return list(found)
+
+
+def dump_rows(lines: Iterable[str], table: str | None = None) -> Iterator[DumpRow]:
+    """Every row of a table, or of all, in the order of the dump; values are None, numbers or texts.
 
     What is no row of values is damaged, and the next statement begins anew.
+
+    Args:
+        table: whose rows are asked for; the values of others are not looked at.
     """
-    reader = _Reader()
+    reader = _Reader(table)
     for number, line in enumerate(lines, 1):
         yield from reader.read(number, line)
     yield from reader.end()
@@ -61,7 +81,8 @@ def dump_rows(lines: Iterable[str]) -> Iterator[DumpRow]:
 class _Reader:
     """Where in a dump one is."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: str | None) -> None:
+        self._wanted = wanted
         self._of_table: dict[str, list[str]] = {}
         self._is_escaped = False  #: a backslash escapes, as MySQL has it
         self._table = ""
@@ -74,6 +95,8 @@ class _Reader:
         self._is_escaped |= "`" in line and not self._within
         if self._within == "copy":
             yield from self._copied(number, line.rstrip("\r\n"))
+        elif self._within == "insert" and self._is_other() and not _INSERT.match(line):
+            self._within = "" if _ENDS.search(line) else "insert"
         elif self._within == "insert" and not _INSERT.match(line):
             yield from self._inserted(number, line)
         else:
@@ -92,7 +115,13 @@ class _Reader:
             self._begin(found, "copy")
         elif found := _INSERT.match(line):
             self._begin(found, "insert")
-            yield from self._inserted(number, line[found.end() :])
+            if not self._is_other():
+                yield from self._inserted(number, line[found.end() :])
+            elif _ENDS.search(line):
+                self._within = ""
+
+    def _is_other(self) -> bool:
+        return self._wanted is not None and self._table != self._wanted
 
     def _begin(self, found: re.Match[str], within: str) -> None:
         self._table, self._within, self._text = _bare(found["table"]), within, ""
@@ -111,8 +140,8 @@ class _Reader:
     def _copied(self, number: int, line: str) -> Iterator[DumpRow]:
         if line == "\\.":
             self._within = ""
-            return
-        yield self._row(number, [_copied(cell) for cell in line.split("\t")])
+        elif not self._is_other():
+            yield self._row(number, [_copied(cell) for cell in line.split("\t")])
 
     def _inserted(self, number: int, line: str) -> Iterator[DumpRow]:
         self._since = self._since if self._text.strip() else number
@@ -138,7 +167,7 @@ class _Reader:
     def end(self) -> Iterator[DumpRow]:
         """What is left of a statement that does not end."""
         left = self._text.strip()
-        if self._within == "insert" and left:
+        if self._within == "insert" and left and not self._is_other():
             problem = f"no row of values: {left[:60]!r}"
             yield DumpRow(self._since, self._table, None, problem)
         self._within, self._text = "", ""
@@ -155,6 +184,7 @@ def _patterns(inside: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 _PATTERNS: Final = {False: _patterns(r"[^']|''"), True: _patterns(r"[^'\\]|''|\\.")}
 _ESCAPED: Final = re.compile(r"\\(.)|''", re.S)
+_BACKSLASH: Final = re.compile(r"\\(.)", re.S)
 _MEANT: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "", "Z": ""}
 _TEXT: Final = re.compile(r"(?:_\w+\s+|[EBNX])?'(.*)'(?:::[\w ]+)?$", re.I | re.S)
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?$")
@@ -178,7 +208,7 @@ def _copied(cell: str) -> str | None:
     """A cell of COPY: `\\N` is nothing, and a backslash escapes."""
     if cell == "\\N":
         return None
-    return _ESCAPED.sub(lambda m: _MEANT.get(m[1], m[1]) if m[1] else "''", cell)
+    return _BACKSLASH.sub(lambda m: _MEANT.get(m[1], m[1]), cell)
 
 
 _PIECE: Final = re.compile(r"'(?:[^']|'')*'|[(),]|[^'(),]+")

@@ -20,7 +20,7 @@ import msgspec
 
 from homing.core.errors import ConfigError, HomingError
 from homing.forensics.reading.audits import audited, change_in
-from homing.forensics.reading.dumps import dump_rows, is_dump
+from homing.forensics.reading.dumps import is_dump, tables_of
 from homing.forensics.reading.lines import (
     PARSERS,
     Row,
@@ -69,11 +69,6 @@ class Source(NamedTuple):
     delimiter: str = ","
     has_header: bool = True  #: of CSV
     table: str = ""  #: of a dump
-
-    @property
-    def file(self) -> str:
-        """The path of the file itself."""
-        return self.path.removesuffix(f":{self.table}") if self.table else self.path
 
 
 def file_of(path: str) -> str:
@@ -246,7 +241,7 @@ def _tables(source: Source) -> list[Source]:
         Unreadable: none has.
     """
     with open_text(source.path) as file:
-        names = dict.fromkeys(one.table for one in dump_rows(file))
+        names = tables_of(file)
     if not names:
         raise _bad(f"{source.path}: expected rows of tables in this dump; it has none")
     return [source._replace(path=f"{source.path}:{name}", table=name) for name in names]
