@@ -126,7 +126,7 @@ _TUNNEL: Final = re.compile(r"^(proxy_)?tunnel(_|$)|^proxy_connect(ed)?(_|$)")
 _PUT_AWAY: Final = re.compile(r"(^|_)archived?$")
 
 
-_NONE: Final = Habits()
+_NO_HABITS: Final = Habits()
 
 
 def _of_no_step(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) -> Line | None:
@@ -177,7 +177,7 @@ def _at_once(op: Op, kind: Kind, outcome: Word, to_word: Word) -> Op:
 
 
 def line_of(
-    kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NONE
+    kind: Kind, words: Map[str, str], learned: Map[str, Word], about: Habits = _NO_HABITS
 ) -> Line:
     """What lines of a kind mean.
 
