@@ -171,7 +171,8 @@ def _others(
         # and an answer is one of many lines of a delivery
         least = 0.0 if is_rare else 0.01 if field == "status" else 0.1
         is_filled = filled > least * len(lacking)
-        is_apart = filled >= 0.98 * one.filled or (field == "trace" and is_same)
+        repeated = _repeated(rows, column.path, path) if is_same else 0
+        is_apart = filled + repeated >= 0.98 * one.filled or (field == "trace" and is_same)
         if is_apart and is_filled:
             found.append(str(path))
     # of a span its end rather than its beginning
@@ -191,12 +192,25 @@ _NAMES_MIN: Final = 0.02
 _SAME_LEAST: Final = 20
 
 
+#: of the rows with another column, so few say the same in both
+_BESIDE_MAX: Final = 0.5
+
+
+def _repeated(rows: Sequence[Row], path: str, other: str) -> int:
+    """In how many rows two columns say the same."""
+    told = (row for row in rows if row.get(path) is not None)
+    return sum(str(row[path]) == str(row.get(other)) for row in told)
+
+
 def _shared(rows: Sequence[Row], path: str, other: str) -> float:
-    """Of the values of a column that stands beside another in no row, the share that is the other's too;
-    0.5 where it stands beside it and says the same, and 0 where it says another."""
+    """Of the values of a column that stands beside another in no row, or in few and says the same, the
+    share that is the other's too; 0.5 where it often stands beside it and says the same, and 0 where it
+    says another."""
     theirs = {str(row[other]) for row in rows if row.get(other) is not None}
-    both = [row for row in rows if row.get(other) is not None and row.get(path) is not None]
-    if both:
-        return 0.5 * any(str(row[other]) == str(row[path]) for row in both)
+    told = [row for row in rows if row.get(other) is not None]
+    both = [row for row in told if row.get(path) is not None]
+    same = _repeated(rows, path, other)
+    if both and not same == len(both) <= _BESIDE_MAX * len(told):
+        return 0.5 * (same > 0)
     ours = {str(row[path]) for row in rows if row.get(path) is not None}
     return len(theirs & ours) / len(theirs)

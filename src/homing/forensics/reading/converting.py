@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +18,7 @@ from homing.forensics.reading.dumps import dump_rows
 from homing.forensics.reading.framed import each_of
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
 from homing.forensics.reading.listed import Listed, spread
-from homing.forensics.reading.particulars import names_in, without_names
+from homing.forensics.reading.particulars import names_in, shape_in, with_noun, without_names
 from homing.forensics.reading.records import records
 from homing.forensics.reading.sentences import with_year
 from homing.forensics.reading.sources import (
@@ -80,9 +82,9 @@ def as_lines(
         lists: those of whose elements each becomes a row.
     """
     encode = msgspec.json.Encoder(enc_hook=str).encode
-    names = _names_in(source)
+    names, shape = _names_in(source)
     with target.open("wb") as file:
-        for line, row, problem in rows_of(source):
+        for line, row, problem in rows_of(source, shape):
             if row is None:
                 damage.add(source.path, line, problem)
             else:
@@ -93,18 +95,27 @@ def as_lines(
     return Source(str(target), "jsonl")
 
 
-def _names_in(source: Source) -> frozenset[str]:
-    """The names in the sentences of a log of text, as a sample of it shows them."""
+def _names_in(source: Source) -> tuple[frozenset[str], re.Pattern[str] | None]:
+    """The names in the sentences of a log of text, as a sample of it shows them, and how those of its
+    deliveries are made."""
     if source.form != "text":
-        return frozenset()
+        return frozenset(), None
     try:
-        return names_in(str(row.get("text", "")) for row in sample(source))
+        rows = sample(source)
     except Unreadable:
-        return frozenset()  # no row at all: that is said where the rows are read
+        return frozenset(), None  # no row at all: that is said where the rows are read
+    shape = shape_in(str(row["delivery"]) for row in rows if row.get("delivery"))
+    if shape is not None:
+        rows = [row for _, row, _ in islice(rows_of(source, shape), len(rows)) if row is not None]
+    return names_in(str(row.get("text", "")) for row in rows), shape
 
 
-def rows_of(source: Source) -> _Read:
-    """Each row of a file, with the number of its line and what is wrong with it."""
+def rows_of(source: Source, shape: re.Pattern[str] | None = None) -> _Read:
+    """Each row of a file, with the number of its line and what is wrong with it.
+
+    Args:
+        shape: how the names of deliveries are made that stand in lines of text.
+    """
     if source.form == "json":
         yield from ((line, row, "") for line, row in enumerate(document_rows(source.path), 1))
     elif source.form == "parquet":
@@ -112,7 +123,8 @@ def rows_of(source: Source) -> _Read:
     else:
         with open_text(file_of(source.path)) as text:
             last = 0
-            for last, row, problem in _READERS.get(source.form, _plain_lines)(source, text):
+            lines = (with_noun(line, shape) for line in text) if shape else text
+            for last, row, problem in _READERS.get(source.form, _plain_lines)(source, lines):
                 yield last, row, problem
             if why := cut_off(text):
                 yield last + 1, None, f"{CUT} ({why})"
@@ -124,7 +136,7 @@ def _parquet_rows(source: Source) -> _Read:
     yield from ((number, row, "") for number, row in enumerate(rows, 1))
 
 
-def _csv_lines(source: Source, text: IO[str]) -> _Read:
+def _csv_lines(source: Source, text: Iterable[str]) -> _Read:
     header: list[str] = []
     for line, cells, problem in records(text, source.delimiter):
         if not header and not problem:
@@ -134,18 +146,18 @@ def _csv_lines(source: Source, text: IO[str]) -> _Read:
         yield line, None if problem else dict(zip(header, cells, strict=True)), problem
 
 
-def _audit_lines(source: Source, text: IO[str]) -> _Read:
+def _audit_lines(source: Source, text: Iterable[str]) -> _Read:
     """The rows of an audit table as the changes that they tell of."""
     for line, row, problem in _csv_lines(source, text):
         yield line, None if row is None else audited(row) or row, problem
 
 
-def _dump_lines(source: Source, text: IO[str]) -> _Read:
+def _dump_lines(source: Source, text: Iterable[str]) -> _Read:
     for line, _, row, problem in dump_rows(text, source.table):
         yield line, row, problem
 
 
-def _plain_lines(source: Source, text: IO[str]) -> _Read:
+def _plain_lines(source: Source, text: Iterable[str]) -> _Read:
     parse = PARSERS[source.form]
     for line, content in enumerate(text, 1):
         found = parse(content)
@@ -153,7 +165,7 @@ def _plain_lines(source: Source, text: IO[str]) -> _Read:
             yield line, found, f"not {source.form}: {content.strip()[:60]!r}"
 
 
-def _text_lines(source: Source, text: IO[str]) -> _Read:
+def _text_lines(source: Source, text: Iterable[str]) -> _Read:
     """Lines that begin with a time, each with those below it that do not (of a stack trace)."""
     latest = datetime.fromtimestamp(Path(source.path).stat().st_mtime, UTC)
     parse = PARSERS[source.form]
@@ -177,12 +189,12 @@ def _text_lines(source: Source, text: IO[str]) -> _Read:
         yield begun
 
 
-def _each(text: IO[str]) -> Iterator[tuple[int, str]]:
+def _each(text: Iterable[str]) -> Iterator[tuple[int, str]]:
     """The lines with their numbers, and one that tells of several rows of a table once for each."""
     return ((number, one) for number, line in enumerate(text, 1) for one in each_of(line))
 
 
-def _listing_lines(source: Source, text: IO[str]) -> _Read:
+def _listing_lines(source: Source, text: Iterable[str]) -> _Read:
     """JSON lines; one that holds a batch of rows is all of those."""
     for line, row, problem in _plain_lines(source, text):
         for one in rows_within(row) if row is not None and is_batch(row) else [row]:

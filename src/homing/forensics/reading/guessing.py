@@ -139,13 +139,14 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
     key = [chosen["delivery"].path] if "delivery" in chosen else key
     taken.update(path for path in seen if is_of_receivers(rows, key, chosen, path))
     kinds = by_kind(rows, seen, key)
+    named = with_names(rows, seen, key)
     repeated = _is_repeated(rows, key)
     mixed = _mixed(seen, taken)
     if mixed is None:
-        _choose_status(_of_deliveries(rows, seen, key, chosen), take, taken)
+        _choose_status(_of_deliveries(named, seen, key, chosen), take, taken)
     else:
         _share_status(mixed, seen, chosen, taken)
-    choose_attempt(with_names(rows, seen, key), seen, take, taken, key if repeated else [])
+    choose_attempt(named, seen, take, taken, key if repeated else [])
     for name in _ORDER:
         looks = {**seen, **kinds} if name == "op" else seen
         candidates = _candidates(name, looks, chosen, taken, repeated)
@@ -464,6 +465,10 @@ def _of_deliveries(
     return {p: s for p, s in seen.items() if _is_of(rows, named, p)}
 
 
+#: numbers that happen to look like statuses
+_OF_PROCESS: Final = re.compile(r"(^|_)(p|t|proc|process|thread)_?id$|(^|_)(port|line|line_?no)$")
+
+
 def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
     path = best_named("status", seen, taken)
     if path is None:
@@ -471,6 +476,7 @@ def _choose_status(seen: dict[str, Seen], take: Any, taken: set[str]) -> None:
             (s.http_share, p)
             for p, s in seen.items()
             if p not in taken and s.is_whole and s.distinct > 1 and _has_good(s)
+            if not _OF_PROCESS.search(normal(p))
         ]
         share, found = max(shares, default=(0.0, None))
         path = (

@@ -408,11 +408,17 @@ def _meet(
     """Whether two files name the same things by the same field as it is."""
     for field in fields:
         if field in one.columns and field in other.columns:
-            mine = {str(row.get(one.columns[field].path)) for row in ones} - {"None"}
-            theirs = {str(row.get(other.columns[field].path)) for row in others} - {"None"}
+            mine, theirs = _told(one.columns[field], ones), _told(other.columns[field], others)
             if mine and theirs and len(mine & theirs) >= least * min(len(mine), len(theirs)):
                 return True
     return False
+
+
+def _told(column: Column, rows: Sequence[Row]) -> set[str]:
+    """The names that the first filled of a column and its others tell."""
+    every = (column.path, *column.others)
+    named = (next((row[p] for p in every if row.get(p) is not None), None) for row in rows)
+    return {str(name) for name in named if name is not None}
 
 
 #: of what a link has in common, so much by the names as they are: samples of long files hardly meet

@@ -182,15 +182,42 @@ def folded(rows: Sequence[Row]) -> frozenset[str]:
     return frozenset(found)
 
 
+def twofold(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns that hold an object in some rows and in others the same as a text, as a collector writes
+    them that takes up one service's object and another's line."""
+    held = {SEPARATOR.join(parts_of(path)[:-1]) for row in rows for path in row}
+    return frozenset(
+        str(path)
+        for row in rows
+        for path, value in row.items()
+        if path in held and isinstance(value, str) and value[:1] == "{" and json_object(value)
+    )
+
+
+def objects_in(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns whose every text is an object, as that of a database's column of JSON."""
+    told: dict[str, list[Any]] = {}
+    for row in rows:
+        for path, value in row.items():
+            if value not in (None, ""):
+                told.setdefault(str(path), []).append(value)
+    return frozenset(
+        path
+        for path, values in told.items()
+        if all(isinstance(one, str) and one[:1] == "{" for one in values)
+        if all(json_object(one) is not None for one in values[:_FOLDED_LOOKED_AT])
+    )
+
+
 def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
     """The row with the values that those of its columns hold, each below its column."""
     found: Row = {}
     for key, value in row.items():
-        if SEPARATOR.join((*outer, key)) in paths:
+        if SEPARATOR.join((*outer, key)) in paths and not isinstance(value, dict):
             inner = unfolded(value)
             if inner is None and value is not None:
                 inner = {"text": value}
-            elif inner is not None and isinstance(value, str):
+            elif inner is not None and isinstance(value, str) and value.lstrip()[:1] != "{":
                 inner = _without_said(inner, row)
             found[key] = inner
         elif isinstance(value, dict):
@@ -211,7 +238,7 @@ def unfolded(value: Any) -> Row | None:
     holds none."""
     if isinstance(value, list):
         is_one = len(value) == 1 and isinstance(value[0], dict)
-        told = attributes(value) or state_change(value) or tags(value)
+        told = attributes(value) or state_change(value) or tags(value) or spans(value)
         return told or (value[0] if is_one else arguments(value))
     if not isinstance(value, str):
         return None
@@ -227,6 +254,23 @@ def unfolded(value: Any) -> Row | None:
     return found if len(found) > 1 else None
 
 
+def spans(value: Any) -> Row | None:
+    """What the spans around a line name, the innermost last, as Rust's tracing lists them; None: no list
+    of spans, each with a name."""
+    if not isinstance(value, list) or not value:
+        return None
+    if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in value):
+        return None
+    return {key: said for one in value for key, said in one.items() if not isinstance(said, list)}
+
+
+def spanned(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns of a sample that list the spans around a line."""
+    found = (path for row in rows for path, value in row.items() if _AROUND.search(path))
+    return frozenset(str(path) for path in set(found) if any(spans(row.get(path)) for row in rows))
+
+
+_AROUND: Final = re.compile(r"(^|\.)spans$")
 _TAG: Final = re.compile(r"((?:\w+\\)*\w+):([\w-]+)")
 
 

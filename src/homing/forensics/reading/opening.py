@@ -14,14 +14,18 @@ from homing.forensics.reading.converting import Damage, as_lines
 from homing.forensics.reading.guessing import TELLING, Unmapped, guess
 from homing.forensics.reading.lines import (
     PARSERS,
+    SEPARATOR,
     Row,
     arguments,
     attributes,
     flat,
     folded,
     listed_in,
+    objects_in,
+    spanned,
     state_change,
     tags,
+    twofold,
     unflat,
     unfold,
     unfolded,
@@ -107,6 +111,9 @@ def open_log(
     ):
         plain = as_lines(source, target, damage)
     rows = sample(plain)
+    if held := twofold(rows) | spanned(rows) | _asked_for(rows, given):
+        plain = as_lines(plain, target.with_suffix(".taken"), damage, held)
+        rows = sample(plain)
     if apart := apart_of(rows, given):
         plain = as_lines(plain, target.with_suffix(".apart"), damage, frozenset(), apart)
         rows = sample(plain)
@@ -130,7 +137,7 @@ def open_log(
         if better is not None and spoken and not _says(better, spoken):
             better = None
         if better is not None and mapping is not None and told:
-            better = _with_attempts(mapping, better, told)
+            better = _with_attempts(mapping, better, told, objects_in(rows) & told)
         if better is not None and _is_served(better, whole, is_given=given is not None):
             again = Opened(
                 Source(str(target.with_suffix(".unfolded")), "jsonl"), whole, beneath, better
@@ -147,6 +154,14 @@ def open_log(
         plain = as_lines(plain, target.with_suffix(".spread"), damage, frozenset(), lists)
         return _spread(Opened(plain, rows, seen, mapping), lists, source, given)
     return Opened(plain, rows, seen, mapping)
+
+
+def _asked_for(rows: list[Row], given: Mapping | None) -> frozenset[str]:
+    """The columns of objects within whose texts a declared mapping looks."""
+    columns = given.columns.values() if given is not None else ()
+    paths = [path for one in columns for path in (one.path, *one.others) if path]
+    inside = {path.rpartition(SEPARATOR)[0] for path in paths}
+    return objects_in(rows) & inside if inside else frozenset()
 
 
 def _spread(
@@ -252,6 +267,7 @@ def _spoken(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str
 
 #: what a row may say of an attempt in a sentence beside the word of its state
 _OF_ATTEMPTS: Final = ("status", "attempt", "due", "lease_until")
+_OF_OBJECTS: Final = ("worker", "reason", "actor", "max_attempts", "delay", "epoch", "outcome")
 #: so many of these a sentence must hold, and so many rows have one, to be worth reading
 _TOLD_FEWEST: Final = 2
 _TOLD_MIN: Final = 0.2
@@ -259,10 +275,12 @@ _TOLD_MIN: Final = 0.2
 
 def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
     """The columns in which rows say in a sentence what their attempt came to, where they say by a state
-    how their delivery stands, and nothing else tells of attempts."""
-    if mapping.name != "guessed" or not mapping.has("to_state"):
+    how their delivery stands, or in an object, and nothing else tells of attempts."""
+    if mapping.name != "guessed" or any(map(mapping.has, _OF_ATTEMPTS)):
         return set()
-    if any(map(mapping.has, _OF_ATTEMPTS)):
+    if mapping.has("op") and (objects := objects_in(rows)):
+        return set(objects)
+    if not mapping.has("to_state"):
         return set()
     return {
         path
@@ -273,17 +291,22 @@ def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
     }
 
 
-def _with_attempts(mapping: Mapping, better: Mapping, told: set[str]) -> Mapping | None:
-    """The mapping with what the sentences tell of attempts; None if they tell too little."""
-    found = {f: c for f, c in better.columns.items() if f in (*_OF_ATTEMPTS, "total_ms")}
-    found = {f: c for f, c in found.items() if c.path.rpartition(".")[0] in told}
+def _with_attempts(
+    mapping: Mapping, better: Mapping, told: set[str], objects: frozenset[str]
+) -> Mapping | None:
+    """The mapping with what the sentences or the objects tell of attempts; None if they tell too little."""
+    found = {f: c for f, c in better.columns.items() if c.path.rpartition(".")[0] in told}
     if len(found.keys() & set(_OF_ATTEMPTS)) < _TOLD_FEWEST:
         return None
-    # what is left of a sentence without its names is what it says
-    said = {
-        f: replace(c, path=f"{c.path}.text") for f, c in mapping.columns.items() if c.path in told
+    # what is left of a sentence without its names is what it says, and nothing is of an object
+    kept = {
+        f: replace(c, path=f"{c.path}.text") if c.path in told else c
+        for f, c in mapping.columns.items()
+        if c.path not in objects
     }
-    return replace(mapping, columns={**mapping.columns, **found, **said})
+    also = (*_OF_ATTEMPTS, "total_ms", *(_OF_OBJECTS if objects else ()))
+    found = {f: c for f, c in found.items() if f in also and (f == "total_ms" or f not in kept)}
+    return replace(mapping, columns={**kept, **found})
 
 
 _KNOWN_MIN: Final = 0.9

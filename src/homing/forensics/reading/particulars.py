@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Final
 
 from homing.forensics.operations import Op
@@ -49,6 +51,48 @@ def names_in(texts: Iterable[str]) -> frozenset[str]:
 def _are_names(words: Sequence[str] | set[str]) -> bool:
     meant = sum(meaning(word).op is not Op.UNKNOWN for word in words)
     return meant <= _MEANT_MAX * len(words)
+
+
+#: so many names show how all are made, and so short ones are words
+_SHAPED_FEWEST: Final = 50
+_SHAPED_LENGTH: Final = 8
+#: of the names, so many are made so
+_SHAPED_MIN: Final = 0.95
+
+
+def shape_in(names: Iterable[str]) -> re.Pattern[str] | None:
+    """How the names of deliveries are made that all begin alike and are as long, `wd2wfbg6h7`: one in
+    twelve of such has no digit, and is known by nothing else. None: they are not made so.
+
+    Args:
+        names: those that a sample's sentences were seen to have.
+    """
+    found = [name for name in dict.fromkeys(names) if _MADE.fullmatch(name)]
+    if len(found) < _SHAPED_FEWEST:
+        return None
+    length, often = Counter(map(len, found)).most_common(1)[0]
+    alike = [name for name in found if len(name) == length]
+    pairs = zip(min(alike), max(alike), strict=True)
+    same = takewhile(lambda both: both[0] == both[1] and both[0].isalpha(), pairs)
+    begins = "".join(first for first, _ in same)
+    # what begins with a vowel's sound may be any word
+    if often < _SHAPED_MIN * len(found) or length < _SHAPED_LENGTH or len(begins) < 2:
+        return None
+    if _VOWEL.search(begins):
+        return None
+    return re.compile(rf"(?<![\w.-]){begins}[a-z0-9]{{{length - len(begins)}}}(?![\w-])")
+
+
+_MADE: Final = re.compile(r"[a-z0-9]+")
+_VOWEL: Final = re.compile(r"[aeiouy]")
+
+
+def with_noun(line: str, shape: re.Pattern[str]) -> str:
+    """A line of text in which the first name of that shape says whose it is: `to delivery=wd2wfbg6h7`."""
+    found = shape.search(line)
+    if found is None or line[: found.start()].endswith("="):
+        return line
+    return f"{line[: found.start()]}delivery={found[0]} {line[found.end() :]}"
 
 
 #: what is left at the end of a sentence whose names and numbers are taken out

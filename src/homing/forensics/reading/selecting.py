@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from homing.forensics.reading.columns import Seen, number_of
+from homing.forensics.reading.columns import Seen, names_of, number_of
 from homing.forensics.reading.expressions import (
     answered_within,
     buried,
@@ -20,9 +20,8 @@ from homing.forensics.reading.expressions import (
 )
 from homing.forensics.reading.lines import parts_of
 from homing.forensics.reading.mapping import ANSWER, Mapping
-from homing.forensics.reading.sources import (
-    Source,
-)
+from homing.forensics.reading.sources import Source
+from homing.forensics.reading.synonyms import OF_RECEIVER
 
 _EXTRA_VALUES_MAX: Final = 500
 
@@ -42,19 +41,20 @@ class Fields(NamedTuple):
             return None
         if column.value is not None:
             return literal(column.value)
-        found = [
-            value_of(
+        found = []
+        for path in (column.path, *column.others):
+            if path not in self.access:
+                continue
+            is_ours = path == column.path or column.unit == ANSWER
+            value = value_of(
                 name,
                 self.access[path],
-                column
-                if path == column.path or column.unit == ANSWER
-                else replace(column, unit=None),
+                column if is_ours else replace(column, unit=None),
                 self.seen.get(path),
                 is_native=_native(self.source, self.seen.get(path)),
             )
-            for path in (column.path, *column.others)
-            if path in self.access
-        ]
+            of_receiver = name == "reason" and any(map(OF_RECEIVER.fullmatch, names_of(path)))
+            found.append(_said_of_endpoint(value) if of_receiver else value)
         return f"COALESCE({', '.join(found)})" if len(found) > 1 else next(iter(found), None)
 
     def value(self, name: str) -> str | None:
@@ -115,6 +115,16 @@ class Fields(NamedTuple):
             if (value := self.own(name))
         ]
         return f"CASE {' '.join(whens)} ELSE 'waiting' END" if whens else None
+
+
+#: an endpoint that stands so is no reason for anything
+_WELL: Final = ("active", "enabled", "ok", "up", "open", "healthy", "live", "ready", "closed")
+
+
+def _said_of_endpoint(value: str) -> str:
+    """How an endpoint stands, as a reason that says whose state it is."""
+    well = ", ".join(map(literal, _WELL))
+    return f"CASE WHEN lower({value}) IN ({well}) THEN {value} ELSE 'endpoint ' || {value} END"
 
 
 #: fields that say how a delivery stands

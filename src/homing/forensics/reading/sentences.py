@@ -67,6 +67,8 @@ _STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
     (re.compile(rf"{_MONTH} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"), _no_year),
     (re.compile(rf"{_AFTER_LEVEL}(?:\d{{10}}(?:\.\d+)?|\d{{13}})(?=\s)"), str),
 )
+#: between the time by which a collector took a line and its own
+_BEFORE_STAMP: Final = re.compile(r"\s*(?:\S+\s+){0,3}[\[(]?")
 _SYSLOG: Final = re.compile(r"^\s*(?P<host>[\w.:-]+) (?P<program>[\w./-]+)(?:\[(?P<pid>\d+)\])?: ")
 _SYSLOG_5424: Final = re.compile(
     r"^\s*(?P<host>\S+) (?P<program>\S+) (?P<pid>\S+) (?P<msgid>\S+) (?=\[|-)"
@@ -88,8 +90,16 @@ class Stamp(NamedTuple):
 def stamped(line: str) -> Stamp | None:
     """The time at the head of a line, and the line without it; None if there is none."""
     head = line[: _STAMP_WITHIN + 40]
-    for pattern, to_iso in _STAMPS:
-        found = pattern.search(head)
+    every = [(pattern.search(head), to_iso) for pattern, to_iso in _STAMPS]
+    ends = min((found.end() for found, _ in every if found), default=0)
+    for found, to_iso in every:
+        # what a sentence says of a time is not when it was written
+        if (
+            found
+            and found.start() > ends
+            and not _BEFORE_STAMP.fullmatch(head[ends : found.start()])
+        ):
+            continue
         if found and found.start() <= _STAMP_WITHIN and not _IN_PAIR.search(line[: found.start()]):
             try:
                 iso = to_iso(found[0])
@@ -147,7 +157,10 @@ _LEVEL: Final = re.compile(
     r"(?<!\w)(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|VRB|DBG|INF|WRN|ERR|FTL)(?!\w)"
     r"(?:/([\w.-]*[A-Za-z][\w.-]*)\]?)?:?"
 )
-_THREAD: Final = re.compile(r"(?:(?<=\s)|^)\[([\w.:/@#-]*[A-Za-z][\w.:/@#-]*)\](?=\s|$)")
+_THREAD: Final = re.compile(
+    # a tag by a delivery's name, `[wd_19510]`, is none
+    r"(?:(?<=\s)|^)\[(?![A-Za-z]{2,5}_\d{4,}\])([\w.:/@#-]*[A-Za-z][\w.:/@#-]*)\](?=\s|$)"
+)
 _LOGGER: Final = re.compile(r"(?:^|\s)((?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*)\s*(?:-|:)(?=\s)")
 #: between the level and a sentence that begins as sentences do
 _SAID_BY: Final = re.compile(
@@ -223,7 +236,7 @@ _HAND_OVER: Final = re.compile(
 #: Rails' Active Job, `[ActiveJob] [DeliverJob] [6f1c…]`, and what its sentences say of a job: its name, and what
 #: it was given
 _ACTIVE_JOB: Final = re.compile(rf"\[ActiveJob\](?: \[[A-Z][\w:]*\])?(?: \[({_UUID})\])?", re.I)
-_JOB_ID: Final = re.compile(r"\(Job ID: ([\w-]+)\)")
+_JOB_ID: Final = re.compile(r"\((?:Job ID: |jid[ :=]+)([\w-]+)\)")
 _ARGUMENTS: Final = re.compile(r"\bwith arguments: [\"']?([\w-]*\d[\w-]*)[\"']?(?=,|\s|$)")
 #: the request that a line was written for, as Rails tags it
 _TAGGED: Final = re.compile(rf"^\s*\[({_UUID})\](?=\s)", re.I)
@@ -311,7 +324,7 @@ _ANSWERS: Final = frozenset(
 _KILLED: Final = re.compile(r"(exited prematurely: .{0,40}?)Job: \d+\.?")
 _LONG: Final = re.compile(
     rf"(?<![\w.])(?:{_UUID}"
-    r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|"
+    r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|[A-Za-z]{2,5}_\d{4,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|"
     # a number before a unit is how long, how large or how many
     rf"\d{{5,}}(?! (?:{_UNITS})\b))(?![\w.])",
     re.I,
@@ -492,6 +505,13 @@ _BOUND: Final = re.compile(
 )
 
 
+#: numbers that name what wrote a line, and nothing it is about
+_OF_PROCESS: Final = frozenset({"pid", "tid", "thread_id", "process_id"})
+#: names of what a line was written in, beside which it may name a delivery by its looks alone
+_AROUND: Final = frozenset({"request_id", "job_id", "jid", "trace_id", "span_id"})
+_PREFIXED: Final = re.compile(r"(?<![\w.-])[a-z]{2,5}_(?=\w*\d)\w{4,}(?![\w.])")
+
+
 def _ids(text: str, found: Found) -> str:
     """The names of things: by the word before them, or by their looks."""
 
@@ -499,6 +519,8 @@ def _ids(text: str, found: Found) -> str:
         kind, value = _KIND_OF[match[1].lower()], match[3]
         if kind == "status" and not re.fullmatch(r"[1-5]\d\d", value):
             return match[0]
+        if kind == "attempt" and not value.isdigit():
+            return match[0]  # `will try wd2wfbg6h7 again`
         if keyed := _OF_ATTEMPT.fullmatch(value):
             value = keyed[1]
             found.setdefault("attempt", keyed[2])
@@ -510,7 +532,10 @@ def _ids(text: str, found: Found) -> str:
         return " " if kind in _MERE else f"{noun} "
 
     text = _NAMED.sub(take, text)
-    if "delivery" not in found and not any(name.lower().endswith("id") for name in found):
+    ids = {name.lower() for name in found if name.lower().endswith("id")} - _OF_PROCESS
+    if "delivery" not in found and ids and ids <= _AROUND and (tagged := _PREFIXED.search(text)):
+        found["delivery"] = tagged[0]
+    elif "delivery" not in found and not ids:
         own = next((v for k in _SECOND if re.search(r"\d", v := found.get(k, ""))), None)
         # what a sentence is about, rather than a number in a pair beside it
         if own and own.isdigit() and (whole := _WHOLE_UUID.search(text)):

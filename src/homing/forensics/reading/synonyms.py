@@ -22,6 +22,10 @@ COMPOSED: Final = {
         r"route)" + _NAMED_BY
     ),
     "reason": OF_RECEIVER,
+    "actor": re.compile(
+        r"(actor|operator|initiator|initiated_by|requested_by|performed_by|changed_by|cancell?ed_by|by|admin)"
+        r"_(login|user(_?name)?|e?mail|name|id|handle|principal|subject|sub)|user_(login|e?mail|name)"
+    ),
 }
 #: canonical field → names other systems use (normalised), the most telling first
 _NAMES: Final = {
@@ -153,7 +157,7 @@ _NAMES: Final = {
         "tentative tentativa tentativo essai receive_count delivery_count approximate_receive_count attempts_made n nth"
     ),
     "retries": "retry_count retries retry_no retry num_retries retry_number retries_done",
-    "max_attempts": "max_attempts attempts_max max_retries retry_limit attempt_limit max_tries",
+    "max_attempts": "max_attempts attempts_max max_retries retry_limit attempt_limit max_tries max_attempt max_try max_retry max_retry_count allowed_attempts attempts_allowed of",
     "attempt_id": "attempt_id attemptid request_id try_id attempt_uuid atmpt",
     "status": (
         "status_code http_status response_code response_status response_status_code status "

@@ -141,6 +141,9 @@ _DUE_FEWEST: Final = 5
 #: of the rows with the end of a lease, so many are followed by another before it
 _LEASE_MIN: Final = 0.8
 _LEASE_ROWS_MIN: Final = 50
+#: of the rows with a due time, so many have a line of the next turn so soon after it
+_TAKEN_UP_S: Final = 120.0
+_TAKEN_UP_MIN: Final = 0.5
 
 
 def _tell_apart(
@@ -175,14 +178,17 @@ def _is_followed_before(rows: Sequence[Row], one: Seen, at: Seen, key: list[str]
         if now is not None and any(row.get(k) is not None for k in key):
             name = tuple(str(row.get(k)) for k in key)
             lines.setdefault(name, []).append((now, instant(row.get(one.path), one.time)))
-    told = before = 0
+    told = before = taken_up = 0
     for some in lines.values():
         some.sort(key=lambda line: line[0])
-        for (_, until), (after, _) in pairwise(some):
+        for i, ((_, until), (after, _)) in enumerate(pairwise(some)):
             if until is not None:
                 told += 1
                 before += after < until
-    return told >= _LEASE_ROWS_MIN and before >= _LEASE_MIN * told
+                taken_up += any(0 <= now - until <= _TAKEN_UP_S for now, _ in some[i + 1 :])
+    # what is written at the end of a turn is no sign of a lease, where a line comes when a retry is due
+    is_due = taken_up > _TAKEN_UP_MIN * told
+    return told >= _LEASE_ROWS_MIN and before >= _LEASE_MIN * told and not is_due
 
 
 def _later(rows: Sequence[Row], left: dict[str, Seen], at: Seen) -> str | None:
