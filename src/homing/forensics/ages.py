@@ -28,7 +28,7 @@ def kept_us(fine: Sequence[Trace], dropped: Sequence[Trace]) -> int:
 def are_later_attempts(fine: Sequence[Trace], dropped: Sequence[Trace]) -> bool:
     """Whether nearly all that was dropped had failed more often than whatever was taken up by then: a
     query that leaves out the later attempts, and one that deletes what is old, leave the same."""
-    lost = sorted(sum(s.result < 0 for s in t.steps) for t in dropped if _due_us(t))
+    lost = sorted(_failures(t.steps) for t in dropped if _due_us(t))
     kept = max((failures for _, _, failures in taken_up(fine, dropped)), default=0)
     return bool(lost) and lost[int(_FEWER_MAX * len(lost))] > kept
 
@@ -49,12 +49,15 @@ def taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple[
     missed = sorted(due for t in dropped if (due := _due_us(t)))
     begins_us = missed[int(_KEPT_BY_CHANCE * len(missed))] if missed else 0
     for trace in (*fine, *dropped):
-        failures = 0
-        for step in trace.steps[: _last_turn(trace)]:
-            failures += step.result < 0
+        for i, step in enumerate(trace.steps[: _last_turn(trace)]):
             is_plan = step.result < 0 or step.act in _PLANNING
             if is_plan and step.due_us and step.due_us > step.at_us and step.due_us >= begins_us:
-                yield trace, step, failures
+                yield trace, step, _failures(trace.steps[: i + 1])
+
+
+def _failures(steps: Sequence[Step]) -> int:
+    """How often it has failed: by the lines that say so, or by the number of the attempt."""
+    return max(sum(s.result < 0 for s in steps), *(s.attempt or 0 for s in steps))
 
 
 #: lines that may tell when the next attempt is due

@@ -10,7 +10,7 @@ from homing.forensics.facts import LogFacts, twins_of
 from homing.forensics.judging import Why
 from homing.forensics.lives import life
 from homing.forensics.operations import Op, Stand
-from homing.forensics.passing import is_said_of_endpoint
+from homing.forensics.passing import is_said_of_endpoint, passed_as_in_progress
 from homing.forensics.traces import Trace
 from homing.forensics.turns import is_done_at_once, is_take
 
@@ -37,6 +37,8 @@ def falsely_delivered(trace: Trace, log: LogFacts) -> Match | None:
         return Match(
             "D8", 0.8, "the next worker called it done at once, with no request of its own"
         )
+    if _is_done_as_passed_over(trace):
+        return Match("D8", 0.95, "a later turn passed it over and called it done, with no request")
     if one.races and not _is_alone(trace):
         return Match("D6", 0.9, "called delivered by a write that crossed another worker's turn")
     if len(one.takes) > 1 and not one.failures:
@@ -55,6 +57,19 @@ def falsely_delivered(trace: Trace, log: LogFacts) -> Match | None:
 
 #: within so long no request is made
 _NO_REQUEST_US: Final = 50_000
+
+
+def _is_done_as_passed_over(trace: Trace) -> bool:
+    """Whether whoever passed it over as in progress called it done at once: so its queue is told."""
+    places = passed_as_in_progress(trace)
+    pairs = ((one, after) for one, after in pairwise(trace.steps) if after.result > 0)
+    passed = {id(trace.steps[i]) for i in places}
+    return any(
+        id(one) in passed
+        and one.worker == after.worker is not None
+        and after.at_us - one.at_us < _NO_REQUEST_US
+        for one, after in pairs
+    )
 
 
 def _is_done_by_next(trace: Trace) -> bool:

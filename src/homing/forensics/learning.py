@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import ibis
@@ -45,6 +46,7 @@ def learn(raw: Raw, whole: Behaviours) -> tuple[dict[str, Word], list[str]]:
         ours = [t for t in texts if t not in declared_words]
         if column == "op_raw":
             learned |= _operations(whole, some, ours, said)
+            learned |= _published(raw, whole, ours)
         else:
             learned |= _states_of(ours, learned) | _passed_through(some, ours)
             learned |= _begun_in_turns(some, ours)
@@ -100,6 +102,29 @@ def _operations(
     learned |= dict.fromkeys(requests, Word(Op.ATTEMPTED, Stand.NONE))
     again = (*_said_again(some, texts, said), *of_queue(some.table, texts, said))
     return learned | dict.fromkeys(again, noted)
+
+
+#: of what was published, a table must have so many rows to tell of acceptances
+_STORED_MIN: Final = 0.5
+_PUBLISHED: Final = re.compile(r"(^|_)(re_?)?publish(ed|ing)?$")
+
+
+def _published(raw: Raw, log: Behaviours, texts: Sequence[str]) -> dict[str, Word]:
+    """What sounds like an acceptance (`publish`), where the table of an outbox has that of most: the relay
+    handed it to the queue."""
+    found = [t for t in texts if _PUBLISHED.search(normal(t)) and meaning(t).op is Op.ACCEPTED]
+    if not found:
+        return {}
+    begins = [*raw.starts, (raw.rows, "")]
+    stored = sum(
+        after - row
+        for (row, path), (after, _) in pairwise(begins)
+        if (mapping := raw.mappings[path]).layout == "deliveries"
+        if "accepted_at" in mapping.columns
+    )
+    published = max(one.rows for one in log.of("op_raw", found).values())
+    is_stored = stored > _STORED_MIN * published
+    return dict.fromkeys(found, Word(Op.QUEUED, Stand.WAITING)) if is_stored else {}
 
 
 #: what a turn begins after, and what it begins with; of its lines, so many must have one of them beside

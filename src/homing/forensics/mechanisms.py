@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import dropwhile
 from typing import Final
 
 from homing.forensics.catalogue import MECHANISMS, Match
@@ -39,7 +40,7 @@ from homing.forensics.turns import (
     skips,
     without_refused,
 )
-from homing.forensics.vocabulary import meaning
+from homing.forensics.vocabulary import meaning, normal
 from homing.forensics.words import is_of_network
 
 #: of what was delivered, so much has its row in a table from which nothing is deleted
@@ -152,7 +153,10 @@ def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
         is_of_work = in_work or one.reasons or is_said_of_work(trace)
         twins = () if is_of_work else ("D9",)
         return Match("D8", 0.9, "a later turn passed it over as in progress", twins)
-    twins = () if one.reasons or is_said_of_work(trace) else ("D9",)
+    is_of_work = is_said_of_work(trace)
+    if one.queued and not (is_of_work or left.reason):
+        return Match("D9", 0.6, "passed over with no reason given, by who had it next", ("D8",))
+    twins = () if left.reason or is_of_work else ("D9",)
     return Match("D3", 0.9, "passed over as a duplicate although it was never queued", twins)
 
 
@@ -173,6 +177,25 @@ def _failed_by_later_turn(trace: Trace, log: LogFacts) -> Match | None:
     if failed.stand is not Stand.FAILED:
         return None
     return Match("D7", 0.95, "called failed by a later turn, with no request and attempts left")
+
+
+#: who watches over leases, and sends nothing
+_REAPER: Final = re.compile(r"reap|watch_?dog|sweep|lease|stall")
+
+
+def _failed_by_reaper(trace: Trace, log: LogFacts) -> Match | None:
+    """Silent since one who watches over leases called it failed, with attempts left."""
+    one = life(trace)
+    if trace.why is not Why.SILENT or not one.failures:
+        return None
+    failed = trace.steps[one.failures[-1]]
+    made = max((s.attempt or 0 for s in trace.steps), default=0)
+    is_bare = failed.status is None and failed.due_us is None and failed.stand is Stand.FAILED
+    if not is_bare or made >= (log.attempts_last or 0):
+        return None
+    if not _REAPER.search(normal(failed.worker or "")):
+        return None
+    return Match("D7", 0.95, "called failed by the one who watches over leases, with attempts left")
 
 
 def _failed_by_lapse(trace: Trace, log: LogFacts) -> Match | None:
@@ -243,10 +266,15 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
     if is_done_idle(trace.steps) and len(one.takes) == 1:
         return Match("D4", 0.8, "its job was done, and no request was made", ("D9",))
+    if any(_is_turned_away(trace.steps, i) for i in one.skips):
+        return Match("D8", 0.85, "given out again after a first turn, and passed over at once")
     if any((trace.steps[i].attempt or 0) > 1 for i in one.skips):
         return Match("D8", 0.9, "a later attempt was passed over, and the first never ended")
     if one.takes:
-        if len(one.takes) > log.takes_usual and not one.lapses:
+        # who lists it for the others is no worker, where workers have names
+        names = [trace.steps[i].worker for i in one.takes]
+        turns = list(dropwhile(lambda name: name is None, names)) or names
+        if len(turns) > log.takes_usual and not one.lapses:
             return Match("D8", 0.5, "a later turn was taken and made no request")
         is_popped = log.shows(Op.SENT) or log.shows(Op.CLAIMED)
         # a second turn changes no state: it has no row where changes of state are all there is
@@ -262,7 +290,7 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         return Match("D8", 0.9, "a later turn passed it over as in progress")
     if log.has_table and any(s.is_row and s.worker for s in trace.steps):
         return Match("D4", 0.7, "its row names a worker that took it, and nothing was tried")
-    if one.skips:
+    if one.skips and not is_said_of_endpoint(trace):
         return Match("D3", 0.95, "never queued, and its duplicate was skipped")
     if any(s.act is Op.NOT_QUEUED or _is_failed_hand_over(s) for s in trace.steps):
         return Match("D3", 0.95, "its hand-over to the queue failed, and was not repeated")
@@ -289,6 +317,21 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
     twins = twins_of("D3", log, ("D4", "D12"))
     twins = tuple(sorted({*twins, *(over or twins_of("D3", log, ("D9",)))}, key=number_of))
     return Match("D3", 0.4, "accepted, and nothing after it", twins)
+
+
+#: so long after a hand-over whoever got it has looked at it
+_AT_ONCE_US: Final = 1_000_000
+
+
+def _is_turned_away(steps: Sequence[Step], place: int) -> bool:
+    """Whether a line that passes it over is of a second turn: it was just handed out again, to another
+    worker than the first."""
+    before, step = steps[:place], steps[place]
+    taken = next((i for i, s in enumerate(before) if is_take(s)), None)
+    if taken is None or step.worker in (None, steps[taken].worker):
+        return False
+    given = [s for s in before[taken + 1 :] if s.act in (Op.QUEUED, Op.LAPSED)]
+    return bool(given) and step.at_us - given[-1].at_us <= _AT_ONCE_US
 
 
 def _is_failed_hand_over(step: Step) -> bool:
@@ -378,9 +421,12 @@ def _silent_failed(trace: Trace, log: LogFacts) -> Match | None:
 def _since_lapse(trace: Trace, one: Life) -> Match:
     """Nothing came of it since its lease ran out; but perhaps another worker looked at it, and left it."""
     lapse = one.lapses[-1]
+    if any(i > lapse for i in passed_as_in_progress(trace)):
+        return Match("D8", 0.9, "put back when its lease ran out, and passed over as in progress")
     holder = next((s.worker for s in reversed(trace.steps[:lapse]) if is_take(s)), None)
     looked = any(
-        s.act is Op.UNKNOWN and s.worker not in (None, holder, trace.steps[lapse].worker)
+        s.act in (Op.UNKNOWN, Op.NOTED, Op.SKIPPED)
+        and s.worker not in (None, holder, trace.steps[lapse].worker)
         for s in trace.steps[lapse + 1 :]
     )
     if looked and trace.steps[lapse].stand is Stand.WAITING:
@@ -507,6 +553,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _passed_over,
     _failed_by_lapse,
     _failed_by_later_turn,
+    _failed_by_reaper,
     _swallowed,
     _silent_race,
     _silent_untried,

@@ -26,6 +26,7 @@ _ABOUT_ENDPOINT: Final = (
     "breaker",
     "route",
     "not_active",
+    "no_active",
     "moved",
     "paused",
     "suspended",
@@ -78,6 +79,8 @@ def is_said_of_endpoint(trace: Trace) -> bool:
 
 #: what leaves a delivery as it is, or puts it off
 _LEAVES: Final = frozenset({Op.SKIPPED, Op.QUEUED, Op.RELEASED, Op.UNKNOWN, Op.NOTED})
+#: where a hand-over goes to is no reason: `dest=ep-cobalt`
+_GOES_TO: Final = re.compile(r"\b(dest(ination)?|to|endpoint|target|for)\s*[=:]", re.IGNORECASE)
 
 
 def is_left_for_endpoint(trace: Trace, step: Step) -> bool:
@@ -87,7 +90,8 @@ def is_left_for_endpoint(trace: Trace, step: Step) -> bool:
     is_called = trace.endpoint is not None and bool(
         re.search(rf"(^|\W){re.escape(trace.endpoint)}(\W|$)", step.reason or "")
     )
-    return step.act in _LEAVES and step.due_us is None and is_called
+    is_place = step.act is Op.QUEUED and bool(_GOES_TO.search(step.reason or ""))
+    return step.act in _LEAVES and step.due_us is None and is_called and not is_place
 
 
 def left_in_progress(trace: Trace) -> bool:

@@ -21,7 +21,9 @@ from homing.forensics.vocabulary import normal
 
 #: what cleans up is called so, by its line or by its own name
 _SWEEPING: Final = re.compile(
-    r"purg|prun|sweep|clean|retention|janitor|house_?keep|scaveng|vacuum|expung|evict|delet|truncat"
+    r"purg|prun|sweep|clean|retention|janitor|house_?keep|scaveng|vacuum|expung|evict|delet|truncat|"
+    r"(old|expired|finished|stale)_(\w+_)?(was_|were_)?remov|remov\w*_(\w+_)?(old|expired|finished|stale)(_|$)|"
+    r"remov\w*_(\d+_)?(deliveries|rows|records|jobs|messages|webhooks)(_|$)"
 )
 _RUNS_MAX: Final = 50_000
 _RUNS_FEWEST: Final = 3

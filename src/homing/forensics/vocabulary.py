@@ -85,7 +85,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD_FAILED, Stand.NONE),
     ),
     (  # to the queue in which what failed is kept
-        r"(mov|publish|sen[dt]|rout|forward|push|put)\w*_(\w+_)?to_(\w+_)?(errors?|poison)(_queue|_topic)?$",
+        r"(mov|publish|sen[dt]|rout|forward|push|put)\w*_(\w+_)?to_(\w+_)?((errors?|poison)(_queue|_topic)?|failed_(webhook_)?(deliveries|messages|jobs|webhooks|events))$",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
@@ -93,7 +93,9 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.SKIPPED, Stand.GONE),
     ),
     (
-        r"^(saved|updated|wrote|re_?saved|re_?loaded)_(the_)?(delivery|row|record|message|webhook)(_|$)",
+        # where it stands now is said in a column of its own
+        r"^(saved|updated|wrote|re_?saved|re_?loaded)_((the_)?(delivery|row|record|message|webhook)(_|$)|after_)|"
+        r"^(delivery_|job_|message_)?(is_|are_)?now(_next_attempt\w*)?$",
         _W(Op.WRITTEN, Stand.NONE),
     ),
     (  # of an endpoint, and so of no delivery
@@ -135,7 +137,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(result|response|outcome|answer|callback|late_word)\w*_(ignor|drop|discard)|"
         r"(result|outcome|write|update|save|commit|release|unlock|settle(ment)?|complet(e|ion)|finish|finali[sz]e)"
         r"_(was_|is_)?(reject|refus|denied|skip|ignor|fenced)|^late$|"
-        r"(result|response|outcome|answer)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept)|"
+        r"(result|response|outcome|answer|callback)_(was_|is_)?(not|never)_(stored|saved|written|recorded|applied|kept|used)|"
         r"(ignor|drop|discard)\w*_(the_|a_)?(late|stale|outdated|result|response)|(late|stale)_(result|response|answer|write)",
         _W(Op.NOTED, Stand.NONE),
     ),
@@ -179,7 +181,21 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"(result|response|answer|outcome)_(came_)?(after|past|beyond)_(\w+_)?(lease|lock|claim|visib\w*|deadline)(_|$)",
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
+    (r"certificate_(\w+_)?expired|expired_certificate", _W(Op.FAILED, Stand.FAILED, -1)),
+    (r"(been_)?(running|working|busy)_(for_)?too_long(_|$)", _W(Op.LAPSED, Stand.NONE)),
+    (
+        r"(lock|lease|marker|claim)_(\w+_)?(is_|was_)?(taken|held|busy)_(by_)?(some(one|body)|another|an_?other)|"
+        r"(some(one|body)|another_worker)_(else_)?(is_|has_)(on_it|it|at_work|working)",
+        _W(Op.SKIPPED, Stand.GONE),
+    ),
+    (r"^sent_to_(the_)?(transport|queue|broker|topic|bus)$", _W(Op.QUEUED, Stand.WAITING)),
+    (r"^re_?delivered$", _W(Op.QUEUED, Stand.WAITING)),  # by the queue, to another worker
     (r"^(\w+_)?not_(dispatched|scheduled|attempted)$", _W(Op.SKIPPED, Stand.GONE)),
+    (  # a queue is told that it is done with what nobody can be sent
+        r"(no_such|un_?known|missing|no)_(endpoint|target|destination|subscription)_(\w+_)?ack(ing|ed)?$|"
+        r"(endpoint|target|destination|subscription)_(\w+_)?(not|un_?known|missing|gone|disabled)_(\w+_)?ack(ing|ed)?$",
+        _W(Op.DISCARDED, Stand.GONE),
+    ),
     (r"^(\w+_)?(not_(active|enabled)|inactive)$", _W(Op.SKIPPED, Stand.GONE)),
     (
         r"^(\w{2,10}_)?(answer(ed)?|respon(se|ded))_(with_)?[1-5]\d\d(_|$)|^answered_(in_)?retry_after(_|$)",
@@ -239,7 +255,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"exhaust|^exh$|^spent$|^used_up$|(^|_)out_of_(goes|turns|chances|lives|runs|tries|legs|rounds|shots|hops|calls|sends)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|^spent$|^used_up$|(^|_)used_(up_)?all_(its_|the_)?(max_)?(attempts|retries|tries)$|(^|_)out_of_(goes|turns|chances|lives|runs|tries|legs|rounds|shots|hops|calls|sends)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (
@@ -387,7 +403,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.ATTEMPTED, Stand.NONE),
     ),
     (
-        r"fail|error|could_not|unable_to|time[d_]*out|unreachable|refus|reset|reject|exception|crash|bad_|bounce|denied|"
+        r"fail|error|(^|_)threw(_|$)|(^|_)raised(_|$)|could_not|unable_to|time[d_]*out|unreachable|refus|reset|reject|exception|crash|bad_|bounce|denied|"
         r"negative|unavailable|^ko$|^no$|^false$|broken|unacknowledged",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),

@@ -79,7 +79,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|^locked$|(^|_)skipped_locked$|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -408,7 +408,7 @@ def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
 #: that there is nobody to send to
 _OF_ENDPOINT: Final = re.compile(
     r"(^|_)no_(such_)?(endpoint|subscription|hook)$|(endpoint|target|subscri\w*|destination|hook|receiver)_(is_|was_|has_been_)?"
-    r"(inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off|"
+    r"((being_)?(updat|chang|replac|migrat|reconfigur)(ing|ed)|in_maintenance|inactive|not_active|disabled|deleted|gone|missing|removed|not_found|suspended|unknown|switched_off|"
     r"not_(registered|known|there|in_(the_)?(registry|directory|table|list|cache|config)))"
 )
 #: a text that only names who or what did it: a person, or a rule
@@ -426,7 +426,8 @@ _BY_PERSON: Final = re.compile(
 #: what libraries say of a request that had no answer, where no word of failure is in it
 _OF_NETWORK: Final = re.compile(
     r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
-    r"handshake|(^|_)eof(_|$)|(name|host)_or_service|broken_pipe|deadline|connection_(closed|aborted|lost|refused|reset)|read_time|no_answer|no_response"
+    r"handshake|(^|_)eof(_|$)|(name|host)_or_service|broken_pipe|deadline|connection_(closed|aborted|lost|refused|reset)|read_time|no_answer|no_response|"
+    r"(malformed|garbled|truncated|incomplete|invalid|unreadable|empty)_(http_)?(response|answer|status|reply)"
 )
 
 
@@ -464,7 +465,8 @@ def _by_reason(op: Op, reason: str | None) -> Op:
     why = meaning(reason).op
     if op in (Op.FAILED, Op.QUEUED, Op.RETRY) and normal(reason) in _OF_LEASE:
         return Op.LAPSED
-    if op in (Op.SUCCEEDED, Op.CANCELLED) and _OF_ENDPOINT.search(normal(reason)):
+    by_person = op is Op.CANCELLED and _BY_PERSON.search(reason)
+    if op in (Op.SUCCEEDED, Op.CANCELLED) and _OF_ENDPOINT.search(normal(reason)) and not by_person:
         return Op.DISCARDED  # closed, because there was nobody to send it to
     if op is not Op.NOTED and op not in _ATTEMPT_OPS - {Op.SUCCEEDED} and _BY.match(reason):
         return Op.CANCELLED  # ended by whom the text names
