@@ -347,10 +347,13 @@ CROSSINGS: Final = {
 def gaps(o: Any) -> Any:
     """By operation and attempt: how long it may take until a delivery's next line.
 
-    Lines that a person or a rule brings about are no sign of how long the machine takes.
+    Lines that a person or a rule brings about are no sign of how long the machine takes; nor is what ends
+    the wait for a turn without one.
     """
     by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
-    machine = o.filter((o.next_at.notnull()) & ~o.next_op.isin(by_hand))
+    waits = o.act.isin([Op.ACCEPTED, Op.QUEUED])
+    ends_wait = waits & o.next_op.isin([Op.DISCARDED, Op.SKIPPED])
+    machine = o.filter(o.next_at.notnull() & ~o.next_op.isin(by_hand) & ~ends_wait)
     machine = machine.mutate(
         gap=machine.next_at - machine.at_us,
         lateness=machine.next_at

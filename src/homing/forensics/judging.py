@@ -301,8 +301,12 @@ def _ended_early(c: Any, context: Context, most: int) -> Any:
     is_late = is_lapsed | (c.bad_at > c.dead_at + _LATE_US)
     unanswered = unanswered | is_late.fill_null(False)
     # a turn that a lease ended has no result, and counts as an attempt
-    least = min((*context.limits, most))
-    early = (c.made < least) & unanswered & ((c.takes > 0) | (c.attempt >= 1)) & ~c.exhausted
+    early = (
+        ~_is_at_last(c, context, most)
+        & unanswered
+        & ((c.takes > 0) | (c.attempt >= 1))
+        & ~c.exhausted
+    )
     if context.judges_early:
         return early
     # Many ends show no answer here: then only a lease that ran out tells.
@@ -329,7 +333,7 @@ def _asks_again(c: Any) -> Any:
 
 def _is_used_up(c: Any, context: Context, most: int) -> Any:
     """Has had all of its attempts."""
-    is_used_up = (c.made >= most) if most > 1 else ibis.literal(False)
+    is_used_up = (c.made >= ibis.coalesce(c.allowed, most)) if most > 1 else ibis.literal(False)
     if context.may_lack_one and most > 2:
         is_used_up = c.made >= most - 1
     if context.limits:
@@ -345,8 +349,8 @@ def _is_used_up(c: Any, context: Context, most: int) -> Any:
 
 
 def _is_at_last(c: Any, context: Context, most: int) -> Any:
-    """Whether a delivery has come to its last attempt, which after a resumption by hand may be a later one
-    than for others."""
+    """Whether a delivery has come to its last attempt, which may be another one than for others: by what
+    its endpoint is allowed, or after a resumption by hand."""
     allowed = ibis.coalesce(c.allowed, most)
     return c.made >= ibis.least(allowed, min((*context.limits, most)))
 
@@ -356,7 +360,7 @@ def _left_after_lapse(c: Any, context: Context, most: int) -> Any:
     return (
         ibis.literal(context.lapse_ends)
         & by_case.is_ended_by_lapse(c)
-        & (c.made < min((*context.limits, most)))
+        & ~_is_at_last(c, context, most)
         & ~c.last_stand.isin([Stand.DEAD, Stand.CANCELLED, Stand.PARKED])
         & ~by_case.has(c.mask, Op.DEAD)
         & ~c.exhausted
@@ -418,7 +422,8 @@ def _rules(c: Any, context: Context, is_silent: Any) -> list[tuple[Any, Verdict,
     is_dead = (stands == Stand.DEAD) | (c.dead_pos > c.resume_pos.fill_null(0)).fill_null(False)
     ends_failed = _ends_failed(c)
     has_letters = context.exhausted_has_dead or context.used_up_has_dead
-    is_last = _is_at_last(c, context, most)
+    # as the log itself says, or by the number of its attempts
+    is_last = _is_at_last(c, context, most) | (stands == Stand.EXHAUSTED)
     dlq_missing = is_silent & is_last if has_letters else ibis.literal(False)
     dlq_missing = dlq_missing | (is_silent & ibis.literal(context.letters_stop))
     return [

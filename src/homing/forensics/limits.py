@@ -148,13 +148,19 @@ def _totals(c: Any, moved: Any) -> Line:
             dead_bad=c.bad.max(where=ended),
             exhausted=c.exhausted.cast("int64").sum(),
             exhausted_dead=(c.exhausted & by_case.has(c.mask, Op.DEAD)).cast("int64").sum(),
-            plain_gap=(c.last_at - c.first_at).max(where=~by_case.is_hard(c) & ~c.is_put_off),
+            plain_gap=(c.last_at - c.first_at).max(
+                where=~by_case.is_hard(c) & ~c.is_put_off & ((c.mask & _NO_TURN) == 0)
+            ),
         )
     )
 
 
 #: operations for which no worker is needed
 IDLE: Final = sum(1 << op for op in (Op.ACCEPTED, Op.QUEUED, Op.SKIPPED, Op.NOT_QUEUED, Op.NOTED))
+#: what ends a wait, and comes when a person or the publisher brings it about
+_NO_TURN: Final = sum(
+    1 << op for op in (Op.CANCELLED, Op.PARKED, Op.RESUMED, Op.PURGED, Op.DISCARDED, Op.SKIPPED)
+)
 #: of what is delivered, so many times more must show a 2xx than be called so only; those that a
 #: fault calls so are among the latter
 _SHOWN_MIN: Final = 6

@@ -20,6 +20,7 @@ from homing.forensics.rows import rows
 #: others may be lost
 _ALONE_MIN: Final = 0.2
 _ALONE_FEWEST: Final = 3
+_A_WORD: Final = "a word"
 #: of strangers so many at most show a try
 _TRIED_MAX: Final = 0.1
 #: or so many of them would be lost with no answer: more than of any kind of deliveries
@@ -97,7 +98,7 @@ def strangers(engine: Engine, column: str) -> list[Strangers]:
         if one.kind != ours.kind
         if int(one.tried) <= _TRIED_MAX * int(one.n)
         or int(one.lost) >= max(_FEWEST, _LOST_MIN * total.get(one.kind, 0))
-        if int(one.n) >= max(_ALONE_FEWEST, _ALONE_MIN * total.get(one.kind, 0))
+        if int(one.n) >= max(_fewest(one.kind), _ALONE_MIN * total.get(one.kind, 0))
     }
     says = _words_by_kind(told, some, column) if others else {}
     return [
@@ -121,13 +122,20 @@ def without(engine: Engine, table: Any, strange: Sequence[Strangers]) -> Any:
     return table.filter(is_ours).drop("strange", "linked")
 
 
+def _fewest(kind: str) -> int:
+    """How many names make a kind: one word is one, beside names that have numbers."""
+    return 1 if kind == _A_WORD else _ALONE_FEWEST
+
+
 def _kind(name: Any) -> Any:
-    """What a name looks like: by the letters before its mark (`evt` of `evt_3Fq`), as a path, a number, or
-    as anything else."""
+    """What a name looks like: by the letters before its mark (`evt` of `evt_3Fq`), as a path, a number, a
+    word, or as anything else."""
     prefix = name.re_extract(r"^([A-Za-z]{1,12})[_:-]", 1)
     return ibis.cases(
         (name.re_search("^[0-9]+$"), "a number"),
         (name.re_search("/.*/"), "a path"),
+        (name.re_search("^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-"), ""),
+        (name.re_search("^[a-z]+$"), _A_WORD),
         (prefix.length() > 0, prefix),
         else_="",
     )

@@ -127,9 +127,11 @@ def _named(engine: Engine, wanted: Any) -> Any:
     )  # of the events, `endpoint` is a number
     lines = events.semi_join(wanted, "d").select("d", "pos", "line")
     lines = lines.join(named, lines.line == named.row)
+    # a row that names the message alone may have got that for a name
+    own = lines.delivery.nullif(lines.message)
     return lines.group_by("d").aggregate(
         first=lines.pos.min(),
-        delivery=lines.delivery.max(),
+        delivery=ibis.coalesce(own.max(), lines.delivery.max()),
         message=lines.message.max(),
         endpoint=lines.row_endpoint.max(),
     )
