@@ -172,9 +172,8 @@ PARSERS: Final = {
 
 def folded(rows: Sequence[Row]) -> frozenset[str]:
     """The columns whose texts hold values of their own: JSON, pairs, or names in a sentence."""
-    paths = dict.fromkeys(path for row in rows for path in row)
     found = set()
-    for path in paths:
+    for path in _paths(rows):
         values = [v for row in rows if (v := row.get(path)) not in (None, "")]
         some = values[:: max(1, len(values) // _FOLDED_LOOKED_AT)]
         if some and sum(unfolded(v) is not None for v in some) >= _FOLDED_MIN * len(some):
@@ -185,28 +184,34 @@ def folded(rows: Sequence[Row]) -> frozenset[str]:
 def twofold(rows: Sequence[Row]) -> frozenset[str]:
     """The columns that hold an object in some rows and in others the same as a text, as a collector writes
     them that takes up one service's object and another's line."""
-    held = {SEPARATOR.join(parts_of(path)[:-1]) for row in rows for path in row}
+    paths = _paths(rows)
+    held = {SEPARATOR.join(parts_of(path)[:-1]) for path in paths}
     return frozenset(
         str(path)
-        for row in rows
-        for path, value in row.items()
-        if path in held and isinstance(value, str) and value[:1] == "{" and json_object(value)
+        for path in paths
+        if path in held and any(_is_object(row.get(path)) for row in rows)
     )
+
+
+def _paths(rows: Sequence[Row]) -> dict[str, None]:
+    """Each once: a sample may have hundreds of columns in thousands of rows."""
+    return dict.fromkeys(path for row in rows for path in row)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, str) and value[:1] == "{" and json_object(value) is not None
 
 
 def objects_in(rows: Sequence[Row]) -> frozenset[str]:
     """The columns whose every text is an object, as that of a database's column of JSON."""
-    told: dict[str, list[Any]] = {}
-    for row in rows:
-        for path, value in row.items():
-            if value not in (None, ""):
-                told.setdefault(str(path), []).append(value)
-    return frozenset(
-        path
-        for path, values in told.items()
-        if all(isinstance(one, str) and one[:1] == "{" for one in values)
-        if all(json_object(one) is not None for one in values[:_FOLDED_LOOKED_AT])
-    )
+    found = set()
+    for path in _paths(rows):
+        values = [value for row in rows if (value := row.get(path)) not in (None, "")]
+        # most columns are none by their first value
+        are_texts = bool(values) and all(isinstance(v, str) and v[:1] == "{" for v in values)
+        if are_texts and all(map(_is_object, values[:_FOLDED_LOOKED_AT])):
+            found.add(str(path))
+    return frozenset(found)
 
 
 def unfold(row: Row, paths: frozenset[str], outer: tuple[str, ...] = ()) -> Row:
@@ -266,8 +271,8 @@ def spans(value: Any) -> Row | None:
 
 def spanned(rows: Sequence[Row]) -> frozenset[str]:
     """The columns of a sample that list the spans around a line."""
-    found = (path for row in rows for path, value in row.items() if _AROUND.search(path))
-    return frozenset(str(path) for path in set(found) if any(spans(row.get(path)) for row in rows))
+    found = [path for path in _paths(rows) if _AROUND.search(path)]
+    return frozenset(str(path) for path in found if any(spans(row.get(path)) for row in rows))
 
 
 _AROUND: Final = re.compile(r"(^|\.)spans$")

@@ -67,6 +67,8 @@ _STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
     (re.compile(rf"{_MONTH} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"), _no_year),
     (re.compile(rf"{_AFTER_LEVEL}(?:\d{{10}}(?:\.\d+)?|\d{{13}})(?=\s)"), str),
 )
+#: no time is shorter: ten digits
+_STAMP_LENGTH: Final = 10
 #: between the time by which a collector took a line and its own
 _BEFORE_STAMP: Final = re.compile(r"\s*(?:\S+\s+){0,3}[\[(]?")
 _SYSLOG: Final = re.compile(r"^\s*(?P<host>[\w.:-]+) (?P<program>[\w./-]+)(?:\[(?P<pid>\d+)\])?: ")
@@ -90,17 +92,9 @@ class Stamp(NamedTuple):
 def stamped(line: str) -> Stamp | None:
     """The time at the head of a line, and the line without it; None if there is none."""
     head = line[: _STAMP_WITHIN + 40]
-    every = [(pattern.search(head), to_iso) for pattern, to_iso in _STAMPS]
-    ends = min((found.end() for found, _ in every if found), default=0)
-    for found, to_iso in every:
-        # what a sentence says of a time is not when it was written
-        if (
-            found
-            and found.start() > ends
-            and not _BEFORE_STAMP.fullmatch(head[ends : found.start()])
-        ):
-            continue
-        if found and found.start() <= _STAMP_WITHIN and not _IN_PAIR.search(line[: found.start()]):
+    for pattern, to_iso in _STAMPS:
+        found = pattern.search(head)
+        if found and _is_of_line(head, found):
             try:
                 iso = to_iso(found[0])
             except ValueError:
@@ -120,6 +114,18 @@ def stamped(line: str) -> Stamp | None:
                     after = f"{said.pop('msgid')} {after}"
             return Stamp(iso, said, f"{before} {after}".strip())
     return None
+
+
+def _is_of_line(head: str, found: re.Match[str]) -> bool:
+    """Whether a time is the line's own: not one that its sentence speaks of, behind an earlier one."""
+    if found.start() > _STAMP_WITHIN or _IN_PAIR.search(head[: found.start()]):
+        return False
+    if found.start() < _STAMP_LENGTH:  # another has no room before it
+        return True
+    others = (pattern.search(head) for pattern, _ in _STAMPS)
+    ends = min(other.end() for other in others if other)
+    between = head[ends : found.start()]
+    return found.start() < ends or _BEFORE_STAMP.fullmatch(between) is not None
 
 
 def with_year(iso: str, latest: datetime) -> str:
