@@ -59,7 +59,6 @@ def pytest_collection_finish() -> None:
     an investigation's time went into looking through them again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.hookimpl(trylast=True)  # when it is known which are left out
