@@ -57,7 +57,8 @@ def taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple[
 
 def _failures(steps: Sequence[Step]) -> int:
     """How often it has failed: by the lines that say so, or by the number of the attempt."""
-    return max(sum(s.result < 0 for s in steps), *(s.attempt or 0 for s in steps))
+    numbered = max((s.attempt or 0 for s in steps), default=0)
+    return max(sum(s.result < 0 for s in steps), numbered)
 
 
 #: lines that may tell when the next attempt is due

@@ -61,14 +61,13 @@ _NO_REQUEST_US: Final = 50_000
 
 def _is_done_as_passed_over(trace: Trace) -> bool:
     """Whether whoever passed it over as in progress called it done at once: so its queue is told."""
-    places = passed_as_in_progress(trace)
-    pairs = ((one, after) for one, after in pairwise(trace.steps) if after.result > 0)
-    passed = {id(trace.steps[i]) for i in places}
+    pairs = list(pairwise(trace.steps))
     return any(
-        id(one) in passed
+        after.result > 0
         and one.worker == after.worker is not None
         and after.at_us - one.at_us < _NO_REQUEST_US
-        for one, after in pairs
+        for place in passed_as_in_progress(trace)
+        for one, after in pairs[place : place + 1]
     )
 
 

@@ -271,11 +271,11 @@ def spans(value: Any) -> Row | None:
 
 def spanned(rows: Sequence[Row]) -> frozenset[str]:
     """The columns of a sample that list the spans around a line."""
-    found = [path for path in _paths(rows) if _AROUND.search(path)]
+    found = [path for path in _paths(rows) if _LISTS_SPANS.search(path)]
     return frozenset(str(path) for path in found if any(spans(row.get(path)) for row in rows))
 
 
-_AROUND: Final = re.compile(r"(^|\.)spans$")
+_LISTS_SPANS: Final = re.compile(r"(^|\.)spans$")
 _TAG: Final = re.compile(r"((?:\w+\\)*\w+):([\w-]+)")
 
 

@@ -75,10 +75,9 @@ def shape_in(names: Iterable[str]) -> re.Pattern[str] | None:
     pairs = zip(min(alike), max(alike), strict=True)
     same = takewhile(lambda both: both[0] == both[1] and both[0].isalpha(), pairs)
     begins = "".join(first for first, _ in same)
-    # what begins with a vowel's sound may be any word
     if often < _SHAPED_MIN * len(found) or length < _SHAPED_LENGTH or len(begins) < 2:
         return None
-    if _VOWEL.search(begins):
+    if _VOWEL.search(begins):  # so may a word begin
         return None
     return re.compile(rf"(?<![\w.-]){begins}[a-z0-9]{{{length - len(begins)}}}(?![\w-])")
 

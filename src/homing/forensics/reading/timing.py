@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -181,11 +182,13 @@ def _is_followed_before(rows: Sequence[Row], one: Seen, at: Seen, key: list[str]
     told = before = taken_up = 0
     for some in lines.values():
         some.sort(key=lambda line: line[0])
+        times = [now for now, _ in some]
         for i, ((_, until), (after, _)) in enumerate(pairwise(some)):
             if until is not None:
                 told += 1
                 before += after < until
-                taken_up += any(0 <= now - until <= _TAKEN_UP_S for now, _ in some[i + 1 :])
+                place = bisect_left(times, until, i + 1)
+                taken_up += place < len(times) and times[place] <= until + _TAKEN_UP_S
     # what is written at the end of a turn is no sign of a lease, where a line comes when a retry is due
     is_due = taken_up > _TAKEN_UP_MIN * told
     return told >= _LEASE_ROWS_MIN and before >= _LEASE_MIN * told and not is_due
