@@ -14,7 +14,7 @@ from typing import Any, Final
 from homing.core.errors import ConfigError
 from homing.forensics.reading.expressions import literal
 from homing.forensics.reading.sources import Unreadable, missing_extra
-from homing.forensics.rows import portable
+from homing.forensics.rows import portable, sql_of
 
 #: in another one's database: what is kept there while the analysis runs
 _PREFIX: Final = "homing_"
@@ -29,6 +29,7 @@ class Engine:
     def __init__(self, backend: Any) -> None:
         self.backend = backend
         self._kept: set[str] = set()
+        self._tables: dict[str, Any] = {}  #: as they were made: asking for their columns takes time
         self._catalog: str | None = None  #: of DuckDB, where the tables are that are read
 
     @property
@@ -58,14 +59,14 @@ class Engine:
 
     def table(self, name: str) -> Any:
         """A table that is kept."""
-        return self.backend.table(self._named(name))
+        named = self._named(name)
+        return self._tables[named] if named in self._tables else self._look_up(named)
 
     def keep(self, name: str, expression: Any) -> Any:
         """Compute an expression once and keep what it gives, as a table."""
         named = self._named(name)
         if self.is_duckdb:
-            select = self.backend.compile(expression)
-            self.backend.raw_sql(f"CREATE OR REPLACE TABLE {named} AS {select}")
+            self.backend.raw_sql(f"CREATE OR REPLACE TABLE {named} AS {sql_of(expression)}")
         elif self.backend.name == "pyspark":
             # what has been computed is cut off from how: a plan that holds all the plans before it
             # is slow to make
@@ -73,14 +74,14 @@ class Engine:
             frame.localCheckpoint().createOrReplaceTempView(named)
         else:
             self._create(named, portable(expression, self.backend.name))
-        return self.backend.table(named)
+        return self._look_up(named)
 
     def name(self, name: str, expression: Any) -> Any:
         """Give an expression a name without computing it."""
         if not self.is_duckdb:
             return expression
-        self.backend.raw_sql(f"CREATE OR REPLACE VIEW {name} AS {self.backend.compile(expression)}")
-        return self.backend.table(name)
+        self.backend.raw_sql(f"CREATE OR REPLACE VIEW {name} AS {sql_of(expression)}")
+        return self._look_up(name)
 
     def put(self, name: str, rows: Any) -> Any:
         """Keep a small table of Arrow."""
@@ -93,10 +94,11 @@ class Engine:
             self.backend._session.createDataFrame(rows).createOrReplaceTempView(named)
         else:
             self._create(named, rows)
-        return self.backend.table(named)
+        return self._look_up(named)
 
     def drop(self, name: str) -> None:
         """Give back the room of a table that is not asked for any more."""
+        self._tables.pop(self._named(name), None)
         if self.is_duckdb:
             self.backend.raw_sql(f"DROP TABLE {name}")
         else:
@@ -120,6 +122,10 @@ class Engine:
     def pattern(self, text: str) -> str:
         """A regular expression in this engine's dialect."""
         return text.replace(r"\b", r"\y") if self.backend.name == "postgres" else text
+
+    def _look_up(self, named: str) -> Any:
+        table = self._tables[named] = self.backend.table(named)
+        return table
 
     def _named(self, name: str) -> str:
         return name if self.is_duckdb else f"{_PREFIX}{name.removeprefix(_PREFIX)}"

@@ -265,13 +265,13 @@ def test_words_are_counted_once() -> None:
     backend.con.register("given", pa.table(columns, pa.schema(kinds.items())))
     table = backend.table("given")
     asked = []
-    whole = backend.to_pyarrow
+    whole = backend.raw_sql
 
-    def to_pyarrow(expression: Any, **told: Any) -> Any:
-        asked.append(expression)
-        return whole(expression, **told)
+    def raw_sql(question: Any, **told: Any) -> Any:
+        asked.append(question)
+        return whole(question, **told)
 
-    backend.to_pyarrow = to_pyarrow
+    backend.raw_sql = raw_sql
     lines = Behaviours(table, count)
     assert lines.first() is lines
     seen = lines.of("op_raw", ["accepted", "delivered", "unheard"])

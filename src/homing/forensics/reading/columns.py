@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -495,14 +495,20 @@ def fits(field: str, seen: Seen) -> bool:
 
 def varies_within(rows: Sequence[Row], key: Sequence[str], path: str) -> float:
     """The share of deliveries with two or more rows in which the column changes; 0 if none has."""
-    groups: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    sizes: Counter[tuple[str, ...]] = Counter()
+    first: dict[Any, Any] = {}  # name → the value that its first row has
+    many: set[Any] = set()
+    changing: set[Any] = set()
     for row in rows:
         value = row.get(path)
-        if value is None or all(row.get(k) is None for k in key):
+        if value is None:
             continue  # of hundreds of columns most rows have few
-        name = tuple(str(row.get(k)) for k in key)
-        groups[name].add(text_of(value))
-        sizes[name] += 1
-    many = [name for name, n in sizes.items() if n > 1]
-    return sum(1 for name in many if len(groups[name]) > 1) / len(many) if many else 0.0
+        name = tuple(None if (part := row.get(k)) is None else str(part) for k in key)
+        if name.count(None) == len(name):
+            continue
+        if name not in first:
+            first[name] = value
+            continue
+        many.add(name)
+        if first[name] != value and text_of(first[name]) != text_of(value):
+            changing.add(name)
+    return len(changing) / len(many) if many else 0.0
