@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import ibis
+from ibis import _
 
 from homing.forensics.acks import acked_anyway
 from homing.forensics.behaviours import LOOKED_THROUGH, name_of
@@ -46,13 +47,16 @@ def confirming(table: Any) -> Confirmed | None:
         table: the raw rows.
     """
     lines = table.filter((table["rowid"] < LOOKED_THROUGH) & (table.layout == "events"))
-    if int(row(lines.aggregate(n=(lines.status == PUT_BY).sum())).n or 0) < _FEWEST:
+    answers = rows(lines.filter(lines.status == PUT_BY).group_by("op_raw").aggregate(n=_.count()))
+    # by such a 202 the service itself has answered whoever gave it the delivery
+    own_words = [one.op_raw for one in answers if meaning(one.op_raw).op is Op.ACCEPTED]
+    if sum(int(one.n) for one in answers if one.op_raw not in own_words) < _FEWEST:
         return None
     lines = lines.select(
         k=name_of(lines),
         word=lines.op_raw,
         at=ibis.coalesce(lines.changed_us, lines.at_us, 0),
-        is_put=(lines.status == PUT_BY).fill_null(False),
+        is_put=((lines.status == PUT_BY) & ~lines.op_raw.isin(own_words)).fill_null(False),
     )
     put = lines.group_by("k").aggregate(put_at=lines["at"].min(where=lines.is_put))
     lines = lines.filter(lines.word.notnull()).inner_join(put, "k")

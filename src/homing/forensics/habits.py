@@ -89,6 +89,12 @@ def answering(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
 _SHOWING_MIN: Final = 0.8
 
 
+#: what is done before anybody answers
+_BEFORE_AN_ANSWER: Final = frozenset(
+    {Op.ACCEPTED, Op.QUEUED, Op.CLAIMED, Op.SENT, Op.STARTED, Op.RETRY, Op.RELEASED, Op.RESUMED}
+)
+
+
 def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
     """Words of lines that show 2xx, where there are about as many of them as of those whose outcome alone
     calls a success: what the latter say is what became of the answer of others."""
@@ -100,5 +106,6 @@ def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
         if kind.status == "ok":
             shown[kind.op] += n
         elif kind.status == "none" and meaning(kind.outcome, is_state=True).result > 0:
-            bare += n
+            # that it was accepted with success is no answer of its receiver
+            bare += n if meaning(kind.op).op not in _BEFORE_AN_ANSWER else 0
     return frozenset(shown) if shown.total() > _SHOWING_MIN * bare else frozenset()

@@ -226,7 +226,7 @@ def line_of(
     if op is Op.DEAD and is_not_stored(kind.op, kind.reason, about.unexplained, about.tried):
         return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
     if op is Op.DEAD and outcome.result and (kind.op in learned or is_letter(kind.op)):
-        if outcome.result < 0:  # whether it was stored, and not what its attempts came to
+        if outcome.result < 0 and to_word.stand is not Stand.DEAD:  # whether it was stored
             return Line(Op.DEAD_FAILED, Stand.NONE, before, 0)
         outcome = UNKNOWN
     result = _result(op, kind, status, outcome, to_word)
@@ -517,6 +517,8 @@ def _result(op: Op, kind: Kind, status: int, outcome: Word, to_word: Word) -> in
         return -1  # taken for later, and refused then: what came of it stands in the same row
     if status:
         return status
+    if op is Op.RETRY and outcome.result > 0:
+        return 0  # that it was put off, or back into the queue, succeeded
     if outcome.result:
         is_unfit = outcome.result > 0 and kind.layout == "attempts"
         return -1 if is_unfit and _tells_of_failure(kind.reason) else outcome.result

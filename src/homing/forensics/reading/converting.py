@@ -16,7 +16,7 @@ import msgspec
 from homing.forensics.reading.audits import audited
 from homing.forensics.reading.dumps import dump_rows
 from homing.forensics.reading.framed import each_of
-from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, unfold
+from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, undivided, unfold
 from homing.forensics.reading.listed import Listed, spread
 from homing.forensics.reading.particulars import names_in, shape_in, with_noun, without_names
 from homing.forensics.reading.records import records
@@ -74,12 +74,14 @@ def as_lines(
     damage: Damage,
     folded: frozenset[str] = frozenset(),
     lists: Sequence[Listed] = (),
+    dotted: frozenset[str] = frozenset(),
 ) -> Source:
     """The same rows as clean JSON lines; what cannot be read is counted with its line.
 
     Args:
         folded: columns whose texts hold values of their own, which become columns.
         lists: those of whose elements each becomes a row.
+        dotted: columns that get their dotted name in rows where they stand in an object.
     """
     encode = msgspec.json.Encoder(enc_hook=str).encode
     names, shape = _names_in(source)
@@ -89,6 +91,7 @@ def as_lines(
                 damage.add(source.path, line, problem)
             else:
                 row = without_names(row, names) if names else row
+                row = undivided(row, dotted) if dotted else row
                 row = unfold(row, folded) if folded else row
                 for one in spread(row, lists) if lists else (row,):
                     file.write(encode(one) + b"\n")

@@ -193,6 +193,24 @@ def twofold(rows: Sequence[Row]) -> frozenset[str]:
     )
 
 
+def divided(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns that have a dotted name in some rows and stand in an object in others, as two services
+    write them whose lines are collected: `{"labels.id": 7}` and `{"labels": {"id": 7}}`."""
+    forms: dict[str, set[tuple[str, ...]]] = {}
+    for row in rows:
+        for path in row:
+            if SEPARATOR in path:
+                forms.setdefault(str(path), set()).add(parts_of(path))
+    return frozenset(path for path, parts in forms.items() if len(parts) > 1)
+
+
+def undivided(row: Row, paths: frozenset[str]) -> Row:
+    """The row with each of these columns by its dotted name."""
+    values = flat(row)
+    rest = {path: value for path, value in values.items() if path not in paths}
+    return unflat(rest) | {str(path): value for path, value in values.items() if path in paths}
+
+
 def _paths(rows: Sequence[Row]) -> dict[str, None]:
     """Each once: a sample may have hundreds of columns in thousands of rows."""
     return dict.fromkeys(path for row in rows for path in row)

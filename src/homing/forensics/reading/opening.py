@@ -18,6 +18,7 @@ from homing.forensics.reading.lines import (
     Row,
     arguments,
     attributes,
+    divided,
     flat,
     folded,
     listed_in,
@@ -111,6 +112,9 @@ def open_log(
     ):
         plain = as_lines(source, target, damage)
     rows = sample(plain)
+    if dotted := divided(rows):
+        plain = as_lines(plain, target.with_suffix(".dotted"), damage, dotted=dotted)
+        rows = sample(plain)
     if held := twofold(rows) | spanned(rows) | _asked_for(rows, given):
         plain = as_lines(plain, target.with_suffix(".taken"), damage, held)
         rows = sample(plain)
