@@ -52,11 +52,12 @@ def confirming(table: Any) -> Confirmed | None:
     own_words = [one.op_raw for one in answers if meaning(one.op_raw).op is Op.ACCEPTED]
     if sum(int(one.n) for one in answers if one.op_raw not in own_words) < _FEWEST:
         return None
+    is_own = lines.op_raw.isin(own_words).fill_null(False)
     lines = lines.select(
         k=name_of(lines),
         word=lines.op_raw,
         at=ibis.coalesce(lines.changed_us, lines.at_us, 0),
-        is_put=((lines.status == PUT_BY) & ~lines.op_raw.isin(own_words)).fill_null(False),
+        is_put=(lines.status == PUT_BY).fill_null(False) & ~is_own,
     )
     put = lines.group_by("k").aggregate(put_at=lines["at"].min(where=lines.is_put))
     lines = lines.filter(lines.word.notnull()).inner_join(put, "k")

@@ -89,8 +89,8 @@ def answering(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
 _SHOWING_MIN: Final = 0.8
 
 
-#: what is done before anybody answers
-_BEFORE_AN_ANSWER: Final = frozenset(
+#: what is done before anybody answers: that it succeeded says nothing of the receiver
+_UNANSWERED: Final = frozenset(
     {Op.ACCEPTED, Op.QUEUED, Op.CLAIMED, Op.SENT, Op.STARTED, Op.RETRY, Op.RELEASED, Op.RESUMED}
 )
 
@@ -105,7 +105,6 @@ def showing(kinds: Iterable[tuple[Kind, int]]) -> frozenset[str]:
             continue
         if kind.status == "ok":
             shown[kind.op] += n
-        elif kind.status == "none" and meaning(kind.outcome, is_state=True).result > 0:
-            # that it was accepted with success is no answer of its receiver
-            bare += n if meaning(kind.op).op not in _BEFORE_AN_ANSWER else 0
+        elif kind.status == "none" and meaning(kind.op).op not in _UNANSWERED:
+            bare += n if meaning(kind.outcome, is_state=True).result > 0 else 0
     return frozenset(shown) if shown.total() > _SHOWING_MIN * bare else frozenset()

@@ -51,22 +51,16 @@ def sql_of(expression: Any) -> str:
     """A table expression in DuckDB's words; those of an earlier one that asked the same.
 
     Half of a small investigation's time goes into these words, and they depend on which columns
-    there are and not on which log it is: the second log of a comparison, and each look of a watch,
-    ask mostly what was asked before.
+    there are and hardly on which log it is: of the questions about a second log nine in ten were
+    asked of the first.
     """
     return _sql_of(expression.op())
-
-
-@functools.lru_cache(_QUERIES_MAX)
-def _is_handed_over(node: Any) -> bool:
-    """Whether a table of it is in no database, so that Ibis puts it there for each question."""
-    return bool(node.find(ops.InMemoryTable))
 
 
 def rows(expression: Any) -> list[Line]:
     """All rows of a table expression; it should be small: it is held in memory."""
     backend = expression.get_backend()
-    if backend.name == "duckdb" and not _is_handed_over(expression.op()):
+    if backend.name == "duckdb":
         found = backend.raw_sql(sql_of(expression))
         names = [column[0] for column in found.description]
         return [Line(zip(names, values, strict=True)) for values in found.fetchall()]

@@ -19,7 +19,8 @@ from homing.forensics.habits import Habits, Kind, showing
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
-from homing.forensics.reading.lines import divided, flat, undivided
+from homing.forensics.reading.lines import Path as Names
+from homing.forensics.reading.lines import divided, flat, undivided, unflat
 from homing.forensics.reading.mapping import parse
 from homing.forensics.words import line_of
 
@@ -33,18 +34,6 @@ HOPELESS = frozenset(range(11, COUNT, 24))
 FLAKY = frozenset(range(3, COUNT, 6)) - LOST - HOPELESS
 
 
-def nested(row: Row) -> Row:
-    """Dotted names as objects."""
-    found: Row = {}
-    for path, value in row.items():
-        *outer, last = path.split(".")
-        inside = found
-        for part in outer:
-            inside = inside.setdefault(part, {})
-        inside[last] = value
-    return found
-
-
 class Life:
     """The lines of one delivery."""
 
@@ -53,40 +42,41 @@ class Life:
         self.about = {"labels.delivery_id": f"dlv_{number:05}ab"}
         self.rows: list[tuple[float, Row]] = []
 
-    def say(self, service: str, action: str, outcome: str, **more: Any) -> None:
+    def say(self, service: str, action: str, outcome: str, more: Row | None = None) -> None:
         self.at += 0.05
         time = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
         told = {"service.name": service, "event.action": action, "event.outcome": outcome}
         row = {"@timestamp": time} | told | self.about
-        row |= {name.replace("__", "."): value for name, value in more.items()}
-        self.rows.append((self.at, row if service == "api" else nested(row)))
+        row |= more or {}
+        nested = unflat({Names(path.split(".")): value for path, value in row.items()})
+        self.rows.append((self.at, row if service == "api" else nested))
 
 
 def life(number: int, fault: str) -> Iterator[tuple[float, Row]]:
     one = Life(number)
-    one.say("api", "delivery-accepted", "success", http__response__status_code=202)
+    one.say("api", "delivery-accepted", "success", {"http.response.status_code": 202})
     one.say("api", "delivery-enqueued", "success")
     is_lost = number in LOST and bool(fault)
     for attempt in range(1, ATTEMPTS + 1):
-        turn = {"labels__attempt": attempt}
+        turn = {"labels.attempt": attempt}
         one.say("dispatcher", "message-received", "unknown")
-        one.say("dispatcher", "attempt-started", "unknown", **turn)
+        one.say("dispatcher", "attempt-started", "unknown", turn)
         if is_lost and fault == "D4":
             break
         is_bad = number in HOPELESS or is_lost or (number in FLAKY and attempt == 1)
-        answer = {"http__response__status_code": 503 if is_bad else 200}
+        answer = {"http.response.status_code": 503 if is_bad else 200}
         outcome = "failure" if is_bad else "success"
-        one.say("dispatcher", "delivery-attempt", outcome, **answer, **turn)
+        one.say("dispatcher", "delivery-attempt", outcome, answer | turn)
         if not is_bad or (is_lost and fault == "D5"):
-            one.say("dispatcher", "delivery-completed", "success", labels__state="delivered")
+            one.say("dispatcher", "delivery-completed", "success", {"labels.state": "delivered"})
             break
         if attempt < ATTEMPTS:
-            one.say("dispatcher", "retry-scheduled", "unknown", labels__state="retry", **turn)
+            one.say("dispatcher", "retry-scheduled", "unknown", {"labels.state": "retry"} | turn)
             one.at += 5
-            one.say("dispatcher", "retry-enqueued", "success", **turn)
+            one.say("dispatcher", "retry-enqueued", "success", turn)
         elif not is_lost:
-            dead = {"labels__state": "dead", **turn}
-            one.say("dispatcher", "delivery-dead-lettered", "failure", **dead)
+            dead = {"labels.state": "dead"} | turn
+            one.say("dispatcher", "delivery-dead-lettered", "failure", dead)
     yield from one.rows
 
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
-import ibis
+from support.in_duckdb import in_duckdb
 
 from homing.forensics.answers import of_answers
 from homing.forensics.behaviours import Behaviours
@@ -46,7 +46,7 @@ def test_a_host_that_changes_within_a_delivery_is_a_worker() -> None:
 
 def test_an_attempt_that_an_answer_follows_is_the_beginning_of_a_request() -> None:
     said = ("accepted", "attempt", "response")
-    table = ibis.memtable(
+    table = in_duckdb(
         {
             "delivery": [f"d{n}" for n in range(60) for _ in said],
             "message": [None] * 180,

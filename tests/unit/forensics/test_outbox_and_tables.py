@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.dropped import make_dropped, make_step
+from support.in_duckdb import in_duckdb
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -87,7 +88,7 @@ def table_of(*lines: tuple[str | None, str, str]) -> Any:
     names = ("delivery", "to_raw", "layout")
     columns = {name: [line[i] for line in lines] for i, name in enumerate(names)}
     columns["rowid"] = list(range(len(lines)))  # type: ignore[arg-type]
-    table = ibis.memtable(columns, schema=dict.fromkeys(names, "string") | {"rowid": "int64"})
+    table = in_duckdb(columns, schema=dict.fromkeys(names, "string") | {"rowid": "int64"})
     nothing = dict.fromkeys(("op_raw", "message", "endpoint", "worker"), ibis.null("string"))
     numbers = {name: ibis.null("int64") for name in ("changed_us", "status")}
     times = {"at_us": table["rowid"], **numbers}

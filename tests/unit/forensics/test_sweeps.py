@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.dropped import make_dropped, make_step
+from support.in_duckdb import in_duckdb
 
 pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
@@ -136,7 +137,7 @@ def test_where_none_was_as_old_between_two_runs_it_may_be_a_query_as_well() -> N
 def _raw(*lines: tuple[str | None, str | None, str | None, int]) -> Any:
     names = ("delivery", "op_raw", "worker", "at_us")
     columns = {name: [line[i] for line in lines] for i, name in enumerate(names)}
-    table = ibis.memtable(columns, schema=dict.fromkeys(names[:3], "string") | {"at_us": "int64"})
+    table = in_duckdb(columns, schema=dict.fromkeys(names[:3], "string") | {"at_us": "int64"})
     return table.mutate(
         message=ibis.null("string"), to_raw=ibis.null("string"), changed_us=ibis.null("int64")
     )

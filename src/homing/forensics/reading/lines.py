@@ -196,7 +196,7 @@ def twofold(rows: Sequence[Row]) -> frozenset[str]:
 def divided(rows: Sequence[Row]) -> frozenset[str]:
     """The columns that have a dotted name in some rows and stand in an object in others, as two services
     write them whose lines are collected: `{"labels.id": 7}` and `{"labels": {"id": 7}}`."""
-    forms: dict[str, set[tuple[str, ...]]] = {}
+    forms: dict[str, set[tuple[str, ...]]] = {}  # the two are equal as texts
     for row in rows:
         for path in row:
             if SEPARATOR in path:

@@ -27,6 +27,7 @@ from homing.forensics.reading.lines import (
     state_change,
     tags,
     twofold,
+    undivided,
     unflat,
     unfold,
     unfolded,
@@ -113,10 +114,10 @@ def open_log(
         plain = as_lines(source, target, damage)
     rows = sample(plain)
     if dotted := divided(rows):
-        plain = as_lines(plain, target.with_suffix(".dotted"), damage, dotted=dotted)
-        rows = sample(plain)
-    if held := twofold(rows) | spanned(rows) | _asked_for(rows, given):
-        plain = as_lines(plain, target.with_suffix(".taken"), damage, held)
+        rows = [flat(undivided(unflat(row), dotted)) for row in rows]
+    held = twofold(rows) | spanned(rows) | _asked_for(rows, given)
+    if dotted or held:
+        plain = as_lines(plain, target.with_suffix(".taken"), damage, held, dotted=dotted)
         rows = sample(plain)
     if apart := apart_of(rows, given):
         plain = as_lines(plain, target.with_suffix(".apart"), damage, frozenset(), apart)
