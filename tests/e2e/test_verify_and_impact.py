@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.once import made_once
 
 from homing.cli.impact import impact
 from homing.cli.impact_assumptions import EXAMPLE
@@ -38,12 +39,14 @@ def price(*words: str) -> Result:
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small founding week, with the fault and with its fix."""
-    folder = tmp_path_factory.mktemp("lab")
+    return made_once(tmp_path_factory, "verified-logs", _logs_in)
+
+
+def _logs_in(folder: Path) -> None:
     payments = folder / "payments.jsonl.gz"
     have_week(RetryWorker, log=folder / "before.jsonl.gz", payments=payments, size=8_000)
     have_week(FixedWorker, log=folder / "after.jsonl.gz", size=8_000)
     (folder / "impact.toml").write_text(EXAMPLE)
-    return folder
 
 
 def test_two_logs_are_compared_where_the_fault_lives(logs: Path) -> None:
@@ -81,10 +84,10 @@ def test_watching_ends_at_the_bound_or_at_the_first_drop(logs: Path) -> None:
     assert ask(before, before, "--watch", "--every", "0.1").exit_code == 1
 
 
-def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
+def test_a_week_is_priced_by_its_payloads(logs: Path, tmp_path: Path) -> None:
     words = [str(logs / "before.jsonl.gz"), "--assumptions", str(logs / "impact.toml")]
     words += ["--payloads", str(logs / "payments.jsonl.gz")]
-    ids, plot = logs / "ids.tsv", logs / "plot.svg"
+    ids, plot = tmp_path / "ids.tsv", tmp_path / "plot.svg"
     result = price(*words, "--json", "--ids", str(ids), "--svg", str(plot))
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
@@ -96,9 +99,9 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     assert len(ids.read_text().splitlines()) == len(found["affected"])
     assert plot.read_text().startswith("<svg")
     every = (logs / "impact.toml").read_text().replace('["payment.captured"]', "[]")
-    (logs / "every.toml").write_text(every)
-    of_all = [*words[:1], "--assumptions", str(logs / "every.toml"), *words[3:]]
-    assert price(*of_all, "--ids", str(logs / "all.tsv")).exit_code == 0
+    (tmp_path / "every.toml").write_text(every)
+    of_all = [*words[:1], "--assumptions", str(tmp_path / "every.toml"), *words[3:]]
+    assert price(*of_all, "--ids", str(tmp_path / "all.tsv")).exit_code == 0
     text = price(*words).output
     assert f"{found['p50']:,.0f} USD a week" in text, "the same draws, the same estimate"
     assert text.splitlines()[0] == found["sentence"], "what to pass on comes first"
@@ -107,7 +110,7 @@ def test_a_week_is_priced_by_its_payloads(logs: Path) -> None:
     # in two digits, as the interval is wide
     assert float(told[1].replace(",", "")) == pytest.approx(found["p50"], rel=0.05)
     assert "at risk: the whole value of" in text
-    dropped = len((logs / "all.tsv").read_text().splitlines())
+    dropped = len((tmp_path / "all.tsv").read_text().splitlines())
     priced = len(found["affected"])
     assert dropped > priced, "refunds are dropped too, and are not priced"
     assert f"Not in it: {dropped - priced} of the {dropped} affected, which are not" in text

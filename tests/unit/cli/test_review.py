@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support.once import made_once
 
 from homing.cli.impact_assumptions import EXAMPLE
 from homing.cli.main import homing
@@ -42,7 +43,10 @@ OPEN = ("incident", "open", "webhooks are missing", "--file", "record.json", "--
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small founding week, with the fault and with its fix."""
-    folder = tmp_path_factory.mktemp("week")
+    return made_once(tmp_path_factory, "review-logs", _logs_in)
+
+
+def _logs_in(folder: Path) -> None:
     payments = folder / "payments.jsonl.gz"
     have_week(RetryWorker, log=folder / "before.jsonl.gz", payments=payments, size=5_000)
     have_week(FixedWorker, log=folder / "after.jsonl.gz", size=5_000)
@@ -50,7 +54,6 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     service = resources.files("homing.lab.service")
     for name in ("worker.py", "fix.patch"):
         (folder / name).write_text(service.joinpath(name).read_text())
-    return folder
 
 
 def asking(patch: pytest.MonkeyPatch, folder: Path) -> Ask:
@@ -76,22 +79,29 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
 
 
 @pytest.fixture(scope="module")
-def recorded(logs: Path) -> Path:
+def recorded(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That folder, with an incident that was investigated, verified and priced."""
-    with pytest.MonkeyPatch.context() as patch:
-        run = asking(patch, logs)
-        run(*OPEN)
-        run("investigate", "before.jsonl.gz", "--save", "incident.json", code=1)
-        reproduce = ("reproduce", "incident.json", "--times", "3", "--worker")
-        run(*reproduce, "worker.py:RetryWorker", code=1)
-        shutil.copy("worker.py", "fixed.py")  # a module is read once in a process
-        subprocess.run(["patch", "-s", "fixed.py", "fix.patch"], check=True, timeout=120)
-        run(*reproduce, "fixed.py:RetryWorker")
-        pair = ("before.jsonl.gz", "after.jsonl.gz")
-        run("verify", *pair, "--incident", "incident.json")
-        price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
-        run("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
-    return logs
+
+    def record_in(folder: Path) -> None:
+        shutil.copytree(logs, folder, dirs_exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            _record(asking(patch, folder))
+
+    return made_once(tmp_path_factory, "review-recorded", record_in)
+
+
+def _record(run: Ask) -> None:
+    run(*OPEN)
+    run("investigate", "before.jsonl.gz", "--save", "incident.json", code=1)
+    reproduce = ("reproduce", "incident.json", "--times", "3", "--worker")
+    run(*reproduce, "worker.py:RetryWorker", code=1)
+    shutil.copy("worker.py", "fixed.py")  # a module is read once in a process
+    subprocess.run(["patch", "-s", "fixed.py", "fix.patch"], check=True, timeout=120)
+    run(*reproduce, "fixed.py:RetryWorker")
+    pair = ("before.jsonl.gz", "after.jsonl.gz")
+    run("verify", *pair, "--incident", "incident.json")
+    price = ("--payloads", "payments.jsonl.gz", "--assumptions", "impact.toml")
+    run("impact", "before.jsonl.gz", *price, "--ids", "affected.tsv", "--svg", "impact.svg")
 
 
 @pytest.fixture
