@@ -19,8 +19,9 @@ from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.joining import joined, links
+from homing.forensics.reading.joining import joined
 from homing.forensics.reading.lines import flat, unfold
+from homing.forensics.reading.references import links
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import line_of
 

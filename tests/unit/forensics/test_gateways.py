@@ -20,9 +20,10 @@ from homing.forensics.judging import Verdict
 from homing.forensics.operations import Op, Stand
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.joining import joined, links
+from homing.forensics.reading.joining import joined
 from homing.forensics.reading.lines import state_change
 from homing.forensics.reading.mapping import Column, Mapping
+from homing.forensics.reading.references import links
 from homing.forensics.vocabulary import meaning
 
 COUNT = 300

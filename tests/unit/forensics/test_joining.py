@@ -14,8 +14,9 @@ pytest.importorskip("ibis")
 from homing.forensics.document import document
 from homing.forensics.investigation import investigate
 from homing.forensics.options import Options
-from homing.forensics.reading.joining import joined, links
+from homing.forensics.reading.joining import joined
 from homing.forensics.reading.mapping import Column, Mapping
+from homing.forensics.reading.references import links
 from homing.forensics.reading.sentences import pairs
 
 LOG = Service("D1", 11, deliveries=400, fail_share=0.2).run()

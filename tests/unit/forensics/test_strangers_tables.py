@@ -23,7 +23,8 @@ from homing.forensics.operations import Op, Stand
 from homing.forensics.options import Options
 from homing.forensics.reading.columns import COMPACT, look
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.joining import joined, links
+from homing.forensics.reading.joining import joined
+from homing.forensics.reading.references import links
 from homing.forensics.traces import Step, Trace
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import SAID, Behaviour, by_behaviour, line_of

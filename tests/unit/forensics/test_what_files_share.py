@@ -23,8 +23,9 @@ from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.joining import beside, links
+from homing.forensics.reading.joining import beside
 from homing.forensics.reading.mapping import Column
+from homing.forensics.reading.references import links
 from homing.forensics.turns import given_up_open, is_done_idle
 
 COUNT = 120

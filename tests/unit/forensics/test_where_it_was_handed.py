@@ -23,9 +23,9 @@ from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.joining import links
 from homing.forensics.reading.lines import flat, text_row
 from homing.forensics.reading.meeting import meeting
+from homing.forensics.reading.references import links
 from homing.forensics.reading.sources import Source, sample
 from homing.forensics.turns import is_begun, is_of_lapse
 

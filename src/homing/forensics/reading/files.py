@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from homing.core.errors import ConfigError
+from homing.forensics.reading.archives import archives, named_as, together
 from homing.forensics.reading.columns import Seen, is_of_cursor, name_score
 from homing.forensics.reading.converting import CUT, Damage, as_lines
 from homing.forensics.reading.expressions import (
@@ -22,7 +23,7 @@ from homing.forensics.reading.expressions import (
 )
 from homing.forensics.reading.guessing import EXTRAS_MAX, Unmapped
 from homing.forensics.reading.hosts import name_hosts
-from homing.forensics.reading.joining import beside, joined, links, named_alike
+from homing.forensics.reading.joining import beside, joined, named_alike
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import NO_ROWS, Mapping
 from homing.forensics.reading.meeting import meeting
@@ -30,6 +31,7 @@ from homing.forensics.reading.nested import open_nested
 from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, leader_of, order_of, runs_of
 from homing.forensics.reading.records import widths
+from homing.forensics.reading.references import links
 from homing.forensics.reading.selecting import (
     Fields,
     accesses,
@@ -258,14 +260,19 @@ def _agreeing(
     if not 1 < len(opened) <= _KINDS_OF_FILES_MAX:
         return mappings
     samples: dict[str, Sequence[Row]] = {path: one.rows for path, one in opened.items()}
-    mappings = named_alike(mappings, samples)
+    moved = archives(mappings, samples)
+    samples = together(samples, moved)
+    joint = named_alike({path: mappings[path] for path in samples}, samples)
     references = links(samples)
     if not references:
-        samples = meeting({path: (one.source, one.rows) for path, one in opened.items()})
+        samples = meeting({path: (opened[path].source, samples[path]) for path in samples})
         references = links(samples)
-    left_out = beside(references, mappings, samples)
+    left_out = beside(references, joint, samples)
     raw.nameless += [path for path in opened if path in left_out]
-    joint = joined(references, mappings, samples)
+    joint = joined(references, joint, samples)
+    joint |= {
+        archive: named_as(mappings[archive], joint[table]) for archive, table in moved.items()
+    }
     return {path: joint[path] for path in opened if path not in left_out}
 
 

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import replace
 from itertools import permutations
-from typing import Final, NamedTuple
+from typing import Final
 
 from homing.forensics.reading.columns import name_score, text_of
 from homing.forensics.reading.guessing import TELLING
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.naming import OF_SENDING
+from homing.forensics.reading.references import (
+    NAMING,
+    OWN_MIN,
+    ROWS_MIN,
+    SHARED_MIN,
+    Link,
+    has_own,
+    is_fanned,
+    names_another_thing,
+)
 from homing.forensics.vocabulary import normal
 
-_FIELDS: Final = ("delivery", "message")
 #: what a column says by its name in each of two files
 _CALLED_ALIKE: Final = ("due", "lease_until", "attempt", "max_attempts", "actor", "endpoint")
-_OTHERS: Final = ("endpoint", "worker", "app")
-#: of the rows of the one file, so many have a value of their own: it is what the row is of
-_OWN_MIN: Final = 0.98
-#: of the fewer values of two columns, so many are in the other too
-_SHARED_MIN: Final = 0.5
-#: where it is the names that tell: of two samples of long files only some meet
-_NUMBERS_SHARED_MIN: Final = 0.1
-_ROWS_MIN: Final = 20
-
-
-class Link(NamedTuple):
-    """A column that names each row of one file, and the one of another file that refers to it."""
-
-    owner: str  #: the file
-    column: str
-    other: str
-    reference: str
-    share: float
 
 
 def joined(
@@ -106,10 +97,10 @@ def _named_as_in(
         if row.get(own) is not None and row.get(path) is not None
     }
     mine = {name for _, name in pairs}
-    if len(mine) < _ROWS_MIN or not len({name for name, _ in pairs}) == len(mine) == len(pairs):
+    if len(mine) < ROWS_MIN or not len({name for name, _ in pairs}) == len(mine) == len(pairs):
         return None
     theirs = {str(row[path]) for row in others if row.get(path) is not None}
-    return path if len(mine & theirs) >= _SHARED_MIN * min(len(mine), len(theirs)) else None
+    return path if len(mine & theirs) >= SHARED_MIN * min(len(mine), len(theirs)) else None
 
 
 def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
@@ -123,7 +114,7 @@ def _signed_alike(found: dict[str, Mapping], paths: Iterable[str]) -> None:
 
 
 def _but_names(columns: Map[str, Column]) -> dict[str, Column]:
-    return {field: column for field, column in columns.items() if field not in _FIELDS}
+    return {field: column for field, column in columns.items() if field not in NAMING}
 
 
 #: so well its name must say that a column names deliveries, or jobs
@@ -147,10 +138,10 @@ def _named_beside(
     ]
     for path in {path: None for row in rows for path in row}:
         mine = {str(row[path]) for row in rows if row.get(path) is not None}
-        if path == column or len(mine) < _ROWS_MIN:
+        if path == column or len(mine) < ROWS_MIN:
             continue
         if any(
-            len(mine & some) >= _SHARED_MIN * min(len(mine), len(some)) for some in theirs if some
+            len(mine & some) >= SHARED_MIN * min(len(mine), len(some)) for some in theirs if some
         ):
             return path
     return None
@@ -169,7 +160,7 @@ def _is_of_job(other: Mapping, rows: Sequence[Row], link: Link) -> bool:
         return False
     referring = [row for row in rows if row.get(link.reference) is not None]
     named = sum(row.get(own.path) is not None for row in referring)
-    return named >= _OWN_MIN * len(referring) > 0
+    return named >= OWN_MIN * len(referring) > 0
 
 
 def _called_alike(
@@ -225,7 +216,7 @@ def _key_alike(
     if len(group) == 1:
         field = _field_of(found[first.owner], found[first.other], first)
     else:
-        is_message = any(_is_fanned(samples[link.other], link.reference) for link in group)
+        is_message = any(is_fanned(samples[link.other], link.reference) for link in group)
         field = "message" if is_message else "delivery"
     if any(settled.get(link.other, link.reference) != link.reference for link in group):
         field = "message"  # its rows have a name of their own
@@ -233,7 +224,7 @@ def _key_alike(
     if (
         owner.has("to_state")
         and not owner.has("op")
-        and _is_own(samples[first.owner], first.column)
+        and has_own(samples[first.owner], first.column)
     ):
         owner = replace(owner, layout="deliveries")
     found[first.owner] = owner
@@ -327,7 +318,7 @@ def _are_parts(one: Mapping, other: Mapping) -> bool:
     mine, theirs = ({(f, c.path) for f, c in each.columns.items()} for each in (one, other))
     alike = mine & theirs
     same = {field for field, _ in alike}
-    if not same & set(_FIELDS) or not same & TELLING or len(alike) < _PARTS_FEWEST:
+    if not same & set(NAMING) or not same & TELLING or len(alike) < _PARTS_FEWEST:
         return False
     return len(alike) >= _PARTS_MIN * min(len(mine), len(theirs))
 
@@ -338,7 +329,7 @@ _SAID_MIN: Final = 30.0
 
 def _names_by_name(mapping: Mapping) -> bool:
     """Whether the column that names deliveries is called so, and was not taken for want of another."""
-    named = [(f, mapping.columns[f].path) for f in _FIELDS if f in mapping.columns]
+    named = [(f, mapping.columns[f].path) for f in NAMING if f in mapping.columns]
     return any(
         name_score(field, path) >= _SAID_MIN or OF_SENDING.search(normal(path))
         for field, path in named
@@ -352,7 +343,7 @@ def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:
         if len(mine) < len(rows) or len(set(mine)) < len(rows):
             continue
         for reference in {path: None for row in others for path in row}:
-            if normal(reference) == "id" or not _names_another_thing(reference):
+            if normal(reference) == "id" or not names_another_thing(reference):
                 continue
             theirs = Counter(
                 text_of(row[reference])
@@ -370,40 +361,13 @@ def _is_looked_up(rows: Sequence[Row], others: Sequence[Row]) -> bool:
 _LOOKED_UP_MIN: Final = 0.9
 
 
-def _names_another_thing(column: str) -> bool:
-    """Whether a column, by its name, is of receivers, workers or tenants."""
-    own = max(name_score(field, column) for field in _FIELDS)
-    return max(name_score(field, column) for field in _OTHERS) > max(_OF_OTHERS, own)
-
-
-#: so well its name must say so
-_OF_OTHERS: Final = 60.0
-
-
-def _is_fanned(rows: Sequence[Row], reference: str) -> bool:
-    """Whether what is referred to went to several endpoints, so that it is a message."""
-    paths = {path: None for row in rows for path in row}
-    endpoint = max(paths, key=lambda path: name_score("endpoint", path), default="")
-    if name_score("endpoint", endpoint) < _OF_OTHERS:
-        return False
-    endpoints: dict[str, set[str]] = {}
-    for row in rows:
-        if row.get(reference) is not None and row.get(endpoint) is not None:
-            endpoints.setdefault(str(row[reference]), set()).add(str(row[endpoint]))
-    return sum(len(one) > 1 for one in endpoints.values()) > _FANNED_MIN * len(endpoints)
-
-
-#: of the messages, so many go to several endpoints
-_FANNED_MIN: Final = 0.02
-
-
 def _meet(
     one: Mapping,
     ones: Sequence[Row],
     other: Mapping,
     others: Sequence[Row],
-    least: float = _SHARED_MIN,
-    fields: Sequence[str] = _FIELDS,
+    least: float = SHARED_MIN,
+    fields: Sequence[str] = NAMING,
 ) -> bool:
     """Whether two files name the same things by the same field as it is."""
     for field in fields:
@@ -427,141 +391,18 @@ _AS_WELL_MIN: Final = 0.8
 
 def _meets(found: Map[str, Mapping], samples: Map[str, Sequence[Row]], link: Link) -> bool:
     """Whether the files of a link meet by their own names of a delivery, as well as by the link."""
-    least = min(_SHARED_MIN, _AS_WELL_MIN * link.share)
+    least = min(SHARED_MIN, _AS_WELL_MIN * link.share)
     pair = (found[link.owner], samples[link.owner], found[link.other], samples[link.other])
     own = found[link.other].columns.get("delivery")
     # that several deliveries are of one event says nothing of which is which
     is_finer = own is not None and own.path == link.reference
-    return _meet(*pair, least=least, fields=_FIELDS[:1] if is_finer else _FIELDS)
-
-
-def links(samples: Map[str, Sequence[Row]]) -> list[Link]:
-    """The best reference from each file to another, the surest first."""
-    values = {path: _named(rows) for path, rows in samples.items()}
-    every: list[Link] = []
-    for owner, other in permutations(values, 2):
-        for column, (mine, is_own) in values[owner].items():
-            if not is_own or len(mine) < _ROWS_MIN:
-                continue
-            every += _references(samples, values, (owner, column), other)
-    # what many more rows are named by than by another is what the log is of
-    most = max((len(values[link.owner][link.column][0]) for link in every), default=0)
-    every = [o for o in every if len(values[o.owner][o.column][0]) >= _OF_MOST_MIN * most]
-    ranks = _ranks(every, samples)
-    # the last of those from each file is the best
-    found = {link.other: link for link in sorted(every, key=ranks.__getitem__)}
-    return sorted(found.values(), key=ranks.__getitem__, reverse=True)
-
-
-#: a thing of which there are so few, to the one of which there are most, is not what the log is of
-_OF_MOST_MIN: Final = 0.1
-
-
-def _references(
-    samples: Map[str, Sequence[Row]],
-    values: Map[str, Map[str, tuple[set[str], bool]]],
-    owned: tuple[str, str],
-    other: str,
-) -> Iterator[Link]:
-    """The columns of another file that hold the names of a file's rows."""
-    owner, column = owned
-    mine, _ = values[owner][column]
-    for reference, (theirs, _) in values[other].items():
-        is_number = all(map(str.isdigit, mine))
-        if is_number and not _refers(column, reference):
-            continue  # each file counts its own rows, and any number is among another's
-        is_small = len(theirs) < _ROWS_MIN
-        share = len(mine & theirs) / (len(theirs) if is_small else min(len(mine), len(theirs)))
-        wanted = _NUMBERS_SHARED_MIN if is_number and not is_small else _SHARED_MIN
-        # two files of the same columns, of several hosts, refer to nothing
-        if share < wanted or (reference == column and _is_own(samples[other], column)):
-            continue
-        yield Link(owner, column, other, reference, share)
-
-
-#: so well must a column's name say that its numbers are those of deliveries
-_NAMED_MIN: Final = 80.0
-
-
-def _may_number(column: str) -> bool:
-    """Whether the numbers of a column may name deliveries: an `id`, or what is called a delivery's."""
-    return normal(column) == "id" or any(name_score(f, column) >= _NAMED_MIN for f in _FIELDS)
-
-
-def _refers(column: str, reference: str) -> bool:
-    """Whether by their names the one may refer to the other: a `delivery_id` to an `id`."""
-    return normal(column) == "id" and normal(reference) != "id"
-
-
-def _ranks(
-    every: Sequence[Link], samples: Map[str, Sequence[Row]]
-) -> dict[Link, tuple[float, bool, int, bool, int, str, str]]:
-    """How sure each reference is, and how well what it refers to names what all files are of.
-
-    What other things belong to, several to one (the event of deliveries), names them less well.
-    """
-    referred = Counter((link.owner, link.column) for link in every)
-    finer = {link.other for link in every if _is_fanned(samples[link.other], link.reference)}
-    return {
-        link: (
-            round(link.share, 1),
-            link.owner in finer,
-            referred[link.owner, link.column],
-            # an `id` is what a row is of, rather than another number that each row has
-            normal(link.column) == "id",
-            # the event that a row is of, rather than the header of a request that was not always made
-            sum(row.get(link.reference) is not None for row in samples[link.other]),
-            link.owner,
-            link.reference,
-        )
-        for link in every
-    }
-
-
-def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
-    """Column → its values and whether each row has one of its own; columns of words and numbers aside.
-
-    A file of few rows, such as one of dead letters, has only columns that say what they name.
-    """
-    found = {}
-    few = len(rows) < _ROWS_MIN
-    every: dict[str, set[str]] = {}
-    for row in rows:  # once through, for there may be hundreds of columns
-        for column, value in row.items():
-            if isinstance(value, str | int):
-                every.setdefault(column, set()).add(text_of(value))
-    for column, distinct in every.items():
-        is_said = normal(column) != "id" and _may_number(column)
-        if few and not (is_said and distinct):
-            continue
-        if not few and len(distinct) < max(_ROWS_MIN, (0.02 if is_said else 0.2) * len(rows)):
-            continue
-        if _names_another_thing(column):
-            continue
-        if not (_are_ids(distinct) or (_may_number(column) and all(map(str.isdigit, distinct)))):
-            continue
-        found[column] = (distinct, len(distinct) >= _OWN_MIN * len(rows))
-    return found
-
-
-def _is_own(rows: Sequence[Row], column: str) -> bool:
-    texts = [row.get(column) for row in rows]
-    return len(set(map(str, texts))) >= _OWN_MIN * len(rows)
-
-
-def _are_ids(values: set[str]) -> bool:
-    """Whether these can be names: letters and digits without spaces, and no times, numbers or addresses."""
-    some = list(values)[:50]
-    return all(
-        6 <= len(v) <= 80 and not set(v) & set(" :/") and not v.replace(".", "").isdigit()
-        for v in some
-    )
+    return _meet(*pair, least=least, fields=NAMING[:1] if is_finer else NAMING)
 
 
 def _field_of(owner: Mapping, other: Mapping, link: Link) -> str:
     """What both name: what the finer of the two takes it for, else the coarser."""
     for mapping, column in ((other, link.reference), (owner, link.column)):
-        for field in _FIELDS:
+        for field in NAMING:
             is_taken = field in mapping.columns and mapping.columns[field].path == column
             if is_taken and (field == "message" or not _is_per_endpoint(owner, other)):
                 return field
@@ -577,7 +418,7 @@ def _keyed(mapping: Mapping, field: str, column: str) -> Mapping:
     columns = {
         name: one
         for name, one in mapping.columns.items()
-        if name not in _FIELDS or (field == "delivery" and name == "message" and one.path != column)
+        if name not in NAMING or (field == "delivery" and name == "message" and one.path != column)
     }
     columns = {name: one for name, one in columns.items() if one.path != column}
     return replace(mapping, columns={field: Column(path=str(column)), **columns})
