@@ -166,6 +166,8 @@ def _failed_by_later_turn(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is not Why.SILENT or len(one.takes) < 2 or not one.failures:
         return None
+    if "late_attempt" in trace.crossings:
+        return None  # what came late is the first one's own result
     failed = trace.steps[one.failures[-1]]
     is_asked = any(i > one.takes[-1] for i in one.sent)
     is_bare = failed.status is None and failed.total_us is None and failed.due_us is None
@@ -174,7 +176,8 @@ def _failed_by_later_turn(trace: Trace, log: LogFacts) -> Match | None:
     is_left = made < (log.attempts_last or 0)
     if one.failures[-1] < one.takes[-1] or is_asked or not is_bare or not is_left:
         return None
-    if failed.stand is not Stand.FAILED:
+    is_planned = any(plans_retry(s) for s in trace.steps[one.failures[-1] :])
+    if failed.stand is not Stand.FAILED or is_planned:
         return None
     return Match("D7", 0.95, "called failed by a later turn, with no request and attempts left")
 
@@ -503,7 +506,8 @@ def _waiting(trace: Trace, log: LogFacts, one: Life) -> Match:
             "D10", 0.75, "as many attempts as others have at their end, and no dead letter"
         )
     if planned and log.swept is not None and log.swept.has(trace):
-        twins = () if log.swept.is_sure else ("D1",)
+        # a query that leaves out the later attempts leaves out what is old by then as well
+        twins = () if log.swept.is_sure and not log.are_later_attempts else ("D1",)
         return Match("D11", 0.95, "too old at the last clean-up before its retry was due", twins)
     if planned:
         # where requests alone have rows, a worker that took it and made none has left no trace

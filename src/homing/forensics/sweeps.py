@@ -67,7 +67,9 @@ def runs(table: Any, others: Sequence[str] = ()) -> list[tuple[int, ...]]:
     at = ibis.coalesce(about.changed_us, about.at_us)
     said = ibis.coalesce(about.op_raw, about.to_raw, "")
     who = ibis.coalesce(about.worker, "")
-    lines = about.select(said=said, word=said + " " + who, at=at).filter(at.notnull())
+    has_deleted = (about.rows_written != 0).fill_null(True)  # a run says how many rows it found
+    lines = about.filter(has_deleted).select(said=said, word=said + " " + who, at=at)
+    lines = lines.filter(lines["at"].notnull())
     kinds = lines.group_by("said", "word").aggregate(n=lines.count())
     found = rows(kinds.order_by(ibis.desc("n"), "word").limit(_KINDS_MAX))
     # a process has another name after each start, and its clean-up is the same

@@ -90,7 +90,7 @@ def table_of(*lines: tuple[str | None, str, str]) -> Any:
     columns["rowid"] = list(range(len(lines)))  # type: ignore[arg-type]
     table = in_duckdb(columns, schema=dict.fromkeys(names, "string") | {"rowid": "int64"})
     nothing = dict.fromkeys(("op_raw", "message", "endpoint", "worker"), ibis.null("string"))
-    numbers = {name: ibis.null("int64") for name in ("changed_us", "status")}
+    numbers = {name: ibis.null("int64") for name in ("changed_us", "status", "rows_written")}
     times = {"at_us": table["rowid"], **numbers}
     return table.mutate(**nothing, **times)
 

@@ -3,6 +3,7 @@ took the plan of a retry away: an earlier worker, a person, or the lease of a lo
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,9 @@ def test_a_planned_retry_is_d11_only_if_it_was_swept() -> None:
     )
     assert recognise(lost(3), log).mechanism == "D11"
     assert recognise(lost(11), log).mechanism == "D1"
+    # whatever is old is a later attempt as well
+    later = dataclasses.replace(log, are_later_attempts=True)
+    assert recognise(lost(3), later).twins == ("D1",)
     assert recognise(lost(3), LOG).mechanism == "D1"
 
 
@@ -139,8 +143,17 @@ def _raw(*lines: tuple[str | None, str | None, str | None, int]) -> Any:
     columns = {name: [line[i] for line in lines] for i, name in enumerate(names)}
     table = in_duckdb(columns, schema=dict.fromkeys(names[:3], "string") | {"at_us": "int64"})
     return table.mutate(
-        message=ibis.null("string"), to_raw=ibis.null("string"), changed_us=ibis.null("int64")
+        message=ibis.null("string"),
+        to_raw=ibis.null("string"),
+        changed_us=ibis.null("int64"),
+        rows_written=ibis.null("int64"),
     )
+
+
+def test_a_run_that_deleted_nothing_swept_nothing() -> None:
+    told = [(None, "old rows purged", None, at) for at in range(10, 60, 10)]
+    table = _raw(*told).mutate(rows_written=(ibis._.at_us > 20).cast("int64"))
+    assert runs(table) == [(30, 40, 50)]
 
 
 def test_a_clean_up_runs_where_its_line_or_its_own_name_says_so() -> None:
