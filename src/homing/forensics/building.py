@@ -313,7 +313,13 @@ def _lines(
         part
         for layout in sorted(layouts)
         for part in _parts(
-            engine, m, layout, raw.extras, is_mixed=is_mixed, has_letters=has_letters
+            engine,
+            m,
+            layout,
+            raw.extras,
+            is_mixed=is_mixed,
+            has_letters=has_letters,
+            are_timed=raw.has("started_at"),
         )
     ]
     return engine.keep("lines", functools.reduce(ibis.union, parts))
@@ -327,15 +333,16 @@ def _parts(
     *,
     is_mixed: bool,
     has_letters: bool,
+    are_timed: bool,
 ) -> list[Any]:
-    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too, and
-    `has_letters`: a file of dead letters."""
+    """The lines that the rows of a layout give; `is_mixed`: there are rows of another one too,
+    `has_letters`: a file of dead letters, and `are_timed`: events that say when they began."""
     m = m.filter(m.layout == layout)
     shared = _shared(engine, m, len(extras))
     told = {name: m[name] for name in ("op", "stand", "from_stand", "result")}
     if layout == "events":
         m = m.filter(m["op"] != int(Op.STARTED))
-        return [_part(m, 1, ibis.coalesce(m.at_us, m.accepted_us), told, shared)]
+        return _of_events(m, told, shared, are_timed=are_timed)
     # a request that tells when it began and how long it took, in whole milliseconds, had ended by then
     took = ibis.greatest(m.total_us - 1_000, 0)
     ended = (m.started_us == m.at_us).ifelse(m.started_us + took, ibis.null("int64"))
@@ -366,6 +373,33 @@ def _parts(
         _part(m, 1, last, told, shared),
         _part(sent, 0, m.started_us, _as(m, Op.SENT, Stand.LEASED), shared),
     ]
+
+
+def _of_events(
+    m: Any, told: dict[str, Any], shared: dict[str, Any], *, are_timed: bool
+) -> list[Any]:
+    """The lines of events; one of a whole turn, as a span is, gives one for its beginning as well, and
+    what it says of the delivery is said at its end. `are_timed`: some say when they began."""
+    at = ibis.coalesce(m.at_us, m.accepted_us)
+    if not are_timed:
+        return [_part(m, 1, at, told, shared)]
+    is_turn = (m["op"] == int(Op.CLAIMED)) & (m.started_us < m.at_us).fill_null(False)
+    says = ~m.stand.isin([int(Stand.NONE), int(Stand.LEASED)])
+    over = says.ifelse(int(Op.WRITTEN), int(Op.NOTED))
+    ended = told | {
+        "op": is_turn.ifelse(over, told["op"]).cast(told["op"].type()),
+        "stand": (is_turn & ~says)
+        .ifelse(int(Stand.NONE), told["stand"])
+        .cast(told["stand"].type()),
+    }
+    begun = {k: _nothing(k, v) if k in _OF_END else v for k, v in shared.items()}
+    turns = m.filter(is_turn)
+    first = _part(turns, 0, turns.started_us, _as(m, Op.CLAIMED, Stand.LEASED), begun)
+    return [_part(m, 1, at, ended, shared), first]
+
+
+#: what a turn ends with, and does not begin with
+_OF_END: Final = frozenset({"due_us", "status", "total_us", "reason", "version_after"})
 
 
 def _of_jobs(m: Any, last: Any, told: dict[str, Any], shared: dict[str, Any]) -> list[Any]:

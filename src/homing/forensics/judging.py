@@ -398,7 +398,9 @@ def _is_withdrawn(c: Any) -> Any:
     asks any more."""
     before = ibis.greatest(c.resume_pos.fill_null(0), c.bad_pos.fill_null(0))
     is_left = c.last_op.isin([Op.QUEUED, Op.CLAIMED, Op.ACCEPTED])
-    return ((c.cancel_pos > before) & is_left).fill_null(False) | _is_signed(c)
+    # a request of before that fails now was on its way as well, if nothing was planned or begun since
+    is_over = c.cancel_pos > ibis.greatest(c.resume_pos.fill_null(0), c.move_pos.fill_null(0))
+    return (((c.cancel_pos > before) & is_left) | is_over).fill_null(False) | _is_signed(c)
 
 
 def _is_signed(c: Any) -> Any:

@@ -106,7 +106,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"^(?!.*(could_not|can_?not|unable|fail(ed|ure)?_to_|not_)).*"
         r"(moved|sent|published|written|put|added|routed|forwarded|pushed|stored|saved|copied|inserted|recorded|kept)_(\w+_)?(to|in|into|on|as)_"
-        r"(the_|a_)?(dead|dlq|dlx|dlt|parking_lot)",
+        r"(\w+_)?(dead(?!line|lock)|dlq|dlx|dlt|parking_lot)",
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
@@ -114,7 +114,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         r"\w*_(fail|error|refus|unroutable|lost|reject|timeout|too_(long|large|big))|"
         r"(^|_)park(ing)?_(\w+_)?(fail|error|refus|reject)|"
         r"(could_not|couldn_t|can_?not|unable_to|fail(ed|ure)?_to)_(be_)?(bur(y|ied)|park(ed)?|quarantined?)(_|$)|"
-        r"(fail|error|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line|lock)|dlq|dlx|dlt)|"
+        r"(fail|error|exception|could_not|couldn_t|can_?not|unable)\w*_(\w+_)?(dead(?!line|lock)|dlq|dlx|dlt)|"
         r"(^|_)re_?driv\w*_(fail|error|refus|den)|"
         r"(dead_?letters?|dlq|dlx|dlt)_(\w+_)?(not|never)_(be_|been_)?"
         r"(saved|stored|written|sent|published|created|inserted|accepted|put|queued|enqueued|moved|recorded|confirmed|persisted|added|routed|made)(_|$)|"
@@ -210,10 +210,18 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
     (  # the plan of a retry was taken away; whether the delivery was is said by others
         r"(^|_)(retry|retries|re_?attempt|back_?off|timer|booking|plan)_(was_|is_|entry_|job_|row_)?"
         r"(un(?!til)\w{4,}|clear\w*|remov\w*|delet\w*|wip\w*|erase\w*|cancell?ed)$|"
-        r"(un_?(book|schedul|plan)|clear|remov|delet|wip|erase)\w*_(the_|its_|pending_|planned_)?(retry|retries|re_?attempt|timer)$",
+        r"(un_?(book|schedul|plan)|clear|remov|delet|wip|erase)\w*_(the_|its_|pending_|planned_)?(retry|retries|re_?attempt|timer)(_(entry|row|record|job))?(_of_(the_)?\w+)?$",
         _W(Op.WRITTEN, Stand.NONE),
     ),
-    (r"(publish|produc\w*|en_?queue|push|hand_?over)_(was_)?abort", _W(Op.NOT_QUEUED, Stand.NONE)),
+    (
+        r"(publish|produc\w*|en_?queue|push|hand_?over)_(was_)?abort|"
+        r"(exception|error|fail)\w*_(\w+_)?(send|publish|produc)\w*_(an?_|the_)?(message|record)s?_"
+        r"(\w+_)?(to|on)_(\w+_)?(topic|queue|exchange|stream)(_|$)",
+        _W(Op.NOT_QUEUED, Stand.NONE),
+    ),
+    (r"(not_active|inactive|disabled|paused)_(\w+_)?try_again", _W(Op.POSTPONED, Stand.WAITING)),
+    # what it would be is not written yet
+    (r"(sav|writ|stor|updat)ing_\w+_(lock_wait|dead_?lock|conflict)", _W(Op.NOTED, Stand.NONE)),
     (r"reject\w*_execution|(executor|pool)_(\w+_)?(reject|is_full)", _W(Op.NOT_QUEUED, Stand.NONE)),
     (  # wherever its retry was put
         r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
@@ -255,7 +263,7 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"exhaust|^exh$|^spent$|^used_up$|(^|_)used_(up_)?all_(its_|the_)?(max_)?(attempts|retries|tries)$|(^|_)out_of_(goes|turns|chances|lives|runs|tries|legs|rounds|shots|hops|calls|sends)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
+        r"exhaust|^exh$|(^|_)all_(\w+_)?(attempts|retries|tries)_(have_|has_)?(failed|spent)$|^spent$|^used_up$|(^|_)used_(up_)?all_(its_|the_)?(max_)?(attempts|retries|tries)$|(^|_)out_of_(goes|turns|chances|lives|runs|tries|legs|rounds|shots|hops|calls|sends)|(^|_)no_(more_)?\w{2,12}_left$|(attempts?|retries|tries)_(limit|exceeded|used|reached)|(attempt|retry)_limit|max(imum)?_?(number_of_)?(\w+_)?(attempt|retr|tries|receive_?count|deliver)|retr\w*_(exceeded|used)|out_of_(retr|attempt)|no_more_retr",
         _W(Op.EXHAUSTED, Stand.EXHAUSTED),
     ),
     (

@@ -7,9 +7,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from homing.forensics.reading.columns import Seen, fits, name_score, recognised, varies_within
+from homing.forensics.reading.columns import (
+    CALLED_SO,
+    Seen,
+    fits,
+    is_of_cursor,
+    name_score,
+    recognised,
+    varies_within,
+)
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column
+from homing.forensics.reading.naming import best_named
 from homing.forensics.vocabulary import normal
 
 #: fields that rows of two kinds, as spans and log records, may have in a column each
@@ -30,8 +39,8 @@ _SPLIT: Final = (
     "due",
 )
 
-#: times that may as well be the time of a row
-_SPARE: Final = ("finished_at", "changed_at", "started_at")
+#: times that may as well be the time of a row, and words that say what happened
+_SPARE_OF: Final = {"at": ("finished_at", "changed_at", "started_at"), "op": ("note", "reason")}
 
 _SPLIT_BELOW: Final = 0.9
 #: of which a few rows may tell by another column too
@@ -51,13 +60,29 @@ def add_others(
         if field == "message" and "delivery" in chosen:
             continue  # it is none that rows must have
         if field in chosen and not chosen[field].others:
-            spare = {chosen[f].path for f in _SPARE if f in chosen} if field == "at" else set()
+            spare = {chosen[f].path for f in _SPARE_OF.get(field, ()) if f in chosen}
             others = _others(field, chosen[field], rows, seen, taken - spare)
+            if field == "op":
+                for told in [f for f in _SPARE_OF["op"] if f in chosen]:
+                    if chosen[told].path in others:
+                        _choose_again(told, seen, chosen, taken)
             if field == "attempt":
                 others = tuple(p for p in others if not _counts_anew(rows, chosen, p))
             chosen[field] = replace(chosen[field], others=others)
             taken.update(others)
 
+
+def _choose_again(
+    field: str, seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+) -> None:
+    """Give a field another column than the one that says what happened, or none."""
+    del chosen[field]
+    if path := best_named(field, seen, taken, _AGAIN_MIN):
+        chosen[field] = Column(path=str(path))
+        taken.add(path)
+
+
+_AGAIN_MIN: Final = 46.0
 
 #: of the rows after another of their delivery, so many count no fewer attempts
 _COUNTED_MIN: Final = 0.95
@@ -154,13 +179,17 @@ def _others(
             is_named = is_named or recognised(one, is_state=False) >= _KNOWN_MIN
         is_same = False
         if field in _NAMES:
-            is_told = one.distinct >= _SAME_LEAST
+            # a few rows, as of what somebody did, name by a column that is called so
+            fewest = _CALLED_LEAST if name_score(field, path) >= CALLED_SO else _SAME_LEAST
+            is_told = one.distinct >= fewest
             shared = _shared(rows, column.path, path) if is_told else 0.5
             is_many = one.distinct >= _NAMES_MIN * one.filled  # one name for all is what they are
             is_same = is_told and (shared >= _SAME_MIN or (field == "trace" and shared > 0))
             is_named = is_same or (is_named and is_many and shared > _OTHER_MAX and not is_full)
         if path in taken or not is_named or not fits(field, one):
             continue
+        if field in _NAMES and is_of_cursor(path):
+            continue  # the first and the last of those that a query found
         if field in ("to_state", "outcome") and recognised(one, is_state=True) < _KNOWN_MIN:
             continue
         if field == "attempt" and _OF_ENTRY.search(normal(path)):
@@ -190,6 +219,7 @@ _OTHER_MAX: Final = 0.05
 _NAMES_MIN: Final = 0.02
 #: fewer values may be the same, or others, by chance
 _SAME_LEAST: Final = 20
+_CALLED_LEAST: Final = 3
 
 
 #: of the rows with another column, so few say the same in both

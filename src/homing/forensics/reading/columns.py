@@ -442,7 +442,7 @@ _OF_PLACE: Final = re.compile(
 )
 #: how far whoever reads a table has come
 _OF_CURSOR: Final = re.compile(
-    r"^(last|max|min|since|after|up_?to|until|prev(ious)?|high|low|start|end)_(\w+_)?"
+    r"^(first|last|max|min|since|after|up_?to|until|prev(ious)?|high|low|start|end)_(\w+_)?"
     r"(id|seq\w*|offset|pos\w*|number|no)$|(^|_)(watermark|cursor|hwm|high_water)(_|$)"
 )
 

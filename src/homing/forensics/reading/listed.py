@@ -24,6 +24,9 @@ class Listed(NamedTuple):
 
 #: of lists that name something, so many name what other rows name
 _KNOWN_MIN: Final = 0.5
+#: of numbers, so many and so many different ones: any small number is among others by chance
+_KNOWN_NUMBERS_MIN: Final = 0.9
+_NUMBERS_FEWEST: Final = 20
 
 
 def apart_of(rows: Sequence[Row], given: Mapping | None) -> list[Listed]:
@@ -58,12 +61,15 @@ def lists_of(rows: Sequence[Row], mapping: Mapping) -> list[Listed]:
     column = mapping.columns.get("delivery") or mapping.columns.get("message")
     if column is None or not column.path:
         return []
-    names = {row[column.path] for row in rows if isinstance(row.get(column.path), str)}
+    paths = (column.path, *column.others)
+    names = {row[path] for row in rows for path in paths if _is_name(row.get(path))}
     found: dict[str, Listed] = {}
-    listed, known = Counter[str](), Counter[str]()
+    listed: dict[str, Counter[str | int]] = {}
     for row in rows:
         for path, value in row.items():
-            if path in found or not isinstance(value, list) or row.get(column.path):
+            if path in found or not isinstance(value, list):
+                continue
+            if any(row.get(one) for one in paths):
                 continue
             *outer, _ = parts = parts_of(path)
             if not column.path.startswith("".join(part + SEPARATOR for part in outer)):
@@ -71,15 +77,23 @@ def lists_of(rows: Sequence[Row], mapping: Mapping) -> list[Listed]:
             name = column.path[len(SEPARATOR.join((*outer, ""))) :]
             if _names_all(value, name):
                 found[path] = Listed(parts, name)
-            elif value and SEPARATOR not in name and all(isinstance(one, str) for one in value):
-                listed[path] += len(value)
-                known[path] += len(names.intersection(value))
-    told = [path for path, n in listed.items() if known[path] >= _KNOWN_MIN * n]
+            elif SEPARATOR not in name and _are_names(value):
+                listed.setdefault(path, Counter()).update(value)
+    told = [path for path, each in listed.items() if _are_known(each, names)]
     of_names = {
         path: Listed(parts_of(path), column.path.rpartition(SEPARATOR)[2], is_bare=True)
         for path in told
     }
     return list((found | of_names).values())
+
+
+def _are_known(listed: Counter[str | int], names: set[str | int]) -> bool:
+    """Whether what lists hold are names of deliveries; numbers are so only where hardly any is not."""
+    known = sum(count for one, count in listed.items() if one in names)
+    if any(isinstance(one, int) for one in listed):
+        is_many = len(listed.keys() & names) >= _NUMBERS_FEWEST
+        return is_many and known >= _KNOWN_NUMBERS_MIN * listed.total()
+    return known >= _KNOWN_MIN * listed.total()
 
 
 def spread(row: Row, lists: Sequence[Listed]) -> Iterator[Row]:
@@ -104,13 +118,13 @@ def spread(row: Row, lists: Sequence[Listed]) -> Iterator[Row]:
     yield row
 
 
+def _is_name(value: object) -> TypeGuard[str | int]:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 def _are_names(value: object) -> bool:
     """Whether it is a list of names or numbers."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(one, str | int) and not isinstance(one, bool) for one in value)
-    )
+    return isinstance(value, list) and bool(value) and all(map(_is_name, value))
 
 
 def _are_objects(value: object) -> TypeGuard[list[Row]]:

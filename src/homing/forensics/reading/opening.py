@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -281,7 +282,13 @@ _TOLD_MIN: Final = 0.2
 def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
     """The columns in which rows say in a sentence what their attempt came to, where they say by a state
     how their delivery stands, or in an object, and nothing else tells of attempts."""
-    if mapping.name != "guessed" or any(map(mapping.has, _OF_ATTEMPTS)):
+    if mapping.name != "guessed":
+        return set()
+    if mapping.has("op") and not any(map(mapping.has, _OF_WAITING)):
+        when = {path for path in folded(rows) if _tell_when(rows, path)}
+        if when:
+            return when
+    if any(map(mapping.has, _OF_ATTEMPTS)):
         return set()
     if mapping.has("op") and (objects := objects_in(rows)):
         return set(objects)
@@ -296,12 +303,30 @@ def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
     }
 
 
+#: what a row says of how long it waits
+_OF_WAITING: Final = ("due", "delay", "lease_until")
+_DUE: Final = re.compile(
+    r"\b(due|not before|next (try|attempt|run)|retry) (at |on |by )?\d{4}-\d\d-\d\d[T ]\d\d:"
+)
+_DUE_FEWEST: Final = 20
+
+
+def _tell_when(rows: list[Row], path: str) -> bool:
+    """Whether in notes it says when something is due, as in `due 2026-03-01 10:35:47`."""
+    told = (row[path] for row in rows if isinstance(row.get(path), str))
+    return sum(_DUE.search(text) is not None for text in told) >= _DUE_FEWEST
+
+
 def _with_attempts(
     mapping: Mapping, better: Mapping, told: set[str], objects: frozenset[str]
 ) -> Mapping | None:
     """The mapping with what the sentences or the objects tell of attempts; None if they tell too little."""
     found = {f: c for f, c in better.columns.items() if c.path.rpartition(".")[0] in told}
-    if len(found.keys() & set(_OF_ATTEMPTS)) < _TOLD_FEWEST:
+    if any(map(mapping.has, _OF_ATTEMPTS)):  # all that is wanted is when it is due
+        found = {f: c for f, c in found.items() if f == "due"}
+        if not found:
+            return None
+    elif len(found.keys() & set(_OF_ATTEMPTS)) < _TOLD_FEWEST:
         return None
     # what is left of a sentence without its names is what it says, and nothing is of an object
     kept = {

@@ -25,9 +25,10 @@ _AT: Final = "COALESCE(finished_us, changed_us, at_us, accepted_us)"
 def order_of(connection: Any, begins: Sequence[int]) -> Order:
     """What the places of the rows say of their times; `begins`: the first row of each further file."""
     wrong, earlier, later, rows = connection.execute(
-        "SELECT count(*) FILTER (WHERE at_us IS NULL OR at_us < before OR layout <> 'events'), "
+        "SELECT count(*) FILTER (WHERE at_us IS NULL OR at_us < before OR layout <> 'events' "
+        "OR started_us < at_us), "  # of a turn there is a line for its beginning too
         "count(*) FILTER (WHERE at_us < before), count(*) FILTER (WHERE at_us > before), count(*) "
-        "FROM (SELECT at_us, layout, lag(at_us) OVER () AS before FROM raw)"
+        "FROM (SELECT at_us, started_us, layout, lag(at_us) OVER () AS before FROM raw)"
     ).fetchall()[0]
     if not wrong:
         return Order.BY_TIME
