@@ -421,4 +421,6 @@ def _keyed(mapping: Mapping, field: str, column: str) -> Mapping:
         if name not in NAMING or (field == "delivery" and name == "message" and one.path != column)
     }
     columns = {name: one for name, one in columns.items() if one.path != column}
-    return replace(mapping, columns={field: Column(path=str(column)), **columns})
+    own = mapping.columns.get(field)
+    kept = own if own is not None and own.path == column else Column(path=str(column))
+    return replace(mapping, columns={field: kept, **columns})
