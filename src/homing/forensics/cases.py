@@ -295,7 +295,12 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
             o.attempt.fill_null(0).argmax(o.pos, where=o.result == SAID),
         ),
         bad_no=o.attempt.fill_null(0).argmax(o.pos, where=o.result == -1),
-        good_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == 1),
+        # nor does what nobody signs say whose success it was
+        good_worker=ibis.coalesce(
+            o.worker.argmax(o.pos, where=(o.result == 1) & o.worker.notnull()), 0
+        ),
+        good_at=o.at_us.max(where=(o.result == 1) & o.worker.notnull()),
+        bad_began=(o.at_us - o.total_us.fill_null(0)).argmax(o.pos, where=o.result == -1),
         bad_worker=o.worker.fill_null(0).argmax(o.pos, where=o.result == -1),
         turns=o.taken.max(),
         # those with an answer before the next one began
@@ -305,10 +310,15 @@ def interleavings(o: Any, *, fine_clock: bool) -> Any:
         planned_no=o.attempt.max(where=is_planned.fill_null(False)),
         **{name: flag.fill_null(False).cast("int8").max() for name, flag in flags.items()},
     )
-    return found.mutate(taken_back=_is_taken_back(found)).drop(
-        *("good_end", "bad_end", "good_no", "bad_no", "good_worker", "bad_worker"),
-        *("good_turn", "said_turn", "bad_turn", "turns", "told_turns", "has_lapsed"),
-    )
+    return found.mutate(taken_back=_is_taken_back(found)).drop(*_OF_TAKING_BACK)
+
+
+#: what only that asks for
+_OF_TAKING_BACK: Final = (
+    *("good_end", "bad_end", "good_no", "bad_no", "good_worker", "bad_worker"),
+    *("good_at", "bad_began"),
+    *("good_turn", "said_turn", "bad_turn", "turns", "told_turns", "has_lapsed"),
+)
 
 
 def _is_taken_back(found: Any) -> Any:
@@ -326,6 +336,10 @@ def _is_taken_back(found: Any) -> Any:
     # its lease ran out
     is_signed = (found.bad_worker != 0) & ~found.has_lapsed
     is_same = is_same & (is_signed | is_sure)
+    # a request of another worker that was under way already is another one
+    signed = (found.good_worker != 0) & (found.bad_worker != 0)
+    is_other = signed & (found.good_worker != found.bad_worker) & (found.bad_began < found.good_at)
+    is_same = is_same & ~is_other.fill_null(False)
     is_open = ibis.coalesce(found.good_turn, found.said_turn) == found.bad_turn
     return ((found.bad_end > found.good_end) & is_open & is_same).fill_null(False)
 

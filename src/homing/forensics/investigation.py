@@ -501,9 +501,9 @@ def _blind_spots(findings: Findings) -> list[str]:
         spots.append(
             "the log has no response status: a delivery called delivered is taken for delivered"
         )
-    letters = {Op.DEAD, Op.EXHAUSTED, Op.DEAD_FAILED}
     ended = books.get(Verdict.DEAD, 0)
-    if ended and log.ops.isdisjoint(letters):
+    # that somebody gave up says nothing of a dead letter
+    if ended and log.ops.isdisjoint({Op.DEAD, Op.DEAD_FAILED}):
         spots.append(
             f"{ended} deliveries came to the end of their attempts, and the log tells of no dead letters: "
             "whether each has one (D10) cannot be seen"

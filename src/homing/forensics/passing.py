@@ -27,18 +27,23 @@ _ABOUT_ENDPOINT: Final = (
     "route",
     "not_active",
     "no_active",
-    "moved",
     "paused",
     "suspended",
 )
 
 #: the same in short: `ep_off`
-_SHORTLY: Final = re.compile(r"(^|_)(ep|dest|dst)_(is_)?(off|gone|dis|del|inact)")
+_SHORTLY: Final = re.compile(r"(^|_)(ep|dest|dst)_(is_)?(off|gone|dis|del|inact)|(^|_)moved(_|$)")
+_IS_KNOWN: Final = re.compile(
+    r"(^|_)(already|before)_(been_)?(accepted|stored|received|created|known|recorded)(_|$)|"
+    r"(accepted|stored|received|created)_(already|before|earlier)(_|$)|(^|_)duplicate_event(_|$)"
+)
 
 
 def names_endpoint(text: str) -> bool:
     """Whether a reason speaks of an endpoint."""
     said = normal(text)
+    if _IS_KNOWN.search(said):
+        return False  # it is a duplicate, to whichever endpoint
     if any(word in said for word in _ABOUT_ENDPOINT) or _SHORTLY.search(said):
         return True
     return meaning(text).op is Op.PARKED and not is_in_progress(text)

@@ -220,6 +220,18 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOT_QUEUED, Stand.NONE),
     ),
     (r"(not_active|inactive|disabled|paused)_(\w+_)?try_again", _W(Op.POSTPONED, Stand.WAITING)),
+    # a database's, and nobody's hold on a delivery
+    (r"lock_wait_timeout|(^|_)dead_?lock_(found|detected)", _W(Op.FAILED, Stand.NONE, 0)),
+    (
+        r"(g[ia]v(e|es|en|ing)_up|handed_back|let_go_of)_(its|the|an?)_(job|turn|lock|lease|claim|entry)",
+        _W(Op.RELEASED, Stand.WAITING),
+    ),
+    # so it was found, and passed over
+    (
+        r"^is_(still_|already_)?((claimed|leased|held|locked|taken)(_by_(an)?other\w*)?$|in_flight(_|$))",
+        _W(Op.SKIPPED, Stand.GONE),
+    ),
+    (r"(^|_)n?ac?k_(has_)?failed$", _W(Op.NOTED, Stand.NONE)),  # of the queue's entry alone
     # what it would be is not written yet
     (r"(sav|writ|stor|updat)ing_\w+_(lock_wait|dead_?lock|conflict)", _W(Op.NOTED, Stand.NONE)),
     (r"reject\w*_execution|(executor|pool)_(\w+_)?(reject|is_full)", _W(Op.NOT_QUEUED, Stand.NONE)),

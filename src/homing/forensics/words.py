@@ -79,7 +79,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|^locked$|(^|_)skipped_locked$|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|(^|_)lock_(row_)?(present|exists)(_|$)|^(delivery_|job_|message_)?is_(claimed|leased|locked)(_|$)|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|^locked$|(^|_)skipped_locked$|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {

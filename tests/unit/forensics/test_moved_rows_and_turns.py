@@ -17,15 +17,20 @@ pytest.importorskip("ibis")
 
 from support.dropped import make_dropped, make_step
 
+from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op
 from homing.forensics.options import Options
+from homing.forensics.passing import names_endpoint
 from homing.forensics.reading.archives import archives
+from homing.forensics.reading.joining import joined
 from homing.forensics.reading.mapping import Column, Mapping
+from homing.forensics.reading.references import links
 from homing.forensics.vocabulary import meaning
+from homing.forensics.words import is_in_progress
 
 Row = dict[str, Any]
 BEGIN_S = 1_780_000_000
@@ -296,10 +301,36 @@ def test_a_span_of_a_turn_is_its_beginning_and_its_end(tmp_path: Path, fault: st
         ("all attempts failed", Op.EXHAUSTED),
         ("endpoint not active, try again", Op.POSTPONED),
         ("Saving retry of lock wait, trying again", Op.NOTED),
+        ("Lock wait timeout exceeded; try restarting transaction", Op.FAILED),
+        ("lock timeout", Op.LAPSED),
+        ("delivery is claimed", Op.SKIPPED),
+        ("delivery claimed", Op.CLAIMED),
+        ("delivery is in flight, ok in", Op.SKIPPED),
+        ("nak failed", Op.NOTED),
+        ("attempt gave up its job, delivery enqueued", Op.RELEASED),
+        ("gave up", Op.DEAD),
     ],
 )
 def test_words(text: str, op: Op) -> None:
     assert meaning(text).op is op
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("endpoint disabled, dropped", True),
+        ("the endpoint has moved", True),
+        ("lock row exists, job removed", False),
+        ("Event for endpoint was already accepted, nothing to do", False),
+    ],
+)
+def test_what_speaks_of_an_endpoint_gives_it_as_the_reason(text: str, about: bool) -> None:
+    assert names_endpoint(text) is about
+
+
+def test_a_row_that_is_locked_is_in_progress() -> None:
+    assert is_in_progress("lock row exists, job removed")
+    assert not is_in_progress("job removed")
 
 
 def test_a_deadline_is_no_dead_letter() -> None:
@@ -323,6 +354,19 @@ def test_what_a_later_turn_calls_failed_is_final_only_with_no_plan() -> None:
     # the result of an earlier attempt, which came late
     late = make_dropped(Why.SILENT, *turns, failed, crossings=("late_attempt",))
     assert recognise(late, LOG).mechanism == "D6"
+
+
+def test_what_is_discarded_as_its_lease_runs_out_is_d7() -> None:
+    begun = make_step(Op.ACCEPTED, 0), make_step(Op.QUEUED, 1)
+    orphaned = make_step(Op.LAPSED, 60_000_000, attempt=1)
+
+    def found(at_us: int) -> str:
+        gone = make_step(Op.DISCARDED, at_us, attempt=2)
+        found = recognise(make_dropped(Why.DISCARDED, *begun, orphaned, gone), LOG)
+        return found.mechanism
+
+    assert found(60_000_400) == "D7"
+    assert found(90_000_000) == "D9"
 
 
 def withdrawn(*, again: bool) -> Iterator[tuple[float, Row]]:
@@ -349,3 +393,69 @@ def test_what_was_withdrawn_stays_so_when_a_request_of_before_fails(
     findings = investigate([file], Options(folder=str(tmp_path)))
     gone = Verdict.DROPPED if again else Verdict.CANCELLED
     assert books(findings) == {Verdict.DELIVERED: COUNT - len(CANCELLED), gone: len(CANCELLED)}
+
+
+def twice_at_once(*, overlapping: bool) -> Iterator[tuple[float, Row]]:
+    """A worker that was thought lost fails after another has delivered; or the same one fails."""
+    for n in range(COUNT):
+        at = BEGIN_S + 60.0 * n
+        own = {"delivery": f"dlv_{n:06}xy", "attempt": 1}
+        yield at, {"event": "accepted"} | own
+        is_first = n in LOST and overlapping
+        yield at + 0.5, {"event": "resumed", "worker": "w1"} | own
+        good = {"event": "delivered", "status": 200, "ms": 100, "worker": "w1"}
+        yield at + 0.6, good | own
+        if n in LOST:
+            by, took = ("w0", 3_000) if is_first else ("w1", 10)
+            yield at + 3, {"event": "failed", "status": 504, "ms": took, "worker": by} | own
+        elif n in FLAKY:  # what fails first and comes through is more than that
+            yield at + 0.3, {"event": "failed", "status": 503, "ms": 9, "worker": "w1"} | own
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_what_another_worker_began_before_takes_no_success_back(
+    tmp_path: Path, overlapping: bool
+) -> None:
+    file = write_lines(tmp_path / "log.jsonl", twice_at_once(overlapping=overlapping))
+    findings = investigate([file], Options(folder=str(tmp_path)))
+    assert findings.accepted == COUNT
+    assert books(findings).get(Verdict.DROPPED, 0) == (0 if overlapping else len(LOST))
+
+
+def test_a_file_that_meets_another_keeps_its_second_name_of_a_delivery() -> None:
+    names = [f"b6374e8d-{n:04}" for n in range(60)]
+    table: list[Row] = [{"id": name, "status": "delivered"} for name in names]
+    lines: list[Row] = [{"delivery": name, "text": "stored"} for name in names]
+    lines += [{"delivery_id": name, "text": "delivered"} for name in names]
+    delivery = Column(path="delivery_id", others=("delivery",))
+    mappings = {
+        "log": Mapping(layout="events", columns={"delivery": delivery, "op": Column(path="text")}),
+        "table": Mapping(layout="deliveries", columns={"to_state": Column(path="status")}),
+    }
+    samples = {"log": lines, "table": table}
+    found = joined(links(samples), mappings, samples)
+    assert found["log"].columns["delivery"] == delivery
+    assert found["table"].columns["delivery"].path == "id"
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_that_somebody_gave_up_says_nothing_of_a_dead_letter(tmp_path: Path, kept: bool) -> None:
+    def rows() -> Iterator[tuple[float, Row]]:
+        for n in range(COUNT):
+            at, own = BEGIN_S + 60.0 * n, {"delivery": f"dlv_{n:06}xy", "attempt": 1}
+            yield at, {"event": "accepted"} | own
+            yield at + 1, {"event": "claimed"} | own
+            status = 503 if n in LOST else 200
+            word = "failed" if n in LOST else "delivered"
+            yield at + 2, {"event": word, "status": status} | own
+            if n in LOST:
+                yield at + 3, {"event": "no tries left"} | own
+            if n in LOST and kept:
+                yield at + 4, {"event": "moved to the dead letters"} | own
+
+    findings = investigate(
+        [write_lines(tmp_path / "log.jsonl", rows())], Options(folder=str(tmp_path))
+    )
+    told = " ".join(document(findings)["cannot_tell"])
+    assert books(findings)[Verdict.DEAD] == len(LOST)
+    assert ("tells of no dead letters" in told) is not kept
