@@ -115,27 +115,12 @@ def _deleted(trace: Trace, log: LogFacts) -> Match | None:
     return None
 
 
-#: a job that ends because its worker is lost ends that soon after it was found so
-_AS_IT_LAPSED_US: Final = 1_000_000
-
-
-def _discarded_as_it_lapsed(trace: Trace) -> bool:
-    """Whether it was thrown away in the same moment in which its lease ran out, and no endpoint is named."""
-    lapses = life(trace).lapses
-    ends = [s.at_us for s in trace.steps if s.act is Op.DISCARDED]
-    if not lapses or not ends or is_said_of_endpoint(trace):
-        return False
-    return 0 <= ends[-1] - trace.steps[lapses[-1]].at_us <= _AS_IT_LAPSED_US
-
-
 def _passed_over(trace: Trace, log: LogFacts) -> Match | None:
     one = life(trace)
     if trace.why is Why.DISCARDED and is_left_by_worker(trace, log.attempts_last):
         return Match("D7", 0.85, "discarded with attempts left and no answer from the last one")
     if trace.why is Why.DISCARDED and is_of_dead_worker(trace, log):
         return Match("D7", 0.95, "discarded with attempts left, as its worker was no more")
-    if trace.why is Why.DISCARDED and _discarded_as_it_lapsed(trace):
-        return Match("D7", 0.85, "discarded as its lease ran out")
     if trace.why is Why.DISCARDED and has_cleared_retry(trace) and not is_said_of_endpoint(trace):
         return _CLEARED
     if trace.why is Why.DISCARDED:

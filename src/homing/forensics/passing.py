@@ -49,8 +49,13 @@ def names_endpoint(text: str) -> bool:
     return meaning(text).op is Op.PARKED and not is_in_progress(text)
 
 
+#: a job that ends because its worker is lost ends that soon after it was found so
+_AS_IT_LAPSED_US: Final = 1_000_000
+
+
 def is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
-    """Whether it was discarded, with attempts left, for what became of its worker."""
+    """Whether it was discarded, with attempts left, for what became of its worker: it says so, or its
+    lease ran out in that moment, and no endpoint is named."""
     made = max((s.attempt or 0 for s in trace.steps), default=0)
     ends = [
         s
@@ -60,6 +65,9 @@ def is_of_dead_worker(trace: Trace, log: LogFacts) -> bool:
     is_told = any(
         meaning(s.reason).op is Op.LAPSED or meaning(s.word).op is Op.LAPSED for s in ends
     )
+    lapsed_us = max((s.at_us for s in trace.steps if s.act is Op.LAPSED), default=None)
+    if ends and lapsed_us is not None and not is_said_of_endpoint(trace):
+        is_told |= 0 <= ends[-1].at_us - lapsed_us <= _AS_IT_LAPSED_US
     return is_told and made < (log.attempts_last or 0)
 
 

@@ -16,9 +16,9 @@ from homing.forensics.reading.columns import (
     recognised,
     varies_within,
 )
+from homing.forensics.reading.happenings import best_telling
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Column
-from homing.forensics.reading.naming import best_named
 from homing.forensics.vocabulary import normal
 
 #: fields that rows of two kinds, as spans and log records, may have in a column each
@@ -65,7 +65,7 @@ def add_others(
             if field == "op":
                 for told in [f for f in _SPARE_OF["op"] if f in chosen]:
                     if chosen[told].path in others:
-                        _choose_again(told, seen, chosen, taken)
+                        _choose_again(told, rows, seen, chosen, taken)
             if field == "attempt":
                 others = tuple(p for p in others if not _counts_anew(rows, chosen, p))
             chosen[field] = replace(chosen[field], others=others)
@@ -73,16 +73,19 @@ def add_others(
 
 
 def _choose_again(
-    field: str, seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
+    field: str,
+    rows: Sequence[Row],
+    seen: dict[str, Seen],
+    chosen: dict[str, Column],
+    taken: set[str],
 ) -> None:
     """Give a field another column than the one that says what happened, or none."""
     del chosen[field]
-    if path := best_named(field, seen, taken, _AGAIN_MIN):
+    free = {path: one for path, one in seen.items() if path not in taken and fits(field, one)}
+    if path := best_telling(field, free, rows, [], repeated=False):
         chosen[field] = Column(path=str(path))
         taken.add(path)
 
-
-_AGAIN_MIN: Final = 46.0
 
 #: of the rows after another of their delivery, so many count no fewer attempts
 _COUNTED_MIN: Final = 0.95

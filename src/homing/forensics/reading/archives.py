@@ -8,10 +8,9 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Final
 
-from homing.forensics.reading.columns import text_of
 from homing.forensics.reading.lines import Row
 from homing.forensics.reading.mapping import Mapping
-from homing.forensics.reading.references import NAMING, has_own
+from homing.forensics.reading.references import NAMING, has_own, values_of
 from homing.forensics.vocabulary import normal
 
 #: an archive has hardly any column that its table has not, but the time of moving
@@ -38,13 +37,9 @@ def _is_moved(rows: Sequence[Row], others: Sequence[Row]) -> bool:
     return any(
         has_own(rows, path)
         and has_own(others, path)
-        and not _names(rows, path) & _names(others, path)
+        and not values_of(rows, path) & values_of(others, path)
         for path in named
     )
-
-
-def _names(rows: Sequence[Row], path: str) -> set[str]:
-    return {text_of(row[path]) for row in rows if row.get(path) is not None}
 
 
 def together(samples: Map[str, Sequence[Row]], moved: Map[str, str]) -> dict[str, Sequence[Row]]:
@@ -57,11 +52,12 @@ def together(samples: Map[str, Sequence[Row]], moved: Map[str, str]) -> dict[str
 
 def named_as(archive: Mapping, table: Mapping) -> Mapping:
     """The mapping of an archive, whose rows are named as those of its table are."""
-    naming = {f: c for f, c in table.columns.items() if f in (*NAMING, "trace")}
+    fields = (*NAMING, "trace")
+    naming = {f: c for f, c in table.columns.items() if f in fields}
     taken = {column.path for column in naming.values()}
     others = {
         field: column
         for field, column in archive.columns.items()
-        if field not in (*NAMING, "trace") and column.path not in taken
+        if field not in fields and column.path not in taken
     }
     return replace(archive, layout=table.layout, columns={**naming, **others})

@@ -23,6 +23,7 @@ from homing.forensics.reading.references import (
     has_own,
     is_fanned,
     names_another_thing,
+    values_of,
 )
 from homing.forensics.vocabulary import normal
 
@@ -99,7 +100,7 @@ def _named_as_in(
     mine = {name for _, name in pairs}
     if len(mine) < ROWS_MIN or not len({name for name, _ in pairs}) == len(mine) == len(pairs):
         return None
-    theirs = {str(row[path]) for row in others if row.get(path) is not None}
+    theirs = values_of(others, path)
     return path if len(mine & theirs) >= SHARED_MIN * min(len(mine), len(theirs)) else None
 
 
@@ -131,13 +132,13 @@ def _named_beside(
         return None
     rows = samples[owner]
     theirs = [
-        {str(row[path]) for row in samples[other] if row.get(path) is not None}
+        values_of(samples[other], path)
         for other, mapping in found.items()
         if other != owner and "delivery" in mapping.columns
         for path in (mapping.columns["delivery"].path,)
     ]
     for path in {path: None for row in rows for path in row}:
-        mine = {str(row[path]) for row in rows if row.get(path) is not None}
+        mine = values_of(rows, path)
         if path == column or len(mine) < ROWS_MIN:
             continue
         if any(

@@ -35,6 +35,7 @@ from homing.forensics.reading.lines import (
 )
 from homing.forensics.reading.listed import Listed, apart_of, lists_of, spread
 from homing.forensics.reading.mapping import Mapping, shipped
+from homing.forensics.reading.sentences import WHEN
 from homing.forensics.reading.sources import (
     SAMPLE_ROWS,
     Source,
@@ -284,10 +285,9 @@ def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
     how their delivery stands, or in an object, and nothing else tells of attempts."""
     if mapping.name != "guessed":
         return set()
-    if mapping.has("op") and not any(map(mapping.has, _OF_WAITING)):
-        when = {path for path in folded(rows) if _tell_when(rows, path)}
-        if when:
-            return when
+    is_open = mapping.has("op") and not any(map(mapping.has, _OF_WAITING))
+    if is_open and (when := {path for path in folded(rows) if _tell_when(rows, path)}):
+        return when
     if any(map(mapping.has, _OF_ATTEMPTS)):
         return set()
     if mapping.has("op") and (objects := objects_in(rows)):
@@ -306,7 +306,7 @@ def _told(mapping: Mapping, rows: list[Row], seen: dict[str, Seen]) -> set[str]:
 #: what a row says of how long it waits
 _OF_WAITING: Final = ("due", "delay", "lease_until")
 _DUE: Final = re.compile(
-    r"\b(due|not before|next (try|attempt|run)|retry) (at |on |by )?\d{4}-\d\d-\d\d[T ]\d\d:"
+    rf"\b(?:due|not before|next (?:try|attempt|run)|retry) (?:at |on |by )?{WHEN}"
 )
 _DUE_FEWEST: Final = 20
 

@@ -144,6 +144,11 @@ def _named(rows: Sequence[Row]) -> dict[str, tuple[set[str], bool]]:
     return found
 
 
+def values_of(rows: Sequence[Row], column: str) -> set[str]:
+    """What stands in a column, as text."""
+    return {str(row[column]) for row in rows if row.get(column) is not None}
+
+
 def has_own(rows: Sequence[Row], column: str) -> bool:
     """Whether nearly each row has a value of its own in a column."""
     texts = [row.get(column) for row in rows]

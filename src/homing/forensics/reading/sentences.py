@@ -178,10 +178,11 @@ _REQUEST: Final = re.compile(
 )
 _PROXIED: Final = re.compile(r"(?<!\S)[\d/+-]+/(\d+)/\+?(\d+) ([1-5]\d\d) \d+(?!\S)")
 _URL: Final = re.compile(r"https?://[^\s\"'<>)\],]+")
-_WHEN: Final = rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE}"
-_LATER: Final = re.compile(rf"(?:\b(?:(?:en)?queued at|at|until|after|on)\s+)?({_WHEN})")
+#: a time as texts have it, with its zone if they name one
+WHEN: Final = rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?{_ZONE}"
+_LATER: Final = re.compile(rf"(?:\b(?:(?:en)?queued at|at|until|after|on)\s+)?({WHEN})")
 #: since when it has been so: nothing is due then
-_SINCE: Final = re.compile(rf"\b(?:since|(?:created|older|made|from) before)\s+({_WHEN})")
+_SINCE: Final = re.compile(rf"\b(?:since|(?:created|older|made|from) before)\s+({WHEN})")
 _WAIT: Final = re.compile(
     r"\b(?:retr\w*|again|put off|wait\w*|delay\w*|back\w*off|next \w+|(?:re)?scheduled)\b"
     r"(?:(?!succe|delivered|complet|done|fail|respon)[^.;]){0,80}?(?:\b(?:in|of|for|after)|(?<=put off)|[:=]) "
@@ -281,7 +282,7 @@ _AFTER_ALL: Final = re.compile(
 #: until when a worker has it
 _HELD_UNTIL: Final = re.compile(
     rf"\b(?:lease|leased|lock|locked|claim|claimed|reserved|held|invisible|visibility)\w*"
-    rf"(?: \w+){{0,2}} (?:until|till|to|expires(?: at)?) ({_WHEN})",
+    rf"(?: \w+){{0,2}} (?:until|till|to|expires(?: at)?) ({WHEN})",
     re.I,
 )
 #: a type of event, as `invoice.paid`
