@@ -36,19 +36,26 @@ def lane_rows(trace: Trace) -> list[LaneRow]:
     letters = workers_of(trace)
     marks = crossing_rows(trace)
     start = trace.steps[0].at_us
+    ends = {s.line: i for i, s in enumerate(trace.steps)}
     rows = [
         LaneRow(
             round((s.at_us - start) / 1e6, 3),
             letters.get(s.worker or "", ""),
-            _what(s),
-            s.state or (s.stand.name.lower() if s.stand else ""),
+            _what(told),
+            told.state or (told.stand.name.lower() if told.stand else ""),
             "" if s.epoch is None or s.epoch > 1_000_000 else str(s.epoch),
             i in marks,
             s.line,
         )
         for i, s in enumerate(trace.steps)
+        for told in [s if ends[s.line] == i else _before_its_end(s)]
     ]
     return rows if len(rows) <= ROWS_MAX else [rows[0], *rows[1 - ROWS_MAX :]]
+
+
+def _before_its_end(step: Step) -> Step:
+    """What was true already at an earlier time of a line: how it came out is told at its last."""
+    return step._replace(state=None, status=None, total_us=None, reason=None)
 
 
 def _what(step: Step) -> str:

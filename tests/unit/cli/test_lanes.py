@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.dropped import make_dropped, make_step
 
 from homing.cli.lanes import lanes_text
+from homing.forensics.judging import Why
+from homing.forensics.lanes import lane_rows
+from homing.forensics.operations import Op
 
 TOLD = (
     ("", "accepted", "pending", False),
@@ -61,3 +65,11 @@ def test_a_log_that_names_no_worker_has_one_column() -> None:
     head, *_ = (line.plain for line in lanes_text(rows, 80))
     assert "log" in head
     assert "worker" not in head
+
+
+def test_how_a_row_of_a_table_came_out_stands_at_its_last_time_and_not_where_it_began() -> None:
+    told = {"line": 7, "state": "failed", "reason": "read timeout", "total_us": 30_000_000}
+    begun, ended = make_step(Op.SENT, 1, **told), make_step(Op.FAILED, 30, **told)
+    first, last = lane_rows(make_dropped(Why.SILENT, begun, ended))
+    assert (first.what, first.state, first.line) == ("sent", "leased", 7)
+    assert (last.what, last.state) == ("failed · after 30 s · read timeout", "failed")
