@@ -79,7 +79,7 @@ def by_behaviour(seen: Behaviour) -> Word:
 
 
 _IN_PROGRESS: Final = re.compile(
-    r"in_?progress|in_?flight|(^|_)lock_(row_)?(present|exists)(_|$)|^(delivery_|job_|message_)?is_(claimed|leased|locked)(_|$)|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy$|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|^locked$|(^|_)skipped_locked$|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
+    r"in_?progress|in_?flight|(^|_)lock_(row_)?(present|exists)(_|$)|^(delivery_|job_|message_)?is_(claimed|leased|locked)(_|$)|(^|_)in_(hand|work)(_|$)|being_|marker_(present|exists|found)|(^|_)busy($|_elsewhere)|(^|_)(somebody|someone|another_[a-z]+)_(else_)?(is|has|holds)_|(lock|guard|key|marker|mutex|token)_(is_)?held|^locked$|(^|_)skipped_locked$|not_acquired|already_(in_)?(process(?!ed)|running|locked|claimed|taken|started)"
 )
 _ATTEMPT_OPS = frozenset(
     {
@@ -243,7 +243,7 @@ def line_of(
         and kind.status + str(kind.outcome) != "noneNone"
     ):
         op = Op.SUCCEEDED if result > 0 else Op.FAILED
-    if op is Op.ATTEMPTED and not status and outcome.op is Op.SKIPPED:
+    if op is Op.ATTEMPTED and not status and _is_skipped(kind, outcome):
         stand = Stand.GONE if _is_only_over(kind.to_state) else to_word.stand
         return Line(Op.SKIPPED, stand, before, 0)  # what becomes of it is not said by this
     if _ended_without_answer(op, kind, about.answering):
@@ -265,6 +265,11 @@ def line_of(
         stand = Stand.NONE  # an answer came; what becomes of it is a line of its own
     op, stand = _at_its_end(kind, op, stand, to_word, result)
     return Line(op, stand, before, result)
+
+
+def _is_skipped(kind: Kind, outcome: Word) -> bool:
+    """Whether an attempt was made of nothing, as its outcome or its reason says."""
+    return outcome.op is Op.SKIPPED or normal(kind.reason or "").startswith("skipped")
 
 
 def _by_outcome(op: Op, outcome: Op) -> Op:
@@ -425,9 +430,9 @@ _BY_PERSON: Final = re.compile(
 
 #: what libraries say of a request that had no answer, where no word of failure is in it
 _OF_NETWORK: Final = re.compile(
-    r"econn|enotfound|ehost|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
+    r"econn|enotfound|ehost|incomplete|truncat|premature|unreach|hang_?up|(^|_)dns|no_such_host|name_resol|tls|ssl|certificate|"
     r"handshake|(^|_)eof(_|$)|(name|host)_or_service|broken_pipe|deadline|connection_(closed|aborted|lost|refused|reset)|read_time|no_answer|no_response|"
-    r"(malformed|garbled|truncated|incomplete|invalid|unreadable|empty)_(http_)?(response|answer|status|reply)"
+    r"(malformed|garbled|invalid|unreadable|empty)_(http_)?(response|answer|status|reply)"
 )
 
 
