@@ -94,6 +94,7 @@ def _operations(
     later = _taken_later(log, texts, [*asked, *begun])
     learned |= {text: _taken_as(text, seen) for text, seen in later.items()}
     learned |= of_answers(log, some, texts)
+    learned |= dict.fromkeys(_handed_over(log, some, texts), Word(Op.SUCCEEDED, Stand.DELIVERED))
     done = (*_deleted_at_once(some, texts), *acked_anyway(some.table, texts))
     learned |= dict.fromkeys(done, noted)
     learned |= dict.fromkeys(_expired_and_on(some, texts), Word(Op.LAPSED, Stand.NONE))
@@ -269,6 +270,27 @@ def _handed_on(log: Behaviours, texts: Sequence[str]) -> list[str]:
         # what shows an answer was a request
         if shown[text].ok + shown[text].bad < _SHOWN_MAX
         and sum(after[t] for t in turns) > _HANDED_MIN * (after.total() - after[None]) > 0
+    ]
+
+
+#: of the lines of what most deliveries end with, so many are the last, and so many follow an answer
+_LAST_MIN: Final = 0.5
+_MOST_END_MIN: Final = 0.5
+_AFTER_ANSWER_MIN: Final = 0.9
+
+
+def _handed_over(log: Behaviours, some: Behaviours, texts: Sequence[str]) -> list[str]:
+    """What sounds like a hand-over to the queue (`handed over`), and comes after an answer, as the last of
+    most deliveries: it was handed to its receiver."""
+    handed = log.of("op_raw", [t for t in texts if meaning(t).op is Op.QUEUED])
+    last = [t for t, one in handed.items() if one.is_last > _LAST_MIN and one.ends > _MOST_END_MIN]
+    if not last:
+        return []
+    shown = {t for t, one in log.of("op_raw", texts).items() if one.ok + one.bad > _SHOWN_MAX}
+    return [
+        text
+        for text, before in some.preceders(last).items()
+        if sum(n for t, n in before.items() if t in shown) > _AFTER_ANSWER_MIN * before.total()
     ]
 
 

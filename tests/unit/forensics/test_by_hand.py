@@ -18,8 +18,9 @@ from homing.core.errors import ConfigError
 from homing.forensics.operations import Op
 from homing.forensics.reading.guessing import Unmapped, guess
 from homing.forensics.reading.mapping import many_to_toml, parse, to_toml
-from homing.forensics.reading.sentences import NO_YEAR, sentence, stamped, with_year
+from homing.forensics.reading.sentences import NO_YEAR, sentence, stamped
 from homing.forensics.reading.sources import look_at
+from homing.forensics.reading.years import with_year
 from homing.forensics.vocabulary import meaning, normal
 
 

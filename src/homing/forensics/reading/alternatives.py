@@ -17,7 +17,7 @@ from homing.forensics.reading.columns import (
     varies_within,
 )
 from homing.forensics.reading.happenings import best_telling
-from homing.forensics.reading.lines import Row
+from homing.forensics.reading.lines import SEPARATOR, Row
 from homing.forensics.reading.mapping import Column
 from homing.forensics.vocabulary import normal
 
@@ -184,6 +184,7 @@ def _others(
         if field in _NAMES:
             # a few rows, as of what somebody did, name by a column that is called so
             fewest = _CALLED_LEAST if name_score(field, path) >= CALLED_SO else _SAME_LEAST
+            fewest = 1 if _last(path) == _last(column.path) else fewest
             is_told = one.distinct >= fewest
             shared = _shared(rows, column.path, path) if is_told else 0.5
             is_many = one.distinct >= _NAMES_MIN * one.filled  # one name for all is what they are
@@ -199,7 +200,7 @@ def _others(
             continue
         filled = sum(row.get(path) is not None for row in lacking)
         # errors are rare, and so is what somebody did, or a receiver reported
-        is_rare = is_same or field in ("reason", "note", "actor", "outcome", "due")
+        is_rare = is_same or field in ("reason", "note", "actor", "outcome", "due", "attempt")
         # and an answer is one of many lines of a delivery
         least = 0.0 if is_rare else 0.01 if field == "status" else 0.1
         is_filled = filled > least * len(lacking)
@@ -212,6 +213,11 @@ def _others(
     if field == "status":  # what a receiver answered rather than what the service itself did
         found.sort(key=lambda path: not _OF_RECEIVER.search(normal(path)))
     return tuple(found[:2])
+
+
+def _last(path: str) -> str:
+    """What a column within objects is called there."""
+    return path.rpartition(SEPARATOR)[2]
 
 
 #: of the values of a column that rows of another kind have, so many must be of the delivery's, whatever

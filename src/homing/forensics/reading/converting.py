@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +16,14 @@ from homing.forensics.reading.dumps import dump_rows
 from homing.forensics.reading.framed import each_of
 from homing.forensics.reading.lines import PARSERS, Row, is_batch, rows_within, undivided, unfold
 from homing.forensics.reading.listed import Listed, spread
-from homing.forensics.reading.particulars import names_in, shape_in, with_noun, without_names
+from homing.forensics.reading.particulars import (
+    Particulars,
+    names_in,
+    shape_in,
+    without_names,
+    writers_in,
+)
 from homing.forensics.reading.records import records
-from homing.forensics.reading.sentences import with_year
 from homing.forensics.reading.sources import (
     Source,
     Unreadable,
@@ -31,6 +34,7 @@ from homing.forensics.reading.sources import (
     open_text,
     sample,
 )
+from homing.forensics.reading.years import latest_of, with_year
 
 #: damaged rows that are named one by one
 DAMAGED_NAMED_MAX: Final = 20
@@ -84,13 +88,13 @@ def as_lines(
         dotted: columns that get their dotted name in rows where they stand in an object.
     """
     encode = msgspec.json.Encoder(enc_hook=str).encode
-    names, shape = _names_in(source)
+    about = _particulars_of(source)
     with target.open("wb") as file:
-        for line, row, problem in rows_of(source, shape):
+        for line, row, problem in rows_of(source, about):
             if row is None:
                 damage.add(source.path, line, problem)
             else:
-                row = without_names(row, names) if names else row
+                row = without_names(row, about.names) if about.names else row
                 row = undivided(row, dotted) if dotted else row
                 row = unfold(row, folded) if folded else row
                 for one in spread(row, lists) if lists else (row,):
@@ -98,26 +102,28 @@ def as_lines(
     return Source(str(target), "jsonl")
 
 
-def _names_in(source: Source) -> tuple[frozenset[str], re.Pattern[str] | None]:
-    """The names in the sentences of a log of text, as a sample of it shows them, and how those of its
-    deliveries are made."""
+def _particulars_of(source: Source) -> Particulars:
+    """What is particular to a log of text, as a sample of it shows."""
     if source.form != "text":
-        return frozenset(), None
+        return Particulars()
     try:
         rows = sample(source)
     except Unreadable:
-        return frozenset(), None  # no row at all: that is said where the rows are read
-    shape = shape_in(str(row["delivery"]) for row in rows if row.get("delivery"))
-    if shape is not None:
-        rows = [row for _, row, _ in islice(rows_of(source, shape), len(rows)) if row is not None]
-    return names_in(str(row.get("text", "")) for row in rows), shape
+        return Particulars()  # no row at all: that is said where the rows are read
+    about = Particulars(
+        shape=shape_in(str(row["delivery"]) for row in rows if row.get("delivery")),
+        writers=writers_in(rows),
+    )
+    if about.shape is not None or about.writers is not None:
+        rows = [row for _, row, _ in islice(rows_of(source, about), len(rows)) if row is not None]
+    return about._replace(names=names_in(str(row.get("text", "")) for row in rows))
 
 
-def rows_of(source: Source, shape: re.Pattern[str] | None = None) -> _Read:
+def rows_of(source: Source, about: Particulars | None = None) -> _Read:
     """Each row of a file, with the number of its line and what is wrong with it.
 
     Args:
-        shape: how the names of deliveries are made that stand in lines of text.
+        about: what is particular to its lines of text.
     """
     if source.form == "json":
         yield from ((line, row, "") for line, row in enumerate(document_rows(source.path), 1))
@@ -126,7 +132,7 @@ def rows_of(source: Source, shape: re.Pattern[str] | None = None) -> _Read:
     else:
         with open_text(file_of(source.path)) as text:
             last = 0
-            lines = (with_noun(line, shape) for line in text) if shape else text
+            lines = map(about.plain, text) if about else text
             for last, row, problem in _READERS.get(source.form, _plain_lines)(source, lines):
                 yield last, row, problem
             if why := cut_off(text):
@@ -170,7 +176,7 @@ def _plain_lines(source: Source, text: Iterable[str]) -> _Read:
 
 def _text_lines(source: Source, text: Iterable[str]) -> _Read:
     """Lines that begin with a time, each with those below it that do not (of a stack trace)."""
-    latest = datetime.fromtimestamp(Path(source.path).stat().st_mtime, UTC)
+    latest = latest_of(source)
     parse = PARSERS[source.form]
     begun: tuple[int, dict[str, Any], str] | None = None
     for line, content in _each(text):

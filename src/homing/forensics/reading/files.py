@@ -32,6 +32,7 @@ from homing.forensics.reading.opening import Opened, guess_together, open_log
 from homing.forensics.reading.order import Order, leader_of, order_of, runs_of
 from homing.forensics.reading.records import widths
 from homing.forensics.reading.references import links
+from homing.forensics.reading.seconds import place_in_seconds
 from homing.forensics.reading.selecting import (
     Fields,
     accesses,
@@ -47,6 +48,7 @@ from homing.forensics.reading.sources import (
     open_text,
     sources_of,
 )
+from homing.forensics.reading.years import near_one_another
 
 #: a step of the work, and how far it is: 0 to 1
 Progress = Callable[[str, float], None]
@@ -141,6 +143,7 @@ def read(
         ConfigError: the columns cannot be guessed, or the mapping names a column that is not there.
     """
     sources, left_out = sources_of(patterns)
+    sources = near_one_another(sources)
     raw = Raw({}, {}, Damage(), 0, [], [], left_out=left_out)
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     # with several threads, DuckDB 2.0 now and then stores the parts of a file in another order
@@ -161,6 +164,14 @@ def read(
         raise Unreadable(f"{sources[0].path}, line 1: expected rows; every one is damaged")
     if number > 1 and raw.has("worker"):
         name_hosts(connection, raw.starts, raw.mappings, raw.rows)
+    if number > 1 and raw.has("at") and raw.has("op"):
+        ends = [row for row, _ in raw.starts[1:]] + [raw.rows]
+        files = [
+            (row, end)
+            for (row, path), end in zip(raw.starts, ends, strict=True)
+            if raw.mappings[path].layout == "events"
+        ]
+        place_in_seconds(connection, files)
     if raw.has("trace"):
         kinds = [
             f"x{i}" for i, path in enumerate(raw.extras) if name_score("job", path) > _KIND_MIN

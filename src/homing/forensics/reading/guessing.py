@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -23,6 +24,7 @@ from homing.forensics.reading.columns import (
     look,
     name_score,
     number_of,
+    recognised,
 )
 from homing.forensics.reading.doubting import doubts_of
 from homing.forensics.reading.expressions import ANSWERED, STATUS_LINE
@@ -170,7 +172,10 @@ def guess(rows: Sequence[Row], file: str = "", seen: dict[str, Seen] | None = No
         )
     if "sequence" not in chosen:
         take("sequence", _rising(rows, seen, chosen, taken))
-    layout = _layout(chosen, repeated, seen)
+    if repeated or _is_of_acceptances(rows, key, chosen):
+        layout = _layout(chosen, seen)
+    else:
+        layout = "deliveries"
     if not TELLING & chosen.keys() and (told := _told_by_name(file)):
         chosen["op"] = Column(value=told)
         layout = "events"
@@ -354,8 +359,10 @@ _NO_TIME: Final = (
 
 
 def _is_repeated(rows: Sequence[Row], key: Sequence[str]) -> bool:
-    """Whether deliveries have several rows; a row that was exported twice is one."""
-    different = {(tuple(str(r.get(k)) for k in key), str(r)) for r in rows}
+    """Whether deliveries have several rows; a row that was exported twice is one, and one that names none is
+    of none."""
+    named = (row for row in rows if any(row.get(k) is not None for k in key))
+    different = {(tuple(str(r.get(k)) for k in key), str(r)) for r in named}
     return len(different) > 1.02 * len({name for name, _ in different})
 
 
@@ -423,9 +430,15 @@ def _mixed(seen: dict[str, Seen], taken: set[str]) -> str | None:
 def _share_status(
     mixed: str, seen: dict[str, Seen], chosen: dict[str, Column], taken: set[str]
 ) -> None:
-    """Let a column be that of statuses, and of states where its words are some."""
+    """Let a column be that of statuses, and of states where its words are some and no other tells them."""
     chosen["status"] = Column(path=str(mixed))
-    if _tells_states(seen[mixed]):
+    others = {p: one for p, one in seen.items() if p not in taken and fits("to_state", one)}
+    is_told = any(
+        name_score("to_state", path) >= CALLED_SO and recognised(one, is_state=True) >= _KNOWN_MIN
+        for path, one in others.items()
+        if path != mixed
+    )
+    if not is_told and _tells_states(seen[mixed]):
         chosen["to_state"] = Column(path=str(mixed), unit=WORDS)
     taken.add(mixed)
 
@@ -499,9 +512,8 @@ def _is_lined(one: Seen, path: str, taken: set[str]) -> bool:
     return len(lined) > 1 and sum(lined.values()) >= _LINED_MIN * one.filled
 
 
-def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) -> str:
-    if not repeated:
-        return "deliveries"
+def _layout(chosen: dict[str, Column], seen: dict[str, Seen]) -> str:
+    """Of rows of which a delivery has several."""
     if "op" not in chosen and _are_attempts(chosen):
         return "attempts"
     if "op" not in chosen and ("status" in chosen or "outcome" in chosen):
@@ -513,6 +525,20 @@ def _layout(chosen: dict[str, Column], repeated: bool, seen: dict[str, Seen]) ->
         if stands <= {Op.SUCCEEDED, Op.FAILED, Op.QUEUED, Op.SENT, Op.UNKNOWN}:
             return "attempts"
     return "events"
+
+
+#: of the rows that name a delivery, so many say that it was accepted
+_ACCEPTED_MIN: Final = 0.9
+
+
+def _is_of_acceptances(rows: Sequence[Row], key: Sequence[str], chosen: dict[str, Column]) -> bool:
+    """Whether rows say what was done at the beginning of a delivery, and nothing of how it stands."""
+    op = chosen.get("op")
+    if op is None or chosen.keys() & {"to_state", "status", "outcome"}:
+        return False
+    said = Counter(str(r.get(op.path)) for r in rows if any(r.get(k) is not None for k in key))
+    accepted = sum(n for word, n in said.items() if meaning(word).op is Op.ACCEPTED)
+    return accepted >= _ACCEPTED_MIN * said.total() > 0
 
 
 #: of the rows of requests, so many were made after the time that is taken for their end

@@ -123,7 +123,7 @@ def text_row(line: str) -> Row | None:
         return None
     if (spans := _in_spans(stamp)) is not None:
         return spans
-    text, about = _with_object(stamp.rest)
+    text, about = _with_object(_CHANNEL.sub("", stamp.rest))
     own = {"time": stamp.iso, **stamp.head, **sentence(text)}
     if is_level(own.get("text") or "") and "level" not in own:
         own["level"] = own.pop("text")
@@ -149,7 +149,7 @@ def _with_object(text: str) -> tuple[str, Row]:
     about = {
         str(path): value for one in objects if one is not None for path, value in flat(one).items()
     }
-    return _CHANNEL.sub("", found[1]), about
+    return found[1], about
 
 
 _EMPTY: Final = (None, "[]", "{}")

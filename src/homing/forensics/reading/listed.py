@@ -4,7 +4,7 @@ of each of them. Pure."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeGuard
 
 from homing.forensics.reading.columns import CALLED_SO, name_score
@@ -30,7 +30,8 @@ _NUMBERS_FEWEST: Final = 20
 
 
 def apart_of(rows: Sequence[Row], given: Mapping | None) -> list[Listed]:
-    """The lists in a sample that are called deliveries: of their names, or of objects that each name one.
+    """The lists in a sample that are called deliveries, or jobs of which none is there twice: of their names,
+    or of objects that each name one.
 
     Args:
         given: the mapping that somebody declared; then only the list that it names deliveries by.
@@ -43,16 +44,40 @@ def apart_of(rows: Sequence[Row], given: Mapping | None) -> list[Listed]:
         return name_score("delivery", path) >= CALLED_SO
 
     found: dict[str, Listed] = {}
+    jobs: dict[Listed, Counter[str | int]] = {}
     for row in rows:
         for path, value in row.items():
             if path in found:
                 continue
+            if given is None and _are_objects(value):
+                _count_jobs(path, value, jobs)
             if _are_names(value) and names(path):
                 found[path] = Listed(parts_of(path), "", is_bare=True, is_apart=True)
             for name in value[0] if _are_objects(value) else ():
                 if names(SEPARATOR.join((*parts_of(path), name))) and _names_all(value, name):
                     found[path] = Listed(parts_of(path), name, is_apart=True)
-    return list(found.values())
+    made = [one for one, each in jobs.items() if len(each) == each.total() >= _JOBS_FEWEST]
+    return [*found.values(), *(one for one in made if one.parts not in _places(found.values()))]
+
+
+#: a column that scores so may name deliveries, as one of jobs does
+_JOB_MIN: Final = 70.0
+#: fewer jobs that are made of a message each may be something else
+_JOBS_FEWEST: Final = 20
+
+
+def _count_jobs(path: str, value: list[Row], jobs: dict[Listed, Counter[str | int]]) -> None:
+    for name in value[0]:
+        if name_score("delivery", SEPARATOR.join((*parts_of(path), name))) < _JOB_MIN:
+            continue
+        if _names_all(value, name):
+            told = [one[name] for one in value if _is_name(one[name])]
+            one = Listed(parts_of(path), name, is_apart=True)
+            jobs.setdefault(one, Counter()).update(told)
+
+
+def _places(lists: Iterable[Listed]) -> set[tuple[str, ...]]:
+    return {one.parts for one in lists}
 
 
 def lists_of(rows: Sequence[Row], mapping: Mapping) -> list[Listed]:

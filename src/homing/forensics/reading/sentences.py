@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from homing.forensics.letters import LETTERS
@@ -128,14 +127,6 @@ def _is_of_line(head: str, found: re.Match[str]) -> bool:
     return found.start() < ends or _BEFORE_STAMP.fullmatch(between) is not None
 
 
-def with_year(iso: str, latest: datetime) -> str:
-    """A time that names no year gets the last one in which it was not after `latest`."""
-    if not iso.startswith(NO_YEAR + "-"):
-        return iso
-    year = latest.year - (iso[5:10] > latest.strftime("%m-%d"))
-    return f"{year}{iso[4:]}"
-
-
 #: which attempt it is, and of how many: `try=2/7`
 _OF_HOW_MANY: Final = re.compile(r"(?P<no>\d{1,3})/(?P<most>\d{1,3})")
 _COUNTED: Final = re.compile(r"(?i)(^|_)(try|tries|attempts?|retry|retries)$")
@@ -164,8 +155,8 @@ _LEVEL: Final = re.compile(
     r"(?:/([\w.-]*[A-Za-z][\w.-]*)\]?)?:?"
 )
 _THREAD: Final = re.compile(
-    # a tag by a delivery's name, `[wd_19510]`, is none
-    r"(?:(?<=\s)|^)\[(?![A-Za-z]{2,5}_\d{4,}\])([\w.:/@#-]*[A-Za-z][\w.:/@#-]*)\](?=\s|$)"
+    # a tag by a delivery's name, `[wd_19510]`, is none; Spring fills it up, `[   scheduling-3]`
+    r"(?:(?<=\s)|^)\[ *(?![A-Za-z]{2,5}_\d{4,}\])([\w.:/@#-]*[A-Za-z][\w.:/@#-]*) *\](?=\s|$)"
 )
 _LOGGER: Final = re.compile(r"(?:^|\s)((?:[A-Za-z_$][\w$]*\.)+[A-Za-z_$][\w$]*)\s*(?:-|:)(?=\s)")
 #: between the level and a sentence that begins as sentences do
@@ -219,7 +210,10 @@ _NAMED: Final = re.compile(
     r")\2(?:/(\d+))?(?=[\s,;:.)\]\"'}]|$)",
     re.I,
 )
-_INDEXED: Final = re.compile(r"(?!SQLSTATE\[)\b[\w.]+\[([\w-]*\d[\w-]*)\]")
+#: but in brackets behind a process is its number: `MainProcess[303]`
+_INDEXED: Final = re.compile(
+    r"(?!SQLSTATE\[|\w*(?:[Pp]rocess|[Ww]orker|[Tt]hread)[\w-]*\[)(?<![\w.-])[\w.]+\[([\w-]*\d[\w-]*)\]"
+)
 #: what numbers are counted in
 _UNITS: Final = (
     r"[mun\xb5]?s|m?secs?|(?:milli|micro)?seconds?|min|minutes?|hours?|days?|bytes?|[kmg]i?b|rows?|records?|lines?|"
@@ -239,6 +233,10 @@ _TASK: Final = re.compile(
 _HAND_OVER: Final = re.compile(
     r"(?<![\w.])[\w.]*\w\.(?:delay|apply_async|send_task|perform_async|perform_later)"
     r"\([\"']?([\w-]*\d[\w-]*)[\"']?\)"
+)
+#: a job by its class and what it was given: `enqueued DeliverWebhookJob(48321)`
+_CALLED: Final = re.compile(
+    r"(?<![\w.])[A-Z]\w*(?:Job|Worker|Task)\([\"']?([\w-]*\d[\w-]*)[\"']?\)"
 )
 #: Rails' Active Job, `[ActiveJob] [DeliverJob] [6f1c…]`, and what its sentences say of a job: its name, and what
 #: it was given
@@ -305,9 +303,13 @@ _TO_HOST: Final = re.compile(
 _TUNNEL: Final = re.compile(
     r"\bCONNECT [\w.-]+(?::\d+)?(?: via [\w.-]+)?(?: ?(?:->|=>|→|:|returned|answered)? ?2\d\d)?\b"
 )
-#: what a request came to, behind an arrow: `POST shop.example -> 202 (145ms)`
+#: what a request came to, behind an arrow: `POST shop.example -> 202 (145ms)`, `< 503 (2629ms)`
 _CAME_TO: Final = re.compile(
-    r"(?:(?<=\s)(?:->|=>|→) ?|(?<=\d: ))([1-5]\d\d)(?=[\s,;.(]|$)(?! [a-z]+s\b)"
+    r"(?:(?<=\s)(?:->|=>|→)|(?:(?<=\s)|^)(?:<-*|←)) ?([1-5]\d\d)(?=[\s,;.(]|$)(?! [a-z]+s\b)"
+)
+#: and behind the name of what it was for: `delivery a1433f8f: 204 in 0.15s`
+_CAME_OF: Final = re.compile(
+    r"(?<![\w-])(?:(?=[\w-]*\d)[\w-]+|[a-f]{8,}): ([1-5]\d\d)(?=[\s,;.(]|$)(?! [a-z]+s\b)"
 )
 #: the change of a state in a sentence, `state sending -> failed`
 _MOVE: Final = re.compile(
@@ -330,7 +332,8 @@ _ANSWERS: Final = frozenset(
 #: a process of a pool was killed: the number of its job names nothing
 _KILLED: Final = re.compile(r"(exited prematurely: .{0,40}?)Job: \d+\.?")
 _LONG: Final = re.compile(
-    rf"(?<![\w.])(?:{_UUID}"
+    # behind a class it is the place of an object: `rabbitConnectionFactory#1501940`
+    rf"(?<![\w.])(?<!\w#)(?:{_UUID}"
     r"|[A-Za-z]+[_-](?=\w*\d)\w{6,}|[A-Za-z]{2,5}_\d{4,}|(?=[a-z]*\d)[0-9a-f]{10,}|(?=\w*\d)\w{16,}|"
     # a number before a unit is how long, how large or how many
     rf"\d{{5,}}(?! (?:{_UNITS})\b))(?![\w.])",
@@ -389,9 +392,11 @@ def sentence(text: str) -> Found:
     is_bare = not said.keys().isdisjoint(_ANSWERS)
     cut(_TASK, "task_id")
     cut(_HAND_OVER, "delivery", by=" enqueue ")
+    cut(_CALLED, "delivery", by=" job ")
     cut(_MOVE, "from_state", "to_state")
     cut(_TUNNEL, by=" CONNECT ")
     cut(_CAME_TO, "status", by=" answered ")
+    rest = _came_of(rest, found)
     cut(_OF_ATTEMPTS, "", "attempt", "max_attempts", by=" attempt ")
     cut(_AFTER_ALL, "attempt", by=" after attempts ")
     cut(_ANSWERED, "status", by=" answered ")
@@ -438,6 +443,13 @@ def sentence(text: str) -> Found:
     rest = rest.strip(" ,;:.-[]()|\"'")
     found["text"] = rest or ("response" if is_bare else "-")
     return found
+
+
+def _came_of(text: str, found: Found) -> str:
+    if came := _CAME_OF.search(text):
+        found.setdefault("status", came[1])
+        text = f"{text[: came.start(1)]} answered {text[came.end(1) :]}"
+    return text
 
 
 #: what a sentence is about, and not what it says of it: `Delivery 42: endpoint 7 is not active, skipping`
@@ -506,9 +518,12 @@ def _scale(unit: str) -> float:
     return _SECONDS["ms" if unit == "ms" else unit[0]]
 
 
-#: a number behind one of these bounds what was read, and names none of it: `lastId 771300 -> 771301`
+#: a number behind one of these bounds what was read, and names none of it: `lastId 771300 -> 771301`,
+#: `position is now 54280`
 _BOUND: Final = re.compile(
-    r"(?:^|[\s,(])(?:last|first|max|min|next|since|after|cursor|offset|port)\w*\W*$", re.IGNORECASE
+    r"(?:^|[\s,(])(?:last|first|max|min|next|since|after|up to|cursor|offset|position|watermark|lsn|port)\w*"
+    r"(?: (?:is|was|now|at|to))*\W*$",
+    re.IGNORECASE,
 )
 
 

@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeVar
@@ -69,6 +70,9 @@ class Source(NamedTuple):
     delimiter: str = ","
     has_header: bool = True  #: of CSV
     table: str = ""  #: of a dump
+    near: datetime | None = (
+        None  #: when about it was written, where its times name no year and others do
+    )
 
 
 def file_of(path: str) -> str:

@@ -185,9 +185,9 @@ _NAMES: Final = {
     ),
     "reason": (
         "reason error err er why last_error error_message failure_reason failed_reason detail note cause "
-        "error_code details comment exception dead_reason info "
+        "error_code error_class error_type error_kind exception_class details comment exception dead_reason info "
         "fehler grund motivo causa message msg text "
-        "erreur errore erro motif errors err_msg detail exc because trouble problem exc_type exception_class error_class description"
+        "erreur errore erro motif errors err_msg detail exc because trouble problem exc_type description"
     ),
     "note": (
         "message msg note notes detail details description comment text info error_message "
