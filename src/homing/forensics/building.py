@@ -29,7 +29,13 @@ from homing.forensics.messages import (
 )
 from homing.forensics.operations import Op, Stand, Word
 from homing.forensics.others import other_things, word_column, words_of_others
-from homing.forensics.people import SwitchedOff, by_person, switched_off, with_announced
+from homing.forensics.people import (
+    SwitchedOff,
+    by_person,
+    switched_off,
+    with_announced,
+    without_unsigned,
+)
 from homing.forensics.placing import placed
 from homing.forensics.reading.expressions import PARTICULARS
 from homing.forensics.reading.files import Progress, Raw
@@ -303,6 +309,7 @@ def _lines(
         linked = m.endpoint.isnull().ifelse(m.of_message, ibis.null("string"))
     m = m.mutate(d=engine.code(ibis.coalesce(m.delivery, linked, name_of(m))))
     m = m.mutate(by_person=by_person(raw, engine, m))
+    m = without_unsigned(m) if raw.has("actor") and raw.has("worker") else m
     m = with_announced(engine, m, announced)
     m = engine.name("meant_rows", m)
     layouts = {mapping.layout for mapping in raw.mappings.values()}

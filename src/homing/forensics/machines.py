@@ -8,7 +8,7 @@ from typing import Final
 MACHINES: Final = (
     r"retention|purg|clean|sweep|reap|janitor|evict|\bttl|_ttl|expir|gc$|cron|sched|daemon|worker|system|"
     r"job|router|keeper|feeder|relay|dispatch|circuit|breaker|\bauto|monitor|health|guard|"
-    r"watchdog|limiter|detector|\bprobe"
+    r"watchdog|limiter|detector|\bprobe|config|reload|rollout|deploy|\bsync"
 )
 
 #: how what follows "by" begins where it names no person

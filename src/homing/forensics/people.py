@@ -11,9 +11,9 @@ import ibis
 
 from homing.forensics.engine import Engine
 from homing.forensics.machines import MACHINES
-from homing.forensics.operations import Op
+from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.files import Raw
-from homing.forensics.rows import rows
+from homing.forensics.rows import row, rows
 from homing.forensics.vocabulary import meaning
 
 #: an actor that calls itself a policy
@@ -106,3 +106,27 @@ def with_announced(engine: Engine, m: Any, announced: Sequence[SwitchedOff]) -> 
     theirs = thrown.select(theirs=thrown["rowid"]).distinct()
     m = m.left_join(theirs, m["rowid"] == theirs.theirs)
     return m.mutate(by_person=m.by_person | m.theirs.notnull()).drop("theirs")
+
+
+#: fewer withdrawals that a person signed are no custom
+_SIGNED_FEWEST: Final = 5
+
+
+def without_unsigned(m: Any) -> Any:
+    """The rows, with what workers withdraw and nobody signs as thrown away, where people sign what they
+    withdraw.
+
+    Args:
+        m: the rows, with what they mean, and `by_person`.
+    """
+    is_withdrawn = m.stand == int(Stand.CANCELLED)
+    signed = (is_withdrawn & m.by_person).cast("int64").sum()
+    if int(row(m.aggregate(n=signed)).n or 0) < _SIGNED_FEWEST:
+        return m
+    turns = m.filter((m.stand == int(Stand.LEASED)) & m.worker.notnull())
+    workers = [one.worker for one in rows(turns.select("worker").distinct().limit(_ACTORS_MAX))]
+    unsigned = is_withdrawn & m.actor.isnull() & m.worker.isin(workers)
+    return m.mutate(
+        op=unsigned.ifelse(int(Op.DISCARDED), m["op"]),
+        stand=unsigned.ifelse(int(Stand.GONE), m.stand),
+    )
