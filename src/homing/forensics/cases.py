@@ -365,8 +365,11 @@ def gaps(o: Any) -> Any:
     the wait for a turn without one.
     """
     by_hand = [Op.RESUMED, Op.PURGED, Op.CANCELLED, Op.PARKED]
-    waits = o.act.isin([Op.ACCEPTED, Op.QUEUED])
-    ends_wait = waits & o.next_op.isin([Op.DISCARDED, Op.SKIPPED])
+    is_new = o.act.isin([Op.ACCEPTED, Op.QUEUED])
+    is_put_off = o.act.isin([Op.RETRY, Op.POSTPONED])
+    ends_wait = (is_new & o.next_op.isin([Op.DISCARDED, Op.SKIPPED])) | (
+        is_put_off & (o.next_op == Op.DISCARDED)
+    )
     machine = o.filter(o.next_at.notnull() & ~o.next_op.isin(by_hand) & ~ends_wait)
     machine = machine.mutate(
         gap=machine.next_at - machine.at_us,
@@ -401,15 +404,19 @@ def stops(o: Any) -> Any:
 
 def failures(o: Any) -> Any:
     """Of the lines that say failed: how many there are, and how many had a next one, or a dead letter;
-    and how many plans of a retry follow a worker's turn with no such line between."""
+    how many plans of a retry follow a worker's turn with no such line between; and how many deliveries
+    ended with a failure, and of how many that one told when the next attempt was due."""
     is_failed = (o.act == Op.FAILED) & (o.stand != Stand.WAITING)
     waits = [Op.RETRY, Op.QUEUED, Op.POSTPONED, Op.ACCEPTED]
     turn = o.act.isin([Op.CLAIMED, Op.SENT]) & o.next_op.isin(waits).fill_null(False)
+    is_end = (o.result == -1) & o.next_op.isin([Op.DEAD, Op.EXHAUSTED]).fill_null(False)
     return o.aggregate(
         lines=is_failed.cast("int64").sum(),
         followed=(is_failed & o.next_at.notnull()).cast("int64").sum(),
         buried=(is_failed & (o.next_op == Op.DEAD).fill_null(False)).cast("int64").sum(),
         by_retry=turn.cast("int64").sum(),
+        ended=is_end.cast("int64").sum(),
+        ended_planned=(is_end & (o.due_us > o.at_us).fill_null(False)).cast("int64").sum(),
     )
 
 

@@ -38,8 +38,9 @@ def ends_given_up(table: Any, told: dict[str, list[str]]) -> dict[str, Word]:
 _LETTER: Final = re.compile(rf"{LETTERS}|dead(?!_?line)|undeliver|morte|muert")
 #: the same where a bare `dead` is how a delivery stands
 _LETTER_ITSELF: Final = re.compile(LETTERS)
-#: of the dead letters, so many follow a line that gives up: then it is no end by itself
-_GIVEN_UP_MIN: Final = 0.8
+#: of the dead letters, so many follow a line that gives up: then it is no end by itself; what a receiver
+#: will never take is put away with no attempt left to give up
+_GIVEN_UP_MIN: Final = 0.6
 
 
 def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:

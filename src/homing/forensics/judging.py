@@ -340,8 +340,9 @@ def _is_used_up(c: Any, context: Context, most: int) -> Any:
         is_used_up = is_used_up | (c.made >= min(context.limits))
     # where a retry is on record, attempts were left, even if a late result has cleared it since
     is_planned = (c.last_stand == Stand.WAITING) & c.last_due.notnull()
-    # or in the line of the failure itself, of one that others are past
-    is_planned = is_planned | ((c.last_due > c.last_line) & (c.made < most)).fill_null(False)
+    # or in the line of the failure itself, of one that others are past, or where an end has none
+    others_go_on = (c.made < most) | ibis.literal(context.ends_unplanned)
+    is_planned = is_planned | ((c.last_due > c.last_line) & others_go_on).fill_null(False)
     is_used_up = is_used_up & ~is_planned
     if not context.limits and not context.is_max_told:
         is_used_up = is_used_up & ~(c.planned_no >= c.made).fill_null(False)

@@ -59,6 +59,7 @@ class Context:
     may_lack_one: bool = False
     passed_us: int = 0  #: deliveries accepted until then were taken by workers
     limits: tuple[int, ...] = ()  #: attempts after which this system gives up, as it shows
+    ends_unplanned: bool = False  #: the last failure of what is given up tells of no next attempt
     used_up_has_dead: bool = False  #: what is given up then has a dead letter
     gap_max_us: int = 0
     due_delay_max_us: int = 0
@@ -129,6 +130,8 @@ def _totals(c: Any, moved: Any) -> Line:
             row_bare=(on_one_row(c) & (c.n <= TABLE_LINES) & c.attempt.isnull())
             .cast("int64")
             .sum(),
+            # as often as itself is allowed to, which may be less than others
+            dead_used_up=(ended & (c.attempt >= c.allowed)).cast("int64").sum(),
             retried=((c.good + c.said > 0) & (c.bad > 0)).cast("int64").sum(),
             allowed=c.allowed.max(),
             allowed_least=c.allowed.min(),
@@ -210,8 +213,11 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
     context.judges_early = (
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
-    context.exhausted_has_dead = 5 * number("exhausted_dead") >= max(1, number("exhausted"))
-    context.letters_stop = _letters_stop(c, number("exhausted"), number("exhausted_dead"))
+    exhausted, letters = number("exhausted"), number("exhausted_dead")
+    context.exhausted_has_dead = letters >= max(1, exhausted) / (
+        _LACKING_MAX if letters < _FINAL_MIN else _LACKING_MOST
+    )
+    context.letters_stop = _letters_stop(c, exhausted, letters)
     context.lapse_ends = number("lapsed") >= _LAPSED_MIN and number("lapsed_last") >= 0.98 * number(
         "lapsed"
     )
@@ -245,15 +251,18 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         # where others failed as often and went on by themselves, those were given up early
         stops = most in context.limits
         context.attempts_max = most if stops else max(most or 1, number("own_attempt"))
-    context.used_up_has_dead = number("dead") > 0 and (
-        (number("dead_attempt") or number("dead_bad"))
-        >= min((*context.limits, context.attempts_max or 1))
-    )
+    most = number("dead_attempt") or number("dead_bad")
+    is_most = most >= min((*context.limits, context.attempts_max or 1))
+    context.used_up_has_dead = number("dead") > 0 and (is_most or number("dead_used_up") > 0)
     _gather_gaps(hard, context, number("plain_gap"))
     context.permanent = _permanent_statuses(hard)
     return context
 
 
+#: of what came to the end of its attempts, one in so many must have a dead letter where each should, and
+#: where there are several of them, one in so many more
+_LACKING_MAX: Final = 5
+_LACKING_MOST: Final = 12
 #: so improbable must it be that all who have a dead letter are the first by chance
 _STOP_CHANCE: Final = 0.01
 
@@ -269,6 +278,11 @@ def _letters_stop(c: Any, exhausted: int, dead: int) -> bool:
     return int(row(lacking.aggregate(n=lacking.count())).n) == 0
 
 
+#: of the failures with which deliveries end, so few may tell of a next attempt, if there are so many
+_ENDS_FEWEST: Final = 2
+_ENDS_PLANNED_MAX: Final = 0.1
+
+
 def _gather_failures(hard: Any, context: Context) -> None:
     """What a failed attempt leaves in the log, and whether a delivery ends with one."""
     said = row(by_case.failures(hard))
@@ -280,6 +294,10 @@ def _gather_failures(hard: Any, context: Context) -> None:
         said.buried >= 0.95 * said.followed
     )
     context.fails_to_letter = context.buries_failed and not context.tells_failures
+    ended = said.ended or 0
+    context.ends_unplanned = (
+        ended >= _ENDS_FEWEST and (said.ended_planned or 0) <= _ENDS_PLANNED_MAX * ended
+    )
 
 
 #: of the lines of failures, so few have the time of the next attempt

@@ -36,6 +36,7 @@ from homing.forensics.turns import (
     is_left_by_worker,
     is_put_off,
     is_take,
+    is_unanswered,
     plans_retry,
     skips,
     without_refused,
@@ -82,7 +83,9 @@ def _left_early(trace: Trace, log: LogFacts) -> Match | None:
     last = next((s for s in reversed(trace.steps) if s.stand and not s.is_refused), None)
     made = max((s.attempt or 0 for s in trace.steps), default=0)
     is_end = log.buries_failed and last is not None and last.stand is Stand.FAILED
-    if not is_end or not 0 < made < log.dead_from or last is None or last.status is not None:
+    if not is_end or not 0 < made < log.dead_from or last is None:
+        return None
+    if last.status is not None and not (last.is_row and is_unanswered(trace.steps, made)):
         return None
     what = "failed for good with attempts left, and no answer of the last one shows"
     return Match("D7", 0.8, what, twins_of("D7", log, ("D6",)))
@@ -103,7 +106,8 @@ _OF_RECEIVER: Final = re.compile(r"(?i)endpoint|subscription|destination|receive
 def _deleted(trace: Trace, log: LogFacts) -> Match | None:
     if trace.why is Why.PURGED:
         one = life(trace)
-        if any(s.act is Op.PURGED and _OF_RECEIVER.search(s.reason or "") for s in trace.steps):
+        purged = [f"{s.word} {s.reason}" for s in trace.steps if s.act is Op.PURGED]
+        if any(map(_OF_RECEIVER.search, purged)):
             return Match("D9", 0.92, "thrown away because its endpoint was not found")
         by_turn = any(s.act is Op.PURGED and s.attempt and s.worker for s in trace.steps)
         if by_turn and has_cleared_retry(trace):

@@ -31,6 +31,7 @@ class Block(NamedTuple):
     endpoint: str
     since_us: int  #: acceptance of the first
     until_us: int  #: acceptance of the last
+    passed: int  #: so many were accepted between them, for other endpoints, and came through
 
 
 class Neighbours(NamedTuple):
@@ -95,6 +96,10 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
         .cast("int64")
         .sum()
         .over(ibis.cumulative_window(group_by="endpoint", order_by=["accepted_at", "d"])),
+        all_so_far=(~f.lost)
+        .cast("int64")
+        .sum()
+        .over(ibis.cumulative_window(order_by=["accepted_at", "d"])),
     )
     drops = f.filter(f.untried)
     counts = row(
@@ -107,14 +112,17 @@ def _beside(few: Any, endpoints: dict[int, str]) -> Neighbours:
     if not counts.n:
         return Neighbours()
     grouped = drops.group_by("endpoint", "fine_so_far").aggregate(
-        since=drops.accepted_at.min(), until=drops.accepted_at.max(), n=drops.count()
+        since=drops.accepted_at.min(),
+        until=drops.accepted_at.max(),
+        n=drops.count(),
+        passed=drops.all_so_far.max() - drops.all_so_far.min(),
     )
     blocks = grouped.filter(grouped.n > 1).order_by(ibis.desc("n"), "since").limit(_BLOCKS_MAX)
     return Neighbours(
         own=int(counts.own) / int(counts.n),
         others=int(counts.others) / int(counts.n),
         blocks=tuple(
-            Block(endpoints.get(int(b.endpoint), "?"), int(b.since), int(b.until))
+            Block(endpoints.get(int(b.endpoint), "?"), int(b.since), int(b.until), int(b.passed))
             for b in rows(blocks)
         ),
     )

@@ -27,8 +27,12 @@ def has_cleared_retry(trace: Trace) -> bool:
     # nor is what waits for its retry saved as in progress but by who read it before it waited
     is_crossed = is_crossed or any(map(saves_as_taken, after))
     planned = steps[plan].attempt
+    made = max((s.attempt or 0 for s in steps[:plan]), default=0)
     is_tried = any(
-        is_take(s) or (s.act is Op.SENT and planned and (s.attempt or 0) >= planned) for s in after
+        is_take(s)
+        or (s.act is Op.SENT and planned and (s.attempt or 0) >= planned)
+        or (s.result and 0 < made < (s.attempt or 0))
+        for s in after
     )
     return bool(writers) and is_crossed and not is_tried
 

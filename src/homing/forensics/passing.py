@@ -157,9 +157,11 @@ def is_passed_since_crossed(trace: Trace) -> bool:
     """Whether the turn that passed it over did so after the result of an earlier attempt had come late, and
     does not speak of a twin: what it found was that result, which was written over the later one's."""
     places = [i for i, s in enumerate(trace.steps) if s.act is Op.SKIPPED]
+    before = [s for s in trace.steps[: max(places, default=0)] if s.attempt]
     told = [
         s.attempt
-        for s in trace.steps[: max(places, default=0)]
-        if s.attempt and (s.result or (s.act in _WRITES and s.stand and s.due_us is None))
+        for s in before
+        if s.result or (s.act in _WRITES and (s.stand or s.act is Op.WRITTEN) and s.due_us is None)
     ]
-    return bool(told) and told[-1] < max(told) and not is_said_of_work(trace)
+    made = max((s.attempt or 0 for s in before if s.result or s.act is Op.SENT), default=0)
+    return bool(told) and (told[-1] or 0) < made and not is_said_of_work(trace)

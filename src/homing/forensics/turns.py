@@ -61,6 +61,12 @@ def saves_as_taken(step: Step) -> bool:
 UNDER_WAY_US: Final = 1_000_000
 
 
+def is_unanswered(steps: Sequence[Step], no: int) -> bool:
+    """Whether the attempt of that number was begun and has no answer, in lines of its own."""
+    of_attempt = [s for s in steps if s.attempt == no and not s.is_row]
+    return any(s.act is Op.SENT for s in of_attempt) and not any(s.result for s in of_attempt)
+
+
 def failed_under_way(
     trace: Trace, attempts_last: int | None, *, has_table: bool, has_workers: bool
 ) -> Ended | None:
@@ -76,7 +82,10 @@ def failed_under_way(
     if attempts_last is None or not 0 < made < attempts_last:
         return None
     for i, failed in enumerate(steps):
-        is_bare = not failed.status and failed.total_us is None and failed.due_us is None
+        # of what the row of a delivery says of answers, none is of an attempt that has none
+        is_others = failed.is_row and is_unanswered(steps, made)
+        is_bare = not failed.status or is_others
+        is_bare = is_bare and failed.total_us is None and failed.due_us is None
         if failed.stand is not Stand.FAILED or not is_bare:
             continue
         later = steps[i + 1 :]
@@ -92,7 +101,7 @@ def failed_under_way(
             return Ended(0.92, "called failed with attempts left, and its answer came later")
         is_open = begun is not None and not any(s.result for s in steps[:i] if s.at_us > begun)
         # an error in the row of an attempt is what came of it
-        if not later and has_table and is_open and not failed.reason:
+        if not later and has_table and is_open and (is_others or not failed.reason):
             return Ended(0.9, "called failed with attempts left, and no answer ever came")
         holders = {s.worker for s in steps[:i] if is_take(s) or s.act is Op.SENT}
         is_of_another = failed.worker is not None and failed.worker not in holders

@@ -41,8 +41,8 @@ def by_neighbours(
     matches: list[tuple[Trace, Match]], near: Neighbours, suspects: Sequence[Suspect]
 ) -> list[tuple[Trace, Match]]:
     """What was never tried: with all others of its endpoint for a while, or after it was overtaken."""
-    # what came in one transaction was lost with it, whatever its endpoint
-    blocks = [b for b in near.blocks if b.until_us - b.since_us > _OF_ONE_WRITE_US]
+    # what came in one transaction was lost with it, whatever its endpoint, and so was what came in a row
+    blocks = [b for b in near.blocks if b.until_us - b.since_us > _OF_ONE_WRITE_US and b.passed]
     if near.own >= _OWN_MIN and near.others <= _OTHERS_MAX and blocks:
         return [(t, _of_block(t, m, blocks)) for t, m in matches]
     if near.overtaken is None:

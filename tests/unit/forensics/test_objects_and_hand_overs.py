@@ -178,6 +178,6 @@ def test_what_came_in_one_transaction_was_not_left_out_with_its_endpoint(
         )
         for n in range(10)
     ]
-    near = Neighbours(own=1.0, others=0.0, blocks=(Block("ep_1", 0, lasts_us),))
+    near = Neighbours(own=1.0, others=0.0, blocks=(Block("ep_1", 0, lasts_us, 1),))
     shaped = form(lost, [], [], LOG, busiest_share=0.1, near=near)
     assert (shaped.mechanism == "D9") == is_of_endpoint

@@ -69,7 +69,7 @@ def test_what_a_worker_put_off_was_not_left_out_with_its_endpoint(last: Op, mech
         steps.append(step(Op.FAILED, 2, attempt=1, worker="a", result=-1, status=503))
     steps.append(step(last, 3, attempt=1, worker="a", due_us=60_000_000))
     lost = [make_dropped(Why.SILENT, *steps, name=f"d-{n}") for n in range(20)]
-    blocks = (Block("ep_1", 50_000_000, 90_000_000),)
+    blocks = (Block("ep_1", 50_000_000, 90_000_000, 1),)
     near = Neighbours(own=1.0, others=0.0, blocks=blocks)
     found = form(lost, [], [], LOG, busiest_share=0.1, near=near)
     assert [share.mechanism for share in found.shares] == [mechanism]
