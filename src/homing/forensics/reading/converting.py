@@ -174,6 +174,14 @@ def _plain_lines(source: Source, text: Iterable[str]) -> _Read:
             yield line, found, f"not {source.form}: {content.strip()[:60]!r}"
 
 
+def _composed_lines(source: Source, text: Iterable[str]) -> _Read:
+    latest = latest_of(source)
+    for line, row, problem in _plain_lines(source, text):
+        if row is not None and "time" in row:
+            row["time"] = with_year(str(row["time"]), latest)
+        yield line, row, problem
+
+
 def _text_lines(source: Source, text: Iterable[str]) -> _Read:
     """Lines that begin with a time, each with those below it that do not (of a stack trace)."""
     latest = latest_of(source)
@@ -218,4 +226,5 @@ _READERS: Final = {
     "logfmt": _text_lines,
     "jsonl": _listing_lines,
     "batches": _listing_lines,
+    "composed": _composed_lines,
 }

@@ -155,6 +155,32 @@ def _with_object(text: str) -> tuple[str, Row]:
 _EMPTY: Final = (None, "[]", "{}")
 
 
+#: the container whose line it is, as Docker Compose prints those of several: `worker-1  | {...}`
+_CONTAINER: Final = re.compile(r"^(?:\x1b\[\d+m)?([A-Za-z][\w.-]*)\s+\| ?(?:\x1b\[0m)?")
+#: of the lines so many begin so, and so few have another such bar, which divides cells
+_COMPOSED_MIN: Final = 0.9
+_CELLS_MAX: Final = 0.5
+
+
+def is_composed(lines: Sequence[str]) -> bool:
+    """Whether lines are those of several containers, each behind its name."""
+    names = [found[1] for line in lines if (found := _CONTAINER.match(line))]
+    cells = sum(line.count(" | ") > 1 for line in lines)
+    is_most = len(names) >= _COMPOSED_MIN * len(lines) > 0 and cells <= _CELLS_MAX * len(lines)
+    return is_most and 2 * len(set(names)) <= len(names)
+
+
+def composed_row(line: str) -> Row | None:
+    """The line of a container: an object, text or pairs; what goes on over it, as a stack trace, says
+    nothing by itself."""
+    found = _CONTAINER.match(line)
+    if found is None:
+        return None
+    rest = line[found.end() :]
+    row = json_object(rest) if rest.startswith("{") else text_row(rest) or logfmt(rest)
+    return {"container": found[1]} | (row or {})
+
+
 def change_row(line: str) -> Row | None:
     """The change of a database row that a line tells of, as a row."""
     value = json_object(line)
@@ -166,6 +192,7 @@ PARSERS: Final = {
     "logfmt": logfmt,
     "text": text_row,
     "changes": change_row,
+    "composed": composed_row,
     "batches": json_object,
 }
 

@@ -110,7 +110,7 @@ def open_log(
     """
     plain = source
     if (
-        source.form in ("json", "logfmt", "text", "changes", "audit", "batches", "dump")
+        source.form in ("json", "logfmt", "text", "changes", "audit", "batches", "composed", "dump")
         or not source.has_header
     ):
         plain = as_lines(source, target, damage)

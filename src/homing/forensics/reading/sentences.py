@@ -31,6 +31,11 @@ def _slashed(text: str) -> str:
     return text.replace("/", "-")
 
 
+def _basic(text: str) -> str:
+    day, _, time = text.partition("T")
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}".replace(",", ".")
+
+
 def _common(text: str) -> str:
     day, month, rest = text.split("/", 2)
     year, time = rest.split(":", 1)
@@ -57,6 +62,7 @@ _STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
         re.compile(rf"\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:(?:\.\d+|,\d+(?![\w-])))?)?{_ZONE}"),
         str,
     ),
+    (re.compile(r"(?<!\d)20\d{6}T\d{6}(?:[.,]\d+)?(?:Z|[+-]\d{4})?(?!\w)"), _basic),
     (re.compile(rf"\d\d/{_MONTH}/\d{{4}}:\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{{4}})?"), _common),
     (re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:[.,]\d+)?"), _slashed),
     (

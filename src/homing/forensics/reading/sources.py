@@ -27,6 +27,7 @@ from homing.forensics.reading.lines import (
     Row,
     flat,
     is_batch,
+    is_composed,
     json_object,
     logfmt,
     rows_within,
@@ -66,7 +67,7 @@ class Source(NamedTuple):
     """One file of a log."""
 
     path: str  #: of the file, or for a table of a dump the file's, a colon, and the table's name
-    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "audit" (CSV of changes), "batches" (of rows, one a line), "dump" (of a database) or "text" (sentences with a time)
+    form: str  #: "jsonl", "json", "csv", "parquet", "logfmt", "changes" (of rows), "audit" (CSV of changes), "batches" (of rows, one a line), "composed" (lines of several containers), "dump" (of a database) or "text" (sentences with a time)
     delimiter: str = ","
     has_header: bool = True  #: of CSV
     table: str = ""  #: of a dump
@@ -282,6 +283,8 @@ def _form(path: str, text: str) -> Source:
     if any(map(_is_object, lines)):
         return Source(path, "jsonl")  # a damaged first line
     told = [line for line in lines if line]
+    if is_composed(told):
+        return Source(path, "composed")
     delimiter = max(",;\t|", key=first.count)
     columns = first.count(delimiter)
     if columns and _is_audit(text, delimiter):

@@ -13,12 +13,14 @@ from homing.forensics.reading.sentences import NO_YEAR, stamped
 from homing.forensics.reading.sources import Source, open_text
 
 #: forms whose lines may name no year
-_OF_TEXT: Final = frozenset({"text", "logfmt"})
+_OF_TEXT: Final = frozenset({"text", "logfmt", "composed"})
 #: so many lines at the beginning of a file tell when it was written
 _LOOKED_AT: Final = 400
 _LINE_MAX: Final = 4_000
 #: a date, or a time in seconds or milliseconds that is called one
-_DATE: Final = re.compile(r"(?<![\d-])(20\d\d)[-/](0[1-9]|1[0-2])[-/]([0-2]\d|3[01])(?=[T ]\d\d:)")
+_DATE: Final = re.compile(
+    r"(?<![\d-])(20\d\d)[-/]?(0[1-9]|1[0-2])[-/]?([0-2]\d|3[01])(?=[T ]\d\d:?\d\d)"
+)
 _EPOCH: Final = re.compile(r"\b(?:time|timestamp|ts|at)\b[\"']?\s*[:=]\s*(1\d{9})(?:\d{3})?(?!\d)")
 _HALF_A_YEAR: Final = timedelta(days=183)
 
@@ -68,7 +70,7 @@ def _head(source: Source) -> list[str]:
 
 def _names_no_year(lines: Sequence[str]) -> bool:
     stamps = [stamp for line in lines[:20] if (stamp := stamped(line))]
-    return bool(stamps) and all(stamp.iso.startswith(NO_YEAR) for stamp in stamps)
+    return any(stamp.iso.startswith(NO_YEAR) for stamp in stamps)
 
 
 def _dates(lines: Sequence[str]) -> list[float]:
