@@ -120,12 +120,18 @@ def without_unsigned(m: Any) -> Any:
         m: the rows, with what they mean, and `by_person`.
     """
     is_withdrawn = m.stand == int(Stand.CANCELLED)
-    signed = (is_withdrawn & m.by_person).cast("int64").sum()
-    if int(row(m.aggregate(n=signed)).n or 0) < _SIGNED_FEWEST:
+    is_bare = is_withdrawn & m.actor.isnull()
+    counted = row(
+        m.aggregate(
+            signed=(is_withdrawn & m.by_person).cast("int64").sum(),
+            bare=is_bare.cast("int64").sum(),
+        )
+    )
+    if not counted.bare or int(counted.signed or 0) < _SIGNED_FEWEST:
         return m
     turns = m.filter((m.stand == int(Stand.LEASED)) & m.worker.notnull())
     workers = [one.worker for one in rows(turns.select("worker").distinct().limit(_ACTORS_MAX))]
-    unsigned = is_withdrawn & m.actor.isnull() & m.worker.isin(workers)
+    unsigned = is_bare & m.worker.isin(workers)
     return m.mutate(
         op=unsigned.ifelse(int(Op.DISCARDED), m["op"]),
         stand=unsigned.ifelse(int(Stand.GONE), m.stand),

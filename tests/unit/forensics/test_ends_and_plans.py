@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.dropped import make_dropped, make_step
+from support.tables import write_table
 from support.whole_log import found
 
 from homing.forensics.catalogue import Match
@@ -73,6 +73,36 @@ def test_where_every_failure_tells_of_a_next_attempt_the_last_is_an_end(tmp_path
     assert Verdict.DROPPED not in books(findings)
 
 
+def given_up(*, kept: int) -> list[Row]:
+    """Deliveries that use up three attempts, of which `kept` are put away; and what a receiver will
+    never take, which is put away at once."""
+    rows: list[Row] = []
+    ended = range(0, COUNT, 4)
+    for n in range(COUNT):
+        at, about = 300.0 * n, {"delivery": f"d{n:05}", "endpoint": n % 7, "worker": f"w{n % 3}"}
+        rows.append(about | {"time": at, "event": "accepted"})
+        is_gone = n in (33, 105, 177)
+        for no in (1, 2, 3) if n in ended else (1,):
+            answer = {"attempt": no, "status": 410 if is_gone else 503 if n in ended else 200}
+            rows.append(about | {"time": at + 9 * no, "event": "attempt started", "attempt": no})
+            word = "failed" if n in ended or is_gone else "succeeded"
+            rows.append(about | {"time": at + 9 * no + 1, "event": word} | answer)
+        if n in ended:
+            rows.append(about | {"time": at + 28.1, "event": "giving up"})
+        if is_gone or n in ended[5::9][:kept]:
+            rows.append(about | {"time": at + 28.2, "event": "moved to dead letters"})
+    return rows
+
+
+@pytest.mark.parametrize("kept", [6, 4])
+def test_a_tenth_with_a_dead_letter_shows_that_each_should_have_one_if_they_are_several(
+    tmp_path: Path, kept: int
+) -> None:
+    """Of sixty that gave up, six have one; and of nine letters, six follow a line that gives up."""
+    findings = found(tmp_path, given_up(kept=kept))
+    assert books(findings).get(Verdict.DROPPED, 0) == (60 - kept if kept == 6 else 0)
+
+
 def tables(folder: Path, *, lost: bool) -> list[str]:
     """Rows of deliveries, and of attempts; endpoints differ in how many of these they allow."""
     deliveries: list[Row] = []
@@ -96,15 +126,10 @@ def tables(folder: Path, *, lost: bool) -> list[str]:
                 | began
                 | {"response_code": code}
             )
-    names = []
-    for name, rows in (("deliveries", deliveries), ("attempts", attempts)):
-        path = folder / f"{name}.csv"
-        with path.open("w", newline="") as file:
-            table = csv.DictWriter(file, list(rows[0]))
-            table.writeheader()
-            table.writerows(rows)
-        names.append(str(path))
-    return names
+    return [
+        write_table(folder / f"{name}.csv", ",".join(rows[0]), [list(row.values()) for row in rows])
+        for name, rows in (("deliveries", deliveries), ("attempts", attempts))
+    ]
 
 
 @pytest.mark.parametrize("lost", [False, True])

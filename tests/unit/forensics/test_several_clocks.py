@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -19,7 +20,7 @@ from homing.forensics.options import Options
 from homing.forensics.reading.converting import rows_of
 from homing.forensics.reading.listed import apart_of
 from homing.forensics.reading.seconds import place_in_seconds
-from homing.forensics.reading.sources import sources_of
+from homing.forensics.reading.sources import Source, sources_of
 from homing.forensics.reading.years import near_one_another, with_year
 
 BEGIN = datetime(2024, 12, 31, 20, tzinfo=UTC)  # the year changes while it is written
@@ -211,3 +212,18 @@ def test_lists_of_jobs_of_which_none_is_there_twice_name_deliveries(
 ) -> None:
     rows = [{"id": n, "jobs": [{"job": one} for one in some]} for n, some in enumerate(jobs)]
     assert [one.name for one in apart_of(rows, None)] == (["job"] if is_apart else [])
+
+
+def test_a_document_of_one_line_is_not_read_whole_for_its_dates(tmp_path: Path) -> None:
+    listed = ",".join(f'{{"id": "q-{n}", "at": "2024-12-31T23:00:00Z"}}' for n in range(60_000))
+    names = [
+        _copied(tmp_path, "sys.log", *SYSLOG * 3),
+        _copied(tmp_path, "all.json", f"[{listed}]"),
+    ]
+    tracemalloc.start()
+    sources = near_one_another(sources_of(names[:1])[0] + [Source(names[1], "json")])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(listed)
+    assert sources[0].near is not None
+    assert sources[0].near.year == 2024

@@ -4,7 +4,7 @@ of each of them. Pure."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeGuard
 
 from homing.forensics.reading.columns import CALLED_SO, name_score
@@ -56,8 +56,9 @@ def apart_of(rows: Sequence[Row], given: Mapping | None) -> list[Listed]:
             for name in value[0] if _are_objects(value) else ():
                 if names(SEPARATOR.join((*parts_of(path), name))) and _names_all(value, name):
                     found[path] = Listed(parts_of(path), name, is_apart=True)
-    made = [one for one, each in jobs.items() if len(each) == each.total() >= _JOBS_FEWEST]
-    return [*found.values(), *(one for one in made if one.parts not in _places(found.values()))]
+    places = {one.parts for one in found.values()}
+    made = (one for one, each in jobs.items() if len(each) == each.total() >= _JOBS_FEWEST)
+    return [*found.values(), *(one for one in made if one.parts not in places)]
 
 
 #: a column that scores so may name deliveries, as one of jobs does
@@ -74,10 +75,6 @@ def _count_jobs(path: str, value: list[Row], jobs: dict[Listed, Counter[str | in
             told = [one[name] for one in value if _is_name(one[name])]
             one = Listed(parts_of(path), name, is_apart=True)
             jobs.setdefault(one, Counter()).update(told)
-
-
-def _places(lists: Iterable[Listed]) -> set[tuple[str, ...]]:
-    return {one.parts for one in lists}
 
 
 def lists_of(rows: Sequence[Row], mapping: Mapping) -> list[Listed]:

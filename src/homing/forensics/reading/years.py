@@ -65,7 +65,8 @@ def _head(source: Source) -> list[str]:
     if source.form == "parquet":
         return []
     with open_text(source.path) as text:
-        return [line[:_LINE_MAX] for line, _ in zip(text, range(_LOOKED_AT), strict=False)]
+        # a document may be one line of gigabytes
+        return [part for _ in range(_LOOKED_AT) if (part := text.readline(_LINE_MAX))]
 
 
 def _names_no_year(lines: Sequence[str]) -> bool:
