@@ -214,8 +214,7 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
     exhausted, letters = number("exhausted"), number("exhausted_dead")
-    one_in = _LETTERS_ONE_IN if letters < _FINAL_MIN else _MANY_ONE_IN
-    context.exhausted_has_dead = one_in * letters >= max(1, exhausted)
+    context.exhausted_has_dead = 5 * letters >= max(1, exhausted)
     context.letters_stop = _letters_stop(c, exhausted, letters)
     context.lapse_ends = number("lapsed") >= _LAPSED_MIN and number("lapsed_last") >= 0.98 * number(
         "lapsed"
@@ -258,10 +257,6 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
     return context
 
 
-#: of what came to the end of its attempts, one in five must have a dead letter where each should; where
-#: there are several of them, which nobody makes by chance, one in twelve is enough
-_LETTERS_ONE_IN: Final = 5
-_MANY_ONE_IN: Final = 12
 #: so improbable must it be that all who have a dead letter are the first by chance
 _STOP_CHANCE: Final = 0.01
 

@@ -95,7 +95,7 @@ def given_up(*, kept: int) -> list[Row]:
 
 
 @pytest.mark.parametrize("kept", [6, 4])
-def test_a_tenth_with_a_dead_letter_shows_that_each_should_have_one_if_they_are_several(
+def test_letters_that_mostly_follow_who_gives_up_show_that_each_should_have_one(
     tmp_path: Path, kept: int
 ) -> None:
     """Of sixty that gave up, six have one; and of nine letters, six follow a line that gives up."""
