@@ -20,7 +20,8 @@ from homing.forensics.operations import UNKNOWN, Op, Stand, Word
 from homing.forensics.options import Options
 from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.mapping import WORDS, Column, parse, to_toml
-from homing.forensics.reading.sources import look_at, sample
+from homing.forensics.reading.sampling import sample
+from homing.forensics.reading.sources import look_at
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import Behaviour, by_behaviour, line_of
 

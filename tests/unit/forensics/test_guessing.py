@@ -15,7 +15,8 @@ from homing.forensics.change import Window, find
 from homing.forensics.habits import Kind
 from homing.forensics.operations import Op, Stand
 from homing.forensics.reading.guessing import guess
-from homing.forensics.reading.sources import Source, sample
+from homing.forensics.reading.sampling import sample
+from homing.forensics.reading.sources import Source
 from homing.forensics.vocabulary import meaning
 from homing.forensics.words import line_of
 

@@ -26,7 +26,8 @@ from homing.forensics.reading.guessing import guess
 from homing.forensics.reading.lines import flat, text_row
 from homing.forensics.reading.meeting import meeting
 from homing.forensics.reading.references import links
-from homing.forensics.reading.sources import Source, sample
+from homing.forensics.reading.sampling import sample
+from homing.forensics.reading.sources import Source
 from homing.forensics.turns import is_begun, is_of_lapse
 
 COUNT = 120

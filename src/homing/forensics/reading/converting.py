@@ -24,6 +24,7 @@ from homing.forensics.reading.particulars import (
     writers_in,
 )
 from homing.forensics.reading.records import records
+from homing.forensics.reading.sampling import sample
 from homing.forensics.reading.sources import (
     Source,
     Unreadable,
@@ -32,7 +33,6 @@ from homing.forensics.reading.sources import (
     document_rows,
     file_of,
     open_text,
-    sample,
 )
 from homing.forensics.reading.years import latest_of, with_year
 

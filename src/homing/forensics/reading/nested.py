@@ -15,7 +15,8 @@ from homing.forensics.reading.guessing import TELLING, Unmapped, guess
 from homing.forensics.reading.lines import Row, flat, parts_of
 from homing.forensics.reading.mapping import Column, Mapping
 from homing.forensics.reading.opening import Opened
-from homing.forensics.reading.sources import SAMPLE_ROWS, Source, sample
+from homing.forensics.reading.sampling import SAMPLE_ROWS, sample
+from homing.forensics.reading.sources import Source
 
 #: of the rows of a file, so many must hold rows of their own
 _HOLD_MIN: Final = 0.2

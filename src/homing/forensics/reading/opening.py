@@ -35,12 +35,9 @@ from homing.forensics.reading.lines import (
 )
 from homing.forensics.reading.listed import Listed, apart_of, lists_of, spread
 from homing.forensics.reading.mapping import Mapping, shipped
+from homing.forensics.reading.sampling import SAMPLE_ROWS, sample
 from homing.forensics.reading.sentences import WHEN
-from homing.forensics.reading.sources import (
-    SAMPLE_ROWS,
-    Source,
-    sample,
-)
+from homing.forensics.reading.sources import Source
 
 
 def guess_together(sources: Sequence[Source]) -> Mapping | None:

@@ -11,11 +11,11 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, TypeVar
+from typing import IO, Any, Final, NamedTuple
 
 import msgspec
 
@@ -23,9 +23,7 @@ from homing.core.errors import ConfigError, HomingError
 from homing.forensics.reading.audits import audited, change_in
 from homing.forensics.reading.dumps import is_dump, tables_of
 from homing.forensics.reading.lines import (
-    PARSERS,
     Row,
-    flat,
     is_batch,
     is_composed,
     json_object,
@@ -35,22 +33,12 @@ from homing.forensics.reading.lines import (
 from homing.forensics.reading.records import records
 from homing.forensics.reading.sentences import is_level, stamped
 
-#: rows looked at before the columns are guessed
-SAMPLE_ROWS: Final = 8_000
 #: one row may be as long as this, whatever the form
 FIELD_BYTES_MAX: Final = 1 << 26
 csv.field_size_limit(FIELD_BYTES_MAX)
 #: beyond this a file that is one JSON document is refused: it must be read whole
 DOCUMENT_BYTES_MAX: Final = 1 << 30
 _HEAD_BYTES: Final = 1 << 16
-#: what can only be read from its start is looked at so far for the sample: a second or two
-_FAR_ROWS: Final = 1_000_000
-#: after the first rows so many are taken of each so many: rare operations have fields, and values,
-#: that the first rows lack
-_RUN: Final = 40
-_RUN_EVERY: Final = 10_000
-_GROUPS_MAX: Final = 16
-_T = TypeVar("_T")
 
 
 class Unreadable(HomingError):
@@ -209,7 +197,7 @@ def _unpacked(path: str, error: Exception) -> str:
         kind = "gzip" if suffix == ".gz" else "zstd"
         return f"its name ends in {suffix}, and it is no {kind}: give it the ending of what it is"
     if suffix in _PACKED:
-        return f"it is cut off, or damaged, before a row of it can be read ({_short(error)})"
+        return f"it is cut off, or damaged, before a row of it can be read ({short(error)})"
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -427,108 +415,7 @@ def _is_object(line: str) -> bool:
     return json_object(line) is not None
 
 
-def sample(source: Source, rows_max: int = SAMPLE_ROWS) -> list[Row]:
-    """Rows from the start of a log, and from places further on.
-
-    Raises:
-        Unreadable: no row at all can be read.
-    """
-    if source.form == "parquet":
-        return _parquet_sample(source.path, rows_max)
-    rows: list[Row] = []
-    with open_text(source.path) as file:
-        if source.form == "csv":
-            rows = _csv_rows(file, source, rows_max)
-        else:
-            lines = _spread(source, file, rows_max)
-            parse = PARSERS[source.form]
-            rows = [flat(row) for line in lines if (row := parse(line)) is not None]
-    if not rows and source.form == "csv":
-        raise _bad(f"{source.path}, line 2: expected rows below the header; there is none")
-    if not rows:
-        raise _bad(f"{source.path}, line 1: no line of it can be read as {source.form}")
-    return rows
-
-
-def _spread(source: Source, file: IO[str], rows_max: int) -> Iterator[str]:
-    if source.path.endswith((".gz", ".zst", ".zstd")):
-        yield from _spread_rows(file, rows_max)
-        return
-    seen_bytes = 0
-    for line in islice(file, rows_max):
-        seen_bytes += len(line.encode("utf-8", "replace"))
-        yield line
-    rare = list(_of_rare_shape(source.path, rows_max))
-    yield from rare
-    known = {line.rstrip() for line in rare}
-    size = Path(source.path).stat().st_size
-    # what the first rows were, or the rare ones, is not read again: a row that is there twice looks like two lines
-    # of one delivery
-    with open(source.path, "rb") as raw:
-        for part in range(1, 64):
-            if size * part // 64 < max(seen_bytes, raw.tell()):
-                continue
-            raw.seek(size * part // 64)
-            raw.readline()
-            for _ in range(_RUN):
-                line = raw.readline().decode("utf-8", "replace")
-                if line.rstrip() not in known:
-                    yield line
-
-
-#: so many lines after the first are looked through for those with keys that few have
-_LOOKED_THROUGH: Final = 60_000
-#: a shape of which the sample has so many is known
-_SHAPE_KNOWN: Final = 20
-_KEY: Final = re.compile(r'"(\w{1,80})":|\b(\w{1,80})=')
-
-
-def _of_rare_shape(path: str, rows_max: int) -> Iterator[str]:
-    """Lines with keys that no other line of the sample has: what a person did is rare, and so is its
-    column."""
-    known: dict[tuple[str, ...], int] = {}
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(islice(file, rows_max + _LOOKED_THROUGH)):
-            shape = tuple(a or b for a, b in _KEY.findall(line))
-            known[shape] = known.get(shape, 0) + 1
-            if number >= rows_max and known[shape] <= _SHAPE_KNOWN:
-                yield line
-
-
-def _spread_rows(rows: Iterable[_T], rows_max: int) -> Iterator[_T]:
-    """The first rows, and some of each ten thousand after them."""
-    for number, row in enumerate(islice(rows, _FAR_ROWS)):
-        if number < rows_max or number % _RUN_EVERY < _RUN:
-            yield row
-
-
-def _csv_rows(file: IO[str], source: Source, rows_max: int) -> list[Row]:
-    """Rows of CSV; damaged ones are left out, they are counted where all are read."""
-    found = records(file, source.delimiter)
-    header = next((one.cells for one in found if not one.problem), [])
-    sound = (one.cells for one in found if not one.problem)
-    return [
-        {name: cell or None for name, cell in zip(header, cells, strict=True)}
-        for cells in _spread_rows(sound, rows_max)
-    ]
-
-
-def _parquet_sample(path: str, rows_max: int) -> list[Row]:
-    try:
-        file = importlib.import_module("pyarrow.parquet").ParquetFile(path)
-        table = list(islice(file.iter_batches(batch_size=rows_max), 1))
-        groups = range(1, file.num_row_groups)
-        for group in groups[:: len(groups) // _GROUPS_MAX + 1]:
-            table += islice(file.iter_batches(batch_size=_RUN, row_groups=[group]), 1)
-    except Exception as error:
-        raise _bad(f"{path}: not a readable Parquet file ({_short(error)})") from error
-    rows = [flat(row) for batch in table for row in batch.to_pylist()]
-    if not rows:
-        raise _bad(f"{path}: the file has no rows")
-    return rows
-
-
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
     return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
 
 

@@ -32,8 +32,9 @@ from homing.forensics.reading.guessing import EXTRAS_MAX
 from homing.forensics.reading.lines import Row, flat, parts_of
 from homing.forensics.reading.mapping import ANSWER, KINDS, Column, Mapping
 from homing.forensics.reading.opening import mapping_of
+from homing.forensics.reading.sampling import SAMPLE_ROWS
 from homing.forensics.reading.selecting import STAND_BY, STANDING, cuts_of
-from homing.forensics.reading.sources import SAMPLE_ROWS, Unreadable
+from homing.forensics.reading.sources import Unreadable
 from homing.forensics.rows import row, rows
 
 _NUMBER: Final = r"^\s*[-+]?[0-9]{1,18}([.][0-9]+)?\s*$"
