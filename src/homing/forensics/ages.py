@@ -49,9 +49,13 @@ def taken_up(fine: Sequence[Trace], dropped: Sequence[Trace]) -> Iterator[tuple[
     missed = sorted(due for t in dropped if (due := _due_us(t)))
     begins_us = missed[int(_KEPT_BY_CHANCE * len(missed))] if missed else 0
     for trace in (*fine, *dropped):
-        for i, step in enumerate(trace.steps[: _last_turn(trace)]):
+        last = _last_turn(trace)
+        for i, step in enumerate(trace.steps[:last]):
             is_plan = step.result < 0 or step.act in _PLANNING
-            if is_plan and step.due_us and step.due_us > step.at_us and step.due_us >= begins_us:
+            due_us = step.due_us or 0
+            # what came before that, as the late answer of an earlier turn, took up nothing
+            is_come = due_us <= trace.steps[last].at_us + _CLOCKS_US
+            if is_plan and is_come and due_us > step.at_us and due_us >= begins_us:
                 yield trace, step, _failures(trace.steps[: i + 1])
 
 
@@ -61,6 +65,8 @@ def _failures(steps: Sequence[Step]) -> int:
     return max(sum(s.result < 0 for s in steps), numbered)
 
 
+#: clocks of a poller and of a worker may differ by so much
+_CLOCKS_US: Final = 60_000_000
 #: lines that may tell when the next attempt is due
 _PLANNING: Final = (Op.RETRY, Op.POSTPONED, Op.WRITTEN, Op.ATTEMPTED)
 

@@ -184,6 +184,7 @@ def ordered(events: Any, takes: Op, *, has_versions: bool = False) -> Any:
         next_at=e.at_us.lead().over(one),
         next_op=e.act.lead().over(one),
         next_attempt=e.attempt.lead().over(one),
+        next_signed=e.has_actor.lead().over(one),
     )
     hold = ibis.window(group_by=["d", "taken"], order_by="pos")
     so_far = ibis.cumulative_window(group_by=["d", "taken"], order_by="pos")
@@ -323,7 +324,7 @@ _OF_TAKING_BACK: Final = (
 
 def _is_taken_back(found: Any) -> Any:
     """Whether an attempt succeeded by one line and failed by a later one, of the same turn."""
-    is_same = found.good_no == found.bad_no
+    is_same = (found.good_no == found.bad_no) | (found.bad_no == 0)
     # of the one turn there was, or of the last, where each one before had its answer in time
     is_of_last = (found.turns <= 1) | ((found.told_turns >= found.turns) & ~found.has_lapsed)
     is_sure = (found.bad_turn <= found.bad_no) | is_of_last
@@ -370,6 +371,8 @@ def gaps(o: Any) -> Any:
     ends_wait = (is_new & o.next_op.isin([Op.DISCARDED, Op.SKIPPED])) | (
         is_put_off & (o.next_op == Op.DISCARDED)
     )
+    # thrown away for its endpoint, by whom it names
+    ends_wait = ends_wait | ((o.next_op == Op.DISCARDED) & o.next_signed).fill_null(False)
     machine = o.filter(o.next_at.notnull() & ~o.next_op.isin(by_hand) & ~ends_wait)
     machine = machine.mutate(
         gap=machine.next_at - machine.at_us,

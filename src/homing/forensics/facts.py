@@ -36,8 +36,9 @@ class LogFacts:
     cut_off: tuple[tuple[int, int], ...] = ()
     #: the fewest attempts after which a failed delivery has its dead letter; 0: none has
     dead_from: int = 0
-    #: who writes the line of the hand-over to the queue: the one who accepted, so there is no poller
-    is_queued_by_acceptor: bool = False
+    #: the words of those acceptances after which whoever accepted writes of the hand-over to the queue:
+    #: so there is no poller for these
+    queued_by_acceptor: frozenset[str | None] = frozenset()
     #: lines by which a worker takes a delivery, in a life without trouble
     takes_usual: int = 1
     #: what is delivered has a line that says so, apart from the answer of the receiver

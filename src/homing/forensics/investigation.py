@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -328,7 +328,7 @@ def _facts(
         is_age_sharp=ages.is_sharp(dropped, age_kept_us),
         are_later_attempts=ages.are_later_attempts(fine, dropped),
         dead_from=dead_from,
-        is_queued_by_acceptor=_is_queued_by_acceptor(fine),
+        queued_by_acceptor=_queued_by_acceptor(fine),
         is_table=all(m.layout == "deliveries" for m in raw.mappings.values()),
         has_table=any(
             m.layout == "deliveries" and m.has("to_state") for m in raw.mappings.values()
@@ -395,12 +395,20 @@ _OF_REQUESTS: Final = frozenset(
 _SAID_MIN: Final = 0.5
 
 
-def _is_queued_by_acceptor(fine: Sequence[traces.Trace]) -> bool:
-    """Whether it is always whoever accepted a delivery that writes of its hand-over to the queue."""
+def _queued_by_acceptor(fine: Sequence[traces.Trace]) -> frozenset[str | None]:
+    """The words of acceptances after which it is always the one who accepted that writes of the hand-over
+    to the queue."""
+    by_word: defaultdict[str | None, list[traces.Trace]] = defaultdict(list)
+    for trace in fine:
+        if trace.steps[0].act is Op.ACCEPTED:
+            by_word[trace.steps[0].word].append(trace)
+    return frozenset(word for word, some in by_word.items() if _is_pushed(some))
+
+
+def _is_pushed(fine: Sequence[traces.Trace]) -> bool:
     pairs = [
         (t.steps[0].worker, next((s.worker for s in t.steps[1:] if s.act is Op.QUEUED), None))
         for t in fine
-        if t.steps[0].act is Op.ACCEPTED
     ]
     told = [(one, other) for one, other in pairs if one and other]
     return bool(told) and all(one == other for one, other in told) and not _is_polled(fine)

@@ -85,6 +85,7 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
         last_stand=c.last_stand.fill_null(0),
         made=_made(c),
     )
+    c = c.mutate(last_stand=ibis.ifelse(_waits_on(c), int(Stand.WAITING), c.last_stand))
     c = c.mutate(last_due=_last_due(c, context))
     silent = _silent(c, context)
     c = c.mutate(silent_us=silent)
@@ -98,6 +99,12 @@ def judge(cases: Any, hard: Any, events: Any, context: Context, keep: Keep) -> A
 
 #: a line so soon after a plan is told with it
 _AT_ONCE_US: Final = 1_000_000
+
+
+def _waits_on(c: Any) -> Any:
+    """Whether a line passes over what waits for its time: a duplicate of its acceptance, say."""
+    is_planned = (c.plan_pos > c.take_pos.fill_null(0)) & (c.plan_due > c.last_at)
+    return ((c.last_op == Op.SKIPPED) & is_planned).fill_null(False)
 
 
 def _last_due(c: Any, context: Context) -> Any:
@@ -115,7 +122,7 @@ def _last_due(c: Any, context: Context) -> Any:
     # later without a time may have taken it away
     is_kept = c.last_stand.isin([Stand.LEASED, Stand.WAITING]) & c.last_due.isnull()
     is_kept = is_kept & (c.last_at - c.plan_at <= _AT_ONCE_US) & (c.plan_due > c.last_at)
-    is_planned = is_planned | is_kept.fill_null(False)
+    is_planned = is_planned | is_kept.fill_null(False) | _waits_on(c)
     due = ibis.ifelse(is_planned, c.plan_due, c.last_due)
     return ibis.ifelse(c.end_due.notnull() & (due.isnull() | (c.end_due > due)), c.end_due, due)
 

@@ -214,7 +214,9 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
         2 * number("dead_unanswered") < max(number("dead"), 1) or number("dead") < 4
     )
     exhausted, letters = number("exhausted"), number("exhausted_dead")
-    context.exhausted_has_dead = 5 * letters >= max(1, exhausted)
+    # where none that was tried as often as it may be has one, and others have, all of these are lost
+    is_kept_elsewhere = not letters and number("dead") >= _LETTERS_FEWEST
+    context.exhausted_has_dead = 5 * letters >= max(1, exhausted) or is_kept_elsewhere
     context.letters_stop = _letters_stop(c, exhausted, letters)
     context.lapse_ends = number("lapsed") >= _LAPSED_MIN and number("lapsed_last") >= 0.98 * number(
         "lapsed"
@@ -257,6 +259,8 @@ def gather(cases: Any, hard: Any, context: Context) -> Context:
     return context
 
 
+#: so many dead letters show that a log has them
+_LETTERS_FEWEST: Final = 2
 #: so improbable must it be that all who have a dead letter are the first by chance
 _STOP_CHANCE: Final = 0.01
 

@@ -31,9 +31,11 @@ from homing.forensics.turns import (
     UNDER_WAY_US,
     failed_under_way,
     given_up_open,
+    has_thrown,
     is_done_idle,
     is_idle,
     is_left_by_worker,
+    is_let_go,
     is_put_off,
     is_take,
     is_unanswered,
@@ -271,12 +273,19 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
         one.last_act in (Op.PARKED, Op.POSTPONED, Op.QUEUED) and is_put_off(one.last)
     ):
         return Match("D1", 0.85, "a retry was planned, and nothing came of it")
-    if is_done_idle(trace.steps) and len(one.takes) == 1:
-        return Match("D4", 0.8, "its job was done, and no request was made", ("D9",))
+    if is_done_idle(trace.steps):
+        if len(one.takes) == 1:
+            return Match("D4", 0.8, "its job was done, and no request was made", ("D9",))
+        return Match("D8", 0.9, "a later turn was done at once, with no request")
+    if len(one.takes) > 1 and is_let_go(trace.steps, one.takes[-1]):
+        return Match("D8", 0.85, "a later turn let go of it at once, with no request")
     if any(_is_turned_away(trace.steps, i) for i in one.skips):
         return Match("D8", 0.85, "given out again after a first turn, and passed over at once")
     if any((trace.steps[i].attempt or 0) > 1 for i in one.skips):
         return Match("D8", 0.9, "a later attempt was passed over, and the first never ended")
+    if one.takes and has_thrown(trace.steps[one.takes[-1] :]):
+        what = "its turn ended with an error that nobody caught, and it is marked as in progress"
+        return Match("D2", 0.7, what, ("D4",))
     if one.takes:
         # who lists it for the others is no worker, where workers have names
         names = [trace.steps[i].worker for i in one.takes]
@@ -317,7 +326,8 @@ def _silent_untried(trace: Trace, log: LogFacts) -> Match | None:
             written = ("D3",)  # so is the time in its row
         return Match("D4", 0.8, "queued, and never tried", written)
     if log.shows(Op.QUEUED):
-        polled = () if log.is_queued_by_acceptor else twins_of("D3", log, ("D12",))
+        is_pushed = trace.steps[0].word in log.queued_by_acceptor
+        polled = () if is_pushed else twins_of("D3", log, ("D12",))
         return Match("D3", 0.8, "accepted, and never queued as the others are", polled)
     # an endpoint that others name says nothing of those that do not
     over = () if trace.endpoint or one.reasons else ("D9",)

@@ -15,7 +15,7 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.NOTED, Stand.NONE),
     ),
     (
-        r"re_?claim(ed|ing)?_(un_?acked|unacknowledged)|(^|_)still_(sending|processing|running|in_progress|in_flight|claimed|locked|leased|held)_(after|for|since)",
+        r"(re_?)?claim(ed|ing)?_(un_?acked|unacknowledged|abandoned|orphaned|idle)|(^|_)still_(sending|processing|running|in_progress|in_flight|claimed|locked|leased|held)_(after|for|since)",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (
@@ -27,6 +27,15 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         r"(stall|stuck|expired|heartbeat|hung|orphan)\w*_(\w+_)?(back|returned|requeued|put)_(in|on|to|into)_(the_)?(queue|pool)(_|$)",
         _W(Op.LAPSED, Stand.WAITING),
     ),
+    # what it failed by at last is no failure to store it
+    (r"(^|_)dead_?lettered_after_(all_)?(attempts|tries|retries)(_|$)", _W(Op.DEAD, Stand.DEAD)),
+    (  # as Symfony's queue calls its dead letters, and its retries
+        r"(sent|send(ing)?|moved?|moving)_to_(the_)?failure_(transport|queue)(_|$)",
+        _W(Op.DEAD, Stand.DEAD),
+    ),
+    (r"(^|_)(sending|sent|send)_for_retry(_|$)", _W(Op.RETRY, Stand.WAITING)),
+    (r"(^|_)handled_successfully(_|$)", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
+    (r"^((process|gen_?server|child)_)?terminat(ing|ed)(_|$)", _W(Op.NOTED, Stand.NONE)),
     (r"(^|_)(leaving|left)_(it|this)(_alone|_be|_to_(it|them))?$", _W(Op.SKIPPED, Stand.GONE)),
     (  # Laravel's queue, which counts a turn that never ended as an attempt
         r"attempted_too_many_times|max_attempts_exceeded|(^|_)used_(up_)?(all_)?(its_|the_)?(\d+_)?(of_)?(\d+_)?(tries|attempts)(_|$)",
@@ -77,6 +86,7 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.DEAD, Stand.DEAD),
     ),
     (
+        r"(^|_)(plann?(ed|ing)|book(ed|ing)|schedul(ed|ing))_(the_|an?_)?(next_|new_)?(attempt|try)(_|$)|"
         r"(^|_)(ask|told|tell)\w*_(us_)?to_(wait|back_?off|slow_down|come_back|try_(again_)?later)(_|$)",
         _W(Op.RETRY, Stand.WAITING),
     ),
@@ -235,7 +245,7 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
     (r"(^|_)fan_?out_(is_|was_)?(complet|done|finish|end)", _W(Op.NOTED, Stand.NONE)),
     (r"back_?off_(\w+_)?exhausted_for", _W(Op.NOTED, Stand.NONE)),
     (  # the plan of a retry was taken away; whether the delivery was is said by others
-        r"(^|_)(retry|retries|re_?attempt|back_?off|timer|booking|plan)_(was_|is_|entry_|job_|row_)?"
+        r"(^|_)(retry|retries|re_?attempt|back_?off|timers?|booking|plan|wake_?up)_(was_|is_|entry_|job_|row_)?"
         r"(un(?!til)\w{4,}|clear\w*|remov\w*|delet\w*|wip\w*|erase\w*|cancell?ed)$|"
         r"(un_?(book|schedul|plan)|clear|remov|delet|wip|erase)\w*_(the_|its_|pending_|planned_)?(retry|retries|re_?attempt|timer)(_(entry|row|record|job))?(_of_(the_)?\w+)?$",
         _W(Op.WRITTEN, Stand.NONE),
@@ -266,7 +276,15 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         r"(attempt|try|request|delivery)_failed_(\w+_)?retry_(?!limit|exhaust|budget|count)",
         _W(Op.FAILED, Stand.FAILED, -1),
     ),
-    (r"re_?stor\w*_unack|unack\w*_(message_)?re_?stor", _W(Op.RELEASED, Stand.WAITING)),
+    (
+        r"re_?(stor|cover)\w*_(unack|orphan)|unack\w*_(message_)?re_?(stor|cover)",
+        _W(Op.RELEASED, Stand.WAITING),
+    ),
+    (  # a request to the service itself
+        r"^post_(api_)?(v\d*_)?(events?|messages?|webhooks?|notifications?|deliveries|publish|ingest)_"
+        r"(accepted|created|stored|enqueued)$",
+        _W(Op.ACCEPTED, Stand.WAITING),
+    ),
     (
         r"(^|_)(row|record|delivery|message|job|entry)_((does_not|doesn_t|did_not|no_longer)_exist|vanished|disappeared)|"
         r"(^|_)no_(such_)?(row|record)s?(_found|_in_result\w*)?$|(^|_)no_such_delivery$|"
@@ -281,11 +299,22 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         _W(Op.RESUMED, Stand.WAITING),
     ),
     (
+        r"(^|_)(is|been)_(\w+_)?with_(an?_|the_)?worker_(for|since|longer)_(\w+_)?(set|mark\w*)_(as_|to_)?fail",
+        _W(Op.LAPSED, Stand.FAILED),
+    ),
+    (
+        r"(^|_)(is|been)_(\w+_)?with_(an?_|the_)?worker_(for|since|longer)(_|$)",
+        _W(Op.LAPSED, Stand.NONE),
+    ),
+    (
         r"(lease|lock|claim|visibility)\w*_(extend|renew|prolong|refresh)|(heart_?|(^|_))beat(s|_|$)|keep_?alive|"
         r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
         _W(Op.NOTED, Stand.NONE),
     ),
-    (r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_", _W(Op.NOTED, Stand.NONE)),
+    (
+        r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_",
+        _W(Op.NOTED, Stand.NONE),
+    ),
     (
         r"(?<!ack)(^|_)deadline|timed?_?out_after|(^|_)no_(answer|response|reply)",
         _W(Op.FAILED, Stand.FAILED, -1),
@@ -308,7 +337,7 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
     (
         r"re_?deliver\w*_(\w+_)?(poison|fail|kill)|stuck_(\w+_)?(reap|fail|kill)|"
         r"(fail|kill)\w*_(\w+_)?(as_)?(stuck|stale_lock)|"
-        r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out)|stall|idle_(past|longer|for|over)\w*)\w*_(mark\w*|set|as|now|so)_(as_)?fail|"
+        r"((lease|lock|claim|visib\w*|heartbeat)_\w*(expir|lost|laps|time[d_]*out|ran_out)|stall|idle_(past|longer|for|over)\w*)\w*_(mark\w*|set|as|now|so)_(as_|to_)?fail|"
         r"(rescue|orphan|recover|reap|sweep|last_seen|stuck|zombie|lost)\w*_(\w+_)?(mark\w*|set|counted)_(as_)?fail|"
         r"stall\w*_(more|too)_(than|often|many)|(^|_)no_(word|sign)_(\w+_)?(given|gave|giving)_up|"
         r"(did_not|didn_t|never|not)_(finish|complet|return|end|answer)\w*_(\w+_)?(mark\w*|set|as|so)_(as_)?fail",
@@ -325,7 +354,7 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         r"(^|_)los[te]\w*_(the_|its_|my_)?(lease|lock|claim|ownership)(_|$)|"
         r"(^|_)(lease|lock|visib\w*|claim|heartbeat|reservation|ownership|hold(er)?|ack)_?\w{0,24}"
         r"(expir|exceed|lost|laps|ran_out|time[d_]*out|steal|stol|gone|missed|broken)|stall|orphan|zombie|"
-        r"expired?_(lease|lock|claim)|(^|_)no_(word|sign)_(on|from|of)_|idle_(past|longer|over)|^lost$|(lease|lock|claim|hold)_(is_)?(out|over|up)$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
+        r"expired?_(lease|lock|claim)|(^|_)no_(word|sign)_(on|from|of)_|idle_(past|longer|over)|^lost$|(lease|lock|claim|hold)_(is_)?(out|over|up)(_push\w*|_re_?queu\w*|_hand\w*|_giv\w*|_put\w*)?$|(^|_)lapse[ds]?(_|$)|reap(ed)?$|rebalanc|partitions?_revoked|revoked_partition",
         _W(Op.LAPSED, Stand.NONE),
     ),
     (

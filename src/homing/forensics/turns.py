@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from homing.forensics.cases import INSTANT_US, TOLD_AGAIN_US
 from homing.forensics.operations import Op, Stand
 from homing.forensics.traces import Step, Trace
-from homing.forensics.vocabulary import meaning
+from homing.forensics.vocabulary import meaning, normal
 
 
 class Ended(NamedTuple):
@@ -139,7 +140,7 @@ def is_idle(trace: Trace) -> bool:
     if len(begun) < 2 or begun[-1].attempt is None:
         return False
     last = [s for s in trace.steps if s.attempt == begun[-1].attempt and s.act is not Op.SENT]
-    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED)]
+    ends = [s for s in last if s.act in (Op.UNKNOWN, Op.ATTEMPTED) or _is_done(s)]
     return bool(ends) and all(
         s.at_us - begun[-1].at_us <= INSTANT_US and s.status is None and not s.reason for s in ends
     )
@@ -150,7 +151,32 @@ def is_done_idle(steps: Sequence[Step]) -> bool:
     taken = max((i for i, s in enumerate(steps) if is_take(s)), default=None)
     if taken is None or any(s.act is Op.SENT or s.result for s in steps[taken + 1 :]):
         return False
-    return any(s.act is Op.NOTED and meaning(s.word).op is Op.SUCCEEDED for s in steps[taken + 1 :])
+    return any(map(_is_done, steps[taken + 1 :]))
+
+
+def is_let_go(steps: Sequence[Step], taken: int) -> bool:
+    """Whether whoever took it at that place gave it back at once, and that is its last line."""
+    last = steps[-1]
+    return last.act is Op.RELEASED and last.at_us - steps[taken].at_us <= INSTANT_US
+
+
+_THROWN: Final = re.compile(r"(^|_)(unhandled|uncaught|panic(ked)?|traceback)(_|$)")
+
+
+def has_thrown(steps: Sequence[Step]) -> bool:
+    """Whether the last line of a turn tells of an error that nobody caught."""
+    last = steps[-1]
+    return last.act is Op.NOTED and bool(_THROWN.search(normal(f"{last.word} {last.reason or ''}")))
+
+
+#: as tracing ends the lines of a span
+_SPAN_CLOSES: Final = frozenset({"close", "closed"})
+
+
+def _is_done(step: Step) -> bool:
+    """Whether a line says that a turn is over, and nothing of what came of it."""
+    is_called_so = meaning(step.word).op is Op.SUCCEEDED or normal(step.word or "") in _SPAN_CLOSES
+    return step.act is Op.NOTED and is_called_so
 
 
 def is_done_at_once(trace: Trace) -> bool:

@@ -88,13 +88,23 @@ _WORDS: Final[tuple[tuple[str, Word], ...]] = (
 )
 #: words of states cut to three or four letters, as columns of short keys have them
 _SHORT: Final = (
-    (r"^(que|enq|qd|pnd|sch|schd)$", _W(Op.QUEUED, Stand.WAITING)),
+    (r"^(que|enq|qd|pnd|sch|schd)$|^rty_enq$", _W(Op.QUEUED, Stand.WAITING)),
+    (r"^acc$", _W(Op.ACCEPTED, Stand.WAITING)),
+    (r"^(rty|rtry)$", _W(Op.RETRY, Stand.WAITING)),
+    (r"^(lse|lck|vis)_exp$", _W(Op.LAPSED, Stand.NONE)),
+    (r"^(try|att|req)_ok$", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
+    (r"^(try|att|req)_err$", _W(Op.FAILED, Stand.FAILED, -1)),
+    (r"^(try|att|res)_old$", _W(Op.NOTED, Stand.NONE)),
+    (r"^q_back$", _W(Op.RELEASED, Stand.WAITING)),
     (r"^(clm|clmd|lsd|prc|proc|wrk|wip)$", _W(Op.CLAIMED, Stand.LEASED)),
     (r"^(dlv|dlvd|dlvrd|delv|succ?|suc|dne)$", _W(Op.SUCCEEDED, Stand.DELIVERED, 1)),
     (r"^(fld|err|rej)$", _W(Op.FAILED, Stand.FAILED, -1)),
     (r"^(cxl|cxld|cncl|cncld|cnl)$", _W(Op.CANCELLED, Stand.CANCELLED)),
     (r"^(dsc|dscd|drp|drpd)$", _W(Op.DISCARDED, Stand.GONE)),
-    (r"^(skp|skpd|dup)$", _W(Op.SKIPPED, Stand.GONE)),
+    (
+        r"^(skp|skpd|(acc_)?dup|(clm|lck|lse|claim|lock|lease)_(already_)?(held|busy|taken))$",
+        _W(Op.SKIPPED, Stand.GONE),
+    ),
 )
 #: whole words of one system: Celery's hand-over to its queue, Temporal's time of a turn, and the calls of
 #: SQS, where a message is deleted when it is done
@@ -157,7 +167,7 @@ def meaning(text: str | None, *, is_state: bool = False) -> Word:
         return _WHOLE[word]
     # a prefix such as "webhook.delivery." says nothing about what happened
     word = re.sub(
-        r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher)"
+        r"^((web)?hooks?|delivery|deliveries|job|task|msg|message|event|notification|status|state|outbox|dispatcher|dlv)"
         # unless it is that which is gone
         r"_(?!(does_not|doesn_t|did_not|no_longer)_exist|(is_|was_)?(gone|missing)(_|$)|not_found|vanished|disappeared)(?=[a-z])",
         "",
@@ -181,6 +191,14 @@ _PROVISIONAL: Final = re.compile(r"(en)?queued|pending|provisional|interim|in_pr
 def is_provisional(outcome: str | None) -> bool:
     """Whether an answer with this outcome is none yet: whoever gave it has only put the request by."""
     return bool(outcome) and _PROVISIONAL.fullmatch(normal(str(outcome))) is not None
+
+
+_AWAITS: Final = re.compile(r"(a?wait\w*|pending)_(for_)?(callback|confirm\w*|receipt|ack\w*)")
+
+
+def awaits_callback(state: str | None) -> bool:
+    """Whether what a delivery comes to in this state is told by its receiver, after the answer."""
+    return bool(state) and _AWAITS.fullmatch(normal(str(state))) is not None
 
 
 #: words that may be declared in a mapping, and what they stand for

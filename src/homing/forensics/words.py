@@ -11,7 +11,7 @@ from homing.forensics.habits import Habits, Kind, is_taken_by_state
 from homing.forensics.letters import is_letter, is_not_stored
 from homing.forensics.machines import NO_PERSON
 from homing.forensics.operations import RESULT_OF_OP, STAND_OF_OP, UNKNOWN, Op, Stand, Word
-from homing.forensics.vocabulary import declared, is_provisional, meaning, normal
+from homing.forensics.vocabulary import awaits_callback, declared, is_provisional, meaning, normal
 
 #: the result of a line that says "delivered" and shows no answer of the receiver
 SAID = 2
@@ -129,6 +129,14 @@ _PUT_AWAY: Final = re.compile(r"(^|_)archived?$")
 _NO_HABITS: Final = Habits()
 
 
+def _put_by(op: Op, kind: Kind, to_word: Word) -> Word | None:
+    """What a good answer says by which a receiver only puts the request by, and tells later what came
+    of it; None: this one is an end."""
+    if op in _OF_REQUEST and is_provisional(kind.outcome):
+        return Word(Op.NOTED, Stand.NONE)
+    return Word(Op.ATTEMPTED, to_word.stand) if awaits_callback(kind.to_state) else None
+
+
 def _of_no_step(kind: Kind, before: Stand, outcome: Word, words: Map[str, str]) -> Line | None:
     """What a line means that is no step of the way: a request that was put by, what its receiver reports
     later, the way to it, and that it was put away, whether it had ended or not."""
@@ -215,8 +223,8 @@ def line_of(
     if op is Op.SUCCEEDED and status <= 0:  # settled or closed, and what stands beside it says how
         told = (outcome.op, to_word.op if kind.op else Op.UNKNOWN)
         op = next((one for one in told if one in _NOT_DELIVERED), op)
-    if op in _OF_REQUEST and status > 0 and is_provisional(kind.outcome):
-        return Line(Op.NOTED, Stand.NONE, before, 0)
+    if status > 0 and (put_by := _put_by(op, kind, to_word)) is not None:
+        return Line(put_by.op, put_by.stand, before, 0)
     if op is Op.UNKNOWN and kind.pending is not None:
         op = Op.QUEUED if kind.pending else Op.SUCCEEDED
     if status <= 0:  # what a receiver took is no duplicate, whatever the text says
@@ -392,10 +400,9 @@ def _from_states(kind: Kind, before: Stand, to_word: Word, status: int) -> Op:
         return Op.FAILED  # a request that ended, of a delivery still marked as in progress
     if is_taken_by_state(kind):
         return Op.CLAIMED
-    if to is Stand.LEASED and before is to and kind.reason:
-        return _within_turn(kind.reason, Op.CLAIMED)
     if to is Stand.LEASED:
-        return Op.CLAIMED if to_word.op is not Op.SENT else Op.SENT
+        begun = Op.SENT if to_word.op is Op.SENT else Op.CLAIMED
+        return _within_turn(kind.reason, begun) if before is to and kind.reason else begun
     return to_word.op if to_word.op not in (Op.UNKNOWN,) else _OP_OF_STAND.get(to, Op.UNKNOWN)
 
 
@@ -405,6 +412,8 @@ def _within_turn(reason: str | None, otherwise: Op = Op.WRITTEN) -> Op:
     if _tells_of_failure(reason) or _is_answered_late(Op.FAILED, 0, reason):
         return Op.FAILED
     why = meaning(reason).op if reason else Op.UNKNOWN
+    if is_in_progress(reason):
+        return Op.SKIPPED
     if why is Op.SENT:
         return why
     return Op.WRITTEN if why in (Op.UNKNOWN, Op.WRITTEN, Op.NOTED) else otherwise

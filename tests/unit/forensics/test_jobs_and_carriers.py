@@ -120,7 +120,7 @@ def test_three_letters_within_a_name_make_no_machine(name: str, *, is_machine: b
         ("Delivery stored as dead letter (rejected)", Op.DEAD),
         ("Delivery moved to failure transport", Op.DEAD),
         ("Removing from transport after 5 retries", Op.EXHAUSTED),
-        ("was handled successfully (acknowledging to transport)", Op.UNKNOWN),
+        ("was handled successfully (acknowledging to transport)", Op.SUCCEEDED),
         ("pending entry expired", Op.LAPSED),
         ("Receiver asked to wait", Op.RETRY),
         ("receiver unreachable", Op.FAILED),

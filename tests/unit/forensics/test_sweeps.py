@@ -18,7 +18,7 @@ pytest.importorskip("ibis")
 
 import ibis
 
-from homing.forensics.ages import last_plan
+from homing.forensics.ages import last_plan, taken_up
 from homing.forensics.facts import LogFacts
 from homing.forensics.investigation import Findings, investigate
 from homing.forensics.judging import Verdict, Why
@@ -74,6 +74,15 @@ def test_the_last_plan_is_due_later_than_it_was_written() -> None:
     one = make_dropped(Why.SILENT, *LOST[0].steps, late)
     assert last_plan(one) == LOST[0].steps[-1]
     assert last_plan(make_dropped(Why.SILENT, late)) is None
+
+
+def test_a_plan_is_taken_up_by_a_turn_that_comes_when_it_is_due() -> None:
+    late = step(Op.FAILED, 5.9, attempt=1, result=-1)  # the answer of an earlier turn
+    begun = lost(0)
+    waits = make_dropped(Why.SILENT, *begun.steps, late)
+    taken = make_dropped(Why.SILENT, *begun.steps, late, step(Op.CLAIMED, 6.5, attempt=2))
+    assert [plan for _, plan, _ in taken_up([], [waits])] == []
+    assert [plan for _, plan, _ in taken_up([], [taken])] == [begun.steps[-1]]
 
 
 def test_what_a_run_found_as_old_as_others_that_it_spared_between_two_was_swept() -> None:

@@ -76,7 +76,11 @@ _STAMPS: Final[tuple[tuple[re.Pattern[str], Callable[[str], str]], ...]] = (
 _STAMP_LENGTH: Final = 10
 #: between the time by which a collector took a line and its own
 _BEFORE_STAMP: Final = re.compile(r"\s*(?:\S+\s+){0,3}[\[(]?")
-_SYSLOG: Final = re.compile(r"^\s*(?P<host>[\w.:-]+) (?P<program>[\w./-]+)(?:\[(?P<pid>\d+)\])?: ")
+_SYSLOG: Final = re.compile(
+    # a level before a logger is no host: `INFO worker.sender: sent`
+    r"^\s*(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL) )"
+    r"(?P<host>[\w.:-]+) (?P<program>[\w./-]+)(?:\[(?P<pid>\d+)\])?: "
+)
 _SYSLOG_5424: Final = re.compile(
     r"^\s*(?P<host>\S+) (?P<program>\S+) (?P<pid>\S+) (?P<msgid>\S+) (?=\[|-)"
 )
@@ -295,6 +299,10 @@ _TYPE: Final = re.compile(
     r"log|go|py|rb|js|java|ts|so|json|yaml|conf)\b)"
     r"([a-z][a-z_]+(?:\.[a-z][a-z_]+){1,3})(?![\w./@:(\[-])"
 )
+#: the same behind a name: `4f1c8d02 (PaymentFailed)`
+_TYPE_BEHIND: Final = re.compile(
+    r"(?<=[0-9a-f]) \((?!\w*(?:Error|Exception|Timeout|Failure)\))([A-Z][a-z]+(?:[A-Z][a-z]+)+)\)"
+)
 #: a receiver by a name without digits: `endpoint globex-orders`
 _RECEIVER: Final = re.compile(
     r"\b(endpoint|subscription|destination|receiver|subscriber)(?: name)?[ =:]+[\"']?"
@@ -412,6 +420,7 @@ def sentence(text: str) -> Found:
         rest = _TO_HOST.sub(r"\1", rest)
     cut(_BY, "actor", by=" by person ")
     cut(_TYPE, "event_type")
+    cut(_TYPE_BEHIND, "event_type")
     cut(_RECEIVER, "", "endpoint", by=" endpoint ")
     if own := _OWN_REQUEST.search(rest):
         found.setdefault("status", own[3])
