@@ -67,7 +67,8 @@ def ends_turns(table: Any, text: str, failures: Sequence[str] = ()) -> bool:
 #: what a queue or a worker is done with
 _OF_QUEUE: Final = re.compile(
     r"^(task|job|message|entry|item|turn|run|work|handler)_(is_|was_)?"
-    r"(done|finished|completed?|ended|processed)(_(row|entry|record)_(is_|was_)?(destroy|delet|remov)ed)?$"
+    r"(done|finished|completed?|ended|processed)(_(row|entry|record)_(is_|was_)?(destroy|delet|remov)ed)?$|"
+    r"\w*handled_successfully(_acknowledging_to_transport)?$"  # as Symfony's says it
 )
 #: what queues say of any entry, and beside which a bare `completed` is said of one
 _STREAM: Final = frozenset({"active", "waiting", "added"})
@@ -103,7 +104,12 @@ def are_told_apart(
     is_it = table.op_raw.isin(words).fill_null(False)
     is_firm = table.op_raw.isin(firm).fill_null(False) if firm else ibis.literal(False)
     is_firm = (is_firm | table.to_raw.isin(states).fill_null(False)) if states else is_firm
-    lines = table.select(k=name_of(table), it=is_it, firm=is_firm & ~is_it)
+    lines = table.select("delivery", "message", k=name_of(table), it=is_it, firm=is_firm & ~is_it)
+    # an entry of the queue is named by itself where it is done with, and by its delivery where it begins
+    both = lines.filter(lines.delivery.notnull() & lines.message.notnull())
+    entries = both.group_by(entry=both.message).aggregate(of=both.delivery.min())
+    lines = lines.left_join(entries, lines.delivery.isnull() & (lines.message == entries.entry))
+    lines = lines.mutate(k=ibis.coalesce(lines["of"], lines.k))
     by_delivery = lines.group_by("k").aggregate(it=lines.it.max(), firm=lines.firm.max())
     ended = by_delivery.filter(by_delivery.it | by_delivery.firm)
     counted = row(ended.aggregate(n=ended.count(), firm=ended.firm.cast("int64").sum()))

@@ -24,7 +24,7 @@ _NAMES_FEWEST: Final = 20
 #: of the lines of other things, fewer show what a receiver answered
 _ANSWERED_MAX: Final = 0.1
 #: what tells of which kind a name is (`rep` of `rep_3DeZ`, `w` of `w1`), if so many are of one
-_KIND: Final = r"^([A-Za-z]+)(?:[_:-].*|\d+)$"
+_KIND: Final = r"^([A-Za-z]+)(?:[_:/-].*|\d+)$"
 _OF_KIND_MIN: Final = 0.95
 #: where names tell no kind, so many must be of deliveries
 _MOST_MIN: Final = 0.8

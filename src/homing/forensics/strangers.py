@@ -3,6 +3,7 @@ with no answer, and what is told of them is told of no other. Ibis, any engine."
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -33,6 +34,11 @@ _SHARED_MAX: Final = 0.1
 _DELIVERED_MIN: Final = 0.5
 #: by which a worker tries, or has it to try
 _TRIES: Final = (Op.CLAIMED, Op.SENT, Op.ATTEMPTED)
+
+#: what deliveries are called by their own names: `delivery/3Fq`, beside `worker/w1`
+_DELIVERIES: Final = re.compile(r"(web_?hook_?)?(delivery|deliveries|dispatch)", re.IGNORECASE)
+#: and whatever else is called something
+_NAMED: Final = re.compile(r"[A-Za-z]{1,12}")
 
 
 class Strangers(NamedTuple):
@@ -92,11 +98,15 @@ def strangers(engine: Engine, column: str) -> list[Strangers]:
     ours = max(counted, key=lambda one: int(one.delivered), default=None)
     if ours is None or int(ours.delivered) < max(_FEWEST, _DELIVERED_MIN * total[ours.kind]):
         return []
+    # where deliveries are called so by their own names, all that is called something else is none
+    named = {one.kind for one in counted if _NAMED.fullmatch(one.kind)}
+    named = named if _DELIVERIES.fullmatch(ours.kind) else set()
     others = {
         one.kind: one
         for one in counted
         if one.kind != ours.kind
-        if int(one.tried) <= _TRIED_MAX * int(one.n)
+        if one.kind in named
+        or int(one.tried) <= _TRIED_MAX * int(one.n)
         or int(one.lost) >= max(_FEWEST, _LOST_MIN * total.get(one.kind, 0))
         if int(one.n) >= max(_fewest(one.kind), _ALONE_MIN * total.get(one.kind, 0))
     }
@@ -104,7 +114,7 @@ def strangers(engine: Engine, column: str) -> list[Strangers]:
     return [
         Strangers(kind, int(one.n), one.example)
         for kind, one in others.items()
-        if _shared(says[kind], says[ours.kind]) <= _SHARED_MAX
+        if kind in named or _shared(says[kind], says[ours.kind]) <= _SHARED_MAX
     ]
 
 
@@ -130,7 +140,7 @@ def _fewest(kind: str) -> int:
 def _kind(name: Any) -> Any:
     """What a name looks like: by the letters before its mark (`evt` of `evt_3Fq`), as a path, a number, a
     word, or as anything else."""
-    prefix = name.re_extract(r"^([A-Za-z]{1,12})[_:-]", 1)
+    prefix = name.re_extract(r"^([A-Za-z]{1,12})[_:/-]", 1)
     return ibis.cases(
         (name.re_search("^[0-9]+$"), "a number"),
         (name.re_search("/.*/"), "a path"),

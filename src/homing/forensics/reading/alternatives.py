@@ -231,6 +231,8 @@ _SAME_LEAST: Final = 20
 _CALLED_LEAST: Final = 3
 
 
+_SMALL: Final = re.compile(r"\d{1,6}")
+
 #: of the rows with another column, so few say the same in both
 _BESIDE_MAX: Final = 0.5
 
@@ -243,8 +245,8 @@ def _repeated(rows: Sequence[Row], path: str, other: str) -> int:
 
 def _shared(rows: Sequence[Row], path: str, other: str) -> float:
     """Of the values of a column that stands beside another in no row, or in few and says the same, the
-    share that is the other's too; 0.5 where it often stands beside it and says the same, and 0 where it
-    says another."""
+    share that is the other's too, or the other way round if those are fewer, as where of one file less
+    was looked at; 0.5 where it often stands beside it and says the same, and 0 where it says another."""
     theirs = {str(row[other]) for row in rows if row.get(other) is not None}
     told = [row for row in rows if row.get(other) is not None]
     both = [row for row in told if row.get(path) is not None]
@@ -252,4 +254,6 @@ def _shared(rows: Sequence[Row], path: str, other: str) -> float:
     if both and not same == len(both) <= _BESIDE_MAX * len(told):
         return 0.5 * (same > 0)
     ours = {str(row[path]) for row in rows if row.get(path) is not None}
-    return len(theirs & ours) / len(theirs)
+    # a few small numbers are among those of anything
+    fewer = len(theirs) if all(map(_SMALL.fullmatch, ours)) else min(len(ours), len(theirs))
+    return len(theirs & ours) / fewer

@@ -44,6 +44,8 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
     names = {p: s for p, s in seen.items() if _is_name(s) and not _counts_few(s)}
     delivery = best_named("delivery", names, taken, 62.0)
     delivery = _of_kind(rows, names, seen, _plainer(rows, names, delivery))
+    if delivery is None and seen.keys() >= _ENVELOPE and "subject" in names:
+        delivery = "subject"
     beside = _beside(rows, delivery)
     others = {p: s for p, s in names.items() if p != delivery}
     message = best_named("message", {p: s for p, s in others.items() if p in beside}, taken, 50.0)
@@ -110,6 +112,10 @@ def choose_key(rows: Sequence[Row], seen: dict[str, Seen], take: Any, taken: set
         take("trace", _trace(rows, seen, taken, [key, *_called_the_same(rows, names, key)]))
 
 
+#: of a CloudEvents envelope (version 1.0, section 3.1): its `subject` is what the line is about
+_ENVELOPE: Final = frozenset({"specversion", "id", "source", "type"})
+
+
 def _numbers_rows(
     rows: Sequence[Row], names: dict[str, Seen], three: tuple[str, str | None, str | None]
 ) -> bool:
@@ -174,17 +180,22 @@ _ID_OF: Final = re.compile(
 )
 _KIND_OF: Final = ("", ".type", "_type", ".kind", "_kind", "Type", "Kind", ".object")
 _A_DELIVERY: Final = re.compile(r"^(web_?hook_?)?(deliver(y|ies)|dispatch|notification|hook)$")
+#: a name that says of what it is: `deliveries/dlv_3Fq`
+_OF_DELIVERY: Final = re.compile(r"(web_?hook[_-]?)?(delivery|deliveries|dispatch)[/:]\S", re.I)
 _OF_KIND_FEWEST: Final = 20
 
 
 def _of_kind(
     rows: Sequence[Row], names: dict[str, Seen], seen: dict[str, Seen], called: str | None
 ) -> str | None:
-    """The column that names deliveries where the one beside it says so, and other things elsewhere; or
-    the one that is `called` a delivery's, if that is plain or there is none."""
+    """The column that names deliveries where the one beside it, or the name itself, says so, and other
+    things elsewhere; or the one that is `called` a delivery's, if that is plain or there is none."""
     if called is not None and name_score("delivery", called) >= CALLED_SO:
         return called
     for path in names:
+        mine = {str(r[path]) for r in rows if _OF_DELIVERY.match(str(r.get(path)))}
+        if len(mine) >= _OF_KIND_FEWEST:
+            return path
         whose = _ID_OF.match(path)
         kinds = [whose["whose"] + end for end in _KIND_OF if whose and whose["whose"] + end in seen]
         for kind in kinds:

@@ -195,7 +195,7 @@ _NAMES: Final = {
         "remark remarks explanation summary returnvalue return_value output"
     ),
     "actor": (
-        "actor by user cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by "
+        "actor by user usr cause_actor initiator performed_by cancelled_by triggered_by removed_by deleted_by "
         "discarded_by closed_by disabled_by suspended_by paused_by deactivated_by stopped_by muted_by policy rule policy_name policy_id person operator"
     ),
     "build": (

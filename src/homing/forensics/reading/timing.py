@@ -32,6 +32,9 @@ def choose_times(
 ) -> None:
     """The time of the row first: where deliveries have several rows, it is what differs in them."""
     times = {p: s for p, s in seen.items() if p not in taken and fits("at", s)}
+    if any(s.is_calendar for s in times.values()):
+        # beside dates `next_attempt = 3` is the number of one
+        times = {p: s for p, s in times.items() if s.is_calendar}
     # when each change was committed is the time of its row, and none of the delivery's
     moving = {p for p in times if repeated and varies_within(rows, key, p) >= _MOVING_MIN}
     for name in ("ready_at", "due", "lease_until", "committed_at"):
@@ -59,7 +62,6 @@ def choose_times(
                 best_named(name, {p: s for p, s in free.items() if p not in taken}, set(), 60.0),
             )
     else:
-        is_dated = any(s.is_calendar for s in free.values())
         scored = [
             (
                 name_score("at", p)
@@ -70,7 +72,7 @@ def choose_times(
                 p,
             )
             for i, (p, s) in enumerate(free.items())
-            if s.is_calendar or (name_score("at", p) > 0 and not is_dated)
+            if s.is_calendar or name_score("at", p) > 0
             if p in moving or not (_is_of_commits(free, moving) or _is_of_changes(free, moving))
         ]
         best = max(scored, default=(0.0, 0, ""))
