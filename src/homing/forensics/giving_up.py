@@ -63,6 +63,11 @@ def _ended_first(table: Any, texts: dict[str, list[str]]) -> list[str]:
     letters = letters or unstored  # of none it is told that it was
     if not letters or not others:
         return []
+    # the same sentence without its end: `gave up`, beside `gave up, moved to dead letters`
+    said = {o for o in others if " " in o}
+    cut = {o for o in said if any(normal(one).startswith(f"{normal(o)}_") for one in letters)}
+    if cut:
+        return sorted(cut)
     # where most fail to be stored, that says as well what comes after the end
     letters |= unstored
 

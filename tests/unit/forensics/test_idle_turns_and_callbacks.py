@@ -224,6 +224,39 @@ def test_where_others_have_dead_letters_all_that_is_used_up_without_one_is_lost(
         assert findings.hypothesis.mechanism == "D10"
 
 
+def told_of_letters(*, in_words: bool) -> list[Row]:
+    """Deliveries that use up two attempts; of most dead letters a line tells, by its words or
+    by the queue that it was sent to."""
+    rows: list[Row] = []
+    ended = sorted({*LOST, *range(4, COUNT, 8)})
+    for n in range(COUNT):
+        at, about = 300.0 * n, {"delivery": f"d{n:05}", "endpoint": n % 7, "worker": f"w{n % 3}"}
+        rows.append(about | {"time": at, "event": "accepted"})
+        rows.append(about | {"time": at + 1, "event": "sent to queue", "queue": "hooks"})
+        for no in (1, 2) if n in ended else (1,):
+            code = 503 if n in ended else 200
+            answer = {"event": "failed" if n in ended else "succeeded", "attempt": no}
+            rows.append(about | {"time": at + 9 * no, "event": "attempt started", "attempt": no})
+            rows.append(about | {"time": at + 9 * no + 1, "status": code} | answer)
+        if n in ended:
+            told = "" if n in LOST or not in_words else ", moved to dead letters"
+            word = "gave up after two attempts" if in_words else "attempts exhausted"
+            rows.append(about | {"time": at + 20, "event": f"{word}{told}"})
+        if n in ended and not in_words and n not in LOST:
+            rows.append(about | {"time": at + 20.1, "event": "sent to queue", "queue": "hooks-dlq"})
+    return rows
+
+
+@pytest.mark.parametrize("in_words", [True, False])
+def test_what_is_told_of_the_dead_letters_of_most_is_missed_of_the_others(
+    tmp_path: Path, in_words: bool
+) -> None:
+    findings = found(tmp_path, told_of_letters(in_words=in_words))
+    assert books(findings)[Verdict.DROPPED] == len(LOST)
+    assert findings.hypothesis is not None
+    assert findings.hypothesis.mechanism == "D10"
+
+
 # --- words
 
 

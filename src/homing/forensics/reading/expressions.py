@@ -62,7 +62,10 @@ WHOLES: Final = {
 #: of the queues that a line may name, those where no worker looks for what is due now
 ASIDE: Final = r"dead|dlq|dlt|dlx|parking|retry|retries|delay|poison|[._-]errors?$"
 #: words of a hand-over: what it comes to depends on where
-HANDS_OVER: Final = r"publish|produc|enqueue|push|append|forward|rout(ed|ing)|mov(ed|ing)|(record|message)s?[ _]sent"
+HANDS_OVER: Final = (
+    r"publish|produc|enqueue|push|append|forward|rout(ed|ing)|mov(ed|ing)|(record|message)s?[ _]sent|"
+    r"sen[dt](ing)?[ _]to[ _](the[ _])?queue"
+)
 
 
 def quoted(name: str) -> str:
