@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from homing.forensics.investigation import Findings, investigate
+from homing.forensics.judging import Verdict
 from homing.forensics.options import Options
 
 
@@ -17,3 +18,8 @@ def found(folder: Path, rows: Iterable[dict[str, Any]]) -> Findings:
     in_order = sorted(rows, key=lambda row: float(row["time"]))
     path.write_text("".join(json.dumps(row) + "\n" for row in in_order))
     return investigate([str(path)], Options(folder=str(folder)))
+
+
+def books(findings: Findings) -> dict[Verdict, int]:
+    """How many deliveries came to each end that any came to."""
+    return {verdict: n for verdict, n in findings.books.items() if n}

@@ -311,10 +311,7 @@ PHRASES: Final[tuple[tuple[str, Word], ...]] = (
         r"(extend|renew|prolong|refresh)\w*_(lease|lock|claim|visibility)",
         _W(Op.NOTED, Stand.NONE),
     ),
-    (
-        r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_",
-        _W(Op.NOTED, Stand.NONE),
-    ),
+    (r"(^|_)(panic|traceback|segfault|core_dump)|(unhandled|uncaught)_", _W(Op.NOTED, Stand.NONE)),
     (
         r"(?<!ack)(^|_)deadline|timed?_?out_after|(^|_)no_(answer|response|reply)",
         _W(Op.FAILED, Stand.FAILED, -1),

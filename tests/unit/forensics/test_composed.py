@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.whole_log import books
 
-from homing.forensics.investigation import Findings, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict
 from homing.forensics.options import Options
 from homing.forensics.reading.converting import rows_of
@@ -46,10 +47,6 @@ def written(path: Path, *, lost: bool) -> str:
         say(at + 0.5, worker, f"{iso(at + 0.5)} INFO delivery {name}: answered 200, delivered")
     path.write_text("".join(line + "\n" for _, line in sorted(lines, key=lambda one: one[0])))
     return str(path)
-
-
-def books(findings: Findings) -> dict[Verdict, int]:
-    return {verdict: n for verdict, n in findings.books.items() if n}
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from support.dropped import make_dropped, make_step
 from support.tables import write_table
-from support.whole_log import found
+from support.whole_log import books, found
 
 from homing.forensics.catalogue import Match
-from homing.forensics.investigation import Findings, investigate
+from homing.forensics.investigation import investigate
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.neighbours import Block, Neighbours
 from homing.forensics.operations import Op, Stand
@@ -29,10 +29,6 @@ COUNT = 240
 LOST = frozenset(range(10, COUNT - 60, 15))
 GONE = frozenset(range(4, COUNT, 40))
 UP = frozenset(range(7, COUNT, 20))
-
-
-def books(findings: Findings) -> dict[Verdict, int]:
-    return {verdict: n for verdict, n in findings.books.items() if n}
 
 
 def retried(*, tells_due_at_end: bool) -> list[Row]:

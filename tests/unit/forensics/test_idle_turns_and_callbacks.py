@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from support.dropped import make_dropped, make_step
-from support.whole_log import found
+from support.whole_log import books, found
 
 from homing.forensics.facts import LogFacts
 from homing.forensics.habits import Kind
-from homing.forensics.investigation import Findings
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
@@ -23,10 +22,6 @@ Row = dict[str, Any]
 COUNT = 240
 LOST = frozenset(range(10, 200, 20))
 _SECOND_US = 1_000_000
-
-
-def books(findings: Findings) -> dict[Verdict, int]:
-    return {verdict: n for verdict, n in findings.books.items() if n}
 
 
 # --- turns that are done at once
@@ -173,7 +168,7 @@ def test_a_duplicate_leaves_what_waits_for_its_time(
     assert books(findings).get(Verdict.DROPPED, 0) == dropped
 
 
-def thrown_away(*, by: str | None) -> list[Row]:
+def thrown_away() -> list[Row]:
     """Deliveries that workers have, of which some fall silent; one is thrown away hours later."""
     rows: list[Row] = []
     for n in range(COUNT):
@@ -181,7 +176,7 @@ def thrown_away(*, by: str | None) -> list[Row]:
         rows.append(about | {"time": at, "event": "accepted"})
         rows.append(about | {"time": at + 1, "event": "claimed", "attempt": 1})
         if n == 5:
-            why = {"event": "discarded", "reason": "endpoint disabled", "actor": by}
+            why = {"event": "discarded", "reason": "endpoint disabled", "actor": "m.ilves"}
             rows.append(about | {"time": at + 24_000} | why)
         elif n not in LOST:
             rows.append(about | {"time": at + 2, "event": "succeeded", "status": 200, "attempt": 1})
@@ -189,7 +184,7 @@ def thrown_away(*, by: str | None) -> list[Row]:
 
 
 def test_how_long_a_person_waited_before_throwing_it_away_is_no_sign_either(tmp_path: Path) -> None:
-    findings = found(tmp_path, thrown_away(by="m.ilves"))
+    findings = found(tmp_path, thrown_away())
     assert books(findings)[Verdict.DROPPED] == len(LOST)
 
 

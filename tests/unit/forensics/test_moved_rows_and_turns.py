@@ -16,6 +16,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("ibis")
 
 from support.dropped import make_dropped, make_step
+from support.whole_log import books
 
 from homing.forensics.document import document
 from homing.forensics.facts import LogFacts
@@ -43,10 +44,6 @@ FIRST = 584_000
 
 def time_of(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def books(findings: Findings) -> dict[Verdict, int]:
-    return {verdict: n for verdict, n in findings.books.items() if n}
 
 
 def mechanism(findings: Findings) -> str | None:

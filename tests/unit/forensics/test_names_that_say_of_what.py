@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from support.dropped import make_dropped, make_step
 from support.tables import write_table
-from support.whole_log import found
+from support.whole_log import books, found
 
 from homing.forensics.facts import LogFacts
-from homing.forensics.investigation import Findings, _queued_by_acceptor
+from homing.forensics.investigation import _queued_by_acceptor
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.mechanisms import recognise
 from homing.forensics.operations import Op, Stand
@@ -26,10 +26,6 @@ from homing.forensics.vocabulary import meaning
 Row = dict[str, Any]
 COUNT = 240
 LOST = frozenset(range(10, 200, 20))
-
-
-def books(findings: Findings) -> dict[Verdict, int]:
-    return {verdict: n for verdict, n in findings.books.items() if n}
 
 
 # --- what a name is of

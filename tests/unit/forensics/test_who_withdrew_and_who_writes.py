@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from support.dropped import make_dropped, make_step
-from support.whole_log import found
+from support.whole_log import books, found
 
 from homing.forensics.facts import LogFacts
 from homing.forensics.habits import Kind
-from homing.forensics.investigation import Findings
 from homing.forensics.judging import Verdict, Why
 from homing.forensics.machines import MACHINES
 from homing.forensics.mechanisms import recognise
@@ -56,10 +55,6 @@ def history(*, is_signed: bool) -> Iterator[Row]:
             steps.append((0.6, "running", "done", {"worker": worker, "status": 200}))
         for after, old, new, more in steps:
             yield about | {"time": at + after, "old_state": old, "new_state": new} | more
-
-
-def books(findings: Findings) -> dict[Verdict, int]:
-    return {verdict: n for verdict, n in findings.books.items() if n}
 
 
 def test_what_a_worker_withdraws_and_nobody_signs_is_thrown_away_where_people_sign(
